@@ -1,0 +1,56 @@
+"""Checkpoints: written whole or not at all, and read without running code from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from convoy_training.errors import CheckpointError
+from convoy_training.recipe import Config, Recipe
+
+FILE = "last.ckpt"
+
+
+def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: int) -> None:
+    """Writes to a temporary file, then renames: a kill or a full disk leaves the previous checkpoint whole."""
+    partial = run / f"{FILE}.partial"
+    fabric.save(partial, {**state, "epoch": epoch})
+    if fabric.is_global_zero:
+        os.replace(partial, run / FILE)
+
+
+def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
+    """Restores model, optimizer, scheduler and moving average in place and returns the epoch to go on with."""
+    path = run / FILE
+    if not path.exists():
+        return 0
+    try:
+        rest = fabric.load(path, dict(state))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of this recipe: {error}") from error
+    return int(rest["epoch"])
+
+
+def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
+    """The weights to publish out of a run folder: the moving average where there is one."""
+    path = run / FILE
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    model = recipe.build_model(config)
+    weights = checkpoint["model"]
+    if "average" in checkpoint:
+        prefix = "module."
+        weights = {k.removeprefix(prefix): v for k, v in checkpoint["average"].items() if k.startswith(prefix)}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} is of another architecture: {error}") from error
+    return model.eval()

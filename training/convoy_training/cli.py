@@ -1,0 +1,71 @@
+"""The command `convoy-train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from lightning.fabric import Fabric
+
+from convoy_training.checkpoint import load_model
+from convoy_training.errors import TrainingError
+from convoy_training.export import open_onnx
+from convoy_training.loop import build_predict
+from convoy_training.loop import fit as fit_model
+from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
+    "Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA."))  # fmt: skip
+
+RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")]
+Override = Annotated[list[str], typer.Option("--set", help="Override any field: --set optimizer.lr=0.1 (repeatable).")]
+
+
+@app.command()
+def fit(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006 (typer reads the default, nobody writes to it)
+    run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/<name>.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last whole epoch in the run folder.")] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes, one a device (DDP above one).")] = 1,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
+) -> None:
+    """Train a recipe; afterwards measure it on its validation split."""
+    recipe, config = load_recipe(recipe_file, overrides)
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
+    fit_model(recipe, config, run or Path("runs") / config.name, resume=resume, fabric=fabric)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    onnx: Annotated[Path | None, typer.Option(help="Measure this ONNX file instead of the checkpoint.")] = None,
+    split: Annotated[str, typer.Option(help="Which split of the data.")] = "validation",
+) -> None:
+    """Measure a run, or an ONNX file exported from it, through the serving code's pre- and post-processing."""
+    recipe, config = open_run(run)
+    predict = open_onnx(onnx) if onnx else build_predict(recipe, config, load_model(recipe, config, run))
+    for metric in recipe.evaluate(predict, config, split):
+        typer.echo(f"{metric.name:24} {metric.value:.4f}  ({metric.dataset}, {metric.split}, n={metric.n})")
+
+
+def open_run(run: Path) -> tuple[Recipe, Config]:
+    """The recipe that made a run folder."""
+    file = run / "recipe.yaml"
+    if not file.exists():
+        raise TrainingError(f"{run} is not a run folder: it has no recipe.yaml")
+    return resolve_recipe(yaml.safe_load(file.read_text()), str(file))
+
+
+def main() -> None:
+    """Runs the command; an expected error is one sentence and exit code 1."""
+    try:
+        app()
+    except TrainingError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

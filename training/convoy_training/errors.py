@@ -1,0 +1,36 @@
+"""What can go wrong in training, as a user reads it.
+
+TrainingError
+├── RecipeError      a field of the YAML file or of the command line
+├── LabelError       a label file: names file, line and reason
+├── DivergenceError  the loss is no longer a number
+├── CheckpointError  a checkpoint that cannot be read, or of another architecture
+└── ExportError      ONNX Runtime does not say what PyTorch says
+"""
+
+
+class TrainingError(Exception):
+    """The root: shown to the user as one sentence, exit code 1."""
+
+
+class RecipeError(TrainingError):
+    """A recipe that cannot be used as written."""
+
+
+class LabelError(TrainingError):
+    """A wrong label file, refused before training starts."""
+
+    def __init__(self, file: str, line: int | None, reason: str) -> None:
+        super().__init__(f"{file}{f':{line}' if line else ''}: {reason}")
+
+
+class DivergenceError(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint that does not fit."""
+
+
+class ExportError(TrainingError):
+    """An exported graph that fails its checks."""

@@ -1,0 +1,108 @@
+"""From a trained network to the folder that the services load: model.onnx, checked, and manifest.json."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from convoy_training.errors import ExportError
+from convoy_training.recipe import Export, Images, Predict
+
+OPSET = 20
+
+
+def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) -> float:
+    """Writes `graph` as ONNX, checks it, and returns the max abs difference to PyTorch on `images` [N,H,W,3].
+
+    The batch is dynamic; so are H and W where `export.stride` is given. Raises ExportError above the tolerance.
+    """
+    graph = graph.eval()
+    # Two images: a batch of one would be folded into the graph as a constant.
+    example = torch.from_numpy(np.ascontiguousarray(images[:2]))
+    program = torch.onnx.export(
+        graph,
+        (example,),
+        input_names=["images"],
+        output_names=list(export.outputs),
+        dynamic_shapes=(_dynamic_shape(export.stride),),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    _strip(program.model_proto, file)
+    onnx.checker.check_model(str(file), full_check=True)
+    return _compare(graph, open_onnx(file), images, export)
+
+
+def open_onnx(file: Path, threads: int = 0) -> Predict:
+    """An ONNX file as the same function that `build_predict` makes of a PyTorch graph."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def predict(images: np.ndarray) -> dict[str, Any]:
+        return dict(zip(names, session.run(names, {"images": images}), strict=True))
+
+    return predict
+
+
+def publish(folder: Path, write: Any) -> None:
+    """Calls `write(temporary folder)` and then renames it to `folder`: a model is there whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write(partial)
+        partial.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _dynamic_shape(stride: int | None) -> dict[int, Any]:
+    batch = torch.export.Dim("batch", min=1)
+    if stride is None:
+        return {0: batch}
+    rows, columns = torch.export.Dim("rows", min=1), torch.export.Dim("columns", min=1)
+    return {0: batch, 1: stride * rows, 2: stride * columns}
+
+
+def _strip(model: onnx.ModelProto, file: Path) -> None:
+    """Drops what names the exporting machine (source lines, versions), so that the same weights give the same digest."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+        del value.metadata_props[:]
+    del model.metadata_props[:], model.graph.metadata_props[:]
+    model.producer_name, model.producer_version, model.doc_string = "convoy-training", "", ""
+    file.write_bytes(model.SerializeToString(deterministic=True))
+
+
+@torch.inference_mode()
+def _compare(graph: nn.Module, predict: Predict, images: Images, export: Export) -> float:
+    worst = 0.0
+    for batch in (images, images[:1]):
+        result = graph(torch.from_numpy(np.ascontiguousarray(batch)))
+        tensors = result if isinstance(result, tuple) else (result,)
+        actual = predict(batch)
+        for name, tensor in zip(export.outputs, tensors, strict=True):
+            expected = tensor.numpy()
+            if expected.shape != actual[name].shape or expected.dtype != actual[name].dtype:
+                raise ExportError(f"{name}: ONNX gives {actual[name].shape}, PyTorch {expected.shape}")
+            worst = max(worst, float(np.abs(expected.astype(np.float64) - actual[name]).max(initial=0.0)))
+    if not worst <= export.tolerance:
+        raise ExportError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, tolerance {export.tolerance:.0e}")
+    return worst

@@ -1,0 +1,166 @@
+"""The training loop: one for all tasks, on Lightning Fabric (any device, any precision, several processes).
+
+A run folder holds recipe.yaml (resolved), environment.json, last.ckpt, metrics.json and TensorBoard curves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+import yaml
+from lightning.fabric import Fabric
+from lightning.fabric.loggers import TensorBoardLogger
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from convoy_training.checkpoint import load_checkpoint, save_checkpoint
+from convoy_training.errors import DivergenceError, RecipeError
+from convoy_training.recipe import Config, Optimizer, Predict, Recipe
+
+
+def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None) -> nn.Module:
+    """Trains to the last epoch and returns the weights to publish (the moving average where the recipe has one).
+
+    `resume` goes on from the last whole epoch in `run`; on CPU the result is the same to the bit as without the break.
+    """
+    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    fabric.launch()
+    data = recipe.build_data(config)
+    _open_run(config, run, data.digest, resume)
+    torch.manual_seed(config.seed)
+    model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)
+    steps = math.ceil(len(data.train) / fabric.world_size)
+    optimizer: Any = build_optimizer(model, config.optimizer)
+    scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
+    model, optimizer = fabric.setup(model, optimizer)
+    average = _build_average(model.module, config)
+    state = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    state |= {"average": average} if average else {}
+    start = load_checkpoint(fabric, run, state) if resume else 0
+    curves = TensorBoardLogger(run, name="curves", version="")
+    for epoch in range(start, config.epochs):
+        fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
+        model.train()
+        bar = tqdm(_share(data.train(epoch), fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
+                   disable=not sys.stderr.isatty() or not fabric.is_global_zero)  # fmt: skip
+        began, losses = time.monotonic(), []
+        for step, batch in enumerate(bar, epoch * steps):
+            loss, parts = recipe.compute_loss(model, batch, config)
+            if not torch.isfinite(loss):
+                raise DivergenceError(f"the loss is {loss.item()} at step {step}: lower optimizer.lr or set clip_norm")
+            fabric.backward(loss)
+            if config.optimizer.clip_norm:
+                fabric.clip_gradients(model, optimizer, max_norm=config.optimizer.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            scheduler.step()
+            if average:
+                average.update_parameters(model.module)
+            losses.append(loss.item())
+            curves.log_metrics({"loss": losses[-1], "lr": scheduler.get_last_lr()[0], **_numbers(parts)}, step)
+            bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        save_checkpoint(fabric, run, state, epoch + 1)
+        fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
+                     flush=True)  # fmt: skip
+        published = average.module if average else model.module
+        last = epoch + 1 == config.epochs
+        if fabric.is_global_zero and (last or config.validate_every and (epoch + 1) % config.validate_every == 0):
+            _validate(recipe, config, published, run, curves, (epoch + 1) * steps)
+    curves.finalize("success")
+    return average.module if average else model.module
+
+
+def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
+    """Weight decay acts on convolutions and matrices, not on biases and normalisation."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+
+
+def build_scheduler(
+    optimizer: torch.optim.Optimizer, config: Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Linear warm-up over the first `warmup_fraction` of the steps, then half a cosine (Loshchilov & Hutter 2017)."""
+    warmup = max(1, round(steps * config.warmup_fraction))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return config.final_lr_fraction + (1 - config.final_lr_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def build_predict(recipe: Recipe, config: Config, model: nn.Module) -> Predict:
+    """The PyTorch graph as a function of NumPy arrays."""
+    graph = recipe.build_graph(model, config).eval()
+    outputs = recipe.describe(config).outputs
+
+    @torch.inference_mode()
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
+        result = graph(torch.from_numpy(np.ascontiguousarray(images)))
+        tensors = result if isinstance(result, tuple) else (result,)
+        return {name: tensor.numpy() for name, tensor in zip(outputs, tensors, strict=True)}
+
+    return predict
+
+
+def _build_average(model: nn.Module, config: Config) -> AveragedModel | None:
+    if config.ema_decay is None:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+
+
+def _share(batches: Iterator[Any], fabric: Fabric) -> Iterator[Any]:
+    """Every process draws the same batches and keeps its share of them."""
+    for batch in itertools.islice(batches, fabric.global_rank, None, fabric.world_size):
+        yield fabric.to_device(batch)
+
+
+def _numbers(parts: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in parts.items()}
+
+
+def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
+    recipe_file = run / "recipe.yaml"
+    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False)
+    if resume:
+        if recipe_file.exists() and recipe_file.read_text() != resolved:
+            raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
+    elif (run / "last.ckpt").exists():
+        raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+    run.mkdir(parents=True, exist_ok=True)
+    recipe_file.write_text(resolved)
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
+    versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
+    facts = {"seed": config.seed, "data_sha256": digest, "versions": versions}
+    (run / "environment.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def _validate(
+    recipe: Recipe, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int
+) -> None:
+    metrics = recipe.evaluate(build_predict(recipe, config, model), config, "validation")
+    curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
+    print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)
+    (run / "metrics.json").write_text(json.dumps([asdict(m) for m in metrics], indent=2) + "\n")

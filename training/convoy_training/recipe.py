@@ -1,0 +1,165 @@
+"""A recipe: a YAML file (every number of a training run) and a module (what to do with it).
+
+The module `convoy_training.recipes.<task>` has the functions of `Recipe`; the YAML file is its `Config`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from convoy_training.errors import RecipeError
+
+Images = NDArray[np.uint8]
+Predict = Callable[[Images], dict[str, NDArray[Any]]]
+"""uint8 RGB [N,H,W,3] -> the graph's outputs by name. PyTorch and ONNX Runtime are both behind it."""
+
+
+class Strict(BaseModel):
+    """A group of fields in which a misspelt name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Optimizer(Strict):
+    """How the weights move: SGD (Nesterov) or AdamW, linear warm-up, cosine to `final_lr_fraction`."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(gt=0)
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    final_lr_fraction: float = Field(0.0, ge=0, le=1)
+    clip_norm: float | None = Field(None, gt=0)
+
+
+class Config(Strict):
+    """The fields that every recipe has; each task adds its own."""
+
+    name: str
+    version: str = "1"
+    task: str
+    licence: str = "research use only"
+    seed: int = 0
+    epochs: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    optimizer: Optimizer
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
+
+
+class Batches(Protocol):
+    """The training split: a length in steps, and an iterator for each epoch.
+
+    Randomness comes from torch's global generator alone: the loop seeds it from (seed, epoch), which is what makes
+    a resumed run equal to an unbroken one.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __call__(self, epoch: int) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `fit` trains on: batches and the SHA-256 of the files that they come from."""
+
+    train: Batches
+    digest: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number: `value` of `name` on `n` examples of a dataset's split."""
+
+    name: str
+    value: float
+    dataset: str
+    split: str
+    n: int
+
+
+class Recipe(Protocol):
+    """The functions of every module in `convoy_training.recipes`."""
+
+    Config: type[Config]
+
+    def build_model(self, config: Any) -> nn.Module:
+        """The trainable network, heads that only training needs included."""
+
+    def build_data(self, config: Any) -> Data:
+        """Reads and verifies the training split."""
+
+    def compute_loss(self, model: nn.Module, batch: Any, config: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss of one batch, and the parts of it that are worth a curve."""
+
+    def build_graph(self, model: nn.Module, config: Any) -> nn.Module:
+        """The serving graph: uint8 RGB [N,H,W,3] -> finished numbers, a tuple in the order of `describe`'s outputs."""
+
+    def example_images(self, config: Any) -> Images:
+        """A few real validation images [N,H,W,3], as the service would hand them to the graph."""
+
+    def evaluate(self, predict: Predict, config: Any, split: str) -> Sequence[Metric]:
+        """Measures through the serving code's own pre- and post-processing."""
+
+    def describe(self, config: Any) -> Export:
+        """What export and the manifest must know about the graph."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """The graph's output names, whether H and W are dynamic (a multiple of `stride`), and fields for the manifest."""
+
+    outputs: tuple[str, ...]
+    manifest: Mapping[str, Any]
+    stride: int | None = None
+    tolerance: float = 1e-3
+
+
+def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
+    """Reads a YAML recipe, applies `dotted.name=value` overrides (values are YAML) and validates every field."""
+    try:
+        fields = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"{file}: cannot be read: {error}") from error
+    if not isinstance(fields, dict):
+        raise RecipeError(f"{file}: a recipe is a mapping of fields")
+    for override in overrides:
+        _override(fields, override)
+    return resolve_recipe(fields, str(file))
+
+
+def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Config]:
+    """Finds the task's module and validates the fields with its `Config`."""
+    task = str(fields.get("task", ""))
+    name = f"convoy_training.recipes.{task}"
+    try:
+        recipe: Recipe = importlib.import_module(name)  # type: ignore[assignment]
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise RecipeError(f"{origin}: no recipe for the task '{task}'") from error
+    try:
+        return recipe, recipe.Config.model_validate(fields)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise RecipeError(f"{origin}: {reasons}") from error
+
+
+def _override(fields: dict[str, Any], override: str) -> None:
+    path, separator, value = override.partition("=")
+    if not separator:
+        raise RecipeError(f"--set {override}: write it as name=value")
+    *groups, last = path.split(".")
+    for group in groups:
+        fields = fields.setdefault(group, {})
+    fields[last] = yaml.safe_load(value)
