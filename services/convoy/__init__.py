@@ -1,0 +1,1 @@
+"""Convoy: a fleet of CNN services."""

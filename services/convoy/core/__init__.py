@@ -1,0 +1,1 @@
+"""What every service shares, one idea a file."""

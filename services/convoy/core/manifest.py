@@ -1,0 +1,239 @@
+"""The contract between training and serving: a model is a folder `<name>/<version>/` with model.onnx and manifest.json.
+
+The graph takes uint8 RGB pixels, NHWC, dynamic batch, under the name `images`, and gives finished numbers:
+
+| task           | outputs (float32 unless said)                                                               |
+|----------------|---------------------------------------------------------------------------------------------|
+| classification | probabilities [N, C]                                                                        |
+| detection      | boxes [N, A, 4] xyxy in input pixels, scores [N, A, C]; before non-maximum suppression      |
+| segmentation   | class_map uint8 [N, H, W]                                                                   |
+| face_detection | boxes [N, A, 4], scores [N, A, 1], landmarks [N, A, 5, 2] in input pixels; before NMS       |
+| face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
+"""
+
+import hashlib
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from convoy.core.errors import FailedPrecondition
+
+GRAPH_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+INPUT_NAME = "images"
+
+
+class Task(StrEnum):
+    """What a model does."""
+
+    CLASSIFICATION = "classification"
+    DETECTION = "detection"
+    SEGMENTATION = "segmentation"
+    FACE_DETECTION = "face_detection"
+    FACE_EMBEDDING = "face_embedding"
+
+
+OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
+    Task.CLASSIFICATION: ("probabilities",),
+    Task.DETECTION: ("boxes", "scores"),
+    Task.SEGMENTATION: ("class_map",),
+    Task.FACE_DETECTION: ("boxes", "scores", "landmarks"),
+    Task.FACE_EMBEDDING: ("embeddings",),
+}
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Part(BaseModel):
+    """Base of every part of a manifest: unknown keys are refused, so that a typing error cannot pass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class InputSpec(Part):
+    """How a picture becomes the graph's input.
+
+    height, width: pixels; None where the graph takes any multiple of `stride`, and then `long_side` bounds the input.
+    resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
+    side, cut the middle out), aligned (a face, warped to the 112x112 reference).
+    """
+
+    height: int | None = Field(default=None, ge=1)
+    width: int | None = Field(default=None, ge=1)
+    stride: int = Field(default=1, ge=1)
+    long_side: int | None = Field(default=None, ge=1)
+    resize: Literal["stretch", "letterbox", "center_crop", "aligned"]
+    pad_value: int = Field(default=114, ge=0, le=255)
+
+    @model_validator(mode="after")
+    def _sizes_are_known(self) -> Self:
+        if (self.height is None) != (self.width is None):
+            raise ValueError("input: give both height and width, or neither")
+        if self.height is None and (self.resize != "letterbox" or self.long_side is None):
+            raise ValueError("input: a dynamic size needs resize=letterbox and long_side")
+        return self
+
+
+class Thresholds(Part):
+    """Defaults for callers that say nothing."""
+
+    detection: Share | None = None
+    iou: Share | None = None
+    match: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None
+
+
+class Metric(Part):
+    """One number, as measured: value on `n` items of a split of a dataset, measured again by `command`."""
+
+    name: str
+    value: float
+    dataset: str
+    split: str
+    n: int = Field(ge=1)
+    command: str
+    interval: tuple[float, float] | None = None
+    """95 % confidence interval."""
+    condition: str = ""
+    """What the number is restricted to, for example faces of 32 pixels and more."""
+
+
+class Calibration(Part):
+    """Cosine similarity against the false-match rate, from impostor pairs.
+
+    similarity: rising; false_match_rate: the share of impostor pairs at or above it; upper: the upper end of its 95 %
+    interval. Rates below what the pairs can show follow `tail_model` (empty: none do).
+    """
+
+    dataset: str
+    split: str
+    impostor_pairs: int = Field(ge=1)
+    similarity: list[float] = Field(min_length=2)
+    false_match_rate: list[float] = Field(min_length=2)
+    upper: list[float] = []
+    tail_model: str = ""
+    command: str
+
+    @model_validator(mode="after")
+    def _is_monotonic(self) -> Self:
+        if len(self.similarity) != len(self.false_match_rate) or len(self.upper) not in (0, len(self.similarity)):
+            raise ValueError("calibration: the lists differ in length")
+        if any(b <= a for a, b in zip(self.similarity, self.similarity[1:], strict=False)):
+            raise ValueError("calibration: similarity must rise")
+        if any(b > a for a, b in zip(self.false_match_rate, self.false_match_rate[1:], strict=False)):
+            raise ValueError("calibration: false_match_rate must not rise")
+        if any(rate <= 0 or rate > 1 for rate in self.false_match_rate):
+            raise ValueError("calibration: rates lie above 0 and up to 1")
+        return self
+
+
+class Training(Part):
+    """Where the weights come from, and under which terms they may be used."""
+
+    recipe: str
+    """Path of the recipe in the repository, or what a foreign model is."""
+    command: str
+    data: list[str]
+    data_terms: str
+    seed: int | None = None
+    framework: str = ""
+
+
+class Export(Part):
+    """How the graph was made, and how far it is from the network that it was made from."""
+
+    opset: int
+    max_abs_difference: float | None = None
+    """Largest difference between ONNX Runtime and PyTorch on real images."""
+    tolerance: float | None = None
+    images_compared: int = 0
+
+
+class Manifest(Part):
+    """Everything that serving needs to know about a model."""
+
+    format: Literal["convoy/1"] = "convoy/1"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    version: str = Field(pattern=r"^[1-9][0-9]*$")
+    task: Task
+    architecture: str
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    input: InputSpec
+    labels: list[str] = []
+    palette: list[tuple[int, int, int]] = []
+    """RGB colours for the classes of a mask, for pictures."""
+    embedding_size: int | None = None
+    thresholds: Thresholds = Thresholds()
+    metrics: list[Metric] = []
+    calibration: Calibration | None = None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    licence: str
+    training: Training
+    export: Export
+
+    @model_validator(mode="after")
+    def _fits_task(self) -> Self:
+        labelled = self.task in (Task.CLASSIFICATION, Task.DETECTION, Task.SEGMENTATION)
+        if labelled and not self.labels:
+            raise ValueError(f"labels: a model for {self.task} needs them")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: each must be unique")
+        if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
+            raise ValueError("embedding_size: a face embedder needs it")
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write manifest.json into `folder`, all or nothing."""
+        partial = folder / (MANIFEST_FILE + ".partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n")
+        partial.replace(folder / MANIFEST_FILE)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read a model's manifest and prove that it belongs to the graph beside it, digest first.
+
+    Raises FailedPrecondition(BAD_MODEL) that says in one sentence what is wrong.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = Manifest.model_validate(json.loads(path.read_text()))
+    except OSError:
+        raise bad_model(folder, f"{MANIFEST_FILE} cannot be read") from None
+    except ValueError as error:
+        raise bad_model(folder, _first_problem(error)) from None
+    graph = folder / GRAPH_FILE
+    if not graph.is_file():
+        raise bad_model(folder, f"{GRAPH_FILE} is missing")
+    found = digest(graph)
+    if found != manifest.sha256:
+        raise bad_model(
+            folder, f"{GRAPH_FILE} has SHA-256 {found[:12]}…, the manifest says {manifest.sha256[:12]}…"
+        )
+    if (folder.parent.name, folder.name) != (manifest.name, manifest.version):
+        raise bad_model(folder, f"the manifest names {manifest.name}/{manifest.version}")
+    return manifest
+
+
+def bad_model(folder: Path, problem: str) -> FailedPrecondition:
+    """The error for a folder that breaks the contract."""
+    model = f"{folder.parent.name}/{folder.name}"
+    return FailedPrecondition("BAD_MODEL", f"model {model}: {problem}", {"model": model})
+
+
+def _first_problem(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{MANIFEST_FILE} is not JSON: {error}"
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{MANIFEST_FILE}: {where + ': ' if where else ''}{message}"
