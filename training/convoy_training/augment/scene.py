@@ -1,0 +1,40 @@
+"""Augmentation of street scenes: scale, crop, mirror and light, image and mask together."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+
+def crop_and_scale(
+    image: Pixels, mask: Pixels, size: tuple[int, int], scales: tuple[float, float], ignore: int,
+    random: np.random.Generator,
+) -> tuple[Pixels, Pixels]:  # fmt: skip
+    """Scales by a random factor and cuts `size` (height, width) out, anywhere; outside the image is `ignore`."""
+    height, width = size
+    scale = float(np.exp(random.uniform(*np.log(scales))))
+    slack_x, slack_y = image.shape[1] * scale - width, image.shape[0] * scale - height
+    left, top = random.uniform(min(0, slack_x), max(0, slack_x)), random.uniform(min(0, slack_y), max(0, slack_y))
+    warp = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
+    if random.random() < 0.5:
+        warp = np.array([[-1, 0, width - 1], [0, 1, 0]], np.float32) @ np.vstack([warp, [0, 0, 1]]).astype(np.float32)
+    image = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    mask = cv2.warpAffine(mask, warp, (width, height), flags=cv2.INTER_NEAREST, borderValue=ignore)
+    return image, mask
+
+
+def change_light(images: NDArray[np.float32], strength: float, random: np.random.Generator) -> NDArray[np.float32]:
+    """Random brightness, contrast, saturation and tint for each of float RGB [N,H,W,3] in 0..255."""
+    count = len(images)
+
+    def draw(width: float, channels: int = 1) -> NDArray[np.float32]:
+        return random.uniform(1 - width, 1 + width, (count, 1, 1, channels)).astype(np.float32)
+
+    mean = images.mean((1, 2, 3), keepdims=True)
+    images = (images - mean) * draw(strength) + mean * draw(strength)
+    grey = images.mean(3, keepdims=True)
+    images = (images - grey) * draw(strength) + grey
+    return (images * draw(strength / 4, 3)).clip(0, 255)

@@ -1,0 +1,31 @@
+"""Shift, mirror and cut out small images, a whole batch at once, on uint8."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def pad(images: Tensor, margin: int) -> Tensor:
+    """Mirrors `margin` pixels around uint8 [N,H,W,C]; done once, it makes every later shift a plain gather."""
+    reflected = functional.pad(images.permute(0, 3, 1, 2).float(), (margin,) * 4, mode="reflect")
+    return reflected.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def shift_and_mirror(padded: Tensor, mirror: Tensor, margin: int) -> Tensor:
+    """Cuts [N,H,W,C] out of `padded` [N,H+2m,W+2m,C] at random offsets; mirrors where `mirror` [N] is true."""
+    count, size = len(padded), padded.shape[1] - 2 * margin
+    steps = torch.arange(size)
+    rows = torch.randint(0, 2 * margin + 1, (count, 1)) + steps
+    columns = torch.randint(0, 2 * margin + 1, (count, 1)) + torch.where(mirror[:, None], steps.flip(0), steps)
+    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cut_out(images: Tensor, size: int, value: int = 128) -> Tensor:
+    """Greys one square per image, centred anywhere (DeVries & Taylor 2017, arXiv:1708.04552); in place."""
+    count, height, width, _ = images.shape
+    row = torch.arange(height)[None, :] - torch.randint(0, height, (count, 1))
+    column = torch.arange(width)[None, :] - torch.randint(0, width, (count, 1))
+    square = (row.abs() <= size // 2)[:, :, None] & (column.abs() <= size // 2)[:, None, :]
+    return images.masked_fill_(square[..., None], value)

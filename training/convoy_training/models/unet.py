@@ -1,0 +1,82 @@
+"""U-Net (Ronneberger et al. 2015, arXiv:1505.04597) for a CPU: contract, expand by transpose convolution, copy across.
+
+What differs from the paper: padded convolutions with batch normalisation, residual blocks, and a first stride of two,
+so that full resolution is reached by the last transpose convolution alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
+        padding = dilation * (kernel - 1) // 2
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False), nn.BatchNorm2d(outputs)
+        )
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions around a shortcut; `stride` 2 halves, and the shortcut then averages."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.first = ConvNorm(inputs, outputs, stride=stride, dilation=dilation)
+        self.second = ConvNorm(outputs, outputs, dilation=dilation)
+        self.shortcut = nn.Identity() if inputs == outputs else ConvNorm(inputs, outputs, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(functional.relu(self.first(x)))
+        x = functional.avg_pool2d(x, 2) if self.stride == 2 else x
+        return functional.relu(y + self.shortcut(x))
+
+
+class Expand(nn.Module):
+    """Doubles the resolution by a transpose convolution and merges the contracting path's features of that size."""
+
+    def __init__(self, inputs: int, across: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
+        self.merge = ConvNorm(outputs + across, outputs)
+
+    def forward(self, x: Tensor, across: Tensor) -> Tensor:
+        return functional.relu(self.merge(torch.cat([self.up(x), across], dim=1)))
+
+
+class UNet(nn.Module):
+    """float RGB [N,3,H,W], normalised, H and W multiples of `stride` -> logits [N,classes,H,W]."""
+
+    def __init__(self, classes: int, widths: Sequence[int], depths: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.stride = 2 ** len(widths)
+        self.stem = ConvNorm(3, widths[0], kernel=5, stride=2)
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                Residual(inputs, outputs, stride=2),
+                *(Residual(outputs, outputs, dilation=2 if outputs == widths[-1] else 1) for _ in range(depth - 1)),
+            )
+            for inputs, outputs, depth in zip(widths, widths[1:], depths, strict=False)
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))[::-1]
+        self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in pairs)
+        self.head = nn.ConvTranspose2d(widths[0], classes, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.stem(x))
+        across = []
+        for down in self.down:
+            across.append(x)
+            x = down(x)
+        x = self.dropout(x)
+        for up in self.up:
+            x = up(x, across.pop())
+        return self.head(x)

@@ -1,0 +1,114 @@
+"""Semantic segmentation: CamVid street scenes, a U-Net, weighted cross-entropy and Dice, mean IoU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from convoy_training import recipe
+from convoy_training.augment.scene import change_light, crop_and_scale
+from convoy_training.data import masks
+from convoy_training.losses.overlap import compute_dice
+from convoy_training.models.unet import UNet
+from convoy_training.recipe import Data, Export, Images, Metric, Predict
+
+MEAN = (105.0, 109.0, 111.0)
+DEVIATION = 72.0
+
+
+class Config(recipe.Config):
+    """The fields of a segmentation recipe."""
+
+    widths: tuple[int, ...] = (16, 32, 64, 128, 192)
+    depths: tuple[int, ...] = (1, 2, 2, 2)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    crop: tuple[int, int] = (256, 320)
+    scales: tuple[float, float] = (0.6, 1.6)
+    light: float = Field(0.3, ge=0, lt=1)
+    dice: float = Field(0.5, ge=0, description="weight of the Dice loss beside cross-entropy")
+    input_height: int = 352
+    input_width: int = 480
+
+
+class Batches:
+    """Shuffled frames, each scaled, cropped, mirrored and relit anew."""
+
+    def __init__(self, split: masks.Split, config: Config) -> None:
+        self.split, self.config = split, config
+
+    def __len__(self) -> int:
+        return len(self.split.images) // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        order = random.permutation(len(self.split.images))
+        for step in range(len(self)):
+            yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
+
+    def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        config = self.config
+        pairs = [
+            crop_and_scale(self.split.images[r], self.split.masks[r], config.crop, config.scales, masks.IGNORE, random)
+            for r in rows
+        ]
+        images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
+        return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
+
+
+class Graph(nn.Module):
+    """uint8 RGB [N,H,W,3] -> class_map uint8 [N,H,W]."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(normalise(images)).argmax(1).to(torch.uint8)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W]."""
+    return ((images.float() - torch.tensor(MEAN).to(images.device)) / DEVIATION).permute(0, 3, 1, 2)
+
+
+def build_model(config: Config) -> nn.Module:
+    classes = masks.load_split("train").classes
+    model = UNet(len(classes), config.widths, config.depths, config.dropout)
+    model.register_buffer("class_weights", weigh_classes(masks.load_split("train").masks, len(classes)))
+    return model
+
+
+def weigh_classes(class_maps: np.ndarray, classes: int) -> Tensor:
+    """The square root of median over frequency: rare classes count more, without drowning the common ones."""
+    counts = np.bincount(class_maps.ravel(), minlength=classes)[:classes].astype(np.float64)
+    weights = np.sqrt(np.median(counts) / counts.clip(1))
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
+
+
+def build_data(config: Config) -> Data:
+    return Data(Batches(masks.load_split("train"), config), masks.digest())
+
+
+def compute_loss(
+    model: nn.Module, batch: tuple[Tensor, Tensor], config: Config
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    images, target = batch
+    logits = model(normalise(images))
+    weights: Tensor = model.class_weights  # type: ignore[assignment]
+    entropy = functional.cross_entropy(logits, target, weights, ignore_index=masks.IGNORE)
+    dice = compute_dice(logits, target, masks.IGNORE)
+    return entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model)
+
+
+def example_images(config: Config) -> Images:
+    images = masks.load_split("validation").images[::13]
+    return np.ascontiguousarray(images[:, : config.input_height, : config.input_width])
