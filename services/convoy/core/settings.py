@@ -69,8 +69,18 @@ class Settings(BaseSettings):
     """Where recognition keeps galleries: redis://, rediss:// (TLS) or unix:// URL."""
     redis_password_file: Path | None = None
     """File with the password for Redis; keeps it out of the URL."""
+    classification_address: str = "127.0.0.1:50051"
+    """Where the client finds the classification service; a DNS name with several addresses is balanced over."""
+    detection_address: str = "127.0.0.1:50052"
+    """Where the client finds the detection service."""
+    segmentation_address: str = "127.0.0.1:50053"
+    """Where the client finds the segmentation service."""
     faces_address: str = "127.0.0.1:50054"
-    """Where recognition finds the faces service; a DNS name with several addresses is balanced over."""
+    """Where recognition and the client find the faces service."""
+    recognition_address: str = "127.0.0.1:50055"
+    """Where the client finds the recognition service."""
+    timeout_s: float = Field(default=30.0, gt=0.0)
+    """Seconds that the client gives a call, tries and all."""
     quality_floor: Share = 0.3
     """Register refuses faces below this quality score, unless the gallery says otherwise."""
     false_positive_identification_rate: float = Field(default=0.01, gt=0.0, le=1.0)
