@@ -1,0 +1,59 @@
+# One virtual environment; each stamp in it says which part is installed. Needs only make and Python 3.11.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3.11
+PHOTOS ?=
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format proto up down clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(VENV)/.setup ## Make .venv with everything for development, training included
+
+demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or torch; PHOTOS=folder for your own people
+	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
+	$(BIN)/pytest $(PYTEST)
+
+check: $(VENV)/.setup ## Format, lint, types, direction of imports, protos
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+
+format: $(VENV)/.setup ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, and docs/configuration.md from the settings
+	scripts/generate_protos.sh
+	$(BIN)/python scripts/generate_configuration.py > docs/configuration.md
+
+up: ## Start Redis and the five services in containers
+	docker compose up --build --wait
+
+down: ## Stop them; galleries stay
+	docker compose down
+
+clean: ## Remove what was made here, .venv included; galleries in containers stay
+	rm -rf $(VENV) demo_output runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.demo: services/pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e "services[demo]"
+	touch $@
+
+# torch goes first and alone: a build that is there already stays, and no other package chooses one.
+$(VENV)/.setup: $(VENV)/.demo training/pyproject.toml requirements-dev.txt
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet -e services -e training -r requirements-dev.txt
+	touch $@
