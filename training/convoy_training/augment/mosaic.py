@@ -1,0 +1,75 @@
+"""Augmentation for detection: turn, scale, shift and mirror one picture, or four as a mosaic (Bochkovskiy et al. 2020)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convoy_training.data.voc import Example
+
+GREY = (114, 114, 114)
+
+
+def place(
+    example: Example, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: tuple[bool, bool],
+    window: tuple[int, int, int, int],
+) -> Example:  # fmt: skip
+    """Draws an example into the `window` (x0, y0, x1, y1) of `canvas`, mirrored, scaled, then shifted (in pixels).
+
+    A box of which less than 40 % stays in the window is dropped.
+    """
+    height, width = example.image_rgb.shape[:2]
+    mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
+    offset = np.array([width * flips[0], height * flips[1]]) * scale + shift
+    warp = np.column_stack([mirror, offset])
+    x0, y0, x1, y1 = window
+    local = warp - np.array([[0, 0, x0], [0, 0, y0]])
+    # Boxes speak of pixel edges, warpAffine of pixel centres.
+    local[:, 2] += local[:, :2] @ [0.5, 0.5] - 0.5
+    canvas[y0:y1, x0:x1] = cv2.warpAffine(
+        example.image_rgb, local, (x1 - x0, y1 - y0), flags=cv2.INTER_AREA, borderValue=GREY
+    )
+    corners = example.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
+    boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
+    clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
+    kept = _area(clipped) > 0.4 * _area(boxes)
+    return Example(canvas, clipped[kept].astype(np.float32), example.labels[kept])
+
+
+def draw_single(example: Example, size: int, scales: tuple[float, float], random: np.random.Generator) -> Example:
+    """One example on a grey square of `size` pixels; scale 1 fills the square's longer side."""
+    canvas = np.full((size, size, 3), GREY[0], np.uint8)
+    height, width = example.image_rgb.shape[:2]
+    scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
+    slack = np.array([size - width * scale, size - height * scale])
+    shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack))
+    return place(example, canvas, scale, (shift[0], shift[1]), _flips(random), (0, 0, size, size))
+
+
+def draw_mosaic(
+    examples: list[Example], size: int, scales: tuple[float, float], random: np.random.Generator
+) -> Example:
+    """Four examples around a random centre."""
+    canvas = np.full((size, size, 3), GREY[0], np.uint8)
+    middle_x, middle_y = random.integers(size // 4, 3 * size // 4, 2)
+    windows = [(0, 0, middle_x, middle_y), (middle_x, 0, size, middle_y),
+               (0, middle_y, middle_x, size), (middle_x, middle_y, size, size)]  # fmt: skip
+    parts = []
+    for example, window in zip(examples, windows, strict=True):
+        height, width = example.image_rgb.shape[:2]
+        scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
+        room = np.array([window[2] - window[0], window[3] - window[1]])
+        slack = room - np.array([width, height]) * scale
+        shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack)) + window[:2]
+        parts.append(place(example, canvas, scale, (shift[0], shift[1]), _flips(random), window))
+    boxes, labels = [p.boxes_xyxy for p in parts], [p.labels for p in parts]
+    return Example(canvas, np.concatenate(boxes), np.concatenate(labels))
+
+
+def _flips(random: np.random.Generator) -> tuple[bool, bool]:
+    return bool(random.random() < 0.5), bool(random.random() < 0.5)
+
+
+def _area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -1,0 +1,99 @@
+"""Detection: which cells answer for which object, and what they then pay.
+
+Assignment by alignment of score and overlap (Feng et al. 2021, TOOD, arXiv:2108.07755), complete IoU for the boxes
+(Zheng et al. 2020, arXiv:1911.08287).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Per cell: `positive` bool [N,A], `target_boxes` [N,A,4], `target_scores` [N,A,C] in 0..1."""
+
+    positive: Tensor
+    target_boxes: Tensor
+    target_scores: Tensor
+
+
+@torch.no_grad()
+def assign(
+    scores: Tensor, boxes: Tensor, centres: Tensor, truth_boxes: Tensor, truth_labels: Tensor, top: int = 10
+) -> Assignment:
+    """Gives each object the `top` cells inside it of highest score^0.5 * IoU^6.
+
+    scores [N,A,C], boxes [N,A,4], centres [A,2]; truth_boxes [N,K,4] and truth_labels [N,K], -1 where padded.
+    """
+    real = truth_labels >= 0
+    overlap = compute_iou(truth_boxes[:, :, None], boxes[:, None]).clamp(min=0)
+    index = truth_labels.clamp(min=0)[:, None].expand(-1, scores.shape[1], -1)
+    alignment = scores.gather(2, index).transpose(1, 2).sqrt() * overlap**6
+    inside = _inside(centres, truth_boxes) & real[:, :, None]
+    alignment = torch.where(inside, alignment, 0.0)
+    best = alignment.topk(min(top, alignment.shape[2]), dim=2).indices
+    chosen = torch.zeros_like(inside).scatter_(2, best, True) & inside
+    # A cell wanted by several objects goes to the one that it overlaps most.
+    owner = torch.where(chosen, overlap, -1.0).argmax(1)
+    positive = chosen.any(1)
+    mine = functional.one_hot(owner, chosen.shape[1]).transpose(1, 2).bool() & chosen
+    alignment = torch.where(mine, alignment, 0.0)
+    strength = alignment * (torch.where(mine, overlap, 0.0).amax(2) / alignment.amax(2).clamp(min=1e-9))[:, :, None]
+    strength = strength.amax(1)
+    labels = truth_labels.clamp(min=0).gather(1, owner)
+    target_scores = functional.one_hot(labels, scores.shape[2]) * (strength * positive)[:, :, None]
+    target_boxes = truth_boxes.gather(1, owner[:, :, None].expand(-1, -1, 4))
+    return Assignment(positive, target_boxes, target_scores)
+
+
+def compute_detection_loss(
+    logits: Tensor, boxes: Tensor, assignment: Assignment, box_weight: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Binary cross-entropy on soft scores plus (1 - complete IoU) on the cells that answer for an object."""
+    total = assignment.target_scores.sum().clamp(min=1)
+    score_loss = functional.binary_cross_entropy_with_logits(logits, assignment.target_scores, reduction="sum") / total
+    positive = assignment.positive
+    weights = assignment.target_scores.sum(2)[positive]
+    overlap = compute_complete_iou(boxes[positive], assignment.target_boxes[positive])
+    box_loss = ((1 - overlap) * weights).sum() / total
+    return score_loss + box_weight * box_loss, {"score_loss": score_loss, "box_loss": box_loss}
+
+
+def compute_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of boxes xyxy [...,4], broadcast."""
+    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    both = size[..., 0] * size[..., 1]
+    return both / (_area(a) + _area(b) - both).clamp(min=1e-7)
+
+
+def compute_complete_iou(a: Tensor, b: Tensor) -> Tensor:
+    """IoU less the distance of the centres and the difference of the aspect ratios."""
+    iou = compute_iou(a, b)
+    hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    apart = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
+    distance = apart.square().sum(-1) / hull.square().sum(-1).clamp(min=1e-7)
+    shape = 4 / math.pi**2 * (_angle(a) - _angle(b)).square()
+    with torch.no_grad():
+        weight = shape / (1 - iou + shape).clamp(min=1e-7)
+    return iou - distance - weight * shape
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _angle(boxes: Tensor) -> Tensor:
+    size = boxes[..., 2:] - boxes[..., :2]
+    return torch.atan(size[..., 0] / size[..., 1].clamp(min=1e-7))
+
+
+def _inside(centres: Tensor, boxes: Tensor) -> Tensor:
+    near = centres - boxes[:, :, None, :2]
+    far = boxes[:, :, None, 2:] - centres
+    return torch.minimum(near, far).amin(-1) > 1e-9

@@ -1,0 +1,107 @@
+"""Object detection: BCCD blood cells, a small YOLO, task-aligned assignment, COCO mean average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from convoy_training import recipe
+from convoy_training.augment.mosaic import draw_mosaic, draw_single
+from convoy_training.augment.scene import change_light
+from convoy_training.data import voc
+from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.models.yolo import STRIDES, Yolo
+from convoy_training.recipe import Data, Export, Images, Metric, Predict
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class Config(recipe.Config):
+    """The fields of a detection recipe."""
+
+    widths: tuple[int, ...] = (12, 24, 48, 96, 160)
+    depths: tuple[int, ...] = (1, 1, 2, 1)
+    head_width: int = 48
+    input_size: int = Field(320, multiple_of=STRIDES[-1])
+    scales: tuple[float, float] = (0.7, 1.5)
+    light: float = Field(0.3, ge=0, lt=1)
+    mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
+    plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
+    box_weight: float = 3.0
+
+
+class Batches:
+    """Shuffled examples, each placed, mirrored and relit anew, alone or four together.
+
+    A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
+    """
+
+    def __init__(self, split: voc.Split, config: Config) -> None:
+        self.examples, self.config = split.examples, config
+
+    def __len__(self) -> int:
+        return len(self.examples) // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        mosaic = self.config.mosaic if epoch < self.config.epochs - self.config.plain_epochs else 0.0
+        order = random.permutation(len(self.examples))
+        for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
+            yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
+
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> voc.Example:
+        size, scales = self.config.input_size, self.config.scales
+        if random.random() >= mosaic:
+            return draw_single(self.examples[row], size, scales, random)
+        others = random.integers(len(self.examples), size=3)
+        return draw_mosaic([self.examples[r] for r in (row, *others)], size, scales, random)
+
+    def _collate(self, drawn: list[voc.Example], random: np.random.Generator) -> Batch:
+        images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
+        most = max(1, *(len(d.labels) for d in drawn))
+        boxes = np.zeros((len(drawn), most, 4), np.float32)
+        labels = np.full((len(drawn), most), -1, np.int64)
+        for i, d in enumerate(drawn):
+            boxes[i, : len(d.labels)], labels[i, : len(d.labels)] = d.boxes_xyxy, d.labels
+        return torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+
+
+class Graph(nn.Module):
+    """uint8 RGB [N,H,W,3] -> boxes xyxy [N,A,4] in input pixels, scores [N,A,C]; before non-maximum suppression."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits, boxes, _, _ = self.model(normalise(images))
+        return boxes, logits.sigmoid()
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W] in 0..1."""
+    return (images.float() / 255).permute(0, 3, 1, 2)
+
+
+def build_model(config: Config) -> nn.Module:
+    classes = voc.load_split("train").classes
+    return Yolo(len(classes), config.widths, config.depths, config.head_width)
+
+
+def build_data(config: Config) -> Data:
+    return Data(Batches(voc.load_split("train"), config), voc.digest())
+
+
+def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    images, truth_boxes, truth_labels = batch
+    logits, boxes, centres, _ = model(normalise(images))
+    assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
+    return compute_detection_loss(logits, boxes, assignment, config.box_weight)
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model)
