@@ -61,7 +61,7 @@ class Engine:
         """Whether batches pay: they hardly do on a CPU and much on a GPU."""
         return self.provider in (PROVIDERS["cuda"], PROVIDERS["tensorrt"])
 
-    def run(self, images: npt.NDArray[np.uint8], alone: bool = False) -> Outputs:
+    def run(self, images: npt.NDArray[np.generic], alone: bool = False) -> Outputs:
         """Run the graph on a batch [N, H, W, 3]; safe from several threads.
 
         alone: nothing else runs now, so the request may have all threads.

@@ -156,10 +156,10 @@ def _turbo_divisor(width: int, height: int, min_side: int | None) -> int:
 def _decode_jpeg(data: bytes, divisor: int) -> Pixels:
     try:
         if divisor == 1:
-            return simplejpeg.decode_jpeg(data, "RGB", strict=True)
+            return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        smallest = (math.ceil(height / divisor), math.ceil(width / divisor))
-        return simplejpeg.decode_jpeg(data, "RGB", min_height=smallest[0], min_width=smallest[1], strict=True)
+        smallest = {"min_height": math.ceil(height / divisor), "min_width": math.ceil(width / divisor)}
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", **smallest, strict=True))
     except ValueError as error:
         raise _broken(error) from None
 

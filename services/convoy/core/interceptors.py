@@ -1,0 +1,186 @@
+"""Around every call: the request's id, errors to statuses, log lines, metrics."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from convoy.core import errors
+from convoy.core.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, begin_request, request_id
+from convoy.v1 import common_pb2
+
+log = structlog.get_logger()
+DOMAIN = "convoy"
+REQUEST_ID_KEY = "x-request-id"
+STATUS_KEY = "grpc-status-details-bin"
+
+# The one table from kinds of error to statuses.
+STATUSES: dict[type[errors.ConvoyError], grpc.StatusCode] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+_QUIET = ("/grpc.health.", "/grpc.reflection.")
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler of one service."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Wrap the handler that the call would go to."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(_QUIET):
+            return handler
+        if handler.response_streaming:
+            return self._streaming(handler, method)
+        return self._unary(handler, method)
+
+    def _unary(self, handler: Handler, method: str) -> Handler:
+        inner = handler.unary_unary or handler.stream_unary
+
+        async def answer(request: Any, context: Context) -> Any:
+            call = _Call(self._service, method, context)
+            try:
+                response = await inner(request, context)
+            except BaseException as error:
+                await call.fail(error)
+            call.finish("OK")
+            return response
+
+        wrap = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        return wrap(answer, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+
+    def _streaming(self, handler: Handler, method: str) -> Handler:
+        inner = handler.unary_stream or handler.stream_stream
+
+        async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
+            call = _Call(self._service, method, context)
+            try:
+                async for response in inner(request, context):
+                    yield response
+            except BaseException as error:
+                await call.fail(error)
+            call.finish("OK")
+
+        if handler.request_streaming:
+            wrap = grpc.stream_stream_rpc_method_handler
+        else:
+            wrap = grpc.unary_stream_rpc_method_handler
+        return wrap(answer, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+
+
+class _Call:
+    """One call's bookkeeping."""
+
+    def __init__(self, service: str, method: str, context: Context) -> None:
+        self._service = service
+        self._method = method.rpartition("/")[2]
+        self._context = context
+        self._started = time.perf_counter()
+        self._id = begin_request(_caller_id(context))
+        IN_FLIGHT.labels(service).inc()
+        context.set_trailing_metadata(((REQUEST_ID_KEY, self._id),))
+
+    def finish(self, code: str, **facts: object) -> None:
+        elapsed_s = time.perf_counter() - self._started
+        IN_FLIGHT.labels(self._service).dec()
+        REQUESTS.labels(self._service, self._method, code).inc()
+        REQUEST_SECONDS.labels(self._service, self._method).observe(elapsed_s)
+        if code == "INTERNAL":
+            log.error("call", method=self._method, code=code, ms=round(elapsed_s * 1000, 1), **facts)
+        else:
+            log.info("call", method=self._method, code=code, ms=round(elapsed_s * 1000, 1), **facts)
+
+    async def fail(self, error: BaseException) -> NoReturn:
+        """End the call with the error's status."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self.finish("CANCELLED")
+            raise error
+        if self._context.code() not in (None, 0, grpc.StatusCode.OK):
+            # The handler has aborted the call itself.
+            self.finish(str(self._context.code()))
+            raise error
+        status = to_status(error)
+        code = _code(status.code)
+        unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
+        self.finish(code.name, **unexpected)
+        trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
+        await self._context.abort(code, status.message, trailing)
+        raise AssertionError("abort always raises")
+
+
+def to_status(error: BaseException) -> status_pb2.Status:
+    """An error as google.rpc.Status with ErrorInfo; what is not ours becomes INTERNAL with the request's id alone."""
+    if not isinstance(error, errors.ConvoyError):
+        info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
+        message = f"internal error; the log has the details under request id {request_id()}"
+        return _status(grpc.StatusCode.INTERNAL, message, [info])
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    details: list[Message] = [info, *(d for d in error.details if isinstance(d, Message))]
+    if isinstance(error, errors.ResourceExhausted):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(max(1, round(error.retry_delay_s * 1000)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return _status(status_code(error), error.message, details)
+
+
+def status_code(error: errors.ConvoyError) -> grpc.StatusCode:
+    """The status of an error's kind."""
+    return next(code for kind, code in STATUSES.items() if isinstance(error, kind))
+
+
+def stream_error(error: errors.ConvoyError) -> common_pb2.Error:
+    """An error as the answer to one message of a stream."""
+    code = status_code(error).value[0]
+    return common_pb2.Error(code=code, reason=error.reason, message=error.message, metadata=error.metadata)
+
+
+def deadline(context: Context) -> float | None:
+    """When the caller's time is over, on time.monotonic's clock; None for never."""
+    remaining_s = context.time_remaining()
+    return None if remaining_s is None else time.monotonic() + remaining_s
+
+
+def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
+    packed = []
+    for detail in details:
+        wrapped = any_pb2.Any()
+        wrapped.Pack(detail)
+        packed.append(wrapped)
+    return status_pb2.Status(code=code.value[0], message=message, details=packed)
+
+
+def _code(number: int) -> grpc.StatusCode:
+    return next(code for code in grpc.StatusCode if code.value[0] == number)
+
+
+def _reason(error: BaseException) -> str:
+    return error.reason if isinstance(error, errors.ConvoyError) else type(error).__name__
+
+
+def _caller_id(context: Context) -> str:
+    metadata = dict(context.invocation_metadata() or ())
+    value = metadata.get(REQUEST_ID_KEY, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,138 @@
+"""The life of a server: start, health, reflection, metrics page, drain."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from wsgiref.simple_server import WSGIServer
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from convoy.core.errors import FailedPrecondition
+from convoy.core.interceptors import CallInterceptor
+from convoy.core.settings import Settings
+
+log = structlog.get_logger()
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_HEALTH_INTERVAL_S = 0.25
+
+
+async def _nothing() -> None:
+    """What a service does at start or stop when it has nothing to do."""
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a process serves.
+
+    port: the one it has by default; grpc_names: full names of its gRPC services, for health and reflection; add_to puts
+    the servicers into a server; start runs before the first call, stop after the last; is_ready is what health says.
+    """
+
+    name: str
+    port: int
+    grpc_names: tuple[str, ...]
+    add_to: Callable[[grpc.aio.Server], None]
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+    is_ready: Callable[[], bool] = field(default=_always)
+
+
+class Server:
+    """One service on one port, with health, reflection and a Prometheus page beside it."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(interceptors=[CallInterceptor(service.name)], options=_options(settings))
+        self._metrics: WSGIServer | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.port = 0
+        self.metrics_port = 0
+
+    async def start(self) -> None:
+        """Listen, then make the service ready; health says NOT_SERVING until it is.
+
+        Raises FailedPrecondition(PORT_IN_USE) and what the service's own start raises.
+        """
+        service, settings = self._service, self._settings
+        service.add_to(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            names = (*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        await self._set_health(_NOT_SERVING)
+        await service.start()
+        self.port = self._listen(service.port if settings.port is None else settings.port)
+        await self._server.start()
+        self._serve_metrics()
+        await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
+        self._watcher = asyncio.create_task(self._watch())
+        log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, finish what is in flight, stop."""
+        log.info("draining", service=self._service.name)
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._settings.drain_s)
+        await self._service.stop()
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.shutdown)
+            self._metrics.server_close()
+        log.info("stopped", service=self._service.name)
+
+    def _listen(self, port: int) -> int:
+        address = f"{self._settings.host}:{port}"
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise FailedPrecondition("PORT_IN_USE", f"{address} cannot be listened on; is it in use?") from None
+
+    def _serve_metrics(self) -> None:
+        wanted = self._settings.metrics_port
+        port = self.port + 1000 if wanted is None else wanted
+        try:
+            self._metrics, _ = start_http_server(port, self._settings.host)
+        except OSError as error:
+            message = f"the metrics page cannot listen on {self._settings.host}:{port}: {error.strerror}"
+            raise FailedPrecondition("PORT_IN_USE", message) from None
+        self.metrics_port = self._metrics.server_port
+
+    async def _watch(self) -> None:
+        """Keep health true: a service that lost what it needs says NOT_SERVING until it has it again."""
+        was_ready = self._service.is_ready()
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            if self._service.is_ready() != was_ready:
+                was_ready = not was_ready
+                await self._set_health(_SERVING if was_ready else _NOT_SERVING)
+                log.info("ready" if was_ready else "not ready", service=self._service.name)
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", *self._service.grpc_names):
+            await self._health.set(name, status)
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    size = settings.max_message_mb * 2**20
+    return [
+        ("grpc.max_receive_message_length", size),
+        ("grpc.max_send_message_length", size),
+        # Two servers on one port would share the load badly and hide a mistake.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 0),
+    ]

@@ -1,0 +1,78 @@
+"""What can be seen from outside: log lines with the request's id, and Prometheus metrics."""
+
+import contextvars
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from convoy.core.settings import Settings
+
+_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS = Counter("convoy_requests", "Calls answered.", ["service", "method", "code"])
+REQUEST_SECONDS = Histogram("convoy_request_duration_seconds", "Whole calls.", ["service", "method"], buckets=_SECONDS)
+IN_FLIGHT = Gauge("convoy_requests_in_flight", "Calls being answered.", ["service"])
+STAGE_SECONDS = Histogram(
+    "convoy_stage_duration_seconds",
+    "Stages of a picture's way: preprocess, queue, infer, postprocess.",
+    ["model", "version", "stage"],
+    buckets=_SECONDS,
+)
+BATCH_SIZE = Histogram(
+    "convoy_batch_size", "Pictures that ran together.", ["model", "version"], buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+QUEUE_DEPTH = Gauge("convoy_queue_depth", "Pictures that wait for the engine.", ["model", "version"])
+MODEL_READY = Gauge("convoy_model_ready", "1 while a version answers.", ["model", "version"])
+
+
+def request_id() -> str:
+    """The id of the request being answered; empty outside of one."""
+    return _request_id.get()
+
+
+def begin_request(caller_id: str) -> str:
+    """Take the caller's id for this request, or make one; it is in every log line and error from here on."""
+    chosen = caller_id if 0 < len(caller_id) <= 128 and caller_id.isprintable() else uuid.uuid4().hex
+    _request_id.set(chosen)
+    return chosen
+
+
+@contextmanager
+def stage(model: str, version: str, name: str) -> Iterator[None]:
+    """Measure one stage of a picture's way."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        STAGE_SECONDS.labels(model, version, name).observe(time.perf_counter() - started)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Write log lines to stderr, for people or as JSON."""
+    json = settings.log == "json"
+    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            _add_request_id,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _add_request_id(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if request_id():
+        event["request_id"] = request_id()
+    return event
