@@ -30,7 +30,7 @@ def load_split(split: str) -> Split:
     """`train` (45,000 images) or `validation` (5,000)."""
     archive = dict(np.load(find(ARCHIVE)))
     labels = archive["labels"].astype(np.int64)
-    classes = tuple(str(name) for name in archive["classes"])
+    classes = tuple(name.decode() for name in archive["classes"])
     rows = np.arange(len(labels))
     rows = rows[-VALIDATION:] if split == "validation" else rows[:-VALIDATION]
     images = np.stack([_decode(archive, row, len(classes)) for row in rows])
