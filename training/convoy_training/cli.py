@@ -10,18 +10,21 @@ import typer
 import yaml
 from lightning.fabric import Fabric
 
+from convoy.core.errors import ConvoyError
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
+from convoy_training.card import write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
 from convoy_training.loop import fit as fit_model
+from convoy_training.publishing import publish_model
 from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA."))  # fmt: skip
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")]
 Override = Annotated[list[str], typer.Option("--set", help="Override any field: --set optimizer.lr=0.1 (repeatable).")]
 
 
@@ -43,15 +46,36 @@ def fit(
 
 @app.command()
 def evaluate(
-    run: RunFolder,
-    onnx: Annotated[Path | None, typer.Option(help="Measure this ONNX file instead of the checkpoint.")] = None,
+    target: Annotated[Path, typer.Argument(help="A run folder of `fit`, or a published <model>/<version> folder.")],
     split: Annotated[str, typer.Option(help="Which split of the data.")] = "validation",
 ) -> None:
-    """Measure a run, or an ONNX file exported from it, through the serving code's pre- and post-processing."""
-    recipe, config = open_run(run)
-    predict = open_onnx(onnx) if onnx else build_predict(recipe, config, load_model(recipe, config, run))
+    """Measure a run (PyTorch) or a published model (ONNX), through the serving code's pre- and post-processing."""
+    if (target / MANIFEST_FILE).exists():
+        recipe, config = load_recipe(Path(load_manifest(target).training.recipe))
+        predict = open_onnx(target / GRAPH_FILE)
+    else:
+        recipe, config = open_run(target)
+        predict = build_predict(recipe, config, load_model(recipe, config, target))
     for metric in recipe.evaluate(predict, config, split):
         typer.echo(f"{metric.name:24} {metric.value:.4f}  ({metric.dataset}, {metric.split}, n={metric.n})")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
+    models: Annotated[Path, typer.Option(help="Where models are published.")] = Path("exported_models"),
+) -> None:
+    """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card."""
+    recipe, config = open_run(run)
+    typer.echo(f"wrote {publish_model(recipe, config, load_model(recipe, config, run), models)}")
+
+
+@app.command()
+def table(
+    models: Annotated[Path, typer.Argument(help="The folder of published models.")] = Path("exported_models"),
+) -> None:
+    """Write the table of published models, README.md, from their manifests."""
+    typer.echo(f"wrote {write_table(models)}")
 
 
 def open_run(run: Path) -> tuple[Recipe, Config]:
@@ -66,6 +90,6 @@ def main() -> None:
     """Runs the command; an expected error is one sentence and exit code 1."""
     try:
         app()
-    except TrainingError as error:
+    except (TrainingError, ConvoyError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

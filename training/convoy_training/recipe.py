@@ -79,13 +79,18 @@ class Data:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measured number: `value` of `name` on `n` examples of a dataset's split."""
+    """One measured number: `value` of `name` on `n` examples of a dataset's split, restricted to `condition`.
+
+    interval: its 95 % confidence interval.
+    """
 
     name: str
     value: float
     dataset: str
     split: str
     n: int
+    interval: tuple[float, float] | None = None
+    condition: str = ""
 
 
 class Recipe(Protocol):
@@ -117,10 +122,18 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class Export:
-    """The graph's output names, whether H and W are dynamic (a multiple of `stride`), and fields for the manifest."""
+    """What a recipe knows about its graph, for export and for the manifest.
+
+    outputs: names in the order in which the graph returns them. manifest: fields of `convoy.core.manifest.Manifest`
+    (architecture, input, labels, thresholds, ...). data, data_terms: what it was trained on and who may use the result.
+    stride: given where H and W are dynamic, a multiple of it. tolerance: allowed difference of ONNX to PyTorch
+    (the largest absolute one; for class maps the share of pixels that differ).
+    """
 
     outputs: tuple[str, ...]
     manifest: Mapping[str, Any]
+    data: tuple[str, ...] = ()
+    data_terms: str = ""
     stride: int | None = None
     tolerance: float = 1e-3
 

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.augment.scene import GREY
 from convoy_training.data.voc import Example
-
-GREY = (114, 114, 114)
 
 
 def place(

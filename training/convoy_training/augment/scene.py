@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+GREY = (114, 114, 114)
 
 
 def crop_and_scale(
@@ -21,7 +22,7 @@ def crop_and_scale(
     warp = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
     if random.random() < 0.5:
         warp = np.array([[-1, 0, width - 1], [0, 1, 0]], np.float32) @ np.vstack([warp, [0, 0, 1]]).astype(np.float32)
-    image = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    image = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderValue=GREY)
     mask = cv2.warpAffine(mask, warp, (width, height), flags=cv2.INTER_NEAREST, borderValue=ignore)
     return image, mask
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy.core.manifest import InputSpec
 from convoy_training import recipe
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.data import cifar
@@ -113,4 +114,9 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 
 def describe(config: Config) -> Export:
-    return Export(outputs=("probabilities",), manifest={}, tolerance=1e-4)
+    manifest = {"architecture": "whitened-resnet", "input": InputSpec(height=32, width=32, resize="center_crop"),
+                "labels": list(cifar.load_split("validation").classes)}  # fmt: skip
+    return Export(
+        outputs=("probabilities",), manifest=manifest, tolerance=1e-4,
+        data=("CIFAR-10, 45,000 training images",), data_terms=config.licence,
+    )  # fmt: skip

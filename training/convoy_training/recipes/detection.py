@@ -9,6 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from convoy.core.manifest import InputSpec, Thresholds
+from convoy.core.resizing import place
 from convoy_training import recipe
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light
@@ -32,6 +34,8 @@ class Config(recipe.Config):
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
     box_weight: float = 3.0
+    detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
+    iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
 
 
 class Batches:
@@ -105,3 +109,23 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
     return Graph(model)
+
+
+def example_images(config: Config) -> Images:
+    examples = voc.load_split("validation").examples[::11]
+    return np.stack([place(example.image_rgb, describe_input(config))[0] for example in examples])
+
+
+def describe_input(config: Config) -> InputSpec:
+    """Any picture, at most `input_size` pixels long, padded to whole strides."""
+    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
+
+
+def describe(config: Config) -> Export:
+    manifest = {"architecture": "yolo", "input": describe_input(config),
+                "labels": list(voc.load_split("validation").classes),
+                "thresholds": Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)}  # fmt: skip
+    return Export(
+        outputs=("boxes", "scores"), manifest=manifest, stride=STRIDES[-1], tolerance=5e-3,
+        data=("BCCD blood cells, the 205 training images",), data_terms=config.licence,
+    )  # fmt: skip

@@ -10,15 +10,20 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy.core.manifest import InputSpec
+from convoy.core.resizing import place
 from convoy_training import recipe
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import masks
 from convoy_training.losses.overlap import compute_dice
+from convoy_training.metrics.overlap import Confusion
 from convoy_training.models.unet import UNet
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
+PALETTE = [(70, 130, 180), (110, 110, 110), (190, 153, 153), (128, 64, 128), (244, 35, 232), (107, 142, 35),
+           (220, 220, 0), (152, 82, 40), (0, 0, 200), (220, 20, 60), (255, 140, 0)]  # fmt: skip
 
 
 class Config(recipe.Config):
@@ -31,8 +36,7 @@ class Config(recipe.Config):
     scales: tuple[float, float] = (0.6, 1.6)
     light: float = Field(0.3, ge=0, lt=1)
     dice: float = Field(0.5, ge=0, description="weight of the Dice loss beside cross-entropy")
-    input_height: int = 352
-    input_width: int = 480
+    long_side: int = Field(480, gt=0, description="pixels to which the service bounds a picture")
 
 
 class Batches:
@@ -111,4 +115,29 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 def example_images(config: Config) -> Images:
     images = masks.load_split("validation").images[::13]
-    return np.ascontiguousarray(images[:, : config.input_height, : config.input_width])
+    return np.stack([place(image, describe_input(config))[0] for image in images])
+
+
+def describe_input(config: Config) -> InputSpec:
+    """Any picture, at most `long_side` pixels long, padded to whole strides."""
+    return InputSpec(stride=2 ** len(config.widths), long_side=config.long_side, resize="letterbox")
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data = masks.load_split(split)
+    confusion = Confusion(len(data.classes))
+    for image, mask in zip(data.images, data.masks, strict=True):
+        canvas, placement = place(image, describe_input(config))
+        confusion.add(placement.mask_to_source(predict(canvas[None])["class_map"][0]), mask, masks.IGNORE)
+    values = {"mean_iou": confusion.measure_mean_iou(), "pixel_accuracy": confusion.measure_accuracy()}
+    values |= {f"iou_{name}": iou for name, iou in zip(data.classes, confusion.measure_iou(), strict=True)}
+    return [Metric(name, value, "CamVid", split, len(data.images)) for name, value in values.items()]
+
+
+def describe(config: Config) -> Export:
+    manifest = {"architecture": "unet", "input": describe_input(config), "palette": PALETTE,
+                "labels": list(masks.load_split("train").classes)}  # fmt: skip
+    return Export(
+        outputs=("class_map",), manifest=manifest, stride=describe_input(config).stride,
+        data=("CamVid, 367 training frames, 11 classes",), data_terms=config.licence,
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""For people: a model's card and the table of all models, both made from manifests alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convoy.core.manifest import Manifest, Metric, load_manifest
+
+HEAD = """# Models
+
+Each folder is `<model>/<version>/` with the graph, its manifest and a card. Every number was measured on the ONNX graph
+through the serving code; `convoy-train evaluate exported_models/<model>/<version>` measures it again, and
+`convoy-train table` writes this page.
+
+| model | task | architecture | parameters | multiply-adds | file | measured | on |
+|---|---|---|---:|---:|---:|---|---|
+"""
+
+
+def write_card(manifest: Manifest, notes: Path, folder: Path) -> None:
+    """Writes README.md: the facts out of the manifest, and the recipe's notes on use and failure."""
+    (folder / "README.md").write_text(describe_model(manifest, notes.read_text() if notes.exists() else ""))
+
+
+def describe_model(manifest: Manifest, notes: str) -> str:
+    """A model card (Mitchell et al. 2019, arXiv:1810.03993) in Markdown."""
+    rows = "\n".join(
+        f"| {m.name} | {format_value(m)} | {m.dataset} | {m.split} | {m.n:,} | {m.condition} |" for m in manifest.metrics
+    )
+    return f"""# {manifest.name}, version {manifest.version}
+
+{manifest.task} · {manifest.architecture} · {format_count(manifest.parameters)} parameters · \
+{format_count(manifest.multiply_adds)} multiply-adds an image · {manifest.precision}
+
+{notes.strip()}
+
+## Measured
+
+| metric | value | data | split | n | restricted to |
+|---|---:|---|---|---:|---|
+{rows}
+
+Again: `{manifest.metrics[0].command if manifest.metrics else ""}`. ONNX Runtime differs from PyTorch by at most
+{manifest.export.max_abs_difference:.1e} on {manifest.export.images_compared} real images.
+
+## Training
+
+`{manifest.training.command}` (seed {manifest.training.seed}, {manifest.training.framework}).
+Data: {"; ".join(manifest.training.data)}.
+
+## Terms
+
+{manifest.training.data_terms}.
+"""
+
+
+def write_table(models: Path) -> Path:
+    """Writes README.md over a folder of models: one line for each version."""
+    folders = sorted(path.parent for path in models.glob("*/*/manifest.json"))
+    rows = [_row(load_manifest(folder), folder) for folder in folders]
+    page = models / "README.md"
+    page.write_text(HEAD + "".join(rows))
+    return page
+
+
+def format_count(count: int | None) -> str:
+    """1234567 -> 1.23 M."""
+    if count is None:
+        return "?"
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
+
+
+def format_value(metric: Metric) -> str:
+    """The number, with its 95 % interval where one was measured."""
+    interval = f" ({metric.interval[0]:.4f} to {metric.interval[1]:.4f})" if metric.interval else ""
+    return f"{metric.value:.4f}{interval}"
+
+
+def _row(manifest: Manifest, folder: Path) -> str:
+    size = (folder / "model.onnx").stat().st_size / 2**20
+    first = manifest.metrics[0] if manifest.metrics else None
+    measured = f"{first.name} {format_value(first)}" if first else "not measured"
+    origin = f"{first.dataset}, {first.split}, n = {first.n:,}" if first else ""
+    return (
+        f"| [{manifest.name}/{manifest.version}]({manifest.name}/{manifest.version}/) | {manifest.task} | "
+        f"{manifest.architecture} | {format_count(manifest.parameters)} | {format_count(manifest.multiply_adds)} | "
+        f"{size:.1f} MiB | {measured} | {origin} |\n"
+    )

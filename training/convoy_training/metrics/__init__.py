@@ -1,0 +1,1 @@
+"""Measures, one idea a file: arrays in, numbers out."""

@@ -1,0 +1,82 @@
+"""A run becomes a published model: graph, manifest with measured numbers, and a card for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from convoy.core.manifest import GRAPH_FILE, Manifest, Training, digest
+from convoy.core.manifest import Export as ExportFacts
+from convoy.core.manifest import Metric as MetricFacts
+from convoy_training.card import write_card
+from convoy_training.export import OPSET, export_onnx, open_onnx, publish
+from convoy_training.recipe import Config, Metric, Recipe
+
+RECIPES = Path("training/recipes")
+
+
+def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path) -> Path:
+    """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder."""
+    folder = models / config.name / config.version
+
+    def write(partial: Path) -> None:
+        graph, images, export = recipe.build_graph(model, config).eval(), recipe.example_images(config), recipe.describe(config)
+        file = partial / GRAPH_FILE
+        difference = export_onnx(graph, images, export, file)
+        metrics = recipe.evaluate(open_onnx(file), config, "validation")
+        manifest = Manifest(
+            name=config.name,
+            version=config.version,
+            task=config.task,
+            sha256=digest(file),
+            metrics=record_metrics(metrics, f"convoy-train evaluate {folder}"),
+            parameters=count_parameters(file),
+            multiply_adds=count_multiply_adds(graph, images[:1]),
+            licence=config.licence,
+            training=describe_training(config, export.data, export.data_terms),
+            export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=export.tolerance,
+                               images_compared=len(images)),
+            **export.manifest,
+        )  # fmt: skip
+        manifest.save(partial)
+        write_card(manifest, RECIPES / f"{config.name}.md", partial)
+
+    publish(folder, write)
+    return folder
+
+
+def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]:
+    """Measured numbers, rounded to what their sample size can carry, as the manifest holds them."""
+    return [
+        MetricFacts(name=m.name, value=round(m.value, 4), dataset=m.dataset, split=m.split, n=m.n, command=command,
+                    interval=m.interval, condition=m.condition)
+        for m in metrics
+    ]  # fmt: skip
+
+
+def describe_training(config: Config, data: Sequence[str], terms: str) -> Training:
+    """Where the weights come from."""
+    file = RECIPES / f"{config.name}.yaml"
+    return Training(recipe=str(file), command=f"convoy-train fit {file}", data=list(data), data_terms=terms,
+                    seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip
+
+
+def count_parameters(file: Path) -> int:
+    """Numbers stored in the graph, batch normalisation folded into the convolutions."""
+    graph = onnx.load(str(file)).graph
+    return sum(int(np.prod(tensor.dims)) for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
+
+
+@torch.inference_mode()
+def count_multiply_adds(graph: nn.Module, images: Any) -> int:
+    """Multiply-adds of one image [1,H,W,3] through the graph."""
+    with FlopCounterMode(display=False) as counter:
+        graph(torch.from_numpy(np.ascontiguousarray(images)))
+    return int(counter.get_total_flops()) // 2
