@@ -45,9 +45,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Handler | None:
         """Wrap the handler that the call would go to."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -58,7 +58,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return self._unary(handler, method)
 
     def _unary(self, handler: Handler, method: str) -> Handler:
-        inner = handler.unary_unary or handler.stream_unary
+        inner: Any = handler.unary_unary or handler.stream_unary
 
         async def answer(request: Any, context: Context) -> Any:
             call = _Call(self._service, method, context)
@@ -69,11 +69,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             call.finish("OK")
             return response
 
-        wrap = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-        return wrap(answer, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+        wrap: Any = grpc.unary_unary_rpc_method_handler
+        if handler.request_streaming:
+            wrap = grpc.stream_unary_rpc_method_handler
+        return _typed(wrap(answer, handler.request_deserializer, handler.response_serializer))
 
     def _streaming(self, handler: Handler, method: str) -> Handler:
-        inner = handler.unary_stream or handler.stream_stream
+        inner: Any = handler.unary_stream or handler.stream_stream
 
         async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
             call = _Call(self._service, method, context)
@@ -84,11 +86,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 await call.fail(error)
             call.finish("OK")
 
+        wrap: Any = grpc.unary_stream_rpc_method_handler
         if handler.request_streaming:
             wrap = grpc.stream_stream_rpc_method_handler
-        else:
-            wrap = grpc.unary_stream_rpc_method_handler
-        return wrap(answer, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+        return _typed(wrap(answer, handler.request_deserializer, handler.response_serializer))
+
+
+def _typed(handler: Any) -> Handler:
+    """grpc's stubs know only synchronous behaviours, so what wraps an asynchronous one has no type of its own."""
+    return handler  # type: ignore[no-any-return]
 
 
 class _Call:

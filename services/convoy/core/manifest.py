@@ -237,3 +237,8 @@ def _first_problem(error: ValueError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     return f"{MANIFEST_FILE}: {where + ': ' if where else ''}{message}"
+
+
+def first_given(*choices: float | None) -> float:
+    """The first choice that is not None: the caller's, the manifest's, the task's own."""
+    return next(choice for choice in choices if choice is not None)

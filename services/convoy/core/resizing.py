@@ -49,6 +49,15 @@ class Placement:
         return _resize(region, self.source_width, self.source_height, cv2.INTER_NEAREST_EXACT)
 
 
+def min_side(spec: InputSpec) -> int | None:
+    """Pixels that each side of a picture must keep when a JPEG is decoded small; None for all of them.
+
+    Twice the input, so that the resizing that follows stays smooth.
+    """
+    longest = max(spec.height, spec.width) if spec.height and spec.width else spec.long_side
+    return None if longest is None else 2 * longest
+
+
 def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
     """Bring a picture to a graph's input size by the manifest's policy.
 

@@ -120,7 +120,7 @@ class Server:
                 await self._set_health(_SERVING if was_ready else _NOT_SERVING)
                 log.info("ready" if was_ready else "not ready", service=self._service.name)
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    async def _set_health(self, status: int) -> None:
         for name in ("", *self._service.grpc_names):
             await self._health.set(name, status)
 

@@ -1,0 +1,40 @@
+"""Pixels to labels, without any RPC: the same code serves and evaluates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convoy.core.engine import Outputs
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import Manifest
+from convoy.core.resizing import place
+
+
+@dataclass(frozen=True)
+class Options:
+    """At most `top_k` labels, none below `min_probability`."""
+
+    top_k: int = 5
+    min_probability: float = 0.0
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label with its probability."""
+
+    index: int
+    name: str
+    probability: float
+
+
+def prepare(picture: Picture, manifest: Manifest) -> Pixels:
+    """The graph's input [H, W, 3] for a picture."""
+    return place(picture.image_rgb, manifest.input)[0]
+
+
+def interpret(outputs: Outputs, manifest: Manifest, options: Options = Options()) -> list[Label]:
+    """The most probable labels, best first, ties by index. outputs: one row, probabilities [C]."""
+    probabilities = np.asarray(outputs["probabilities"], np.float32)
+    order = np.argsort(-probabilities, kind="stable")[: options.top_k]
+    chosen = [int(index) for index in order if probabilities[index] >= options.min_probability]
+    return [Label(index, manifest.labels[index], float(probabilities[index])) for index in chosen]

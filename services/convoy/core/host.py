@@ -1,0 +1,99 @@
+"""The models that one process serves, and what decides how they run: cores, device, default model."""
+
+import asyncio
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from convoy.core.batching import BatchPolicy
+from convoy.core.engine import available_cores
+from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.core.images import Limits
+from convoy.core.manifest import Task
+from convoy.core.pipeline import Pipeline
+from convoy.core.repository import LoadedModel, Loading, Repository
+from convoy.core.settings import Settings
+
+log = structlog.get_logger()
+_BATCH_ON_CPU = 4
+_BATCH_ON_GPU = 32
+
+
+class ModelHost:
+    """Loads models, keeps them fresh, and names the default one.
+
+    default: name or name:version of the model that answers when a request names none; the process does not start
+    without it. required: further ones that it does not start without.
+    """
+
+    def __init__(self, settings: Settings, tasks: Collection[Task], default: str, required: Collection[str] = ()) -> None:
+        cores = settings.threads or available_cores()
+        self.settings = settings
+        self.default = default
+        self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
+        # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
+        self._workers = ThreadPoolExecutor(cores, "decode")
+        self._runners = ThreadPoolExecutor(cores, "engine")
+        self.pipeline = Pipeline(self._workers)
+        loading = Loading(settings.device, cores, lambda on_gpu: _policy(settings, cores, on_gpu))
+        self.repository = Repository(settings.models, tasks, loading, self._runners)
+        self._required = (default, *required)
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load everything; raises what is wrong with a model that the service cannot do without."""
+        if not self.settings.models.is_dir():
+            raise FailedPrecondition("NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}")
+        for wanted in self._required:
+            await self.repository.load(*split(wanted))
+        await self.repository.refresh()
+        if self.settings.model_poll_s > 0:
+            self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Let go of everything once what is in flight is answered."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self.repository.close()
+        self._workers.shutdown()
+        self._runners.shutdown()
+
+    def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
+        """The model that a request names, or the default. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
+        model = self.repository.get(name, version) if name else self.named(self.default)
+        tasks = (task,) if isinstance(task, Task) else task
+        if model.manifest.task not in tasks:
+            message = f"the model {model.manifest.name} does {model.manifest.task}, not {' or '.join(tasks)}"
+            raise FailedPrecondition("WRONG_TASK", message)
+        return model
+
+    def named(self, name_and_version: str) -> LoadedModel:
+        """A model by name or name:version."""
+        return self.repository.get(*split(name_and_version))
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Whether the service cannot do without this version."""
+        return any(split(wanted) in ((name, ""), (name, version)) for wanted in self._required)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.model_poll_s)
+            try:
+                await self.repository.refresh()
+            except (ConvoyError, OSError) as error:
+                log.error("the model repository cannot be read", problem=str(error))
+
+
+def split(name_and_version: str) -> tuple[str, str]:
+    """name or name:version as (name, version), the version empty for the newest."""
+    name, _, version = name_and_version.partition(":")
+    return name, version
+
+
+def _policy(settings: Settings, cores: int, on_gpu: bool) -> BatchPolicy:
+    size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _BATCH_ON_CPU)
+    # A GPU runs one batch at a time; a second runner only keeps the next one ready.
+    runners = min(2, cores) if on_gpu else cores
+    return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners)

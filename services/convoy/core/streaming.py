@@ -1,0 +1,44 @@
+"""Streams of requests, each answered in order; a bad one gets its error and the stream goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from convoy.core.errors import ConvoyError
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+_AHEAD = 8
+
+
+async def answer_in_order(
+    requests: AsyncIterator[Request],
+    answer: Callable[[Request], Awaitable[Response]],
+    refuse: Callable[[Request, ConvoyError], Response],
+) -> AsyncIterator[Response]:
+    """Answer each request, up to 8 at a time, in order; `refuse` turns a ConvoyError into a response."""
+
+    async def one(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except ConvoyError as error:
+            return refuse(request, error)
+
+    async def read() -> None:
+        try:
+            async for request in requests:
+                await pending.put(asyncio.ensure_future(one(request)))
+        finally:
+            await pending.put(None)
+
+    pending: asyncio.Queue[asyncio.Future[Response] | None] = asyncio.Queue(_AHEAD)
+    reader = asyncio.ensure_future(read())
+    try:
+        while (task := await pending.get()) is not None:
+            yield await task
+        await reader
+    finally:
+        reader.cancel()
+        while not pending.empty():
+            if (left := pending.get_nowait()) is not None:
+                left.cancel()

@@ -1,0 +1,66 @@
+"""Pixels to objects, without any RPC: the same code serves and evaluates."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from convoy.core.engine import Outputs
+from convoy.core.geometry import boxes_to_picture
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import Manifest, first_given
+from convoy.core.resizing import Placement, place
+from convoy.core.suppression import suppress
+
+DETECTION_THRESHOLD = 0.25
+IOU_THRESHOLD = 0.5
+_CANDIDATES = 5000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What counts. None means what the manifest says; `labels` restricts the classes, empty for all."""
+
+    detection_threshold: float | None = None
+    iou_threshold: float | None = None
+    max_detections: int = 300
+    labels: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object; its box in pixels of the picture that was sent, clipped to it."""
+
+    box_xyxy: tuple[float, float, float, float]
+    index: int
+    label: str
+    score: float
+
+
+def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
+    """The graph's input [H, W, 3] for a picture, and where the picture lies in it."""
+    return place(picture.image_rgb, manifest.input)
+
+
+def interpret(
+    outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest, options: Options = Options()
+) -> list[Detection]:
+    """Objects, best first. outputs: one row, boxes [A, 4] and scores [A, C] in the graph's input frame."""
+    boxes, scores = np.asarray(outputs["boxes"], np.float32), np.asarray(outputs["scores"], np.float32)
+    threshold = first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
+    anchors, classes = np.nonzero(scores >= threshold)
+    if options.labels:
+        wanted = [manifest.labels.index(label) for label in options.labels]
+        chosen = np.isin(classes, wanted)
+        anchors, classes = anchors[chosen], classes[chosen]
+    confidence = scores[anchors, classes]
+    if len(confidence) > _CANDIDATES:
+        best = np.argpartition(-confidence, _CANDIDATES)[:_CANDIDATES]
+        anchors, classes, confidence = anchors[best], classes[best], confidence[best]
+    iou_threshold = first_given(options.iou_threshold, manifest.thresholds.iou, IOU_THRESHOLD)
+    kept = suppress(boxes[anchors], confidence, classes, iou_threshold, options.max_detections)
+    edges = boxes_to_picture(boxes[anchors[kept]], placement, picture)
+    return [
+        Detection((x0, y0, x1, y1), int(index), manifest.labels[index], float(score))
+        for (x0, y0, x1, y1), index, score in zip(edges.tolist(), classes[kept], confidence[kept], strict=True)
+    ]

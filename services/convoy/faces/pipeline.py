@@ -1,0 +1,93 @@
+"""The way of a photo: find faces, align each, judge it, embed it. Grpc-free."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.engine import Outputs
+from convoy.core.host import ModelHost
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import Task
+from convoy.core.messages import read_image
+from convoy.core.pipeline import in_order, infer
+from convoy.core.repository import LoadedModel
+from convoy.core.resizing import Placement
+from convoy.faces import task
+from convoy.faces.quality import FaceQuality, assess_quality
+from convoy.v1 import common_pb2
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedFace:
+    """A face with its aligned crop [112, 112, 3] and its quality; its embedding [D] once it is embedded."""
+
+    detected: task.DetectedFace
+    aligned_rgb: Pixels
+    quality: FaceQuality
+    embedding: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo's faces, largest first."""
+
+    picture: Picture
+    faces: list[JudgedFace]
+
+
+class FacePipeline:
+    """Detector and embedder of one host, as one way."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self._host = host
+
+    @property
+    def detector(self) -> LoadedModel:
+        """The face detector in use."""
+        return self._of_task(self._host.settings.face_detector, Task.FACE_DETECTION)
+
+    @property
+    def embedder(self) -> LoadedModel:
+        """The face embedder in use."""
+        return self._of_task(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
+
+    async def detect(
+        self, images: Sequence[common_pb2.Image], options: task.Options, deadline: float | None
+    ) -> list[Photo]:
+        """The faces of each image, in order. deadline: on time.monotonic's clock."""
+        detector = self.detector
+        manifest, limits = detector.manifest, self._host.limits
+
+        def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
+            picture = read_image(image, limits, task.MIN_SIDE_PX)
+            pixels, placement = task.prepare(picture, manifest)
+            return pixels, (placement, picture)
+
+        def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> Photo:
+            found = task.interpret(outputs, *where, manifest, options)
+            return Photo(where[1], [_judge(where[1], face) for face in found])
+
+        return await self._host.pipeline.run(detector, images, prepare, interpret, deadline)
+
+    async def embed(self, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
+        """The same photos, each face with its embedding; all faces of all photos may share batches."""
+        embedder = self.embedder
+
+        async def embed_face(face: JudgedFace) -> JudgedFace:
+            outputs = await infer(embedder, face.aligned_rgb, deadline)
+            vector = np.asarray(outputs["embeddings"], np.float32)
+            return JudgedFace(face.detected, face.aligned_rgb, face.quality, vector)
+
+        embedded = iter(await in_order([face for photo in photos for face in photo.faces], embed_face))
+        return [Photo(photo.picture, [next(embedded) for _ in photo.faces]) for photo in photos]
+
+    def _of_task(self, name: str, wanted: Task) -> LoadedModel:
+        model_name, _, version = name.partition(":")
+        return self._host.model(model_name, version, wanted)
+
+
+def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace:
+    aligned = task.align(picture, face)
+    return JudgedFace(face, aligned, assess_quality(aligned, face.landmarks_xy, face.score))

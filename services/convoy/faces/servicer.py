@@ -1,0 +1,198 @@
+"""FaceService: messages to and from the faces pipeline."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from convoy.core.calibration import FalseMatchCurve
+from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.core.host import ModelHost
+from convoy.core.images import encode_png
+from convoy.core.interceptors import deadline, stream_error
+from convoy.core.manifest import Manifest, Task
+from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref
+from convoy.core.model_servicer import NAME as MODEL_SERVICE
+from convoy.core.model_servicer import ModelServicer
+from convoy.core.rpc import Service
+from convoy.core.settings import Settings
+from convoy.core.streaming import answer_in_order
+from convoy.faces import task
+from convoy.faces.pipeline import FacePipeline, JudgedFace, Photo
+from convoy.v1 import common_pb2, faces_pb2_grpc, models_pb2_grpc
+from convoy.v1 import faces_pb2 as pb
+
+NAME = "convoy.v1.FaceService"
+PORT = 50054
+DEFAULT_MAX_FACES = 200
+DEFAULT_MATCH_THRESHOLD = 0.4
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
+    """Answers with a host's face detector and face embedder."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self._host = host
+        self._pipeline = FacePipeline(host)
+
+    async def DetectFaces(self, request: pb.DetectFacesRequest, context: Context) -> pb.DetectFacesResponse:
+        """Find every face, with landmarks and quality."""
+        check_image_count(request.images, self._host.settings.max_images_per_call)
+        photos = await self._pipeline.detect(request.images, _options(request.options), deadline(context))
+        detector = model_ref(self._pipeline.detector.manifest)
+        return pb.DetectFacesResponse(results=[_faces(photo) for photo in photos], detector=detector)
+
+    async def EmbedFaces(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
+        """Find every face and embed it."""
+        check_image_count(request.images, self._host.settings.max_images_per_call)
+        until = deadline(context)
+        photos = await self._pipeline.detect(request.images, _options(request.options), until)
+        photos = await self._pipeline.embed(photos, until)
+        embedder = model_ref(self._pipeline.embedder.manifest)
+        return pb.EmbedFacesResponse(
+            results=[_faces(photo, embedder, request.include_aligned_crops) for photo in photos],
+            detector=model_ref(self._pipeline.detector.manifest),
+            embedder=embedder,
+        )
+
+    async def EmbedFacesStream(
+        self, requests: AsyncIterator[pb.EmbedFacesStreamRequest], context: Context
+    ) -> AsyncIterator[pb.EmbedFacesStreamResponse]:
+        """Embed the faces of a stream of pictures, answered in order."""
+
+        async def answer(request: pb.EmbedFacesStreamRequest) -> pb.EmbedFacesStreamResponse:
+            return pb.EmbedFacesStreamResponse(
+                id=request.id, response=await self.EmbedFaces(request.request, context)
+            )
+
+        async for response in answer_in_order(requests, answer, _refuse):
+            yield response
+
+    async def CompareFaces(self, request: pb.CompareFacesRequest, context: Context) -> pb.CompareFacesResponse:
+        """Say whether the largest faces of two pictures are of one person."""
+        manifest = self._pipeline.embedder.manifest
+        threshold = _match_threshold(request, manifest)
+        until = deadline(context)
+        request.options.selection = pb.FACE_SELECTION_LARGEST
+        photos = await self._pipeline.detect((request.first, request.second), _options(request.options), until)
+        for photo, which in zip(photos, ("first", "second"), strict=True):
+            if not photo.faces:
+                raise FailedPrecondition("NO_FACE", f"no face was found in the {which} picture", {"image": which})
+        one, other = [photo.faces[0] for photo in await self._pipeline.embed(photos, until)]
+        assert one.embedding is not None and other.embedding is not None  # embed has just made them
+        similarity = task.cosine(one.embedding, other.embedding)
+        return pb.CompareFacesResponse(
+            is_match=similarity >= threshold,
+            similarity=similarity,
+            match_threshold=threshold,
+            expected_false_match_rate=_expected_rate(manifest, threshold),
+            first=_face(one),
+            second=_face(other),
+            embedder=model_ref(manifest),
+        )
+
+    async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
+        """Name the models in use, and the embedder's calibration."""
+        manifest = self._pipeline.embedder.manifest
+        return pb.GetFaceModelResponse(
+            detector=model_ref(self._pipeline.detector.manifest),
+            embedder=model_ref(manifest),
+            embedder_sha256=manifest.sha256,
+            embedding_size=manifest.embedding_size or 0,
+            default_match_threshold=_default_threshold(manifest),
+            calibration=_calibration(manifest),
+        )
+
+
+def _options(options: pb.FaceDetectionOptions) -> task.Options:
+    threshold = None
+    if options.HasField("detection_threshold"):
+        threshold = check_range("detection_threshold", options.detection_threshold, 0, 1)
+    largest_only = options.selection == pb.FACE_SELECTION_LARGEST
+    return task.Options(threshold, options.max_faces or DEFAULT_MAX_FACES, options.min_face_size, largest_only)
+
+
+def _match_threshold(request: pb.CompareFacesRequest, manifest: Manifest) -> float:
+    criterion = request.WhichOneof("criterion")
+    if criterion == "match_threshold":
+        return check_range("match_threshold", request.match_threshold, -1, 1)
+    if criterion == "false_match_rate":
+        rate = check_range("false_match_rate", request.false_match_rate, 0, 1)
+        if (curve := _curve(manifest)) is None:
+            raise FailedPrecondition("NOT_CALIBRATED", f"{manifest.name} has no calibration; give match_threshold")
+        return curve.threshold(rate)
+    return _default_threshold(manifest)
+
+
+def _default_threshold(manifest: Manifest) -> float:
+    return DEFAULT_MATCH_THRESHOLD if manifest.thresholds.match is None else manifest.thresholds.match
+
+
+def _expected_rate(manifest: Manifest, threshold: float) -> float:
+    curve = _curve(manifest)
+    return 0.0 if curve is None else curve.false_match_rate_at(threshold)
+
+
+def _curve(manifest: Manifest) -> FalseMatchCurve | None:
+    table = manifest.calibration
+    return None if table is None else FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate))
+
+
+def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
+    if (table := manifest.calibration) is None:
+        return None
+    return pb.FaceCalibration(
+        similarity=table.similarity,
+        false_match_rate=table.false_match_rate,
+        false_match_rate_upper=table.upper,
+        impostor_pairs=table.impostor_pairs,
+        tail_model=table.tail_model,
+        dataset=f"{table.dataset} {table.split}",
+    )
+
+
+def _faces(photo: Photo, embedder: common_pb2.ModelRef | None = None, crops: bool = False) -> pb.Faces:
+    faces = [_face(face, embedder, crops) for face in photo.faces]
+    return pb.Faces(faces=faces, image_size=image_size(photo.picture))
+
+
+def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: bool = False) -> pb.Face:
+    """A face as a message; its embedding only when its model is given."""
+    points = [common_pb2.Point(x=x, y=y) for x, y in face.detected.landmarks_xy.tolist()]
+    quality = face.quality
+    embedding = None
+    if embedder is not None and face.embedding is not None:
+        embedding = pb.Embedding(values=face.embedding.tolist(), model=embedder)
+    return pb.Face(
+        box=box(face.detected.box_xyxy.tolist()),
+        detection_score=face.detected.score,
+        landmarks=pb.Landmarks(
+            left_eye=points[0], right_eye=points[1], nose=points[2], mouth_left=points[3], mouth_right=points[4]
+        ),
+        quality=pb.FaceQuality(
+            score=quality.score,
+            size=quality.size,
+            sharpness=quality.sharpness,
+            exposure=quality.exposure,
+            frontality=quality.frontality,
+        ),
+        embedding=embedding,
+        aligned_crop=encode_png(face.aligned_rgb) if crop else b"",
+    )
+
+
+def _refuse(request: pb.EmbedFacesStreamRequest, error: ConvoyError) -> pb.EmbedFacesStreamResponse:
+    return pb.EmbedFacesStreamResponse(id=request.id, error=stream_error(error))
+
+
+async def build(settings: Settings) -> Service:
+    """The faces service, not started."""
+    tasks = (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
+    host = ModelHost(settings, tasks, settings.face_embedder, (settings.face_detector,))
+
+    def add_to(server: grpc.aio.Server) -> None:
+        faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host), server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(host), server)
+
+    return Service("faces", PORT, (NAME, MODEL_SERVICE), add_to, host.start, host.stop)

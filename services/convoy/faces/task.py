@@ -1,0 +1,92 @@
+"""Pixels to faces, and faces to embeddings, without any RPC: the same code serves and evaluates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.engine import Outputs
+from convoy.core.geometry import boxes_to_picture, points_to_picture
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import Manifest, first_given
+from convoy.core.resizing import Placement, place
+from convoy.core.suppression import suppress
+from convoy.faces.alignment import align_face
+
+DETECTION_THRESHOLD = 0.5
+IOU_THRESHOLD = 0.4
+MIN_SIDE_PX = 1600
+"""A large JPEG is decoded no smaller than this, so that faces in a group photo keep their detail."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What counts. None means what the manifest says; min_face_size_px is in the picture that was sent."""
+
+    detection_threshold: float | None = None
+    max_faces: int = 200
+    min_face_size_px: int = 0
+    largest_only: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFace:
+    """One face; box [4] xyxy and landmarks [5, 2] in pixels of the picture that was sent."""
+
+    box_xyxy: Floats
+    landmarks_xy: Floats
+    score: float
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        x_min, y_min, x_max, y_max = self.box_xyxy
+        return float((x_max - x_min) * (y_max - y_min))
+
+
+def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
+    """The detector's input [H, W, 3] for a picture, and where the picture lies in it."""
+    return place(picture.image_rgb, manifest.input)
+
+
+def interpret(
+    outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest, options: Options = Options()
+) -> list[DetectedFace]:
+    """Faces, largest first. outputs: one row, boxes [A, 4], scores [A, 1], landmarks [A, 5, 2] in the input's frame."""
+    threshold = first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
+    iou_threshold = first_given(None, manifest.thresholds.iou, IOU_THRESHOLD)
+    scores = np.asarray(outputs["scores"], np.float32)[:, 0]
+    above = np.flatnonzero(scores >= threshold)
+    boxes = np.asarray(outputs["boxes"], np.float32)[above]
+    one_class = np.zeros(len(above), np.int64)
+    kept = suppress(boxes, scores[above], one_class, iou_threshold, len(above))
+    edges = boxes_to_picture(boxes[kept], placement, picture)
+    landmarks = np.asarray(outputs["landmarks"], np.float32)[above][kept]
+    points = points_to_picture(landmarks.reshape(-1, 5, 2), placement, picture)
+    found = [
+        DetectedFace(edge, point, float(score))
+        for edge, point, score in zip(edges, points, scores[above][kept], strict=True)
+    ]
+    return _select(found, options)
+
+
+def align(picture: Picture, face: DetectedFace) -> Pixels:
+    """The face turned upright, [112, 112, 3]."""
+    scale = np.asarray(picture.scale_xy, np.float32)
+    return align_face(picture.image_rgb, face.landmarks_xy / scale)
+
+
+def cosine(one: Floats, other: Floats) -> float:
+    """Cosine similarity of two unit embeddings, -1 to 1."""
+    return float(np.clip(np.dot(one, other), -1.0, 1.0))
+
+
+def _select(faces: list[DetectedFace], options: Options) -> list[DetectedFace]:
+    def large_enough(face: DetectedFace) -> bool:
+        x_min, y_min, x_max, y_max = face.box_xyxy
+        return float(min(x_max - x_min, y_max - y_min)) >= max(1, options.min_face_size_px)
+
+    ordered = sorted(filter(large_enough, faces), key=lambda face: -face.area)
+    return ordered[: 1 if options.largest_only else options.max_faces]

@@ -1,0 +1,91 @@
+"""SegmentationService: messages to and from the task."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from convoy.core.engine import Outputs
+from convoy.core.errors import ConvoyError, InvalidArgument
+from convoy.core.host import ModelHost
+from convoy.core.images import Picture, Pixels, encode_png
+from convoy.core.interceptors import deadline, stream_error
+from convoy.core.manifest import Task
+from convoy.core.messages import check_image_count, image_size, model_ref, read_image
+from convoy.core.model_servicer import NAME as MODEL_SERVICE
+from convoy.core.model_servicer import ModelServicer
+from convoy.core.resizing import Placement, min_side
+from convoy.core.rpc import Service
+from convoy.core.settings import Settings
+from convoy.core.streaming import answer_in_order
+from convoy.segmentation import task
+from convoy.v1 import common_pb2, models_pb2_grpc, segmentation_pb2_grpc
+from convoy.v1 import segmentation_pb2 as pb
+
+NAME = "convoy.v1.SegmentationService"
+PORT = 50053
+DEFAULT_MODEL = "camvid-unet"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SegmentationServicer(segmentation_pb2_grpc.SegmentationServiceServicer):
+    """Answers with a host's segmenters."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self._host = host
+
+    async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
+        """Segment one picture or several."""
+        check_image_count(request.images, self._host.settings.max_images_per_call)
+        model = self._host.model(request.model.name, request.model.version, Task.SEGMENTATION)
+        manifest, limits = model.manifest, self._host.limits
+        mask_format = request.mask_format or pb.MASK_FORMAT_PNG
+        if mask_format not in (pb.MASK_FORMAT_PNG, pb.MASK_FORMAT_RAW):
+            raise InvalidArgument("BAD_ARGUMENT", f"the mask format {mask_format} is not known")
+
+        def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
+            picture = read_image(image, limits, min_side(manifest.input))
+            pixels, placement = task.prepare(picture, manifest)
+            return pixels, (placement, picture)
+
+        def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> pb.Segmentation:
+            mask = task.interpret(outputs, *where)
+            return pb.Segmentation(
+                mask=encode_png(mask) if mask_format == pb.MASK_FORMAT_PNG else mask.tobytes(),
+                mask_format=mask_format,
+                image_size=image_size(where[1]),
+                regions=map(_region, task.regions(mask, manifest)),
+            )
+
+        results = await self._host.pipeline.run(model, request.images, prepare, interpret, deadline(context))
+        return pb.SegmentResponse(results=results, model=model_ref(manifest))
+
+    async def SegmentStream(
+        self, requests: AsyncIterator[pb.SegmentStreamRequest], context: Context
+    ) -> AsyncIterator[pb.SegmentStreamResponse]:
+        """Segment a stream of requests, answered in order."""
+
+        async def answer(request: pb.SegmentStreamRequest) -> pb.SegmentStreamResponse:
+            return pb.SegmentStreamResponse(id=request.id, response=await self.Segment(request.request, context))
+
+        async for response in answer_in_order(requests, answer, _refuse):
+            yield response
+
+
+def _region(region: task.Region) -> pb.Region:
+    return pb.Region(index=region.index, label=region.label, area=region.area)
+
+
+def _refuse(request: pb.SegmentStreamRequest, error: ConvoyError) -> pb.SegmentStreamResponse:
+    return pb.SegmentStreamResponse(id=request.id, error=stream_error(error))
+
+
+async def build(settings: Settings) -> Service:
+    """The segmentation service, not started."""
+    host = ModelHost(settings, {Task.SEGMENTATION}, settings.model or DEFAULT_MODEL)
+
+    def add_to(server: grpc.aio.Server) -> None:
+        segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(host), server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(host), server)
+
+    return Service("segmentation", PORT, (NAME, MODEL_SERVICE), add_to, host.start, host.stop)

@@ -1,0 +1,44 @@
+"""Pixels to a class for each pixel, without any RPC: the same code serves and evaluates."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.engine import Outputs
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import Manifest
+from convoy.core.resizing import Placement, place
+
+Mask = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One class that occurs, with its share of the picture's pixels."""
+
+    index: int
+    label: str
+    area: float
+
+
+def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
+    """The graph's input [H, W, 3] for a picture, and where the picture lies in it."""
+    return place(picture.image_rgb, manifest.input)
+
+
+def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> Mask:
+    """The class of every pixel of the picture that was sent. outputs: one row, class_map [H, W]."""
+    mask = placement.mask_to_source(np.asarray(outputs["class_map"], np.uint8))
+    if mask.shape == (picture.height, picture.width):
+        return mask
+    size = (picture.width, picture.height)
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
+def regions(mask: Mask, manifest: Manifest) -> list[Region]:
+    """The classes that occur in a mask, largest first."""
+    counts = np.bincount(mask.reshape(-1), minlength=len(manifest.labels))
+    present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index] > 0]
+    return [Region(index, manifest.labels[index], float(counts[index] / mask.size)) for index in present]

@@ -1,0 +1,45 @@
+"""One service as a process: the only place that knows all five by name."""
+
+import asyncio
+import importlib
+import signal
+import sys
+
+import structlog
+
+from convoy.core.errors import ConvoyError
+from convoy.core.rpc import Server, Service
+from convoy.core.settings import Settings
+from convoy.core.telemetry import configure_logging
+
+SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
+log = structlog.get_logger()
+
+
+async def build(name: str, settings: Settings) -> Service:
+    """A service by name, not started. Only its own modules are imported, so that a process stays small."""
+    service: Service = await importlib.import_module(f"convoy.{name}.servicer").build(settings)
+    return service
+
+
+async def serve(name: str, settings: Settings) -> None:
+    """Run a service until SIGTERM or SIGINT, then drain it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(await build(name, settings), settings)
+    await server.start()
+    await stop.wait()
+    await server.drain()
+
+
+def run(name: str) -> None:
+    """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
+    settings = Settings()
+    configure_logging(settings)
+    try:
+        asyncio.run(serve(name, settings))
+    except ConvoyError as error:
+        log.error("cannot start", service=name, reason=error.reason, problem=error.message)
+        sys.exit(1)
