@@ -1,0 +1,90 @@
+"""Writes docs/configuration.md and .env.example out of the settings class into DIR (by default the repository)."""
+
+import sys
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from convoy.core.settings import Settings
+
+PAGE_HEAD = """# Configuration
+
+Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
+from `services/convoy/core/settings.py` by `make proto`.
+
+| variable | default | values | meaning |
+|---|---|---|---|
+"""
+ENV_HEAD = """# Copy to .env: Docker Compose reads it and hands the CONVOY_* lines to every service. Lines with # show the defaults.
+
+# Address of this machine on which the services are published; 0.0.0.0 for all.
+#BIND_ADDRESS=127.0.0.1
+# Tag of the project's image.
+#IMAGE_TAG=latest
+# Limits of each service: cores and memory.
+#SERVICE_CPUS=2
+#SERVICE_MEMORY=2g
+# What Redis may hold, and the limit of its container: twice as much, for rewriting its log.
+#REDIS_MAXMEMORY=1gb
+#REDIS_MEMORY=2g
+# Published ports.
+#CLASSIFICATION_PORT=50051
+#CLASSIFICATION_METRICS_PORT=51051
+#DETECTION_PORT=50052
+#DETECTION_METRICS_PORT=51052
+#SEGMENTATION_PORT=50053
+#SEGMENTATION_METRICS_PORT=51053
+#FACES_PORT=50054
+#FACES_METRICS_PORT=51054
+#RECOGNITION_PORT=50055
+#RECOGNITION_METRICS_PORT=51055
+# With compose.observability.yaml.
+#PROMETHEUS_PORT=9090
+"""
+
+
+def show_default(field: FieldInfo) -> str:
+    """The default as one would write it into the environment; empty for none."""
+    value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def show_values(annotation: object) -> str:
+    """The values that a field takes, in a word or two."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    members = [member for member in get_args(annotation) or (annotation,) if member is not type(None)]
+    names = {bool: "true, false", int: "whole number", float: "number", SecretStr: "text"}
+    return names.get(members[0], str(getattr(members[0], "__name__", "text")).lower().replace("str", "text"))
+
+
+def write_page() -> str:
+    """docs/configuration.md."""
+    rows = [
+        f"| `CONVOY_{name.upper()}` | {f'`{show_default(field)}`' if show_default(field) else ''} "
+        f"| {show_values(field.annotation)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return PAGE_HEAD + "\n".join(rows) + "\n"
+
+
+def write_env() -> str:
+    """.env.example."""
+    lines = [
+        f"# {field.description}\n#CONVOY_{name.upper()}={show_default(field)}\n"
+        for name, field in Settings.model_fields.items()
+    ]
+    return ENV_HEAD + "\n" + "".join(lines)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs" / "configuration.md").write_text(write_page())
+    (folder / ".env.example").write_text(write_env())
