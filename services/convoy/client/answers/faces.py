@@ -1,0 +1,169 @@
+"""Answers of the faces service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from convoy.client.answers.common import (
+    Box,
+    ImageRGB,
+    Model,
+    Point,
+    Size,
+    read_box,
+    read_model,
+    read_point,
+    read_size,
+)
+from convoy.v1 import faces_pb2
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Eyes, nose and corners of the mouth; left and right as seen in the picture."""
+
+    left_eye: Point
+    right_eye: Point
+    nose: Point
+    mouth_left: Point
+    mouth_right: Point
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """How well a face can be recognised: score sums the parts up, each 0 (useless) to 1 (as good as it gets)."""
+
+    score: float
+    size: float
+    sharpness: float
+    exposure: float
+    frontality: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only when asked for."""
+
+    box: Box
+    detection_score: float
+    landmarks: Landmarks
+    quality: FaceQuality
+    embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    aligned_crop: ImageRGB | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a picture, largest first. embedder: None where no embeddings were asked for."""
+
+    faces: tuple[Face, ...]
+    image_size: Size
+    detector: Model
+    embedder: Model | None = None
+
+    def __iter__(self) -> Iterator[Face]:
+        return iter(self.faces)
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+@dataclass(frozen=True)
+class FaceComparison:
+    """Whether the largest faces of two pictures are of one person; similarity is a cosine, -1 to 1."""
+
+    is_match: bool
+    similarity: float
+    match_threshold: float
+    expected_false_match_rate: float
+    first: Face
+    second: Face
+    embedder: Model
+
+
+@dataclass(frozen=True)
+class FaceCalibration:
+    """How often two strangers reach a similarity (rising): the measured share (falling) and its 95 % upper end."""
+
+    similarity: tuple[float, ...]
+    false_match_rate: tuple[float, ...]
+    false_match_rate_upper: tuple[float, ...]
+    impostor_pairs: int
+    tail_model: str
+    dataset: str
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """The models that the faces service uses, and how similarities are to be read."""
+
+    detector: Model
+    embedder: Model
+    embedder_sha256: str
+    embedding_size: int
+    default_match_threshold: float
+    calibration: FaceCalibration
+
+
+def read_face(message: faces_pb2.Face) -> Face:
+    """One face."""
+    marks, quality = message.landmarks, message.quality
+    return Face(
+        read_box(message.box),
+        message.detection_score,
+        Landmarks(*map(read_point, (marks.left_eye, marks.right_eye, marks.nose, marks.mouth_left, marks.mouth_right))),
+        FaceQuality(quality.score, quality.size, quality.sharpness, quality.exposure, quality.frontality),
+        np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
+        _read_png(message.aligned_crop) if message.aligned_crop else None,
+    )
+
+
+def read_faces(response: faces_pb2.DetectFacesResponse | faces_pb2.EmbedFacesResponse) -> list[Faces]:
+    """One for each picture."""
+    detector = read_model(response.detector)
+    embedder = read_model(response.embedder) if isinstance(response, faces_pb2.EmbedFacesResponse) else None
+    return [
+        Faces(tuple(map(read_face, result.faces)), read_size(result.image_size), detector, embedder)
+        for result in response.results
+    ]
+
+
+def read_comparison(response: faces_pb2.CompareFacesResponse) -> FaceComparison:
+    """Whether two pictures show one person."""
+    return FaceComparison(
+        response.is_match,
+        response.similarity,
+        response.match_threshold,
+        response.expected_false_match_rate,
+        read_face(response.first),
+        read_face(response.second),
+        read_model(response.embedder),
+    )
+
+
+def read_face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
+    """The models in use."""
+    table = response.calibration
+    return FaceModel(
+        read_model(response.detector),
+        read_model(response.embedder),
+        response.embedder_sha256,
+        response.embedding_size,
+        response.default_match_threshold,
+        FaceCalibration(
+            tuple(table.similarity),
+            tuple(table.false_match_rate),
+            tuple(table.false_match_rate_upper),
+            table.impostor_pairs,
+            table.tail_model,
+            table.dataset,
+        ),
+    )
+
+
+def _read_png(data: bytes) -> ImageRGB:
+    image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(image_bgr, np.uint8)[:, :, ::-1])

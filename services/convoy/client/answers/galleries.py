@@ -1,0 +1,148 @@
+"""Galleries and the people in them, as the recognition service tells of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from convoy.client.answers.common import Model, read_model, read_time
+from convoy.v1 import recognition_pb2
+
+
+@dataclass(frozen=True)
+class GalleryPolicy:
+    """What a gallery admits and how it decides; None is the service's own choice, max_faces 0 is no limit."""
+
+    quality_floor: float | None = None
+    false_positive_identification_rate: float | None = None
+    ambiguity_margin: float | None = None
+    max_faces: int = 0
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A set of people, bound to the face embedder that made its templates."""
+
+    name: str
+    description: str
+    model: Model
+    model_sha256: str
+    policy: GalleryPolicy
+    people_count: int
+    face_count: int
+    version: int
+    create_time: datetime | None
+
+
+@dataclass(frozen=True)
+class GalleryDeletion:
+    """What went with a gallery."""
+
+    people_deleted: int
+    faces_deleted: int
+
+
+@dataclass(frozen=True)
+class GalleryStatus:
+    """How the replica that answered stands to the store: the versions, and the faces that it searches."""
+
+    store_version: int
+    index_version: int
+    indexed_faces: int
+    index_bytes: int
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """One face on record, with its quality when it was registered."""
+
+    face_id: str
+    quality: float
+    create_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a gallery; faces oldest first."""
+
+    person_id: str
+    display_name: str
+    metadata: dict[str, str]
+    faces: tuple[FaceRecord, ...]
+    create_time: datetime | None
+    update_time: datetime | None
+    expire_time: datetime | None
+
+
+@dataclass(frozen=True)
+class PersonDeletion:
+    """What went with a person, and the version of the gallery that has the change."""
+
+    faces_deleted: int
+    version: int
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One change of a gallery, without biometrics."""
+
+    time: datetime | None
+    actor: str
+    action: str
+    person_id: str
+    outcome: str
+    request_id: str
+    version: int
+
+
+def read_gallery(message: recognition_pb2.Gallery) -> Gallery:
+    """One gallery."""
+    return Gallery(
+        message.name,
+        message.description,
+        read_model(message.model),
+        message.model_sha256,
+        _read_policy(message.policy),
+        message.people_count,
+        message.face_count,
+        message.version,
+        read_time(message, "create_time"),
+    )
+
+
+def read_person(message: recognition_pb2.Person) -> Person:
+    """One person."""
+    return Person(
+        message.person_id,
+        message.display_name,
+        dict(message.metadata),
+        tuple(FaceRecord(face.face_id, face.quality, read_time(face, "create_time")) for face in message.faces),
+        read_time(message, "create_time"),
+        read_time(message, "update_time"),
+        read_time(message, "expire_time"),
+    )
+
+
+def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GalleryStatus:
+    """How a replica stands."""
+    return GalleryStatus(response.store_version, response.index_version, response.indexed_faces, response.index_bytes)
+
+
+def read_event(message: recognition_pb2.AuditEvent) -> AuditEvent:
+    """One change."""
+    return AuditEvent(
+        read_time(message, "time"),
+        message.actor,
+        message.action,
+        message.person_id,
+        message.outcome,
+        message.request_id,
+        message.version,
+    )
+
+
+def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
+    return GalleryPolicy(
+        message.quality_floor if message.HasField("quality_floor") else None,
+        message.false_positive_identification_rate if message.HasField("false_positive_identification_rate") else None,
+        message.ambiguity_margin if message.HasField("ambiguity_margin") else None,
+        message.max_faces,
+    )

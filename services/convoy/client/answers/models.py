@@ -1,0 +1,53 @@
+"""The models of a service, and whether it is well."""
+
+from dataclasses import dataclass
+
+from convoy.client.answers.common import Model, Size, read_model, read_size
+from convoy.v1 import models_pb2
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that was measured when the model was made, with its conditions."""
+
+    name: str
+    value: float
+    dataset: str
+    split: str
+    command: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One version of a model; state is AVAILABLE, READY or REFUSED, and then `problem` says why."""
+
+    model: Model
+    task: str
+    architecture: str
+    precision: str
+    state: str
+    problem: str
+    labels: tuple[str, ...]
+    input_size: Size
+    sha256: str
+    metrics: tuple[Metric, ...]
+    is_default: bool
+    execution_provider: str
+
+
+def read_model_info(message: models_pb2.ModelInfo) -> ModelInfo:
+    """One version of a model."""
+    return ModelInfo(
+        read_model(message.model),
+        message.task,
+        message.architecture,
+        message.precision,
+        models_pb2.ModelState.Name(message.state).removeprefix("MODEL_STATE_"),
+        message.problem,
+        tuple(message.labels),
+        read_size(message.input_size),
+        message.sha256,
+        tuple(Metric(one.name, one.value, one.dataset, one.split, one.command) for one in message.metrics),
+        message.is_default,
+        message.execution_provider,
+    )

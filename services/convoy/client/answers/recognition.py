@@ -1,0 +1,155 @@
+"""What came of registering, identifying and verifying."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from convoy.client.answers.common import Size, read_size
+from convoy.client.answers.faces import Face, read_face
+from convoy.client.answers.galleries import Person, read_person
+from convoy.v1 import recognition_pb2
+
+
+class Decision(StrEnum):
+    """What a search came to: the first match is the person, nobody known, or two people too close to tell apart."""
+
+    MATCH = "MATCH"
+    NO_MATCH = "NO_MATCH"
+    AMBIGUOUS = "AMBIGUOUS"
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """What became of one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
+
+    accepted: bool
+    face_id: str
+    refusal: str
+    message: str
+    faces: tuple[Face, ...]
+    conflicting_person_id: str
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The person as it stands now (None when nothing was registered), and one result for each photo, in order."""
+
+    person: Person | None
+    results: tuple[PhotoResult, ...]
+    version: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """Somebody who resembles the probe; similarity is a cosine, -1 to 1."""
+
+    person_id: str
+    display_name: str
+    face_id: str
+    similarity: float
+    metadata: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What to call the person."""
+        return self.display_name or self.person_id
+
+
+@dataclass(frozen=True)
+class IdentifiedFace:
+    """One face of the probe, searched; matches best first, margin 2 when there is no second person."""
+
+    face: Face
+    decision: Decision
+    matches: tuple[Match, ...]
+    match_threshold: float
+    expected_false_positive_identification_rate: float
+    margin: float
+
+    @property
+    def person(self) -> Match | None:
+        """Who it is, or None unless the decision is MATCH."""
+        return self.matches[0] if self.decision is Decision.MATCH else None
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Who is in a picture, largest face first; gallery_size counts the faces that were searched."""
+
+    faces: tuple[IdentifiedFace, ...]
+    image_size: Size
+    gallery_size: int
+    version: int
+
+    def __iter__(self) -> Iterator[IdentifiedFace]:
+        return iter(self.faces)
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether a face is of a given person; similarity is a cosine, -1 to 1."""
+
+    is_match: bool
+    similarity: float
+    match_threshold: float
+    expected_false_match_rate: float
+    face: Face
+
+
+def read_registration(response: recognition_pb2.RegisterResponse) -> Registration:
+    """What came of registering."""
+    return Registration(
+        read_person(response.person) if response.HasField("person") else None,
+        tuple(map(_read_photo, response.results)),
+        response.version,
+    )
+
+
+def read_identification(response: recognition_pb2.IdentifyResponse) -> Identification:
+    """Who is in a picture."""
+    return Identification(
+        tuple(map(_read_identified, response.faces)),
+        read_size(response.image_size),
+        response.gallery_size,
+        response.version,
+    )
+
+
+def read_verification(response: recognition_pb2.VerifyResponse) -> Verification:
+    """Whether it is the person."""
+    return Verification(
+        response.is_match,
+        response.similarity,
+        response.match_threshold,
+        response.expected_false_match_rate,
+        read_face(response.face),
+    )
+
+
+def _read_photo(message: recognition_pb2.PhotoResult) -> PhotoResult:
+    refusal = recognition_pb2.PhotoRefusal.Name(message.refusal).removeprefix("PHOTO_REFUSAL_")
+    return PhotoResult(
+        message.accepted,
+        message.face_id,
+        "" if message.accepted else refusal,
+        message.message,
+        tuple(map(read_face, message.faces)),
+        message.conflicting_person_id,
+    )
+
+
+def _read_identified(message: recognition_pb2.IdentifiedFace) -> IdentifiedFace:
+    return IdentifiedFace(
+        read_face(message.face),
+        Decision(recognition_pb2.Decision.Name(message.decision).removeprefix("DECISION_")),
+        tuple(
+            Match(match.person_id, match.display_name, match.face_id, match.similarity, dict(match.metadata))
+            for match in message.matches
+        ),
+        message.match_threshold,
+        message.expected_false_positive_identification_rate,
+        message.margin,
+    )

@@ -1,0 +1,130 @@
+"""Answers of classification, detection and segmentation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
+from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class with its probability, 0 to 1."""
+
+    index: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a picture shows; labels best first."""
+
+    labels: tuple[Label, ...]
+    image_size: Size
+    model: Model
+
+    @property
+    def best(self) -> Label | None:
+        """The most probable label, or None where every one was below `min_probability`."""
+        return self.labels[0] if self.labels else None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object; score 0 to 1."""
+
+    box: Box
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The objects of a picture, best first."""
+
+    detections: tuple[Detection, ...]
+    image_size: Size
+    model: Model
+
+    def __iter__(self) -> Iterator[Detection]:
+        return iter(self.detections)
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A class that occurs in a mask; area is its share of the picture, above 0 and up to 1."""
+
+    index: int
+    label: str
+    area: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A class for every pixel. mask: uint8 [H, W], class indices at the size of the picture; regions largest first."""
+
+    mask: npt.NDArray[np.uint8] = field(repr=False, compare=False)
+    regions: tuple[Region, ...]
+    image_size: Size
+    model: Model
+
+    def pixels_of(self, label: str) -> npt.NDArray[np.bool_]:
+        """Where a class is: bool [H, W], all False for one that does not occur."""
+        indices = [region.index for region in self.regions if region.label == label]
+        return np.isin(self.mask, indices)
+
+
+def read_classifications(response: classification_pb2.ClassifyResponse) -> list[Classification]:
+    """One for each picture."""
+    model = read_model(response.model)
+    return [
+        Classification(
+            tuple(Label(label.index, label.name, label.probability) for label in result.labels),
+            read_size(result.image_size),
+            model,
+        )
+        for result in response.results
+    ]
+
+
+def read_detections(response: detection_pb2.DetectResponse) -> list[Detections]:
+    """One for each picture."""
+    model = read_model(response.model)
+    return [
+        Detections(
+            tuple(Detection(read_box(found.box), found.index, found.label, found.score) for found in result.detections),
+            read_size(result.image_size),
+            model,
+        )
+        for result in response.results
+    ]
+
+
+def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segmentation]:
+    """One for each picture."""
+    model = read_model(response.model)
+    return [
+        Segmentation(
+            _read_mask(result),
+            tuple(Region(region.index, region.label, region.area) for region in result.regions),
+            read_size(result.image_size),
+            model,
+        )
+        for result in response.results
+    ]
+
+
+def _read_mask(result: segmentation_pb2.Segmentation) -> npt.NDArray[np.uint8]:
+    data = np.frombuffer(result.mask, np.uint8)
+    if result.mask_format == segmentation_pb2.MASK_FORMAT_RAW:
+        return data.reshape(result.image_size.height, result.image_size.width)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)

@@ -1,0 +1,151 @@
+"""The client for ordinary code: each method waits for its answer."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from convoy.client.channels import Connection, ServiceName, connection
+from convoy.client.failures import read_failure
+from convoy.client.operations import faces, galleries, models, recognition, vision
+from convoy.client.operations.operation import Listing, Operation
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, P], Result]":
+    """The method that carries out a plan."""
+
+    @wraps(plan)
+    def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return convoy.perform(plan(*args, **kwargs))
+
+    return method
+
+
+def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[Convoy, P], Iterator[Result]]":
+    """The method that goes through a list, page by page as it is read."""
+
+    @wraps(plan)
+    def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
+        page_of, token = plan(*args, **kwargs), ""
+        while True:
+            page = convoy.perform(page_of(token))
+            yield from page.items
+            token = page.next_page_token
+            if not token:
+                return
+
+    return method
+
+
+class Convoy:
+    """All services of a fleet, each reached when it is first asked. Safe to share between threads.
+
+    Arguments: an address (host:port) for each service, timeout_s for each call with all its tries, max_message_mb;
+    what is not given comes from CONVOY_* variables. Every method may raise the errors of convoy.core.errors.
+
+        with Convoy() as convoy:
+            print(convoy.classify("photo.jpg").best)
+    """
+
+    def __init__(
+        self,
+        *,
+        classification: str | None = None,
+        detection: str | None = None,
+        segmentation: str | None = None,
+        faces: str | None = None,
+        recognition: str | None = None,
+        timeout_s: float | None = None,
+        max_message_mb: int | None = None,
+    ) -> None:
+        self._connection: Connection = connection(
+            classification=classification,
+            detection=detection,
+            segmentation=segmentation,
+            faces=faces,
+            recognition=recognition,
+            timeout_s=timeout_s,
+            max_message_mb=max_message_mb,
+        )
+        self._channels: dict[ServiceName, grpc.Channel] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; what is still under way fails."""
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def within(self, timeout_s: float) -> Self:
+        """The same client, on the same connections, with another time limit for each call."""
+        other = type(self).__new__(type(self))
+        other._connection = replace(self._connection, timeout_s=timeout_s)
+        other._channels = self._channels
+        return other
+
+    def perform(self, operation: Operation[Result]) -> Result:
+        """Carry out one planned call."""
+        send = self._channel(operation.service).unary_unary(
+            operation.method, type(operation.request).SerializeToString, operation.response_type.FromString
+        )
+        try:
+            response: Any = send(
+                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.metadata
+            )
+        except grpc.RpcError as error:
+            address = self._connection.addresses[operation.service]
+            raise read_failure(error, operation.service, address) from None
+        return operation.read(response)
+
+    def _channel(self, service: ServiceName) -> grpc.Channel:
+        if service not in self._channels:
+            opened = grpc.insecure_channel(self._connection.target(service), self._connection.options())
+            if self._channels.setdefault(service, opened) is not opened:
+                opened.close()  # another thread was faster
+        return self._channels[service]
+
+    classify = call(vision.classify)
+    classify_many = call(vision.classify_many)
+    detect = call(vision.detect)
+    detect_many = call(vision.detect_many)
+    segment = call(vision.segment)
+    segment_many = call(vision.segment_many)
+
+    detect_faces = call(faces.detect_faces)
+    embed_faces = call(faces.embed_faces)
+    embed_faces_many = call(faces.embed_faces_many)
+    compare_faces = call(faces.compare_faces)
+    get_face_model = call(faces.get_face_model)
+
+    create_gallery = call(galleries.create_gallery)
+    get_gallery = call(galleries.get_gallery)
+    list_galleries = pages(galleries.list_galleries)
+    update_gallery = call(galleries.update_gallery)
+    delete_gallery = call(galleries.delete_gallery)
+    get_gallery_status = call(galleries.get_gallery_status)
+    list_audit_events = pages(galleries.list_audit_events)
+
+    register = call(recognition.register)
+    identify = call(recognition.identify)
+    verify = call(recognition.verify)
+
+    get_person = call(galleries.get_person)
+    list_people = pages(galleries.list_people)
+    update_person = call(galleries.update_person)
+    delete_person = call(galleries.delete_person)
+    delete_face = call(galleries.delete_face)
+
+    check_health = call(models.check_health)
+    list_models = call(models.list_models)
+    load_model = call(models.load_model)
+    unload_model = call(models.unload_model)

@@ -1,0 +1,83 @@
+"""How services are reached: addresses, balancing, retries, limits. Both flavours of client open channels with these."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from convoy.core.settings import Settings
+
+ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition"]
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
+
+SERVICE_CONFIG = json.dumps(
+    {
+        # A name with several addresses is balanced over, one connection each.
+        "loadBalancingConfig": [{"round_robin": {}}],
+        # Only UNAVAILABLE is tried again: nothing happened, or the request id makes repeating safe.
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the services are and how a call to one of them is made."""
+
+    addresses: dict[ServiceName, str]
+    timeout_s: float
+    max_message_bytes: int
+    metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Goes along with every call; credentials have their place here."""
+
+    def target(self, service: ServiceName) -> str:
+        """The name that gRPC resolves: an address without a scheme is looked up in the DNS."""
+        address = self.addresses[service]
+        return address if address.startswith(("dns:", "ipv4:", "ipv6:", "unix:", "xds:")) else f"dns:///{address}"
+
+    def options(self) -> list[tuple[str, str | int]]:
+        """Arguments of a channel."""
+        return [
+            ("grpc.service_config", SERVICE_CONFIG),
+            ("grpc.max_receive_message_length", self.max_message_bytes),
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            # gRPC repeats only what it has kept; its 256 KiB by default is less than a photo.
+            ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+        ]
+
+
+def connection(
+    *,
+    classification: str | None = None,
+    detection: str | None = None,
+    segmentation: str | None = None,
+    faces: str | None = None,
+    recognition: str | None = None,
+    timeout_s: float | None = None,
+    max_message_mb: int | None = None,
+) -> Connection:
+    """Addresses as host:port and limits as given, the rest from CONVOY_* variables."""
+    settings = Settings()
+    return Connection(
+        {
+            "classification": classification or settings.classification_address,
+            "detection": detection or settings.detection_address,
+            "segmentation": segmentation or settings.segmentation_address,
+            "faces": faces or settings.faces_address,
+            "recognition": recognition or settings.recognition_address,
+        },
+        timeout_s or settings.timeout_s,
+        (max_message_mb or settings.max_message_mb) << 20,
+    )

@@ -1,0 +1,83 @@
+"""A failed call as one of Convoy's errors, with the reason and the facts that the service sent along."""
+
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from convoy.client.answers.recognition import read_registration
+from convoy.core import errors
+from convoy.v1 import recognition_pb2
+
+DETAILS_KEY = "grpc-status-details-bin"
+DETAIL_TYPES: tuple[type[Message], ...] = (
+    error_details_pb2.ErrorInfo,
+    error_details_pb2.RetryInfo,
+    recognition_pb2.RegisterResponse,
+)
+KINDS: dict[grpc.StatusCode, type[errors.ConvoyError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: errors.AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: errors.PermissionDenied,
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+}
+
+
+def read_failure(call: grpc.RpcError, service: str, address: str) -> errors.ConvoyError:
+    """The error that a failed call means; `details` carries a Registration where no photo was accepted.
+
+    A code that Convoy does not speak (INTERNAL, UNIMPLEMENTED, ...) gives a plain ConvoyError with the code as reason.
+    """
+    code, message = call.code(), call.details() or "no explanation was given"
+    facts = _read_details(call)
+    info = next((fact for fact in facts if isinstance(fact, error_details_pb2.ErrorInfo)), None)
+    if info is None:
+        return _without_reason(code, message, service, address)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.ResourceExhausted(info.reason, message, _retry_delay_s(facts), info.metadata)
+    registrations = tuple(
+        read_registration(fact) for fact in facts if isinstance(fact, recognition_pb2.RegisterResponse)
+    )
+    return KINDS.get(code, errors.ConvoyError)(info.reason, message, info.metadata, registrations)
+
+
+def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:
+    """Failures that gRPC itself found, so no service gave a reason."""
+    metadata = {"service": service, "address": address}
+    if code is grpc.StatusCode.UNAVAILABLE:
+        text = f"the {service} service cannot be reached at {address}"
+        return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        text = f"the {service} service at {address} did not answer in time"
+        return errors.DeadlineExceeded("DEADLINE_EXCEEDED", text, metadata)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        text = "the pictures of this call are larger together than a message may be"
+        return errors.InvalidArgument("MESSAGE_TOO_LARGE", text, metadata | {"cause": message})
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.ResourceExhausted("RESOURCE_EXHAUSTED", message, 0.0, metadata)
+    return KINDS.get(code, errors.ConvoyError)(code.name, f"the {service} service: {message}", metadata)
+
+
+def _read_details(call: grpc.RpcError) -> list[Message]:
+    """The messages in google.rpc.Status, as far as their type is known here."""
+    trailing: dict[str, Any] = dict(call.trailing_metadata() or ())  # type: ignore[arg-type]
+    status = status_pb2.Status.FromString(trailing.get(DETAILS_KEY, b""))
+    return [message for detail in status.details if (message := _unpack(detail)) is not None]
+
+
+def _unpack(detail: any_pb2.Any) -> Message | None:
+    for kind in DETAIL_TYPES:
+        if detail.TypeName() == kind.DESCRIPTOR.full_name:
+            return kind.FromString(detail.value)
+    return None
+
+
+def _retry_delay_s(facts: list[Message]) -> float:
+    delays = (fact.retry_delay for fact in facts if isinstance(fact, error_details_pb2.RetryInfo))
+    return next((delay.seconds + delay.nanos / 1e9 for delay in delays), 0.0)

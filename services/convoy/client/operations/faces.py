@@ -1,0 +1,99 @@
+"""Calls of the faces service."""
+
+from collections.abc import Iterable
+
+from convoy.client.answers import faces
+from convoy.client.operations.operation import Operation, one_of, only, plan
+from convoy.client.pictures import Picture, write_image, write_images
+from convoy.v1 import faces_pb2
+
+
+def detect_faces(
+    picture: Picture,
+    *,
+    detection_threshold: float | None = None,
+    max_faces: int = 0,
+    min_face_size: int = 0,
+    largest: bool = False,
+) -> Operation[faces.Faces]:
+    """The faces in a picture with landmarks and quality, largest first; none is no error.
+
+    detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: pixels of the
+    picture sent; largest: only that one.
+    """
+    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    request = faces_pb2.DetectFacesRequest(images=[write_image(picture)], options=options)
+    return plan("faces", request, faces_pb2.DetectFacesResponse, lambda response: only(faces.read_faces(response)))
+
+
+def embed_faces(
+    picture: Picture,
+    *,
+    detection_threshold: float | None = None,
+    max_faces: int = 0,
+    min_face_size: int = 0,
+    largest: bool = False,
+    aligned_crops: bool = False,
+) -> Operation[faces.Faces]:
+    """`detect_faces` with an embedding of each face, and with the aligned crops too if asked for."""
+    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    request = faces_pb2.EmbedFacesRequest(
+        images=[write_image(picture)], options=options, include_aligned_crops=aligned_crops
+    )
+    return plan("faces", request, faces_pb2.EmbedFacesResponse, lambda response: only(faces.read_faces(response)))
+
+
+def embed_faces_many(
+    pictures: Iterable[Picture],
+    *,
+    detection_threshold: float | None = None,
+    max_faces: int = 0,
+    min_face_size: int = 0,
+    largest: bool = False,
+    aligned_crops: bool = False,
+) -> Operation[list[faces.Faces]]:
+    """`embed_faces` for several pictures in one call; results in their order, all or none."""
+    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    request = faces_pb2.EmbedFacesRequest(
+        images=write_images(pictures), options=options, include_aligned_crops=aligned_crops
+    )
+    return plan("faces", request, faces_pb2.EmbedFacesResponse, faces.read_faces)
+
+
+def compare_faces(
+    first: Picture,
+    second: Picture,
+    *,
+    match_threshold: float | None = None,
+    false_match_rate: float | None = None,
+    detection_threshold: float | None = None,
+) -> Operation[faces.FaceComparison]:
+    """Whether the largest faces of two pictures are of one person.
+
+    match_threshold: cosine similarity, -1 to 1; or false_match_rate: mistakes among strangers, 0.001 is one in a
+    thousand; by default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    """
+    request = faces_pb2.CompareFacesRequest(
+        first=write_image(first),
+        second=write_image(second),
+        options=write_options(detection_threshold, 0, 0, False),
+        **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
+    )
+    return plan("faces", request, faces_pb2.CompareFacesResponse, faces.read_comparison)
+
+
+def get_face_model() -> Operation[faces.FaceModel]:
+    """The face models in use and their calibration."""
+    return plan("faces", faces_pb2.GetFaceModelRequest(), faces_pb2.GetFaceModelResponse, faces.read_face_model)
+
+
+def write_options(
+    detection_threshold: float | None, max_faces: int, min_face_size: int, largest: bool
+) -> faces_pb2.FaceDetectionOptions:
+    """The message that says how faces are looked for."""
+    return faces_pb2.FaceDetectionOptions(
+        detection_threshold=detection_threshold,
+        max_faces=max_faces,
+        min_face_size=min_face_size,
+        selection=faces_pb2.FACE_SELECTION_LARGEST if largest else faces_pb2.FACE_SELECTION_ALL,
+    )

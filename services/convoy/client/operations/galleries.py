@@ -1,0 +1,138 @@
+"""Calls of recognition that keep galleries and the people in them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import uuid4
+
+from convoy.client.answers import galleries
+from convoy.client.operations.operation import Listing, Operation, Page, plan, write_time
+from convoy.v1 import recognition_pb2 as api
+
+
+def create_gallery(
+    gallery: str,
+    *,
+    description: str = "",
+    policy: galleries.GalleryPolicy | None = None,
+    request_id: str | None = None,
+) -> Operation[galleries.Gallery]:
+    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, '-' and '_'. AlreadyExists(GALLERY_EXISTS)."""
+    request = api.CreateGalleryRequest(
+        gallery=gallery,
+        description=description,
+        policy=_write_policy(policy),
+        request_id=request_id or str(uuid4()),
+    )
+    return plan("recognition", request, api.CreateGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
+
+
+def get_gallery(gallery: str) -> Operation[galleries.Gallery]:
+    """One gallery. NotFound(GALLERY_NOT_FOUND)."""
+    request = api.GetGalleryRequest(gallery=gallery)
+    return plan("recognition", request, api.GetGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
+
+
+def list_galleries(*, page_size: int = 0) -> Listing[galleries.Gallery]:
+    """All galleries by name."""
+    return lambda token: plan(
+        "recognition",
+        api.ListGalleriesRequest(page_size=page_size, page_token=token),
+        api.ListGalleriesResponse,
+        lambda reply: Page([galleries.read_gallery(one) for one in reply.galleries], reply.next_page_token),
+    )
+
+
+def update_gallery(
+    gallery: str, *, description: str | None = None, policy: galleries.GalleryPolicy | None = None
+) -> Operation[galleries.Gallery]:
+    """Change what is given, keep the rest. NotFound(GALLERY_NOT_FOUND)."""
+    request = api.UpdateGalleryRequest(gallery=gallery, description=description, policy=_write_policy(policy))
+    return plan("recognition", request, api.UpdateGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
+
+
+def delete_gallery(gallery: str) -> Operation[galleries.GalleryDeletion]:
+    """Delete a gallery with everybody in it, for good. NotFound(GALLERY_NOT_FOUND)."""
+    return plan(
+        "recognition",
+        api.DeleteGalleryRequest(gallery=gallery),
+        api.DeleteGalleryResponse,
+        lambda reply: galleries.GalleryDeletion(reply.people_deleted, reply.faces_deleted),
+    )
+
+
+def get_gallery_status(gallery: str) -> Operation[galleries.GalleryStatus]:
+    """How the replica that answers stands to the store. NotFound(GALLERY_NOT_FOUND)."""
+    request = api.GetGalleryStatusRequest(gallery=gallery)
+    return plan("recognition", request, api.GetGalleryStatusResponse, galleries.read_status)
+
+
+def list_audit_events(gallery: str, *, page_size: int = 0) -> Listing[galleries.AuditEvent]:
+    """Who changed what and when, newest first. NotFound(GALLERY_NOT_FOUND)."""
+    return lambda token: plan(
+        "recognition",
+        api.ListAuditEventsRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.ListAuditEventsResponse,
+        lambda reply: Page([galleries.read_event(one) for one in reply.events], reply.next_page_token),
+    )
+
+
+def get_person(gallery: str, person_id: str) -> Operation[galleries.Person]:
+    """One person. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
+    request = api.GetPersonRequest(gallery=gallery, person_id=person_id)
+    return plan("recognition", request, api.GetPersonResponse, lambda reply: galleries.read_person(reply.person))
+
+
+def list_people(gallery: str, *, page_size: int = 0) -> Listing[galleries.Person]:
+    """All people of a gallery by id. NotFound(GALLERY_NOT_FOUND)."""
+    return lambda token: plan(
+        "recognition",
+        api.ListPeopleRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.ListPeopleResponse,
+        lambda reply: Page([galleries.read_person(one) for one in reply.people], reply.next_page_token),
+    )
+
+
+def update_person(
+    gallery: str,
+    person_id: str,
+    *,
+    display_name: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    expire_time: datetime | None = None,
+) -> Operation[galleries.Person]:
+    """Change what is given; metadata entries with an empty value are removed. NotFound(…, PERSON_NOT_FOUND)."""
+    request = api.UpdatePersonRequest(
+        gallery=gallery,
+        person_id=person_id,
+        display_name=display_name,
+        metadata=metadata,
+        expire_time=write_time(expire_time),
+    )
+    return plan("recognition", request, api.UpdatePersonResponse, lambda reply: galleries.read_person(reply.person))
+
+
+def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDeletion]:
+    """Delete a person with every face, for good. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
+    return plan(
+        "recognition",
+        api.DeletePersonRequest(gallery=gallery, person_id=person_id),
+        api.DeletePersonResponse,
+        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version),
+    )
+
+
+def delete_face(gallery: str, person_id: str, face_id: str) -> Operation[int]:
+    """Delete one face; gives the version of the gallery that has the change. NotFound(…, FACE_NOT_FOUND)."""
+    request = api.DeleteFaceRequest(gallery=gallery, person_id=person_id, face_id=face_id)
+    return plan("recognition", request, api.DeleteFaceResponse, lambda reply: reply.version)
+
+
+def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy | None:
+    if policy is None:
+        return None
+    return api.GalleryPolicy(
+        quality_floor=policy.quality_floor,
+        false_positive_identification_rate=policy.false_positive_identification_rate,
+        ambiguity_margin=policy.ambiguity_margin,
+        max_faces=policy.max_faces,
+    )

@@ -1,0 +1,48 @@
+"""Calls that every service answers: is it well, which models has it."""
+
+from grpc_health.v1 import health_pb2
+
+from convoy.client.answers.models import ModelInfo, read_model_info
+from convoy.client.channels import ServiceName
+from convoy.client.operations.operation import Operation, plan
+from convoy.client.operations.vision import write_model
+from convoy.v1 import models_pb2
+
+HEALTH = "grpc.health.v1.Health"
+MODELS = "convoy.v1.ModelService"
+
+
+def check_health(service: ServiceName) -> Operation[str]:
+    """SERVING or NOT_SERVING. Unavailable(SERVICE_UNREACHABLE): there is no such service."""
+    request = health_pb2.HealthCheckRequest()
+    return Operation(
+        service,
+        f"/{HEALTH}/Check",
+        request,
+        health_pb2.HealthCheckResponse,
+        lambda reply: str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)),
+    )
+
+
+def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
+    """The models of a service's tasks in its repository, loaded or not; recognition has none."""
+    request = models_pb2.ListModelsRequest()
+    return plan(
+        service,
+        request,
+        models_pb2.ListModelsResponse,
+        lambda reply: [read_model_info(one) for one in reply.models],
+        MODELS,
+    )
+
+
+def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
+    """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL)."""
+    request = models_pb2.LoadModelRequest(model=write_model(model))
+    return plan(service, request, models_pb2.LoadModelResponse, lambda reply: read_model_info(reply.model), MODELS)
+
+
+def unload_model(service: ServiceName, model: str) -> Operation[None]:
+    """Unload name:version (name alone for all) once its requests are answered. NotFound(MODEL_NOT_FOUND)."""
+    request = models_pb2.UnloadModelRequest(model=write_model(model))
+    return plan(service, request, models_pb2.UnloadModelResponse, lambda _: None, MODELS)

@@ -1,0 +1,81 @@
+"""The plan of one call, the same for both flavours of client."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from convoy.client.channels import ServiceName
+from convoy.core.errors import InvalidArgument
+
+Response = TypeVar("Response", bound=Message)
+Result = TypeVar("Result")
+
+API: dict[ServiceName, str] = {
+    "classification": "convoy.v1.ClassificationService",
+    "detection": "convoy.v1.DetectionService",
+    "segmentation": "convoy.v1.SegmentationService",
+    "faces": "convoy.v1.FaceService",
+    "recognition": "convoy.v1.RecognitionService",
+}
+
+
+@dataclass(frozen=True)
+class Operation(Generic[Result]):
+    """Send `request` to `method` of `service`; `read` turns the response into the answer."""
+
+    service: ServiceName
+    method: str
+    request: Message
+    response_type: type[Message]
+    read: Callable[[Any], Result]
+
+
+@dataclass(frozen=True)
+class Page(Generic[Result]):
+    """A part of a long list; next_page_token is empty on the last one."""
+
+    items: list[Result]
+    next_page_token: str
+
+
+Listing: TypeAlias = Callable[[str], Operation[Page[Result]]]
+"""The plan of a list that comes in pages: from a page token (empty for the first page) to the call for that page."""
+
+
+def plan(
+    service: ServiceName,
+    request: Message,
+    response_type: type[Response],
+    read: Callable[[Response], Result],
+    api: str | None = None,
+) -> Operation[Result]:
+    """The operation for a request: by convention XRequest belongs to the method X of the service's API."""
+    method = request.DESCRIPTOR.name.removesuffix("Request")
+    return Operation(service, f"/{api or API[service]}/{method}", request, response_type, read)
+
+
+def one_of(**choices: float | None) -> dict[str, Any]:
+    """The one choice that was made, or none. InvalidArgument(BAD_ARGUMENT): several were."""
+    made = {name: value for name, value in choices.items() if value is not None}
+    if len(made) > 1:
+        raise InvalidArgument("BAD_ARGUMENT", f"give only one of {' and '.join(made)}")
+    return made
+
+
+def write_time(time: datetime | None) -> Timestamp | None:
+    """The message for a time; one without a zone is read as UTC."""
+    if time is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def only(results: Iterable[Result]) -> Result:
+    """The one result of a request with one picture."""
+    (result,) = results
+    return result

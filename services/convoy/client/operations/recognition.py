@@ -1,0 +1,110 @@
+"""Calls of recognition that take pictures: register, identify, verify."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import uuid4
+
+from convoy.client.answers import recognition
+from convoy.client.operations.faces import write_options
+from convoy.client.operations.operation import Operation, one_of, plan, write_time
+from convoy.client.pictures import Picture, write_image, write_images
+from convoy.core.errors import InvalidArgument
+from convoy.v1 import recognition_pb2 as api
+
+
+def register(
+    gallery: str,
+    person_id: str,
+    photos: Iterable[Picture],
+    *,
+    display_name: str = "",
+    metadata: Mapping[str, str] | None = None,
+    add_faces: bool = False,
+    use_largest_face: bool = False,
+    allow_identity_conflict: bool = False,
+    expire_time: datetime | None = None,
+    request_id: str | None = None,
+) -> Operation[recognition.Registration]:
+    """Register a person with one photo or several; each is accepted or refused with a reason.
+
+    add_faces: the person may be there already; use_largest_face: of several faces in a photo; allow_identity_conflict:
+    though it matches somebody else; request_id: makes repeating the call safe, by default a new one.
+    AlreadyExists(PERSON_EXISTS); FailedPrecondition: no photo was accepted, `details` carries the Registration.
+    """
+    request = api.RegisterRequest(
+        gallery=gallery,
+        person_id=person_id,
+        display_name=display_name,
+        metadata=metadata,
+        photos=write_images(photos),
+        request_id=request_id or str(uuid4()),
+        add_faces=add_faces,
+        use_largest_face=use_largest_face,
+        allow_identity_conflict=allow_identity_conflict,
+        expire_time=write_time(expire_time),
+    )
+    return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
+
+
+def identify(
+    gallery: str,
+    picture: Picture,
+    *,
+    top_k: int = 5,
+    match_threshold: float | None = None,
+    false_positive_identification_rate: float | None = None,
+    largest: bool = False,
+    detection_threshold: float | None = None,
+    min_face_size: int = 0,
+    min_version: int = 0,
+    exact: bool = False,
+    filter: Mapping[str, str] | None = None,
+) -> Operation[recognition.Identification]:
+    """Who each face in a picture is, or that it is nobody the gallery knows.
+
+    match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a search for a
+    stranger names anybody; by default the gallery's policy. min_version: read your own write, by the version that
+    Register gave. FailedPrecondition(NO_FACE): there is no face.
+    """
+    request = api.IdentifyRequest(
+        gallery=gallery,
+        image=write_image(picture),
+        options=write_options(detection_threshold, 0, min_face_size, largest),
+        top_k=top_k,
+        min_version=min_version,
+        exact=exact,
+        filter=filter,
+        **one_of(
+            match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
+        ),
+    )
+    return plan("recognition", request, api.IdentifyResponse, recognition.read_identification)
+
+
+def verify(
+    probe: Picture,
+    *,
+    gallery: str | None = None,
+    person_id: str | None = None,
+    photo: Picture | None = None,
+    match_threshold: float | None = None,
+    false_match_rate: float | None = None,
+    detection_threshold: float | None = None,
+    min_version: int = 0,
+) -> Operation[recognition.Verification]:
+    """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
+
+    match_threshold: cosine similarity, -1 to 1; or false_match_rate: mistakes among strangers; by default the
+    embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    """
+    if (photo is None) == (gallery is None or person_id is None):
+        raise InvalidArgument("BAD_ARGUMENT", "verify against either a gallery's person or another photo")
+    request = api.VerifyRequest(
+        probe=write_image(probe),
+        person=api.PersonRef(gallery=gallery or "", person_id=person_id or "") if photo is None else None,
+        photo=write_image(photo) if photo is not None else None,
+        options=write_options(detection_threshold, 0, 0, True),
+        min_version=min_version,
+        **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
+    )
+    return plan("recognition", request, api.VerifyResponse, recognition.read_verification)

@@ -1,0 +1,115 @@
+"""Calls of classification, detection and segmentation. `model` is name or name:version, empty for the default."""
+
+from collections.abc import Iterable, Sequence
+
+from convoy.client.answers import vision
+from convoy.client.operations.operation import Operation, only, plan
+from convoy.client.pictures import Picture, write_images
+from convoy.v1 import classification_pb2, common_pb2, detection_pb2, segmentation_pb2
+
+
+def classify(
+    picture: Picture, *, model: str = "", top_k: int = 5, min_probability: float = 0.0
+) -> Operation[vision.Classification]:
+    """What a picture shows: the `top_k` most probable labels of at least `min_probability` (0 to 1)."""
+    request = _classify([picture], model, top_k, min_probability)
+    return plan(
+        "classification",
+        request,
+        classification_pb2.ClassifyResponse,
+        lambda response: only(vision.read_classifications(response)),
+    )
+
+
+def classify_many(
+    pictures: Iterable[Picture], *, model: str = "", top_k: int = 5, min_probability: float = 0.0
+) -> Operation[list[vision.Classification]]:
+    """`classify` for several pictures in one call; results in their order, all or none."""
+    request = _classify(pictures, model, top_k, min_probability)
+    return plan("classification", request, classification_pb2.ClassifyResponse, vision.read_classifications)
+
+
+def detect(
+    picture: Picture,
+    *,
+    model: str = "",
+    detection_threshold: float | None = None,
+    iou_threshold: float | None = None,
+    max_detections: int = 0,
+    labels: Sequence[str] = (),
+) -> Operation[vision.Detections]:
+    """The objects in a picture that score at least `detection_threshold` (0 to 1, by default the model's own).
+
+    Of two boxes of a class that overlap by more than `iou_threshold` the weaker goes; `labels` names the classes that
+    are wanted, empty for all; max_detections 0 means 300.
+    """
+    request = _detect([picture], model, detection_threshold, iou_threshold, max_detections, labels)
+    return plan(
+        "detection", request, detection_pb2.DetectResponse, lambda response: only(vision.read_detections(response))
+    )
+
+
+def detect_many(
+    pictures: Iterable[Picture],
+    *,
+    model: str = "",
+    detection_threshold: float | None = None,
+    iou_threshold: float | None = None,
+    max_detections: int = 0,
+    labels: Sequence[str] = (),
+) -> Operation[list[vision.Detections]]:
+    """`detect` for several pictures in one call; results in their order, all or none."""
+    request = _detect(pictures, model, detection_threshold, iou_threshold, max_detections, labels)
+    return plan("detection", request, detection_pb2.DetectResponse, vision.read_detections)
+
+
+def segment(picture: Picture, *, model: str = "") -> Operation[vision.Segmentation]:
+    """A class for every pixel of a picture."""
+    return plan(
+        "segmentation",
+        _segment([picture], model),
+        segmentation_pb2.SegmentResponse,
+        lambda response: only(vision.read_segmentations(response)),
+    )
+
+
+def segment_many(pictures: Iterable[Picture], *, model: str = "") -> Operation[list[vision.Segmentation]]:
+    """`segment` for several pictures in one call; results in their order, all or none."""
+    request = _segment(pictures, model)
+    return plan("segmentation", request, segmentation_pb2.SegmentResponse, vision.read_segmentations)
+
+
+def _classify(
+    pictures: Iterable[Picture], model: str, top_k: int, min_probability: float
+) -> classification_pb2.ClassifyRequest:
+    return classification_pb2.ClassifyRequest(
+        images=write_images(pictures), model=write_model(model), top_k=top_k, min_probability=min_probability
+    )
+
+
+def _detect(
+    pictures: Iterable[Picture],
+    model: str,
+    detection_threshold: float | None,
+    iou_threshold: float | None,
+    max_detections: int,
+    labels: Sequence[str],
+) -> detection_pb2.DetectRequest:
+    return detection_pb2.DetectRequest(
+        images=write_images(pictures),
+        model=write_model(model),
+        detection_threshold=detection_threshold,
+        iou_threshold=iou_threshold,
+        max_detections=max_detections,
+        labels=labels,
+    )
+
+
+def _segment(pictures: Iterable[Picture], model: str) -> segmentation_pb2.SegmentRequest:
+    return segmentation_pb2.SegmentRequest(images=write_images(pictures), model=write_model(model))
+
+
+def write_model(model: str) -> common_pb2.ModelRef:
+    """The message for name, name:version or nothing."""
+    name, _, version = model.partition(":")
+    return common_pb2.ModelRef(name=name, version=version)

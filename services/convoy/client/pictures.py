@@ -1,0 +1,61 @@
+"""Whatever holds a picture, as the message that services read."""
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.errors import InvalidArgument
+from convoy.v1 import common_pb2
+
+
+class PillowImage(Protocol):
+    """The part of PIL.Image.Image that is needed, so that Pillow is not."""
+
+    def convert(self, mode: str) -> Any:
+        """The image in another mode, here RGB."""
+
+
+Picture: TypeAlias = str | PathLike[str] | bytes | npt.NDArray[Any] | PillowImage
+"""A path; the bytes of a JPEG, PNG or WebP file; an array (uint8 RGB [H, W, 3] or grey [H, W], or float32 RGB from 0 to
+1); or a Pillow image, whose EXIF orientation its caller applies."""
+
+
+def write_image(picture: Picture) -> common_pb2.Image:
+    """The message for one picture. OSError: the file cannot be read; InvalidArgument(BAD_RAW_IMAGE): no such layout."""
+    if isinstance(picture, str | PathLike):
+        return common_pb2.Image(encoded=Path(picture).read_bytes())
+    if isinstance(picture, bytes):
+        return common_pb2.Image(encoded=picture)
+    if isinstance(picture, np.ndarray):
+        return common_pb2.Image(raw=_write_array(picture))
+    if hasattr(picture, "convert"):
+        return common_pb2.Image(raw=_write_array(np.asarray(picture.convert("RGB"))))
+    raise InvalidArgument("BAD_ARGUMENT", f"a {type(picture).__name__} is no picture: give a path, bytes or an array")
+
+
+def write_images(pictures: Iterable[Picture]) -> list[common_pb2.Image]:
+    """The messages for several pictures. A single path or bytes is refused, since it would be taken apart."""
+    if isinstance(pictures, str | bytes | PathLike):
+        raise InvalidArgument("BAD_ARGUMENT", "give a list of pictures, not a single one")
+    return [write_image(picture) for picture in pictures]
+
+
+def _write_array(pixels: npt.NDArray[Any]) -> common_pb2.RawImage:
+    layouts = {
+        (np.dtype(np.uint8), (3,)): common_pb2.PIXEL_FORMAT_RGB8,
+        (np.dtype(np.uint8), ()): common_pb2.PIXEL_FORMAT_GRAY8,
+        (np.dtype(np.float32), (3,)): common_pb2.PIXEL_FORMAT_RGB32F,
+    }
+    layout = layouts.get((pixels.dtype, pixels.shape[2:]))
+    if layout is None or pixels.ndim < 2:
+        raise InvalidArgument(
+            "BAD_RAW_IMAGE",
+            f"{pixels.dtype} {list(pixels.shape)} is no picture: give uint8 [H, W, 3] (RGB) or [H, W] (grey)",
+        )
+    height, width = pixels.shape[:2]
+    little_endian = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    return common_pb2.RawImage(width=width, height=height, format=layout, data=little_endian.tobytes())

@@ -1,0 +1,106 @@
+"""Failures arrive as the errors that the service raised."""
+
+import time
+
+import pytest
+
+from convoy.client import AsyncConvoy, Convoy
+from convoy.core import errors
+from convoy.v1 import recognition_pb2
+from tests.tiny_pictures import plain
+
+KINDS = [
+    errors.InvalidArgument,
+    errors.NotFound,
+    errors.AlreadyExists,
+    errors.FailedPrecondition,
+    errors.DeadlineExceeded,
+    errors.Unauthenticated,
+    errors.PermissionDenied,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind_reason_message_and_facts_survive(convoy, fleet, kind):
+    fleet.failures = [kind("SOME_REASON", "a sentence", {"limit": 5})]
+    with pytest.raises(kind) as caught:
+        convoy.classify(plain())
+    assert type(caught.value) is kind
+    assert (caught.value.reason, caught.value.message) == ("SOME_REASON", "a sentence")
+    assert caught.value.metadata == {"limit": "5"}
+
+
+async def test_asyncio_raises_the_same(addresses, fleet):
+    fleet.failures = [errors.NotFound("MODEL_NOT_FOUND", "no such model", {"model": "x"})]
+    async with AsyncConvoy(**addresses) as convoy:
+        with pytest.raises(errors.NotFound) as caught:
+            await convoy.classify(plain())
+    assert (caught.value.reason, caught.value.metadata) == ("MODEL_NOT_FOUND", {"model": "x"})
+
+
+def test_a_full_queue_says_when_to_try_again(convoy, fleet):
+    fleet.failures = [errors.ResourceExhausted("QUEUE_FULL", "full", 1.25)]
+    with pytest.raises(errors.ResourceExhausted) as caught:
+        convoy.classify(plain())
+    assert caught.value.retry_delay_s == 1.25
+    assert len(fleet.requests) == 1
+
+
+def test_a_refused_registration_carries_what_was_found(convoy, fleet):
+    result = recognition_pb2.PhotoResult(refusal=recognition_pb2.PHOTO_REFUSAL_BLURRED, message="hold still")
+    detail = recognition_pb2.RegisterResponse(results=[result])
+    fleet.failures = [errors.FailedPrecondition("BLURRED", "no photo was accepted", details=(detail,))]
+    with pytest.raises(errors.FailedPrecondition) as caught:
+        convoy.register("team", "ada", [plain()])
+    (registration,) = caught.value.details
+    assert registration.person is None
+    assert (registration.results[0].refusal, registration.results[0].message) == ("BLURRED", "hold still")
+
+
+def test_unavailable_is_tried_again_even_with_a_large_photo(convoy, fleet):
+    fleet.failures = [errors.Unavailable("STORE_UNAVAILABLE", "Redis is away")] * 2
+    assert convoy.classify(plain(width=1000, height=1000)).best
+    assert len(fleet.requests) == 3
+
+
+def test_unavailable_is_given_up_after_four_tries(convoy, fleet):
+    fleet.failures = [errors.Unavailable("STORE_UNAVAILABLE", "Redis is away")] * 9
+    with pytest.raises(errors.Unavailable) as caught:
+        convoy.classify(plain())
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+    assert len(fleet.requests) == 4
+
+
+def test_nobody_there_is_unavailable_with_the_address():
+    with Convoy(classification="127.0.0.1:1", timeout_s=5) as convoy, pytest.raises(errors.Unavailable) as caught:
+        convoy.classify(plain())
+    assert caught.value.reason == "SERVICE_UNREACHABLE"
+    assert caught.value.metadata["address"] == "127.0.0.1:1"
+    assert "classification service cannot be reached at 127.0.0.1:1" in caught.value.message
+
+
+def test_an_unexpected_failure_is_a_plain_error_with_the_code(convoy, fleet):
+    fleet.failures = [ZeroDivisionError()]
+    with pytest.raises(errors.ConvoyError) as caught:
+        convoy.classify(plain())
+    assert type(caught.value) is errors.ConvoyError
+    assert caught.value.reason == "INTERNAL"
+
+
+def test_a_method_that_a_service_lacks(convoy):
+    with pytest.raises(errors.ConvoyError) as caught:
+        convoy.list_models("classification")
+    assert caught.value.reason == "UNIMPLEMENTED"
+
+
+def test_time_is_limited(convoy, fleet, monkeypatch):
+    monkeypatch.setattr(fleet, "hear", lambda request, context: time.sleep(0.5))
+    with pytest.raises(errors.DeadlineExceeded):
+        convoy.within(0.05).classify(plain())
+
+
+def test_a_message_that_is_too_large_is_the_callers_to_mend(convoy, fleet):
+    with pytest.raises(errors.InvalidArgument) as caught:
+        convoy.classify(plain(width=1500, height=1000))
+    assert caught.value.reason == "MESSAGE_TOO_LARGE"
+    assert not fleet.requests
