@@ -1,7 +1,6 @@
 """ClassificationService: messages to and from the task."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 
@@ -10,7 +9,7 @@ from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError
 from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
-from convoy.core.interceptors import deadline, stream_error
+from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
 from convoy.core.messages import check_image_count, check_range, image_size, model_ref, read_image
 from convoy.core.model_servicer import NAME as MODEL_SERVICE
@@ -26,7 +25,6 @@ NAME = "convoy.v1.ClassificationService"
 PORT = 50051
 DEFAULT_MODEL = "cifar10-resnet"
 DEFAULT_TOP_K = 5
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ClassificationServicer(classification_pb2_grpc.ClassificationServiceServicer):

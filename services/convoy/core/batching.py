@@ -88,9 +88,7 @@ class Batcher:
         """Inputs that wait for a runner."""
         return self._queued
 
-    async def submit(
-        self, inputs: Array, deadline: float | None = None, priority: int = 0
-    ) -> tuple[Outputs, Timing]:
+    async def submit(self, inputs: Array, deadline: float | None = None, priority: int = 0) -> tuple[Outputs, Timing]:
         """Run one input [...] and give its row of every output, with how long it took.
 
         deadline: on time.monotonic's clock. Raises ResourceExhausted(QUEUE_FULL), DeadlineExceeded, or what the engine

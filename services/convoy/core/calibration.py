@@ -1,9 +1,9 @@
 """Similarity against false-match rate: how often two strangers reach a cosine similarity.
 
-Between the table's entries log FMR is linear in similarity. Beyond its end nothing was measured, and both directions err
-on the safe side: a stricter rate gets a threshold that goes on rising with the flatter of the last and the mean slope
-(impostor tails fall faster than that), up to 1; a higher similarity is reported with the last rate of the table, never a
-better one. Below its start the rate is 1.
+Between the table's entries log FMR is linear in similarity. Beyond its end nothing was measured, and both directions
+err on the safe side: a stricter rate gets a threshold that goes on rising with the flatter of the last and the mean
+slope (impostor tails fall faster than that), up to 1; a higher similarity is reported with the last rate of the table,
+never a better one. Below its start the rate is 1.
 """
 
 import math

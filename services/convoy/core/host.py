@@ -27,7 +27,9 @@ class ModelHost:
     without it. required: further ones that it does not start without.
     """
 
-    def __init__(self, settings: Settings, tasks: Collection[Task], default: str, required: Collection[str] = ()) -> None:
+    def __init__(
+        self, settings: Settings, tasks: Collection[Task], default: str, required: Collection[str] = ()
+    ) -> None:
         cores = settings.threads or available_cores()
         self.settings = settings
         self.default = default
@@ -44,7 +46,9 @@ class ModelHost:
     async def start(self) -> None:
         """Load everything; raises what is wrong with a model that the service cannot do without."""
         if not self.settings.models.is_dir():
-            raise FailedPrecondition("NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}")
+            raise FailedPrecondition(
+                "NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}"
+            )
         for wanted in self._required:
             await self.repository.load(*split(wanted))
         await self.repository.refresh()

@@ -216,9 +216,7 @@ def load_manifest(folder: Path) -> Manifest:
         raise bad_model(folder, f"{GRAPH_FILE} is missing")
     found = digest(graph)
     if found != manifest.sha256:
-        raise bad_model(
-            folder, f"{GRAPH_FILE} has SHA-256 {found[:12]}…, the manifest says {manifest.sha256[:12]}…"
-        )
+        raise bad_model(folder, f"{GRAPH_FILE} has SHA-256 {found[:12]}…, the manifest says {manifest.sha256[:12]}…")
     if (folder.parent.name, folder.name) != (manifest.name, manifest.version):
         raise bad_model(folder, f"the manifest names {manifest.name}/{manifest.version}")
     return manifest

@@ -1,16 +1,12 @@
 """ModelService: which models a service has, and loading and unloading them."""
 
-from typing import Any
-
-import grpc
-
 from convoy.core.errors import FailedPrecondition, PermissionDenied
 from convoy.core.host import ModelHost, split
+from convoy.core.interceptors import Context
 from convoy.core.repository import Entry
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
 
 NAME = "convoy.v1.ModelService"
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):

@@ -79,7 +79,7 @@ class Repository:
 
     def entries(self) -> list[Entry]:
         """Every version of this repository's tasks, on disk or in memory, by name and version."""
-        found = {(name, version): None for name, version in self._on_disk()} | {key: None for key in self._loaded}
+        found = dict.fromkeys(self._on_disk()) | dict.fromkeys(self._loaded)
         entries = [self._entry(name, version) for name, version in sorted(found, key=_by_version)]
         return [entry for entry in entries if entry.manifest is None or entry.manifest.task in self._tasks]
 

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     model_poll_s: float = Field(default=5.0, ge=0.0)
     """Seconds between looks at the model repository for new versions; 0 turns hot reload off."""
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = "auto"
-    """Where graphs run. auto takes the best that really runs the graph; a named one that cannot be had stops the start."""
+    """Where graphs run. auto takes the best that runs the graph; a named one that cannot be had stops the start."""
     threads: int | None = Field(default=None, ge=1)
     """Cores to use; by default the container's CPU quota or the machine's cores."""
 

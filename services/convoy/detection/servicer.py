@@ -1,7 +1,6 @@
 """DetectionService: messages to and from the task."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 
@@ -9,7 +8,7 @@ from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
-from convoy.core.interceptors import deadline, stream_error
+from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
 from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref, read_image
 from convoy.core.model_servicer import NAME as MODEL_SERVICE
@@ -28,7 +27,6 @@ DEFAULT_MODEL = "bccd-yolo"
 # A face detector finds objects of one class; its landmarks are left out here.
 TASKS = (Task.DETECTION, Task.FACE_DETECTION)
 DEFAULT_MAX_DETECTIONS = 300
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):

@@ -1,7 +1,6 @@
 """FaceService: messages to and from the faces pipeline."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 
@@ -9,7 +8,7 @@ from convoy.core.calibration import FalseMatchCurve
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.host import ModelHost
 from convoy.core.images import encode_png
-from convoy.core.interceptors import deadline, stream_error
+from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
 from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref
 from convoy.core.model_servicer import NAME as MODEL_SERVICE
@@ -26,7 +25,6 @@ NAME = "convoy.v1.FaceService"
 PORT = 50054
 DEFAULT_MAX_FACES = 200
 DEFAULT_MATCH_THRESHOLD = 0.4
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
@@ -62,9 +60,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
         """Embed the faces of a stream of pictures, answered in order."""
 
         async def answer(request: pb.EmbedFacesStreamRequest) -> pb.EmbedFacesStreamResponse:
-            return pb.EmbedFacesStreamResponse(
-                id=request.id, response=await self.EmbedFaces(request.request, context)
-            )
+            return pb.EmbedFacesStreamResponse(id=request.id, response=await self.EmbedFaces(request.request, context))
 
         async for response in answer_in_order(requests, answer, _refuse):
             yield response

@@ -1,7 +1,6 @@
 """SegmentationService: messages to and from the task."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 
@@ -9,7 +8,7 @@ from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels, encode_png
-from convoy.core.interceptors import deadline, stream_error
+from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
 from convoy.core.messages import check_image_count, image_size, model_ref, read_image
 from convoy.core.model_servicer import NAME as MODEL_SERVICE
@@ -25,7 +24,6 @@ from convoy.v1 import segmentation_pb2 as pb
 NAME = "convoy.v1.SegmentationService"
 PORT = 50053
 DEFAULT_MODEL = "camvid-unet"
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SegmentationServicer(segmentation_pb2_grpc.SegmentationServiceServicer):

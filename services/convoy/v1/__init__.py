@@ -1,0 +1,1 @@
+"""Generated from proto/convoy/v1."""
