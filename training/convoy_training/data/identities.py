@@ -1,0 +1,151 @@
+"""People with several photographs each: LFW and CelebA, cut to aligned crops by the serving code's alignment.
+
+The people of the validation lists are held out: none of their images is ever trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import cv2
+import numpy as np
+import simplejpeg
+from convoy.faces.alignment import ALIGNED_SIZE_PX, REFERENCE_LANDMARKS, estimate_similarity
+from numpy.typing import NDArray
+
+from convoy_training.data.source import compute_digest, find, read_tar
+from convoy_training.errors import LabelError
+
+ARCHIVES = {"lfw": "lfw_160_A.tar", "celeba": "celeba_wild_160_A.tar", "celeba_lowres": "celeba_lowres_89x109_A.npz"}
+
+LOWRES_LANDMARKS = np.array([[34.6, 55.6], [53.9, 55.6], [44.3, 67.8], [36.6, 76.0], [52.6, 76.0]], np.float32)
+"""Where the fixed alignment of the 89x109 CelebA images puts the five points.
+
+Read off the mean image of all of them; it agrees with half the mean landmarks of the 178x218 aligned CelebA.
+"""
+
+Split = Literal["train", "validation"]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """crops uint8 RGB [N,S,S,3], labels int64 [N] into people, files: `dataset/person/file` for each crop."""
+
+    crops: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    people: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows `first` and `second` into Faces.crops, whether they are the same person, and the fold of each pair."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+
+@cache
+def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0) -> Faces:
+    """Aligned crops of all people of a split, with `border_px` more than the 112x112 on each side."""
+    files: list[str] = []
+    crops: list[NDArray[np.uint8]] = []
+    for dataset in datasets:
+        for file, crop in _read_dataset(dataset, split, border_px):
+            files.append(f"{dataset}/{file}")
+            crops.append(crop)
+    owners = [file.rsplit("/", 1)[0] for file in files]
+    people = tuple(sorted(set(owners)))
+    index = {person: label for label, person in enumerate(people)}
+    labels = np.array([index[owner] for owner in owners], np.int64)
+    return Faces(np.stack(crops), labels, people, tuple(files))
+
+
+@cache
+def load_pairs(dataset: str) -> tuple[Faces, Pairs]:
+    """The verification pairs of the held-out people, and the faces that they point into."""
+    faces = load_faces((dataset,), "validation")
+    rows = {file: row for row, file in enumerate(faces.files)}
+    lines = _read_member(dataset, "pairs_val.txt").splitlines()
+    folds, half = (int(n) for n in lines[0].split())
+    first, second, same = [], [], []
+    for number, line in enumerate(lines[1:], 2):
+        names = _pair_files(dataset, line.split())
+        if any(name not in rows for name in names):
+            raise LabelError(f"{ARCHIVES[dataset]}:pairs_val.txt", number, f"no such held-out image: {line}")
+        first.append(rows[names[0]])
+        second.append(rows[names[1]])
+        same.append(len(line.split()) == 3)
+    if len(same) != 2 * folds * half:
+        raise LabelError(f"{ARCHIVES[dataset]}:pairs_val.txt", 1, f"says {2 * folds * half} pairs, has {len(same)}")
+    return faces, Pairs(np.array(first), np.array(second), np.array(same), np.repeat(np.arange(folds), 2 * half))
+
+
+def digest(datasets: tuple[str, ...]) -> str:
+    """One SHA-256 over the archives of these datasets."""
+    return hashlib.sha256("".join(compute_digest(find(ARCHIVES[d])) for d in datasets).encode()).hexdigest()
+
+
+def read_landmarks(dataset: str) -> dict[str, NDArray[np.float32]]:
+    """`person/file` -> landmarks [5,2] in pixels of the stored image."""
+    landmarks = {}
+    for number, line in enumerate(_read_member(dataset, "landmarks.txt").splitlines(), 1):
+        file, *numbers = line.split()
+        if len(numbers) != 10:
+            raise LabelError(f"{ARCHIVES[dataset]}:landmarks.txt", number, f"{len(numbers)} numbers, not 10")
+        landmarks[file] = np.array(numbers, np.float32).reshape(5, 2)
+    return landmarks
+
+
+def read_people(dataset: str, split: Split) -> set[str]:
+    """The names of a split's people; the low-resolution CelebA has no held-out people."""
+    if dataset == "celeba_lowres":
+        return {str(name, "ascii") for name in _read_lowres()["classes"]} if split == "train" else set()
+    lines = _read_member(dataset, f"people_{'train' if split == 'train' else 'val'}.txt").splitlines()
+    return {line.split()[0] for line in lines}
+
+
+def cut_face(image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], border_px: int) -> NDArray[np.uint8]:
+    """The aligned crop with a border of further pixels around it; outside the image, its edge goes on."""
+    size = ALIGNED_SIZE_PX + 2 * border_px
+    matrix = estimate_similarity(landmarks, REFERENCE_LANDMARKS + border_px)
+    return cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _read_dataset(dataset: str, split: Split, border_px: int):  # type: ignore[no-untyped-def]
+    people = read_people(dataset, split)
+    if dataset == "celeba_lowres":
+        archive = _read_lowres() if people else {"names": []}
+        for row, name in enumerate(archive["names"]):
+            start, end = archive["offsets"][row : row + 2]
+            image = simplejpeg.decode_jpeg(archive["data"][start:end].tobytes(), colorspace="RGB")
+            yield str(name, "ascii"), cut_face(image, LOWRES_LANDMARKS, border_px)
+        return
+    images = read_tar(find(ARCHIVES[dataset]))
+    for file, landmarks in sorted(read_landmarks(dataset).items()):
+        if file.split("/")[0] in people:
+            image = simplejpeg.decode_jpeg(images[f"{dataset}/{file}"], colorspace="RGB")
+            yield file, cut_face(image, landmarks, border_px)
+
+
+def _pair_files(dataset: str, fields: list[str]) -> tuple[str, str]:
+    """LFW counts a person's images, CelebA names the files; three fields are one person, four are two."""
+    people = (fields[0], fields[0]) if len(fields) == 3 else (fields[0], fields[2])
+    images = (fields[1], fields[2]) if len(fields) == 3 else (fields[1], fields[3])
+    if dataset == "lfw":
+        images = tuple(f"{person}_{int(n):04d}.jpg" for person, n in zip(people, images, strict=True))  # type: ignore[assignment]
+    return f"{dataset}/{people[0]}/{images[0]}", f"{dataset}/{people[1]}/{images[1]}"
+
+
+def _read_member(dataset: str, name: str) -> str:
+    return read_tar(find(ARCHIVES[dataset]))[name].decode()
+
+
+@cache
+def _read_lowres() -> dict[str, NDArray[np.generic]]:
+    return dict(np.load(find(ARCHIVES["celeba_lowres"])))

@@ -1,0 +1,100 @@
+"""Photographs with faces: the WIDER FACE subset, and single faces of LFW and CelebA training people as close-ups."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import simplejpeg
+from convoy.faces.alignment import REFERENCE_LANDMARKS, estimate_similarity
+from numpy.typing import NDArray
+
+from convoy_training.data import identities
+from convoy_training.data.source import compute_digest, find, read_tar
+from convoy_training.errors import LabelError
+
+ARCHIVE = "wider_face_subset_A.tar"
+VALIDATION_STEP = 5
+"""Every fifth picture by name is held out."""
+
+CLOSE_UP_BOX = np.array([56.3, 64.4, 80.0, 109.0])
+"""Centre, width and height of the face box in the 112x112 reference: medians of WIDER's boxes with landmarks."""
+
+Split = Literal["train", "validation"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) in pixels; ignored [M]: neither face nor background."""
+
+    name: str
+    jpeg: bytes
+    boxes_xyxy: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    ignored: NDArray[np.bool_]
+
+    def decode(self) -> NDArray[np.uint8]:
+        """uint8 RGB [H,W,3]."""
+        return simplejpeg.decode_jpeg(self.jpeg, colorspace="RGB")  # type: ignore[no-any-return]
+
+
+@cache
+def load_split(split: Split) -> tuple[Picture, ...]:
+    """The pictures of a split with all their faces."""
+    files = read_tar(find(ARCHIVE))
+    index = json.loads(files["wider/annotations/train.json"])
+    faces: dict[int, list[dict[str, Any]]] = {}
+    for face in index["annotations"]:
+        faces.setdefault(face["image_id"], []).append(face)
+    images = sorted(index["images"], key=lambda image: image["file_name"])
+    held_out = split == "validation"
+    chosen = [image for i, image in enumerate(images) if (i % VALIDATION_STEP == 0) == held_out]
+    return tuple(_read_picture(files, image, faces.get(image["id"], [])) for image in chosen)
+
+
+@cache
+def load_close_ups() -> tuple[Picture, ...]:
+    """160x160 pictures of one face each, of LFW and CelebA people of the training lists; the box is an estimate."""
+    pictures = []
+    for dataset in ("lfw", "celeba"):
+        people = identities.read_people(dataset, "train")
+        images = read_tar(find(identities.ARCHIVES[dataset]))
+        for file, landmarks in sorted(identities.read_landmarks(dataset).items()):
+            if file.split("/")[0] in people:
+                box = estimate_box(landmarks)
+                name = f"{dataset}/{file}"
+                pictures.append(Picture(name, images[name], box[None], landmarks[None], np.zeros(1, bool)))
+    return tuple(pictures)
+
+
+def estimate_box(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The upright box xyxy around a face with these [5,2] landmarks, as WIDER's annotators would have drawn it."""
+    matrix = estimate_similarity(REFERENCE_LANDMARKS, landmarks)
+    scale = np.hypot(matrix[0, 0], matrix[1, 0])
+    centre = matrix[:, :2] @ CLOSE_UP_BOX[:2] + matrix[:, 2]
+    half = CLOSE_UP_BOX[2:] * scale / 2
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+def digest() -> str:
+    """One SHA-256 over the archives used."""
+    archives = (ARCHIVE, identities.ARCHIVES["lfw"], identities.ARCHIVES["celeba"])
+    return hashlib.sha256("".join(compute_digest(find(archive)) for archive in archives).encode()).hexdigest()
+
+
+def _read_picture(files: dict[str, bytes], image: dict[str, Any], faces: list[dict[str, Any]]) -> Picture:
+    name = image["file_name"]
+    if f"wider/images/{name}" not in files:
+        raise LabelError(f"{ARCHIVE}:train.json", None, f"{name} is annotated, but not in the archive")
+    boxes = np.array([face["bbox"] for face in faces], np.float32).reshape(-1, 4)
+    if (boxes[:, 2:] <= 0).any():
+        raise LabelError(f"{ARCHIVE}:train.json", None, f"{name} has a box without area")
+    boxes[:, 2:] += boxes[:, :2]
+    points = np.array([face["keypoints"] for face in faces], np.float32).reshape(-1, 5, 3)
+    landmarks = np.where(points[:, :, 2:] > 0, points[:, :, :2], np.float32(np.nan))
+    ignored = np.array([bool(face["ignore"] or face["iscrowd"]) for face in faces], bool)
+    return Picture(name, files[f"wider/images/{name}"], boxes, landmarks, ignored)

@@ -1,0 +1,65 @@
+"""Are two faces the same person: accuracy, error rates and their uncertainty, from similarities of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Similarities = NDArray[np.floating]
+Same = NDArray[np.bool_]
+
+
+def measure_accuracy(similarities: Similarities, same: Same, folds: NDArray[np.integer]) -> float:
+    """Mean accuracy over folds, each judged at the threshold that is best on all others (LFW's View 2)."""
+    scores = []
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        threshold = find_best_threshold(similarities[~held_out], same[~held_out])
+        scores.append(np.mean((similarities[held_out] >= threshold) == same[held_out]))
+    return float(np.mean(scores))
+
+
+def find_best_threshold(similarities: Similarities, same: Same) -> float:
+    """The similarity at which most pairs are judged rightly."""
+    order = np.argsort(-similarities, kind="stable")
+    gain = np.cumsum(np.where(same[order], 1, -1))
+    best = int(np.argmax(gain))
+    ordered = similarities[order]
+    following = ordered[best + 1] if best + 1 < len(ordered) else ordered[best] - 1e-6
+    return float((ordered[best] + following) / 2)
+
+
+def find_threshold(impostors: Similarities, false_match_rate: float) -> float:
+    """The lowest similarity above which at most this share of impostor pairs lies.
+
+    ISO/IEC 19795-1 counts a false match as similarity >= threshold; so the threshold is just above an impostor.
+    """
+    ordered = np.sort(impostors)[::-1]
+    admitted = int(np.floor(false_match_rate * len(ordered) + 1e-9))
+    return float(np.nextafter(ordered[min(admitted, len(ordered) - 1)], np.inf, dtype=ordered.dtype))
+
+
+def measure_true_match_rate(genuine: Similarities, impostors: Similarities, false_match_rate: float) -> float:
+    """TAR@FAR: the share of genuine pairs accepted where at most this share of impostors is."""
+    return float(np.mean(genuine >= find_threshold(impostors, false_match_rate)))
+
+
+def measure_equal_error_rate(genuine: Similarities, impostors: Similarities) -> float:
+    """The error where false matches and false non-matches are equally many."""
+    thresholds = np.sort(np.concatenate([genuine, impostors]))
+    false_match = 1 - np.searchsorted(np.sort(impostors), thresholds, side="left") / len(impostors)
+    false_non_match = np.searchsorted(np.sort(genuine), thresholds, side="left") / len(genuine)
+    crossing = int(np.argmin(np.abs(false_match - false_non_match)))
+    return float((false_match[crossing] + false_non_match[crossing]) / 2)
+
+
+def measure_interval(
+    measure: Callable[[NDArray[np.int64]], float], n: int, *, samples: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """The bootstrap percentile interval of `measure(rows)` over rows drawn with replacement from n (Efron 1979)."""
+    random = np.random.default_rng(seed)
+    values = [measure(random.integers(0, n, n)) for _ in range(samples)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

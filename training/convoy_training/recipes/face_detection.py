@@ -1,0 +1,199 @@
+"""Face detection: photographs and close-ups, a single-stage detector with landmarks, average precision by size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from convoy.core.images import Picture, Pixels
+from convoy.core.manifest import InputSpec, Manifest, Thresholds
+from convoy.core.resizing import place
+from convoy.faces.task import Options, interpret, prepare
+from pydantic import Field
+from torch import Tensor, nn
+
+from convoy_training.augment import face as augment
+from convoy_training.augment import face_scene
+from convoy_training.data import cifar, wider
+from convoy_training.losses.face_detection import compute_face_loss
+from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
+from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, locate_cells
+from convoy_training.recipe import Config as BaseConfig
+from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
+
+ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
+INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
+SMALLEST_PX = (32, 16)
+LOWEST_SCORE = 0.02
+"""Average precision looks at the whole curve, far below the threshold that serving uses."""
+
+
+class Architecture(Strict):
+    """The numbers of `FaceDetector`."""
+
+    widths: tuple[int, ...] = (16, 32, 48, 96, 128)
+    neck: int = Field(48, gt=0)
+
+
+class Config(BaseConfig):
+    """A face detector; an epoch is `samples_per_epoch` canvases of `size_px`."""
+
+    task: Literal["face_detection"] = "face_detection"
+    architecture: Architecture = Architecture()
+    size_px: int = Field(320, ge=64, multiple_of=32)
+    samples_per_epoch: int = Field(2048, gt=0)
+    face_px: tuple[float, float] = (10.0, 180.0)
+    close_up_share: float = Field(0.3, ge=0, le=1)
+    animal_share: float = Field(0.2, ge=0, le=1, description="share of a close-up mosaic's quarters without a face")
+    degradation: float = Field(0.5, ge=0, le=1)
+    box_weight: float = 2.0
+    landmark_weight: float = 2.0
+    thresholds: Thresholds = Thresholds(detection=0.5, iou=0.4)
+
+
+class Batches:
+    """Canvases uint8 [B,S,S,3] with padded targets: boxes [B,M,4], landmarks [B,M,5,2], kinds [B,M]."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.pictures = wider.load_split("train")
+        self.close_ups = wider.load_close_ups()
+        animals = cifar.load_split("train")
+        self.animals = animals.images[np.isin(animals.labels, [animals.classes.index(name) for name in ANIMALS])]
+
+    def __len__(self) -> int:
+        return self.config.samples_per_epoch // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Draws one epoch."""
+        random = np.random.default_rng(int(torch.randint(2**62, (1,))))
+        for _ in range(len(self)):
+            yield collate([self.draw_scene(random) for _ in range(self.config.batch_size)])
+
+    def draw_scene(self, random: np.random.Generator) -> face_scene.Scene:
+        """A photograph around a face, one close-up, or four."""
+        size, config = self.config.size_px, self.config
+        if random.random() >= config.close_up_share:
+            picture = self.pictures[random.integers(len(self.pictures))]
+            scene = face_scene.cut_around_face(picture, size, config.face_px, random)
+        elif random.random() < 0.5:
+            scene = self.draw_close_up(size, random)
+        else:
+            scene = self.draw_mosaic(size, random)
+        image = augment.degrade(scene.image_rgb, random, config.degradation)
+        return face_scene.Scene(image, scene.boxes_xyxy, scene.landmarks, scene.ignored)
+
+    def draw_close_up(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
+        """One face that fills a fifth to four fifths of the canvas."""
+        picture = self.close_ups[random.integers(len(self.close_ups))]
+        return face_scene.show_close_up(picture, size_px, (0.2 * size_px, 0.8 * size_px), random)
+
+    def draw_mosaic(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
+        """Four quarters, each with a close-up or with an animal, whose face is none of ours."""
+        x, y = (int(v) for v in random.integers(size_px // 3, size_px - size_px // 3, 2))
+        windows = [(0, 0, x, y), (x, 0, size_px, y), (0, y, x, size_px), (x, y, size_px, size_px)]
+        scenes = []
+        for left, top, right, bottom in windows:
+            side = max(right - left, bottom - top)
+            animal = random.random() < self.config.animal_share
+            scenes.append(self.draw_animal(side, random) if animal else self.draw_close_up(side, random))
+        return face_scene.merge_quarters(scenes, windows, size_px)
+
+    def draw_animal(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
+        """A CIFAR animal without any face to find."""
+        animal = self.animals[random.integers(len(self.animals))]
+        image = cv2.resize(animal, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+        nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, bool)
+        return face_scene.Scene(image, *nothing)  # type: ignore[arg-type]
+
+
+def collate(scenes: Sequence[face_scene.Scene]) -> tuple[Tensor, ...]:
+    """Stack canvases; faces are padded to the most that one of them has."""
+    most = max(1, *(len(scene.boxes_xyxy) for scene in scenes))
+    boxes = np.zeros((len(scenes), most, 4), np.float32)
+    landmarks = np.full((len(scenes), most, 5, 2), np.nan, np.float32)
+    kinds = np.zeros((len(scenes), most), np.int64)
+    for row, scene in enumerate(scenes):
+        count = len(scene.boxes_xyxy)
+        boxes[row, :count], landmarks[row, :count] = scene.boxes_xyxy, scene.landmarks
+        kinds[row, :count] = np.where(scene.ignored, 2, 1)
+    images = np.stack([scene.image_rgb for scene in scenes])
+    return tuple(torch.from_numpy(array) for array in (images, boxes, landmarks, kinds))
+
+
+def build_model(config: Config) -> FaceDetector:
+    """The detector with score logits."""
+    return FaceDetector(**config.architecture.model_dump())
+
+
+def build_data(config: Config) -> Data:
+    """WIDER's training pictures, close-ups of training people, animals."""
+    return Data(Batches(config), wider.digest())
+
+
+def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Score, box and landmark losses, weighted."""
+    images, *targets = batch
+    cells = locate_cells([(images.shape[1] // s, images.shape[2] // s) for s in STRIDES], images.device)
+    parts = compute_face_loss(model(images), cells, (targets[0], targets[1], targets[2]))
+    return parts["score"] + config.box_weight * parts["box"] + config.landmark_weight * parts["landmark"], parts
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    """The detector with scores between 0 and 1."""
+    return FaceDetectorGraph(model)  # type: ignore[arg-type]
+
+
+def example_images(config: Config) -> Images:
+    """Four held-out photographs on canvases of one size."""
+    spec = InputSpec(height=448, width=448, resize="letterbox")
+    return np.stack([place(picture.decode(), spec)[0] for picture in wider.load_split("validation")[:4]])
+
+
+def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
+    """Average precision by the faces' size, and landmark error, through the service's own pre- and post-processing."""
+    manifest = Manifest.model_construct(input=INPUT, thresholds=config.thresholds)
+    pictures = wider.load_split("train" if split == "train" else "validation")
+    found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
+    truths = [Truth(picture.boxes_xyxy, picture.landmarks, picture.ignored) for picture in pictures]
+    metrics = []
+    for smallest in SMALLEST_PX:
+        value, count = measure_average_precision(truths, found, smallest)
+        condition = f"{count} faces with a shorter side of {smallest} pixels or more in pictures of 448 pixels"
+        metrics.append(
+            Metric(f"ap50_{smallest}px", value, "WIDER FACE subset", split, len(pictures), condition=condition)
+        )
+    error, count = measure_landmark_error(truths, found)
+    condition = f"{count} faces found, against the pseudo landmarks of another detector"
+    name = "landmark_error_by_eye_distance"
+    return [*metrics, Metric(name, error, "WIDER FACE subset", split, len(pictures), condition=condition)]
+
+
+def find_faces(predict: Predict, image_rgb: Pixels, manifest: Manifest) -> Found:
+    """All faces of a picture down to the lowest score."""
+    picture = Picture(image_rgb, image_rgb.shape[1], image_rgb.shape[0])
+    canvas, placement = prepare(picture, manifest)
+    outputs = {name: rows[0] for name, rows in predict(canvas[None]).items()}
+    options = Options(detection_threshold=LOWEST_SCORE, max_faces=1000)
+    faces = interpret(outputs, placement, picture, manifest, options)
+    return Found(
+        np.array([face.box_xyxy for face in faces], np.float32).reshape(-1, 4),
+        np.array([face.score for face in faces], np.float32),
+        np.array([face.landmarks_xy for face in faces], np.float32).reshape(-1, 5, 2),
+    )
+
+
+def describe(config: Config) -> Export:
+    """Boxes, scores and landmarks for any size that is a multiple of the largest stride."""
+    return Export(
+        outputs=("boxes", "scores", "landmarks"),
+        manifest={"architecture": "face-detector", "input": INPUT, "thresholds": config.thresholds},
+        data=("WIDER FACE subset, 991 training pictures of 5 events", "LFW and CelebA training people as close-ups",
+              "CIFAR-10 animals as pictures without a face"),
+        data_terms=config.licence,
+        stride=INPUT.stride,
+        tolerance=5e-2,
+    )  # fmt: skip

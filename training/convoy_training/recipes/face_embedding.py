@@ -1,0 +1,170 @@
+"""Face embedding: aligned crops of many people, a compact residual network, margin softmax, verification pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from convoy.core.manifest import InputSpec
+from convoy.faces.alignment import ALIGNED_SIZE_PX
+from pydantic import Field
+from torch import Tensor, nn
+
+from convoy_training.augment import face as augment
+from convoy_training.data import identities
+from convoy_training.losses.margin import MarginSoftmax
+from convoy_training.metrics import verification
+from convoy_training.models.face_embedder import FaceEmbedder
+from convoy_training.recipe import Config as BaseConfig
+from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
+
+TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
+VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}
+BORDER_PX = 14
+
+
+class Architecture(Strict):
+    """The numbers of `FaceEmbedder`."""
+
+    dimension: int = Field(256, gt=0)
+    crop_px: int = Field(72, ge=32, le=112)
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    depths: tuple[int, ...] = (1, 1, 1)
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Margin(Strict):
+    """The numbers of `MarginSoftmax`."""
+
+    scale: float = Field(32.0, gt=0)
+    additive: float = Field(0.35, ge=0)
+    angular: float = Field(0.0, ge=0)
+
+
+class Config(BaseConfig):
+    """A face embedder; `images_per_person` caps what the most photographed people add to an epoch."""
+
+    task: Literal["face_embedding"] = "face_embedding"
+    architecture: Architecture = Architecture()
+    margin: Margin = Margin()
+    images_per_person: int = Field(40, gt=0)
+    singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
+    degradation: float = Field(1.0, ge=0, le=1)
+
+
+class Trainee(nn.Module):
+    """The embedder with the margin softmax over the training people, which serving does not need."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        people = len(identities.load_faces(TRAINING_SETS, "train", BORDER_PX).people)
+        self.embedder = FaceEmbedder(**config.architecture.model_dump())
+        self.margin = MarginSoftmax(people, config.architecture.dimension, **config.margin.model_dump())
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch."""
+        return self.margin(self.embedder(images), labels)
+
+
+class Batches:
+    """Augmented crops [B,112,112,3] with their people, drawn anew for each epoch."""
+
+    def __init__(self, faces: identities.Faces, config: Config) -> None:
+        self.faces, self.config = faces, config
+        self.rows = [np.flatnonzero(faces.labels == person) for person in range(len(faces.people))]
+        several = sum(min(len(rows), config.images_per_person) for rows in self.rows if len(rows) > 1)
+        singletons = sum(len(rows) == 1 for rows in self.rows)
+        self.size = several + int(singletons * config.singleton_share)
+
+    def __len__(self) -> int:
+        return self.size // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Draws one epoch."""
+        random = np.random.default_rng(int(torch.randint(2**62, (1,))))
+        rows = self.draw_rows(random)
+        for step in range(len(self)):
+            batch = rows[step * self.config.batch_size : (step + 1) * self.config.batch_size]
+            images = np.stack([self.draw_image(row, random) for row in batch])
+            yield torch.from_numpy(images), torch.from_numpy(self.faces.labels[batch])
+
+    def draw_rows(self, random: np.random.Generator) -> np.ndarray:
+        """A shuffled epoch: at most `images_per_person` of each, and a share of those with a single image."""
+        limit = self.config.images_per_person
+        several = [random.permutation(rows)[:limit] for rows in self.rows if len(rows) > 1]
+        singletons = random.permutation([rows[0] for rows in self.rows if len(rows) == 1]).astype(np.int64)
+        chosen = np.concatenate([*several, singletons])[: self.size]
+        return random.permutation(chosen)
+
+    def draw_image(self, row: int, random: np.random.Generator) -> np.ndarray:
+        """One crop, jittered and degraded."""
+        image = augment.jitter_crop(self.faces.crops[row], ALIGNED_SIZE_PX, random)
+        return augment.degrade(image, random, self.config.degradation)
+
+
+def build_model(config: Config) -> Trainee:
+    """The embedder and its training head."""
+    return Trainee(config)
+
+
+def build_data(config: Config) -> Data:
+    """LFW and CelebA people of the training lists, in memory."""
+    faces = identities.load_faces(TRAINING_SETS, "train", BORDER_PX)
+    return Data(Batches(faces, config), identities.digest(TRAINING_SETS))
+
+
+def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Margin softmax over the people."""
+    return model(*batch), {}
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    """The embedder alone."""
+    return model.embedder  # type: ignore[return-value]
+
+
+def example_images(config: Config) -> Images:
+    """Sixteen held-out LFW faces."""
+    return identities.load_faces(("lfw",), "validation").crops[:16]
+
+
+def embed(predict: Predict, crops: Images, batch_size: int = 64) -> np.ndarray:
+    """Embeddings [N,D] of aligned crops [N,112,112,3]."""
+    parts = [predict(crops[i : i + batch_size])["embeddings"] for i in range(0, len(crops), batch_size)]
+    return np.concatenate(parts)
+
+
+def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
+    """Verification on the pairs of held-out people: accuracy over folds, TAR@FAR, equal error rate."""
+    metrics: list[Metric] = []
+    for dataset, title in VALIDATION_SETS.items():
+        faces, pairs = identities.load_pairs(dataset)
+        used, rows = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
+        vectors = embed(predict, faces.crops[used])
+        first, second = vectors[rows[: len(pairs.same)]], vectors[rows[len(pairs.same) :]]
+        similarities = (first * second).sum(axis=1)
+        genuine, impostors = similarities[pairs.same], similarities[~pairs.same]
+        values = {
+            "pair_accuracy": verification.measure_accuracy(similarities, pairs.same, pairs.fold),
+            "tar_at_far_1e-2": verification.measure_true_match_rate(genuine, impostors, 1e-2),
+            "equal_error_rate": verification.measure_equal_error_rate(genuine, impostors),
+        }
+        metrics += [
+            Metric(f"{dataset}_{k}", v, title, "validation pairs", len(similarities)) for k, v in values.items()
+        ]
+    return metrics
+
+
+def describe(config: Config) -> Export:
+    """One output of vectors with length one; fixed, aligned 112x112 input."""
+    size = ALIGNED_SIZE_PX
+    return Export(
+        outputs=("embeddings",),
+        manifest={"architecture": "face-embedder", "input": InputSpec(height=size, width=size, resize="aligned"),
+                  "embedding_size": config.architecture.dimension},
+        data=("LFW, 3,973 people of folds 1 to 6 (7,977 images)", "CelebA, 211 identities (4,238 images)",
+              "CelebA at 89x109 pixels, 1,131 further identities (3,922 images)"),
+        data_terms=config.licence,
+    )  # fmt: skip
