@@ -1,15 +1,15 @@
-"""A model repository of five tiny graphs whose answers can be worked out by hand, for tests of everything around a model.
+"""A model repository of five tiny graphs whose answers can be worked out by hand, to test everything around a model.
 
-| task           | name               | what it answers                                                                    |
-|----------------|--------------------|------------------------------------------------------------------------------------|
-| classification | cifar10-resnet     | red, green or blue: softmax of a tenth of the mean of each channel, input 32x32    |
-| detection      | bccd-yolo          | box around all pixels brighter than 200 ("bright": 0.9 and, for non-maximum        |
-|                |                    | suppression to remove, 0.8) and all darker than 50 ("dark": 0.7)                   |
-| segmentation   | camvid-unet        | dark (mean of the channels up to 127) or bright, input 48x64                       |
-| face_detection | face-detector-nano | a face inside each frame drawn in pure red, green and blue: 0.99, 0.98, 0.97       |
-| face_embedding | face-embedder-small| the face's middle as 8x8 means without their average, 192 numbers of unit length   |
+| task           | name                | what it answers                                                              |
+|----------------|---------------------|------------------------------------------------------------------------------|
+| classification | cifar10-resnet      | red, green, blue: softmax of a tenth of the mean of each channel; 32x32      |
+| detection      | bccd-yolo           | box around all pixels brighter than 200 ("bright": 0.9, and 0.8 again for    |
+|                |                     | suppression to remove) and around all darker than 50 ("dark": 0.7)           |
+| segmentation   | camvid-unet         | dark (mean of the channels up to 127) or bright; 48x64                       |
+| face_detection | face-detector-nano  | a face inside each frame drawn in pure red, green and blue: 0.99, 0.98, 0.97 |
+| face_embedding | face-embedder-small | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 
-They carry the names of the published models, so a service needs CONVOY_MODELS alone. tiny_pictures.py draws what they see.
+They carry the names of the published models, so a service needs CONVOY_MODELS alone. tiny_pictures.py draws for them.
 """
 
 from pathlib import Path

@@ -17,7 +17,7 @@ def portrait(person: int, shade: float = 1.0, size: int = 200, noise: int = 0) -
 
 
 def group(people: list[int], shade: float = 1.0, size: int = 200, noise: int = 0) -> ImageRGB:
-    """A picture of up to three people beside each other, `size` pixels high; the left face is the largest by a little."""
+    """A picture of up to three people beside each other, `size` pixels high; the left face is a little larger."""
     picture = np.full((size, size * max(len(people), 1), 3), GREY, np.uint8)
     for place, person in enumerate(people):
         face = int(size * 0.75) - 4 * place

@@ -6,8 +6,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
-
 from convoy.client import Convoy
 from convoy.core.errors import ConvoyError
 from convoy.core.interceptors import to_status
@@ -24,6 +22,7 @@ from convoy.v1 import (
     segmentation_pb2,
     segmentation_pb2_grpc,
 )
+from google.protobuf.message import Message
 
 MODEL = common_pb2.ModelRef(name="rule", version="3")
 SIZE = common_pb2.Size(width=4, height=2)

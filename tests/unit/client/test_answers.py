@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-
 from convoy.client import AsyncConvoy, Convoy
-from convoy.client.answers.common import Box, Model
+from convoy.client.answers.common import Box
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
+
 from tests.tiny_pictures import encode, plain
 
 
