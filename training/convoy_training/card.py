@@ -25,7 +25,8 @@ def write_card(manifest: Manifest, notes: Path, folder: Path) -> None:
 def describe_model(manifest: Manifest, notes: str) -> str:
     """A model card (Mitchell et al. 2019, arXiv:1810.03993) in Markdown."""
     rows = "\n".join(
-        f"| {m.name} | {format_value(m)} | {m.dataset} | {m.split} | {m.n:,} | {m.condition} |" for m in manifest.metrics
+        f"| {m.name} | {format_value(m)} | {m.dataset} | {m.split} | {m.n:,} | {m.condition} |"
+        for m in manifest.metrics
     )
     return f"""# {manifest.name}, version {manifest.version}
 

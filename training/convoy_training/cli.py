@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 import yaml
-from lightning.fabric import Fabric
-
 from convoy.core.errors import ConvoyError
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
+from lightning.fabric import Fabric
+
 from convoy_training.card import write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import TrainingError
@@ -21,11 +21,14 @@ from convoy_training.loop import fit as fit_model
 from convoy_training.publishing import publish_model
 from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
-    "Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA."))  # fmt: skip
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA.",
+)
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
-Override = Annotated[list[str], typer.Option("--set", help="Override any field: --set optimizer.lr=0.1 (repeatable).")]
+Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]
 
 
 @app.command()

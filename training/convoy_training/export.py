@@ -84,7 +84,7 @@ def _dynamic_shape(stride: int | None) -> dict[int, Any]:
 
 
 def _strip(model: onnx.ModelProto, file: Path) -> None:
-    """Drops what names the exporting machine (source lines, versions), so that the same weights give the same digest."""
+    """Drops what names the exporting machine (source lines, versions): the same weights give the same digest."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""

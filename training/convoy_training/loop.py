@@ -78,7 +78,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
                      flush=True)  # fmt: skip
         published = average.module if average else model.module
         last = epoch + 1 == config.epochs
-        if fabric.is_global_zero and (last or config.validate_every and (epoch + 1) % config.validate_every == 0):
+        if fabric.is_global_zero and (last or (config.validate_every and (epoch + 1) % config.validate_every == 0)):
             _validate(recipe, config, published, run, curves, (epoch + 1) * steps)
     curves.finalize("success")
     return average.module if average else model.module

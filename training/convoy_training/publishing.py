@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
 from convoy.core.manifest import GRAPH_FILE, Manifest, Training, digest
 from convoy.core.manifest import Export as ExportFacts
 from convoy.core.manifest import Metric as MetricFacts
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
 from convoy_training.card import write_card
 from convoy_training.export import OPSET, export_onnx, open_onnx, publish
 from convoy_training.recipe import Config, Metric, Recipe
@@ -27,7 +27,11 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
     folder = models / config.name / config.version
 
     def write(partial: Path) -> None:
-        graph, images, export = recipe.build_graph(model, config).eval(), recipe.example_images(config), recipe.describe(config)
+        graph, images, export = (
+            recipe.build_graph(model, config).eval(),
+            recipe.example_images(config),
+            recipe.describe(config),
+        )
         file = partial / GRAPH_FILE
         difference = export_onnx(graph, images, export, file)
         metrics = recipe.evaluate(open_onnx(file), config, "validation")

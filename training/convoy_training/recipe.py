@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import yaml
+from convoy.core.manifest import Manifest
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
@@ -136,6 +137,10 @@ class Export:
     data_terms: str = ""
     stride: int | None = None
     tolerance: float = 1e-3
+
+    def preview(self) -> Manifest:
+        """As much of the manifest as the serving code's pre- and post-processing reads, before there is a graph."""
+        return Manifest.model_construct(**self.manifest)
 
 
 def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:

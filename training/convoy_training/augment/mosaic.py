@@ -1,4 +1,4 @@
-"""Augmentation for detection: turn, scale, shift and mirror one picture, or four as a mosaic (Bochkovskiy et al. 2020)."""
+"""Augmentation for detection: scale, shift and mirror one picture, or four as a mosaic (Bochkovskiy et al. 2020)."""
 
 from __future__ import annotations
 

@@ -1,34 +1,46 @@
-"""How well class maps agree with the truth: intersection over union (Everingham et al. 2010)."""
+"""How well class maps agree with the truth: intersection over union (Everingham et al. 2010).
+
+Everything is measured on counts [C,C] of pixels by true class (rows) and predicted class (columns).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+Counts = NDArray[np.int64]
 
-class Confusion:
-    """Counts of pixels by true class (rows) and predicted class (columns), over a whole split."""
 
-    def __init__(self, classes: int) -> None:
-        self.counts = np.zeros((classes, classes), np.int64)
+def count_pixels(predicted: NDArray[np.uint8], truth: NDArray[np.uint8], classes: int, ignore: int) -> Counts:
+    """Counts [C,C] of one pair of maps of the same shape; pixels whose truth is `ignore` do not count."""
+    known = truth != ignore
+    pairs = truth[known].astype(np.int64) * classes + predicted[known]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
-    def add(self, predicted: NDArray[np.uint8], truth: NDArray[np.uint8], ignore: int) -> None:
-        """Counts one pair of maps of the same shape; pixels whose truth is `ignore` do not count."""
-        classes = len(self.counts)
-        known = truth != ignore
-        pairs = truth[known].astype(np.int64) * classes + predicted[known]
-        self.counts += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
-    def measure_iou(self) -> NDArray[np.float64]:
-        """Per class; NaN where a class neither occurs nor is predicted."""
-        hit = self.counts.diagonal()
-        union = self.counts.sum(0) + self.counts.sum(1) - hit
-        return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+def measure_iou(counts: Counts) -> NDArray[np.float64]:
+    """Per class; NaN where a class neither occurs nor is predicted."""
+    hit = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - hit
+    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
 
-    def measure_mean_iou(self) -> float:
-        """The mean over the classes that occur."""
-        return float(np.nanmean(self.measure_iou()))
 
-    def measure_accuracy(self) -> float:
-        """The share of known pixels that are right."""
-        return float(self.counts.diagonal().sum() / max(1, self.counts.sum()))
+def measure_mean_iou(counts: Counts) -> float:
+    """The mean over the classes that occur or are predicted."""
+    return float(np.nanmean(measure_iou(counts)))
+
+
+def measure_accuracy(counts: Counts) -> float:
+    """The share of known pixels that are right."""
+    return float(counts.diagonal().sum() / max(1, counts.sum()))
+
+
+def measure_interval(frames: Counts, samples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of the mean IoU over frames [F,C,C] drawn with replacement (bootstrap, Efron 1979).
+
+    Neighbouring frames of a film resemble each other, so the truth is somewhat wider.
+    """
+    random = np.random.default_rng(seed)
+    draws = random.integers(0, len(frames), (samples, len(frames)))
+    low, high = np.quantile([measure_mean_iou(frames[rows].sum(0)) for rows in draws], [0.025, 0.975])
+    return round(float(low), 4), round(float(high), 4)

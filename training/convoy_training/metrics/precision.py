@@ -22,7 +22,9 @@ class Boxes:
     scores: NDArray[np.floating] | None = None
 
 
-def measure_average_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> dict[str, float]:
+def measure_average_precision(
+    found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]
+) -> dict[str, float]:
     """`map_50`, `map_50_95` and, per class, `ap_50_<class>`."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()

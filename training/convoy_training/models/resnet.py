@@ -52,7 +52,7 @@ class WhitenedResNet(nn.Module):
 
     @torch.no_grad()
     def set_whitening(self, images: Tensor) -> None:
-        """Sets the first layer to the eigenvectors of the 2x2 patches of `images` [N,3,H,W], scaled to unit variance."""
+        """Sets the first layer to the eigenvectors of the 2x2 patches of `images` [N,3,H,W], at unit variance."""
         patches = functional.unfold(images, 2).transpose(1, 2).reshape(-1, 12)
         values, vectors = torch.linalg.eigh(torch.cov(patches.T))
         filters = (vectors / (values + 5e-4).sqrt()).T.reshape(12, 3, 2, 2)

@@ -7,6 +7,7 @@ so that full resolution is reached by the last transpose convolution alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -63,11 +64,10 @@ class UNet(nn.Module):
                 Residual(inputs, outputs, stride=2),
                 *(Residual(outputs, outputs, dilation=2 if outputs == widths[-1] else 1) for _ in range(depth - 1)),
             )
-            for inputs, outputs, depth in zip(widths, widths[1:], depths, strict=False)
+            for (inputs, outputs), depth in zip(pairwise(widths), depths, strict=True)
         )
         self.dropout = nn.Dropout2d(dropout)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))[::-1]
-        self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in pairs)
+        self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in reversed(list(pairwise(widths))))
         self.head = nn.ConvTranspose2d(widths[0], classes, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """For each cell of one grid: class logits [N,A,C] and distances to left, top, right, bottom [N,A,4], in strides."""
+    """For each cell of one grid: class logits [N,A,C]; distances to left, top, right, bottom [N,A,4], in strides."""
 
     def __init__(self, inputs: int, width: int, classes: int, stride: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Head(nn.Module):
 
 
 class Yolo(nn.Module):
-    """float RGB [N,3,H,W] in 0..1, H and W multiples of 32 -> logits [N,A,C], boxes [N,A,4], centres [A,2], strides [A].
+    """RGB [N,3,H,W] in 0..1, H and W multiples of 32 -> logits [N,A,C], boxes [N,A,4], centres [A,2], strides [A].
 
     Boxes are xyxy in input pixels; A runs over the cells of the grids, fine to coarse.
     """
@@ -115,9 +115,7 @@ class Yolo(nn.Module):
         super().__init__()
         self.backbone = Backbone(widths, depths)
         self.pyramid = Pyramid(widths[-3:])
-        self.heads = nn.ModuleList(
-            Head(w, head_width, classes, s) for w, s in zip(widths[-3:], STRIDES, strict=True)
-        )
+        self.heads = nn.ModuleList(Head(w, head_width, classes, s) for w, s in zip(widths[-3:], STRIDES, strict=True))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features = self.pyramid(self.backbone(x))

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from convoy.classification import task
+from convoy.core.images import Picture
+from convoy.core.manifest import InputSpec
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convoy.core.manifest import InputSpec
 from convoy_training import recipe
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.data import cifar
+from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.resnet import WhitenedResNet
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
@@ -88,9 +91,7 @@ def build_data(config: Config) -> Data:
     return Data(Batches(cifar.load_split("train"), config), cifar.digest())
 
 
-def compute_loss(
-    model: nn.Module, batch: tuple[Tensor, Tensor], config: Config
-) -> tuple[Tensor, Mapping[str, Tensor]]:
+def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, labels = batch
     logits = model(normalise(images))
     loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
@@ -106,11 +107,13 @@ def example_images(config: Config) -> Images:
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data = cifar.load_split(split)
-    batches = np.array_split(data.images, max(1, len(data.images) // 250))
-    probabilities = np.concatenate([predict(batch)["probabilities"] for batch in batches])
-    correct = probabilities.argmax(1) == data.labels
-    return [Metric("top1_accuracy", float(correct.mean()), "CIFAR-10", split, len(correct))]
+    data, manifest = cifar.load_split(split), describe(config).preview()
+    first: list[int] = []
+    for images in np.array_split(data.images, max(1, len(data.images) // 250)):
+        outputs = predict(np.stack([task.prepare(Picture(image, 32, 32), manifest) for image in images]))
+        first += [task.interpret({"probabilities": row}, manifest)[0].index for row in outputs["probabilities"]]
+    right, n = int(np.sum(first == data.labels)), len(data.labels)
+    return [Metric("top1_accuracy", right / n, "CIFAR-10", split, n, measure_interval(right, n))]
 
 
 def describe(config: Config) -> Export:

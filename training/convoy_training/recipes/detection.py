@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from convoy.core.images import Picture
+from convoy.core.manifest import InputSpec, Thresholds
+from convoy.core.resizing import place
+from convoy.detection import task
 from pydantic import Field
 from torch import Tensor, nn
 
-from convoy.core.manifest import InputSpec, Thresholds
-from convoy.core.resizing import place
 from convoy_training import recipe
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light
 from convoy_training.data import voc
 from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.metrics.precision import Boxes, measure_average_precision
 from convoy_training.models.yolo import STRIDES, Yolo
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
@@ -119,6 +122,28 @@ def example_images(config: Config) -> Images:
 def describe_input(config: Config) -> InputSpec:
     """Any picture, at most `input_size` pixels long, padded to whole strides."""
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data, manifest = voc.load_split(split), describe(config).preview()
+    options = task.Options(detection_threshold=0.001, iou_threshold=config.iou_threshold, max_detections=100)
+    found, truth = [], []
+    for example in data.examples:
+        height, width = example.image_rgb.shape[:2]
+        picture = Picture(example.image_rgb, width, height)
+        canvas, placement = task.prepare(picture, manifest)
+        outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
+        found.append(collect(task.interpret(outputs, placement, picture, manifest, options)))
+        truth.append(Boxes(example.boxes_xyxy, example.labels))
+    values = measure_average_precision(found, truth, data.classes)
+    return [Metric(name, value, "BCCD", split, len(truth)) for name, value in values.items()]
+
+
+def collect(detections: Sequence[task.Detection]) -> Boxes:
+    """What the service found in one picture, as arrays."""
+    boxes = np.array([d.box_xyxy for d in detections], np.float32).reshape(-1, 4)
+    labels, scores = [d.index for d in detections], [d.score for d in detections]
+    return Boxes(boxes, np.array(labels, np.int64), np.array(scores, np.float32))
 
 
 def describe(config: Config) -> Export:

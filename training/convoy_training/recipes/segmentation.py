@@ -6,17 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from convoy.core.images import Picture
+from convoy.core.manifest import InputSpec
+from convoy.core.resizing import place
+from convoy.segmentation import task
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convoy.core.manifest import InputSpec
-from convoy.core.resizing import place
 from convoy_training import recipe
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import masks
 from convoy_training.losses.overlap import compute_dice
-from convoy_training.metrics.overlap import Confusion
+from convoy_training.metrics.overlap import (
+    count_pixels,
+    measure_accuracy,
+    measure_interval,
+    measure_iou,
+    measure_mean_iou,
+)
 from convoy_training.models.unet import UNet
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
@@ -98,9 +106,7 @@ def build_data(config: Config) -> Data:
     return Data(Batches(masks.load_split("train"), config), masks.digest())
 
 
-def compute_loss(
-    model: nn.Module, batch: tuple[Tensor, Tensor], config: Config
-) -> tuple[Tensor, Mapping[str, Tensor]]:
+def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, target = batch
     logits = model(normalise(images))
     weights: Tensor = model.class_weights  # type: ignore[assignment]
@@ -124,14 +130,20 @@ def describe_input(config: Config) -> InputSpec:
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data = masks.load_split(split)
-    confusion = Confusion(len(data.classes))
-    for image, mask in zip(data.images, data.masks, strict=True):
-        canvas, placement = place(image, describe_input(config))
-        confusion.add(placement.mask_to_source(predict(canvas[None])["class_map"][0]), mask, masks.IGNORE)
-    values = {"mean_iou": confusion.measure_mean_iou(), "pixel_accuracy": confusion.measure_accuracy()}
-    values |= {f"iou_{name}": iou for name, iou in zip(data.classes, confusion.measure_iou(), strict=True)}
-    return [Metric(name, value, "CamVid", split, len(data.images)) for name, value in values.items()]
+    data, manifest = masks.load_split(split), describe(config).preview()
+    frames = []
+    for image, truth in zip(data.images, data.masks, strict=True):
+        picture = Picture(image, image.shape[1], image.shape[0])
+        canvas, placement = task.prepare(picture, manifest)
+        found = task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
+        frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
+    counts = np.stack(frames)
+    values = {"mean_iou": measure_mean_iou(counts.sum(0)), "pixel_accuracy": measure_accuracy(counts.sum(0))}
+    values |= {f"iou_{name}": iou for name, iou in zip(data.classes, measure_iou(counts.sum(0)), strict=True)}
+    return [
+        Metric(name, value, "CamVid", split, len(frames), measure_interval(counts) if name == "mean_iou" else None)
+        for name, value in values.items()
+    ]
 
 
 def describe(config: Config) -> Export:

@@ -1,0 +1,73 @@
+"""Labels follow their pixels."""
+
+import numpy as np
+import pytest
+import torch
+from convoy_training.augment.mosaic import draw_mosaic, draw_single
+from convoy_training.augment.scene import change_light, crop_and_scale
+from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
+from convoy_training.data.voc import Example
+
+
+def blue_square(x: int, y: int, side: int) -> Example:
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[y : y + side, x : x + side, 2] = 255
+    return Example(image, np.array([[x, y, x + side, y + side]], np.float32), np.array([1]))
+
+
+def blue_extent(image: np.ndarray) -> tuple[float, float, float, float]:
+    rows, columns = np.nonzero((image[..., 2] > 127) & (image[..., 0] < 64))
+    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_box_follows_its_object(seed: int) -> None:
+    drawn = draw_single(blue_square(70, 50, 20), 96, (0.8, 1.3), np.random.default_rng(seed))
+    assert drawn.image_rgb.shape == (96, 96, 3) and drawn.labels.tolist() == [1]
+    np.testing.assert_allclose(drawn.boxes_xyxy[0], blue_extent(drawn.image_rgb), atol=1.01)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_mosaic_keeps_boxes_on_their_objects(seed: int) -> None:
+    examples = [blue_square(x, y, 24) for x, y in ((30, 20), (100, 20), (30, 80), (100, 80))]
+    drawn = draw_mosaic(examples, 160, (0.8, 1.2), np.random.default_rng(seed))
+    blue = (drawn.image_rgb[..., 2] > 127) & (drawn.image_rgb[..., 0] < 64)
+    for x0, y0, x1, y1 in drawn.boxes_xyxy.round().astype(int):
+        assert blue[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1].all()
+    assert len(drawn.boxes_xyxy) == len(drawn.labels) <= 4
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mask_moves_with_its_image(seed: int) -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (12, 16)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    image = np.where(mask[..., None] == 1, 255, 0).astype(np.uint8).repeat(3, 2)
+    image, mask = crop_and_scale(image, mask, (64, 64), (0.7, 1.4), 11, np.random.default_rng(seed))
+    known = mask != 11
+    agree = (image[..., 0][known] > 127) == (mask[known] == 1)
+    assert agree.mean() > 0.93 and known.mean() > 0.5
+
+
+def test_light_keeps_the_range_and_changes_each_picture() -> None:
+    images = np.full((2, 4, 4, 3), 120, np.float32)
+    images[:, :2] = 30
+    relit = change_light(images, 0.4, np.random.default_rng(0))
+    assert relit.min() >= 0 and relit.max() <= 255 and not np.allclose(relit[0], relit[1])
+
+
+def test_shifted_images_are_windows_of_the_original() -> None:
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (6, 8, 8, 3), dtype=torch.uint8)
+    padded = pad(images, 2)
+    assert torch.equal(padded[:, 2:-2, 2:-2], images)
+    mirror = torch.tensor([True, False] * 3)
+    for i, drawn in enumerate(shift_and_mirror(padded, mirror, 2)):
+        candidate = drawn.flip(1) if mirror[i] else drawn
+        windows = [padded[i, y : y + 8, x : x + 8] for y in range(5) for x in range(5)]
+        assert any(torch.equal(candidate, window) for window in windows)
+
+
+def test_cut_out_greys_one_square() -> None:
+    torch.manual_seed(0)
+    drawn = cut_out(torch.zeros(20, 32, 32, 3, dtype=torch.uint8), 8)
+    grey = (drawn == 128).all(-1).sum((1, 2))
+    assert (grey > 0).all() and (grey <= 81).all() and set(drawn.unique().tolist()) == {0, 128}

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from convoy.core.manifest import digest, load_manifest
+from convoy_training.card import write_table
+from convoy_training.errors import ExportError
+from convoy_training.export import export_onnx, open_onnx, publish
+from convoy_training.loop import build_predict
+from convoy_training.models.unet import UNet
+from convoy_training.models.yolo import Yolo
+from convoy_training.publishing import publish_model
+from convoy_training.recipe import Export
+from convoy_training.recipes import detection, segmentation
+from torch import nn
+
+from tests.unit.training.tiny_recipe import CONFIG, RECIPE
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+
+
+def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
+    model = RECIPE.build_model(CONFIG)
+    folder = publish_model(RECIPE, CONFIG, model, tmp_path)
+    manifest = load_manifest(folder)
+    images = noise(5, 16, 16)
+    expected = build_predict(RECIPE, CONFIG, model)(images)["probabilities"]
+    np.testing.assert_allclose(open_onnx(folder / "model.onnx")(images)["probabilities"], expected, atol=1e-6)
+    assert manifest.export.images_compared == 8 and manifest.metrics[0].n == 64
+    assert manifest.multiply_adds == 14 * 14 * 4 * 27 + 4 * 14 * 14 * 2
+    assert "top1_accuracy" in (folder / "README.md").read_text()
+    assert "[tiny/1](tiny/1/)" in write_table(tmp_path).read_text()
+
+
+def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:
+    model, export = RECIPE.build_model(CONFIG), RECIPE.describe(CONFIG)
+    for name in ("a.onnx", "b.onnx"):
+        export_onnx(RECIPE.build_graph(model, CONFIG), RECIPE.example_images(CONFIG), export, tmp_path / name)
+    assert digest(tmp_path / "a.onnx") == digest(tmp_path / "b.onnx")
+
+
+def test_a_graph_that_differs_is_not_published(tmp_path: Path) -> None:
+    strict = RECIPE.describe(CONFIG)
+    impossible = Export(strict.outputs, strict.manifest, tolerance=-1.0)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        export_onnx(
+            RECIPE.build_graph(RECIPE.build_model(CONFIG), CONFIG), noise(2, 16, 16), impossible, tmp_path / "m.onnx"
+        )
+
+
+def test_a_failed_export_leaves_the_old_model(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "model.onnx").write_bytes(b"old")
+
+    def write(folder: Path) -> None:
+        (folder / "model.onnx").write_bytes(b"half")
+        raise ExportError("no")
+
+    with pytest.raises(ExportError):
+        publish(tmp_path / "1", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert (tmp_path / "1" / "model.onnx").read_bytes() == b"old"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["detection", "segmentation"])
+def test_a_dynamic_graph_takes_any_batch_and_size(task: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    graph: nn.Module
+    if task == "detection":
+        graph, outputs = detection.Graph(Yolo(3, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8)), ("boxes", "scores")
+    else:
+        graph, outputs = segmentation.Graph(UNet(4, (4, 4, 8, 8, 8), (1, 1, 1, 1))), ("class_map",)
+    file = tmp_path / "model.onnx"
+    export_onnx(graph, noise(2, 64, 96), Export(outputs, {}, stride=32, tolerance=2e-3), file)
+    onnx.checker.check_model(str(file))
+    for images in (noise(1, 32, 128), noise(3, 96, 64)):
+        actual = open_onnx(file)(images)
+        with torch.inference_mode():
+            expected = graph(torch.from_numpy(images))
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for name, tensor in zip(outputs, expected, strict=True):
+            np.testing.assert_allclose(actual[name], tensor.numpy(), rtol=1e-4, atol=2e-3)

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from convoy_training.checkpoint import load_model
+from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
+from convoy_training.loop import build_optimizer, build_scheduler, fit
+from convoy_training.recipe import Data, Optimizer
+
+from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
+
+
+class Killed(Exception):
+    """Stands for the power cut in the middle of an epoch."""
+
+
+def changed(**functions: object) -> SimpleNamespace:
+    return SimpleNamespace(**{**vars(RECIPE), **functions})
+
+
+def killed_in(epoch: int) -> SimpleNamespace:
+    class Fragile(Batches):
+        def __call__(self, now: int):
+            for step, batch in enumerate(super().__call__(now)):
+                if now == epoch and step == 2:
+                    raise Killed
+                yield batch
+
+    return changed(build_data=lambda config: Data(Fragile(config.batch_size), "0" * 64))
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    unbroken = fit(RECIPE, CONFIG, tmp_path / "unbroken")
+    with pytest.raises(Killed):
+        fit(killed_in(epoch=2), CONFIG, tmp_path / "broken")
+    torch.rand(17)  # the new process's generator is somewhere else
+    resumed = fit(RECIPE, CONFIG, tmp_path / "broken", resume=True)
+    for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(expected, actual), name
+
+
+def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG, tmp_path)
+    (metric,) = json.loads((tmp_path / "metrics.json").read_text())
+    assert metric["value"] > 0.9 and metric["n"] == 64
+    facts = json.loads((tmp_path / "environment.json").read_text())
+    assert facts["seed"] == 0 and facts["data_sha256"] == "0" * 64 and "torch" in facts["versions"]
+    assert list((tmp_path / "curves").rglob("events*"))
+
+
+def test_the_moving_average_is_what_gets_published(tmp_path: Path) -> None:
+    average = fit(RECIPE, CONFIG, tmp_path)
+    loaded = load_model(RECIPE, CONFIG, tmp_path)
+    raw = torch.load(tmp_path / "last.ckpt", weights_only=True)["model"]
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, average.state_dict()[name])
+    assert not torch.equal(raw["5.weight"], loaded.state_dict()["5.weight"])
+
+
+def test_a_nan_loss_stops_with_advice(tmp_path: Path) -> None:
+    broken = changed(compute_loss=lambda model, batch, config: (torch.tensor(torch.nan), {}))
+    with pytest.raises(DivergenceError, match=r"step 0.*lower optimizer\.lr"):
+        fit(broken, CONFIG, tmp_path)
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_a_run_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG, tmp_path)
+    with pytest.raises(RecipeError, match="--resume"):
+        fit(RECIPE, CONFIG, tmp_path)
+    with pytest.raises(RecipeError, match="differs"):
+        fit(RECIPE, CONFIG.model_copy(update={"epochs": 9}), tmp_path, resume=True)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG, tmp_path)
+    other = changed(build_model=lambda config: torch.nn.Linear(3, 3))
+    with pytest.raises(CheckpointError, match="another architecture"):
+        load_model(other, CONFIG, tmp_path)
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG, tmp_path)
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        load_model(RECIPE, CONFIG, tmp_path)
+
+
+def test_the_rate_warms_up_and_falls_to_its_end() -> None:
+    config = Optimizer(lr=1.0, warmup_fraction=0.1, final_lr_fraction=0.01)
+    optimizer = build_optimizer(RECIPE.build_model(CONFIG), config)
+    scheduler = build_scheduler(optimizer, config, steps=100)
+    rates = []
+    for _ in range(100):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.01, abs=2e-3)
+
+
+def test_weight_decay_spares_biases_and_normalisation() -> None:
+    groups = build_optimizer(RECIPE.build_model(CONFIG), Optimizer(lr=0.1, weight_decay=0.5)).param_groups
+    assert {p.ndim for p in groups[0]["params"]} == {2, 4} and groups[0]["weight_decay"] == 0.5
+    assert {p.ndim for p in groups[1]["params"]} == {1} and groups[1]["weight_decay"] == 0

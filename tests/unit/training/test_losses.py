@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+from convoy_training.losses.detection import assign, compute_complete_iou, compute_detection_loss, compute_iou
+from convoy_training.losses.overlap import compute_dice
+from torch.nn import functional
+
+
+def boxes(*rows: tuple[float, float, float, float]) -> torch.Tensor:
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def test_overlap_of_two_squares() -> None:
+    a, b = boxes((0, 0, 2, 2)), boxes((1, 1, 3, 3))
+    assert compute_iou(a, b).item() == pytest.approx(1 / 7)
+    # Same shape: only the distance of the centres (2) over the hull's diagonal (18) is taken off.
+    assert compute_complete_iou(a, b).item() == pytest.approx(1 / 7 - 2 / 18)
+    assert compute_complete_iou(a, a).item() == pytest.approx(1.0)
+
+
+def test_complete_overlap_punishes_another_shape() -> None:
+    wide, tall = boxes((0, 1, 4, 3)), boxes((1, 0, 3, 4))
+    shape = 4 / math.pi**2 * (math.atan(2) - math.atan(0.5)) ** 2
+    iou = 4 / 12
+    assert compute_complete_iou(wide, tall).item() == pytest.approx(iou - shape**2 / (1 - iou + shape))
+
+
+def grid() -> torch.Tensor:
+    steps = torch.arange(4) * 8.0 + 4
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], -1).reshape(-1, 2)
+
+
+def test_each_object_gets_cells_inside_it_and_padding_gets_none() -> None:
+    centres = grid()
+    predicted = torch.cat([centres - 8, centres + 8], 1)[None]
+    truth, labels = boxes((0, 0, 16, 16), (16, 16, 32, 32), (0, 0, 32, 32))[None], torch.tensor([[0, 1, -1]])
+    result = assign(torch.full((1, 16, 2), 0.5), predicted, centres, truth, labels, top=2)
+    assert result.positive.sum() == 4
+    for cell in result.positive[0].nonzero().flatten():
+        x, y = centres[cell].tolist()
+        wanted = 0 if max(x, y) < 16 else 1
+        assert result.target_scores[0, cell].argmax() == wanted
+        assert result.target_boxes[0, cell].tolist() == truth[0, wanted].tolist()
+    assert result.target_scores[~result.positive].sum() == 0
+
+
+def test_a_picture_without_objects_teaches_emptiness() -> None:
+    logits = torch.zeros(1, 16, 2, requires_grad=True)
+    predicted = torch.cat([grid() - 8, grid() + 8], 1)[None]
+    truth, labels = torch.zeros(1, 1, 4), torch.full((1, 1), -1)
+    result = assign(logits.sigmoid(), predicted, grid(), truth, labels)
+    loss, parts = compute_detection_loss(logits, predicted, result, box_weight=3.0)
+    loss.backward()
+    assert not result.positive.any() and parts["box_loss"] == 0
+    assert (logits.grad > 0).all()
+
+
+def test_dice_is_zero_for_the_truth_and_ignores_the_unknown() -> None:
+    target = torch.tensor([[[0, 1], [2, 2]]])
+    right = functional.one_hot(target, 3).permute(0, 3, 1, 2) * 100.0
+    assert compute_dice(right, target, ignore=9).item() == pytest.approx(0.0, abs=1e-6)
+    assert compute_dice(-right, target, ignore=9).item() > 0.4
+    wrong_there = right.clone()
+    wrong_there[..., 1, 1] = torch.tensor([100.0, 0, 0])
+    target[0, 1, 1] = 9
+    assert compute_dice(wrong_there, target, ignore=9).item() == pytest.approx(0.0, abs=1e-6)

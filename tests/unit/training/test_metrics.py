@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from convoy_training.metrics import accuracy, overlap
+from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
+from convoy_training.metrics.precision import Boxes, measure_average_precision
+
+
+def test_iou_by_hand() -> None:
+    truth, found = np.array([[0, 0, 1], [1, 2, 9]], np.uint8), np.array([[0, 1, 1], [1, 0, 2]], np.uint8)
+    counts = count_pixels(found, truth, classes=4, ignore=9)
+    np.testing.assert_allclose(measure_iou(counts), [1 / 3, 2 / 3, 0, np.nan])
+    assert measure_mean_iou(counts) == pytest.approx(1 / 3)
+    assert measure_accuracy(counts) == pytest.approx(3 / 5)
+
+
+def test_the_interval_of_equal_frames_is_a_point_and_of_unequal_ones_is_not() -> None:
+    good, bad = np.eye(2, dtype=np.int64) * 50, np.full((2, 2), 25)
+    assert overlap.measure_interval(np.stack([good] * 9)) == (1.0, 1.0)
+    low, high = overlap.measure_interval(np.stack([good, bad] * 20))
+    assert low < measure_mean_iou(good * 20 + bad * 20) < high
+
+
+def test_wilson_interval_of_a_published_example() -> None:
+    # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662.
+    assert accuracy.measure_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+
+
+def picture(*boxes: tuple[float, ...], labels: list[int], scores: list[float] | None = None) -> Boxes:
+    return Boxes(np.array(boxes, float).reshape(-1, 4), np.array(labels), None if scores is None else np.array(scores))
+
+
+def test_average_precision_of_perfect_half_and_no_detections() -> None:
+    truth = [picture((0, 0, 10, 10), (20, 20, 40, 40), labels=[0, 1]), picture((5, 5, 15, 15), labels=[0])]
+    perfect = [
+        picture((0, 0, 10, 10), (20, 20, 40, 40), labels=[0, 1], scores=[0.9, 0.8]),
+        picture((5, 5, 15, 15), labels=[0], scores=[0.7]),
+    ]
+    assert measure_average_precision(perfect, truth, ("a", "b"))["map_50_95"] == pytest.approx(1.0)
+    half = [perfect[0], picture(labels=[], scores=[])]
+    values = measure_average_precision(half, truth, ("a", "b"))
+    # Recall 0.5 at precision 1: COCO's 101 recall points up to it, 51 of them.
+    assert values["ap_50_a"] == pytest.approx(51 / 101) and values["ap_50_b"] == pytest.approx(1.0)
+    nothing = [picture(labels=[], scores=[])] * 2
+    assert measure_average_precision(nothing, truth, ("a", "b"))["map_50"] == 0.0
