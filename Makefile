@@ -30,9 +30,9 @@ format: $(VENV)/.setup ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, and the pages on configuration from the settings
+proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, and what documents take from settings and manifests
 	scripts/generate_protos.sh
-	$(BIN)/python scripts/generate_configuration.py
+	$(BIN)/python scripts/generate_pages.py
 
 up: ## Start Redis and the five services in containers
 	docker compose up --build --wait

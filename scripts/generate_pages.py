@@ -1,14 +1,17 @@
-"""Writes docs/configuration.md and .env.example out of the settings class into DIR (by default the repository)."""
+"""Writes what documents take from the code into DIR (by default the repository): docs/configuration.md and .env.example
+out of the settings class, and the README's table of models out of the manifests."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+from convoy.core.manifest import Manifest, load_manifest
+from convoy.core.settings import Settings
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from convoy.core.settings import Settings
-
+ROOT = Path(__file__).resolve().parent.parent
 PAGE_HEAD = """# Configuration
 
 Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
@@ -17,12 +20,15 @@ from `services/convoy/core/settings.py` by `make proto`.
 | variable | default | values | meaning |
 |---|---|---|---|
 """
-ENV_HEAD = """# Copy to .env: Docker Compose reads it and hands the CONVOY_* lines to every service. Lines with # show the defaults.
+ENV_HEAD = """\
+# Copy to .env: Docker Compose reads it and hands the CONVOY_* lines to every service. Comments show the defaults.
 
 # Address of this machine on which the services are published; 0.0.0.0 for all.
 #BIND_ADDRESS=127.0.0.1
 # Tag of the project's image.
 #IMAGE_TAG=latest
+# Folder of the model repository on this machine.
+#MODELS_FOLDER=./exported_models
 # Limits of each service: cores and memory.
 #SERVICE_CPUS=2
 #SERVICE_MEMORY=2g
@@ -83,8 +89,28 @@ def write_env() -> str:
     return ENV_HEAD + "\n" + "".join(lines)
 
 
+def write_readme() -> str:
+    """README.md with its table of models as measured."""
+    folders = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
+    rows = "".join(describe_model(load_manifest(folder)) for folder in folders)
+    table = "<!-- models -->\n| model | what | measured | on |\n|---|---|---|---|\n" + rows + "<!-- /models -->"
+    return re.sub(
+        r"<!-- models -->.*<!-- /models -->", lambda _: table, (ROOT / "README.md").read_text(), flags=re.DOTALL
+    )
+
+
+def describe_model(manifest: Manifest) -> str:
+    """One row: the model's first metric, as measured."""
+    metric = manifest.metrics[0]
+    link = f"[{manifest.name}](exported_models/{manifest.name}/{manifest.version}/)"
+    task = manifest.task.value.replace("_", " ")
+    source = f"{metric.dataset}, {metric.split}, n = {metric.n:,}"
+    return f"| {link} | {task}, {manifest.architecture} | {metric.name} {metric.value:.4f} | {source} |\n"
+
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "configuration.md").write_text(write_page())
     (folder / ".env.example").write_text(write_env())
+    (folder / "README.md").write_text(write_readme())

@@ -1,0 +1,86 @@
+"""Habits of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ROOT / "services" / "convoy"
+SOURCES = [path for path in SERVICES.rglob("*.py") if "_pb2" not in path.name]
+VAGUE = {"utils", "util", "helpers", "helper", "misc", "manager", "managers"}
+
+
+def project(folder: str) -> dict[str, object]:
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+
+
+def test_nothing_that_serves_imports_torch() -> None:
+    program = """
+import importlib, pkgutil, sys, convoy
+names = [module.name for module in pkgutil.walk_packages(convoy.__path__, "convoy.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+assert len(names) > 30, names
+print([name for name in ("torch", "lightning", "convoy_training") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_torch_is_no_dependency_of_the_services() -> None:
+    assert [
+        name for name in project("services")["dependencies"] if re.match(r"torch|lightning|onnx\b(?!r)", name)
+    ] == []
+
+
+def test_settings_are_the_only_reader_of_the_environment() -> None:
+    readers = [path for path in SOURCES if re.search(r"os\.(environ|getenv)", path.read_text())]
+    assert [str(path.relative_to(ROOT)) for path in readers if path != SERVICES / "core" / "settings.py"] == []
+
+
+def test_modules_are_nouns_that_say_something() -> None:
+    folders = ("services/convoy", "training/convoy_training", "tests", "scripts")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in paths if VAGUE & {path.stem, path.parent.name}] == []
+
+
+def test_both_distributions_have_one_version() -> None:
+    assert project("services")["version"] == project("training")["version"]
+
+
+def raised_reasons() -> Iterator[tuple[str, str]]:
+    """Every (class of error, reason) that the services name in a call of an error's constructor."""
+    module = ast.parse((SERVICES / "core" / "errors.py").read_text())
+    errors = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                error = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if error in errors:
+                    yield error, str(node.args[0].value)
+
+
+def status(error: str) -> str:
+    """InvalidArgument -> INVALID_ARGUMENT."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error).upper()
+
+
+def test_the_page_on_errors_names_every_reason() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    documented = set(re.findall(r"^\| ([A-Z_]+) \| `([A-Z_]+)` \|", page, re.MULTILINE))
+    raised = {(status(error), reason) for error, reason in raised_reasons()}
+    assert raised - documented == set()
+
+
+def test_the_page_on_errors_names_every_reason_of_the_api() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    comments = "\n".join(path.read_text() for path in (ROOT / "proto" / "convoy").rglob("*.proto"))
+    named = {
+        name for group in re.findall(r"\(([A-Z][A-Z_, /]+[A-Z])\)", comments) for name in re.split(r"[,\s/]+", group)
+    }
+    assert {name for name in named if "_" in name} - set(re.findall(r"`([A-Z_]+)`", page)) == set()
