@@ -46,7 +46,7 @@ def assess_quality(aligned_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.floa
 
     One bad part makes a bad face, whatever the others are: hence the geometric mean.
     """
-    grey = cv2.cvtColor(aligned_rgb, cv2.COLOR_RGB2GRAY)[FACE]
+    grey = np.asarray(cv2.cvtColor(aligned_rgb, cv2.COLOR_RGB2GRAY), np.uint8)[FACE]
     parts = {
         "size": measure_size(landmarks_xy),
         "sharpness": measure_sharpness(grey),
