@@ -6,6 +6,7 @@ import signal
 import sys
 
 import structlog
+from pydantic import ValidationError
 
 from convoy.core.errors import ConvoyError
 from convoy.core.rpc import Server, Service
@@ -36,10 +37,18 @@ async def serve(name: str, settings: Settings) -> None:
 
 def run(name: str) -> None:
     """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit(f"cannot start {name}: {_bad_variables(error)}")
     configure_logging(settings)
     try:
         asyncio.run(serve(name, settings))
     except ConvoyError as error:
         log.error("cannot start", service=name, reason=error.reason, problem=error.message)
         sys.exit(1)
+
+
+def _bad_variables(error: ValidationError) -> str:
+    problems = (f"CONVOY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors())
+    return "; ".join(problems)

@@ -39,8 +39,9 @@ class ModelHost:
         self._runners = ThreadPoolExecutor(cores, "engine")
         self.pipeline = Pipeline(self._workers)
         loading = Loading(settings.device, cores, lambda on_gpu: _policy(settings, cores, on_gpu))
-        self.repository = Repository(settings.models, tasks, loading, self._runners)
         self._required = (default, *required)
+        pinned = {name for name, version in map(split, self._required) if version}
+        self.repository = Repository(settings.models, tasks, loading, self._runners, pinned)
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

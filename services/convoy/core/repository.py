@@ -55,8 +55,12 @@ class Repository:
     request is lost; a folder that breaks the contract is refused and the old version stays.
     """
 
-    def __init__(self, folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor) -> None:
+    def __init__(
+        self, folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor, pinned: Collection[str] = ()
+    ) -> None:
+        """pinned: names of models whose version is chosen for good; refresh leaves them alone."""
         self._folder = folder
+        self._pinned = frozenset(pinned)
         self._tasks = frozenset(tasks)
         self._loading = loading
         self._executor = executor
@@ -107,7 +111,7 @@ class Repository:
     async def refresh(self) -> None:
         """Load the newest version of every model that is not loaded yet; what is broken is refused and logged once."""
         async with self._lock:
-            for name in sorted({name for name, _ in self._on_disk()}):
+            for name in sorted({name for name, _ in self._on_disk()} - self._pinned):
                 await self._refresh_model(name)
 
     async def close(self) -> None:
@@ -124,13 +128,13 @@ class Repository:
         manifest = self._peek(name, version)
         if manifest is not None and manifest.task not in self._tasks:
             return
-        old = self._versions_loaded(name)
+        newest_so_far = self._versions_loaded(name)[-1:]
         try:
             await self._load(name, version)
         except ConvoyError as error:
             log.error("model refused", model=name, version=version, problem=error.message)
             return
-        for outdated in old:
+        for outdated in newest_so_far:
             await self._drop((name, outdated))
 
     async def _load(self, name: str, version: str) -> LoadedModel:

@@ -71,10 +71,15 @@ class Server:
             names = (*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         await self._set_health(_NOT_SERVING)
-        await service.start()
-        self.port = self._listen(service.port if settings.port is None else settings.port)
-        await self._server.start()
-        self._serve_metrics()
+        try:
+            await service.start()
+            self.port = self._listen(service.port if settings.port is None else settings.port)
+            await self._server.start()
+            self._serve_metrics()
+        except BaseException:
+            await self._server.stop(None)
+            await service.stop()
+            raise
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
         self._watcher = asyncio.create_task(self._watch())
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)

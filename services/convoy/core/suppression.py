@@ -20,8 +20,10 @@ def suppress(boxes_xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: f
     boxes_xywh = boxes_xyxy.astype(np.float64)
     boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
     # OpenCV takes arrays; its stubs say sequences.
-    arrays: Any = (boxes_xywh, scores, classes.astype(np.int32))
-    kept = cv2.dnn.NMSBoxesBatched(*arrays, score_threshold=0.0, nms_threshold=iou_threshold)
+    boxes: Any = boxes_xywh
+    confidence: Any = scores
+    labels: Any = classes.astype(np.int32)
+    kept = cv2.dnn.NMSBoxesBatched(boxes, confidence, labels, 0.0, iou_threshold)
     indices = np.asarray(kept, np.int64).reshape(-1)
     order = np.lexsort((indices, -scores[indices]))
     return np.asarray(indices[order][:most], np.int64)

@@ -15,6 +15,7 @@ from convoy.core.pipeline import in_order, infer
 from convoy.core.repository import LoadedModel
 from convoy.core.resizing import Placement
 from convoy.faces import task
+from convoy.faces.alignment import DegenerateLandmarksError
 from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
 
@@ -67,7 +68,8 @@ class FacePipeline:
 
         def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> Photo:
             found = task.interpret(outputs, *where, manifest, options)
-            return Photo(where[1], [_judge(where[1], face) for face in found])
+            judged = (_judge(where[1], face) for face in found)
+            return Photo(where[1], [face for face in judged if face is not None])
 
         return await self._host.pipeline.run(detector, images, prepare, interpret, deadline)
 
@@ -88,6 +90,10 @@ class FacePipeline:
         return self._host.model(model_name, version, wanted)
 
 
-def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace:
-    aligned = task.align(picture, face)
+def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:
+    """The face aligned and judged; None where its landmarks are no face's, since then nothing can be recognised."""
+    try:
+        aligned = task.align(picture, face)
+    except DegenerateLandmarksError:
+        return None
     return JudgedFace(face, aligned, assess_quality(aligned, face.landmarks_xy, face.score))

@@ -1,5 +1,6 @@
 """Decoding: every kind of picture people send, and every kind of garbage."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -30,9 +31,9 @@ def save(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def reason(data: bytes, limits: Limits = Limits()) -> str:
+def reason(data: bytes) -> str:
     with pytest.raises(InvalidArgument) as caught:
-        decode_image(data, limits)
+        decode_image(data)
     assert caught.value.message
     return caught.value.reason
 
@@ -127,12 +128,10 @@ def test_damage_never_escapes_as_anything_but_a_refusal(noise: bytes, kind: str,
     data = bytearray(save(scene(), kind))
     at %= len(data)
     data[at : at + len(noise)] = noise
-    try:
-        picture = decode_image(bytes(data))
-    except InvalidArgument as error:
-        assert error.reason in ("NOT_AN_IMAGE", "TRUNCATED_IMAGE", "TOO_MANY_PIXELS", "EMPTY_IMAGE")
-    else:
-        assert picture.image_rgb.dtype == np.uint8 and picture.image_rgb.shape[2] == 3
+    with contextlib.suppress(InvalidArgument):
+        picture = decode_image(bytes(data), Limits(max_pixels=10_000))
+        assert picture.image_rgb.dtype == np.uint8
+        assert picture.image_rgb.shape == (picture.height, picture.width, 3)
 
 
 def test_raw_pixels_of_every_format_say_the_same() -> None:

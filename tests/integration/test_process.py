@@ -1,0 +1,100 @@
+"""A service as a process: starts by its variables alone, drains on SIGTERM, refuses to start with one sentence."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
+
+from tests import tiny_pictures
+from tests.tiny_models import write_repository
+
+PICTURE = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20), 1200, 900)))
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return write_repository(tmp_path)
+
+
+@contextmanager
+def process(name: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """`convoy serve NAME` with CONVOY_* variables; killed at the end if it still runs."""
+    environment = os.environ | {"CONVOY_PORT": "0", "CONVOY_METRICS_PORT": "0", "CONVOY_LOG": "json"} | variables
+    command = [sys.executable, "-c", f"from convoy.server import run; run({name!r})"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def serving_port(child: subprocess.Popen[str]) -> int:
+    assert child.stderr is not None
+    for line in child.stderr:
+        if found := re.search(r'"port": (\d+).*"event": "serving"', line):
+            return int(found[1])
+    raise AssertionError("the process ended before it served")
+
+
+def test_sigterm_finishes_what_is_in_flight(models: Path) -> None:
+    with process("classification", CONVOY_MODELS=str(models)) as child:
+        with grpc.insecure_channel(f"127.0.0.1:{serving_port(child)}") as channel:
+            stub = classification_pb2_grpc.ClassificationServiceStub(channel)
+            request = classification_pb2.ClassifyRequest(images=[PICTURE] * 16)
+            stub.Classify(request, timeout=20)
+            with ThreadPoolExecutor(8) as callers:
+                calls = [callers.submit(stub.Classify, request, timeout=20) for _ in range(8)]
+                while not any(call.done() for call in calls):
+                    pass
+                child.send_signal(signal.SIGTERM)
+                answers = [call.exception(30) for call in calls]
+        assert child.wait(30) == 0
+    # Each call was either answered whole or never let in; none was broken off.
+    for error in answers:
+        assert error is None or (isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE)
+    assert any(error is None for error in answers)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"CONVOY_MODELS": "/nowhere"}, "no model repository"),
+        ({"CONVOY_MODEL": "nobody"}, "no model named 'nobody'"),
+        ({"CONVOY_DEVICE": "tensorrt"}, "this onnxruntime has no TensorrtExecutionProvider"),
+        ({"CONVOY_PORT": "1x"}, "CONVOY_PORT"),
+    ],
+    ids=["no-repository", "no-model", "no-device", "bad-variable"],
+)
+def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[str, str], words: str) -> None:
+    with process("classification", **({"CONVOY_MODELS": str(models)} | variables)) as child:
+        _, text = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert words in text and "Traceback" not in text
+
+
+def test_a_port_in_use_is_named(models: Path) -> None:
+    with process("classification", CONVOY_MODELS=str(models)) as first:
+        port = serving_port(first)
+        with process("classification", CONVOY_MODELS=str(models), CONVOY_PORT=str(port)) as second:
+            _, text = second.communicate(timeout=60)
+    assert second.returncode == 1 and f"127.0.0.1:{port}" in text
+
+
+def test_no_torch_and_no_pictures_in_the_log(models: Path) -> None:
+    with process("classification", CONVOY_MODELS=str(models)) as child:
+        with grpc.insecure_channel(f"127.0.0.1:{serving_port(child)}") as channel:
+            stub = classification_pb2_grpc.ClassificationServiceStub(channel)
+            stub.Classify(classification_pb2.ClassifyRequest(images=[PICTURE]), timeout=20)
+        child.send_signal(signal.SIGTERM)
+        assert child.stderr is not None
+        text = child.stderr.read()
+    assert '"method": "Classify"' in text and "PNG" not in text
