@@ -1,121 +1,60 @@
-"""What a similarity means: how often two strangers reach it, measured on people that training has not seen.
-
-Rates that enough pairs show are counted. Beyond them the tail is a generalised Pareto distribution over the most
-similar share of the impostor pairs (Pickands 1975), fitted by probability-weighted moments (Hosking & Wallis,
-Technometrics 1987). Pairs share people, so they are not independent: intervals come from resampling people, not pairs.
-"""
+"""A published face embedder learns what its similarities mean, from people that training has not seen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
+from convoy.core.manifest import GRAPH_FILE, Calibration, load_manifest
 
-TAIL_SHARE = 1e-3
-COUNTED_PAIRS = 200
-"""A rate is counted where at least so many impostor pairs lie above it; further out the tail model speaks."""
+from convoy_training.card import write_card
+from convoy_training.data import identities
+from convoy_training.export import open_onnx
+from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
+from convoy_training.publishing import RECIPES
+from convoy_training.recipes.face_embedding import VALIDATION_SETS, embed
 
-RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 1e-6, 1e-7, 1e-8)
-
-Floats = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Tail:
-    """Generalised Pareto: of the pairs above `start`, a share (1 + shape * x / scale) ** (-1 / shape) is x above it."""
-
-    start: float
-    share: float
-    scale: float
-    shape: float
-
-    def find_similarity(self, rate: float) -> float:
-        """The similarity that this share of all pairs reaches."""
-        relative = rate / self.share
-        if abs(self.shape) < 1e-6:
-            return self.start - self.scale * np.log(relative)
-        return self.start + self.scale / self.shape * (relative**-self.shape - 1)
-
-    def measure_rate(self, similarity: float) -> float:
-        """The share of all pairs at or above a similarity in the tail."""
-        excess = (similarity - self.start) / self.scale
-        if abs(self.shape) < 1e-6:
-            return float(self.share * np.exp(-excess))
-        return float(self.share * max(0.0, 1 + self.shape * excess) ** (-1 / self.shape))
+MATCH_RATE = 1e-3
+"""The false-match rate of the default threshold: one pair of strangers in a thousand."""
 
 
-@dataclass(frozen=True)
-class Impostors:
-    """Similarities of all pairs of different people, falling, with the two people of each pair."""
-
-    similarities: NDArray[np.float32]
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    people: int
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Rising similarities, the false-match rate at each, and the upper end of its 95 % interval."""
-
-    similarities: list[float]
-    rates: list[float]
-    upper: list[float]
-    tail: Tail
+def calibrate_model(folder: Path) -> Calibration:
+    """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest."""
+    manifest = load_manifest(folder)
+    faces = identities.load_faces(tuple(VALIDATION_SETS), "validation")
+    impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
+    curve = fit_curve(impostors)
+    calibration = describe_curve(curve, impostors, len(faces.labels), f"convoy-train calibrate {folder}")
+    manifest.calibration = calibration
+    manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
+    manifest.save(folder)
+    write_card(manifest, RECIPES / f"{manifest.name}.md", folder)
+    return calibration
 
 
-def compare_strangers(embeddings: NDArray[np.float32], labels: NDArray[np.integer]) -> Impostors:
-    """Every pair of faces of different people, from unit embeddings [N,D] and people [N]."""
-    rows, columns = np.triu_indices(len(labels), 1)
-    differ = labels[rows] != labels[columns]
-    rows, columns = rows[differ].astype(np.int32), columns[differ].astype(np.int32)
-    similarities = (embeddings @ embeddings.T)[rows, columns]
-    order = np.argsort(-similarities)
-    first, second = (labels[side[order]].astype(np.int32) for side in (rows, columns))
-    return Impostors(similarities[order], first, second, int(labels.max()) + 1)
+def describe_curve(curve: Curve, impostors: Impostors, faces: int, command: str) -> Calibration:
+    """The manifest's form of a curve."""
+    return Calibration(
+        dataset=" and ".join(VALIDATION_SETS.values()),
+        split=f"all pairs of {impostors.people} held-out people ({faces} faces)",
+        impostor_pairs=len(impostors.similarities),
+        similarity=[round(value, 5) for value in curve.similarities],
+        false_match_rate=curve.rates,
+        upper=[float(f"{value:.3g}") for value in curve.upper],
+        tail_model=describe_tail(curve.tail),
+        command=command,
+    )
 
 
-def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Curve:
-    """The false-match rate against similarity at the rates of `RATES`, with intervals."""
-    pairs = len(impostors.similarities)
-    tail = fit_tail(impostors.similarities, np.ones(pairs))
-    points: dict[float, float] = {}
-    for rate in RATES:
-        counted = rate * pairs >= COUNTED_PAIRS
-        similarity = float(impostors.similarities[int(rate * pairs)]) if counted else tail.find_similarity(rate)
-        if similarity <= 1 and similarity > max(points, default=-1.0) + 1e-6:
-            points[similarity] = rate
-    upper = _bound_rates(impostors, list(points), samples, np.random.default_rng(seed))
-    rates = list(points.values())
-    return Curve(list(points), rates, [max(u, r) for u, r in zip(upper, rates, strict=True)], tail)
+def describe_tail(tail: Tail) -> str:
+    """The tail model with its numbers, so that anyone can compute with it."""
+    return (
+        f"generalised Pareto above similarity {tail.start:.4f} (the top {tail.share:.1e} of the pairs), scale "
+        f"{tail.scale:.5f}, shape {tail.shape:.4f}, where fewer than {COUNTED_PAIRS} pairs can be counted; "
+        "upper: 97.5 % quantile when people are resampled"
+    )
 
 
-def fit_tail(similarities: Floats, weights: Floats) -> Tail:
-    """Fit the tail over the top `TAIL_SHARE` of weighted similarities, which must fall."""
-    mass = np.cumsum(weights)
-    end = int(np.searchsorted(mass, TAIL_SHARE * mass[-1])) + 1
-    start = float(similarities[end])
-    excess, weight = similarities[:end].astype(np.float64) - start, weights[:end]
-    total = float(mass[end - 1])
-    above = (mass[:end] - weight / 2) / total
-    mean = float((weight * excess).sum() / total)
-    moment = float((weight * excess * above).sum() / total)
-    shape = 2 - mean / (mean - 2 * moment)
-    return Tail(start, total / float(mass[-1]), 2 * mean * moment / (mean - 2 * moment), shape)
-
-
-def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, random: Generator) -> list[float]:
-    """The 97.5 % quantile of each rate when the people are drawn again, with replacement."""
-    counts = np.searchsorted(-impostors.similarities, -np.array(similarities, np.float32), side="right")
-    drawn = np.empty((samples, len(similarities)))
-    for sample in range(samples):
-        times = np.bincount(random.integers(0, impostors.people, impostors.people), minlength=impostors.people)
-        weights = (times[impostors.first] * times[impostors.second]).astype(np.float64)
-        mass = np.concatenate([[0.0], np.cumsum(weights)])
-        tail = fit_tail(impostors.similarities, weights)
-        for column, (similarity, count) in enumerate(zip(similarities, counts, strict=True)):
-            counted = count >= COUNTED_PAIRS
-            drawn[sample, column] = mass[count] / mass[-1] if counted else tail.measure_rate(similarity)
-    return [float(value) for value in np.quantile(drawn, 0.975, axis=0)]
+def find_similarity(curve: Curve, rate: float) -> float:
+    """The similarity at a false-match rate, interpolated in its logarithm."""
+    return float(np.interp(-np.log(rate), -np.log(curve.rates), curve.similarities))

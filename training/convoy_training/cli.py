@@ -12,6 +12,7 @@ from convoy.core.errors import ConvoyError
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
 from lightning.fabric import Fabric
 
+from convoy_training.calibrate import calibrate_model
 from convoy_training.card import write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import TrainingError
@@ -71,6 +72,16 @@ def export(
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card."""
     recipe, config = open_run(run)
     typer.echo(f"wrote {publish_model(recipe, config, load_model(recipe, config, run), models)}")
+
+
+@app.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="A published face embedder, <model>/<version>.")],
+) -> None:
+    """Measure how often two strangers reach a similarity, and write the table into the model's manifest."""
+    calibration = calibrate_model(model)
+    for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
+        typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
 
 
 @app.command()

@@ -1,0 +1,121 @@
+"""How often two strangers reach a similarity: the false-match rate, counted and then extrapolated.
+
+Rates that enough pairs show are counted. Beyond them the tail is a generalised Pareto distribution over the most
+similar share of the impostor pairs (Pickands 1975), fitted by probability-weighted moments (Hosking & Wallis,
+Technometrics 1987). Pairs share people, so they are not independent: intervals come from resampling people, not pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+TAIL_SHARE = 1e-3
+COUNTED_PAIRS = 200
+"""A rate is counted where at least so many impostor pairs lie above it; further out the tail model speaks."""
+
+RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 1e-6, 1e-7, 1e-8)
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Generalised Pareto: of the pairs above `start`, a share (1 + shape * x / scale) ** (-1 / shape) is x above it."""
+
+    start: float
+    share: float
+    scale: float
+    shape: float
+
+    def find_similarity(self, rate: float) -> float:
+        """The similarity that this share of all pairs reaches."""
+        relative = rate / self.share
+        if abs(self.shape) < 1e-6:
+            return self.start - self.scale * np.log(relative)
+        return self.start + self.scale / self.shape * (relative**-self.shape - 1)
+
+    def measure_rate(self, similarity: float) -> float:
+        """The share of all pairs at or above a similarity in the tail."""
+        excess = (similarity - self.start) / self.scale
+        if abs(self.shape) < 1e-6:
+            return float(self.share * np.exp(-excess))
+        return float(self.share * max(0.0, 1 + self.shape * excess) ** (-1 / self.shape))
+
+
+@dataclass(frozen=True)
+class Impostors:
+    """Similarities of all pairs of different people, falling, with the two people of each pair."""
+
+    similarities: NDArray[np.float32]
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    people: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Rising similarities, the false-match rate at each, and the upper end of its 95 % interval."""
+
+    similarities: list[float]
+    rates: list[float]
+    upper: list[float]
+    tail: Tail
+
+
+def compare_strangers(embeddings: NDArray[np.float32], labels: NDArray[np.integer]) -> Impostors:
+    """Every pair of faces of different people, from unit embeddings [N,D] and people [N]."""
+    rows, columns = np.triu_indices(len(labels), 1)
+    differ = labels[rows] != labels[columns]
+    rows, columns = rows[differ].astype(np.int32), columns[differ].astype(np.int32)
+    similarities = (embeddings @ embeddings.T)[rows, columns]
+    order = np.argsort(-similarities)
+    first, second = (labels[side[order]].astype(np.int32) for side in (rows, columns))
+    return Impostors(similarities[order], first, second, int(labels.max()) + 1)
+
+
+def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Curve:
+    """The false-match rate against similarity at the rates of `RATES`, with intervals."""
+    pairs = len(impostors.similarities)
+    tail = fit_tail(impostors.similarities, np.ones(pairs))
+    points: dict[float, float] = {}
+    for rate in RATES:
+        counted = rate * pairs >= COUNTED_PAIRS
+        similarity = float(impostors.similarities[int(rate * pairs)]) if counted else tail.find_similarity(rate)
+        if similarity <= 1 and similarity > max(points, default=-1.0) + 1e-6:
+            points[similarity] = rate
+    upper = _bound_rates(impostors, list(points), samples, np.random.default_rng(seed))
+    rates = list(points.values())
+    return Curve(list(points), rates, [max(u, r) for u, r in zip(upper, rates, strict=True)], tail)
+
+
+def fit_tail(similarities: Floats, weights: Floats) -> Tail:
+    """Fit the tail over the top `TAIL_SHARE` of weighted similarities, which must fall."""
+    mass = np.cumsum(weights)
+    end = int(np.searchsorted(mass, TAIL_SHARE * mass[-1])) + 1
+    start = float(similarities[end])
+    excess, weight = similarities[:end].astype(np.float64) - start, weights[:end]
+    total = float(mass[end - 1])
+    above = (mass[:end] - weight / 2) / total
+    mean = float((weight * excess).sum() / total)
+    moment = float((weight * excess * above).sum() / total)
+    shape = 2 - mean / (mean - 2 * moment)
+    return Tail(start, total / float(mass[-1]), 2 * mean * moment / (mean - 2 * moment), shape)
+
+
+def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, random: Generator) -> list[float]:
+    """The 97.5 % quantile of each rate when the people are drawn again, with replacement."""
+    counts = np.searchsorted(-impostors.similarities, -np.array(similarities, np.float32), side="right")
+    drawn = np.empty((samples, len(similarities)))
+    for sample in range(samples):
+        times = np.bincount(random.integers(0, impostors.people, impostors.people), minlength=impostors.people)
+        weights = (times[impostors.first] * times[impostors.second]).astype(np.float64)
+        mass = np.concatenate([[0.0], np.cumsum(weights)])
+        tail = fit_tail(impostors.similarities, weights)
+        for column, (similarity, count) in enumerate(zip(similarities, counts, strict=True)):
+            counted = count >= COUNTED_PAIRS
+            drawn[sample, column] = mass[count] / mass[-1] if counted else tail.measure_rate(similarity)
+    return [float(value) for value in np.quantile(drawn, 0.975, axis=0)]
