@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.client.answers.faces import Face, Landmarks
@@ -31,11 +32,11 @@ def read_picture(path: Path) -> ImageRGB:
     return decode_image(path.read_bytes()).image_rgb
 
 
-def write_picture(path: Path, image_rgb: ImageRGB) -> None:
-    """Write a picture; the ending of its name says how. InvalidArgument(BAD_ARGUMENT): an ending that is not known."""
+def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write a picture or a mask [H, W]; the ending of its name says how. InvalidArgument(BAD_ARGUMENT): unknown ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        cv2.imwrite(str(path), cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(path), image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
         raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no name for a picture; try .png or .jpg") from None
 

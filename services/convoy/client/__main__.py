@@ -1,0 +1,5 @@
+"""`python -m convoy.client` is the command `convoy`."""
+
+from convoy.client.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands of `convoy`, a file for each group."""

@@ -1,0 +1,95 @@
+"""convoy gallery: sets of people."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.client.commands.output import AsJson, confirm, politely, print_json, print_table
+
+if TYPE_CHECKING:
+    from convoy.client.answers.galleries import Gallery
+
+app = typer.Typer(no_args_is_help=True, help="Make, look at and delete galleries, the sets of people that are known.")
+Name = Annotated[str, typer.Argument(help="Name of the gallery.")]
+COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
+
+
+@app.command()
+@politely
+def create(
+    name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_'.")],
+    description: Annotated[str, typer.Option(help="Free text.")] = "",
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+    ] = None,
+    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    ambiguity_margin: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+    ] = None,
+    max_faces: Annotated[int, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make an empty gallery.
+
+    Example: **convoy gallery create team --fpir 0.001**
+    """
+    from convoy.client import Convoy
+    from convoy.client.answers.galleries import GalleryPolicy
+
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces)
+    with Convoy() as convoy:
+        _show([convoy.create_gallery(name, description=description, policy=policy)], as_json, single=True)
+
+
+@app.command("list")
+@politely
+def list_all(as_json: AsJson = False) -> None:
+    """List galleries by name."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        _show(list(convoy.list_galleries()), as_json)
+
+
+@app.command()
+@politely
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show one gallery, its policy and how the service that answers stands to the store."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        gallery, status = convoy.get_gallery(name), convoy.get_gallery_status(name)
+    if as_json:
+        print_json({"gallery": gallery, "status": status})
+        return
+    facts = [("model", gallery.model), ("people", gallery.people_count), ("faces", gallery.face_count)]
+    facts += [(key.replace("_", " "), value) for key, value in vars(gallery.policy).items() if value is not None]
+    facts += [(key.replace("_", " "), value) for key, value in vars(status).items()]
+    print_table(gallery.name, ("what", "value"), facts)
+
+
+@app.command()
+@politely
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a gallery with everybody in it, for good."""
+    from convoy.client import Convoy
+
+    confirm(f"Delete the gallery '{name}' with everybody in it, for good?", yes)
+    with Convoy() as convoy:
+        answer = convoy.delete_gallery(name)
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"deleted: {answer.people_deleted} people with {answer.faces_deleted} faces")
+
+
+def _show(galleries: "list[Gallery]", as_json: bool, single: bool = False) -> None:
+    if as_json:
+        print_json(galleries[0] if single else galleries)
+        return
+    rows = [(one.name, one.people_count, one.face_count, one.version, one.model, one.description) for one in galleries]
+    print_table("", COLUMNS, rows)

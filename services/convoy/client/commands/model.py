@@ -1,0 +1,120 @@
+"""convoy model: the models in a repository, or inside a running service."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.client.commands.fleet import ServiceChoice
+from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.core.errors import ConvoyError, NotFound
+
+if TYPE_CHECKING:
+    from convoy.core.manifest import Metric
+
+app = typer.Typer(no_args_is_help=True, help="List models, and check that they keep the contract.")
+Folder = Annotated[Path, typer.Argument(help="Folder of the model repository.")]
+DEFAULT_FOLDER = Path("exported_models")
+
+
+@app.command("list")
+@politely
+def list_all(
+    folder: Folder = DEFAULT_FOLDER,
+    service: Annotated[
+        ServiceChoice | None, typer.Option(help="Ask this running service instead of looking at the folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models in a folder, or those of a running service.
+
+    Examples: **convoy model list exported_models** and **convoy model list --service faces**
+    """
+    if service is not None:
+        _list_service(service, as_json)
+    else:
+        _list_folder(folder, as_json)
+
+
+@app.command()
+@politely
+def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Check every model of a folder: manifest, digest, and the graph's inputs and outputs. Exits with 1 if one is bad.
+
+    Example: **convoy model verify exported_models**
+    """
+    verdicts = [{"model": "/".join(path.parts[-2:]), "problem": _problem(path)} for path in _folders(folder)]
+    if as_json:
+        print_json(verdicts)
+    else:
+        print_table("", ("model", "verdict"), [(one["model"], one["problem"] or "good") for one in verdicts])
+    if any(one["problem"] for one in verdicts):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _list_service(service: ServiceChoice, as_json: bool) -> None:
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        models = convoy.list_models(service.value)
+    if as_json:
+        print_json(models)
+        return
+    rows = [
+        (
+            one.model,
+            one.task,
+            one.architecture,
+            one.precision,
+            one.problem or one.state,
+            "yes" if one.is_default else "",
+        )
+        for one in models
+    ]
+    print_table("", ("model", "task", "architecture", "precision", "state", "default"), rows)
+
+
+def _list_folder(folder: Path, as_json: bool) -> None:
+    from convoy.core.manifest import load_manifest
+
+    manifests = [load_manifest(path) for path in _folders(folder)]
+    if as_json:
+        print_json([manifest.model_dump(mode="json") for manifest in manifests])
+        return
+    rows = [
+        (
+            f"{one.name}:{one.version}",
+            one.task.value,
+            one.architecture,
+            one.precision,
+            _metrics(one.metrics),
+            one.licence,
+        )
+        for one in manifests
+    ]
+    print_table("", ("model", "task", "architecture", "precision", "measured", "licence"), rows)
+
+
+def _metrics(metrics: "list[Metric]") -> str:
+    return "\n".join(f"{one.name} {one.value:.4g} ({one.dataset} {one.split})" for one in metrics)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Version folders, those without a manifest too: they are to be found, not overlooked."""
+    if not folder.is_dir():
+        raise NotFound("NO_REPOSITORY", f"there is no model repository at {folder.absolute()}")
+    versions = [path for path in folder.glob("*/*") if path.is_dir() and path.name.isdecimal()]
+    return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+
+
+def _problem(path: Path) -> str:
+    """What is wrong with a model; empty when nothing is."""
+    from convoy.core.engine import Engine
+    from convoy.core.manifest import GRAPH_FILE, load_manifest
+
+    try:
+        manifest = load_manifest(path)
+        Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
+    except ConvoyError as error:
+        return error.message
+    return ""

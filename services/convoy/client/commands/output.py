@@ -1,0 +1,106 @@
+"""What a command says: tables or JSON on standard output, a failure in one sentence on standard error, an exit code."""
+
+import json
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from functools import wraps
+from typing import Annotated, ParamSpec
+
+import typer
+
+from convoy.core import errors
+
+P = ParamSpec("P")
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+class ExitCode(IntEnum):
+    """What a script learns from a command."""
+
+    YES = 0
+    NO = 1
+    BAD_INPUT = 2
+    UNAVAILABLE = 3
+    NOT_ALLOWED = 4
+    FAULT = 5
+
+
+EXIT_CODES: dict[type[errors.ConvoyError], ExitCode] = {
+    errors.InvalidArgument: ExitCode.BAD_INPUT,
+    errors.NotFound: ExitCode.BAD_INPUT,
+    errors.AlreadyExists: ExitCode.BAD_INPUT,
+    errors.FailedPrecondition: ExitCode.BAD_INPUT,
+    errors.ResourceExhausted: ExitCode.UNAVAILABLE,
+    errors.DeadlineExceeded: ExitCode.UNAVAILABLE,
+    errors.Unavailable: ExitCode.UNAVAILABLE,
+    errors.Unauthenticated: ExitCode.NOT_ALLOWED,
+    errors.PermissionDenied: ExitCode.NOT_ALLOWED,
+}
+HINTS = {
+    "SERVICE_UNREACHABLE": "start everything with `convoy up`, or say where it is (see `convoy --help`)",
+    "DEADLINE_EXCEEDED": "CONVOY_TIMEOUT_S gives it more seconds",
+    "QUEUE_FULL": "try again in a moment",
+    "MODEL_NOT_FOUND": "`convoy model list` shows which there are",
+    "GALLERY_NOT_FOUND": "`convoy gallery list` shows which there are, `convoy gallery create` makes one",
+    "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
+    "PERSON_EXISTS": "--add adds the photos to the person on record",
+    "SEVERAL_FACES": "--largest takes the largest face",
+    "IDENTITY_CONFLICT": "--allow-conflict registers the face though it matches somebody else",
+    "PORT_IN_USE": "another fleet may be running; --ports-from chooses other ports",
+    "START_TIMEOUT": "the logs in the data folder say more",
+}
+
+
+def politely(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, with failures told in one sentence and by the exit code."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except errors.ConvoyError as error:
+            raise typer.Exit(tell_failure(error)) from None
+        except OSError as error:
+            typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
+            raise typer.Exit(ExitCode.BAD_INPUT) from None
+
+    return wrapped
+
+
+def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
+    """Print the sentence, with what it is about; gives the exit code."""
+    hint = f" Hint: {HINTS[error.reason]}." if error.reason in HINTS else ""
+    typer.echo(f"convoy: {f'{subject}: ' if subject else ''}{error.message} [{error.reason}].{hint}", err=True)
+    return exit_code(error)
+
+
+def exit_code(error: errors.ConvoyError) -> ExitCode:
+    """What a failure means to a script."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAULT)
+
+
+def print_json(value: object) -> None:
+    """Print answers, or lists and mappings of them, as one document."""
+    from convoy.client.documents import to_document
+
+    typer.echo(json.dumps(to_document(value), indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table; columns of numbers (their names end with a space) are set to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column.rstrip(), justify="right" if column.endswith(" ") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console().print(table)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before what cannot be undone, unless --yes was given."""
+    if not yes:
+        typer.confirm(question, abort=True)

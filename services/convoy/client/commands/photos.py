@@ -1,0 +1,113 @@
+"""What all commands on photos share: ask about each, go on after a bad one, draw, print."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convoy.client.commands.output import ExitCode, print_json, print_table, tell_failure
+from convoy.core.errors import ConvoyError, InvalidArgument, Unavailable
+
+if TYPE_CHECKING:
+    from convoy.client import Convoy
+    from convoy.client.answers.common import ImageRGB
+
+    Draw = Callable[[ImageRGB, Any], Any]
+    Drawing = tuple[Path | None, Draw]
+    """Where a picture of the answer goes, if anywhere, and how it is made from the photo."""
+
+AT_ONCE = 4
+BAR_FROM = 5
+FILE = typer.Argument(exists=True, dir_okay=False, readable=True, help="Picture files (JPEG, PNG, WebP).")
+Photos = Annotated[list[Path], FILE]
+DrawTo = Annotated[
+    Path | None,
+    typer.Option("--draw", help="Write the annotated picture here; with several photos this is a folder."),
+]
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """A question about a photo.
+
+    ask: gets the answer; columns, rows: the answer as a table; is_no: whether the exit code is to say no.
+    """
+
+    ask: "Callable[[Convoy, Path], Any]"
+    columns: Sequence[str]
+    rows: Callable[[Any], list[Sequence[object]]]
+    is_no: Callable[[Any], bool] = lambda answer: False
+
+
+def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
+    """Ask about each photo, print and draw the answers, and leave with the exit code that they add up to.
+
+    A photo that is refused does not keep the others from being answered; a service that is away does.
+    """
+    targets = [(drawing_paths(photos, target), draw) for target, draw in drawings.values() if target is not None]
+    outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
+    answers = [(photo, answer) for photo, answer in outcomes if not isinstance(answer, ConvoyError)]
+    for paths, draw in targets:
+        _draw_all(dict(zip(photos, paths, strict=True)), answers, draw)
+    if as_json:
+        print_json([_document(photo, outcome) for photo, outcome in outcomes])
+    else:
+        for photo, answer in answers:
+            print_table(str(photo), inquiry.columns, inquiry.rows(answer))
+    failures = [tell_failure(error, str(photo)) for photo, error in outcomes if isinstance(error, ConvoyError)]
+    if failures:
+        raise typer.Exit(max(failures))
+    if all(inquiry.is_no(answer) for _, answer in answers):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
+    """Answers and refusals in the order of the photos; several are under way at once."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from convoy.client import Convoy
+
+    def ask(photo: Path) -> Any:
+        try:
+            return inquiry.ask(convoy, photo)
+        except Unavailable:
+            raise
+        except ConvoyError as error:
+            return error
+
+    console = Console(stderr=True)
+    quiet = len(photos) < BAR_FROM or not console.is_terminal
+    with Convoy() as convoy, ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(ask, photos)
+        yield from track(answers, "asking", len(photos), console=console, transient=True, disable=quiet)
+
+
+def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw") -> None:
+    from convoy.client.drawing import read_picture, write_picture
+
+    for photo, answer in answers:
+        write_picture(paths[photo], draw(read_picture(photo), answer))
+
+
+def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
+    """Where the picture of each photo goes: `target` itself for a single one, otherwise files in it."""
+    if len(photos) == 1 and not target.is_dir():
+        return [target]
+    if target.suffix and not target.is_dir():
+        raise InvalidArgument("BAD_ARGUMENT", f"there are several photos, so '{target}' must be a folder")
+    names = [photo.stem for photo in photos]
+    repeated = {name for name in names if names.count(name) > 1}
+    return [
+        target / (f"{name}-{place}.png" if name in repeated else f"{name}.png") for place, name in enumerate(names, 1)
+    ]
+
+
+def _document(photo: Path, outcome: Any) -> dict[str, Any]:
+    if isinstance(outcome, ConvoyError):
+        facts = {"reason": outcome.reason, "message": outcome.message, "metadata": outcome.metadata}
+        return {"photo": str(photo), "error": facts}
+    return {"photo": str(photo), "answer": outcome}

@@ -1,0 +1,140 @@
+"""The supervisor: start everything, wait until it is healthy, stop it in order."""
+
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from convoy.client.blocking import Convoy
+from convoy.client.channels import SERVICES, ServiceName
+from convoy.client.fleet.embedded_redis import EmbeddedRedis
+from convoy.client.fleet.process import Process
+from convoy.core.errors import ConvoyError, Unavailable
+
+HOST = "127.0.0.1"
+FIRST_PORT = 50051
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 30.0
+
+
+def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
+    """Neighbouring ports in the order of the services."""
+    return {service: first + place for place, service in enumerate(SERVICES)}
+
+
+def free_ports() -> dict[ServiceName, int]:
+    """Ports that nobody listens on at this moment."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
+        return {service: door.getsockname()[1] for service, door in zip(SERVICES, doors, strict=True)}
+
+
+class Fleet:
+    """Five services and their Redis, from `with` to the end of its block.
+
+    data: folder of galleries and logs; models: the model repository; ports: of each service; metrics: whether each has
+    its metrics page at its port + 1000, or at any free one; redis_url: a Redis to use instead of an embedded one;
+    on_ready: told of each process that has become healthy.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        models: Path,
+        ports: dict[ServiceName, int],
+        *,
+        metrics: bool = True,
+        redis_url: str | None = None,
+        on_ready: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
+        self.data = data
+        self._models = models
+        self._ports = ports
+        self._metrics = metrics
+        self._redis_url = redis_url
+        self._on_ready = on_ready
+        self._redis: EmbeddedRedis | None = None
+        self._services: list[Process] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, timeout_s: float | None = None) -> Convoy:
+        """A client of this fleet."""
+        return Convoy(
+            classification=self.addresses["classification"],
+            detection=self.addresses["detection"],
+            segmentation=self.addresses["segmentation"],
+            faces=self.addresses["faces"],
+            recognition=self.addresses["recognition"],
+            timeout_s=timeout_s,
+        )
+
+    def check(self) -> None:
+        """Raise Unavailable(PROCESS_ENDED) when one of the processes is gone."""
+        for process in [*self._services, *([self._redis.process] if self._redis else [])]:
+            process.check()
+
+    def stop(self) -> None:
+        """Drain the services, those that call others first, then end Redis."""
+        services, self._services = self._services[::-1], []
+        for process in services:
+            process.ask_to_stop()
+        for process in services:
+            process.wait(STOP_TIMEOUT_S)
+        if self._redis is not None:
+            self._redis.stop()
+            self._redis = None
+
+    def _start(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._redis_url is None:
+            self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
+            self._redis_url = self._redis.url
+            self._on_ready("redis")
+        for service in SERVICES:
+            self._services.append(self._start_service(service, self._redis_url))
+        with self.client(timeout_s=5) as convoy:
+            for service in SERVICES:
+                self._wait_until_serving(convoy, service)
+                self._on_ready(service)
+
+    def _start_service(self, service: ServiceName, redis_url: str) -> Process:
+        port = self._ports[service]
+        environment = {
+            "CONVOY_HOST": HOST,
+            "CONVOY_PORT": str(port),
+            "CONVOY_METRICS_PORT": str(port + 1000 if self._metrics else 0),
+            "CONVOY_MODELS": str(self._models.resolve()),
+            "CONVOY_FACES_ADDRESS": self.addresses["faces"],
+            "CONVOY_REDIS_URL": redis_url,
+        }
+        command = [sys.executable, "-m", "convoy.client", "serve", service, "--until-stdin-ends"]
+        return Process(service, command, self.data / "logs" / f"{service}.log", environment)
+
+    def _wait_until_serving(self, convoy: Convoy, service: ServiceName) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not _is_serving(convoy, service):
+            self.check()
+            if time.monotonic() > deadline:
+                raise Unavailable("START_TIMEOUT", f"{service} did not become healthy in {START_TIMEOUT_S:.0f} s")
+            time.sleep(0.1)
+
+
+def _is_serving(convoy: Convoy, service: ServiceName) -> bool:
+    try:
+        return convoy.check_health(service) == "SERVING"
+    except ConvoyError:
+        return False

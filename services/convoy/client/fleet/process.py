@@ -1,0 +1,74 @@
+"""One child process with its log file."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from convoy.core.errors import Unavailable
+
+LOG_TAIL = 5
+
+
+class Process:
+    """A command that runs until it is stopped. Its output goes to `log_path`.
+
+    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when; its standard input
+    is a pipe that closes with us, so that it can end itself when we are killed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log_path: Path,
+        environment: Mapping[str, str] | None = None,
+        keep_open: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self.log_path = log_path
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("ab") as log:
+            self._offset = log.tell()
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=os.environ | dict(environment or {}),
+                pass_fds=keep_open,
+                process_group=0,
+            )
+
+    def check(self) -> None:
+        """Raise Unavailable(PROCESS_ENDED) with the last lines of the log unless it runs."""
+        code = self._popen.poll()
+        if code is not None:
+            message = (
+                f"{self.name} ended by itself with status {code}; its log {self.log_path} ends with:\n{self.tail()}"
+            )
+            raise Unavailable("PROCESS_ENDED", message, {"process": self.name, "status": code})
+
+    def tail(self) -> str:
+        """The last lines that it wrote."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._offset)
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL:])
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; a service drains."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended; kill it when that takes too long."""
+        try:
+            self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+        finally:
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
