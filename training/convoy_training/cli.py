@@ -15,10 +15,12 @@ from lightning.fabric import Fabric
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import write_table
 from convoy_training.checkpoint import load_model
+from convoy_training.costs import print_layers, print_zoo
 from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
 from convoy_training.loop import fit as fit_model
+from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import publish_model
 from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
 
@@ -90,6 +92,17 @@ def table(
 ) -> None:
     """Write the table of published models, README.md, from their manifests."""
     typer.echo(f"wrote {write_table(models)}")
+
+
+@app.command()
+def zoo(
+    name: Annotated[
+        str | None, typer.Argument(help="One architecture, layer by layer. Default: all, one a line.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for scripts.")] = False,
+) -> None:
+    """Show what each architecture costs: parameters, multiply-adds, activation memory, receptive field."""
+    print_layers(find_architecture(name), as_json) if name else print_zoo(as_json)
 
 
 def open_run(run: Path) -> tuple[Recipe, Config]:

@@ -1,6 +1,6 @@
 import torch
-from convoy_training.models.resnet import WhitenedResNet
 from convoy_training.models.unet import UNet
+from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.yolo import STRIDES, Yolo
 
 

@@ -17,7 +17,7 @@ from convoy_training import recipe
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.data import cifar
 from convoy_training.metrics.accuracy import measure_interval
-from convoy_training.models.resnet import WhitenedResNet
+from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 MEAN = (0.4914, 0.4822, 0.4465)

@@ -1,0 +1,67 @@
+"""Every architecture by name: how to build it, and the input that it is described for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from convoy_training.errors import RecipeError
+from convoy_training.models.alexnet import AlexNet
+from convoy_training.models.cifar_resnet import CifarResNet
+from convoy_training.models.efficientnet import SCALES, EfficientNet
+from convoy_training.models.googlenet import GoogLeNet
+from convoy_training.models.lenet import LeNet
+from convoy_training.models.mobilenet_v1 import MobileNetV1
+from convoy_training.models.mobilenet_v2 import MobileNetV2
+from convoy_training.models.nin import NetworkInNetwork
+from convoy_training.models.resnet import BLOCKS, ResNet
+from convoy_training.models.unet import UNet
+from convoy_training.models.vgg import CONVOLUTIONS, VGG
+from convoy_training.models.whitened_resnet import WhitenedResNet
+from convoy_training.models.yolo import Yolo
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network: `build(classes=...)`, its usual number of classes, and its usual input (height, width) in pixels."""
+
+    name: str
+    build: Callable[..., nn.Module]
+    classes: int
+    input: tuple[int, int]
+
+
+def _classifier(name: str, build: Callable[..., nn.Module], size: int = 224, classes: int = 1000) -> Architecture:
+    return Architecture(name, build, classes, (size, size))
+
+
+ARCHITECTURES = {
+    architecture.name: architecture
+    for architecture in (
+        _classifier("lenet", LeNet, 32, 10),
+        _classifier("alexnet", AlexNet),
+        *(_classifier(f"vgg{depth}", partial(VGG, depth)) for depth in CONVOLUTIONS),
+        _classifier("nin", NetworkInNetwork, 32, 10),
+        _classifier("googlenet", GoogLeNet),
+        *(_classifier(f"resnet{depth}", partial(ResNet, depth)) for depth in BLOCKS),
+        *(_classifier(f"cifar-resnet{d}", partial(CifarResNet, d), 32, 10) for d in (20, 32, 44, 56, 110)),
+        _classifier("mobilenet-v1", MobileNetV1),
+        _classifier("mobilenet-v2", MobileNetV2),
+        *(_classifier(f"efficientnet-b{i}", partial(EfficientNet, i), SCALES[i][2]) for i in range(len(SCALES))),
+        _classifier("whitened-resnet", partial(WhitenedResNet, widths=(32, 128, 256), refinements=(1, 2, 2)), 32, 10),
+        Architecture("unet", partial(UNet, widths=(16, 32, 64, 96, 128), depths=(1, 1, 2, 2)), 11, (384, 480)),
+        Architecture(
+            "yolo", partial(Yolo, widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), head_width=48), 3, (256, 320)
+        ),
+    )
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """Looks a name up; an unknown one is an error that lists the known."""
+    if name not in ARCHITECTURES:
+        raise RecipeError(f"no architecture '{name}'; there are {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
