@@ -1,0 +1,91 @@
+"""Face data: broken label files are refused by name and line, and no held-out person is trained on."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+from convoy_training.data import identities, source, wider
+from convoy_training.errors import LabelError
+
+JPEG = simplejpeg.encode_jpeg(np.full((160, 160, 3), 90, np.uint8))
+LINE = "62 72 98 72 80 90 65 108 95 108"
+FILES = {
+    "lfw/Ann/Ann_0001.jpg": JPEG,
+    "lfw/Ann/Ann_0002.jpg": JPEG,
+    "lfw/Bob/Bob_0001.jpg": JPEG,
+    "lfw/Cy/Cy_0001.jpg": JPEG,
+    "landmarks.txt": "\n".join(
+        f"{n}/{n}_{i:04d}.jpg {LINE}" for n, i in [("Ann", 1), ("Ann", 2), ("Bob", 1), ("Cy", 1)]
+    ),
+    "people_train.txt": "Cy 1",
+    "people_val.txt": "Ann 2\nBob 1",
+    "pairs_val.txt": "1 1\nAnn 1 2\nAnn 2 Bob 1",
+}
+
+
+@pytest.fixture
+def write_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONVOY_DATA", str(tmp_path))
+    cached = (identities.load_faces, identities.load_pairs, source.read_tar, wider.load_split)
+    for function in cached:
+        function.cache_clear()
+
+    def write(changes: dict[str, str], name: str = "lfw_160_A.tar") -> None:
+        with tarfile.open(tmp_path / name, "w") as archive:
+            for member, content in {**FILES, **changes}.items():
+                data = content if isinstance(content, bytes) else content.encode()
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+
+    yield write
+    for function in cached:
+        function.cache_clear()
+
+
+def test_faces_and_pairs_point_at_the_right_crops(write_archive) -> None:
+    write_archive({})
+    faces, pairs = identities.load_pairs("lfw")
+    assert faces.people == ("lfw/Ann", "lfw/Bob") and faces.crops.shape == (3, 112, 112, 3)
+    assert [faces.files[i] for i in pairs.first] == ["lfw/Ann/Ann_0001.jpg", "lfw/Ann/Ann_0002.jpg"]
+    assert [faces.files[i] for i in pairs.second] == ["lfw/Ann/Ann_0002.jpg", "lfw/Bob/Bob_0001.jpg"]
+    assert pairs.same.tolist() == [True, False] and pairs.fold.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "where"),
+    [
+        ("pairs_val.txt", "1 1\nAnn 1 2\nAnn 2 Cy 1", "pairs_val.txt:3"),
+        ("pairs_val.txt", "1 1\nAnn 1 2", "pairs_val.txt:1"),
+        ("landmarks.txt", f"Ann/Ann_0001.jpg {LINE}\nBob/Bob_0001.jpg 1 2 3", "landmarks.txt:2"),
+    ],
+)
+def test_a_broken_label_file_is_named_with_its_line(write_archive, file: str, content: str, where: str) -> None:
+    write_archive({file: content})
+    with pytest.raises(LabelError, match=where):
+        identities.load_pairs("lfw")
+
+
+def test_a_wider_box_without_area_is_refused(write_archive) -> None:
+    index = (
+        '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "bbox": [1, 2, 0, 5], '
+        '"keypoints": [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0], "ignore": 0, "iscrowd": 0}]}'
+    )
+    write_archive({"wider/annotations/train.json": index, "wider/images/a.jpg": JPEG}, wider.ARCHIVE)
+    with pytest.raises(LabelError, match=r"a\.jpg"):
+        wider.load_split("validation")
+
+
+@pytest.mark.data
+def test_no_held_out_person_or_picture_is_trained_on() -> None:
+    for dataset in ("lfw", "celeba"):
+        assert not identities.read_people(dataset, "train") & identities.read_people(dataset, "validation")
+    held_out = identities.read_people("celeba", "validation")
+    assert not held_out & identities.read_people("celeba_lowres", "train")
+    names = {picture.name for picture in wider.load_split("train")}
+    assert len(names) == 991 and not names & {picture.name for picture in wider.load_split("validation")}
+    people = {picture.name.split("/")[1] for picture in wider.load_close_ups()}
+    assert not people & (held_out | identities.read_people("lfw", "validation"))

@@ -1,0 +1,118 @@
+"""Face metrics against answers worked out by hand."""
+
+import numpy as np
+import pytest
+from convoy_training.metrics import verification
+from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
+from convoy_training.metrics.false_match import Tail, compare_strangers, fit_curve
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+
+def test_separated_pairs_are_all_judged_rightly() -> None:
+    similarities = np.array([0.9, 0.8, 0.1, 0.2] * 3)
+    same = np.array([True, True, False, False] * 3)
+    assert verification.measure_accuracy(similarities, same, np.repeat(np.arange(3), 4)) == 1.0
+
+
+def test_the_threshold_comes_from_the_other_folds() -> None:
+    # Fold 0 alone would be perfect at 0.35; the threshold of fold 1, 0.75, rejects its genuine pairs.
+    similarities = np.array([0.4, 0.3, 0.9, 0.6])
+    same = np.array([True, False, True, False])
+    assert verification.measure_accuracy(similarities, same, np.array([0, 0, 1, 1])) == pytest.approx(0.5)
+
+
+@given(
+    impostors=arrays(np.float64, st.integers(1, 60), elements=st.floats(-1, 1)),
+    rate=st.floats(0, 1, exclude_max=True),
+    stricter=st.floats(0, 1),
+)
+def test_a_threshold_never_admits_more_than_its_rate(impostors: np.ndarray, rate: float, stricter: float) -> None:
+    threshold = verification.find_threshold(impostors, rate)
+    assert np.mean(impostors >= threshold) <= rate + 1e-9
+    assert verification.find_threshold(impostors, rate * stricter) >= threshold
+
+
+def test_true_match_rate_and_equal_error_rate() -> None:
+    genuine, impostors = np.array([0.2, 0.6, 0.7, 0.8]), np.array([0.0, 0.1, 0.3, 0.65])
+    assert verification.measure_true_match_rate(genuine, impostors, 0.25) == 0.75
+    assert verification.measure_true_match_rate(genuine, impostors, 0.0) == 0.5
+    assert verification.measure_equal_error_rate(genuine, impostors) == pytest.approx(0.25)
+
+
+def test_a_bootstrap_interval_holds_the_mean_of_coin_flips() -> None:
+    flips = np.random.default_rng(0).random(400) < 0.7
+    low, high = verification.measure_interval(lambda rows: float(flips[rows].mean()), len(flips))
+    assert low < flips.mean() < high and 0.06 < high - low < 0.12
+
+
+BOXES = np.array([[10.0, 10.0, 60.0, 60.0], [100.0, 100.0, 110.0, 112.0]])
+POINTS = np.stack([np.tile([30.0, 30.0], (5, 1)) + np.arange(5)[:, None] * 4, np.full((5, 2), np.nan)])
+TRUTH = Truth(BOXES, POINTS, np.zeros(2, bool))
+
+
+def find(boxes: np.ndarray, scores: list[float]) -> Found:
+    return Found(boxes, np.array(scores), np.tile(POINTS[0], (len(boxes), 1, 1)))
+
+
+def test_average_precision_of_perfect_boxes_is_one() -> None:
+    assert measure_average_precision([TRUTH], [find(BOXES, [0.9, 0.8])], 1) == (pytest.approx(1.0), 2)
+
+
+def test_small_faces_count_neither_as_found_nor_as_missed() -> None:
+    assert measure_average_precision([TRUTH], [find(BOXES[:1], [0.9])], 32) == (pytest.approx(1.0), 1)
+    assert measure_average_precision([TRUTH], [find(BOXES, [0.5, 0.9])], 32) == (pytest.approx(1.0), 1)
+
+
+def test_a_false_alarm_above_the_face_halves_precision() -> None:
+    wrong = np.array([[200.0, 200.0, 260.0, 260.0]])
+    value, _ = measure_average_precision([TRUTH], [find(np.concatenate([wrong, BOXES[:1]]), [0.9, 0.8])], 32)
+    assert value == pytest.approx(0.5)
+    small = np.array([[200.0, 200.0, 210.0, 210.0]])
+    value, _ = measure_average_precision([TRUTH], [find(np.concatenate([small, BOXES[:1]]), [0.9, 0.8])], 32)
+    assert value == pytest.approx(1.0)
+
+
+def test_a_missed_face_halves_recall_and_no_face_is_zero() -> None:
+    value, _ = measure_average_precision([TRUTH], [find(BOXES[:1], [0.9])], 1)
+    assert value == pytest.approx(0.5, abs=0.01)
+    assert measure_average_precision([TRUTH], [find(np.zeros((0, 4)), [])], 1) == (0.0, 2)
+
+
+def test_landmark_error_is_in_eye_distances() -> None:
+    eyes = np.linalg.norm(POINTS[0, 0] - POINTS[0, 1])
+    found = Found(BOXES[:1], np.array([0.9]), POINTS[:1] + np.array([3.0, 0.0]))
+    error, count = measure_landmark_error([TRUTH], [found])
+    assert (error, count) == (pytest.approx(3.0 / eyes), 1)
+
+
+def make_people(people: int, faces: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(people), faces)
+    vectors = random.normal(size=(people, 24))[labels] + random.normal(size=(people * faces, 24))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def test_strangers_are_all_pairs_of_different_people() -> None:
+    vectors, labels = make_people(6, 3, seed=0)
+    impostors = compare_strangers(vectors, labels)
+    assert len(impostors.similarities) == 15 * 9
+    assert (np.diff(impostors.similarities) <= 0).all() and (impostors.first != impostors.second).all()
+
+
+def test_rates_seen_on_other_people_stay_below_the_upper_bound() -> None:
+    curve = fit_curve(compare_strangers(*make_people(150, 3, seed=1)), samples=40)
+    others = compare_strangers(*make_people(600, 2, seed=2)).similarities
+    assert curve.similarities == sorted(curve.similarities) and curve.rates == sorted(curve.rates, reverse=True)
+    for similarity, rate, upper in zip(curve.similarities, curve.rates, curve.upper, strict=True):
+        observed = float(np.mean(others >= similarity))
+        if rate >= 1e-5:
+            assert rate / 2 < max(observed, 1e-12) < 2 * upper
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.2])
+def test_a_tail_inverts_itself(shape: float) -> None:
+    tail = Tail(start=0.4, share=1e-3, scale=0.03, shape=shape)
+    for rate in (1e-3, 1e-5, 1e-8):
+        assert tail.measure_rate(tail.find_similarity(rate)) == pytest.approx(rate, rel=1e-6)

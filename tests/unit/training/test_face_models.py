@@ -1,0 +1,68 @@
+"""Face networks: the contract's shapes, unit length, and what the graph promises."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from convoy_training.export import export_onnx, open_onnx
+from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, decode, locate_cells
+from convoy_training.models.face_embedder import FaceEmbedder
+from convoy_training.recipe import Export
+
+
+def make_images(count: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def embedder() -> FaceEmbedder:
+    torch.manual_seed(0)
+    return FaceEmbedder(dimension=32, crop_px=32, widths=(4, 8, 8, 16), depths=(1, 1, 1)).eval()
+
+
+@torch.inference_mode()
+def test_embeddings_have_unit_length(embedder: FaceEmbedder) -> None:
+    vectors = embedder(torch.from_numpy(make_images(3, 112, 112)))
+    assert vectors.shape == (3, 32)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
+
+
+@torch.inference_mode()
+def test_a_mirrored_face_has_the_same_embedding(embedder: FaceEmbedder) -> None:
+    images = torch.from_numpy(make_images(2, 112, 112))
+    torch.testing.assert_close(embedder(images), embedder(images.flip(2)), atol=1e-4, rtol=0)
+
+
+def test_cells_cover_the_canvas_evenly() -> None:
+    centres, strides = locate_cells([(96 // s, 160 // s) for s in STRIDES])
+    assert len(centres) == 12 * 20 + 6 * 10 + 3 * 5
+    for stride in STRIDES:
+        mine = centres[strides[:, 0] == stride]
+        np.testing.assert_allclose(mine.mean(dim=0), [80, 48])
+        assert mine.min() == stride / 2
+
+
+def test_decoding_is_in_strides_around_the_cell() -> None:
+    raw = torch.zeros(1, 1, 15)
+    raw[..., 1:5] = torch.tensor([1.0, 2.0, 3.0, 4.0]).log()
+    raw[..., 5:7] = torch.tensor([-1.0, 0.5])
+    boxes, _, landmarks = decode(raw, torch.tensor([[100.0, 60.0]]), torch.tensor([[16.0]]))
+    torch.testing.assert_close(boxes[0, 0], torch.tensor([84.0, 28.0, 148.0, 124.0]))
+    torch.testing.assert_close(landmarks[0, 0, 0], torch.tensor([84.0, 68.0]))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_an_exported_detector_takes_any_multiple_of_32(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    detector = FaceDetector(widths=(4, 4, 8, 8, 8), neck=8).eval()
+    export = Export(outputs=("boxes", "scores", "landmarks"), manifest={}, stride=32)
+    export_onnx(FaceDetectorGraph(detector), make_images(2, 96, 64), export, tmp_path / "model.onnx")
+    predict = open_onnx(tmp_path / "model.onnx")
+    for height, width in ((64, 128), (160, 96)):
+        outputs = predict(make_images(3, height, width))
+        cells = sum((height // s) * (width // s) for s in STRIDES)
+        shapes = {name: value.shape for name, value in outputs.items()}
+        assert shapes == {"boxes": (3, cells, 4), "scores": (3, cells, 1), "landmarks": (3, cells, 5, 2)}
+        assert (outputs["scores"] >= 0).all() and (outputs["scores"] <= 1).all()
+        assert (outputs["boxes"][..., 2:] > outputs["boxes"][..., :2]).all()
