@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.classification import task
+from convoy.core.doors import MODEL_DOORS, add_model_doors
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError
 from convoy.core.host import ModelHost
@@ -12,14 +13,12 @@ from convoy.core.images import Picture, Pixels
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
 from convoy.core.messages import check_image_count, check_range, image_size, model_ref, read_image
-from convoy.core.model_servicer import NAME as MODEL_SERVICE
-from convoy.core.model_servicer import ModelServicer
 from convoy.core.resizing import min_side
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.v1 import classification_pb2 as pb
-from convoy.v1 import classification_pb2_grpc, common_pb2, models_pb2_grpc
+from convoy.v1 import classification_pb2_grpc, common_pb2
 
 NAME = "convoy.v1.ClassificationService"
 PORT = 50051
@@ -79,6 +78,6 @@ async def build(settings: Settings) -> Service:
 
     def add_to(server: grpc.aio.Server) -> None:
         classification_pb2_grpc.add_ClassificationServiceServicer_to_server(ClassificationServicer(host), server)
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(host), server)
+        add_model_doors(host, server)
 
-    return Service("classification", PORT, (NAME, MODEL_SERVICE), add_to, host.start, host.stop)
+    return Service("classification", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)

@@ -74,7 +74,7 @@ class Batcher:
 
     def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
         self._run = run
-        self._policy = policy
+        self.policy = policy
         self._executor = executor
         self._queues: dict[int, deque[_Waiting]] = {}
         self._queued = 0
@@ -113,8 +113,8 @@ class Batcher:
 
     def _admit(self, deadline: float | None) -> None:
         wait_s = self._expected_wait_s()
-        if self._queued >= self._policy.queue_size:
-            facts = {"queue_size": self._policy.queue_size}
+        if self._queued >= self.policy.queue_size:
+            facts = {"queue_size": self.policy.queue_size}
             raise ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
         if deadline is None:
             return
@@ -126,10 +126,10 @@ class Batcher:
             raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
 
     def _expected_wait_s(self) -> float:
-        return self._queued * self._input_s / self._policy.runners
+        return self._queued * self._input_s / self.policy.runners
 
     def _dispatch(self, hurry: bool = False) -> None:
-        while self._running < self._policy.runners and self._queued:
+        while self._running < self.policy.runners and self._queued:
             if not hurry and self._may_gather():
                 return
             batch = self._take()
@@ -141,8 +141,8 @@ class Batcher:
             task.add_done_callback(self._tasks.discard)
 
     def _may_gather(self) -> bool:
-        delay_s = self._policy.max_queue_delay_s
-        if delay_s <= 0 or self._queued >= self._policy.max_batch_size:
+        delay_s = self.policy.max_queue_delay_s
+        if delay_s <= 0 or self._queued >= self.policy.max_batch_size:
             return False
         oldest = min(queue[0].since for queue in self._queues.values() if queue)
         remaining_s = oldest + delay_s - time.monotonic()
@@ -162,7 +162,7 @@ class Batcher:
         for priority in sorted(self._queues, reverse=True):
             queue = self._queues[priority]
             others: list[_Waiting] = []
-            while queue and len(batch) < self._policy.max_batch_size:
+            while queue and len(batch) < self.policy.max_batch_size:
                 waiting = queue.popleft()
                 if batch and not _alike(waiting.inputs, batch[0].inputs):
                     others.append(waiting)

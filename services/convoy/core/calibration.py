@@ -21,14 +21,14 @@ class FalseMatchCurve:
 
     def threshold(self, false_match_rate: float) -> float:
         """The least similarity that strangers reach at most that often; a stricter rate never lowers it."""
-        strictness, similarity = self._by_strictness()
+        strictness = [-math.log(rate) for rate in self.false_match_rate]
         wanted = -math.log(max(false_match_rate, 1e-300))
-        if wanted <= strictness[-1] or len(strictness) == 1:
-            return float(np.interp(wanted, strictness, similarity))
-        slope = min(
-            (strictness[-1] - strictness[i]) / (similarity[-1] - similarity[i]) for i in (0, len(strictness) - 2)
-        )
-        return min(1.0, similarity[-1] + (wanted - strictness[-1]) / slope)
+        first = next((i for i, reached in enumerate(strictness) if reached >= wanted), None)
+        if first is None:
+            return self._beyond(strictness, wanted)
+        if first == 0:
+            return self.similarity[0]
+        return float(np.interp(wanted, strictness[first - 1 : first + 1], self.similarity[first - 1 : first + 1]))
 
     def false_match_rate_at(self, similarity: float) -> float:
         """How often strangers reach the similarity."""
@@ -36,10 +36,11 @@ class FalseMatchCurve:
             return 1.0
         return float(np.exp(np.interp(similarity, self.similarity, np.log(self.false_match_rate))))
 
-    def _by_strictness(self) -> tuple[list[float], list[float]]:
-        """-log FMR, strictly rising, with similarities; where several share a rate the first of them is enough."""
-        pairs: list[tuple[float, float]] = []
-        for similarity, rate in zip(self.similarity, self.false_match_rate, strict=True):
-            if not pairs or -math.log(rate) > pairs[-1][0]:
-                pairs.append((-math.log(rate), similarity))
-        return [strictness for strictness, _ in pairs], [similarity for _, similarity in pairs]
+    def _beyond(self, strictness: list[float], wanted: float) -> float:
+        """The threshold for a rate that is stricter than the table's last; a level end of the table is left out."""
+        end = strictness.index(strictness[-1])
+        if end == 0:
+            return 1.0
+        rises = ((strictness[end] - strictness[i]) / (self.similarity[end] - self.similarity[i]) for i in (0, end - 1))
+        slope = min(rises)
+        return min(1.0, max(self.similarity[-1], self.similarity[end] + (wanted - strictness[end]) / slope))

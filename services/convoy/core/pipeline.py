@@ -1,6 +1,7 @@
 """The way of pictures through a model: decode and prepare in threads, gather and run, interpret in threads."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
@@ -64,10 +65,18 @@ class Pipeline:
         return await loop.run_in_executor(self._executor, measured)
 
 
-async def infer(model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None) -> Outputs:
+async def infer(
+    model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None, priority: int = 0
+) -> Outputs:
     """Run one prepared input through a model's batcher, measured."""
     name, version = model.manifest.name, model.manifest.version
-    outputs, timing = await model.batcher.submit(inputs, deadline)
+    started = time.perf_counter()
+    try:
+        outputs, timing = await model.batcher.submit(inputs, deadline, priority)
+    except Exception:
+        model.statistics.fail.add(time.perf_counter() - started)
+        raise
+    model.statistics.succeed(timing)
     STAGE_SECONDS.labels(name, version, "queue").observe(timing.queue_s)
     STAGE_SECONDS.labels(name, version, "infer").observe(timing.infer_s)
     BATCH_SIZE.labels(name, version).observe(timing.batch_size)

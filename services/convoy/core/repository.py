@@ -12,6 +12,7 @@ from convoy.core.batching import Batcher, BatchPolicy
 from convoy.core.engine import Engine
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load_manifest
+from convoy.core.statistics import Statistics
 from convoy.core.telemetry import MODEL_READY, QUEUE_DEPTH
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class LoadedModel:
     manifest: Manifest
     engine: Engine
     batcher: Batcher
+    statistics: Statistics = field(default_factory=Statistics)
 
 
 @dataclass(frozen=True)

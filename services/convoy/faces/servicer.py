@@ -5,20 +5,19 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.core.calibration import FalseMatchCurve
+from convoy.core.doors import MODEL_DOORS, add_model_doors
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.host import ModelHost
 from convoy.core.images import encode_png
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
 from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref
-from convoy.core.model_servicer import NAME as MODEL_SERVICE
-from convoy.core.model_servicer import ModelServicer
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.faces import task
 from convoy.faces.pipeline import FacePipeline, JudgedFace, Photo
-from convoy.v1 import common_pb2, faces_pb2_grpc, models_pb2_grpc
+from convoy.v1 import common_pb2, faces_pb2_grpc
 from convoy.v1 import faces_pb2 as pb
 
 NAME = "convoy.v1.FaceService"
@@ -189,6 +188,6 @@ async def build(settings: Settings) -> Service:
 
     def add_to(server: grpc.aio.Server) -> None:
         faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host), server)
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(host), server)
+        add_model_doors(host, server)
 
-    return Service("faces", PORT, (NAME, MODEL_SERVICE), add_to, host.start, host.stop)
+    return Service("faces", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)

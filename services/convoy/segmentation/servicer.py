@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
+from convoy.core.doors import MODEL_DOORS, add_model_doors
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.host import ModelHost
@@ -11,14 +12,12 @@ from convoy.core.images import Picture, Pixels, encode_png
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
 from convoy.core.messages import check_image_count, image_size, model_ref, read_image
-from convoy.core.model_servicer import NAME as MODEL_SERVICE
-from convoy.core.model_servicer import ModelServicer
 from convoy.core.resizing import Placement, min_side
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.segmentation import task
-from convoy.v1 import common_pb2, models_pb2_grpc, segmentation_pb2_grpc
+from convoy.v1 import common_pb2, segmentation_pb2_grpc
 from convoy.v1 import segmentation_pb2 as pb
 
 NAME = "convoy.v1.SegmentationService"
@@ -84,6 +83,6 @@ async def build(settings: Settings) -> Service:
 
     def add_to(server: grpc.aio.Server) -> None:
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(host), server)
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(host), server)
+        add_model_doors(host, server)
 
-    return Service("segmentation", PORT, (NAME, MODEL_SERVICE), add_to, host.start, host.stop)
+    return Service("segmentation", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)

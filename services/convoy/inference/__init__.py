@@ -1,0 +1,1 @@
+"""The Open Inference Protocol, version 2: generated from proto/convoy/inference."""

@@ -1,0 +1,92 @@
+"""The tensor door, spoken to by the real tritonclient in a process of its own (both carry the package `inference`)."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
+
+from tests.serving import refusal, running
+from tests.tiny_models import write_repository
+
+FOREIGN_CLIENT = Path(__file__).with_name("foreign_client.py")
+DESCRIBE = """
+import json
+from tritonclient.grpc import model_config_pb2, service_pb2
+fields = {}
+def describe(message):
+    fields[message.full_name] = {field.name: [field.number, field.type] for field in message.fields}
+    for inner in message.nested_types:
+        describe(inner)
+for file in (model_config_pb2, service_pb2):
+    for message in file.DESCRIPTOR.message_types_by_name.values():
+        describe(message)
+print(json.dumps(fields))
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_repository(tmp_path_factory.mktemp("models"))
+
+
+def test_field_numbers_are_tritons() -> None:
+    done = subprocess.run([sys.executable, "-c", DESCRIBE], capture_output=True, text=True, check=True)
+    theirs = json.loads(done.stdout)
+
+    def compare(message: object) -> int:
+        for field in message.fields:  # type: ignore[attr-defined]
+            assert theirs[message.full_name][field.name] == [field.number, field.type], field.full_name  # type: ignore[attr-defined]
+        return 1 + sum(map(compare, message.nested_types))  # type: ignore[attr-defined]
+
+    messages = open_inference_pb2.DESCRIPTOR.message_types_by_name.values()
+    assert sum(map(compare, messages)) > 30
+
+
+async def test_tritonclient_works_unchanged(models: Path) -> None:
+    async with running("classification", models) as service:
+        command = [sys.executable, str(FOREIGN_CLIENT), str(service.server.port)]
+        child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, problems = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0, problems.decode()
+    said = json.loads(output)
+    assert said["live"] and said["ready"] and said["model_ready"] == [True, False, False]
+    assert said["server"]["name"] == "convoy"
+    assert said["metadata"]["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": ["-1", "32", "32", "3"]}]
+    assert said["metadata"]["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": ["-1", "3"]}]
+    assert said["config"]["config"]["max_batch_size"] == 4
+    assert said["raw"] == [0, 1, 2]
+    assert said["stream"][::2] == [0, 2] and "BAD_TENSOR" in said["stream"][1]
+    assert all("INVALID_ARGUMENT" in error for error in said["errors"])
+    assert said["index"]["models"] == [{"name": "cifar10-resnet", "version": "1", "state": "READY"}]
+    stats = said["statistics"]["model_stats"][0]
+    assert stats["inference_count"] == "5" and int(stats["execution_count"]) <= 5
+    assert int(stats["inference_stats"]["success"]["ns"]) > 0
+
+
+async def test_typed_contents_are_answered_with_typed_contents(models: Path) -> None:
+    async with running("classification", models) as service:
+        stub = open_inference_pb2_grpc.GRPCInferenceServiceStub(service.channel)
+        green = np.zeros((1, 32, 32, 3), np.uint32)
+        green[..., 1] = 200
+        pb = open_inference_pb2
+        contents = pb.InferTensorContents(uint_contents=green.reshape(-1).tolist())
+        tensor = pb.ModelInferRequest.InferInputTensor(
+            name="images", datatype="UINT8", shape=green.shape, contents=contents
+        )
+        request = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[tensor])
+        response = await stub.ModelInfer(request)
+        assert not response.raw_output_contents
+        assert int(np.argmax(response.outputs[0].contents.fp32_contents)) == 1
+        contents.uint_contents[0] = 300
+        tensor.contents.CopyFrom(contents)
+        wrong = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[tensor])
+        assert (await refusal(stub.ModelInfer, wrong)).reason == "BAD_TENSOR"
+        for shape in ([-1, 32, 32, 3], [2**62, 2**62, 2**62, 3], [0, 32, 32, 3], []):
+            tensor = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=shape)
+            hostile = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[tensor], raw_input_contents=[b""])
+            assert (await refusal(stub.ModelInfer, hostile)).reason == "BAD_TENSOR"
