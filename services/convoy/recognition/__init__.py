@@ -1,0 +1,1 @@
+"""Recognition: people's face templates in Redis, searched in memory, one gallery at a time."""

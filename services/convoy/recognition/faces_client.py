@@ -1,0 +1,90 @@
+"""The face service over gRPC."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from convoy.client.channels import Connection
+from convoy.client.failures import read_failure
+from convoy.core.calibration import FalseMatchCurve
+from convoy.core.errors import (
+    ConvoyError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    ResourceExhausted,
+    Unavailable,
+)
+from convoy.core.settings import Settings
+from convoy.recognition.call import current_call
+from convoy.recognition.faces import FaceModel
+from convoy.recognition.records import Model
+from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
+
+# Errors that are about the caller's picture or time, and are passed on as they are.
+PASSED_ON = (InvalidArgument, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
+NOT_ASKED = common_pb2.ModelRef()
+
+
+class FacesClient:
+    """See FaceSource."""
+
+    def __init__(self, settings: Settings) -> None:
+        connection = Connection({"faces": settings.faces_address}, settings.timeout_s, settings.max_message_mb << 20)
+        self._address = settings.faces_address
+        self._channel = grpc.aio.insecure_channel(connection.target("faces"), connection.options())
+        self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
+        self._model: FaceModel | None = None
+        self._embedder = NOT_ASKED
+        self._asking = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._channel.close()
+
+    async def model(self) -> FaceModel:
+        """See FaceSource."""
+        response = await self._call(self._stub.GetFaceModel, faces_pb2.GetFaceModelRequest())
+        self._model, self._embedder = _face_model(response), response.embedder
+        return self._model
+
+    async def embed(
+        self, images: Sequence[common_pb2.Image], options: faces_pb2.FaceDetectionOptions
+    ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
+        """See FaceSource."""
+        request = faces_pb2.EmbedFacesRequest(images=images, options=options)
+        response = await self._call(self._stub.EmbedFaces, request)
+        return await self._model_named(response.embedder), list(response.results)
+
+    async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
+        """What is known of the embedder that answered; asked again when the service has changed it."""
+        async with self._asking:
+            if self._model is None or self._embedder != embedder:
+                await self.model()
+            if self._model is None or self._embedder != embedder:
+                raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
+            return self._model
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        call = current_call()
+        metadata = (("x-request-id", call.request_id),) if call.request_id else ()
+        try:
+            return await method(request, timeout=call.remaining_s(), metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise _passed_on(read_failure(error, "faces", self._address)) from None
+
+
+def _passed_on(error: ConvoyError) -> ConvoyError:
+    if isinstance(error, PASSED_ON):
+        return error
+    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error.message}", error.metadata)
+
+
+def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
+    ref, table = response.embedder, response.calibration
+    model = Model(ref.name, ref.version, response.embedder_sha256, response.embedding_size)
+    curve = FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate)) if table.similarity else None
+    return FaceModel(model, response.default_match_threshold, curve)

@@ -1,0 +1,85 @@
+"""The life of galleries: make, find, change, delete; how this replica stands, and who changed what."""
+
+from dataclasses import replace
+
+from convoy.core.errors import InvalidArgument
+from convoy.recognition.call import current_call, now_ms
+from convoy.recognition.faces import FaceSource
+from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
+from convoy.recognition.messages import audit_message, gallery_message, read_policy
+from convoy.recognition.records import Gallery, Policy
+from convoy.recognition.replicas import Replicas
+from convoy.recognition.store.base import Request, Store, gallery_not_found
+from convoy.recognition.store.tries import tried_again
+from convoy.v1 import recognition_pb2 as pb
+
+
+class Galleries:
+    """The calls on whole galleries. Each raises the errors that the API documents."""
+
+    def __init__(self, store: Store, replicas: Replicas, faces: FaceSource) -> None:
+        self._store = store
+        self._replicas = replicas
+        self._faces = faces
+
+    async def create(self, request: pb.CreateGalleryRequest) -> pb.CreateGalleryResponse:
+        """Make an empty gallery, bound to the embedder in use."""
+        check_gallery_name(request.gallery)
+        check_text("description", request.description)
+        check_request_id(request.request_id)
+        policy = read_policy(request.policy, Policy())
+        model = (await self._faces.model()).model
+        gallery = Gallery(request.gallery, model, request.description, policy, now_ms())
+        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Request(request.request_id))
+        return pb.CreateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(gallery.name)))
+
+    async def get(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
+        """One gallery."""
+        return pb.GetGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+
+    async def list(self, request: pb.ListGalleriesRequest) -> pb.ListGalleriesResponse:
+        """Galleries by name; the token of a page is its last name."""
+        size = page_size(request.page_size)
+        galleries = await self._store.list_galleries(request.page_token, size + 1)
+        token = galleries[size - 1].name if len(galleries) > size else ""
+        return pb.ListGalleriesResponse(galleries=map(gallery_message, galleries[:size]), next_page_token=token)
+
+    async def update(self, request: pb.UpdateGalleryRequest) -> pb.UpdateGalleryResponse:
+        """Change description or policy."""
+        check_text("description", request.description)
+
+        async def attempt() -> None:
+            before = await self._store.get_gallery(request.gallery)
+            description = request.description if request.HasField("description") else before.description
+            after = replace(before, description=description, policy=read_policy(request.policy, before.policy))
+            await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
+
+        await tried_again(attempt)
+        return pb.UpdateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+
+    async def delete(self, request: pb.DeleteGalleryRequest) -> pb.DeleteGalleryResponse:
+        """Delete a gallery with everybody in it."""
+        last = await self._store.delete_gallery(request.gallery, current_call().note("DeleteGallery"))
+        return pb.DeleteGalleryResponse(people_deleted=last.people, faces_deleted=last.faces)
+
+    async def status(self, request: pb.GetGalleryStatusRequest) -> pb.GetGalleryStatusResponse:
+        """How this replica stands to the store."""
+        gallery = await self._store.get_gallery(request.gallery)
+        state = await self._replicas.state(request.gallery)
+        return pb.GetGalleryStatusResponse(
+            store_version=gallery.version,
+            index_version=state.head.version,
+            indexed_faces=len(state.index),
+            index_bytes=state.index.nbytes,
+        )
+
+    async def audit(self, request: pb.ListAuditEventsRequest) -> pb.ListAuditEventsResponse:
+        """Who changed what and when, newest first; a deleted gallery keeps its history."""
+        size, token = page_size(request.page_size), request.page_token or "0"
+        if not token.isdecimal():
+            raise InvalidArgument("BAD_ARGUMENT", "page_token is not one that this call gave", {"field": "page_token"})
+        changes = await self._store.list_changes(request.gallery, int(token), size + 1)
+        if not changes and token == "0":
+            raise gallery_not_found(request.gallery)
+        token = str(changes[size - 1].version) if len(changes) > size else ""
+        return pb.ListAuditEventsResponse(events=map(audit_message, changes[:size]), next_page_token=token)

@@ -1,0 +1,60 @@
+"""What names, facts and pages may look like."""
+
+import re
+from collections.abc import Mapping
+
+from convoy.core.errors import InvalidArgument
+
+GALLERY_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+MAX_METADATA = 64
+MAX_METADATA_LENGTH = 1024
+MAX_TEXT_LENGTH = 1024
+MAX_REQUEST_ID_LENGTH = 128
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+
+
+def check_gallery_name(name: str) -> None:
+    """1 to 64 of a-z, 0-9, '-' and '_'."""
+    if not GALLERY_NAME.fullmatch(name):
+        raise _bad("gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_'")
+
+
+def check_person_id(person_id: str) -> None:
+    """1 to 128 printable characters without space."""
+    if not 1 <= len(person_id) <= 128 or not person_id.isprintable() or any(c.isspace() for c in person_id):
+        raise _bad("person_id", f"{person_id[:140]!r} is no person id: 1 to 128 printable characters without space")
+
+
+def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
+    """A bounded length."""
+    if len(text) > most:
+        raise _bad(name, f"{name} has {len(text)} characters; at most {most} are kept")
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """At most 64 entries of 1,024 characters, with keys that are not empty."""
+    if len(metadata) > MAX_METADATA:
+        raise _bad("metadata", f"metadata has {len(metadata)} entries; at most {MAX_METADATA} are kept")
+    for key, value in metadata.items():
+        if not key:
+            raise _bad("metadata", "metadata has an entry with an empty key")
+        if len(key) + len(value) > MAX_METADATA_LENGTH:
+            raise _bad("metadata", f"the metadata entry {key[:40]!r} is longer than {MAX_METADATA_LENGTH} characters")
+
+
+def check_request_id(request_id: str) -> None:
+    """Up to 128 printable characters; empty for none."""
+    if len(request_id) > MAX_REQUEST_ID_LENGTH or not (request_id.isprintable() and request_id.isascii()):
+        raise _bad("request_id", f"request_id must be up to {MAX_REQUEST_ID_LENGTH} printable ASCII characters")
+
+
+def page_size(asked: int) -> int:
+    """0 means 100."""
+    if asked > MAX_PAGE_SIZE:
+        raise _bad("page_size", f"page_size is {asked}; at most {MAX_PAGE_SIZE} results come in a page")
+    return asked or PAGE_SIZE
+
+
+def _bad(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument("BAD_ARGUMENT", message, {"field": field})

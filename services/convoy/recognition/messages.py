@@ -1,0 +1,90 @@
+"""Records as messages of the API."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from convoy.core.errors import InvalidArgument
+from convoy.recognition.records import Change, Gallery, Person, Policy
+from convoy.v1 import common_pb2
+from convoy.v1 import recognition_pb2 as pb
+
+
+def timestamp(time_ms: int) -> Timestamp:
+    """A moment as the API writes it."""
+    return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)
+
+
+def milliseconds(moment: Timestamp, field: str) -> int:
+    """A moment as records keep it. Raises InvalidArgument(BAD_ARGUMENT) when it is none."""
+    if not 0 <= moment.nanos < 1_000_000_000 or not 0 <= moment.seconds <= 253_402_300_799:
+        raise InvalidArgument("BAD_ARGUMENT", f"{field} is no moment from 1970 to 9999", {"field": field})
+    return moment.seconds * 1000 + moment.nanos // 1_000_000
+
+
+def gallery_message(gallery: Gallery) -> pb.Gallery:
+    """A gallery as callers see it."""
+    return pb.Gallery(
+        name=gallery.name,
+        description=gallery.description,
+        model=common_pb2.ModelRef(name=gallery.model.name, version=gallery.model.version),
+        model_sha256=gallery.model.sha256,
+        policy=pb.GalleryPolicy(
+            quality_floor=gallery.policy.quality_floor,
+            false_positive_identification_rate=gallery.policy.false_positive_identification_rate,
+            ambiguity_margin=gallery.policy.ambiguity_margin,
+            max_faces=gallery.policy.max_faces,
+        ),
+        people_count=gallery.people,
+        face_count=gallery.faces,
+        version=gallery.version,
+        create_time=timestamp(gallery.create_time_ms),
+    )
+
+
+def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:
+    """A policy from a request: fields that are not set stay. Raises InvalidArgument(BAD_ARGUMENT)."""
+
+    def chosen(field: str, low: float, high: float) -> float | None:
+        if not message.HasField(field):  # type: ignore[arg-type]
+            kept: float | None = getattr(before, field)
+            return kept
+        value: float = getattr(message, field)
+        if not low <= value <= high or (low == value and field == "false_positive_identification_rate"):
+            raise InvalidArgument("BAD_ARGUMENT", f"policy.{field} is {value:g}; it must lie in {low:g} to {high:g}")
+        return value
+
+    return Policy(
+        quality_floor=chosen("quality_floor", 0, 1),
+        false_positive_identification_rate=chosen("false_positive_identification_rate", 0, 1),
+        ambiguity_margin=chosen("ambiguity_margin", 0, 2),
+        max_faces=message.max_faces or before.max_faces,
+    )
+
+
+def person_message(person: Person) -> pb.Person:
+    """A person as callers see it: never an embedding."""
+    faces = [
+        pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=timestamp(face.create_time_ms))
+        for face in person.faces
+    ]
+    return pb.Person(
+        person_id=person.person_id,
+        display_name=person.display_name,
+        metadata=person.metadata,
+        faces=faces,
+        create_time=timestamp(person.create_time_ms),
+        update_time=timestamp(person.update_time_ms),
+        expire_time=None if person.expire_time_ms is None else timestamp(person.expire_time_ms),
+    )
+
+
+def audit_message(change: Change) -> pb.AuditEvent:
+    """A change as the audit tells it."""
+    return pb.AuditEvent(
+        time=timestamp(change.note.time_ms),
+        actor=change.note.actor,
+        action=change.note.action,
+        person_id=change.note.person_id,
+        outcome=change.note.outcome,
+        request_id=change.note.request_id,
+        version=change.version,
+    )

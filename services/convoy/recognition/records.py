@@ -1,0 +1,136 @@
+"""What is kept of a gallery and its people. No pictures, and templates only beside the records, never in them.
+
+Times are whole milliseconds since 1970 (UTC).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The face embedder that a gallery is bound to."""
+
+    name: str
+    version: str
+    sha256: str
+    embedding_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a gallery admits and how it decides; None takes the service's default, max_faces 0 means no limit."""
+
+    quality_floor: float | None = None
+    false_positive_identification_rate: float | None = None
+    ambiguity_margin: float | None = None
+    max_faces: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A set of people.
+
+    born: the version at which it was made; tells two galleries of one name apart, when the first was deleted.
+    data_key: the wrapped key that its templates are sealed with; empty when they are not.
+    """
+
+    name: str
+    model: Model
+    description: str = ""
+    policy: Policy = Policy()
+    create_time_ms: int = 0
+    data_key: str = ""
+    born: int = 0
+    version: int = 0
+    people: int = 0
+    faces: int = 0
+
+    def to_json(self) -> str:
+        """What the caller or the service chose; the counters are kept beside it."""
+        chosen = asdict(self)
+        for counter in ("name", "born", "version", "people", "faces"):
+            del chosen[counter]
+        return _compact(chosen)
+
+    @classmethod
+    def from_json(cls, name: str, text: str | bytes, **counters: int) -> Self:
+        """The inverse of to_json."""
+        chosen = json.loads(text)
+        model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
+        return cls(name=name, model=model, policy=policy, **{**chosen, **counters})
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face on record."""
+
+    face_id: str
+    quality: float
+    create_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a gallery; faces oldest first."""
+
+    person_id: str
+    display_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    faces: tuple[Face, ...] = ()
+    create_time_ms: int = 0
+    update_time_ms: int = 0
+    expire_time_ms: int | None = None
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Whether the person counts as deleted already."""
+        return self.expire_time_ms is not None and self.expire_time_ms <= now_ms
+
+    def without(self, face_id: str, now_ms: int) -> Self:
+        """The person less one face."""
+        faces = tuple(face for face in self.faces if face.face_id != face_id)
+        return replace(self, faces=faces, update_time_ms=now_ms)
+
+    def to_json(self) -> str:
+        """One text for one record, so that two records can be compared by their texts."""
+        faces = [[face.face_id, face.quality, face.create_time_ms] for face in self.faces]
+        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms]
+        return _compact({"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times})
+
+    @classmethod
+    def from_json(cls, person_id: str, text: str | bytes) -> Self:
+        """The inverse of to_json."""
+        kept = json.loads(text)
+        faces = tuple(Face(*face) for face in kept["faces"])
+        return cls(person_id, kept["name"], kept["metadata"], faces, *kept["times"])
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Who changed what, when, and what came of it: the audit's words, without biometrics."""
+
+    action: str
+    time_ms: int
+    person_id: str = ""
+    actor: str = ""
+    outcome: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entry of a gallery's stream: the change that led to `version`.
+
+    token: unique to it; parent: the token of the change before, so that a follower sees when history was replaced.
+    """
+
+    version: int
+    token: str
+    parent: str
+    note: Note
+
+
+def _compact(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

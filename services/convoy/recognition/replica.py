@@ -1,0 +1,238 @@
+"""One gallery in this process: loaded from the store, then kept up to date by its stream.
+
+The stream names who changed; the replica reads that person's present state from the store and makes the index agree
+with it. That can be repeated in any order, so loading may overlap with changes, and a state that is newer than the
+entry does no harm. Each change names the one before it: where the chain breaks (the stream was trimmed, the store was
+restored or emptied) the gallery is loaded anew.
+"""
+
+import asyncio
+import heapq
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
+from convoy.recognition.index import Index, Vector
+from convoy.recognition.records import Change, Gallery, Person
+from convoy.recognition.store.base import Head, Store, gallery_not_found
+from convoy.recognition.templates import Codec
+
+WAIT_S = 1.0
+RETRY_S = (0.05, 2.0)
+# A replica that has not heard from the store for so long might name somebody who was deleted: it answers no more.
+MAX_SILENCE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class State:
+    """What a replica knows of a gallery."""
+
+    def __init__(self, gallery: Gallery, codec: Codec) -> None:
+        self.gallery = gallery
+        self.codec = codec
+        self.head = Head(0, "")
+        self.people: dict[str, Person] = {}
+        self.index = Index(gallery.model.embedding_size)
+        self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._expiring: list[tuple[int, str]] = []
+
+    def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
+        """Make the person be so; `embeddings` holds those of the faces that are new."""
+        self._forget(person_id)
+        if person is None:
+            self.index.remove(person_id)
+            return
+        self.people[person_id] = person
+        for entry in person.metadata.items():
+            self._by_entry[entry].add(person_id)
+        if person.expire_time_ms is not None:
+            heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
+        kept = {face.face_id for face in person.faces}
+        self.index.remove(person_id, [face_id for face_id in self.index.faces_of(person_id) if face_id not in kept])
+        for face_id, embedding in embeddings.items():
+            self.index.add(person_id, face_id, embedding)
+
+    def drop_expired(self, now_ms: int) -> None:
+        """Forget people whose time is over; the store deletes them in its own time."""
+        while self._expiring and self._expiring[0][0] <= now_ms:
+            _, person_id = heapq.heappop(self._expiring)
+            if (person := self.people.get(person_id)) and person.is_expired(now_ms):
+                self.put(person_id, None, {})
+
+    def having(self, entries: Mapping[str, str]) -> set[str]:
+        """Ids of the people with all of these metadata entries."""
+        sets = sorted((self._by_entry.get(entry, set()) for entry in entries.items()), key=len)
+        return set.intersection(*sets)
+
+    def _forget(self, person_id: str) -> None:
+        before = self.people.pop(person_id, None)
+        for entry in before.metadata.items() if before else ():
+            self._by_entry[entry].discard(person_id)
+            if not self._by_entry[entry]:
+                del self._by_entry[entry]
+
+
+class Replica:
+    """Follows one gallery; `state` is what may be searched, None until it is loaded."""
+
+    def __init__(self, name: str, store: Store, codec_of: Callable[[Gallery], Codec]) -> None:
+        self.name = name
+        self.state: State | None = None
+        self.is_deleted = False
+        self.heard_at = -float("inf")
+        self._store = store
+        self._codec_of = codec_of
+        self._moved = asyncio.Condition()
+        self._task = asyncio.create_task(self._run(), name=f"follow {name}")
+
+    async def close(self) -> None:
+        """Stop following."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def loaded(self) -> None:
+        """Return when it has been loaded, or found deleted."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.is_deleted or self.state is not None)
+
+    async def at_least(self, version: int, wait_s: float) -> State:
+        """The state once it has that version. Raises DeadlineExceeded(VERSION_NOT_REACHED), Unavailable, NotFound."""
+        if not self._has(version):
+            try:
+                async with asyncio.timeout(wait_s), self._moved:
+                    await self._moved.wait_for(lambda: self.is_deleted or self._has(version))
+            except TimeoutError:
+                raise self._late(version) from None
+        if self.state is None:
+            raise gallery_not_found(self.name)
+        if time.monotonic() - self.heard_at > MAX_SILENCE_S:
+            raise _store_is_away()
+        return self.state
+
+    def put(self, version: int, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
+        """Take in a change made through this process at once, unless the stream has brought it already."""
+        if self.state is not None and self._version < version:
+            self.state.put(person_id, person, embeddings)
+
+    @property
+    def _version(self) -> int:
+        return self.state.head.version if self.state else 0
+
+    def _has(self, version: int) -> bool:
+        return self.state is not None and self._version >= version
+
+    def _late(self, version: int) -> ConvoyError:
+        if time.monotonic() - self.heard_at > 2 * WAIT_S:
+            return _store_is_away()
+        facts = {"version": self._version, "min_version": version}
+        message = f"this replica has version {self._version} of the gallery; version {version} did not come in time"
+        return DeadlineExceeded("VERSION_NOT_REACHED", message, facts)
+
+    async def _run(self) -> None:
+        """Load and follow until the gallery is deleted; when the store is away, try again more and more slowly."""
+        pause_s, is_broken = RETRY_S[0], False
+        while not self.is_deleted:
+            try:
+                if self.state is None or is_broken:
+                    await self._load()
+                pause_s, is_broken = RETRY_S[0], False
+                await self._follow()
+                is_broken = True
+            except NotFound:
+                await self._end()
+            except Unavailable:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S[1])
+            except Exception:
+                log.exception("replica failed and is loaded anew", gallery=self.name)
+                self.state = None
+                await asyncio.sleep(RETRY_S[1])
+
+    async def _load(self) -> None:
+        """Read everything aside, then put it in the place of what was there."""
+        started = time.monotonic()
+        head = await self._store.get_head(self.name)
+        gallery = await self._store.get_gallery(self.name)
+        state = State(gallery, self._codec_of(gallery))
+        async for page in self._store.scan_people(self.name):
+            for person in page:
+                state.put(person.person_id, person, {})
+        async for templates in self._store.scan_templates(self.name):
+            for person_id, face_id, template in templates:
+                # A face whose person came later is read when the stream names the person.
+                if person_id in state.people:
+                    state.index.add(person_id, face_id, state.codec.decode(person_id, face_id, template))
+            await asyncio.sleep(0)
+        state.head = head
+        await self._arrive(state, head)
+        log.info("replica loaded", gallery=self.name, faces=len(state.index), seconds=time.monotonic() - started)
+
+    async def _follow(self) -> None:
+        """Take in changes; return when the stream does not go on from where this replica stands."""
+        while self.state is not None and (changes := await self._next(self.state.head)) is not None:
+            if changes:
+                await self._take(self.state, changes)
+            self.heard_at = time.monotonic()
+
+    async def _next(self, head: Head) -> list[Change] | None:
+        """The changes after `head`, none if there are none yet; None if history is another one."""
+        for wait_s in (WAIT_S, 0.001):
+            if changes := await self._store.read_changes(self.name, head.version, wait_s):
+                return changes if _is_chain(head, changes) else None
+            if await self._store.get_head(self.name) == head:
+                return []
+        return None
+
+    async def _take(self, state: State, changes: list[Change]) -> None:
+        ids = list(dict.fromkeys(change.note.person_id for change in changes if change.note.person_id))
+        if any(not change.note.person_id for change in changes):
+            gallery = await self._store.get_gallery(self.name)
+            if gallery.born != state.gallery.born:
+                raise gallery_not_found(self.name)
+            state.gallery = gallery
+        await self._refresh(state, ids)
+        await self._arrive(state, Head(changes[-1].version, changes[-1].token))
+
+    async def _refresh(self, state: State, person_ids: Iterable[str]) -> None:
+        """Make people be as they are in the store."""
+        ids = list(person_ids)
+        people = await self._store.get_people(self.name, ids)
+        known = {person_id: set(state.index.faces_of(person_id)) for person_id in ids}
+        faces = [
+            (person.person_id, face.face_id)
+            for person in people
+            if person
+            for face in person.faces
+            if face.face_id not in known[person.person_id]
+        ]
+        embeddings: defaultdict[str, dict[str, Vector]] = defaultdict(dict)
+        for face, template in zip(faces, await self._store.get_templates(self.name, faces), strict=True):
+            if template is not None:
+                embeddings[face[0]][face[1]] = state.codec.decode(*face, template)
+        for person_id, person in zip(ids, people, strict=True):
+            state.put(person_id, person, embeddings[person_id])
+
+    async def _arrive(self, state: State, head: Head) -> None:
+        state.head = head
+        self.heard_at = time.monotonic()
+        async with self._moved:
+            self.state = state
+            self._moved.notify_all()
+
+    async def _end(self) -> None:
+        async with self._moved:
+            self.is_deleted, self.state = True, None
+            self._moved.notify_all()
+
+
+def _store_is_away() -> Unavailable:
+    return Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again")
+
+
+def _is_chain(head: Head, changes: list[Change]) -> bool:
+    tokens = [head.token, *(change.token for change in changes)]
+    return [change.parent for change in changes] == tokens[:-1]

@@ -1,0 +1,88 @@
+"""The galleries that this process searches: each loaded when it is first needed, and all of them at the start."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from convoy.core.errors import Unavailable
+from convoy.recognition.call import current_call, now_ms
+from convoy.recognition.records import Gallery
+from convoy.recognition.replica import Replica, State
+from convoy.recognition.store.base import Store
+from convoy.recognition.templates import Codec
+
+RETRY_S = 0.5
+PAGE = 100
+
+log = structlog.get_logger()
+
+
+class Replicas:
+    """Opens, finds and closes replicas; `is_ready` while the store answers and what it held at the start is loaded."""
+
+    def __init__(self, store: Store, codec_of: Callable[[Gallery], Codec]) -> None:
+        self.store = store
+        self.codec_of = codec_of
+        self.is_ready = False
+        self._replicas: dict[str, Replica] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to load; returns at once, also when the store is away."""
+        self._task = asyncio.create_task(self._watch(), name="watch store")
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*(replica.close() for replica in self._replicas.values()))
+
+    async def state(self, name: str, min_version: int = 0) -> State:
+        """What this replica knows of a gallery, from that version on, waiting for it as long as the caller does.
+
+        Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
+        """
+        state = await (await self._open(name)).at_least(min_version, current_call().remaining_s())
+        state.drop_expired(now_ms())
+        return state
+
+    async def fresh_state(self, name: str) -> State:
+        """What the store has now."""
+        return await self.state(name, (await self.store.get_head(name)).version)
+
+    def get(self, name: str) -> Replica | None:
+        """The replica of a gallery, if it is open."""
+        return self._replicas.get(name)
+
+    async def _open(self, name: str) -> Replica:
+        replica = self._replicas.get(name)
+        if replica is None or replica.is_deleted:
+            await self.store.get_gallery(name)
+            replica = self._replicas.get(name)
+            if replica is None or replica.is_deleted:
+                replica = self._replicas[name] = Replica(name, self.store, self.codec_of)
+        return replica
+
+    async def _watch(self) -> None:
+        """Ask the store again and again whether it is there; load what it holds the first time that it is."""
+        is_loaded = False
+        while True:
+            try:
+                await self.store.ping()
+                if not is_loaded:
+                    await self._load_all()
+                is_loaded = self.is_ready = True
+            except Unavailable as error:
+                if self.is_ready or not is_loaded:
+                    log.warning("store is away", problem=error.message)
+                self.is_ready = False
+            await asyncio.sleep(RETRY_S)
+
+    async def _load_all(self) -> None:
+        name = ""
+        while page := await self.store.list_galleries(name, PAGE):
+            for gallery in page:
+                name = gallery.name
+                await (await self._open(name)).loaded()

@@ -1,0 +1,175 @@
+"""The recognition service: calls to use cases, use cases to answers."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+
+from convoy.core.errors import ConvoyError
+from convoy.core.interceptors import Context, deadline, stream_error
+from convoy.core.rpc import Service
+from convoy.core.settings import Settings
+from convoy.core.streaming import answer_in_order
+from convoy.core.telemetry import request_id
+from convoy.recognition.call import Call, begin_call
+from convoy.recognition.faces import FaceSource
+from convoy.recognition.faces_client import FacesClient
+from convoy.recognition.gallery import Galleries
+from convoy.recognition.identification import Identification
+from convoy.recognition.people import People
+from convoy.recognition.registration import Registration
+from convoy.recognition.replicas import Replicas
+from convoy.recognition.store.base import Store
+from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.sweep import sweep_on
+from convoy.recognition.templates import Plain
+from convoy.v1 import recognition_pb2 as pb
+from convoy.v1 import recognition_pb2_grpc
+
+PORT = 50055
+NAME = "convoy.v1.RecognitionService"
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
+    """See recognition.proto; every method is a use case by another name."""
+
+    def __init__(self, store: Store, faces: FaceSource, settings: Settings) -> None:
+        self.store = store
+        self.replicas = Replicas(store, lambda gallery: Plain())
+        self.galleries = Galleries(store, self.replicas, faces)
+        self.people = People(self.replicas)
+        self.registration = Registration(self.replicas, self.people, faces, settings)
+        self.identification = Identification(self.replicas, faces, settings, settings.threads or os.cpu_count() or 1)
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to load galleries; the store may be away."""
+        await self.replicas.start()
+        self._sweeper = asyncio.create_task(sweep_on(self.store, self.people), name="sweep")
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await self.replicas.close()
+        self.identification.close()
+        await self.store.close()
+
+    async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
+        """Make an empty gallery."""
+        return await _answer(self.galleries.create, request, context)
+
+    async def GetGallery(self, request: pb.GetGalleryRequest, context: Context) -> pb.GetGalleryResponse:
+        """Give one gallery."""
+        return await _answer(self.galleries.get, request, context)
+
+    async def ListGalleries(self, request: pb.ListGalleriesRequest, context: Context) -> pb.ListGalleriesResponse:
+        """List galleries by name."""
+        return await _answer(self.galleries.list, request, context)
+
+    async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
+        """Change a gallery's description or policy."""
+        return await _answer(self.galleries.update, request, context)
+
+    async def DeleteGallery(self, request: pb.DeleteGalleryRequest, context: Context) -> pb.DeleteGalleryResponse:
+        """Delete a gallery with everybody in it."""
+        return await _answer(self.galleries.delete, request, context)
+
+    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
+        """Register a person with photos."""
+        return await _answer(self.registration.register, request, context)
+
+    async def Identify(self, request: pb.IdentifyRequest, context: Context) -> pb.IdentifyResponse:
+        """Say who is in a picture."""
+        return await _answer(self.identification.identify, request, context)
+
+    async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
+        """Say whether a face is somebody's."""
+        return await _answer(self.identification.verify, request, context)
+
+    async def GetPerson(self, request: pb.GetPersonRequest, context: Context) -> pb.GetPersonResponse:
+        """Give one person."""
+        return await _answer(self.people.get, request, context)
+
+    async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
+        """List people by id."""
+        return await _answer(self.people.list, request, context)
+
+    async def UpdatePerson(self, request: pb.UpdatePersonRequest, context: Context) -> pb.UpdatePersonResponse:
+        """Change a person's name, metadata or expiry."""
+        return await _answer(self.people.update, request, context)
+
+    async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
+        """Delete a person with every face."""
+        return await _answer(self.people.delete, request, context)
+
+    async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
+        """Delete one face of a person."""
+        return await _answer(self.people.delete_face, request, context)
+
+    async def GetGalleryStatus(
+        self, request: pb.GetGalleryStatusRequest, context: Context
+    ) -> pb.GetGalleryStatusResponse:
+        """Tell how this replica stands to the store."""
+        return await _answer(self.galleries.status, request, context)
+
+    async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
+        """List who changed what and when."""
+        return await _answer(self.galleries.audit, request, context)
+
+    async def RegisterMany(
+        self, request_iterator: AsyncIterator[pb.RegisterManyRequest], context: Context
+    ) -> AsyncIterator[pb.RegisterManyResponse]:
+        """Register for a stream of people."""
+
+        async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
+            response = await _answer(self.registration.register, request.request, context)
+            return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
+
+        def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
+            return pb.RegisterManyResponse(person_id=request.request.person_id, error=stream_error(error))
+
+        async for response in answer_in_order(request_iterator, answer, refuse):
+            yield response
+
+    async def IdentifyStream(
+        self, request_iterator: AsyncIterator[pb.IdentifyStreamRequest], context: Context
+    ) -> AsyncIterator[pb.IdentifyStreamResponse]:
+        """Identify for a stream of pictures."""
+
+        async def answer(request: pb.IdentifyStreamRequest) -> pb.IdentifyStreamResponse:
+            response = await _answer(self.identification.identify, request.request, context)
+            return pb.IdentifyStreamResponse(id=request.id, response=response)
+
+        def refuse(request: pb.IdentifyStreamRequest, error: ConvoyError) -> pb.IdentifyStreamResponse:
+            return pb.IdentifyStreamResponse(id=request.id, error=stream_error(error))
+
+        async for response in answer_in_order(request_iterator, answer, refuse):
+            yield response
+
+
+async def _answer(use_case: Callable[[Request], Awaitable[Response]], request: Request, context: Context) -> Response:
+    begin_call(Call(request_id(), deadline=deadline(context)))
+    return await use_case(request)
+
+
+async def build(settings: Settings) -> Service:
+    """The recognition service, not started."""
+    password = settings.redis_password_file.read_text().strip() if settings.redis_password_file else None
+    faces = FacesClient(settings)
+    servicer = RecognitionServicer(RedisStore(settings.redis_url.get_secret_value(), password), faces, settings)
+
+    def add_to(server: grpc.aio.Server) -> None:
+        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(servicer, server)
+
+    async def stop() -> None:
+        await servicer.stop()
+        await faces.close()
+
+    return Service("recognition", PORT, (NAME,), add_to, servicer.start, stop, lambda: servicer.replicas.is_ready)

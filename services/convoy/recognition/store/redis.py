@@ -1,0 +1,303 @@
+"""Galleries in Redis (6.2 or newer, no modules): the truth that every replica follows.
+
+All keys of a gallery share its name as hash tag, so they lie on one node of a Redis Cluster:
+
+| key                        | type   | content                                                                     |
+|----------------------------|--------|-----------------------------------------------------------------------------|
+| convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_faces                                 |
+| convoy:{name}:head         | hash   | version, token of the last change; outlives the gallery                     |
+| convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
+| convoy:{name}:order        | zset   | person ids, for pages                                                       |
+| convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
+| convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
+| convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
+| convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+
+convoy:galleries (zset) holds every name ever used. It is written before the gallery is made and never taken from, so it
+cannot miss one; listing looks which are there.
+"""
+
+# ruff: noqa: D102 - Store says what the methods do
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from convoy.core.errors import Unavailable
+from convoy.recognition.records import Change, Gallery, Note, Person
+from convoy.recognition.store.base import (
+    Committed,
+    Conflict,
+    Head,
+    PersonChange,
+    Request,
+    gallery_exists,
+    gallery_full,
+    gallery_not_found,
+)
+
+INDEX = "convoy:galleries"
+PAGE = 500
+KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
+# Words with which Redis says that it cannot serve for now, though it answers.
+AWAY = ("LOADING", "MISCONF", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
+
+
+class RedisStore:
+    """See Store. `keep`: changes that a gallery's stream remembers, about."""
+
+    def __init__(self, url: str, password: str | None = None, keep: int = 1_000_000) -> None:
+        self._keep = keep
+        secret: dict[str, Any] = {"password": password} if password else {}
+        redis: Redis = Redis.from_url(
+            url,
+            socket_timeout=5.0,
+            socket_connect_timeout=2.0,
+            retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2),
+            **secret,
+        )
+        self._redis: Any = redis
+
+    async def ping(self) -> None:
+        await self._do("PING")
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
+        await self._do("ZADD", INDEX, 0, gallery.name)
+        keys = [*_keys(gallery.name, "meta", "head", "changes"), _request_key(gallery.name, 0, request)]
+        info = (gallery.to_json(), gallery.policy.max_faces)
+        written = (_token(), self._keep, request.answer, request.lifetime_s, *_words(note))
+        reply = await self._run("create_gallery", keys, *info, *written)
+        if reply[0] == b"EXISTS":
+            raise gallery_exists(gallery.name)
+        return _committed(reply, request)
+
+    async def get_gallery(self, name: str) -> Gallery:
+        [gallery] = await self._galleries([name])
+        if gallery is None:
+            raise gallery_not_found(name)
+        return gallery
+
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
+        found: list[Gallery] = []
+        while len(found) < limit:
+            start = f"({after}" if after else "-"
+            names = await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)
+            if not names:
+                break
+            found += [gallery for gallery in await self._galleries([name.decode() for name in names]) if gallery]
+            after = names[-1].decode()
+        return found[:limit]
+
+    async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
+        chosen = (before.to_json(), after.to_json(), after.policy.max_faces)
+        keys = _keys(before.name, "meta", "head", "changes")
+        reply = await self._run("update_gallery", keys, *chosen, _token(), self._keep, *_words(note))
+        return self._checked(before, reply, Request())
+
+    async def delete_gallery(self, name: str, note: Note) -> Gallery:
+        reply = await self._run("delete_gallery", _keys(name, *KEYS), _token(), self._keep, *_words(note))
+        if reply[0] == b"NOT_FOUND":
+            raise gallery_not_found(name)
+        version, info, born, people, faces = reply[1:]
+        counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
+        return Gallery.from_json(name, info, **counters)
+
+    async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
+        words, removed = _words(note), [_field(change.person_id, face_id) for face_id in change.removed]
+        before = change.before.to_json() if change.before else ""
+        after, expire_ms = (change.after.to_json(), change.after.expire_time_ms) if change.after else ("", None)
+        state = (gallery.born, change.person_id, before, after, "" if expire_ms is None else expire_ms)
+        written = (_token(), self._keep, request.answer, request.lifetime_s, len(words), len(removed))
+        added = [
+            part for face, template in change.templates.items() for part in (_field(change.person_id, face), template)
+        ]
+        keys = [*_keys(gallery.name, *KEYS), _request_key(gallery.name, gallery.born, request)]
+        reply = await self._run("change_person", keys, *state, *written, *words, *removed, *added)
+        return self._checked(gallery, reply, request)
+
+    async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
+        if not request_id:
+            return None
+        key = _request_key(gallery.name, gallery.born, Request(request_id))
+        version, answer = await self._do("HMGET", key, "version", "answer")
+        return Committed(int(version), answer, repeated=True) if version else None
+
+    async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
+        if not person_ids:
+            return []
+        records = await self._do("HMGET", _key(name, "people"), *person_ids)
+        return [Person.from_json(i, record) if record else None for i, record in zip(person_ids, records, strict=True)]
+
+    async def list_people(self, name: str, after: str, limit: int) -> list[Person]:
+        start = f"({after}" if after else "-"
+        ids = await self._do("ZRANGE", _key(name, "order"), start, "+", "BYLEX", "LIMIT", 0, limit)
+        return [person for person in await self.get_people(name, [i.decode() for i in ids]) if person]
+
+    async def list_expired(self, name: str, now_ms: int, limit: int) -> list[str]:
+        ids = await self._do("ZRANGE", _key(name, "expiry"), "-inf", now_ms, "BYSCORE", "LIMIT", 0, limit)
+        return [person_id.decode() for person_id in ids]
+
+    async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        if not faces:
+            return []
+        found: list[bytes | None] = await self._do("HMGET", _key(name, "templates"), *(_field(*face) for face in faces))
+        return found
+
+    async def scan_people(self, name: str) -> AsyncIterator[list[Person]]:
+        async for page in self._scan(_key(name, "people")):
+            yield [Person.from_json(person_id.decode(), record) for person_id, record in page]
+
+    async def scan_templates(self, name: str) -> AsyncIterator[list[tuple[str, str, bytes]]]:
+        async for page in self._scan(_key(name, "templates")):
+            yield [(*_unfield(face), template) for face, template in page]
+
+    async def get_head(self, name: str) -> Head:
+        version, token = await self._do("HMGET", _key(name, "head"), "version", "token")
+        return Head(int(version), token.decode()) if version else Head(0, "")
+
+    async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
+        block = ("BLOCK", max(1, int(wait_s * 1000)))
+        reply = await self._do("XREAD", "COUNT", PAGE, *block, "STREAMS", _key(name, "changes"), f"{after}-0")
+        return [_change(*entry) for entry in _only_stream(reply)]
+
+    async def list_changes(self, name: str, before: int, limit: int) -> list[Change]:
+        newest = f"({before}-0" if before else "+"
+        entries = await self._do("XREVRANGE", _key(name, "changes"), newest, "-", "COUNT", limit)
+        return [_change(*entry) for entry in entries]
+
+    async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
+        """Each with its counters, read in one go."""
+        fields = ("info", "born", "people", "faces")
+        metas = [self._do("HMGET", _key(name, "meta"), *fields) for name in names]
+        heads = [self.get_head(name) for name in names]
+        read = await asyncio.gather(*metas, *heads)
+        return [_gallery(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
+
+    async def _scan(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        cursor = 0
+        while True:
+            reply = await self._do("HSCAN", key, cursor, "COUNT", PAGE)
+            cursor, page = int(reply[0]), reply[1]
+            yield list(page.items())
+            if cursor == 0:
+                return
+
+    async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
+        text, digest = _script(name)
+        with _reached():
+            try:
+                return await self._redis.execute_command("EVALSHA", digest, len(keys), *keys, *arguments)
+            except exceptions.NoScriptError:
+                return await self._redis.execute_command("EVAL", text, len(keys), *keys, *arguments)
+
+    async def _do(self, *command: object) -> Any:
+        with _reached():
+            return await self._redis.execute_command(*command)
+
+    @staticmethod
+    def _checked(gallery: Gallery, reply: Any, request: Request) -> Committed:
+        match reply[0]:
+            case b"NOT_FOUND":
+                raise gallery_not_found(gallery.name)
+            case b"CONFLICT":
+                raise Conflict
+            case b"FULL":
+                raise gallery_full(gallery.name, int(reply[1]))
+        return _committed(reply, request)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Turn every way in which Redis can be away into one error."""
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
+    except exceptions.ResponseError as error:
+        if not str(error).startswith(AWAY):
+            raise
+        raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error
+
+
+@cache
+def _script(name: str) -> tuple[str, str]:
+    text = resources.files("convoy.recognition.store").joinpath("scripts", f"{name}.lua").read_text()
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _key(name: str, part: str) -> str:
+    return f"convoy:{{{name}}}:{part}"
+
+
+def _keys(name: str, *parts: str) -> list[str]:
+    return [_key(name, part) for part in parts]
+
+
+def _request_key(name: str, born: int, request: Request) -> str:
+    return _key(name, f"request:{born}:{request.key}")
+
+
+def _field(person_id: str, face_id: str) -> str:
+    return f"{person_id} {face_id}"
+
+
+def _unfield(field: bytes) -> tuple[str, str]:
+    person_id, face_id = field.decode().split(" ")
+    return person_id, face_id
+
+
+def _token() -> str:
+    return secrets.token_hex(8)
+
+
+def _words(note: Note) -> list[str]:
+    """The note as field, value, field, value…; empty ones are left out."""
+    facts = {
+        "action": note.action,
+        "time_ms": str(note.time_ms),
+        "person_id": note.person_id,
+        "actor": note.actor,
+        "outcome": note.outcome,
+        "request_id": note.request_id,
+    }
+    return [word for fact in facts.items() if fact[1] for word in fact]
+
+
+def _change(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
+    facts = {key.decode(): value.decode() for key, value in fields.items()}
+    token, parent, time_ms = facts.pop("token"), facts.pop("parent"), int(facts.pop("time_ms"))
+    return Change(int(entry_id.split(b"-")[0]), token, parent, Note(time_ms=time_ms, **facts))
+
+
+def _only_stream(reply: Any) -> Any:
+    """The entries of an XREAD of one stream, in the shape of either protocol."""
+    if not reply:
+        return []
+    return next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+
+
+def _gallery(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | None:
+    info, born, people, faces = meta
+    if info is None:
+        return None
+    counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
+    return replace(Gallery.from_json(name, info, **counters), version=head.version)
+
+
+def _committed(reply: Any, request: Request) -> Committed:
+    if reply[0] == b"REPEATED":
+        return Committed(int(reply[1]), reply[2], repeated=bool(request.request_id))
+    return Committed(int(reply[1]), request.answer)

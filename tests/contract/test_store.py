@@ -1,0 +1,241 @@
+"""What every store promises, tried on each of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
+from convoy.recognition.records import Face, Gallery, Model, Note, Person, Policy
+from convoy.recognition.store.base import Conflict, PersonChange, Request, Store
+from convoy.recognition.store.memory import MemoryStore
+from convoy.recognition.store.redis import RedisStore
+
+MODEL = Model("embedder", "1", "ab" * 32, 4)
+STAFF = Gallery("staff", MODEL, "who works here", Policy(0.5, 0.01, 0.1, 0), 1_000)
+
+
+def note(action: str, person_id: str = "") -> Note:
+    return Note(action, 2_000, person_id, "alice", "done", "r-1")
+
+
+def person(person_id: str, *face_ids: str, **facts: object) -> Person:
+    faces = tuple(Face(face_id, 0.75, 3_000) for face_id in face_ids)
+    return Person(person_id, "Ada Ł.", {"team": "blue"}, faces, 3_000, 3_000, **facts)  # type: ignore[arg-type]
+
+
+def adding(before: Person | None, after: Person) -> PersonChange:
+    had = {face.face_id for face in before.faces} if before else set()
+    new = {f.face_id: f"template of {f.face_id} \x00".encode() for f in after.faces if f.face_id not in had}
+    return PersonChange(after.person_id, before, after, new)
+
+
+class StoreContract:
+    """Inherited by a class for each store, which gives the fixture `store`."""
+
+    async def put(self, store: Store, gallery: Gallery, after: Person, request_id: str = "") -> int:
+        [before] = await store.get_people(gallery.name, [after.person_id])
+        change = adding(before, after)
+        return (
+            await store.change_person(gallery, change, note("Register", after.person_id), Request(request_id, b"yes"))
+        ).version
+
+    async def made(self, store: Store, gallery: Gallery = STAFF) -> Gallery:
+        await store.create_gallery(gallery, note("CreateGallery"), Request())
+        return await store.get_gallery(gallery.name)
+
+    async def test_a_gallery_comes_back_as_it_was_made(self, store: Store) -> None:
+        made = await self.made(store)
+        assert made == replace(STAFF, born=1, version=1)
+        assert await store.list_galleries("", 10) == [made]
+
+    async def test_a_name_is_taken_once(self, store: Store) -> None:
+        await self.made(store)
+        with pytest.raises(AlreadyExists, match="staff"):
+            await self.made(store)
+
+    async def test_making_a_gallery_again_by_its_request_id_changes_nothing(self, store: Store) -> None:
+        first = await store.create_gallery(STAFF, note("CreateGallery"), Request("once"))
+        again = await store.create_gallery(STAFF, note("CreateGallery"), Request("once"))
+        assert (again.version, again.repeated) == (first.version, True)
+        assert (await store.get_gallery("staff")).version == 1
+
+    async def test_galleries_come_in_pages_by_name(self, store: Store) -> None:
+        for name in ("c", "a", "b", "d"):
+            await self.made(store, replace(STAFF, name=name))
+        await store.delete_gallery("b", note("DeleteGallery"))
+        assert [gallery.name for gallery in await store.list_galleries("", 2)] == ["a", "c"]
+        assert [gallery.name for gallery in await store.list_galleries("c", 2)] == ["d"]
+
+    async def test_what_was_chosen_is_replaced_only_if_nobody_was_faster(self, store: Store) -> None:
+        first = await self.made(store)
+        await store.update_gallery(first, replace(first, description="new"), note("UpdateGallery"))
+        assert (await store.get_gallery("staff")).description == "new"
+        with pytest.raises(Conflict):
+            await store.update_gallery(first, replace(first, description="newer"), note("UpdateGallery"))
+
+    async def test_an_unknown_gallery_is_not_found(self, store: Store) -> None:
+        for call in (
+            store.get_gallery("none"),
+            store.delete_gallery("none", note("DeleteGallery")),
+            store.update_gallery(replace(STAFF, name="none"), STAFF, note("UpdateGallery")),
+            store.change_person(replace(STAFF, name="none"), adding(None, person("p")), note("Register"), Request()),
+        ):
+            with pytest.raises(NotFound, match="none"):
+                await call
+        assert await store.list_people("none", "", 10) == []
+        assert (await store.get_head("none")).version == 0
+
+    async def test_a_person_comes_back_with_faces_and_templates(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1", "f2", expire_time_ms=9_000)
+        assert await self.put(store, gallery, ada) == 2
+        assert await store.get_people("staff", ["ada", "bob"]) == [ada, None]
+        assert await store.get_templates("staff", [("ada", "f2"), ("ada", "f3"), ("ada", "f1")]) == [
+            b"template of f2 \x00",
+            None,
+            b"template of f1 \x00",
+        ]
+        counted = await store.get_gallery("staff")
+        assert (counted.people, counted.faces, counted.version) == (1, 2, 2)
+
+    async def test_a_change_on_an_outdated_record_is_refused_and_changes_nothing(self, store: Store) -> None:
+        gallery = await self.made(store)
+        await self.put(store, gallery, person("ada", "f1"))
+        for outdated in (None, person("ada")):
+            change = adding(outdated, person("ada", "f9"))
+            with pytest.raises(Conflict):
+                await store.change_person(gallery, change, note("Register", "ada"), Request())
+        assert (await store.get_gallery("staff")).version == 2
+        assert await store.get_templates("staff", [("ada", "f9")]) == [None]
+
+    async def test_faces_that_leave_the_record_take_their_templates_along(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1", "f2")
+        await self.put(store, gallery, ada)
+        await self.put(store, gallery, ada.without("f1", 4_000))
+        assert await store.get_templates("staff", [("ada", "f1"), ("ada", "f2")]) == [None, b"template of f2 \x00"]
+        assert (await store.get_gallery("staff")).faces == 1
+
+    async def test_a_deleted_person_leaves_nothing(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1", "f2", expire_time_ms=1)
+        await self.put(store, gallery, ada)
+        await store.change_person(gallery, PersonChange("ada", ada, None), note("DeletePerson", "ada"), Request())
+        assert await store.get_people("staff", ["ada"]) == [None]
+        assert await store.get_templates("staff", [("ada", "f1")]) == [None]
+        assert await store.list_people("staff", "", 10) == []
+        assert await store.list_expired("staff", 10_000, 10) == []
+        counted = await store.get_gallery("staff")
+        assert (counted.people, counted.faces) == (0, 0)
+
+    async def test_a_repeated_request_gets_the_first_answer(self, store: Store) -> None:
+        gallery = await self.made(store)
+        version = await self.put(store, gallery, person("ada", "f1"), "once")
+        change = adding(None, person("bob", "f1"))
+        again = await store.change_person(gallery, change, note("Register", "bob"), Request("once", b"no"))
+        assert (again.version, again.answer, again.repeated) == (version, b"yes", True)
+        assert await store.get_people("staff", ["bob"]) == [None]
+        remembered = await store.get_answer(gallery, "once")
+        assert remembered is not None and (remembered.version, remembered.answer) == (version, b"yes")
+        assert await store.get_answer(gallery, "other") is None
+        assert await store.get_answer(gallery, "") is None
+
+    async def test_a_gallery_that_is_full_takes_no_more_faces(self, store: Store) -> None:
+        gallery = await self.made(store, replace(STAFF, policy=Policy(max_faces=2)))
+        await self.put(store, gallery, person("ada", "f1", "f2"))
+        with pytest.raises(ResourceExhausted, match="2"):
+            await self.put(store, gallery, person("bob", "f1"))
+        await self.put(store, gallery, person("bob"))
+        await self.put(store, gallery, person("ada", "f1", "f3"))
+        assert (await store.get_gallery("staff")).faces == 2
+
+    async def test_people_come_in_pages_by_the_bytes_of_their_ids(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ids = ["b", "a", "Z", "ß", "10", "9", "名", "😀"]
+        for person_id in ids:
+            await self.put(store, gallery, person(person_id))
+        pages, after = [], ""
+        while page := await store.list_people("staff", after, 3):
+            pages += [one.person_id for one in page]
+            after = page[-1].person_id
+        assert pages == sorted(ids, key=str.encode)
+
+    async def test_people_whose_time_is_over_are_listed_earliest_first(self, store: Store) -> None:
+        gallery = await self.made(store)
+        for person_id, ends_ms in (("a", 30), ("b", 10), ("c", None), ("d", 20)):
+            await self.put(store, gallery, person(person_id, expire_time_ms=ends_ms))
+        assert await store.list_expired("staff", 20, 10) == ["b", "d"]
+        assert await store.list_expired("staff", 20, 1) == ["b"]
+        await self.put(store, gallery, person("b"))
+        assert await store.list_expired("staff", 20, 10) == ["d"]
+
+    async def test_a_scan_meets_everybody_and_every_template(self, store: Store) -> None:
+        gallery = await self.made(store)
+        people = [person(f"p{i}", "f1", "f2") for i in range(700)]
+        for one in people:
+            await self.put(store, gallery, one)
+        found = {one.person_id: one async for page in store.scan_people("staff") for one in page}
+        assert found == {one.person_id: one for one in people}
+        templates = {(p, f): template async for page in store.scan_templates("staff") for p, f, template in page}
+        assert templates == {(p.person_id, f): f"template of {f} \x00".encode() for p in people for f in ("f1", "f2")}
+
+    async def test_the_stream_tells_every_change_in_order(self, store: Store) -> None:
+        gallery = await self.made(store)
+        await self.put(store, gallery, person("ada", "f1"))
+        await store.delete_gallery("staff", note("DeleteGallery"))
+        changes = await store.read_changes("staff", 0, 0.01)
+        assert [(change.version, change.note) for change in changes] == [
+            (1, note("CreateGallery")),
+            (2, note("Register", "ada")),
+            (3, note("DeleteGallery")),
+        ]
+        assert [change.parent for change in changes] == ["", changes[0].token, changes[1].token]
+        head = await store.get_head("staff")
+        assert (head.version, head.token) == (3, changes[-1].token)
+        assert await store.read_changes("staff", 2, 0.01) == changes[2:]
+        assert await store.list_changes("staff", 0, 2) == [changes[2], changes[1]]
+        assert await store.list_changes("staff", 2, 2) == [changes[0]]
+
+    async def test_who_waits_for_a_change_is_woken(self, store: Store) -> None:
+        gallery = await self.made(store)
+        waiting = asyncio.create_task(store.read_changes("staff", 1, 10))
+        await asyncio.sleep(0.05)
+        await self.put(store, gallery, person("ada"))
+        assert [change.version for change in await waiting] == [2]
+        assert await store.read_changes("staff", 2, 0.01) == []
+
+    async def test_a_gallery_made_anew_is_empty_and_its_version_goes_on(self, store: Store) -> None:
+        first = await self.made(store)
+        await self.put(store, first, person("ada", "f1"), "once")
+        last = await store.delete_gallery("staff", note("DeleteGallery"))
+        assert (last.people, last.faces, last.version) == (1, 1, 3)
+        again = await self.made(store)
+        assert (again.born, again.version, again.people, again.faces) == (4, 4, 0, 0)
+        assert await store.list_people("staff", "", 10) == []
+        assert await store.get_answer(again, "once") is None
+        with pytest.raises(NotFound):
+            await store.change_person(first, adding(None, person("eve")), note("Register", "eve"), Request())
+
+    async def test_of_changes_at_once_exactly_one_wins(self, store: Store) -> None:
+        gallery = await self.made(store)
+        changes = (adding(None, person("ada", f"f{i}")) for i in range(20))
+        calls = (store.change_person(gallery, change, note("Register", "ada"), Request()) for change in changes)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(outcome, Conflict) for outcome in outcomes].count(False) == 1
+        assert (await store.get_gallery("staff")).faces == 1
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return MemoryStore()
+
+
+@pytest.mark.redis
+class TestRedisStore(StoreContract):
+    @pytest.fixture
+    async def store(self, redis_url: str) -> AsyncIterator[Store]:
+        store = RedisStore(redis_url)
+        yield store
+        await store.close()

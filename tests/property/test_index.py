@@ -1,0 +1,108 @@
+"""The index gives the answer of brute force, whatever was inserted and deleted before."""
+
+import numpy as np
+import pytest
+from convoy.recognition.index import Hit, Index
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+DIMENSION = 8
+people = st.sampled_from([f"p{i}" for i in range(6)])
+faces = st.sampled_from([f"f{i}" for i in range(4)])
+seeds = st.integers(0, 30)
+
+
+def unit(seed: int) -> np.ndarray:
+    vector = np.random.default_rng(seed).standard_normal(DIMENSION).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def brute_force(kept: dict[tuple[str, str], int], probe: np.ndarray, top_k: int) -> list[Hit]:
+    hits = []
+    for (person_id, face_id), seed in kept.items():
+        similarity = np.float32((unit(seed) * probe.astype(np.float64)).sum()).clip(-1, 1)
+        hits.append(Hit(person_id, face_id, float(similarity)))
+    hits.sort(key=lambda hit: (-hit.similarity, hit.person_id, hit.face_id))
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.person_id, hit)
+    return list(best.values())[:top_k]
+
+
+class IndexMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = Index(DIMENSION)
+        self.kept: dict[tuple[str, str], int] = {}
+
+    @rule(person=people, face=faces, seed=seeds)
+    def add(self, person: str, face: str, seed: int) -> None:
+        self.index.add(person, face, unit(seed))
+        self.kept.setdefault((person, face), seed)
+
+    @rule(person=people, some=st.lists(faces))
+    def remove_faces(self, person: str, some: list[str]) -> None:
+        self.index.remove(person, some)
+        for face in some:
+            self.kept.pop((person, face), None)
+
+    @rule(person=people)
+    def remove_person(self, person: str) -> None:
+        self.index.remove(person)
+        self.kept = {key: seed for key, seed in self.kept.items() if key[0] != person}
+
+    @rule(seed=seeds, top_k=st.integers(1, 8))
+    def search(self, seed: int, top_k: int) -> None:
+        assert self.index.search(unit(seed), top_k) == brute_force(self.kept, unit(seed), top_k)
+
+    @rule(seed=seeds, among=st.sets(people))
+    def search_among(self, seed: int, among: set[str]) -> None:
+        kept = {key: value for key, value in self.kept.items() if key[0] in among}
+        assert self.index.search(unit(seed), 3, among) == brute_force(kept, unit(seed), 3)
+
+    @invariant()
+    def counts(self) -> None:
+        assert len(self.index) == len(self.kept)
+
+
+IndexMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestIndexMachine = IndexMachine.TestCase
+
+
+@pytest.mark.parametrize(("people_count", "faces_each"), [(3_000, 1), (700, 5), (40, 500)])
+def test_many_faces_are_searched_as_brute_force_would(people_count: int, faces_each: int) -> None:
+    rng = np.random.default_rng(people_count)
+    vectors = rng.standard_normal((people_count, faces_each, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    index = Index(32)
+    for i in range(people_count):
+        for j in range(faces_each):
+            index.add(f"p{i}", f"f{j}", vectors[i, j])
+    probe = vectors[1, 0]
+    similarities = (vectors * probe.astype(np.float64)).sum(axis=2).astype(np.float32).max(axis=1).clip(-1, 1)
+    expected = sorted(range(people_count), key=lambda i: (-similarities[i], f"p{i}"))[:20]
+    hits = index.search(probe, 20)
+    assert [hit.person_id for hit in hits] == [f"p{i}" for i in expected]
+    assert [hit.similarity for hit in hits] == [float(similarities[i]) for i in expected]
+
+
+def test_a_deleted_face_is_erased_from_memory() -> None:
+    index = Index(DIMENSION)
+    index.add("ada", "f1", unit(1))
+    index.remove("ada")
+    assert not index.search(unit(1), 5)
+    assert not any(block.any() for block in index._blocks)
+
+
+def test_a_slot_that_a_search_may_have_seen_is_not_used_again() -> None:
+    index = Index(DIMENSION)
+    index.add("ada", "f1", unit(1))
+    index._running["a search"] = index._removals
+    index.remove("ada")
+    index.add("bob", "f1", unit(2))
+    assert index._slots["bob"]["f1"] == 1
+    del index._running["a search"]
+    index.reclaim()
+    index.add("eve", "f1", unit(3))
+    assert index._slots["eve"]["f1"] == 0
