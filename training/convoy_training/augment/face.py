@@ -17,8 +17,8 @@ Image = NDArray[np.uint8]
 def jitter_crop(crop: Image, size_px: int, random: Generator) -> Image:
     """The centre of a larger crop as [size,size,3], slightly turned, scaled and moved, mirrored half of the time."""
     centre = (crop.shape[0] - 1) / 2
-    matrix = cv2.getRotationMatrix2D((centre, centre), random.normal(0, 4), np.exp(random.normal(0, 0.04)))
-    matrix[:, 2] += (size_px - 1) / 2 - centre + random.normal(0, 1.5, 2)
+    matrix = cv2.getRotationMatrix2D((centre, centre), random.normal(0, 5), np.exp(random.normal(0, 0.05)))
+    matrix[:, 2] += (size_px - 1) / 2 - centre + random.normal(0, 2, 2)
     image = cv2.warpAffine(crop, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR)
     return np.ascontiguousarray(image[:, ::-1]) if random.random() < 0.5 else image  # type: ignore[return-value]
 
