@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convoy_training.augment import face as augment
 from convoy_training.data import identities
 from convoy_training.losses.margin import MarginSoftmax
-from convoy_training.metrics import verification
+from convoy_training.metrics import identification, verification
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
@@ -23,6 +23,8 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
 VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}
 BORDER_PX = 14
+
+Interval = tuple[float, float]
 
 
 class Architecture(Strict):
@@ -137,24 +139,51 @@ def embed(predict: Predict, crops: Images, batch_size: int = 64) -> np.ndarray:
 
 
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
-    """Verification on the pairs of held-out people: accuracy over folds, TAR@FAR, equal error rate."""
+    """Held-out people: the official pairs, all pairs of faces, and an open-set search."""
     metrics: list[Metric] = []
     for dataset, title in VALIDATION_SETS.items():
         faces, pairs = identities.load_pairs(dataset)
-        used, rows = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
-        vectors = embed(predict, faces.crops[used])
-        first, second = vectors[rows[: len(pairs.same)]], vectors[rows[len(pairs.same) :]]
-        similarities = (first * second).sum(axis=1)
-        genuine, impostors = similarities[pairs.same], similarities[~pairs.same]
-        values = {
-            "pair_accuracy": verification.measure_accuracy(similarities, pairs.same, pairs.fold),
-            "tar_at_far_1e-2": verification.measure_true_match_rate(genuine, impostors, 1e-2),
-            "equal_error_rate": verification.measure_equal_error_rate(genuine, impostors),
-        }
-        metrics += [
-            Metric(f"{dataset}_{k}", v, title, "validation pairs", len(similarities)) for k, v in values.items()
-        ]
+        vectors = embed(predict, faces.crops)
+        similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
+        metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i) for n, v, s, c, i in judge_pairs(similarities, pairs)]
+        if dataset == "lfw":
+            metrics += [Metric(f"lfw_{n}", v, title, s, c) for n, v, s, c in judge_people(vectors, faces.labels)]
     return metrics
+
+
+def judge_pairs(similarities: np.ndarray, pairs: identities.Pairs) -> Iterator[tuple[str, float, str, int, Interval]]:
+    """Name, value, what it was measured on, how much of it, 95 % interval of each measure of the pairs."""
+    measures = {
+        "pair_accuracy": lambda r: verification.measure_accuracy(similarities[r], pairs.same[r], pairs.fold[r]),
+        "tar_at_far_1e-2": lambda r: verification.measure_true_match_rate(*split_pairs(similarities, pairs, r), 1e-2),
+        "equal_error_rate": lambda r: verification.measure_equal_error_rate(*split_pairs(similarities, pairs, r)),
+    }
+    count = len(similarities)
+    for name, measure in measures.items():
+        interval = verification.measure_interval(measure, count, samples=500)
+        yield name, measure(np.arange(count)), "pairs of held-out people", count, interval
+
+
+def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The similarities of genuine and of impostor pairs among these rows."""
+    chosen, same = similarities[rows], pairs.same[rows]
+    return chosen[same], chosen[~same]
+
+
+def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, float, str, int]]:
+    """Rates that the official pairs are too few for: over all pairs of faces, and of an open-set search."""
+    rows, columns = np.triu_indices(len(labels), 1)
+    similarities, same = (vectors @ vectors.T)[rows, columns], labels[rows] == labels[columns]
+    split = f"all pairs of {len(labels)} faces of {labels.max() + 1} held-out people"
+    for rate in (1e-2, 1e-3, 1e-4):
+        value = verification.measure_true_match_rate(similarities[same], similarities[~same], rate)
+        yield f"all_pairs_tar_at_far_{rate:.0e}".replace("e-0", "e-"), value, split, len(same)
+    search = identification.split_search(vectors, labels)
+    split = f"held-out people, one photo each of {len(search.gallery)} enrolled, the others and strangers as probes"
+    yield "rank_1", identification.measure_rank_one(search), split, len(search.probes)
+    for rate in (1e-1, 1e-2):
+        value = identification.measure_miss_rate(search, rate)
+        yield f"fnir_at_fpir_{rate:.0e}".replace("e-0", "e-"), value, split, len(search.probes)
 
 
 def describe(config: Config) -> Export:
