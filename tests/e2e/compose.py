@@ -1,0 +1,71 @@
+"""The project's own Compose deployment under a name and ports of its own."""
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A running deployment. environment: what the `docker compose` and the `convoy` of this fleet need."""
+
+    environment: dict[str, str]
+
+    def compose(self, *words: str, check: bool = True) -> str:
+        """What `docker compose WORDS` prints."""
+        command = ["docker", "compose", *words]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def container(self, service: str) -> str:
+        """The id of a service's container, running or not."""
+        return self.compose("ps", "--all", "--quiet", service).strip()
+
+    def inspect(self, service: str, template: str) -> str:
+        """A fact about a service's container."""
+        command = ["docker", "inspect", "--format", template, self.container(service)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def run_inside(self, service: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a service's container."""
+        command = ["docker", "compose", "exec", "-T", service, *words]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def published_ports() -> dict[str, str]:
+    """A free port for every *_PORT variable of the Compose file."""
+    names = re.findall(r"\$\{([A-Z_]+_PORT):-", (ROOT / "docker-compose.yml").read_text())
+    return dict(zip(names, map(str, free_ports(len(names))), strict=True))
+
+
+@contextmanager
+def running_fleet(name: str) -> Iterator[Fleet]:
+    """Build and start everything, wait until it is healthy; in the end nothing is left, volumes included."""
+    ports = published_ports()
+    addresses = {f"CONVOY_{s.upper()}_ADDRESS": f"127.0.0.1:{ports[f'{s.upper()}_PORT']}" for s in SERVICES}
+    fleet = Fleet(os.environ | ports | addresses | {"COMPOSE_PROJECT_NAME": name, "IMAGE_TAG": name})
+    try:
+        fleet.compose("up", "--build", "--wait", "--wait-timeout", "300")
+        yield fleet
+    except AssertionError:
+        print(fleet.compose("logs", "--tail", "40", check=False))
+        raise
+    finally:
+        fleet.compose("down", "--volumes", "--timeout", "30")
+        subprocess.run(["docker", "image", "rm", f"convoy:{name}"], capture_output=True)
