@@ -33,7 +33,7 @@ def read_picture(path: Path) -> ImageRGB:
 
 
 def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    """Write a picture or a mask [H, W]; the ending of its name says how. InvalidArgument(BAD_ARGUMENT): unknown ending."""
+    """Write a picture or a mask [H, W]; the ending of the name says how. InvalidArgument(BAD_ARGUMENT): unknown one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         cv2.imwrite(str(path), image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

@@ -88,18 +88,22 @@ def serve(
     run(service.value)
 
 
-def health(as_json: AsJson = False) -> None:
-    """Ask every service how it is; exits with 3 unless all of them serve."""
+def health(
+    services: Annotated[list[ServiceChoice] | None, typer.Argument(help="Which services; by default all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask services how they are; exits with 3 unless all of them serve."""
     from convoy.client import Convoy
-    from convoy.client.channels import SERVICES, connection
+    from convoy.client.channels import connection
 
     addresses = connection().addresses
+    chosen = [service.value for service in services or list(ServiceChoice)]
     with Convoy(timeout_s=5) as convoy:
-        states = {service: _state(convoy, service) for service in SERVICES}
+        states = {service: _state(convoy, service) for service in chosen}
     if as_json:
-        print_json({service: {"address": addresses[service], "status": states[service]} for service in SERVICES})
+        print_json({service: {"address": addresses[service], "status": states[service]} for service in chosen})
     else:
-        print_table("", ("service", "address", "status"), [(one, addresses[one], states[one]) for one in SERVICES])
+        print_table("", ("service", "address", "status"), [(one, addresses[one], states[one]) for one in chosen])
     if any(state != "SERVING" for state in states.values()):
         raise typer.Exit(ExitCode.UNAVAILABLE)
 

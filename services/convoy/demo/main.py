@@ -1,0 +1,75 @@
+"""The demo from start to end."""
+
+import signal
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from convoy.client.drawing import write_picture
+from convoy.client.fleet import Fleet, free_ports
+from convoy.core.settings import Settings
+from convoy.demo.photos import PACKAGED, Cast, packaged_cast, read_cast
+from convoy.demo.recognition import tell_recognition
+from convoy.demo.sheet import make_sheet
+from convoy.demo.stage import Stage
+from convoy.demo.vision import tell_vision
+
+OVERVIEW = "story.png"
+TIMEOUT_S = 60.0
+
+
+def tell(photos: Path | None, out: Path) -> bool:
+    """Start a fleet of its own, tell the story, stop the fleet; gives back whether every answer was right."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console()
+    cast = read_cast(photos) if photos else packaged_cast()
+    with tempfile.TemporaryDirectory(prefix="convoy-demo-") as data:
+        console.print("Starting an embedded Redis and the five services on this machine ...")
+        fleet = Fleet(Path(data), Settings().models, free_ports(), metrics=False)
+        with fleet, fleet.client(TIMEOUT_S) as convoy:
+            console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))
+            stage = Stage(convoy, out, console)
+            _tell_all(stage, cast, photos)
+    console.print("All services have drained and stopped.")
+    return _conclude(stage)
+
+
+def _tell_all(stage: Stage, cast: Cast, photos: Path | None) -> None:
+    stage.begin("Who is this?", _about(photos))
+    tell_recognition(stage, cast)
+    stage.begin(
+        "What is in the picture?",
+        "No package carries a blood smear, which the published detector is for, so the detection service is asked for "
+        "faces,\nwith the face detector as its model.",
+    )
+    tell_vision(stage)
+
+
+def _about(photos: Path | None) -> str:
+    credits = "\n".join(f"  {name}: {note}" for name, (_, _, note) in PACKAGED.items())
+    if photos is None:
+        return (
+            "Photographs out of Python packages:\n" + credits + "\nThere is one photo of each person, so the second "
+            "pictures are altered renditions of the first:\nturned, mirrored, darker, smaller, compressed."
+        )
+    return f"People from {photos}, each with the last photo as the probe. Pictures of the second chapter:\n" + credits
+
+
+def _conclude(stage: Stage) -> bool:
+    write_picture(stage.out / OVERVIEW, make_sheet(stage.scenes))
+    stage.console.rule("[bold]The end", align="left")
+    stage.console.print(
+        f"{len(stage.scenes)} annotated pictures are in {stage.out}, all in one: {stage.out / OVERVIEW}"
+    )
+    wrong = [answer for answer in stage.answers if not answer.is_right]
+    for one in wrong:
+        stage.console.print(f"[red]wrong[/]: {one.question} {one.picture}: {one.answer}")
+    total = len(stage.answers)
+    stage.console.print(f"{total - len(wrong)} of {total} answers were right.")
+    return not wrong
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,100 @@
+"""Second chapter: a picture is classified, one is detected in, one is segmented."""
+
+import numpy as np
+
+from convoy.client.answers.common import Box
+from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.client.drawing import draw_classification, draw_detections, draw_segmentation
+from convoy.demo.photos import ASTRONAUTS_FACE, packaged
+from convoy.demo.stage import Stage
+
+LEAST_OVERLAP = 0.4
+LEAST_BUILDING = 0.03
+
+
+def tell_vision(stage: Stage) -> None:
+    """Tell the chapter."""
+    first = len(stage.answers)
+    _classify(stage)
+    _segment(stage)
+    _detect(stage)
+    stage.end(first)
+
+
+def _classify(stage: Stage) -> None:
+    photo = packaged("chelsea.png")
+    heard = stage.ask(
+        "what does it show?",
+        photo.name,
+        lambda: stage.convoy.classify(photo.data, top_k=3),
+        lambda answer: (_tell_labels(answer), answer.labels[0].name == "cat"),
+    )
+    if heard.result is not None:
+        stage.show(draw_classification(photo.image_rgb, heard.result), "Classification", heard.is_right)
+
+
+def _segment(stage: Stage) -> None:
+    photo = packaged("china.jpg")
+    heard = stage.ask(
+        "what is where?",
+        photo.name,
+        lambda: stage.convoy.segment(photo.data),
+        lambda answer: (_tell_regions(answer), _is_sky_over_building(answer)),
+    )
+    if heard.result is not None:
+        stage.show(
+            draw_segmentation(photo.image_rgb, heard.result),
+            "Segmentation (photo: danielbuechele, CC BY 2.0)",
+            heard.is_right,
+        )
+
+
+def _detect(stage: Stage) -> None:
+    """Ask the detection service for faces: no package carries a photo of what its own detector was trained for."""
+    photo = packaged("astronaut.png")
+    heard = stage.ask(
+        "where are faces?",
+        photo.name,
+        lambda: stage.convoy.detect(photo.data, model="face-detector-nano"),
+        lambda answer: (_tell_detections(answer), _is_the_face(answer)),
+    )
+    if heard.result is not None:
+        stage.show(draw_detections(photo.image_rgb, heard.result), "Detection", heard.is_right)
+
+
+def _tell_labels(answer: Classification) -> str:
+    return ", ".join(f"{label.name} {label.probability:.0%}" for label in answer.labels)
+
+
+def _tell_regions(answer: Segmentation) -> str:
+    return ", ".join(f"{region.label} {region.area:.0%}" for region in answer.regions[:4])
+
+
+def _tell_detections(answer: Detections) -> str:
+    return ", ".join(f"{found.label} {found.score:.2f}" for found in answer) or "nothing"
+
+
+def _is_the_face(answer: Detections) -> bool:
+    """One box, labelled face, over the face."""
+    return [found.label for found in answer] == ["face"] and (
+        _overlap(answer.detections[0].box, ASTRONAUTS_FACE) >= LEAST_OVERLAP
+    )
+
+
+def _is_sky_over_building(answer: Segmentation) -> bool:
+    """The top tenth is mostly sky, and a building of some size has its middle below that of the sky."""
+    named = {region.label.lower(): region for region in answer.regions}
+    if "sky" not in named or "building" not in named:
+        return False
+    sky, building = (answer.mask == named[label].index for label in ("sky", "building"))
+    top = sky[: sky.shape[0] // 10]
+    heights = [float(np.nonzero(where)[0].mean()) for where in (sky, building)]
+    return bool(top.mean() > 0.5 and building.mean() >= LEAST_BUILDING and heights[0] < heights[1])
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = min(one.x_max, other.x_max) - max(one.x_min, other.x_min)
+    height = min(one.y_max, other.y_max) - max(one.y_min, other.y_min)
+    both = max(0.0, width) * max(0.0, height)
+    return both / (one.width * one.height + other.width * other.height - both)
