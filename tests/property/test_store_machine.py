@@ -1,0 +1,149 @@
+"""The same random commands on the store in memory and on Redis: the same answers, and the same state at every look."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from convoy.core.errors import ConvoyError
+from convoy.recognition.records import Change, Face, Gallery, Model, Note, Person, Policy
+from convoy.recognition.store.base import Conflict, PersonChange, Request, Store
+from convoy.recognition.store.memory import MemoryStore
+from convoy.recognition.store.redis import RedisStore
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from tests.redis_server import RedisServer
+
+names = st.sampled_from(["staff", "guests"])
+person_ids = st.sampled_from(["ada", "bob", "Ł", "a-very-long-id"])
+face_ids = st.lists(st.sampled_from(["f1", "f2", "f3"]), unique=True)
+request_ids = st.sampled_from(["", "", "r1", "r2"])
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+moments = st.one_of(st.none(), st.integers(1, 50))
+
+
+class StoreMachine(RuleBasedStateMachine):
+    server: RedisServer
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.server.client() as client:
+            client.flushall()
+        self.loop = asyncio.new_event_loop()
+        self.stores: tuple[Store, Store] = (MemoryStore(), RedisStore(self.server.url))
+        self.galleries: dict[str, Gallery] = {}
+        self.requests = 0
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.stores[1].close())
+        self.loop.close()
+
+    def both(self, call: Callable[[Store], Awaitable[Any]]) -> Any:
+        expected, found = (self.loop.run_until_complete(outcome(call(store))) for store in self.stores)
+        assert found == expected
+        return found
+
+    @rule(name=names, description=words, max_faces=st.sampled_from([0, 3]), request_id=request_ids)
+    def create(self, name: str, description: str, max_faces: int, request_id: str) -> None:
+        gallery = Gallery(name, Model("m", "1", "00" * 32, 2), description, Policy(max_faces=max_faces), 5)
+        self.both(lambda store: store.create_gallery(gallery, note("CreateGallery"), Request(request_id)))
+
+    @rule(name=names, description=words)
+    def update(self, name: str, description: str) -> None:
+        async def call(store: Store) -> Any:
+            before = await store.get_gallery(name)
+            return await store.update_gallery(before, replace(before, description=description), note("UpdateGallery"))
+
+        self.both(call)
+
+    @rule(name=names)
+    def delete(self, name: str) -> None:
+        self.both(lambda store: store.delete_gallery(name, note("DeleteGallery")))
+
+    @rule(name=names)
+    def remember(self, name: str) -> None:
+        gallery = self.both(lambda store: store.get_gallery(name))
+        if isinstance(gallery, Gallery):
+            self.galleries[name] = gallery
+
+    @rule(
+        name=names,
+        who=person_ids,
+        faces=face_ids,
+        text=words,
+        ends=moments,
+        request_id=request_ids,
+        stale=st.booleans(),
+    )
+    def put(
+        self, name: str, who: str, faces: list[str], text: str, ends: int | None, request_id: str, stale: bool
+    ) -> None:
+        """Change or add a person, perhaps by an outdated record of the person or the gallery."""
+        kept = tuple(Face(face_id, 0.5, 7) for face_id in faces)
+        after = Person(who, text, {"k": text} if text else {}, kept, 7, 8, ends)
+
+        async def call(store: Store) -> Any:
+            gallery = self.galleries[name] if stale and name in self.galleries else await store.get_gallery(name)
+            [before] = [None] if stale else await store.get_people(name, [who])
+            had = {face.face_id for face in before.faces} if before else set()
+            new = {face_id: f"{who}{face_id}{text}".encode() for face_id in faces if face_id not in had}
+            change = PersonChange(who, before, after, new)
+            return await store.change_person(gallery, change, note("Register", who), Request(request_id, text.encode()))
+
+        self.both(call)
+
+    @rule(name=names, who=person_ids)
+    def drop(self, name: str, who: str) -> None:
+        async def call(store: Store) -> Any:
+            [before] = await store.get_people(name, [who])
+            change = PersonChange(who, before, None)
+            return await store.change_person(
+                await store.get_gallery(name), change, note("DeletePerson", who), Request()
+            )
+
+        self.both(call)
+
+    @rule(name=names, after=person_ids, limit=st.integers(1, 3), before=st.integers(0, 9), now=st.integers(0, 60))
+    def look(self, name: str, after: str, limit: int, before: int, now: int) -> None:
+        self.both(lambda store: store.list_people(name, after, limit))
+        self.both(lambda store: store.list_expired(name, now, limit))
+        self.both(lambda store: notes(store.list_changes(name, before, limit)))
+        self.both(lambda store: notes(store.read_changes(name, before, 0.001)))
+
+    @invariant()
+    def states_are_equal(self) -> None:
+        self.both(lambda store: store.list_galleries("", 10))
+        for name in ("staff", "guests"):
+            self.both(lambda store, name=name: everything(store, name))
+
+
+async def outcome(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except (ConvoyError, Conflict) as error:
+        return type(error), str(error)
+
+
+async def everything(store: Store, name: str) -> Any:
+    people = sorted([one async for page in store.scan_people(name) for one in page], key=lambda one: one.person_id)
+    templates = sorted([one async for page in store.scan_templates(name) for one in page])
+    faces = [(person_id, face_id) for person_id, face_id, _ in templates]
+    read = await store.get_templates(name, faces)
+    return people, templates, read, (await store.get_head(name)).version
+
+
+async def notes(changes: Awaitable[list[Change]]) -> list[tuple[int, Note]]:
+    return [(change.version, change.note) for change in await changes]
+
+
+def note(action: str, person_id: str = "") -> Note:
+    return Note(action, 3, person_id, "", "ok", "")
+
+
+@pytest.mark.redis
+def test_memory_and_redis_give_the_same_answers(shared_redis: RedisServer) -> None:
+    StoreMachine.server = shared_redis
+    run_state_machine_as_test(StoreMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))
