@@ -7,10 +7,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from convoy.client.channels import Connection, ServiceName, connection
+from convoy.client.channels import Connection, connection
 from convoy.client.failures import read_failure
 from convoy.client.operations import faces, galleries, models, recognition, vision
 from convoy.client.operations.operation import Listing, Operation
+from convoy.client.services import ServiceName
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

@@ -2,12 +2,9 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
+from convoy.client.services import ServiceName
 from convoy.core.settings import Settings
-
-ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition"]
-SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 
 SERVICE_CONFIG = json.dumps(
     {

@@ -41,9 +41,7 @@ def _must_be_named(stage: Stage, person: Somebody, probe: Photo) -> None:
         lambda: stage.convoy.identify(GALLERY, probe.data, largest=True),
         lambda answer: (_tell(answer), _is_named(answer, person)),
     )
-    _show(
-        stage, probe, heard, f"{person.name}, named by {len(person.photos)} other photo{'s'[: len(person.photos) > 1]}"
-    )
+    _show(stage, probe, heard, f"{person.name}, registered")
 
 
 def _register(stage: Stage, person: Somebody) -> None:
@@ -62,7 +60,7 @@ def _register(stage: Stage, person: Somebody) -> None:
     )
     for photo, result in zip(person.photos, heard.result.results if heard.result else (), strict=False):
         if result.accepted:
-            stage.show(draw_faces(photo.image_rgb, result.faces), f"{person.name}, being registered", heard.is_right)
+            stage.show(draw_faces(photo.image_rgb, result.faces), f"{person.name}, at registration", heard.is_right)
 
 
 def _verify(stage: Stage, cast: Cast) -> None:

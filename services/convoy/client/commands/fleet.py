@@ -5,28 +5,18 @@ import signal
 import sys
 import threading
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.client.services import SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
 PANEL = "Run Convoy"
 DEFAULT_DATA = Path.home() / ".local" / "share" / "convoy"
 CHECK_INTERVAL_S = 0.5
-
-
-class ServiceChoice(StrEnum):
-    """The services by name."""
-
-    CLASSIFICATION = "classification"
-    DETECTION = "detection"
-    SEGMENTATION = "segmentation"
-    FACES = "faces"
-    RECOGNITION = "recognition"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -74,7 +64,7 @@ def up(
 
 
 def serve(
-    service: ServiceChoice,
+    service: ServiceName,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run one service until SIGTERM or Ctrl-C, configured by CONVOY_* variables alone.
@@ -85,11 +75,11 @@ def serve(
 
     if until_stdin_ends:
         threading.Thread(target=_stop_when_stdin_ends, daemon=True).start()
-    run(service.value)
+    run(service)
 
 
 def health(
-    services: Annotated[list[ServiceChoice] | None, typer.Argument(help="Which services; by default all.")] = None,
+    service: Annotated[ServiceName | None, typer.Argument(help="Which service; by default all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask services how they are; exits with 3 unless all of them serve."""
@@ -97,11 +87,11 @@ def health(
     from convoy.client.channels import connection
 
     addresses = connection().addresses
-    chosen = [service.value for service in services or list(ServiceChoice)]
+    chosen = SERVICES if service is None else (service,)
     with Convoy(timeout_s=5) as convoy:
-        states = {service: _state(convoy, service) for service in chosen}
+        states = {one: _state(convoy, one) for one in chosen}
     if as_json:
-        print_json({service: {"address": addresses[service], "status": states[service]} for service in chosen})
+        print_json({one: {"address": addresses[one], "status": states[one]} for one in chosen})
     else:
         print_table("", ("service", "address", "status"), [(one, addresses[one], states[one]) for one in chosen])
     if any(state != "SERVING" for state in states.values()):
@@ -124,7 +114,7 @@ def demo(
         raise typer.Exit(ExitCode.NO)
 
 
-def _state(convoy: Any, service: str) -> str:
+def _state(convoy: Any, service: ServiceName) -> str:
     try:
         return str(convoy.check_health(service))
     except ConvoyError as error:

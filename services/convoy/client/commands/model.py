@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.client.commands.fleet import ServiceChoice
 from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.client.services import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DEFAULT_FOLDER = Path("exported_models")
 def list_all(
     folder: Folder = DEFAULT_FOLDER,
     service: Annotated[
-        ServiceChoice | None, typer.Option(help="Ask this running service instead of looking at the folder.")
+        ServiceName | None, typer.Option(help="Ask this running service instead of looking at the folder.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,11 +52,11 @@ def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.NO)
 
 
-def _list_service(service: ServiceChoice, as_json: bool) -> None:
+def _list_service(service: ServiceName, as_json: bool) -> None:
     from convoy.client import Convoy
 
     with Convoy() as convoy:
-        models = convoy.list_models(service.value)
+        models = convoy.list_models(service)
     if as_json:
         print_json(models)
         return

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.client.channels import SERVICES, ServiceName
 from convoy.client.fleet.embedded_redis import EmbeddedRedis
 from convoy.client.fleet.process import Process
+from convoy.client.services import SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, Unavailable
 
 HOST = "127.0.0.1"

@@ -3,9 +3,9 @@
 from grpc_health.v1 import health_pb2
 
 from convoy.client.answers.models import ModelInfo, read_model_info
-from convoy.client.channels import ServiceName
 from convoy.client.operations.operation import Operation, plan
 from convoy.client.operations.vision import write_model
+from convoy.client.services import ServiceName
 from convoy.v1 import models_pb2
 
 HEALTH = "grpc.health.v1.Health"

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from convoy.client.channels import ServiceName
+from convoy.client.services import ServiceName
 from convoy.core.errors import InvalidArgument
 
 Response = TypeVar("Response", bound=Message)
