@@ -12,6 +12,7 @@ from convoy.core.errors import ConvoyError
 from convoy.core.rpc import Server, Service
 from convoy.core.settings import Settings
 from convoy.core.telemetry import configure_logging
+from convoy.core.tracing import configure_tracing, flush_traces
 
 SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
 log = structlog.get_logger()
@@ -42,11 +43,14 @@ def run(name: str) -> None:
     except ValidationError as error:
         sys.exit(f"cannot start {name}: {_bad_variables(error)}")
     configure_logging(settings)
+    configure_tracing(name, settings.otlp_endpoint)
     try:
         asyncio.run(serve(name, settings))
     except ConvoyError as error:
         log.error("cannot start", service=name, reason=error.reason, problem=error.message)
         sys.exit(1)
+    finally:
+        flush_traces()
 
 
 def _bad_variables(error: ValidationError) -> str:

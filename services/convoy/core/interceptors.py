@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from convoy.core import errors
 from convoy.core.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, begin_request, request_id
+from convoy.core.tracing import begin_call, end_call
 from convoy.v1 import common_pb2
 
 log = structlog.get_logger()
@@ -106,7 +107,9 @@ class _Call:
         self._method = method.rpartition("/")[2]
         self._context = context
         self._started = time.perf_counter()
-        self._id = begin_request(_caller_id(context))
+        metadata = _metadata(context)
+        self._span = begin_call(method, metadata)
+        self._id = begin_request(metadata.get(REQUEST_ID_KEY, ""))
         IN_FLIGHT.labels(service).inc()
         context.set_trailing_metadata(((REQUEST_ID_KEY, self._id),))
 
@@ -115,6 +118,7 @@ class _Call:
         IN_FLIGHT.labels(self._service).dec()
         REQUESTS.labels(self._service, self._method, code).inc()
         REQUEST_SECONDS.labels(self._service, self._method).observe(elapsed_s)
+        end_call(self._span, code)
         if code == "INTERNAL":
             log.error("call", method=self._method, code=code, ms=round(elapsed_s * 1000, 1), **facts)
         else:
@@ -187,7 +191,7 @@ def _reason(error: BaseException) -> str:
     return error.reason if isinstance(error, errors.ConvoyError) else type(error).__name__
 
 
-def _caller_id(context: Context) -> str:
-    metadata = dict(context.invocation_metadata() or ())
-    value = metadata.get(REQUEST_ID_KEY, "")
-    return value if isinstance(value, str) else ""
+def _metadata(context: Context) -> dict[str, str]:
+    """What the caller sent along, as text; binary entries are left out."""
+    pairs = context.invocation_metadata() or ()
+    return {key: value for key, value in pairs if isinstance(value, str)}

@@ -1,6 +1,7 @@
 """The way of pictures through a model: decode and prepare in threads, gather and run, interpret in threads."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.repository import LoadedModel
 from convoy.core.telemetry import BATCH_SIZE, STAGE_SECONDS, stage
+from convoy.core.tracing import past_span
 
 Source = TypeVar("Source")
 Context = TypeVar("Context")
@@ -62,7 +64,8 @@ class Pipeline:
             with stage(model.manifest.name, model.manifest.version, name):
                 return work(*arguments)
 
-        return await loop.run_in_executor(self._executor, measured)
+        # The thread works in the call's context, so that its spans and log lines belong to the call.
+        return await loop.run_in_executor(self._executor, contextvars.copy_context().run, measured)
 
 
 async def infer(
@@ -80,6 +83,8 @@ async def infer(
     STAGE_SECONDS.labels(name, version, "queue").observe(timing.queue_s)
     STAGE_SECONDS.labels(name, version, "infer").observe(timing.infer_s)
     BATCH_SIZE.labels(name, version).observe(timing.batch_size)
+    past_span("queue", timing.queue_s + timing.infer_s, timing.queue_s)
+    past_span("infer", timing.infer_s, timing.infer_s, batch_size=timing.batch_size)
     return outputs
 
 

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
 
     log: Literal["console", "json"] = "console"
     """How log lines are written."""
+    otlp_endpoint: str = ""
+    """Where traces go: an OpenTelemetry collector's gRPC address such as http://collector:4317; empty for nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe lines that are written."""
 

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from convoy.core.settings import Settings
+from convoy.core.tracing import span, trace_id
 
 _request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -49,7 +50,8 @@ def stage(model: str, version: str, name: str) -> Iterator[None]:
     """Measure one stage of a picture's way."""
     started = time.perf_counter()
     try:
-        yield
+        with span(name):
+            yield
     finally:
         STAGE_SECONDS.labels(model, version, name).observe(time.perf_counter() - started)
 
@@ -60,7 +62,7 @@ def configure_logging(settings: Settings) -> None:
     renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
-            _add_request_id,
+            _add_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -72,7 +74,9 @@ def configure_logging(settings: Settings) -> None:
     )
 
 
-def _add_request_id(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _add_ids(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if request_id():
         event["request_id"] = request_id()
+    if trace := trace_id():
+        event["trace_id"] = trace
     return event

@@ -19,6 +19,7 @@ from convoy.core.errors import (
     Unavailable,
 )
 from convoy.core.settings import Settings
+from convoy.core.tracing import outgoing_trace
 from convoy.recognition.call import current_call
 from convoy.recognition.faces import FaceModel
 from convoy.recognition.records import Model
@@ -70,7 +71,9 @@ class FacesClient:
 
     async def _call(self, method: Any, request: Any) -> Any:
         call = current_call()
-        metadata = (("x-request-id", call.request_id),) if call.request_id else ()
+        metadata = outgoing_trace()
+        if call.request_id:
+            metadata += (("x-request-id", call.request_id),)
         try:
             return await method(request, timeout=call.remaining_s(), metadata=metadata)
         except grpc.aio.AioRpcError as error:

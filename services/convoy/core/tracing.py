@@ -1,0 +1,95 @@
+"""Traces: a span for each call and for each stage inside it, joined across services by W3C trace context.
+
+Nothing is recorded, and next to nothing is spent, until CONVOY_OTLP_ENDPOINT names a collector.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+_provider: TracerProvider | None = None
+
+
+def configure_tracing(service: str, endpoint: str, exporter: SpanExporter | None = None) -> None:
+    """Send spans to an OTLP collector over gRPC (http://host:4317), or to `exporter`; an empty endpoint sends none."""
+    global _provider
+    if exporter is None and endpoint:
+        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
+    if exporter is None:
+        _provider = None
+        return
+    _provider = TracerProvider(resource=Resource.create({"service.name": f"convoy-{service}"}))
+    _provider.add_span_processor(BatchSpanProcessor(exporter))
+
+
+def flush_traces() -> None:
+    """Send what is still here."""
+    if _provider is not None:
+        _provider.shutdown()
+
+
+def begin_call(method: str, metadata: Mapping[str, str]) -> Span:
+    """The span of a call, child of the caller's, current from here to the end of the call's task."""
+    if _provider is None:
+        return trace.INVALID_SPAN
+    parent = propagate.extract(metadata)
+    name = method.lstrip("/")
+    service, _, rpc = name.rpartition("/")
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc}
+    span = _tracer().start_span(name, parent, SpanKind.SERVER, attributes)
+    context.attach(trace.set_span_in_context(span, parent))
+    return span
+
+
+def end_call(span: Span, code: str) -> None:
+    """The call is over with that gRPC status."""
+    span.set_attribute("rpc.grpc.status_code", code)
+    if code != "OK":
+        span.set_status(Status(StatusCode.ERROR, code))
+    span.end()
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """A stage of the current call."""
+    if _provider is None:
+        yield
+        return
+    with _tracer().start_as_current_span(name):
+        yield
+
+
+def past_span(name: str, start_s_ago: float, duration_s: float, **attributes: int) -> None:
+    """A stage of the current call that began so many seconds ago and is over, as a batch of many callers is."""
+    if _provider is None:
+        return
+    started_ns = time.time_ns() - round(start_s_ago * 1e9)
+    stage = _tracer().start_span(name, start_time=started_ns, attributes=attributes)
+    stage.end(started_ns + round(duration_s * 1e9))
+
+
+def outgoing_trace() -> tuple[tuple[str, str], ...]:
+    """Metadata that joins a call to another service to the current trace."""
+    if _provider is None:
+        return ()
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return tuple(carrier.items())
+
+
+def trace_id() -> str:
+    """The current trace's id in hexadecimal; empty when nothing is recorded."""
+    current = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(current.trace_id) if current.is_valid else ""
+
+
+def _tracer() -> trace.Tracer:
+    assert _provider is not None
+    return _provider.get_tracer("convoy")
