@@ -138,7 +138,7 @@ def _share(batches: Iterator[Any], fabric: Fabric) -> Iterator[Any]:
 
 
 def _numbers(parts: Any) -> dict[str, float]:
-    return {name: float(value) for name, value in parts.items()}
+    return {name: value.item() for name, value in parts.items()}
 
 
 def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:

@@ -6,7 +6,7 @@ import torch
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
-from convoy_training.data.voc import Example
+from convoy_training.data.boxes import Example
 
 
 def blue_square(x: int, y: int, side: int) -> Example:
@@ -20,10 +20,11 @@ def blue_extent(image: np.ndarray) -> tuple[float, float, float, float]:
     return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_box_follows_its_object(seed: int) -> None:
-    drawn = draw_single(blue_square(70, 50, 20), 96, (0.8, 1.3), np.random.default_rng(seed))
-    assert drawn.image_rgb.shape == (96, 96, 3) and drawn.labels.tolist() == [1]
+@pytest.mark.parametrize("size", [96, 192])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_box_follows_its_object(seed: int, size: int) -> None:
+    drawn = draw_single(blue_square(70, 50, 20), size, (0.8, 1.3), np.random.default_rng(seed))
+    assert drawn.image_rgb.shape == (size, size, 3) and drawn.labels.tolist() == [1]
     np.testing.assert_allclose(drawn.boxes_xyxy[0], blue_extent(drawn.image_rgb), atol=1.01)
 
 

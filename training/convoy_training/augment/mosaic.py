@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.data.voc import Example
+from convoy_training.data.boxes import Example
 
 
 def place(
@@ -21,14 +21,15 @@ def place(
     height, width = example.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
     offset = np.array([width * flips[0], height * flips[1]]) * scale + shift
-    warp = np.column_stack([mirror, offset])
+    image, linear = example.image_rgb, mirror
+    if scale < 0.75:
+        # As the service does, average when shrinking: bilinear sampling alone would skip pixels.
+        image = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        linear = mirror * [[width / (width // 2)], [height / (height // 2)]]
     x0, y0, x1, y1 = window
-    local = warp - np.array([[0, 0, x0], [0, 0, y0]])
     # Boxes speak of pixel edges, warpAffine of pixel centres.
-    local[:, 2] += local[:, :2] @ [0.5, 0.5] - 0.5
-    canvas[y0:y1, x0:x1] = cv2.warpAffine(
-        example.image_rgb, local, (x1 - x0, y1 - y0), flags=cv2.INTER_AREA, borderValue=GREY
-    )
+    warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
+    canvas[y0:y1, x0:x1] = cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderValue=GREY)
     corners = example.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])

@@ -1,8 +1,9 @@
-"""Object detection: BCCD blood cells, a small YOLO, task-aligned assignment, COCO mean average precision."""
+"""Object detection: labelled boxes, a small YOLO, task-aligned assignment, COCO mean average precision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from convoy_training import recipe
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light
-from convoy_training.data import voc
+from convoy_training.data import coco, voc, yolo
+from convoy_training.data.archive import open_archive
+from convoy_training.data.boxes import Example, Split
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.metrics.precision import Boxes, measure_average_precision
 from convoy_training.models.yolo import STRIDES, Yolo
@@ -25,9 +28,18 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
+class Source(recipe.Strict):
+    """Where the boxes come from: a folder or a tar, and the form of its labels."""
+
+    format: Literal["voc", "coco", "yolo"] = "voc"
+    path: str
+    title: str = Field(description="what the manifest calls it")
+
+
 class Config(recipe.Config):
     """The fields of a detection recipe."""
 
+    data: Source
     widths: tuple[int, ...] = (12, 24, 48, 96, 160)
     depths: tuple[int, ...] = (1, 1, 2, 1)
     head_width: int = 48
@@ -47,7 +59,7 @@ class Batches:
     A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
     """
 
-    def __init__(self, split: voc.Split, config: Config) -> None:
+    def __init__(self, split: Split, config: Config) -> None:
         self.examples, self.config = split.examples, config
 
     def __len__(self) -> int:
@@ -60,14 +72,14 @@ class Batches:
         for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
             yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
 
-    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> voc.Example:
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Example:
         size, scales = self.config.input_size, self.config.scales
         if random.random() >= mosaic:
             return draw_single(self.examples[row], size, scales, random)
         others = random.integers(len(self.examples), size=3)
         return draw_mosaic([self.examples[r] for r in (row, *others)], size, scales, random)
 
-    def _collate(self, drawn: list[voc.Example], random: np.random.Generator) -> Batch:
+    def _collate(self, drawn: list[Example], random: np.random.Generator) -> Batch:
         images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
         most = max(1, *(len(d.labels) for d in drawn))
         boxes = np.zeros((len(drawn), most, 4), np.float32)
@@ -94,13 +106,18 @@ def normalise(images: Tensor) -> Tensor:
     return (images.float() / 255).permute(0, 3, 1, 2)
 
 
+def load_split(config: Config, split: str) -> Split:
+    """Reads and checks one split in the recipe's format."""
+    return {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format].load_split(config.data.path, split)
+
+
 def build_model(config: Config) -> nn.Module:
-    classes = voc.load_split("train").classes
+    classes = load_split(config, "train").classes
     return Yolo(len(classes), config.widths, config.depths, config.head_width)
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(voc.load_split("train"), config), voc.digest())
+    return Data(Batches(load_split(config, "train"), config), open_archive(config.data.path).digest)
 
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -115,8 +132,9 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config) -> Images:
-    examples = voc.load_split("validation").examples[::11]
-    return np.stack([place(example.image_rgb, describe_input(config))[0] for example in examples])
+    examples = load_split(config, "validation").examples
+    canvases = [place(example.image_rgb, describe_input(config))[0] for example in examples]
+    return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape][:8])
 
 
 def describe_input(config: Config) -> InputSpec:
@@ -125,7 +143,7 @@ def describe_input(config: Config) -> InputSpec:
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = voc.load_split(split), describe(config).preview()
+    data, manifest = load_split(config, split), describe(config).preview()
     options = task.Options(detection_threshold=0.001, iou_threshold=config.iou_threshold, max_detections=100)
     found, truth = [], []
     for example in data.examples:
@@ -136,7 +154,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         found.append(collect(task.interpret(outputs, placement, picture, manifest, options)))
         truth.append(Boxes(example.boxes_xyxy, example.labels))
     values = measure_average_precision(found, truth, data.classes)
-    return [Metric(name, value, "BCCD", split, len(truth)) for name, value in values.items()]
+    return [Metric(name, value, config.data.title, split, len(truth)) for name, value in values.items()]
 
 
 def collect(detections: Sequence[task.Detection]) -> Boxes:
@@ -147,10 +165,10 @@ def collect(detections: Sequence[task.Detection]) -> Boxes:
 
 
 def describe(config: Config) -> Export:
-    manifest = {"architecture": "yolo", "input": describe_input(config),
-                "labels": list(voc.load_split("validation").classes),
-                "thresholds": Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)}  # fmt: skip
+    data, spec = load_split(config, "train"), describe_input(config)
+    thresholds = Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)
+    manifest = {"architecture": "yolo", "input": spec, "labels": list(data.classes), "thresholds": thresholds}
     return Export(
-        outputs=("boxes", "scores"), manifest=manifest, stride=STRIDES[-1], tolerance=5e-3,
-        data=("BCCD blood cells, the 205 training images",), data_terms=config.licence,
+        outputs=("boxes", "scores"), manifest=manifest, stride=spec.stride, tolerance=5e-3,
+        data=(f"{config.data.title}, {len(data.examples)} training images",), data_terms=config.licence,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Semantic segmentation: CamVid street scenes, a U-Net, weighted cross-entropy and Dice, mean IoU."""
+"""Semantic segmentation: masks of class ids, a U-Net, weighted cross-entropy and Dice, mean IoU."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch.nn import functional
 from convoy_training import recipe
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import masks
+from convoy_training.data.archive import open_archive
 from convoy_training.losses.overlap import compute_dice
 from convoy_training.metrics.overlap import (
     count_pixels,
@@ -30,13 +31,20 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
-PALETTE = [(70, 130, 180), (110, 110, 110), (190, 153, 153), (128, 64, 128), (244, 35, 232), (107, 142, 35),
-           (220, 220, 0), (152, 82, 40), (0, 0, 200), (220, 20, 60), (255, 140, 0)]  # fmt: skip
+
+
+class Source(recipe.Strict):
+    """Where images and masks come from: a folder or a tar."""
+
+    path: str
+    title: str = Field(description="what the manifest calls it")
 
 
 class Config(recipe.Config):
     """The fields of a segmentation recipe."""
 
+    data: Source
+    palette: list[tuple[int, int, int]] = Field([], description="RGB colour of each class in pictures")
     widths: tuple[int, ...] = (16, 32, 64, 128, 192)
     depths: tuple[int, ...] = (1, 2, 2, 2)
     dropout: float = Field(0.1, ge=0, lt=1)
@@ -88,22 +96,27 @@ def normalise(images: Tensor) -> Tensor:
     return ((images.float() - torch.tensor(MEAN).to(images.device)) / DEVIATION).permute(0, 3, 1, 2)
 
 
+def load_split(config: Config, split: str) -> masks.Split:
+    """Reads and checks one split."""
+    return masks.load_split(config.data.path, split)
+
+
 def build_model(config: Config) -> nn.Module:
-    classes = masks.load_split("train").classes
-    model = UNet(len(classes), config.widths, config.depths, config.dropout)
-    model.register_buffer("class_weights", weigh_classes(masks.load_split("train").masks, len(classes)))
+    data = load_split(config, "train")
+    model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
+    model.register_buffer("class_weights", weigh_classes(data.masks, len(data.classes)))
     return model
 
 
-def weigh_classes(class_maps: np.ndarray, classes: int) -> Tensor:
+def weigh_classes(class_maps: Sequence[np.ndarray], classes: int) -> Tensor:
     """The square root of median over frequency: rare classes count more, without drowning the common ones."""
-    counts = np.bincount(class_maps.ravel(), minlength=classes)[:classes].astype(np.float64)
+    counts = np.sum([np.bincount(m.ravel(), minlength=256) for m in class_maps], axis=0)[:classes].astype(np.float64)
     weights = np.sqrt(np.median(counts) / counts.clip(1))
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(masks.load_split("train"), config), masks.digest())
+    return Data(Batches(load_split(config, "train"), config), open_archive(config.data.path).digest)
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -120,8 +133,9 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config) -> Images:
-    images = masks.load_split("validation").images[::13]
-    return np.stack([place(image, describe_input(config))[0] for image in images])
+    images = load_split(config, "validation").images[::13]
+    canvases = [place(image, describe_input(config))[0] for image in images]
+    return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape])
 
 
 def describe_input(config: Config) -> InputSpec:
@@ -130,7 +144,7 @@ def describe_input(config: Config) -> InputSpec:
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = masks.load_split(split), describe(config).preview()
+    data, manifest = load_split(config, split), describe(config).preview()
     frames = []
     for image, truth in zip(data.images, data.masks, strict=True):
         picture = Picture(image, image.shape[1], image.shape[0])
@@ -140,16 +154,17 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     counts = np.stack(frames)
     values = {"mean_iou": measure_mean_iou(counts.sum(0)), "pixel_accuracy": measure_accuracy(counts.sum(0))}
     values |= {f"iou_{name}": iou for name, iou in zip(data.classes, measure_iou(counts.sum(0)), strict=True)}
+    intervals = {"mean_iou": measure_interval(counts)}
     return [
-        Metric(name, value, "CamVid", split, len(frames), measure_interval(counts) if name == "mean_iou" else None)
+        Metric(name, float(value), config.data.title, split, len(frames), intervals.get(name))
         for name, value in values.items()
     ]
 
 
 def describe(config: Config) -> Export:
-    manifest = {"architecture": "unet", "input": describe_input(config), "palette": PALETTE,
-                "labels": list(masks.load_split("train").classes)}  # fmt: skip
+    data, spec = load_split(config, "train"), describe_input(config)
+    manifest = {"architecture": "unet", "input": spec, "palette": config.palette, "labels": list(data.classes)}
     return Export(
-        outputs=("class_map",), manifest=manifest, stride=describe_input(config).stride,
-        data=("CamVid, 367 training frames, 11 classes",), data_terms=config.licence,
+        outputs=("class_map",), manifest=manifest, stride=spec.stride, data_terms=config.licence,
+        data=(f"{config.data.title}, {len(data.images)} training images",),
     )  # fmt: skip

@@ -1,0 +1,79 @@
+"""A dataset's files by name, whether they lie in a folder or in an uncompressed tar."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from convoy_training.data.source import compute_digest, find, read_tar
+from convoy_training.errors import LabelError
+
+
+@dataclass(frozen=True)
+class Archive:
+    """files: name -> bytes, names relative to the dataset's root; digest: SHA-256 of all of it."""
+
+    files: Mapping[str, bytes]
+    digest: str
+
+    def read_text(self, name: str) -> str:
+        """A label file; a missing one is named."""
+        if name not in self.files:
+            raise LabelError(name, None, "the file does not exist")
+        return self.files[name].decode()
+
+    def find(self, name: str, file: str, line: int) -> str:
+        """The name of a file that line `line` of `file` speaks of, which must exist."""
+        if name in self.files:
+            return name
+        # A list inside an archive may name its files from above the root.
+        shorter = str(PurePosixPath(*PurePosixPath(name).parts[1:]))
+        if shorter in self.files:
+            return shorter
+        raise LabelError(file, line, f"{name} does not exist")
+
+
+class Folder(Mapping[str, bytes]):
+    """The files below a folder, read when asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        self.known = frozenset(self.names)
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self.known:
+            raise KeyError(name)
+        return (self.root / name).read_bytes()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@cache
+def open_archive(path: str) -> Archive:
+    """Opens a folder or a tar: a path as given, or else one in CONVOY_DATA. A tar's single top folder is the root."""
+    place = Path(path) if Path(path).exists() else find(path)
+    if place.is_dir():
+        folder = Folder(place)
+        return Archive(folder, _digest(folder))
+    files = read_tar(place)
+    tops = {name.partition("/")[0] for name in files}
+    prefix = f"{tops.pop()}/" if len(tops) == 1 else ""
+    return Archive({name.removeprefix(prefix): data for name, data in files.items()}, compute_digest(place))
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, data in files.items():
+        digest.update(f"{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()

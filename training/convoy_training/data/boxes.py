@@ -1,0 +1,70 @@
+"""Labelled boxes, whatever file they come from: the checked form that detection trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from convoy_training.errors import LabelError
+
+
+@dataclass(frozen=True)
+class Example:
+    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K]."""
+
+    image_rgb: NDArray[np.uint8]
+    boxes_xyxy: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples, and the names of the labels."""
+
+    examples: Sequence[Example]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One box as a label file gives it, and the line that says so."""
+
+    line: int | None
+    label: str
+    box_xyxy: tuple[float, float, float, float]
+
+
+def build_example(image_rgb: NDArray[np.uint8], rows: Iterable[Row], file: str, classes: Sequence[str]) -> Example:
+    """Checks every row against its image [H,W,3] and the classes; raises LabelError with file, line and reason."""
+    height, width = image_rgb.shape[:2]
+    boxes, labels = [], []
+    for row in rows:
+        check_box(row, file, classes, (height, width))
+        boxes.append(np.clip(row.box_xyxy, 0, [width, height, width, height]))
+        labels.append(classes.index(row.label))
+    return Example(image_rgb, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
+
+
+def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int], slack: float = 1.0) -> None:
+    """A known class, an area, and not more than `slack` pixels outside of the image of `size` (height, width)."""
+    x0, y0, x1, y1 = row.box_xyxy
+    text = f"the box {x0:g},{y0:g},{x1:g},{y1:g}"
+    if row.label not in classes:
+        raise LabelError(file, row.line, f"class '{row.label}' is not one of {', '.join(classes)}")
+    if not (x0 < x1 and y0 < y1):
+        raise LabelError(file, row.line, f"{text} has no area")
+    if x0 < -slack or y0 < -slack or x1 > size[1] + slack or y1 > size[0] + slack:
+        raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}")
+
+
+def decode(data: bytes, name: str) -> NDArray[np.uint8]:
+    """JPEG or PNG bytes -> uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if pixels is None:
+        raise LabelError(name, None, "the image cannot be decoded")
+    return pixels.astype(np.uint8)
