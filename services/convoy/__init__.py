@@ -2,5 +2,5 @@
 
 import os
 
-# ONNX Runtime reports its use to its maker unless told not to before it is imported; people's faces are nobody's business.
+# ONNX Runtime reports its use to its maker unless it is told not to before it is imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
