@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from convoy_training.augment import face as augment
 from convoy_training.data import identities
 from convoy_training.losses.margin import MarginSoftmax
+from convoy_training.losses.triplet import MinedTriplets
 from convoy_training.metrics import identification, verification
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.recipe import Config as BaseConfig
@@ -45,29 +46,47 @@ class Margin(Strict):
     angular: float = Field(0.0, ge=0)
 
 
+class Triplets(Strict):
+    """The numbers of `MinedTriplets`, and how many faces of each person a batch has to mine in."""
+
+    margin: float = Field(0.2, gt=0)
+    faces_per_person: int = Field(4, ge=2)
+
+
 class Config(BaseConfig):
-    """A face embedder; `images_per_person` caps what the most photographed people add to an epoch."""
+    """A face embedder; `images_per_person` caps what the most photographed people add to an epoch.
+
+    It learns by `margin` softmax over the people, or by `triplets` of faces where those are given.
+    """
 
     task: Literal["face_embedding"] = "face_embedding"
     architecture: Architecture = Architecture()
     margin: Margin = Margin()
+    triplets: Triplets | None = None
     images_per_person: int = Field(40, gt=0)
     singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
 
 
 class Trainee(nn.Module):
-    """The embedder with the margin softmax over the training people, which serving does not need."""
+    """The embedder with its loss, which for margin softmax has a centre a person that serving does not need."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        people = len(identities.load_faces(TRAINING_SETS, "train", BORDER_PX).people)
         self.embedder = FaceEmbedder(**config.architecture.model_dump())
-        self.margin = MarginSoftmax(people, config.architecture.dimension, **config.margin.model_dump())
+        self.margin = build_loss(config)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch."""
         return self.margin(self.embedder(images), labels)
+
+
+def build_loss(config: Config) -> nn.Module:
+    """Margin softmax, or triplets where the recipe gives them."""
+    if config.triplets:
+        return MinedTriplets(config.triplets.margin)
+    people = len(identities.load_faces(TRAINING_SETS, "train", BORDER_PX).people)
+    return MarginSoftmax(people, config.architecture.dimension, **config.margin.model_dump())
 
 
 class Batches:
@@ -77,7 +96,7 @@ class Batches:
         self.faces, self.config = faces, config
         self.rows = [np.flatnonzero(faces.labels == person) for person in range(len(faces.people))]
         several = sum(min(len(rows), config.images_per_person) for rows in self.rows if len(rows) > 1)
-        singletons = sum(len(rows) == 1 for rows in self.rows)
+        singletons = 0 if config.triplets else sum(len(rows) == 1 for rows in self.rows)
         self.size = several + int(singletons * config.singleton_share)
 
     def __len__(self) -> int:
@@ -96,6 +115,8 @@ class Batches:
         """A shuffled epoch: at most `images_per_person` of each, and a share of those with a single image."""
         limit = self.config.images_per_person
         several = [random.permutation(rows)[:limit] for rows in self.rows if len(rows) > 1]
+        if self.config.triplets:
+            return group_rows(several, self.config.triplets.faces_per_person, random)
         singletons = random.permutation([rows[0] for rows in self.rows if len(rows) == 1]).astype(np.int64)
         chosen = np.concatenate([*several, singletons])[: self.size]
         return random.permutation(chosen)
@@ -104,6 +125,12 @@ class Batches:
         """One crop, jittered and degraded."""
         image = augment.jitter_crop(self.faces.crops[row], ALIGNED_SIZE_PX, random)
         return augment.degrade(image, random, self.config.degradation)
+
+
+def group_rows(people: Sequence[np.ndarray], faces: int, random: np.random.Generator) -> np.ndarray:
+    """Shuffled groups of up to so many faces of one person, so that a batch has triplets to mine."""
+    groups = [rows[i : i + faces] for rows in people for i in range(0, len(rows), faces)]
+    return np.concatenate([groups[i] for i in random.permutation(len(groups))])
 
 
 def build_model(config: Config) -> Trainee:

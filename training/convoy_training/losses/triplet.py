@@ -1,0 +1,26 @@
+"""Triplet loss over the hard cases of a batch: a face is nearer to its own person than to any other, by a margin."""
+
+from __future__ import annotations
+
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import TripletMarginLoss
+from pytorch_metric_learning.miners import TripletMarginMiner
+from torch import Tensor, nn
+
+
+class MinedTriplets(nn.Module):
+    """Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) over the batch's semi-hard triplets.
+
+    `embeddings` [N,D] of length one, `labels` [N] with several faces a person; d is the squared Euclidean distance.
+    Source: FaceNet (Schroff et al., CVPR 2015, equations 1 and 4), as in pytorch-metric-learning.
+    """
+
+    def __init__(self, margin: float = 0.2) -> None:
+        super().__init__()
+        distance = LpDistance(power=2)
+        self.miner = TripletMarginMiner(margin=margin, type_of_triplets="semihard", distance=distance)
+        self.loss = TripletMarginLoss(margin=margin, distance=distance)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of a batch; 0 where it has no semi-hard triplet."""
+        return self.loss(embeddings, labels, self.miner(embeddings, labels))
