@@ -73,7 +73,7 @@ def describe_training(config: Config, data: Sequence[str], terms: str) -> Traini
 
 
 def count_parameters(file: Path) -> int:
-    """Numbers stored in the graph, batch normalisation folded into the convolutions."""
+    """Float32 numbers stored in the graph."""
     graph = onnx.load(str(file)).graph
     return sum(int(np.prod(tensor.dims)) for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
 
