@@ -11,7 +11,9 @@ from pathlib import Path
 from convoy.client.fleet.process import Process
 from convoy.core.errors import FailedPrecondition, Unavailable
 
-START_TIMEOUT_S = 60.0
+# Runs a command that knows nothing of us; when our standard input ends, it gets SIGTERM.
+UNTIL_STDIN_ENDS = 'exec 3<&0; "$@" 3<&- & child=$!; { cat <&3 >/dev/null; kill "$child"; } & wait "$child"'
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
 
 

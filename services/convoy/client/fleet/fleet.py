@@ -16,7 +16,7 @@ from convoy.core.errors import ConvoyError, Unavailable
 
 HOST = "127.0.0.1"
 FIRST_PORT = 50051
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 
 

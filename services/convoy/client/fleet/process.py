@@ -14,8 +14,8 @@ LOG_TAIL = 5
 class Process:
     """A command that runs until it is stopped. Its output goes to `log_path`.
 
-    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when; its standard input
-    is a pipe that closes with us, so that it can end itself when we are killed.
+    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when. Its standard input
+    is a pipe, and the end of that asks it to stop: so it stops too when we are killed.
     """
 
     def __init__(
@@ -58,17 +58,14 @@ class Process:
         return "\n".join(lines[-LOG_TAIL:])
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM; a service drains."""
-        if self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGTERM)
+        """End its standard input; a service drains."""
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it has ended; kill it when that takes too long."""
         try:
             self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
+            os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
-        finally:
-            if self._popen.stdin is not None:
-                self._popen.stdin.close()
