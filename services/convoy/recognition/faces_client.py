@@ -8,7 +8,9 @@ import grpc
 import grpc.aio
 
 from convoy.client.channels import Connection
+from convoy.client.credentials import Credentials
 from convoy.client.failures import read_failure
+from convoy.client.services import ServiceName
 from convoy.core.calibration import FalseMatchCurve
 from convoy.core.errors import (
     ConvoyError,
@@ -34,21 +36,36 @@ class FacesClient:
     """See FaceSource."""
 
     def __init__(self, settings: Settings) -> None:
-        connection = Connection({"faces": settings.faces_address}, settings.timeout_s, settings.max_message_mb << 20)
+        self._credentials = Credentials(settings)
+        addresses: dict[ServiceName, str] = {"faces": settings.faces_address}
+        self._connection = Connection(addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials)
         self._address = settings.faces_address
-        self._channel = grpc.aio.insecure_channel(connection.target("faces"), connection.options())
-        self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
+        self._open()
+        self._closing: asyncio.Future[None] | None = None
         self._model: FaceModel | None = None
         self._embedder = NOT_ASKED
         self._asking = asyncio.Lock()
 
+    def _open(self) -> None:
+        self._pem = self._credentials.pem()
+        self._channel = self._connection.open_aio("faces")
+        self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
+
+    def _renew(self) -> None:
+        """Connect anew once certificates were rotated; calls on the old channel may finish."""
+        if self._credentials.pem() is not self._pem:
+            self._closing = asyncio.ensure_future(self._channel.close(self._connection.timeout_s))
+            self._open()
+
     async def close(self) -> None:
         """Hang up."""
         await self._channel.close()
+        if self._closing is not None:
+            await self._closing
 
     async def model(self) -> FaceModel:
         """See FaceSource."""
-        response = await self._call(self._stub.GetFaceModel, faces_pb2.GetFaceModelRequest())
+        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest())
         self._model, self._embedder = _face_model(response), response.embedder
         return self._model
 
@@ -57,7 +74,7 @@ class FacesClient:
     ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
         """See FaceSource."""
         request = faces_pb2.EmbedFacesRequest(images=images, options=options)
-        response = await self._call(self._stub.EmbedFaces, request)
+        response = await self._call("EmbedFaces", request)
         return await self._model_named(response.embedder), list(response.results)
 
     async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
@@ -69,13 +86,14 @@ class FacesClient:
                 raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
             return self._model
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _call(self, method: str, request: Any) -> Any:
+        self._renew()
         call = current_call()
-        metadata = outgoing_trace()
+        metadata = self._credentials.metadata() + outgoing_trace()
         if call.request_id:
             metadata += (("x-request-id", call.request_id),)
         try:
-            return await method(request, timeout=call.remaining_s(), metadata=metadata)
+            return await getattr(self._stub, method)(request, timeout=call.remaining_s(), metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise _passed_on(read_failure(error, "faces", self._address)) from None
 

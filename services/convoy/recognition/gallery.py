@@ -5,6 +5,7 @@ from dataclasses import replace
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceSource
+from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
 from convoy.recognition.messages import audit_message, gallery_message, read_policy
 from convoy.recognition.records import Gallery, Policy
@@ -17,10 +18,11 @@ from convoy.v1 import recognition_pb2 as pb
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, replicas: Replicas, faces: FaceSource) -> None:
+    def __init__(self, store: Store, replicas: Replicas, faces: FaceSource, keys: MasterKeys) -> None:
         self._store = store
         self._replicas = replicas
         self._faces = faces
+        self._keys = keys
 
     async def create(self, request: pb.CreateGalleryRequest) -> pb.CreateGalleryResponse:
         """Make an empty gallery, bound to the embedder in use."""
@@ -29,7 +31,8 @@ class Galleries:
         check_request_id(request.request_id)
         policy = read_policy(request.policy, Policy())
         model = (await self._faces.model()).model
-        gallery = Gallery(request.gallery, model, request.description, policy, now_ms())
+        data_key = self._keys.new_data_key(request.gallery)
+        gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key)
         await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Request(request.request_id))
         return pb.CreateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(gallery.name)))
 
@@ -56,6 +59,14 @@ class Galleries:
 
         await tried_again(attempt)
         return pb.UpdateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+
+    async def rotate(self, gallery: Gallery) -> None:
+        """Wrap the gallery's data key by the current master key, if it is not already."""
+        data_key = self._keys.rewrap(gallery.name, gallery.data_key)
+        if data_key != gallery.data_key:
+            await self._store.update_gallery(
+                gallery, replace(gallery, data_key=data_key), current_call().note("RotateKey")
+            )
 
     async def delete(self, request: pb.DeleteGalleryRequest) -> pb.DeleteGalleryResponse:
         """Delete a gallery with everybody in it."""

@@ -61,8 +61,8 @@ def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
         return _refuse(faces, pb.PHOTO_REFUSAL_DUPLICATE, message)
     if other is not None:
         message = (
-            f"the face matches person {other.person_id!r} (similarity {other.similarity:.2f}); register it there with "
-            "add_faces, or set allow_identity_conflict if they are two people"
+            f"the face matches person {other.person_id!r}; register it there with add_faces, or set "
+            "allow_identity_conflict if they are two people"
         )
         return _refuse(faces, pb.PHOTO_REFUSAL_IDENTITY_CONFLICT, message, other.person_id)
     return verdict

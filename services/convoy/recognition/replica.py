@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
+from convoy.recognition.background import end
 from convoy.recognition.index import Index, Vector
 from convoy.recognition.records import Change, Gallery, Person
 from convoy.recognition.store.base import Head, Store, gallery_not_found
@@ -91,8 +92,7 @@ class Replica:
 
     async def close(self) -> None:
         """Stop following."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def loaded(self) -> None:
         """Return when it has been loaded, or found deleted."""

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import structlog
 
-from convoy.core.errors import Unavailable
+from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.recognition.background import end
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.records import Gallery
 from convoy.recognition.replica import Replica, State
@@ -34,9 +35,7 @@ class Replicas:
 
     async def close(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         await asyncio.gather(*(replica.close() for replica in self._replicas.values()))
 
     async def state(self, name: str, min_version: int = 0) -> State:
@@ -59,7 +58,7 @@ class Replicas:
     async def _open(self, name: str) -> Replica:
         replica = self._replicas.get(name)
         if replica is None or replica.is_deleted:
-            await self.store.get_gallery(name)
+            self.codec_of(await self.store.get_gallery(name))
             replica = self._replicas.get(name)
             if replica is None or replica.is_deleted:
                 replica = self._replicas[name] = Replica(name, self.store, self.codec_of)
@@ -85,4 +84,7 @@ class Replicas:
         while page := await self.store.list_galleries(name, PAGE):
             for gallery in page:
                 name = gallery.name
-                await (await self._open(name)).loaded()
+                try:
+                    await (await self._open(name)).loaded()
+                except (NotFound, FailedPrecondition) as error:
+                    log.warning("gallery is not loaded", gallery=name, problem=error.message)

@@ -11,21 +11,24 @@ import grpc.aio
 from convoy.core.errors import ConvoyError
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.rpc import Service
+from convoy.core.security.callers import caller
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.core.telemetry import request_id
+from convoy.recognition.background import end
 from convoy.recognition.call import Call, begin_call
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.gallery import Galleries
 from convoy.recognition.identification import Identification
+from convoy.recognition.keys import MasterKeys
 from convoy.recognition.people import People
 from convoy.recognition.registration import Registration
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.sweep import sweep_on
-from convoy.recognition.templates import Plain
+from convoy.recognition.templates import codec_of
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
@@ -40,8 +43,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
 
     def __init__(self, store: Store, faces: FaceSource, settings: Settings) -> None:
         self.store = store
-        self.replicas = Replicas(store, lambda gallery: Plain())
-        self.galleries = Galleries(store, self.replicas, faces)
+        keys = MasterKeys.load(settings.template_key_file)
+        self.replicas = Replicas(store, lambda gallery: codec_of(gallery, keys))
+        self.galleries = Galleries(store, self.replicas, faces, keys)
         self.people = People(self.replicas)
         self.registration = Registration(self.replicas, self.people, faces, settings)
         self.identification = Identification(self.replicas, faces, settings, settings.threads or os.cpu_count() or 1)
@@ -50,13 +54,11 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def start(self) -> None:
         """Begin to load galleries; the store may be away."""
         await self.replicas.start()
-        self._sweeper = asyncio.create_task(sweep_on(self.store, self.people), name="sweep")
+        self._sweeper = asyncio.create_task(sweep_on(self.store, self.galleries, self.people), name="sweep")
 
     async def stop(self) -> None:
         """Let go of everything."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await end(self._sweeper)
         await self.replicas.close()
         self.identification.close()
         await self.store.close()
@@ -155,7 +157,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
 
 
 async def _answer(use_case: Callable[[Request], Awaitable[Response]], request: Request, context: Context) -> Response:
-    begin_call(Call(request_id(), deadline=deadline(context)))
+    begin_call(Call(request_id(), caller().name, deadline(context)))
     return await use_case(request)
 
 

@@ -1,11 +1,16 @@
-"""Deletes people whose time is over. Several replicas may sweep at once: each change is made once."""
+"""Housekeeping: deletes people whose time is over, wraps data keys by the current master key.
+
+Several replicas may sweep at once: each change is made once.
+"""
 
 import asyncio
 
 import structlog
 
 from convoy.core.errors import ConvoyError
+from convoy.recognition.gallery import Galleries
 from convoy.recognition.people import People
+from convoy.recognition.records import Gallery
 from convoy.recognition.store.base import Conflict, Store
 
 INTERVAL_S = 30.0
@@ -14,22 +19,31 @@ PAGE = 100
 log = structlog.get_logger()
 
 
-async def sweep(store: Store, people: People) -> int:
+async def sweep(store: Store, galleries: Galleries, people: People) -> int:
     """Go once through all galleries; gives how many people were deleted."""
     deleted, name = 0, ""
     while page := await store.list_galleries(name, PAGE):
         for gallery in page:
             name = gallery.name
-            deleted += await people.expire(gallery, PAGE)
+            deleted += await _tidy(gallery, galleries, people)
     return deleted
 
 
-async def sweep_on(store: Store, people: People, interval_s: float = INTERVAL_S) -> None:
-    """Sweep again and again; when the store is away or somebody else was faster, the next time will do."""
+async def sweep_on(store: Store, galleries: Galleries, people: People, interval_s: float = INTERVAL_S) -> None:
+    """Sweep again and again; when the store is away, the next time will do."""
     while True:
         try:
-            if deleted := await sweep(store, people):
+            if deleted := await sweep(store, galleries, people):
                 log.info("expired people deleted", people=deleted)
-        except (ConvoyError, Conflict):
-            pass
+        except ConvoyError as error:
+            log.warning("sweep was not finished", problem=error.message)
         await asyncio.sleep(interval_s)
+
+
+async def _tidy(gallery: Gallery, galleries: Galleries, people: People) -> int:
+    try:
+        await galleries.rotate(gallery)
+        return await people.expire(gallery, PAGE)
+    except Conflict:
+        # Somebody was faster; what is left to do will be done the next time.
+        return 0

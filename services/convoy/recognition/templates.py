@@ -1,10 +1,13 @@
-"""A template as bytes: how an embedding is laid out in the store."""
+"""A template as bytes: how an embedding is laid out in the store, in the clear or sealed."""
 
 from typing import Protocol
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from convoy.recognition.index import Vector
+from convoy.recognition.keys import MasterKeys, seal, unseal
+from convoy.recognition.records import Gallery
 
 
 class Codec(Protocol):
@@ -27,3 +30,28 @@ class Plain:
     def decode(self, person_id: str, face_id: str, template: bytes) -> Vector:
         """See Codec."""
         return np.frombuffer(template, "<f4")
+
+
+class Sealed:
+    """AES-256-GCM over Plain, bound to gallery, person and face: a template that is moved elsewhere does not open."""
+
+    def __init__(self, gallery: str, data_key: bytes) -> None:
+        self._gallery = gallery
+        self._cipher = AESGCM(data_key)
+        self._plain = Plain()
+
+    def encode(self, person_id: str, face_id: str, embedding: Vector) -> bytes:
+        """See Codec."""
+        return seal(self._cipher, self._plain.encode(person_id, face_id, embedding), self._place(person_id, face_id))
+
+    def decode(self, person_id: str, face_id: str, template: bytes) -> Vector:
+        """See Codec. Raises InvalidTag when the template is not what was kept here."""
+        return self._plain.decode(person_id, face_id, unseal(self._cipher, template, self._place(person_id, face_id)))
+
+    def _place(self, person_id: str, face_id: str) -> str:
+        return f"{self._gallery} {person_id} {face_id}"
+
+
+def codec_of(gallery: Gallery, keys: MasterKeys) -> Codec:
+    """The codec of a gallery's templates. Raises FailedPrecondition(KEY_MISSING)."""
+    return Sealed(gallery.name, keys.unwrap(gallery.name, gallery.data_key)) if gallery.data_key else Plain()
