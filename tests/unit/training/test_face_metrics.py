@@ -5,6 +5,7 @@ import pytest
 from convoy_training.metrics import verification
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.metrics.false_match import Tail, compare_strangers, fit_curve
+from convoy_training.metrics.rejection import measure_miss_after_rejection
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -116,3 +117,9 @@ def test_a_tail_inverts_itself(shape: float) -> None:
     tail = Tail(start=0.4, share=1e-3, scale=0.03, shape=shape)
     for rate in (1e-3, 1e-5, 1e-8):
         assert tail.measure_rate(tail.find_similarity(rate)) == pytest.approx(rate, rel=1e-6)
+
+
+def test_refusing_the_poorest_leaves_the_errors_of_the_rest() -> None:
+    genuine, qualities = np.array([0.1, 0.9, 0.2, 0.8]), np.array([0.2, 0.9, 0.7, 0.6])
+    rates = [measure_miss_after_rejection(genuine, qualities, 0.5, rejected) for rejected in (0.0, 0.25, 0.5)]
+    assert rates == pytest.approx([1 / 2, 1 / 3, 1 / 2])

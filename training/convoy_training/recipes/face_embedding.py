@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from convoy.core.manifest import InputSpec
 from convoy.faces.alignment import ALIGNED_SIZE_PX
+from convoy.faces.quality import assess_quality
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from convoy_training.data import identities
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.triplet import MinedTriplets
 from convoy_training.metrics import identification, verification
+from convoy_training.metrics.rejection import measure_miss_after_rejection
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
@@ -174,7 +176,8 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
         similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
         metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i) for n, v, s, c, i in judge_pairs(similarities, pairs)]
         if dataset == "lfw":
-            metrics += [Metric(f"lfw_{n}", v, title, s, c) for n, v, s, c in judge_people(vectors, faces.labels)]
+            people = [*judge_people(vectors, faces.labels), *judge_quality(vectors, faces)]
+            metrics += [Metric(f"lfw_{n}", v, title, s, c) for n, v, s, c in people]
     return metrics
 
 
@@ -211,6 +214,21 @@ def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str,
     for rate in (1e-1, 1e-2):
         value = identification.measure_miss_rate(search, rate)
         yield f"fnir_at_fpir_{rate:.0e}".replace("e-0", "e-"), value, split, len(search.probes)
+
+
+def judge_quality(vectors: np.ndarray, faces: identities.Faces) -> Iterator[tuple[str, float, str, int]]:
+    """The false non-match rate at FMR 1e-3 as the poorest genuine pairs, by the service's own quality, are refused."""
+    landmarks = identities.read_landmarks("lfw")
+    points = [landmarks[file.removeprefix("lfw/")] for file in faces.files]
+    quality = np.array([assess_quality(c, p, 1.0).score for c, p in zip(faces.crops, points, strict=True)])
+    rows, columns = np.triu_indices(len(quality), 1)
+    similarities, same = (vectors @ vectors.T)[rows, columns], faces.labels[rows] == faces.labels[columns]
+    threshold = verification.find_threshold(similarities[~same], 1e-3)
+    pair_quality = np.minimum(quality[rows[same]], quality[columns[same]])
+    for rejected in (0.0, 0.1, 0.3):
+        value = measure_miss_after_rejection(similarities[same], pair_quality, threshold, rejected)
+        split = f"genuine pairs of held-out people at FMR 1e-3, the poorest {rejected:.0%} refused by quality"
+        yield f"fnmr_rejecting_{rejected:.0%}".replace("%", "_percent"), value, split, int(same.sum())
 
 
 def describe(config: Config) -> Export:
