@@ -48,6 +48,7 @@ ENV_HEAD = """\
 #RECOGNITION_METRICS_PORT=51055
 # With compose.observability.yaml.
 #PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
 """
 
 

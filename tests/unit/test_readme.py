@@ -76,7 +76,8 @@ def test_compose_files_named_exist() -> None:
 def test_alerts_watch_metrics_that_exist() -> None:
     collectors = [value for value in vars(telemetry).values() if isinstance(value, Counter | Gauge | Histogram)]
     names = {metric.name for collector in collectors for metric in collector.collect()}
-    rules = (ROOT / "observability" / "rules.yml").read_text()
+    files = ("observability/rules.yml", "observability/grafana/convoy.json")
+    rules = "".join((ROOT / file).read_text() for file in files)
     watched = set(re.findall(r"\b(convoy_\w+?)(?:_total|_bucket|_count|_sum)?\{?[^\w]", rules))
     assert len(watched) > 1
     assert watched <= names

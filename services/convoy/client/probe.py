@@ -1,4 +1,4 @@
-"""`python -m convoy.client.probe PORT` ends with 0 if the service on that port of this machine says SERVING, else with 1.
+"""`python -m convoy.client.probe PORT` ends with 0 if the service on that port of this machine says SERVING, else 1.
 
 The healthcheck of containers: it imports next to nothing, so that a busy machine does not take its services for dead.
 """
