@@ -9,6 +9,8 @@ import grpc
 import numpy as np
 from convoy.core.errors import InvalidArgument
 from convoy.core.interceptors import CallInterceptor
+from convoy.core.security.guard import Guard
+from convoy.core.settings import Settings
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 
 DIMENSION = 256
@@ -87,7 +89,7 @@ class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
 @asynccontextmanager
 async def serving(faces: FakeFaces) -> AsyncIterator[str]:
     """The fake on a free port; gives its address."""
-    server = grpc.aio.server(interceptors=[CallInterceptor("faces")])
+    server = grpc.aio.server(interceptors=[CallInterceptor("faces", Guard("faces", Settings()))])
     faces_pb2_grpc.add_FaceServiceServicer_to_server(faces, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

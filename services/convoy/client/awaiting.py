@@ -64,6 +64,7 @@ class AsyncConvoy:
         recognition: str | None = None,
         timeout_s: float | None = None,
         max_message_mb: int | None = None,
+        token: str | None = None,
     ) -> None:
         self._connection: Connection = connection(
             classification=classification,
@@ -73,6 +74,7 @@ class AsyncConvoy:
             recognition=recognition,
             timeout_s=timeout_s,
             max_message_mb=max_message_mb,
+            token=token,
         )
         self._channels: dict[ServiceName, grpc.aio.Channel] = {}
 
@@ -102,7 +104,7 @@ class AsyncConvoy:
         )
         try:
             response: Any = await send(
-                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.metadata
+                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.credentials.metadata()
             )
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
@@ -111,9 +113,7 @@ class AsyncConvoy:
 
     def _channel(self, service: ServiceName) -> grpc.aio.Channel:
         if service not in self._channels:
-            self._channels[service] = grpc.aio.insecure_channel(
-                self._connection.target(service), self._connection.options()
-            )
+            self._channels[service] = self._connection.open_aio(service)
         return self._channels[service]
 
     classify = call(vision.classify)

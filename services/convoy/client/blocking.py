@@ -46,8 +46,9 @@ def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[Convoy, P
 class Convoy:
     """All services of a fleet, each reached when it is first asked. Safe to share between threads.
 
-    Arguments: an address (host:port) for each service, timeout_s for each call with all its tries, max_message_mb;
-    what is not given comes from CONVOY_* variables. Every method may raise the errors of convoy.core.errors.
+    Arguments: an address (host:port) for each service, timeout_s for each call with all its tries, max_message_mb,
+    token; what is not given comes from CONVOY_* variables. TLS is theirs alone: CONVOY_CLIENT_CA, _CERT, _KEY. Every
+    method may raise the errors of convoy.core.errors.
 
         with Convoy() as convoy:
             print(convoy.classify("photo.jpg").best)
@@ -63,6 +64,7 @@ class Convoy:
         recognition: str | None = None,
         timeout_s: float | None = None,
         max_message_mb: int | None = None,
+        token: str | None = None,
     ) -> None:
         self._connection: Connection = connection(
             classification=classification,
@@ -72,6 +74,7 @@ class Convoy:
             recognition=recognition,
             timeout_s=timeout_s,
             max_message_mb=max_message_mb,
+            token=token,
         )
         self._channels: dict[ServiceName, grpc.Channel] = {}
 
@@ -101,7 +104,7 @@ class Convoy:
         )
         try:
             response: Any = send(
-                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.metadata
+                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.credentials.metadata()
             )
         except grpc.RpcError as error:
             address = self._connection.addresses[operation.service]
@@ -110,7 +113,7 @@ class Convoy:
 
     def _channel(self, service: ServiceName) -> grpc.Channel:
         if service not in self._channels:
-            opened = grpc.insecure_channel(self._connection.target(service), self._connection.options())
+            opened = self._connection.open(service)
             if self._channels.setdefault(service, opened) is not opened:
                 opened.close()  # another thread was faster
         return self._channels[service]

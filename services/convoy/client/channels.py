@@ -1,8 +1,12 @@
 """How services are reached: addresses, balancing, retries, limits. Both flavours of client open channels with these."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import grpc
+import grpc.aio
+
+from convoy.client.credentials import Credentials
 from convoy.client.services import ServiceName
 from convoy.core.settings import Settings
 
@@ -34,8 +38,7 @@ class Connection:
     addresses: dict[ServiceName, str]
     timeout_s: float
     max_message_bytes: int
-    metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Goes along with every call; credentials have their place here."""
+    credentials: Credentials
 
     def target(self, service: ServiceName) -> str:
         """The name that gRPC resolves: an address without a scheme is looked up in the DNS."""
@@ -52,7 +55,22 @@ class Connection:
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
+            *self.credentials.options(),
         ]
+
+    def open(self, service: ServiceName) -> grpc.Channel:
+        """A channel for ordinary code."""
+        secret = self.credentials.of_channel()
+        if secret is None:
+            return grpc.insecure_channel(self.target(service), self.options())
+        return grpc.secure_channel(self.target(service), secret, self.options())
+
+    def open_aio(self, service: ServiceName) -> grpc.aio.Channel:
+        """A channel for asyncio."""
+        secret = self.credentials.of_channel()
+        if secret is None:
+            return grpc.aio.insecure_channel(self.target(service), self.options())
+        return grpc.aio.secure_channel(self.target(service), secret, self.options())
 
 
 def connection(
@@ -64,8 +82,9 @@ def connection(
     recognition: str | None = None,
     timeout_s: float | None = None,
     max_message_mb: int | None = None,
+    token: str | None = None,
 ) -> Connection:
-    """Addresses as host:port and limits as given, the rest from CONVOY_* variables."""
+    """Addresses as host:port, limits and token as given, the rest from CONVOY_* variables."""
     settings = Settings()
     return Connection(
         {
@@ -77,4 +96,5 @@ def connection(
         },
         timeout_s or settings.timeout_s,
         (max_message_mb or settings.max_message_mb) << 20,
+        Credentials(settings, token),
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from convoy.client.commands import fleet, gallery, model, person, recognition, vision
+from convoy.client.commands import fleet, gallery, model, person, recognition, token, vision
 
 app = typer.Typer(
     name="convoy",
@@ -18,6 +18,7 @@ for group in (fleet, vision, recognition):
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
 app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
+app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,7 +51,8 @@ def convoy(
 
     Services elsewhere are named by CONVOY_CLASSIFICATION_ADDRESS, CONVOY_DETECTION_ADDRESS,
     CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS and CONVOY_RECOGNITION_ADDRESS (host:port), the time limit of a
-    call by CONVOY_TIMEOUT_S. With --json, one JSON document and nothing else goes to standard output.
+    call by CONVOY_TIMEOUT_S, TLS and token by CONVOY_CLIENT_CA, CONVOY_CLIENT_TOKEN_FILE and their like. With --json,
+    one JSON document and nothing else goes to standard output.
 
     **Exit codes**: 0 yes or done; 1 the answer is no (not the person, nobody known, nothing found with --require); 2
     bad usage or input; 3 a service is away, too slow or full; 4 not allowed; 5 a fault inside a service.

@@ -1,4 +1,4 @@
-"""Around every call: the request's id, errors to statuses, log lines, metrics."""
+"""Around every call: who may make it, the request's id, errors to statuses, log lines, metrics."""
 
 import asyncio
 import time
@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from convoy.core import errors
+from convoy.core.security.callers import ANYBODY, Caller, begin_caller
+from convoy.core.security.guard import Guard
 from convoy.core.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, begin_request, request_id
 from convoy.core.tracing import begin_call, end_call
 from convoy.v1 import common_pb2
@@ -40,10 +42,11 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler of one service."""
+    """Wraps every handler of one service. Health and reflection are answered to anybody."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, guard: Guard) -> None:
         self._service = service
+        self._guard = guard
 
     async def intercept_service(
         self,
@@ -55,17 +58,40 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith(_QUIET):
             return handler
+        try:
+            caller = self._guard.identify(method, handler_call_details.invocation_metadata or ())
+        except errors.ConvoyError as error:
+            return self._refusing(method, error)
         if handler.response_streaming:
-            return self._streaming(handler, method)
-        return self._unary(handler, method)
+            return self._streaming(handler, method, caller)
+        return self._unary(handler, method, caller)
 
-    def _unary(self, handler: Handler, method: str) -> Handler:
+    def _refusing(self, method: str, error: errors.ConvoyError) -> Handler:
+        """A handler that reads nothing of what the caller sends: a stranger's 64 MiB stay on the wire."""
+
+        async def answer(requests: Any, context: Context) -> None:
+            await _Call(self._service, method, context, ANYBODY).fail(error)
+
+        return _typed(grpc.stream_unary_rpc_method_handler(answer))
+
+    def _let_in(self, method: str, request: Any, caller: Caller, context: Context, is_stream: bool) -> Any:
+        """The request, or the stream with each of its messages looked at."""
+        peer = context.peer()
+        self._guard.count(caller, peer)
+        if is_stream:
+            return self._guard.each(method, request, caller, peer)
+        self._guard.admit(method, request, caller)
+        return request
+
+    def _unary(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_unary or handler.stream_unary
 
         async def answer(request: Any, context: Context) -> Any:
-            call = _Call(self._service, method, context)
+            call = _Call(self._service, method, context, caller)
             try:
+                request = self._let_in(method, request, caller, context, handler.request_streaming)
                 response = await inner(request, context)
+                self._guard.hide(response, caller)
             except BaseException as error:
                 await call.fail(error)
             call.finish("OK")
@@ -76,13 +102,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             wrap = grpc.stream_unary_rpc_method_handler
         return _typed(wrap(answer, handler.request_deserializer, handler.response_serializer))
 
-    def _streaming(self, handler: Handler, method: str) -> Handler:
+    def _streaming(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_stream or handler.stream_stream
 
         async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
-            call = _Call(self._service, method, context)
+            call = _Call(self._service, method, context, caller)
             try:
+                request = self._let_in(method, request, caller, context, handler.request_streaming)
                 async for response in inner(request, context):
+                    self._guard.hide(response, caller)
                     yield response
             except BaseException as error:
                 await call.fail(error)
@@ -102,11 +130,13 @@ def _typed(handler: Any) -> Handler:
 class _Call:
     """One call's bookkeeping."""
 
-    def __init__(self, service: str, method: str, context: Context) -> None:
+    def __init__(self, service: str, method: str, context: Context, caller: Caller) -> None:
         self._service = service
         self._method = method.rpartition("/")[2]
         self._context = context
+        self._caller = {"caller": caller.name} if caller.name else {}
         self._started = time.perf_counter()
+        begin_caller(caller)
         metadata = _metadata(context)
         self._span = begin_call(method, metadata)
         self._id = begin_request(metadata.get(REQUEST_ID_KEY, ""))
@@ -119,10 +149,11 @@ class _Call:
         REQUESTS.labels(self._service, self._method, code).inc()
         REQUEST_SECONDS.labels(self._service, self._method).observe(elapsed_s)
         end_call(self._span, code)
+        ms = round(elapsed_s * 1000, 1)
         if code == "INTERNAL":
-            log.error("call", method=self._method, code=code, ms=round(elapsed_s * 1000, 1), **facts)
+            log.error("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
         else:
-            log.info("call", method=self._method, code=code, ms=round(elapsed_s * 1000, 1), **facts)
+            log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
 
     async def fail(self, error: BaseException) -> NoReturn:
         """End the call with the error's status."""

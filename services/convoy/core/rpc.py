@@ -13,6 +13,9 @@ from prometheus_client import start_http_server
 
 from convoy.core.errors import FailedPrecondition
 from convoy.core.interceptors import CallInterceptor
+from convoy.core.security.files import Watched
+from convoy.core.security.guard import Guard
+from convoy.core.security.tls import Pem, server_tls
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
@@ -50,10 +53,14 @@ class Server:
     """One service on one port, with health, reflection and a Prometheus page beside it."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
+        """Raises FailedPrecondition(BAD_TLS, BAD_TOKENS_FILE, BAD_JWKS, NO_FILE)."""
         self._service = service
         self._settings = settings
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(service.name)], options=_options(settings))
+        self._guard = Guard(service.name, settings)
+        self._tls = server_tls(settings)
+        interceptor = CallInterceptor(service.name, self._guard)
+        self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
         self._metrics: WSGIServer | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.port = 0
@@ -83,6 +90,7 @@ class Server:
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
         self._watcher = asyncio.create_task(self._watch())
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
+        self._guard.warn(settings.host)
 
     async def drain(self) -> None:
         """Say NOT_SERVING, finish what is in flight, stop."""
@@ -101,6 +109,8 @@ class Server:
     def _listen(self, port: int) -> int:
         address = f"{self._settings.host}:{port}"
         try:
+            if self._tls is not None:
+                return self._server.add_secure_port(address, _credentials(self._tls))
             return self._server.add_insecure_port(address)
         except RuntimeError:
             raise FailedPrecondition("PORT_IN_USE", f"{address} cannot be listened on; is it in use?") from None
@@ -141,3 +151,21 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 0),
     ]
+
+
+def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:
+    """Credentials that look at their files at every handshake."""
+
+    def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+        assert pem.key is not None and pem.chain is not None  # a server without them speaks plain text
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.chain)], pem.ca)
+
+    used = files.current()
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        before, used = used, files.current()
+        return None if used is before else configuration(used)
+
+    # None for "no change" is what gRPC asks for; its stubs forget it.
+    return grpc.dynamic_ssl_server_credentials(configuration(used), changed, used.ca is not None)  # type: ignore[arg-type]

@@ -60,6 +60,25 @@ class Settings(BaseSettings):
     drain_s: float = Field(default=20.0, ge=0.0)
     """Seconds that requests in flight have to finish after SIGTERM."""
 
+    tls_cert: Path | None = None
+    """TLS: the server's certificate chain (PEM), or a folder with tls.crt and tls.key; read anew on change."""
+    tls_key: Path | None = None
+    """The certificate's private key (PEM), or a folder with tls.key; by default tls.key beside tls.crt."""
+    tls_client_ca: Path | None = None
+    """mTLS: who signs callers' certificates (PEM), or a folder with ca.crt; callers without one are turned away."""
+    tokens_file: Path | None = None
+    """Callers' tokens, hashed, as `convoy token create` writes them; read anew on change. Turns authentication on."""
+    jwks_file: Path | None = None
+    """Public keys (JWKS) of callers' JWTs (RS256, ES256, EdDSA); read anew on change. Turns authentication on."""
+    jwt_issuer: str = ""
+    """Issuer (iss) that a JWT must have; needed with CONVOY_JWKS_FILE."""
+    jwt_audience: str = ""
+    """Audience (aud) that a JWT must name; needed with CONVOY_JWKS_FILE."""
+    rate_limit: float = Field(default=0.0, ge=0.0)
+    """Calls a second that each caller may make, messages of streams counted one by one; 0 for no limit."""
+    rate_limit_burst: int | None = Field(default=None, ge=1)
+    """Calls that a caller may make at once after a rest; by default two seconds' worth."""
+
     log: Literal["console", "json"] = "console"
     """How log lines are written."""
     otlp_endpoint: str = ""
@@ -71,6 +90,8 @@ class Settings(BaseSettings):
     """Where recognition keeps galleries: redis://, rediss:// (TLS) or unix:// URL."""
     redis_password_file: Path | None = None
     """File with the password for Redis; keeps it out of the URL."""
+    template_key_file: Path | None = None
+    """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     classification_address: str = "127.0.0.1:50051"
     """Where the client finds the classification service; a DNS name with several addresses is balanced over."""
     detection_address: str = "127.0.0.1:50052"
@@ -83,6 +104,21 @@ class Settings(BaseSettings):
     """Where the client finds the recognition service."""
     timeout_s: float = Field(default=30.0, gt=0.0)
     """Seconds that the client gives a call, tries and all."""
+
+    client_tls: bool = False
+    """Whether the client, and recognition towards faces, speaks TLS; a CA or a certificate turns it on too."""
+    client_ca: Path | None = None
+    """Who signs the servers' certificates (PEM), or a folder with ca.crt; by default those that gRPC trusts."""
+    client_cert: Path | None = None
+    """mTLS: the client's certificate chain (PEM), or a folder with tls.crt and tls.key."""
+    client_key: Path | None = None
+    """The client certificate's private key (PEM); by default tls.key beside tls.crt."""
+    client_server_name: str = ""
+    """Name that the servers' certificates must carry; by default the host of the address."""
+    client_token: SecretStr = SecretStr("")
+    """Token that the client sends; a file keeps it out of the environment."""
+    client_token_file: Path | None = None
+    """File with the token that the client sends; read anew on change."""
     quality_floor: Share = 0.3
     """Register refuses faces below this quality score, unless the gallery says otherwise."""
     false_positive_identification_rate: float = Field(default=0.01, gt=0.0, le=1.0)

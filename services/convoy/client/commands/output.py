@@ -46,6 +46,8 @@ HINTS = {
     "PERSON_EXISTS": "--add adds the photos to the person on record",
     "SEVERAL_FACES": "--largest takes the largest face",
     "IDENTITY_CONFLICT": "--allow-conflict registers the face though it matches somebody else",
+    "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
+    "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
     "PORT_IN_USE": "another fleet may be running; --ports-from chooses other ports",
     "START_TIMEOUT": "the logs in the data folder say more",
 }

@@ -1,0 +1,1 @@
+"""Who may call what: credentials, scopes, rate limits, TLS. Nothing here knows gRPC."""

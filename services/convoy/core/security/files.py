@@ -1,0 +1,78 @@
+"""Files that may be changed while the process runs: keys, certificates, tokens."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+
+from convoy.core.errors import ConvoyError, FailedPrecondition
+
+log = structlog.get_logger()
+Value = TypeVar("Value")
+Fingerprint = tuple[tuple[int, int, int], ...]
+
+
+class Watched(Generic[Value]):
+    """What `read` makes of some files, made anew once they change.
+
+    The first reading raises what is wrong. Later a bad state is logged once and the last good value stays: a rotation
+    that is half done, or gone wrong, cuts nobody off.
+    """
+
+    def __init__(self, paths: Sequence[Path], read: Callable[[], Value]) -> None:
+        self._paths = tuple(paths)
+        self._read = read
+        self._seen = fingerprint(self._paths)
+        self._value = read()
+
+    def current(self) -> Value:
+        """The value as of the files' present state; costs one stat a file."""
+        try:
+            seen = fingerprint(self._paths)
+            if seen == self._seen:
+                return self._value
+            self._seen = seen
+            self._value = self._read()
+            log.info("read anew", files=[str(path) for path in self._paths])
+        except ConvoyError as error:
+            self._complain(error)
+        return self._value
+
+    def _complain(self, error: ConvoyError) -> None:
+        if error.reason == "NO_FILE":
+            if not self._seen:
+                return
+            self._seen = ()
+        log.error("the last good state stays in use", reason=error.reason, problem=error.message)
+
+
+def fingerprint(paths: Sequence[Path]) -> Fingerprint:
+    """Changes whenever one of the files does. Raises FailedPrecondition(NO_FILE)."""
+    stats = map(_stat, paths)
+    return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+
+def read_file(path: Path) -> bytes:
+    """Its content. Raises FailedPrecondition(NO_FILE)."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _no_file(path, error) from None
+
+
+def in_folder(path: Path, name: str) -> Path:
+    """The path itself, or the file of that name when it is a folder."""
+    return path / name if path.is_dir() else path
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise _no_file(path, error) from None
+
+
+def _no_file(path: Path, error: OSError) -> FailedPrecondition:
+    return FailedPrecondition("NO_FILE", f"{path} cannot be read: {error.strerror}", {"path": path})

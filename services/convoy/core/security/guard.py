@@ -1,0 +1,97 @@
+"""What stands before every call: who is it, may they, are they too fast; and what they may not see in the answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import structlog
+
+from convoy.core.errors import PermissionDenied, ResourceExhausted, Unauthenticated
+from convoy.core.security import scores
+from convoy.core.security.callers import ANYBODY, Caller
+from convoy.core.security.jwts import Jwts
+from convoy.core.security.rates import Rates, host_of
+from convoy.core.security.rules import anybody, rule_of
+from convoy.core.security.scopes import SCORES, allows
+from convoy.core.security.tokens import Tokens
+from convoy.core.settings import Settings
+
+log = structlog.get_logger()
+METADATA_KEY = "authorization"
+SCHEME = "bearer "
+LOOPBACK = {"127.0.0.1", "::1", "[::1]", "localhost"}
+
+
+class Guard:
+    """The guard of one service, by its settings; without tokens and JWKS everybody may do everything."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        """Raises FailedPrecondition(NO_FILE, BAD_TOKENS_FILE, BAD_JWKS)."""
+        jwks = settings.jwks_file
+        self._service = service
+        self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+        self._jwts = Jwts(jwks, settings.jwt_issuer, settings.jwt_audience) if jwks else None
+        self._rates = Rates(settings.rate_limit, settings.rate_limit_burst) if settings.rate_limit else None
+        self.is_open = self._tokens is None and self._jwts is None
+
+    def warn(self, host: str) -> None:
+        """One line in the log when strangers can reach a service that asks nobody who they are."""
+        if self.is_open and host not in LOOPBACK and not host.startswith("unix:"):
+            log.warning("anybody who reaches this address may use it; see docs/security.md", host=host)
+
+    def identify(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
+        """Who calls. Raises Unauthenticated."""
+        if self.is_open or rule_of(method) is anybody:
+            return ANYBODY
+        said = next((value for key, value in metadata if key == METADATA_KEY), "")
+        if not isinstance(said, str) or not said.lower().startswith(SCHEME):
+            raise Unauthenticated("NO_CREDENTIALS", "send a token: authorization: Bearer ...")
+        return self._find(said[len(SCHEME) :].strip())
+
+    def _find(self, token: str) -> Caller:
+        # A JWT has two dots, a token of the file has none.
+        if self._jwts is not None and token.count(".") == 2:
+            return self._jwts.find(token)
+        if self._tokens is not None and (found := self._tokens.find(token)) is not None:
+            return found
+        raise Unauthenticated("BAD_CREDENTIALS", "the token is not good")
+
+    def admit(self, method: str, request: Any, caller: Caller) -> None:
+        """Raise PermissionDenied unless the caller may send that."""
+        if caller.scopes is None:
+            return
+        rule = rule_of(method)
+        if rule is None:
+            raise PermissionDenied("NOT_ALLOWED", "nobody may call this while authentication is on")
+        _need(rule(request, self._service), caller)
+        if scores.chooses_criterion(request):
+            _need(SCORES, caller, "to choose the threshold or the rate of a decision")
+
+    def count(self, caller: Caller, peer: str) -> None:
+        """Count a call. Raises ResourceExhausted(RATE_LIMITED)."""
+        if delay_s := self._take(caller, peer):
+            raise ResourceExhausted("RATE_LIMITED", f"too many calls; one more may come in {delay_s:.2g} s", delay_s)
+
+    async def each(self, method: str, requests: AsyncIterator[Any], caller: Caller, peer: str) -> AsyncIterator[Any]:
+        """The messages of a stream, each admitted like a call; one that comes too fast is read later."""
+        is_first = True
+        async for request in requests:
+            while not is_first and (delay_s := self._take(caller, peer)):
+                await asyncio.sleep(delay_s)
+            is_first = False
+            self.admit(method, request, caller)
+            yield request
+
+    def hide(self, response: Any, caller: Caller) -> None:
+        """Take out of an answer what the caller has no scope for."""
+        if caller.scopes is not None and SCORES not in caller.scopes and scores.has_scores(response.DESCRIPTOR):
+            scores.hide(response)
+
+    def _take(self, caller: Caller, peer: str) -> float:
+        return 0.0 if self._rates is None else self._rates.take(f"name:{caller.name}" if caller.name else host_of(peer))
+
+
+def _need(scope: str, caller: Caller, what_for: str = "for this call") -> None:
+    if scope and not allows(caller.scopes or (), scope):
+        facts = {"scope": scope, "caller": caller.name}
+        raise PermissionDenied("SCOPE_MISSING", f"{caller.name} needs the scope {scope} {what_for}", facts)

@@ -1,0 +1,94 @@
+"""JSON Web Tokens (RFC 7519) of an identity provider, by the keys of a JWKS file (RFC 7517).
+
+The name is `sub`; scopes are the words of `scope` (RFC 8693), or the list `scopes`; words that are no scope of Convoy
+are passed over, since providers add their own. Signatures are RS256, ES256 or EdDSA: by public keys alone, so that who
+can check a token cannot make one.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from convoy.core.errors import FailedPrecondition, Unauthenticated
+from convoy.core.security.callers import Caller
+from convoy.core.security.files import Watched, read_file
+from convoy.core.security.scopes import is_scope
+
+ALGORITHMS = {"RS256", "ES256", "EdDSA"}
+LEEWAY_S = 30
+MAX_NAME = 128
+_CLAIMS = ["exp", "iss", "aud", "sub"]
+
+
+class Jwts:
+    """Checks tokens of one issuer for one audience."""
+
+    def __init__(self, path: Path, issuer: str, audience: str) -> None:
+        if not issuer or not audience:
+            message = "CONVOY_JWKS_FILE needs CONVOY_JWT_ISSUER and CONVOY_JWT_AUDIENCE beside it"
+            raise FailedPrecondition("BAD_JWKS", message)
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = Watched([path], lambda: read_keys(read_file(path)))
+
+    def find(self, token: str) -> Caller:
+        """Whose token it is. Raises Unauthenticated(TOKEN_EXPIRED, BAD_CREDENTIALS)."""
+        try:
+            claims = self._claims(token)
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("TOKEN_EXPIRED", "the token has expired; ask its issuer for another") from None
+        except jwt.PyJWTError as error:
+            raise _refused(type(error).__name__) from None
+        name = claims["sub"]
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+            raise _refused("sub is no name")
+        return Caller(name, _scopes(claims))
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        keys, key_id = self._keys.current(), jwt.get_unverified_header(token).get("kid")
+        # A token without a key id is taken where only one key can be meant.
+        key = keys.get(key_id) if key_id else next(iter(keys.values())) if len(keys) == 1 else None
+        if key is None:
+            raise jwt.InvalidKeyError
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[str(key.algorithm_name)],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=LEEWAY_S,
+            options={"require": _CLAIMS},
+        )
+
+
+def read_keys(content: bytes) -> dict[str, jwt.PyJWK]:
+    """The keys of a JWKS document that Convoy can use, by key id. Raises FailedPrecondition(BAD_JWKS)."""
+    try:
+        found = [key for one in json.loads(content)["keys"] if (key := _read_key(one)) is not None]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"the JWKS file is no set of keys that can be read ({type(error).__name__})"
+        raise FailedPrecondition("BAD_JWKS", message) from None
+    if not found:
+        raise FailedPrecondition("BAD_JWKS", f"the JWKS file has no public key for {', '.join(sorted(ALGORITHMS))}")
+    return {key.key_id or "": key for key in found}
+
+
+def _read_key(document: dict[str, Any]) -> jwt.PyJWK | None:
+    """None for keys of other kinds and uses: providers publish them side by side."""
+    try:
+        key = jwt.PyJWK.from_dict(document)
+    except jwt.PyJWTError:
+        return None
+    return key if key.algorithm_name in ALGORITHMS and (key.public_key_use or "sig") == "sig" else None
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+    said = claims.get("scope", claims.get("scopes", ()))
+    words = said.split() if isinstance(said, str) else said if isinstance(said, list) else ()
+    return frozenset(word for word in words if isinstance(word, str) and is_scope(word))
+
+
+def _refused(why: str) -> Unauthenticated:
+    return Unauthenticated("BAD_CREDENTIALS", "the token is not good", {"problem": why})

@@ -1,0 +1,53 @@
+"""Rate limits: a token bucket for each caller."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MOST_BUCKETS = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    calls: float
+    filled_at: float
+
+
+class Rates:
+    """Each caller may make `per_s` calls a second, and `burst` at once after a rest."""
+
+    def __init__(self, per_s: float, burst: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s = per_s
+        self._burst = float(burst or max(1, math.ceil(2 * per_s)))
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, caller: str) -> float:
+        """Count a call; 0 if it may be made, else the seconds until it may."""
+        now = self._clock()
+        bucket = self._buckets.get(caller) or self._new(caller, now)
+        bucket.calls = min(self._burst, bucket.calls + (now - bucket.filled_at) * self._per_s)
+        bucket.filled_at = now
+        if bucket.calls < 1:
+            return (1 - bucket.calls) / self._per_s
+        bucket.calls -= 1
+        return 0.0
+
+    def _new(self, caller: str, now: float) -> _Bucket:
+        if len(self._buckets) >= MOST_BUCKETS:
+            self._forget_rested(now)
+        bucket = self._buckets[caller] = _Bucket(self._burst, now)
+        return bucket
+
+    def _forget_rested(self, now: float) -> None:
+        """A full bucket is as good as none; if that is not enough, the oldest go: memory is bounded."""
+        rest_s = self._burst / self._per_s
+        self._buckets = {who: b for who, b in self._buckets.items() if now - b.filled_at < rest_s}
+        for caller in sorted(self._buckets, key=lambda who: self._buckets[who].filled_at)[: -MOST_BUCKETS // 2]:
+            del self._buckets[caller]
+
+
+def host_of(peer: str) -> str:
+    """gRPC's name of a peer without the port: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
+    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer

@@ -1,0 +1,37 @@
+"""Scopes: what a caller may do, as short words.
+
+classification  detection  segmentation  faces     the calls of that service, its tensor door too
+models:admin                                       load and unload models
+gallery:<name or *>:read|write|admin               the gallery's people; write includes read, admin includes both
+scores                                             see similarities, and choose the threshold of a decision
+"""
+
+import re
+from collections.abc import Iterable
+
+SERVICES = ("classification", "detection", "segmentation", "faces")
+MODELS_ADMIN = "models:admin"
+SCORES = "scores"
+LEVELS = ("read", "write", "admin")
+_PLAIN = {*SERVICES, MODELS_ADMIN, SCORES}
+_GALLERY = re.compile(rf"gallery:(\*|[a-z0-9_-]{{1,64}}):({'|'.join(LEVELS)})")
+
+
+def is_scope(text: str) -> bool:
+    """Whether it is one of the words above."""
+    return text in _PLAIN or _GALLERY.fullmatch(text) is not None
+
+
+def gallery_scope(gallery: str, level: str) -> str:
+    """The scope for one gallery, or for all of them by *."""
+    return f"gallery:{gallery}:{level}"
+
+
+def allows(granted: Iterable[str], needed: str) -> bool:
+    """Whether the granted scopes include the needed one. No name of a gallery, however odd, passes for another."""
+    granted = frozenset(granted)
+    if not needed.startswith("gallery:"):
+        return needed in granted
+    gallery, _, level = needed.removeprefix("gallery:").rpartition(":")
+    levels = LEVELS[LEVELS.index(level) :]
+    return any(gallery_scope(name, higher) in granted for name in {gallery, "*"} for higher in levels)

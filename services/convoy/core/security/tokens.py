@@ -1,0 +1,99 @@
+"""Static tokens, kept as hashes. A line of the file is a name, the token's SHA-256 and scopes:
+
+    door-camera sha256:9f86d081884c7d65... faces gallery:staff:read
+
+A token is 256 random bits, so one round of SHA-256 hides it as well as a slow hash would. Two lines may have one name:
+that is how a token is replaced without a gap.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.security.callers import Caller
+from convoy.core.security.files import Watched, read_file
+from convoy.core.security.scopes import is_scope
+
+PREFIX = "convoy_"
+_NAME = re.compile(r"[\w.@:/-]{1,128}", re.ASCII)
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: a caller and the SHA-256 of their token."""
+
+    caller: Caller
+    sha256: str
+
+
+def make_token() -> str:
+    """A new token; its prefix lets scanners for leaked secrets find it."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def write_line(name: str, token: str, scopes: Sequence[str]) -> str:
+    """The line of the file for a token. Raises InvalidArgument(BAD_ARGUMENT) for a bad name or scope."""
+    if not _NAME.fullmatch(name):
+        raise InvalidArgument("BAD_ARGUMENT", f"{name!r} is no name: 1 to 128 letters, digits or ._-@:/")
+    if unknown := [scope for scope in scopes if not is_scope(scope)]:
+        raise InvalidArgument("BAD_ARGUMENT", f"{unknown[0]!r} is no scope; docs/security.md lists them")
+    return " ".join((name, f"sha256:{_sha256(token)}", *scopes))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that only its owner may read if it is new; a last line without its end gets it first."""
+    with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.seek(0)
+        content = file.read()
+        start = "\n" if content and not content.endswith(b"\n") else ""
+        file.write(f"{start}{line}\n".encode())
+
+
+class Tokens:
+    """The callers of a tokens file."""
+
+    def __init__(self, path: Path) -> None:
+        self._entries = Watched([path], lambda: read_tokens(read_file(path)))
+
+    def find(self, token: str) -> Caller | None:
+        """Whose token it is. Every line is compared, each in constant time."""
+        presented, found = _sha256(token), None
+        for entry in self._entries.current():
+            if hmac.compare_digest(entry.sha256, presented):
+                found = entry.caller
+        return found
+
+
+def read_tokens(content: bytes) -> tuple[Entry, ...]:
+    """The entries of a file; empty lines and # comments are skipped. Raises FailedPrecondition(BAD_TOKENS_FILE)."""
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError:
+        raise FailedPrecondition("BAD_TOKENS_FILE", "the tokens file is not UTF-8 text") from None
+    wanted = ((number, line.split()) for number, line in enumerate(lines, 1))
+    return tuple(_read(number, words) for number, words in wanted if words and not words[0].startswith("#"))
+
+
+def _read(number: int, words: list[str]) -> Entry:
+    """One line. What is wrong is told without its words: somebody may have put the token itself there."""
+    name, digest, scopes = words[0], _DIGEST.fullmatch("".join(words[1:2])), words[2:]
+    if not _NAME.fullmatch(name):
+        problem = "the first word is no name (1 to 128 letters, digits or ._-@:/)"
+    elif digest is None:
+        problem = "the second word is not sha256: with 64 hexadecimal digits"
+    elif not scopes or not all(map(is_scope, scopes)):
+        problem = "after the hash come one scope or several, and one of these words is none"
+    else:
+        return Entry(Caller(name, frozenset(scopes)), digest[1])
+    raise FailedPrecondition("BAD_TOKENS_FILE", f"line {number} of the tokens file: {problem}")
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
