@@ -1,0 +1,74 @@
+"""Load on a gRPC method: a closed loop for throughput, an open one for latency.
+
+The open loop sends at times that were fixed beforehand and measures from those times, whether or not earlier calls are
+answered: a slow server cannot make its callers wait politely and so hide how slow it is (coordinated omission).
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+
+Method = grpc.aio.UnaryUnaryMultiCallable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One call: seconds from when it was due, and its status."""
+
+    latency_s: float
+    code: str
+
+
+def method(channel: grpc.aio.Channel, path: str) -> Method:
+    """A call that takes and gives serialized messages, so that the load generator spends little of the cores."""
+    return channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
+
+
+def open_channel(port: int) -> grpc.aio.Channel:
+    """A channel of its own connection to a server on this machine."""
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
+
+
+async def closed_loop(call: Method, request: bytes, callers: int, seconds: float) -> list[Answer]:
+    """`callers` callers, each sending its next call when the last is answered, for so long."""
+    end = time.perf_counter() + seconds
+    answers: list[Answer] = []
+
+    async def caller() -> None:
+        while time.perf_counter() < end:
+            answers.append(await _timed(call, request, time.perf_counter(), None))
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return answers
+
+
+async def open_loop(call: Method, request: bytes, rate: float, seconds: float, timeout_s: float) -> list[Answer]:
+    """Calls at `rate` a second, at exponentially distributed distances (seed 0), each with a deadline."""
+    distances = np.random.default_rng(0).exponential(1 / rate, max(1, int(rate * seconds)))
+    due = time.perf_counter() + np.cumsum(distances)
+    tasks = []
+    for moment in due:
+        if (wait_s := moment - time.perf_counter()) > 0:
+            await asyncio.sleep(wait_s)
+        tasks.append(asyncio.create_task(_timed(call, request, float(moment), timeout_s)))
+    return list(await asyncio.gather(*tasks))
+
+
+def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
+    """p50, p90, p99 and the worst, in milliseconds."""
+    if not latencies_s:
+        return {}
+    values = np.percentile(latencies_s, [50, 90, 99, 100]) * 1000
+    return dict(zip(("p50_ms", "p90_ms", "p99_ms", "max_ms"), np.round(values, 2).tolist(), strict=True))
+
+
+async def _timed(call: Method, request: bytes, due: float, timeout_s: float | None) -> Answer:
+    try:
+        await call(request, timeout=timeout_s)
+    except grpc.aio.AioRpcError as error:
+        return Answer(time.perf_counter() - due, error.code().name)
+    return Answer(time.perf_counter() - due, "OK")
