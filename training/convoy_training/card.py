@@ -55,10 +55,13 @@ Data: {"; ".join(manifest.training.data)}.
 """
 
 
-def write_table(models: Path) -> Path:
-    """Writes README.md over a folder of models: one line for each version."""
-    folders = sorted(path.parent for path in models.glob("*/*/manifest.json"))
-    rows = [_row(load_manifest(folder), folder) for folder in folders]
+def write_table(models: Path, recipes: Path) -> Path:
+    """Writes README.md over a folder of models, one line for each version, and every model's card anew."""
+    rows = []
+    for folder in sorted(path.parent for path in models.glob("*/*/manifest.json")):
+        manifest = load_manifest(folder)
+        write_card(manifest, recipes / f"{manifest.name}.md", folder)
+        rows.append(_row(manifest, folder))
     page = models / "README.md"
     page.write_text(HEAD + "".join(rows))
     return page

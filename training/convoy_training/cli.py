@@ -21,7 +21,7 @@ from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
 from convoy_training.loop import fit as fit_model
 from convoy_training.models.zoo import find_architecture
-from convoy_training.publishing import publish_model
+from convoy_training.publishing import RECIPES, publish_model
 from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
 
 app = typer.Typer(
@@ -90,8 +90,8 @@ def calibrate(
 def table(
     models: Annotated[Path, typer.Argument(help="The folder of published models.")] = Path("exported_models"),
 ) -> None:
-    """Write the table of published models, README.md, from their manifests."""
-    typer.echo(f"wrote {write_table(models)}")
+    """Write the table of published models and their cards, README.md, from the manifests."""
+    typer.echo(f"wrote {write_table(models, RECIPES)}")
 
 
 @app.command()

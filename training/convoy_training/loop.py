@@ -143,7 +143,7 @@ def _numbers(parts: Any) -> dict[str, float]:
 
 def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
     recipe_file = run / "recipe.yaml"
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False)
+    resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     if resume:
         if recipe_file.exists() and recipe_file.read_text() != resolved:
             raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")

@@ -1,8 +1,10 @@
-"""Image classification: CIFAR-10, a whitened residual network, cross-entropy, top-1 accuracy."""
+"""Image classification: one label a picture, cross-entropy, top-1 accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,20 +17,37 @@ from torch.nn import functional
 
 from convoy_training import recipe
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
-from convoy_training.data import cifar
+from convoy_training.data import cifar, image_folder
+from convoy_training.data.archive import open_archive
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.whitened_resnet import WhitenedResNet
+from convoy_training.models.zoo import find_architecture
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.transfer import freeze, load_weights
 
-MEAN = (0.4914, 0.4822, 0.4465)
-DEVIATION = (0.2470, 0.2435, 0.2616)
+AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
+
+
+class Source(recipe.Strict):
+    """Where the pictures come from: CIFAR-10, or a folder or tar with train/<class>/ and val/<class>/."""
+
+    format: Literal["cifar10", "image_folder"] = "cifar10"
+    path: str = cifar.ARCHIVE
+    title: str = Field("CIFAR-10", description="what the manifest calls it")
 
 
 class Config(recipe.Config):
     """The fields of a classification recipe."""
 
-    widths: tuple[int, ...] = (32, 128, 256)
+    data: Source = Source()
+    architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
+    input_size: int = Field(32, gt=0, description="pixels, both sides")
+    mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
+    deviation: tuple[float, float, float] = (0.2470, 0.2435, 0.2616)
+    widths: tuple[int, ...] = Field((32, 128, 256), description="of the whitened-resnet")
     refinements: tuple[int, ...] = (1, 2, 2)
+    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
+    trainable: list[str] = Field([], description="parts to train, e.g. [fc] or [layer4, fc]; empty = all")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
@@ -58,68 +77,91 @@ class Batches:
 
 
 class Graph(nn.Module):
-    """uint8 RGB [N,32,32,3] -> probabilities [N,C]."""
+    """uint8 RGB [N,H,W,3] -> probabilities [N,C]."""
 
-    def __init__(self, model: nn.Module, mirror_average: bool) -> None:
+    def __init__(self, model: nn.Module, config: Config) -> None:
         super().__init__()
         self.model = model
-        self.mirror_average = mirror_average
+        self.config = config
 
     def forward(self, images: Tensor) -> Tensor:
-        x = normalise(images)
+        x = normalise(images, self.config)
         logits = self.model(x)
-        if self.mirror_average:
+        if self.config.mirror_average:
             logits = (logits + self.model(x.flip(3))) / 2
         return logits.softmax(dim=1)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """uint8 RGB [N,H,W,3] -> float [N,3,H,W] of zero mean and unit variance over CIFAR-10."""
-    mean, deviation = torch.tensor(MEAN), torch.tensor(DEVIATION)
+def normalise(images: Tensor, config: Config) -> Tensor:
+    """uint8 RGB [N,H,W,3] -> float [N,3,H,W] of zero mean and unit variance."""
+    mean, deviation = torch.tensor(config.mean), torch.tensor(config.deviation)
     pixels = (images.float() / 255 - mean.to(images.device)) / deviation.to(images.device)
     return pixels.permute(0, 3, 1, 2)
 
 
+def load_split(config: Config, split: str) -> cifar.Split:
+    """Reads and checks one split in the recipe's format."""
+    if config.data.format == "cifar10":
+        return cifar.load_split(split)
+    return image_folder.load_split(config.data.path, split, config.input_size)
+
+
 def build_model(config: Config) -> nn.Module:
-    split = cifar.load_split("train")
-    model = WhitenedResNet(len(split.classes), config.widths, config.refinements)
-    model.set_whitening(normalise(torch.from_numpy(split.images[:5000])))
+    split = load_split(config, "train")
+    if config.architecture == "whitened-resnet":
+        model: nn.Module = WhitenedResNet(len(split.classes), config.widths, config.refinements)
+        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))  # type: ignore[operator]
+    else:
+        model = find_architecture(config.architecture).build(classes=len(split.classes))
+    if config.init:
+        load_weights(model, config.init)
+    freeze(model, config.trainable)
     return model
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(cifar.load_split("train"), config), cifar.digest())
+    digest = cifar.digest() if config.data.format == "cifar10" else open_archive(config.data.path).digest
+    return Data(Batches(load_split(config, "train"), config), digest)
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, labels = batch
-    logits = model(normalise(images))
+    logits, *hints = as_tuple(model(normalise(images, config)))
     loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    for hint in hints:
+        loss = loss + AUXILIARY_WEIGHT * functional.cross_entropy(hint, labels)
     return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
 
 
+def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """One head or, in training, several."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    return Graph(model, config.mirror_average)
+    return Graph(model, config)
 
 
 def example_images(config: Config) -> Images:
-    return cifar.load_split("validation").images[:64]
+    return load_split(config, "validation").images[:64]
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = cifar.load_split(split), describe(config).preview()
+    data, manifest = load_split(config, split), describe(config).preview()
     first: list[int] = []
     for images in np.array_split(data.images, max(1, len(data.images) // 250)):
-        outputs = predict(np.stack([task.prepare(Picture(image, 32, 32), manifest) for image in images]))
+        pictures = [Picture(image, config.input_size, config.input_size) for image in images]
+        outputs = predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))
         first += [task.interpret({"probabilities": row}, manifest)[0].index for row in outputs["probabilities"]]
     right, n = int(np.sum(first == data.labels)), len(data.labels)
-    return [Metric("top1_accuracy", right / n, "CIFAR-10", split, n, measure_interval(right, n))]
+    return [Metric("top1_accuracy", right / n, config.data.title, split, n, measure_interval(right, n))]
 
 
 def describe(config: Config) -> Export:
-    manifest = {"architecture": "whitened-resnet", "input": InputSpec(height=32, width=32, resize="center_crop"),
-                "labels": list(cifar.load_split("validation").classes)}  # fmt: skip
+    data, size = load_split(config, "train"), config.input_size
+    spec = InputSpec(height=size, width=size, resize="center_crop")
+    manifest = {"architecture": config.architecture, "input": spec, "labels": list(data.classes)}
     return Export(
-        outputs=("probabilities",), manifest=manifest, tolerance=1e-4,
-        data=("CIFAR-10, 45,000 training images",), data_terms=config.licence,
+        outputs=("probabilities",), manifest=manifest, tolerance=1e-4, data_terms=config.licence,
+        data=(f"{config.data.title}, {len(data.labels):,} training images",),
     )  # fmt: skip

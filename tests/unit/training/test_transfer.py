@@ -1,0 +1,98 @@
+"""Own pictures, published weights, chosen parts."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from convoy_training.data import image_folder
+from convoy_training.data.archive import open_archive
+from convoy_training.errors import CheckpointError, LabelError, RecipeError
+from convoy_training.loop import fit
+from convoy_training.models.googlenet import GoogLeNet
+from convoy_training.models.resnet import ResNet
+from convoy_training.recipe import resolve_recipe
+from convoy_training.transfer import find_head, freeze, load_weights
+from torch import nn
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Twelve red and twelve blue pictures of several sizes."""
+    random = np.random.default_rng(0)
+    for channel, name in ((0, "blue"), (2, "red")):
+        for number in range(12):
+            image = random.integers(0, 90, (40 + number, 50, 3)).astype(np.uint8)
+            image[..., channel] += 150
+            folder = tmp_path / "pictures" / ("val" if number >= 8 else "train") / name
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{number}.png"), image)
+    return tmp_path / "pictures"
+
+
+def fields(pictures: Path, **changes: object) -> dict[str, object]:
+    source = {"format": "image_folder", "path": str(pictures), "title": "colours"}
+    optimizer = {"lr": 0.02, "weight_decay": 0.0}
+    return {"name": "colours", "task": "classification", "epochs": 3, "batch_size": 8, "input_size": 32, "data": source,
+            "architecture": "cifar-resnet20", "optimizer": optimizer, **changes}  # fmt: skip
+
+
+def test_own_pictures_train_a_chosen_network(pictures: Path, tmp_path: Path) -> None:
+    recipe, config = resolve_recipe(fields(pictures), "test")
+    fit(recipe, config, tmp_path / "run")
+    assert '"value": 1.0' in (tmp_path / "run" / "metrics.json").read_text()
+    assert recipe.describe(config).manifest["labels"] == ["blue", "red"]
+
+
+def test_only_the_chosen_parts_learn(pictures: Path, tmp_path: Path) -> None:
+    start = torch.nn.Module.state_dict(ResNet(18, classes=5))
+    torch.save(start, tmp_path / "weights.pth")
+    changes = {"architecture": "resnet18", "init": str(tmp_path / "weights.pth"), "trainable": ["fc"], "epochs": 1}
+    recipe, config = resolve_recipe(fields(pictures, **changes), "test")
+    trained = fit(recipe, config, tmp_path / "run").state_dict()
+    assert trained["fc.weight"].shape == (2, 512)
+    for name, value in start.items():
+        if not name.startswith("fc."):
+            assert torch.equal(trained[name], value), name
+
+
+def test_a_folder_without_what_it_needs_is_refused(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "train" / "red" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(LabelError, match=r"train/red/0\.png: .*not a JPEG, PNG or WebP"):
+        image_folder.load_split(str(pictures), "train", 32)
+    for file in (pictures / "val" / "red").iterdir():
+        file.unlink()
+    open_archive.cache_clear()
+    with pytest.raises(LabelError, match="val/red: the class has no pictures"):
+        image_folder.load_split(str(pictures), "validation", 31)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(LabelError, match="train: two classes at least are needed"):
+        image_folder.load_split(str(tmp_path / "nothing"), "train", 32)
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "w.pth"
+    torch.save(nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3)).state_dict(), file)
+    with pytest.raises(CheckpointError, match=r"0\.bias is \(5,\), not \(4,\)"):
+        load_weights(small(), file)
+    torch.save(nn.Linear(3, 3).state_dict(), file)
+    with pytest.raises(CheckpointError, match="another architecture: it has no 0"):
+        load_weights(small(), file)
+    file.write_bytes(b"not weights")
+    with pytest.raises(CheckpointError, match=r"w\.pth is not a state dict"):
+        load_weights(small(), file)
+
+
+def test_a_part_that_does_not_exist_is_named() -> None:
+    with pytest.raises(RecipeError, match="no part 'fc'; its parts are 0, 1, 2, 3"):
+        freeze(small(), ["fc"])
+
+
+def test_the_head_is_the_last_layer_not_an_auxiliary_one() -> None:
+    with torch.device("meta"):
+        assert find_head(GoogLeNet()) == "fc"
