@@ -159,9 +159,7 @@ async def test_half_set_tls_stops_the_start(
             pass
 
 
-def test_a_key_without_its_certificate_stops_the_client(
-    certificates: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_without_its_certificate_stops_the_client(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVOY_CLIENT_KEY", str(certificates / "tls.key"))
     with pytest.raises(ConvoyError, match="CONVOY_CLIENT_KEY is set without CONVOY_CLIENT_CERT"):
         Convoy()
