@@ -1,9 +1,6 @@
 """convoy up, serve, health, demo: Convoy itself on this machine."""
 
-import os
 import signal
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -63,18 +60,13 @@ def up(
         typer.echo("everything has been drained and stopped", err=True)
 
 
-def serve(
-    service: ServiceName,
-    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
-) -> None:
+def serve(service: ServiceName) -> None:
     """Run one service until SIGTERM or Ctrl-C, configured by CONVOY_* variables alone.
 
     Example: **CONVOY_PORT=50061 convoy serve faces**
     """
     from convoy.server import run
 
-    if until_stdin_ends:
-        threading.Thread(target=_stop_when_stdin_ends, daemon=True).start()
     run(service)
 
 
@@ -131,9 +123,3 @@ def _show_addresses(addresses: Any, data: Path, as_json: bool) -> None:
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _stop_when_stdin_ends() -> None:
-    """Drain this service when its parent is gone, however it went."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,10 +1,11 @@
-"""convoy model: the models in a repository, or inside a running service."""
+"""convoy model: the models in a repository, or inside a running service; import is in model_import.py."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.client.commands.model_import import import_graph
 from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
 from convoy.client.services import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
@@ -12,9 +13,10 @@ from convoy.core.errors import ConvoyError, NotFound
 if TYPE_CHECKING:
     from convoy.core.manifest import Metric
 
-app = typer.Typer(no_args_is_help=True, help="List models, and check that they keep the contract.")
+app = typer.Typer(no_args_is_help=True, help="List models, check that they keep the contract, import others.")
 Folder = Annotated[Path, typer.Argument(help="Folder of the model repository.")]
 DEFAULT_FOLDER = Path("exported_models")
+app.command("import")(politely(import_graph))
 
 
 @app.command("list")

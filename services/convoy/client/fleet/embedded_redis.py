@@ -11,8 +11,6 @@ from pathlib import Path
 from convoy.client.fleet.process import Process
 from convoy.core.errors import FailedPrecondition, Unavailable
 
-# Runs a command that knows nothing of us; when our standard input ends, it gets SIGTERM.
-UNTIL_STDIN_ENDS = 'exec 3<&0; "$@" 3<&- & child=$!; { cat <&3 >/dev/null; kill "$child"; } & wait "$child"'
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
 
@@ -34,16 +32,9 @@ class EmbeddedRedis:
 
     def _start(self, folder: Path, log_path: Path) -> Process:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [
-            str(find_redis_server()),
-            "--port",
-            "0",
-            "--unixsocket",
-            str(self._socket),
-            "--unixsocketperm",
-            "700",
-        ]
-        command += ["--dir", str(folder.resolve()), "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        command = [str(find_redis_server()), "--port", "0"]
+        command += ["--unixsocket", str(self._socket), "--unixsocketperm", "700", "--dir", str(folder.resolve())]
+        command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         with (folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -121,7 +121,7 @@ class Fleet:
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,
         }
-        command = [sys.executable, "-m", "convoy.client", "serve", service, "--until-stdin-ends"]
+        command = [sys.executable, "-m", "convoy.client", "serve", service]
         return Process(service, command, self.data / "logs" / f"{service}.log", environment)
 
     def _wait_until_serving(self, convoy: Convoy, service: ServiceName) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +15,8 @@ LOG_TAIL = 5
 class Process:
     """A command that runs until it is stopped. Its output goes to `log_path`.
 
-    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when. Its standard input
-    is a pipe, and the end of that asks it to stop: so it stops too when we are killed.
+    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when. It is on
+    a leash: the end of its standard input asks it to stop, so that it stops too when we are killed.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Process:
         with log_path.open("ab") as log:
             self._offset = log.tell()
             self._popen = subprocess.Popen(
-                command,
+                [sys.executable, "-m", "convoy.client.leash", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

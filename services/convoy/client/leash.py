@@ -1,0 +1,25 @@
+"""`python -m convoy.client.leash COMMAND...` runs a command until standard input ends, then sends it SIGTERM.
+
+So a child process stops when its parent closes the pipe, and also when the parent was killed and could not.
+"""
+
+import subprocess
+import sys
+import threading
+
+
+def main(command: list[str]) -> int:
+    """Run it; gives its exit status."""
+    # Open files are passed on: one of them may be a lock that the command is to hold.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
+    threading.Thread(target=_stop_when_stdin_ends, args=(child,), daemon=True).start()
+    return child.wait()
+
+
+def _stop_when_stdin_ends(child: "subprocess.Popen[bytes]") -> None:
+    sys.stdin.buffer.read()
+    child.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

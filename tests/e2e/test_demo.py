@@ -1,0 +1,40 @@
+"""The demo as a user runs it, on the published models: both stories, judged by itself and by what it leaves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "convoy.client", "demo", "--out", str(out), *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
+
+
+def check_pictures(out: Path, at_least: int) -> None:
+    scenes = sorted(path for path in out.glob("*.png") if path.name != "story.png")
+    assert len(scenes) >= at_least
+    assert all(cv2.imread(str(path)) is not None for path in scenes)
+    overview = cv2.imread(str(out / "story.png"))
+    assert overview is not None and overview.shape[1] > 1_600
+
+
+@pytest.mark.slow
+def test_the_story_of_packaged_photographs(tmp_path: Path) -> None:
+    done = run_demo(tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "altered renditions" in done.stdout
+    assert "10 of 10 answers were right" in done.stdout
+    check_pictures(tmp_path / "out", 8)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_story_of_ones_own_photographs(tmp_path: Path, data: Path) -> None:
+    done = run_demo(tmp_path / "out", "--photos", str(data / "samples" / "people"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_pictures(tmp_path / "out", 16)

@@ -1,0 +1,213 @@
+"""The command `convoy` as scripts use it: JSON on standard output, sentences on standard error, exit codes."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from convoy.client.fleet import Fleet, free_ports
+
+from tests.tiny_pictures import encode, group, plain, portrait, with_box
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(fleet: Fleet) -> Run:
+    """Runs `convoy` against the fleet."""
+    addresses = {f"CONVOY_{service.upper()}_ADDRESS": address for service, address in fleet.addresses.items()}
+
+    def command(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "convoy.client", *map(str, words)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=os.environ | addresses | (env or {}),
+        )
+
+    return command
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a picture and gives its path."""
+
+    def write(name: str, image: Any) -> Path:
+        path = tmp_path / name
+        path.write_bytes(image if isinstance(image, bytes) else encode(image))
+        return path
+
+    return write
+
+
+def document(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
+    """The one JSON document that a command printed."""
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_classify(run: Run, photo: Callable[..., Path]) -> None:
+    red, green = photo("red.png", plain((220, 9, 9))), photo("green.png", plain((9, 220, 9)))
+    answers = document(run("classify", red, green, "--top", 1, "--json"))
+    assert [one["photo"] for one in answers] == [str(red), str(green)]
+    assert [one["answer"]["labels"][0]["name"] for one in answers] == ["red", "green"]
+
+
+def test_a_bad_photo_does_not_keep_the_others_from_being_answered(run: Run, photo: Callable[..., Path]) -> None:
+    done = run("classify", photo("bad.png", b"hello"), photo("red.png", plain((220, 9, 9))), "--json")
+    bad, good = document(done, 2)
+    assert bad["error"]["reason"] == "NOT_AN_IMAGE"
+    assert good["answer"]["labels"][0]["name"] == "red"
+    assert "bad.png" in done.stderr and "NOT_AN_IMAGE" in done.stderr
+
+
+def test_detect_draws_and_says_no_when_nothing_is_required_and_found(
+    run: Run, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    boxed, empty = photo("boxed.png", with_box((20, 30, 60, 70))), photo("empty.png", plain())
+    out = tmp_path / "out.png"
+    (answer,) = document(run("detect", boxed, "--draw", out, "--json"))
+    assert answer["answer"]["detections"][0]["label"] == "bright"
+    assert cv2.imread(str(out)).shape == (120, 160, 3)
+    assert run("detect", empty).returncode == 0
+    assert run("detect", empty, "--require").returncode == 1
+
+
+def test_segment_writes_the_mask(run: Run, photo: Callable[..., Path], tmp_path: Path) -> None:
+    mask, overlays = tmp_path / "mask.png", tmp_path / "overlays"
+    half = photo("half.png", with_box((0, 0, 80, 120)))
+    document(run("segment", half, "--mask", mask, "--json"))
+    assert set(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED).ravel()) == {0, 1}
+    assert run("segment", half, photo("dark.png", plain()), "--draw", overlays).returncode == 0
+    assert sorted(path.name for path in overlays.iterdir()) == ["dark.png", "half.png"]
+
+
+def test_faces_with_embeddings(run: Run, photo: Callable[..., Path]) -> None:
+    (answer,) = document(run("faces", photo("two.png", group([1, 2])), "--embed", "--json"))
+    assert [len(face["embedding"]) for face in answer["answer"]["faces"]] == [192, 192]
+
+
+def test_the_story_of_recognition(run: Run, photo: Callable[..., Path], tmp_path: Path) -> None:
+    ada, again, bob = (
+        photo("ada.png", portrait(1)),
+        photo("again.png", portrait(1, noise=6)),
+        photo("bob.png", portrait(2)),
+    )
+    assert document(run("gallery", "create", "story", "--fpir", "0.01", "--json"))["name"] == "story"
+    assert run("gallery", "create", "story").returncode == 2
+    assert run("identify", again, "--gallery", "story").returncode == 1
+    registered = document(
+        run("register", "ada", ada, "--gallery", "story", "--name", "Ada L", "--fact", "desk=4", "--json")
+    )
+    assert registered["person"]["display_name"] == "Ada L"
+    named = document(run("identify", again, "--gallery", "story", "--draw", tmp_path / "named.png", "--json"))
+    assert named[0]["answer"]["faces"][0]["matches"][0]["person_id"] == "ada"
+    assert (tmp_path / "named.png").exists()
+    assert document(run("identify", bob, "--gallery", "story", "--json"), 1)[0]["answer"]["faces"][0]["matches"] == []
+    assert document(run("verify", again, "--person", "ada", "--gallery", "story", "--json"))["is_match"] is True
+    assert document(run("verify", bob, "--photo", ada, "--json"), 1)["is_match"] is False
+    assert run("verify", bob, "--person", "carl", "--gallery", "story").returncode == 2
+    assert document(run("person", "list", "-g", "story", "--json"))[0]["metadata"] == {"desk": "4"}
+    assert document(run("person", "update", "ada", "-g", "story", "--fact", "desk=", "--json"))["metadata"] == {}
+    assert document(run("person", "show", "ada", "-g", "story", "--json"))["faces"][0]["quality"] > 0.3
+    assert document(run("person", "delete", "ada", "-g", "story", "--yes", "--json"))["faces_deleted"] == 1
+    assert document(run("gallery", "show", "story", "--json"))["gallery"]["people_count"] == 0
+    assert "story" in [one["name"] for one in document(run("gallery", "list", "--json"))]
+    assert run("gallery", "delete", "story").returncode == 1, "without --yes and a terminal nothing is deleted"
+    assert document(run("gallery", "delete", "story", "--yes", "--json"))["people_deleted"] == 0
+    gone = run("gallery", "show", "story")
+    assert gone.returncode == 2 and "GALLERY_NOT_FOUND" in gone.stderr and gone.stdout == ""
+
+
+def test_refused_photos_are_told_one_by_one(run: Run, photo: Callable[..., Path], gallery: str) -> None:
+    done = run("register", "x", photo("none.png", plain()), photo("two.png", group([1, 2])), "-g", gallery, "--json")
+    assert [one["refusal"] for one in document(done, 2)["results"]] == ["NO_FACE", "SEVERAL_FACES"]
+
+
+def test_health(run: Run) -> None:
+    assert {one["status"] for one in document(run("health", "--json")).values()} == {"SERVING"}
+    away = run("health", "faces", "--json", env={"CONVOY_FACES_ADDRESS": "127.0.0.1:1"})
+    assert document(away, 3)["faces"]["status"] == "SERVICE_UNREACHABLE"
+
+
+def test_a_service_that_is_away_is_told_in_a_sentence(run: Run, photo: Callable[..., Path]) -> None:
+    done = run("classify", photo("red.png", plain()), env={"CONVOY_CLASSIFICATION_ADDRESS": "127.0.0.1:1"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be reached at 127.0.0.1:1" in done.stderr and "convoy up" in done.stderr
+
+
+def test_models_are_listed_and_verified(run: Run, tiny_repository: Path, tmp_path: Path) -> None:
+    assert len(document(run("model", "list", tiny_repository, "--json"))) == 5
+    assert {one["task"] for one in document(run("model", "list", "--service", "faces", "--json"))} == {
+        "face_detection",
+        "face_embedding",
+    }
+    assert all(not one["problem"] for one in document(run("model", "verify", tiny_repository, "--json")))
+    broken = tmp_path / "models" / "broken" / "1"
+    broken.mkdir(parents=True)
+    (verdict,) = document(run("model", "verify", tmp_path / "models", "--json"), 1)
+    assert verdict["model"] == "broken/1" and "manifest.json cannot be read" in verdict["problem"]
+
+
+@pytest.mark.parametrize("words", [["classify"], ["classify", "no-such-file.png"], ["nonsense"]])
+def test_wrong_usage_exits_with_2(run: Run, words: list[str]) -> None:
+    assert run(*words).returncode == 2
+
+
+def test_up_keeps_galleries_over_a_restart_and_drains_on_sigterm(
+    run: Run, tiny_repository: Path, tmp_path: Path, photo: Callable[..., Path]
+) -> None:
+    first = min(free_ports().values())
+    address = {"CONVOY_RECOGNITION_ADDRESS": f"127.0.0.1:{first + 4}"}
+    command = [sys.executable, "-m", "convoy.client", "up", "--json", "--ports-from", str(first)]
+    command += ["--data", str(tmp_path / "data"), "--models", str(tiny_repository)]
+    for visit in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+            assert up.stdout is not None
+            lines = [up.stdout.readline() for _ in range(7)]
+            assert json.loads("".join(lines))["recognition"] == address["CONVOY_RECOGNITION_ADDRESS"]
+            if visit == 0:
+                assert run("gallery", "create", "kept", env=address).returncode == 0
+                assert run("register", "ada", photo("a.png", portrait(1)), "-g", "kept", env=address).returncode == 0
+                again = subprocess.run([*command[:-4], *command[-4:]], capture_output=True, text=True, timeout=300)
+                assert again.returncode == 2 and "DATA_IN_USE" in again.stderr
+            else:
+                assert run("identify", photo("b.png", portrait(1)), "-g", "kept", env=address).returncode == 0
+            up.send_signal(signal.SIGTERM)
+            _, said = up.communicate(timeout=300)
+            assert up.returncode == 0, said
+            assert "drained" in said
+
+
+def test_services_end_when_their_supervisor_is_killed(tiny_repository: Path, tmp_path: Path) -> None:
+    first = min(free_ports().values())
+    command = [sys.executable, "-m", "convoy.client", "up", "--json", "--ports-from", str(first)]
+    command += ["--data", str(tmp_path / "data"), "--models", str(tiny_repository)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as up:
+        assert up.stdout is not None
+        assert up.stdout.readline().strip() == "{"
+        up.kill()
+    logs = [tmp_path / "data" / "logs" / f"{name}.log" for name in ("classification", "recognition")]
+    deadline = time.monotonic() + 300
+    while not all("stopped" in log.read_text() for log in logs) or not _is_free(tmp_path / "data" / "redis" / "lock"):
+        assert time.monotonic() < deadline, "the services or Redis live on without their supervisor"
+        time.sleep(0.2)
+
+
+def _is_free(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

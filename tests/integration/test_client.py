@@ -1,0 +1,163 @@
+"""The Python client on real services: every call, with answers that can be worked out by hand."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from convoy.client import AsyncConvoy, Convoy
+from convoy.client.answers.common import Box
+from convoy.client.answers.galleries import GalleryPolicy
+from convoy.client.answers.recognition import Decision
+from convoy.client.fleet import Fleet
+from convoy.core import errors
+
+from tests.tiny_pictures import encode, group, plain, portrait, with_box
+
+
+def close(box: Box, expected: tuple[float, ...]) -> bool:
+    return bool(np.allclose(list(vars(box).values()), expected, atol=3))
+
+
+def test_classification(convoy: Convoy) -> None:
+    red, blue = convoy.classify_many([plain((220, 10, 10)), encode(plain((10, 10, 220)), ".jpg")])
+    assert red.best is not None and blue.best is not None
+    assert (red.best.name, blue.best.name) == ("red", "blue")
+    assert sum(label.probability for label in red.labels) == pytest.approx(1)
+    assert (red.image_size.width, red.image_size.height) == (96, 64)
+    assert str(red.model) == "cifar10-resnet:1"
+
+
+def test_detection(convoy: Convoy) -> None:
+    answer = convoy.detect(with_box((20, 30, 60, 70)))
+    assert [found.label for found in answer] == ["bright"]
+    assert close(answer.detections[0].box, (20, 30, 60, 70))
+    assert len(convoy.detect(with_box((20, 30, 60, 70)), labels=["dark"])) == 0
+
+
+def test_the_detection_service_finds_faces_with_the_face_detector(convoy: Convoy) -> None:
+    answer = convoy.detect(portrait(1), model="face-detector-nano")
+    assert [found.label for found in answer] == ["face"]
+    assert close(answer.detections[0].box, (25, 25, 175, 175))
+
+
+def test_segmentation(convoy: Convoy) -> None:
+    answer = convoy.segment(with_box((0, 0, 80, 120)))
+    assert answer.mask.shape == (120, 160)
+    assert answer.pixels_of("bright").mean() == pytest.approx(0.5, abs=0.03)
+    assert {region.label for region in answer.regions} == {"bright", "dark"}
+
+
+def test_faces(convoy: Convoy) -> None:
+    answer = convoy.embed_faces(group([1, 2, 3]), aligned_crops=True)
+    assert len(answer) == 3
+    first, second = answer.faces[0], answer.faces[1]
+    assert close(first.box, (25, 25, 175, 175))
+    assert first.embedding is not None and second.embedding is not None
+    assert np.linalg.norm(first.embedding) == pytest.approx(1)
+    assert float(first.embedding @ second.embedding) < 0.5
+    assert first.aligned_crop is not None and first.aligned_crop.shape == (112, 112, 3)
+    assert len(convoy.detect_faces(plain())) == 0
+    assert len(convoy.detect_faces(group([1, 2, 3]), largest=True)) == 1
+
+
+def test_faces_are_compared(convoy: Convoy) -> None:
+    assert convoy.compare_faces(portrait(1), portrait(1, noise=5)).is_match
+    assert not convoy.compare_faces(portrait(1), portrait(2)).is_match
+    with pytest.raises(errors.FailedPrecondition) as caught:
+        convoy.compare_faces(portrait(1), plain())
+    assert caught.value.reason == "NO_FACE"
+
+
+def test_the_face_model_comes_with_its_calibration(convoy: Convoy) -> None:
+    model = convoy.get_face_model()
+    assert (model.embedder.name, model.embedding_size) == ("face-embedder-small", 192)
+    assert model.calibration.impostor_pairs == 1_000_000
+    assert list(model.calibration.false_match_rate) == sorted(model.calibration.false_match_rate, reverse=True)
+
+
+def test_unknown_registered_named(convoy: Convoy, gallery: str) -> None:
+    (before,) = convoy.identify(gallery, portrait(1, noise=2))
+    assert (before.decision, before.person) == (Decision.NO_MATCH, None)
+    registration = convoy.register(gallery, "ada", [portrait(1)], display_name="Ada", metadata={"desk": "4"})
+    assert registration.person is not None and registration.results[0].accepted
+    answer = convoy.identify(gallery, group([1, 2]), min_version=registration.version)
+    known, stranger = answer.faces
+    assert known.person is not None and known.person.name == "Ada"
+    assert known.person.metadata == {"desk": "4"}
+    assert (stranger.decision, stranger.person) == (Decision.NO_MATCH, None)
+    assert convoy.verify(portrait(1, noise=3), gallery=gallery, person_id="ada").is_match
+    assert not convoy.verify(portrait(2), photo=portrait(1)).is_match
+
+
+def test_people_can_be_changed_and_deleted(convoy: Convoy, gallery: str) -> None:
+    for number in range(3):
+        convoy.register(gallery, f"p{number}", [portrait(number)])
+    assert [person.person_id for person in convoy.list_people(gallery, page_size=2)] == ["p0", "p1", "p2"]
+    changed = convoy.update_person(gallery, "p1", display_name="One", metadata={"a": "b"})
+    assert (changed.display_name, changed.metadata) == ("One", {"a": "b"})
+    assert convoy.delete_person(gallery, "p0").faces_deleted == 1
+    face_id = convoy.get_person(gallery, "p1").faces[0].face_id
+    convoy.register(gallery, "p1", [portrait(1, noise=8)], add_faces=True)
+    convoy.delete_face(gallery, "p1", face_id)
+    assert face_id not in [face.face_id for face in convoy.get_person(gallery, "p1").faces]
+    with pytest.raises(errors.NotFound) as caught:
+        convoy.get_person(gallery, "p0")
+    assert caught.value.reason == "PERSON_NOT_FOUND"
+    actions = [event.action for event in convoy.list_audit_events(gallery)]
+    assert actions.count("Register") == 4
+
+
+def test_repeating_a_registration_by_its_request_id_changes_nothing(convoy: Convoy, gallery: str) -> None:
+    first = convoy.register(gallery, "ada", [portrait(1)], request_id="once")
+    assert convoy.register(gallery, "ada", [portrait(1)], request_id="once") == first
+    with pytest.raises(errors.AlreadyExists):
+        convoy.register(gallery, "ada", [portrait(1)])
+
+
+def test_a_photo_without_a_face_is_refused_with_what_was_found(convoy: Convoy, gallery: str) -> None:
+    with pytest.raises(errors.FailedPrecondition) as caught:
+        convoy.register(gallery, "nobody", [plain(), group([1, 2])])
+    assert caught.value.reason == "NO_FACE"
+    (registration,) = caught.value.details
+    assert [photo.refusal for photo in registration.results] == ["NO_FACE", "SEVERAL_FACES"]  # type: ignore[attr-defined]
+
+
+def test_galleries_keep_their_policy(convoy: Convoy) -> None:
+    policy = GalleryPolicy(quality_floor=0.25, false_positive_identification_rate=0.001, max_faces=7)
+    convoy.create_gallery("with-policy", description="of the test", policy=policy)
+    try:
+        kept = convoy.get_gallery("with-policy")
+        assert (kept.description, kept.policy) == ("of the test", policy)
+        assert "with-policy" in [one.name for one in convoy.list_galleries()]
+        assert convoy.update_gallery("with-policy", description="changed").description == "changed"
+        assert convoy.get_gallery_status("with-policy").indexed_faces == 0
+    finally:
+        convoy.delete_gallery("with-policy")
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [(b"hello", "NOT_AN_IMAGE"), (b"", "EMPTY_IMAGE"), (encode(portrait(1), ".jpg")[:-900], "TRUNCATED_IMAGE")],
+)
+def test_bad_pictures_are_refused_with_a_reason(convoy: Convoy, picture: bytes, reason: str) -> None:
+    with pytest.raises(errors.InvalidArgument) as caught:
+        convoy.classify(picture)
+    assert caught.value.reason == reason
+
+
+def test_models_are_listed(convoy: Convoy) -> None:
+    (model,) = [model for model in convoy.list_models("classification") if model.is_default]
+    assert (model.state, model.labels) == ("READY", ("red", "green", "blue"))
+    with pytest.raises(errors.NotFound):
+        convoy.classify(plain(), model="no-such-model")
+
+
+async def test_asyncio_asks_all_services_at_once(fleet: Fleet) -> None:
+    async with AsyncConvoy(**fleet.addresses) as convoy:
+        states = await asyncio.gather(*(convoy.check_health(service) for service in fleet.addresses))
+        red, faces = await asyncio.gather(convoy.classify(plain((220, 9, 9))), convoy.detect_faces(portrait(1)))
+        names = [one.name async for one in convoy.list_galleries()]
+    assert states == ["SERVING"] * 5
+    assert red.best is not None and red.best.name == "red"
+    assert len(faces) == 1
+    assert isinstance(names, list)

@@ -1,0 +1,71 @@
+"""What the commands are made of: JSON documents, paths of drawings, exit codes, a fast start."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from convoy.client.answers.common import Model, Size
+from convoy.client.answers.recognition import Decision
+from convoy.client.answers.vision import Region, Segmentation
+from convoy.client.commands.output import ExitCode, exit_code
+from convoy.client.commands.photos import drawing_paths
+from convoy.client.documents import to_document
+from convoy.core import errors
+
+
+def test_a_mask_is_left_out_of_json_and_the_rest_is_plain():
+    answer = Segmentation(np.zeros((2, 3), np.uint8), (Region(0, "sky", 1.0),), Size(3, 2), Model("net", "1"))
+    assert to_document(answer) == {
+        "regions": [{"index": 0, "label": "sky", "area": 1.0}],
+        "image_size": {"width": 3, "height": 2},
+        "model": {"name": "net", "version": "1"},
+    }
+
+
+def test_times_embeddings_and_words_become_json():
+    value = {"at": datetime(2026, 1, 2, tzinfo=UTC), "embedding": np.float32([0.1, 1]), "decision": Decision.MATCH}
+    assert to_document(value) == {"at": "2026-01-02T00:00:00+00:00", "embedding": [0.1, 1.0], "decision": "MATCH"}
+
+
+def test_what_has_no_place_in_json_is_refused():
+    with pytest.raises(TypeError):
+        to_document(object())
+
+
+def test_one_photo_is_drawn_to_a_file_and_several_into_a_folder(tmp_path):
+    one, other = Path("a/cat.jpg"), Path("b/cat.jpg")
+    assert drawing_paths([one], tmp_path / "out.png") == [tmp_path / "out.png"]
+    assert drawing_paths([one], tmp_path) == [tmp_path / "cat.png"]
+    assert drawing_paths([one, Path("dog.png")], tmp_path / "out") == [
+        tmp_path / "out/cat.png",
+        tmp_path / "out/dog.png",
+    ]
+    assert len(set(drawing_paths([one, other], tmp_path / "out"))) == 2
+    with pytest.raises(errors.InvalidArgument, match="must be a folder"):
+        drawing_paths([one, other], tmp_path / "out.png")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidArgument("R", "m"), ExitCode.BAD_INPUT),
+        (errors.NotFound("R", "m"), ExitCode.BAD_INPUT),
+        (errors.ResourceExhausted("R", "m", 1.0), ExitCode.UNAVAILABLE),
+        (errors.Unavailable("R", "m"), ExitCode.UNAVAILABLE),
+        (errors.PermissionDenied("R", "m"), ExitCode.NOT_ALLOWED),
+        (errors.ConvoyError("INTERNAL", "m"), ExitCode.FAULT),
+    ],
+)
+def test_exit_codes(error, code):
+    assert exit_code(error) is code
+
+
+def test_help_waits_for_nothing_heavy():
+    code = (
+        "import sys, convoy.client.cli; print(*sorted({'grpc', 'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
