@@ -92,7 +92,7 @@ def test_a_deleted_face_is_erased_from_memory() -> None:
     index.add("ada", "f1", unit(1))
     index.remove("ada")
     assert not index.search(unit(1), 5)
-    assert not any(block.any() for block in index._blocks)
+    assert not any(block.vectors.any() for block in index._blocks)
 
 
 def test_a_slot_that_a_search_may_have_seen_is_not_used_again() -> None:

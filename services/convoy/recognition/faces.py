@@ -8,7 +8,7 @@ import numpy as np
 
 from convoy.core.calibration import FalseMatchCurve
 from convoy.core.errors import FailedPrecondition
-from convoy.recognition.index import Vector
+from convoy.recognition.blocks import Vector
 from convoy.recognition.records import Gallery, Model
 from convoy.v1 import common_pb2, faces_pb2
 

@@ -10,8 +10,9 @@ import numpy as np
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.messages import check_range
 from convoy.core.settings import Settings
+from convoy.recognition.blocks import Vector
 from convoy.recognition.faces import FaceModel, FaceSource, embedding_of, without_embedding
-from convoy.recognition.index import Hit, Vector
+from convoy.recognition.index import Hit
 from convoy.recognition.people import person_not_found
 from convoy.recognition.replica import State
 from convoy.recognition.replicas import Replicas
@@ -56,7 +57,8 @@ class Identification:
         among = state.having(request.filter) if request.filter else None
         size = len(state.index) if among is None else sum(len(state.people[person].faces) for person in among)
         threshold = self._threshold(request, state, model, size)
-        found = await self._search([embedding_of(face) for face in photo.faces], state, max(top_k, 2), among)
+        probes = [embedding_of(face) for face in photo.faces]
+        found = await self._search(probes, state, max(top_k, 2), among, request.exact)
         return pb.IdentifyResponse(
             faces=[
                 self._identified(face, hits, top_k, threshold, size, state, model)
@@ -104,10 +106,12 @@ class Identification:
         return vectors
 
     async def _search(
-        self, probes: Sequence[Vector], state: State, top_k: int, among: set[str] | None
+        self, probes: Sequence[Vector], state: State, top_k: int, among: set[str] | None, exact: bool
     ) -> list[list[Hit]]:
         loop = asyncio.get_running_loop()
-        searches = (loop.run_in_executor(self._pool, state.index.search, probe, top_k, among) for probe in probes)
+        searches = (
+            loop.run_in_executor(self._pool, state.index.search, probe, top_k, among, exact) for probe in probes
+        )
         return await asyncio.gather(*searches)
 
     def _threshold(self, request: pb.IdentifyRequest, state: State, model: FaceModel, size: int) -> float:

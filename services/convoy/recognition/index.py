@@ -1,23 +1,32 @@
 """1:K search in memory: the people whose nearest face is most similar to a probe.
 
+Two ways lead to the answer, and both end by comparing the last candidates in float64:
+
+- Certified: byte codes give every similarity with a bound on its error, and all faces whose bound reaches the worst of
+  the answer are compared exactly. The answer is that of brute force, always. Taken when asked for, and by itself for up
+  to CERTIFIED_UP_TO faces.
+- By signs: only faces that differ from the probe in few signs are compared. Under random directions it misses a face of
+  cosine SEEN_FROM in SEEN_BUT of the cases, and of a higher one far less; what it finds is ranked exactly.
+
 Faces lie in slots of fixed blocks, so that growing copies nothing. Inserts and deletes change one slot and never wait
 for a search: a slot that was freed is used again only when no search that may have seen its old face is running.
 Inserts and deletes belong to one thread (the event loop); searches run in any others.
 """
 
+import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
-import faiss
 import numpy as np
-import numpy.typing as npt
 
-Vector = npt.NDArray[np.float32]
-Slots = npt.NDArray[np.int64]
+from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
+
 Owner = tuple[str, str]
-BLOCK = 16_384
-# Sums of float32 products in another order differ by less than this for unit vectors of up to 4096 numbers.
-ROUNDING = 1e-4
+CERTIFIED_UP_TO = 50_000
+SEEN_FROM = 0.35
+SEEN_BUT = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,14 @@ class Index:
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self._blocks: list[Vector] = []
-        self._alive: list[npt.NDArray[np.bool_]] = []
+        # Float32 sums of products of unit vectors are off by less than this in any order (Higham, gamma_n), twice.
+        self._rounding = dimension * 2.0**-22
+        self._reach = _reach(dimension)
+        self._blocks: list[Block] = []
         self._owners: list[Owner | None] = []
         self._slots: dict[str, dict[str, int]] = {}
         self._free: list[int] = []
-        self._limbo: list[tuple[int, int]] = []
+        self._limbo: deque[tuple[int, int]] = deque()
         self._removals = 0
         self._running: dict[object, int] = {}
         self._size = 0
@@ -50,8 +61,8 @@ class Index:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the vectors take."""
-        return sum(block.nbytes for block in self._blocks)
+        """Memory that the vectors and codes take."""
+        return len(self._owners) * self._blocks[0].row_bytes if self._blocks else 0
 
     def faces_of(self, person_id: str) -> list[str]:
         """Ids of a person's faces."""
@@ -59,20 +70,24 @@ class Index:
 
     def vectors_of(self, person_id: str) -> Vector:
         """The vectors of a person's faces, [faces, dimension], in the order of faces_of."""
-        return self._gather(list(self._slots.get(person_id, {}).values()))
+        return self._gather(np.fromiter(self._slots.get(person_id, {}).values(), np.int64))
 
     def add(self, person_id: str, face_id: str, vector: Vector) -> None:
         """Insert one face; one that is there already is left as it is, for faces never change."""
-        slots = self._slots.setdefault(person_id, {})
-        if face_id in slots:
-            return
-        slot = self._free.pop() if self._free else self._grow()
-        block, row = divmod(slot, BLOCK)
-        self._blocks[block][row] = vector
-        self._owners[slot] = (person_id, face_id)
-        self._alive[block][row] = True
-        slots[face_id] = slot
-        self._size += 1
+        self.add_many([(person_id, face_id)], vector[None])
+
+    def add_many(self, owners: Sequence[Owner], vectors: Vector) -> None:
+        """Insert faces, vectors [n, dimension]; those that are there already are left as they are."""
+        fresh = [i for i, (person_id, face_id) in enumerate(owners) if face_id not in self._slots.get(person_id, ())]
+        slots = np.array([self._free.pop() if self._free else self._grow() for _ in fresh], np.int64)
+        for number in np.unique(slots // CAPACITY).tolist():
+            here = slots // CAPACITY == number
+            self._blocks[number].write(slots[here] % CAPACITY, vectors[np.array(fresh)[here]])
+        for i, slot in zip(fresh, slots.tolist(), strict=True):
+            person_id, face_id = owners[i]
+            self._slots.setdefault(person_id, {})[face_id] = slot
+            self._owners[slot] = owners[i]
+        self._size += len(fresh)
 
     def remove(self, person_id: str, face_ids: Iterable[str] | None = None) -> None:
         """Delete faces of a person, by default all; those that are not there are passed over."""
@@ -81,7 +96,6 @@ class Index:
         for face_id in list(slots) if face_ids is None else face_ids:
             if (slot := slots.pop(face_id, None)) is not None:
                 self._owners[slot] = None
-                self._alive[slot // BLOCK][slot % BLOCK] = False
                 self._limbo.append((self._removals, slot))
                 self._size -= 1
         if not slots:
@@ -92,95 +106,129 @@ class Index:
         """Erase and free the slots of deleted faces that no running search can have seen."""
         oldest = min(list(self._running.values()), default=self._removals)
         while self._limbo and self._limbo[0][0] <= oldest:
-            _, slot = self._limbo.pop(0)
-            self._blocks[slot // BLOCK][slot % BLOCK] = 0.0
+            _, slot = self._limbo.popleft()
+            self._blocks[slot // CAPACITY].erase(slot % CAPACITY)
             self._free.append(slot)
 
-    def search(self, probe: Vector, top_k: int, among: Iterable[str] | None = None) -> list[Hit]:
+    def search(self, vector: Vector, top_k: int, among: Iterable[str] | None = None, exact: bool = False) -> list[Hit]:
         """The `top_k` most similar people, best first, each by the nearest face; ties by person id, then face id.
 
-        probe: [dimension], unit length. among: search these people alone. Exact: the answer is that of comparing every
-        face in float64 and rounding to float32.
+        vector: [dimension], unit length. among: search these people alone, by comparing each of their faces.
+        exact: prove that nobody is nearer. Similarities are computed in float64 and rounded to float32.
         """
         ticket = object()
         self._running[ticket] = self._removals
         try:
-            slots = self._nearest(probe, top_k) if among is None else self._slots_of(among)
-            return self._rank(probe, slots, top_k)
+            return self._rank(vector, self._candidates(Probe.of(vector), top_k, among, exact), top_k)
         finally:
             del self._running[ticket]
 
+    def _candidates(self, probe: Probe, top_k: int, among: Iterable[str] | None, exact: bool) -> Rows:
+        if among is not None:
+            return self._slots_of(among)
+        by_signs = self._by_signs(probe, top_k)
+        if by_signs is not None and not exact and len(self._owners) > CERTIFIED_UP_TO:
+            return by_signs[0]
+        return self._certified(probe, top_k, -math.inf if by_signs is None else by_signs[1])
+
     def _grow(self) -> int:
         slot = len(self._owners)
-        if slot == len(self._blocks) * BLOCK:
-            self._alive.append(np.zeros(BLOCK, np.bool_))
-            self._blocks.append(np.zeros((BLOCK, self.dimension), np.float32))
+        if slot == len(self._blocks) * CAPACITY:
+            self._blocks.append(Block(self.dimension))
         self._owners.append(None)
         return slot
 
-    def _nearest(self, probe: Vector, top_k: int) -> Sequence[int]:
-        """Slots that hold the best `top_k` people for certain."""
-        scores = self._scores(probe)
-        wanted = 4 * top_k + 16
-        while wanted < scores.size:
-            best = np.argpartition(scores, -wanted)[-wanted:]
-            worst_needed = self._kth_person(best, scores[best], top_k)
-            if worst_needed is not None:
-                return np.flatnonzero(scores >= worst_needed - ROUNDING).tolist()
-            wanted *= 4
-        return np.flatnonzero(scores > -np.inf).tolist()
-
-    def _scores(self, probe: Vector) -> Vector:
-        """Similarity of every slot in float32, -inf for empty ones."""
+    def _parts(self) -> list[tuple[Block, int, int]]:
+        """Blocks with the first slot and the number of rows in use."""
         count = len(self._owners)
-        scores = np.empty(count, np.float32)
-        probe = np.ascontiguousarray(probe, np.float32)
-        for start in range(0, count, BLOCK):
-            part = scores[start : start + BLOCK]
-            rows = self._blocks[start // BLOCK]
-            pointers = map(faiss.swig_ptr, (part, probe, rows))
-            faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
-                *pointers, self.dimension, part.size
-            )
-            part[~self._alive[start // BLOCK][: part.size]] = -np.inf
-        return scores
+        return [(block, i * CAPACITY, min(CAPACITY, count - i * CAPACITY)) for i, block in enumerate(self._blocks)]
 
-    def _kth_person(self, slots: Slots, scores: Vector, top_k: int) -> float | None:
+    def _by_signs(self, probe: Probe, top_k: int) -> tuple[Rows, float] | None:
+        """Slots that hold the best people among those with similar signs, and the worst similarity of the answer.
+
+        None when fewer than `top_k` people are that similar.
+        """
+        slots, scores = [], []
+        for block, start, count in self._parts():
+            rows = np.flatnonzero(block.differing_signs(probe, count) <= self._reach)
+            slots.append(rows + start)
+            scores.append(block.similarities(probe, rows))
+        return self._best(_joined(slots, np.int64), _joined(scores, np.float32), top_k)
+
+    def _certified(self, probe: Probe, top_k: int, worst_needed: float) -> Rows:
+        """Slots that hold the best `top_k` people for certain. `worst_needed`: what the last of them has at least."""
+        parts = [(start, *block.estimates(probe, count)) for block, start, count in self._parts()]
+        if worst_needed == -math.inf:
+            lower = _joined([estimate - off for _, estimate, off in parts], np.float32)
+            best = self._best(np.arange(lower.size), lower, top_k)
+            worst_needed = -math.inf if best is None else best[1]
+        limit = worst_needed - 2 * self._rounding
+        return _joined([start + np.flatnonzero(estimate + off >= limit) for start, estimate, off in parts], np.int64)
+
+    def _best(self, slots: Rows, scores: Vector, top_k: int) -> tuple[Rows, float] | None:
+        """The slots that may be in the answer by these scores, and the score of its last; None for too few people."""
+        wanted = 4 * top_k + 16
+        while True:
+            some = np.argpartition(scores, -wanted)[-wanted:] if wanted < scores.size else np.arange(scores.size)
+            last = self._kth_person(slots[some], scores[some], top_k)
+            if last is not None:
+                return slots[scores >= last - 2 * self._rounding], last
+            if wanted >= scores.size:
+                return None
+            wanted *= 4
+
+    def _kth_person(self, slots: Rows, scores: Vector, top_k: int) -> float | None:
         """The score of the `top_k`-th different person among the slots, None if there are fewer."""
         seen: set[str] = set()
-        for i in np.argsort(-scores):
-            owner = self._owners[slots[i]]
-            if owner is not None:
+        for i in np.argsort(-scores).tolist():
+            if (owner := self._owners[slots[i]]) is not None:
                 seen.add(owner[0])
-            if len(seen) == top_k:
-                return float(scores[i])
+                if len(seen) == top_k:
+                    return float(scores[i])
         return None
 
-    def _slots_of(self, people: Iterable[str]) -> Sequence[int]:
-        return [slot for person_id in people for slot in list(self._slots.get(person_id, {}).values())]
+    def _slots_of(self, people: Iterable[str]) -> Rows:
+        slots = (slot for person_id in people for slot in list(self._slots.get(person_id, {}).values()))
+        return np.fromiter(slots, np.int64)
 
-    def _rank(self, probe: Vector, slots: Sequence[int], top_k: int) -> list[Hit]:
+    def _rank(self, vector: Vector, slots: Rows, top_k: int) -> list[Hit]:
         """Compare in float64, one row at a time, so that equal faces get equal similarities wherever they lie."""
-        owners = [self._owners[slot] for slot in slots]
+        owners = [self._owners[slot] for slot in slots.tolist()]
+        exact = vector.astype(np.float64)
+        chunks = [(self._gather(slots[i : i + 4096]) * exact).sum(axis=1) for i in range(0, slots.size, 4096)]
+        similarities = _joined(chunks, np.float64).astype(np.float32).clip(-1, 1)
         best: dict[str, Hit] = {}
-        exact = probe.astype(np.float64)
-        for start in range(0, len(slots), 4096):
-            similarities = (
-                (self._gather(slots[start : start + 4096]) * exact).sum(axis=1).astype(np.float32).clip(-1, 1)
-            )
-            for owner, similarity in zip(owners[start : start + 4096], similarities.tolist(), strict=True):
-                if owner is None:
-                    continue
-                hit, before = Hit(*owner, similarity), best.get(owner[0])
-                if before is None or _order(hit) < _order(before):
-                    best[owner[0]] = hit
+        last = -math.inf
+        for i in np.argsort(-similarities, kind="stable").tolist():
+            similarity, owner = float(similarities[i]), owners[i]
+            if len(best) >= top_k and similarity < last:
+                break
+            if owner is None:
+                continue
+            hit = Hit(owner[0], owner[1], similarity)
+            if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
+                best[owner[0]] = hit
+                last = similarity
         return sorted(best.values(), key=_order)[:top_k]
 
-    def _gather(self, slots: Sequence[int]) -> Vector:
-        rows = np.empty((len(slots), self.dimension), np.float32)
-        for i, slot in enumerate(slots):
-            rows[i] = self._blocks[slot // BLOCK][slot % BLOCK]
+    def _gather(self, slots: Rows) -> Vector:
+        rows = np.empty((slots.size, self.dimension), np.float32)
+        numbers = slots // CAPACITY
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            rows[here] = self._blocks[number].vectors[slots[here] % CAPACITY]
         return rows
+
+
+def _reach(dimension: int) -> int:
+    """In how many signs a face of cosine SEEN_FROM differs at most, but in SEEN_BUT of the cases."""
+    share = math.acos(SEEN_FROM) / math.pi
+    spread = math.sqrt(dimension * share * (1 - share))
+    return math.ceil(dimension * share + NormalDist().inv_cdf(1 - SEEN_BUT) * spread)
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def _order(hit: Hit) -> tuple[float, str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from convoy.core.errors import NotFound
+from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
-from convoy.recognition.index import Vector
 from convoy.recognition.limits import check_metadata, check_text, page_size
 from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.records import Gallery, Note, Person

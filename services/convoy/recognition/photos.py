@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.recognition.blocks import Vector
 from convoy.recognition.faces import embedding_of, without_embedding
-from convoy.recognition.index import Hit, Vector
+from convoy.recognition.index import Hit
 from convoy.v1 import faces_pb2
 from convoy.v1 import recognition_pb2 as pb
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from convoy.core.errors import AlreadyExists, InvalidArgument
 from convoy.core.settings import Settings
+from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceModel, FaceSource
-from convoy.recognition.index import Hit, Vector
+from convoy.recognition.index import Hit
 from convoy.recognition.limits import check_metadata, check_person_id, check_request_id, check_text
 from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.people import People

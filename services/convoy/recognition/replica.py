@@ -16,7 +16,8 @@ import structlog
 
 from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
 from convoy.recognition.background import end
-from convoy.recognition.index import Index, Vector
+from convoy.recognition.blocks import Vector
+from convoy.recognition.index import Index
 from convoy.recognition.records import Change, Gallery, Person
 from convoy.recognition.store.base import Head, Store, gallery_not_found
 from convoy.recognition.templates import Codec

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from convoy.recognition.index import Vector
+from convoy.recognition.blocks import Vector
 from convoy.recognition.keys import MasterKeys, seal, unseal
 from convoy.recognition.records import Gallery
 

@@ -1,0 +1,101 @@
+"""Search only: latency, throughput and agreement with brute force of recognition's index on synthetic galleries.
+
+    python benchmarks/recognition_index.py 1000 10000 100000 1000000 [--dimension 512] [--queries 400] [--callers 8]
+
+Every probe has a mate in the gallery at a known cosine, evenly from 0.35 to 0.75. Brute force in float32 is the judge.
+Prints a table. Latencies are those of the machine under its load; CPU is the time of the searching thread alone.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import faiss
+import numpy as np
+from convoy.recognition.index import Index
+
+LOWEST, HIGHEST = 0.35, 0.75
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def people(rng: np.random.Generator, count: int, dimension: int) -> Iterator[tuple[int, np.ndarray]]:
+    for start in range(0, count, 20_000):
+        size = min(20_000, count - start)
+        yield start, unit(rng.standard_normal((size, dimension), np.float32))
+
+
+def probes_of(rng: np.random.Generator, mates: np.ndarray) -> np.ndarray:
+    """A probe for each mate, at cosines from LOWEST to HIGHEST."""
+    cosines = np.linspace(LOWEST, HIGHEST, len(mates), dtype=np.float32)[:, None]
+    noise = rng.standard_normal(mates.shape, np.float32)
+    noise = unit(noise - (noise * mates).sum(axis=1, keepdims=True) * mates)
+    return (cosines * mates + np.sqrt(1 - cosines**2) * noise).astype(np.float32)
+
+
+def measure(index: Index, probes: np.ndarray, exact: bool, callers: int) -> tuple[list[str], list[float], float]:
+    found, times, busy = [], [], []
+    for probe in probes:
+        started, worked = time.perf_counter(), time.thread_time()
+        hits = index.search(probe, 5, exact=exact)
+        times.append(time.perf_counter() - started)
+        busy.append(time.thread_time() - worked)
+        found.append(hits[0].person_id)
+    with ThreadPoolExecutor(callers, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        started = time.perf_counter()
+        list(pool.map(lambda probe: index.search(probe, 5, exact=exact), np.tile(probes, (2, 1))))
+        rate = 2 * len(probes) / (time.perf_counter() - started)
+    return found, [float(np.percentile(times, 50)), float(np.percentile(times, 99)), float(np.median(busy))], rate
+
+
+def run(count: int, dimension: int, queries: int, callers: int) -> None:
+    rng = np.random.default_rng(count)
+    index, best = Index(dimension), np.full(queries, -2, np.float32)
+    mate_rows = np.sort(rng.choice(count, queries, replace=count < queries))
+    mates = np.empty((queries, dimension), np.float32)
+    started = time.perf_counter()
+    for start, rows in people(np.random.default_rng(count + 1), count, dimension):
+        index.add_many([(f"p{start + i}", "f") for i in range(len(rows))], rows)
+        here = (mate_rows >= start) & (mate_rows < start + len(rows))
+        mates[here] = rows[mate_rows[here] - start]
+    filled = time.perf_counter() - started
+    probes, judged = probes_of(rng, mates), np.empty(queries, np.int64)
+    for start, rows in people(np.random.default_rng(count + 1), count, dimension):
+        similarities = probes @ rows.T
+        top = similarities.argmax(axis=1)
+        reached = similarities[np.arange(queries), top]
+        judged[reached > best], best = top[reached > best] + start, np.maximum(best, reached)
+    for exact in (False, True):
+        found, (p50, p99, busy), rate = measure(index, probes, exact, callers)
+        agreed = np.mean([name == f"p{row}" for name, row in zip(found, judged, strict=True)])
+        way = "certified" if exact else "default"
+        print(
+            f"| {count:>9,} | {way:9} | {p50 * 1e3:8.2f} | {p99 * 1e3:8.2f} | {busy * 1e3:7.2f} | {rate:9.0f} | {agreed:8.2%} "
+            f"| {index.nbytes / 2**20:7.0f} | {filled:6.1f} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="+", type=int)
+    parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--queries", type=int, default=400)
+    parser.add_argument("--callers", type=int, default=8)
+    chosen = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.dimension} numbers, {chosen.callers} callers"
+    )
+    print("|     faces | way       |  p50, ms |  p99, ms | CPU, ms | queries/s |   agreed |     MiB | add, s |")
+    print("|----------:|-----------|---------:|---------:|--------:|----------:|---------:|--------:|-------:|")
+    for size in chosen.sizes:
+        run(size, chosen.dimension, chosen.queries, chosen.callers)
+
+
+if __name__ == "__main__":
+    main()
