@@ -92,13 +92,14 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
     """Print a table; columns of numbers (their names end with a space) are set to the right."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column.rstrip(), justify="right" if column.endswith(" ") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     Console().print(table)
 
 

@@ -1,0 +1,34 @@
+"""The layouts that Convoy knows, one a file, by task and name."""
+
+from convoy.core.manifest import Task
+from convoy.importing.adapters.adapter import Adapter
+from convoy.importing.adapters.classification import logits as class_logits
+from convoy.importing.adapters.classification.softmax import Softmax
+from convoy.importing.adapters.detection.retinanet import Retinanet
+from convoy.importing.adapters.detection.ssd import Ssd
+from convoy.importing.adapters.detection.yolov5 import Yolov5
+from convoy.importing.adapters.detection.yolov8 import Yolov8
+from convoy.importing.adapters.face_detection.retinaface import Retinaface
+from convoy.importing.adapters.face_detection.scrfd import Scrfd
+from convoy.importing.adapters.face_detection.yunet import Yunet
+from convoy.importing.adapters.face_embedding.arcface import Arcface
+from convoy.importing.adapters.segmentation import logits as pixel_logits
+from convoy.importing.adapters.segmentation.class_map import ClassMap
+
+KNOWN: tuple[Adapter, ...] = (
+    Softmax(),
+    class_logits.Logits(),
+    Yolov5(),
+    Yolov8(),
+    Ssd(),
+    Retinanet(),
+    Scrfd(),
+    Yunet(),
+    Retinaface(),
+    pixel_logits.Logits(),
+    ClassMap(),
+    Arcface(),
+)
+ADAPTERS: dict[Task, dict[str, Adapter]] = {
+    task: {adapter.name: adapter for adapter in KNOWN if adapter.task is task} for task in Task
+}

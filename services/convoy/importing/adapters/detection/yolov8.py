@@ -1,0 +1,36 @@
+"""Detectors of the YOLOv8 kind: anchors last, no objectness."""
+
+from collections.abc import Sequence
+
+from convoy.core.manifest import Task
+from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, check_classes, read_one
+from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.sketch import Sketch
+
+
+class Yolov8:
+    """One output [N, 4+C, A]: centre x, centre y, width, height in input pixels, class probabilities.
+
+    Source: the ONNX export of Ultralytics YOLOv8 and its successors with nms=False (docs.ultralytics.com/modes/export).
+    """
+
+    name = "yolov8"
+    task = Task.DETECTION
+    layout = "one output [N, 4+C, A]: cx, cy, w, h in input pixels, classes"
+    preprocess = "zero-one"
+    resize: Resize = "letterbox"
+    stride = 32
+
+    def read(self, probe: Probe, choices: Choices) -> Reading:
+        """Find the one output [1, 4+C, A] with more anchors than numbers for each."""
+        if any(len(array.shape) == 3 and array.shape[2] == 6 for array in probe.outputs.values()):
+            raise Misfit("an output [N, D, 6] has been through suppression; export with nms=False (and end2end=False)")
+        reading = read_one(probe, "[N, 4+C, A]", lambda shape: len(shape) == 3 and 4 < shape[1] < shape[2])
+        check_classes(reading.shapes[0][1] - 4, choices)
+        return reading
+
+    def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
+        """Anchors first, boxes from centres."""
+        rows = sketch.op("Transpose", values[0], perm=[0, 2, 1])
+        boxes = draw_corners(sketch, sketch.part(rows, 0, 2, axis=2), sketch.part(rows, 2, 4, axis=2))
+        return {"boxes": boxes, "scores": sketch.part(rows, 4, 0, axis=2)}

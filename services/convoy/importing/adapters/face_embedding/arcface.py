@@ -1,0 +1,37 @@
+"""Face embedders of the ArcFace kind."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from convoy.core.manifest import Task
+from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, read_one
+from convoy.importing.sketch import Sketch
+
+SIDE = 112
+
+
+class Arcface:
+    """Embeddings [N, D] of an aligned 112x112 face, of any length; here they get length 1.
+
+    Input: RGB, (pixel - 127.5) / 127.5. Source: insightface, recognition/arcface_torch (torch2onnx.py); Deng et al.,
+    ArcFace, CVPR 2019.
+    """
+
+    name = "arcface"
+    task = Task.FACE_EMBEDDING
+    layout = "embeddings [N, D] of 112x112 faces"
+    preprocess = "arcface"
+    resize: Resize = "aligned"
+    stride = 1
+
+    def read(self, probe: Probe, choices: Choices) -> Reading:
+        """Find the one output of that shape."""
+        if (probe.height, probe.width) != (SIDE, SIDE):
+            raise Misfit(f"faces are aligned to {SIDE}x{SIDE}, and the input is {probe.height}x{probe.width}")
+        return read_one(probe, "[N, D]", lambda shape: len(shape) >= 2 and 1 < max(shape[1:]) == np.prod(shape))
+
+    def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
+        """Divide by the length."""
+        size = int(np.prod(reading.shapes[0]))
+        return {"embeddings": sketch.op("LpNormalization", sketch.reshape(values[0], 0, size), axis=1, p=2)}

@@ -1,0 +1,43 @@
+"""Segmenters that give the class of each pixel themselves."""
+
+from collections.abc import Sequence
+
+from onnx import TensorProto
+
+from convoy.core.manifest import Task
+from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, Shape, read_one
+from convoy.importing.sketch import Sketch
+
+
+class ClassMap:
+    """A class map [N, H, W] or [N, 1, H, W] of the input's size, as any type of number.
+
+    Source: exports with the argmax inside, such as PaddleSeg's and MMSegmentation's.
+    """
+
+    name = "class_map"
+    task = Task.SEGMENTATION
+    layout = "class indices [N, H, W] or [N, 1, H, W]"
+    preprocess = "imagenet"
+    resize: Resize = "stretch"
+    stride = 1
+
+    def read(self, probe: Probe, choices: Choices) -> Reading:
+        """Find the one output of that shape; its numbers must be indices of labels."""
+
+        def is_map(shape: Shape) -> bool:
+            return shape in {(1, probe.height, probe.width), (1, 1, probe.height, probe.width)}
+
+        reading = read_one(probe, f"[N, {probe.height}, {probe.width}]", is_map)
+        numbers = probe.outputs[reading.outputs[0]]
+        if (numbers != numbers.astype(int)).any():
+            raise Misfit("the numbers are not whole: they are no class indices")
+        highest = int(numbers.max())
+        if highest >= choices.classes:
+            raise Misfit(f"class {highest} occurs and there are {choices.classes} labels")
+        return reading
+
+    def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
+        """The same numbers as uint8."""
+        flat = sketch.reshape_to(values[0], sketch.batch, sketch.height, sketch.width)
+        return {"class_map": sketch.cast(flat, TensorProto.UINT8)}

@@ -1,0 +1,77 @@
+"""Two ways to make a graph for one picture take any number of them."""
+
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
+
+from convoy.core.manifest import INPUT_NAME, OUTPUT_NAMES, Task
+from convoy.importing.assembly import SHAPES, declare, with_graph
+from convoy.importing.network import PREFIX, Network
+
+PICTURE = "picture/"
+"""In front of every name inside a Scan, so that none hides one outside."""
+
+
+def open_batch(network: Network) -> ModelProto:
+    """The graph for any number of pictures.
+
+    A fixed batch becomes symbolic, and so does every Reshape of a computed value whose constant shape begins with that
+    number. Whether the graph then still means the same is for a run to prove.
+    """
+    opened = ModelProto()
+    opened.CopyFrom(network.model)
+    if not isinstance(network.batch, int):
+        return opened
+    graph = opened.graph
+    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    del graph.value_info[:]
+    constants = _constants(graph)
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[0] not in constants and node.input[1] in constants:
+            _free_reshape(graph, node, constants[node.input[1]], network.batch)
+    return opened
+
+
+def run_one_by_one(model: ModelProto, task: Task) -> ModelProto:
+    """The same graph for any batch though its inside takes one picture: the pictures go through one after another.
+
+    An ONNX Scan over the batch, whose body is the whole graph between a first length of 1 put on and taken off.
+    """
+    inner = compose.add_prefix(model, PICTURE).graph
+    whole, one, shape, first = (PICTURE + name for name in (INPUT_NAME, "one", "shape", "first"))
+    put_on = [
+        helper.make_node("Shape", [one], [shape]),
+        helper.make_node("Concat", [f"{PICTURE}length_1", shape], [f"{shape}_1"], axis=0),
+        helper.make_node("Reshape", [one, f"{shape}_1"], [whole]),
+    ]
+    names = [PICTURE + name for name in OUTPUT_NAMES[task]]
+    take_off = [helper.make_node("Gather", [name, first], [f"{name}_one"], axis=0) for name in names]
+    constants = [
+        helper.make_tensor(f"{PICTURE}length_1", TensorProto.INT64, [1], [1]),
+        helper.make_tensor(first, TensorProto.INT64, [], [0]),
+    ]
+    height, width = model.graph.input[0].type.tensor_type.shape.dim[1:3]
+    sides = [side.dim_value or side.dim_param for side in (height, width)]
+    body = helper.make_graph(
+        [*put_on, *inner.node, *take_off],
+        "one_picture",
+        [helper.make_tensor_value_info(one, TensorProto.UINT8, [*sides, 3])],
+        [declare(name, f"{PICTURE}{name}_one", SHAPES[name][1][1:]) for name in OUTPUT_NAMES[task]],
+        [*inner.initializer, *constants],
+    )
+    scan = helper.make_node("Scan", [INPUT_NAME], OUTPUT_NAMES[task], body=body, num_scan_inputs=1)
+    return with_graph(model, helper.make_graph([scan], "convoy", model.graph.input, model.graph.output))
+
+
+def _free_reshape(graph: GraphProto, node: NodeProto, shape: TensorProto, batch: int) -> None:
+    lengths = numpy_helper.to_array(shape).copy()
+    keeps_zero = any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute)
+    if lengths.size < 2 or lengths[0] != batch or keeps_zero:
+        return
+    lengths[0] = 0
+    name = f"{PREFIX}shape_of_{node.output[0]}"
+    graph.initializer.append(numpy_helper.from_array(lengths, name))
+    node.input[1] = name
+
+
+def _constants(graph: GraphProto) -> dict[str, TensorProto]:
+    nodes = {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    return nodes | {tensor.name: tensor for tensor in graph.initializer}

@@ -1,0 +1,61 @@
+"""The size of a network's input: as it is fixed in the graph, as the user says, or any."""
+
+from dataclasses import dataclass
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import InputSpec, Task
+from convoy.importing.adapters.adapter import Resize
+from convoy.importing.network import Network, bad_network
+from convoy.importing.request import Request
+
+LONG_SIDE = 640
+PROBE_STRIDE = 128
+"""A multiple of every adapter's stride."""
+USUAL: dict[Task, tuple[int, int]] = {Task.FACE_EMBEDDING: (112, 112)}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The input in pixels. fixed: (height, width) where the graph is for that size alone; long_side: else its bound."""
+
+    fixed: tuple[int, int] | None
+    long_side: int = LONG_SIDE
+
+    def probe(self) -> tuple[int, int]:
+        """A size that every adapter can read."""
+        return self.fixed or (_round_up(self.long_side, PROBE_STRIDE),) * 2
+
+    def sizes(self, stride: int) -> list[tuple[int, int]]:
+        """Sizes to prove a graph with: where any is allowed, a square and one twice as wide as high."""
+        if self.fixed:
+            return [self.fixed]
+        side = _round_up(self.long_side, stride)
+        return [(side, side), (_round_up(side // 2, stride), side)]
+
+    def spec(self, resize: Resize, stride: int) -> InputSpec:
+        """The manifest's words for it."""
+        if self.fixed:
+            return InputSpec(height=self.fixed[0], width=self.fixed[1], resize=resize)
+        return InputSpec(resize=resize, stride=stride, long_side=self.long_side)
+
+
+def choose_frame(network: Network, request: Request) -> Frame:
+    """Raises InvalidArgument where graph and user differ, or neither says."""
+    wanted, of_graph = request.input_size, network.size
+    square = (wanted, wanted) if isinstance(wanted, int) else wanted
+    if of_graph:
+        if square not in (None, of_graph):
+            height, width = of_graph
+            raise bad_network(request.network, f"it takes {height}x{width} alone; leave --input-size out")
+        return Frame(of_graph)
+    is_detector = request.task in (Task.DETECTION, Task.FACE_DETECTION)
+    if is_detector and not isinstance(wanted, tuple) and request.resize in (None, "letterbox"):
+        return Frame(None, wanted or LONG_SIDE)
+    fixed = square or USUAL.get(request.task)
+    if fixed is None:
+        raise InvalidArgument("BAD_ARGUMENT", f"{request.network} takes any size; --input-size says which, as 224")
+    return Frame(fixed)
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return max(1, -(-length // multiple)) * multiple

@@ -1,0 +1,73 @@
+"""What a network wants its pixels to be, and the front of the graph that makes them so."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from onnx import TensorProto
+
+from convoy.importing.network import Network
+from convoy.importing.sketch import Sketch
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The network's number = (pixel x scale - mean) / std, with pixels 0 to 255; then the channels in its order.
+
+    mean, std: for red, green, blue, whatever order the network takes them in. bgr: it takes blue first.
+    """
+
+    scale: float = 1.0
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
+    bgr: bool = False
+
+    def change(
+        self, scale: float | None, mean: Channels | None, std: Channels | None, bgr: bool | None
+    ) -> "Preprocessing":
+        """The same but for what is given."""
+        given = {"scale": scale, "mean": mean, "std": std, "bgr": bgr}
+        return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        order = "BGR" if self.bgr else "RGB"
+        return f"{order}, (pixel x {self.scale:.6g} - {_short(self.mean)}) / {_short(self.std)}"
+
+
+PRESETS: dict[str, Preprocessing] = {
+    "raw": Preprocessing(),
+    "raw-bgr": Preprocessing(bgr=True),
+    "zero-one": Preprocessing(scale=1 / 255),
+    "imagenet": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "arcface": Preprocessing(mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+    "scrfd": Preprocessing(mean=(127.5, 127.5, 127.5), std=(128.0, 128.0, 128.0)),
+    "retinaface": Preprocessing(mean=(123.0, 117.0, 104.0), bgr=True),
+}
+"""Usual ones by name. arcface is also what Inception-like classifiers take: -1 to 1."""
+
+
+def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Preprocessing) -> None:
+    """From `images`, uint8 RGB [N, H, W, 3], to the network's own input."""
+    pixels = sketch.take(images, 2, 1, 0, axis=3) if preprocessing.bgr else images
+    if network.input_type != TensorProto.UINT8:
+        pixels = _normalise(sketch, sketch.cast(pixels, TensorProto.FLOAT), preprocessing)
+        if network.input_type != TensorProto.FLOAT:
+            pixels = sketch.cast(pixels, network.input_type)
+    if network.layout == "nchw":
+        pixels = sketch.op("Transpose", pixels, perm=[0, 3, 1, 2])
+    sketch.op("Identity", pixels, name=network.input_name)
+
+
+def _normalise(sketch: Sketch, pixels: str, how: Preprocessing) -> str:
+    """One product and one sum: pixel * scale / std - mean / std."""
+    order = slice(None, None, -1 if how.bgr else 1)
+    mean, std = np.array(how.mean[order]), np.array(how.std[order])
+    factor, offset = np.asarray(how.scale / std, np.float32), np.asarray(-mean / std, np.float32)
+    if (factor != 1).any():
+        pixels = sketch.op("Mul", pixels, factor)
+    return sketch.op("Add", pixels, offset) if (offset != 0).any() else pixels
+
+
+def _short(channels: Channels) -> str:
+    return f"{channels[0]:g}" if len(set(channels)) == 1 else "(" + ", ".join(f"{one:g}" for one in channels) + ")"

@@ -1,0 +1,133 @@
+"""Whether a wrapped graph does what the contract says: run on random pixels, singly and in a batch."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import ModelProto
+
+from convoy.core.engine import Engine, Outputs
+from convoy.core.errors import ConvoyError
+from convoy.core.images import Pixels
+from convoy.core.manifest import OUTPUT_NAMES, Task
+
+BATCH = 3
+TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
+"""Largest difference between a row of a batch and a single run, relative to the largest number of the output."""
+SLACK = 1e-3
+
+Array = npt.NDArray[np.generic]
+Precision = Literal["float32", "float16", "int8"]
+
+
+class Disproof(Exception):
+    """The graph does not do what it should: no failure, an answer. The message says what it does."""
+
+
+def open_engine(model: ModelProto) -> Engine:
+    """The graph on the CPU. Raises Disproof where it cannot be loaded."""
+    try:
+        return Engine(model.SerializeToString(), "cpu")
+    except ConvoyError as error:
+        raise Disproof(error.message) from None
+    except ValueError:  # protobuf: a message may have 2 GiB
+        raise Disproof("it is larger than 2 GiB") from None
+
+
+def run(engine: Engine, images: Pixels) -> Outputs:
+    """Run the graph. Raises Disproof where it fails."""
+    try:
+        return engine.run(images)
+    except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
+        raise Disproof(str(error).splitlines()[0]) from None
+
+
+def random_images(number: int, height: int, width: int) -> Pixels:
+    """Pictures [number, height, width, 3] of random pixels, the same each time; no two of them alike."""
+    return np.random.default_rng(number).integers(0, 256, (number, height, width, 3), np.uint8)
+
+
+def prove_contract(engine: Engine, task: Task, classes: int, sizes: Iterable[tuple[int, int]]) -> None:
+    """Run one picture of each size and look at every number. Raises Disproof."""
+    for height, width in sizes:
+        outputs = run(engine, random_images(1, height, width))
+        for name in OUTPUT_NAMES[task]:
+            if not np.isfinite(outputs[name]).all():
+                raise Disproof(f"{name} are not all finite")
+        CHECKS[task](outputs, classes)
+        if task is Task.SEGMENTATION and outputs["class_map"].shape != (1, height, width):
+            raise Disproof(f"the class map of a {height}x{width} input has shape {list(outputs['class_map'].shape)}")
+
+
+def prove_batch(
+    single: Engine, batched: Engine, task: Task, precision: Precision, sizes: Iterable[tuple[int, int]]
+) -> None:
+    """Compare the rows of a batch, and a batch of one, with single runs. Raises Disproof where they differ."""
+    for height, width in sizes:
+        images = random_images(BATCH, height, width)
+        alone = [run(single, images[place : place + 1]) for place in range(BATCH)]
+        for chosen in (images, images[:1]):
+            together = run(batched, chosen)
+            for name in OUTPUT_NAMES[task]:
+                wanted = np.concatenate([rows[name] for rows in alone[: len(chosen)]])
+                _compare(name, wanted, together[name], TOLERANCE[precision])
+
+
+def prove_form(model: ModelProto) -> None:
+    """Run the ONNX checker over the whole graph. Raises Disproof."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker and shape inference each raise their own kinds
+        raise Disproof(f"the ONNX checker says: {str(error).strip().splitlines()[0]}") from None
+
+
+def _compare(name: str, wanted: Array, found: Array, tolerance: float) -> None:
+    if wanted.shape != found.shape:
+        raise Disproof(f"{name} of {len(wanted)} pictures have shape {list(found.shape)}, not {list(wanted.shape)}")
+    if name == "class_map":
+        difference = float(np.mean(wanted != found))
+    else:
+        largest = max(1.0, float(np.abs(np.asarray(wanted, np.float64)).max(initial=0.0)))
+        difference = (
+            float(np.abs(np.asarray(wanted, np.float64) - np.asarray(found, np.float64)).max(initial=0.0)) / largest
+        )
+    if not difference <= tolerance:
+        raise Disproof(f"{name} of a picture in a batch differ by {difference:.2g} from those of the picture alone")
+
+
+def _check_probabilities(outputs: Outputs, classes: int) -> None:
+    rows = np.asarray(outputs["probabilities"], np.float32)
+    if rows.shape[1] != classes or rows.min() < -SLACK or np.abs(rows.sum(axis=1) - 1).max() > SLACK * 10:
+        raise Disproof("the probabilities do not add up to 1; another --adapter may fit")
+
+
+def _check_scores(outputs: Outputs, classes: int) -> None:
+    scores = np.asarray(outputs["scores"], np.float32)
+    if scores.min() < -SLACK or scores.max() > 1 + SLACK:
+        raise Disproof(
+            f"scores lie between {scores.min():.3g} and {scores.max():.3g}, not in 0 to 1: they may be logits, or the "
+            "layout another"
+        )
+
+
+def _check_classes(outputs: Outputs, classes: int) -> None:
+    highest = int(np.asarray(outputs["class_map"]).max())
+    if highest >= classes:
+        raise Disproof(f"class {highest} occurs and there are {classes} labels")
+
+
+def _check_lengths(outputs: Outputs, classes: int) -> None:
+    lengths = np.linalg.norm(np.asarray(outputs["embeddings"], np.float32), axis=1)
+    if np.abs(lengths - 1).max() > SLACK:
+        raise Disproof("an embedding has no length")
+
+
+CHECKS: dict[Task, Callable[[Outputs, int], None]] = {
+    Task.CLASSIFICATION: _check_probabilities,
+    Task.DETECTION: _check_scores,
+    Task.SEGMENTATION: _check_classes,
+    Task.FACE_DETECTION: _check_scores,
+    Task.FACE_EMBEDDING: _check_lengths,
+}

@@ -1,0 +1,55 @@
+"""The model folder: written under another name, read back as a service would, then renamed; whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from onnx import ModelProto
+
+from convoy.core.engine import Engine
+from convoy.core.errors import AlreadyExists
+from convoy.core.manifest import GRAPH_FILE, Manifest, digest, load_manifest
+
+NO_DIGEST = "0" * 64
+
+
+def next_version(models: Path, name: str, wanted: int | None) -> int:
+    """The version to write: the wanted one, or one more than the highest. Raises AlreadyExists(MODEL_EXISTS)."""
+    folders = (models / name).glob("*") if (models / name).is_dir() else ()
+    present = {int(folder.name) for folder in folders if folder.name.isdecimal()}
+    if wanted in present:
+        message = f"{models / name / str(wanted)} is there already; leave --version out to get {max(present) + 1}"
+        raise AlreadyExists("MODEL_EXISTS", message, {"model": f"{name}/{wanted}"})
+    return wanted if wanted is not None else max(present, default=0) + 1
+
+
+def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
+    """Write the model's folder below `models` and give it. manifest: complete but for its digest.
+
+    Raises FailedPrecondition(BAD_MODEL), AlreadyExists(MODEL_EXISTS), OSError; then nothing of it stays.
+    """
+    target = models / manifest.name / manifest.version
+    models.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
+    try:
+        folder = partial / manifest.name / manifest.version
+        folder.mkdir(parents=True)
+        (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
+        manifest.model_copy(update={"sha256": digest(folder / GRAPH_FILE)}).save(folder)
+        Engine(folder / GRAPH_FILE, "cpu").check(load_manifest(folder).task)
+        _move(folder, target)
+    finally:
+        shutil.rmtree(partial)
+    return target
+
+
+def _move(folder: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    try:
+        os.rename(folder, target)
+    except OSError:
+        if not target.exists():
+            raise
+        # Somebody else imported the same version in the meantime.
+        raise AlreadyExists("MODEL_EXISTS", f"{target} is there already; try again", {"model": str(target)}) from None

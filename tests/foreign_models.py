@@ -1,0 +1,193 @@
+"""Tiny graphs that look like foreign networks from outside: float NCHW in, raw heads out, in the layout of each family.
+
+Inside, each is an average over cells and a random 1x1 convolution, so every output depends on every channel and place.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.shape_inference
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+FACE_STRIDES = (8, 16, 32)
+RETINANET_STRIDES = (8, 16, 32, 64, 128)
+Size = tuple[int | str, int | str]
+
+
+class Drawing:
+    """A graph under construction; `seed` decides its weights."""
+
+    def __init__(
+        self, size: Size, batch: int | str = "N", layout: str = "nchw", opset: int = 17, seed: int = 1
+    ) -> None:
+        self.random = np.random.default_rng(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[TensorProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self.opset, self.batch = opset, batch
+        shape = [batch, 3, *size] if layout == "nchw" else [batch, *size, 3]
+        self.inputs = [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, shape)]
+        self.picture = self.op("Transpose", "input.1", perm=[0, 3, 1, 2]) if layout == "nhwc" else "input.1"
+
+    def op(self, kind: str, *inputs: str, name: str = "", **attributes: object) -> str:
+        output = name or f"value{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def weight(self, array: np.ndarray) -> str:
+        name = f"weight{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def ints(self, *numbers: int) -> str:
+        return self.weight(np.array(numbers, np.int64))
+
+    def cells(self, stride: int, channels: int, scale: float = 1.0) -> str:
+        """A feature map [N, channels, H/stride, W/stride]."""
+        pooled = self.op("AveragePool", self.picture, kernel_shape=[stride] * 2, strides=[stride] * 2)
+        weights = self.random.normal(0, scale, (channels, 3, 1, 1)).astype(np.float32)
+        bias = self.random.normal(0, scale, channels).astype(np.float32)
+        return self.op("Conv", pooled, self.weight(weights), self.weight(bias))
+
+    def rows(self, stride: int, anchors: int, width: int, first: int = 0, scale: float = 1.0) -> str:
+        """[N, cells * anchors, width]; first: the Reshape's constant length of the batch (0 keeps it, 1 fixes it)."""
+        planes = self.op("Transpose", self.cells(stride, anchors * width, scale), perm=[0, 2, 3, 1])
+        return self.op("Reshape", planes, self.ints(first, -1, width))
+
+    def give(self, value: str, name: str) -> None:
+        self.op("Identity", value, name=name)
+        self.outputs.append(onnx.ValueInfoProto(name=name))
+
+    def model(self) -> ModelProto:
+        graph = helper.make_graph(self.nodes, "foreign", self.inputs, self.outputs, self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def save(self, file: Path) -> Path:
+        onnx.save(self.model(), file)
+        return file
+
+
+def classifier(classes: int, softmax: bool = False, **facts: object) -> Drawing:
+    """[N, classes] logits or probabilities."""
+    drawing = Drawing(**({"size": (32, 32)} | facts))  # type: ignore[arg-type]
+    logits = drawing.op("Flatten", drawing.op("GlobalAveragePool", drawing.cells(8, classes, 3.0)), axis=1)
+    drawing.give(drawing.op("Softmax", logits, axis=1) if softmax else logits, "output")
+    return drawing
+
+
+def yolov5(classes: int, **facts: object) -> Drawing:
+    """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; sigmoids but for the box."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    rows = []
+    for stride in FACE_STRIDES:
+        boxes = drawing.op("Exp", drawing.rows(stride, 3, 4))
+        rest = drawing.op("Sigmoid", drawing.rows(stride, 3, 1 + classes))
+        rows.append(drawing.op("Concat", boxes, rest, axis=2))
+    drawing.give(drawing.op("Concat", *rows, axis=1), "output0")
+    return drawing
+
+
+def yolov8(classes: int, first: int = 0, **facts: object) -> Drawing:
+    """[N, 4+C, A], one anchor a cell; first: as in Drawing.rows."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in FACE_STRIDES:
+        boxes = drawing.op("Exp", drawing.rows(stride, 1, 4, first))
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes, first))
+        levels.append(drawing.op("Concat", boxes, scores, axis=2))
+    drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    return drawing
+
+
+def ssd(classes: int, logits: bool = False, pixels: float = 1.0, **facts: object) -> Drawing:
+    """boxes [N, A, 4] xyxy between 0 and `pixels`, scores [N, A, classes] (the background among them)."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    half = drawing.weight(np.float32(0.5 * pixels).reshape(1))
+    start = drawing.op("Mul", drawing.op("Sigmoid", drawing.rows(16, 2, 2)), half)
+    size = drawing.op("Mul", drawing.op("Sigmoid", drawing.rows(16, 2, 2)), half)
+    scores = drawing.rows(16, 2, classes)
+    drawing.give(scores if logits else drawing.op("Softmax", scores, axis=2), "scores")
+    drawing.give(drawing.op("Concat", start, drawing.op("Add", start, size), axis=2), "boxes")
+    return drawing
+
+
+def retinanet(classes: int, **facts: object) -> Drawing:
+    """bbox_regression [N, A, 4] and cls_logits [N, A, C], nine anchors a cell."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    # A large scale, so that some growths meet their bound.
+    boxes = [drawing.rows(stride, 9, 4, scale=2.5) for stride in RETINANET_STRIDES]
+    classes_ = [drawing.rows(stride, 9, classes) for stride in RETINANET_STRIDES]
+    drawing.give(drawing.op("Concat", *classes_, axis=1), "cls_logits")
+    drawing.give(drawing.op("Concat", *boxes, axis=1), "bbox_regression")
+    return drawing
+
+
+def scrfd(flat: bool = False, kps: bool = True, **facts: object) -> Drawing:
+    """Nine outputs, first all scores; flat: [rows, width] as in InsightFace's packages, the batch behind the cells."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+
+    def rows(stride: int, width: int) -> str:
+        if not flat:
+            return drawing.rows(stride, 2, width)
+        planes = drawing.op("Transpose", drawing.cells(stride, 2 * width), perm=[2, 3, 0, 1])
+        return drawing.op("Reshape", planes, drawing.ints(-1, width))
+
+    for name, width in (("score", 1), ("bbox", 4), ("kps", 10))[: 3 if kps else 2]:
+        for stride in FACE_STRIDES:
+            value = rows(stride, width)
+            drawing.give(drawing.op("Sigmoid", value) if width == 1 else value, f"{name}_{stride}")
+    return drawing
+
+
+def yunet(first: int = 0, **facts: object) -> Drawing:
+    """Twelve outputs as in the OpenCV zoo; cls and obj go a little beyond 0 and 1, to be bounded."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    scale = drawing.weight(np.float32(1.2).reshape(1))
+    for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+        for stride in FACE_STRIDES:
+            value = drawing.rows(stride, 1, width, first, scale=0.02)
+            if width == 1:
+                value = drawing.op("Mul", drawing.op("Sigmoid", value), scale)
+            drawing.give(value, f"{name}_{stride}")
+    return drawing
+
+
+def retinaface(**facts: object) -> Drawing:
+    """loc, conf (softmax), landms; two priors a cell."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    for name, width in (("loc", 4), ("conf", 2), ("landms", 10)):
+        value = drawing.op("Concat", *(drawing.rows(stride, 2, width, scale=0.02) for stride in FACE_STRIDES), axis=1)
+        drawing.give(drawing.op("Softmax", value, axis=2) if name == "conf" else value, name)
+    return drawing
+
+
+def segmenter(classes: int, stride: int = 1, argmax: bool = False, **facts: object) -> Drawing:
+    """[N, classes, H/stride, W/stride], or the class of each pixel as int64 [N, 1, H, W]."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    logits = drawing.cells(stride, classes)
+    if argmax:
+        drawing.op("ArgMax", logits, axis=1, name="mask")
+        drawing.outputs.append(onnx.ValueInfoProto(name="mask"))
+    else:
+        drawing.give(logits, "out")
+    return drawing
+
+
+def embedder(size: Size = (112, 112), **facts: object) -> Drawing:
+    """[N, 192]: the means of 8x8 blocks of each channel, less their average; not of unit length."""
+    drawing = Drawing(size, **facts)  # type: ignore[arg-type]
+    blocks = drawing.op("AveragePool", drawing.picture, kernel_shape=[14, 14], strides=[14, 14])
+    flat = drawing.op("Flatten", blocks, axis=1)
+    average = drawing.op("ReduceMean", flat, axes=[1], keepdims=1)
+    drawing.give(drawing.op("Sub", flat, average), "683")
+    return drawing
+
+
+def write_lines(file: Path, lines: Sequence[str]) -> Path:
+    file.write_text("\n".join(lines) + "\n")
+    return file
