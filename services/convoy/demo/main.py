@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 
 from convoy.client.drawing import write_picture
 from convoy.client.fleet import Fleet, free_ports
@@ -65,7 +66,7 @@ def _conclude(stage: Stage) -> bool:
     )
     wrong = [answer for answer in stage.answers if not answer.is_right]
     for one in wrong:
-        stage.console.print(f"[red]wrong[/]: {one.question} {one.picture}: {one.answer}")
+        stage.console.print(f"[red]wrong[/]: {escape(f'{one.question} {one.picture}: {one.answer}')}")
     total = len(stage.answers)
     stage.console.print(f"{total - len(wrong)} of {total} answers were right.")
     return not wrong

@@ -1,5 +1,6 @@
 """Where the story is told: a client, a folder for pictures, and a record of every answer and whether it was right."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Generic, TypeVar
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from convoy.client import Convoy
@@ -77,13 +79,13 @@ class Stage:
     def show(self, image_rgb: ImageRGB, caption: str, is_right: bool) -> None:
         """Write an annotated picture and keep it for the overview."""
         self.scenes.append(Scene(image_rgb, caption, is_right))
-        name = "".join(letter if letter.isalnum() else "-" for letter in caption.lower())
-        write_picture(self.out / f"{len(self.scenes):02d}-{'-'.join(filter(None, name.split('-')))}.png", image_rgb)
+        words = re.findall(r"\w+", caption.partition(" (")[0].lower())
+        write_picture(self.out / f"{len(self.scenes):02d}-{'-'.join(words)}.png", image_rgb)
 
     def end(self, first: int) -> None:
         """Close a chapter: print the answers from number `first` on."""
         table = Table("asked", "picture", "came back", "right?", box=box.SIMPLE_HEAD)
         for one in self.answers[first:]:
             mark = "[green]yes" if one.is_right else "[bold red]NO"
-            table.add_row(one.question, one.picture, one.answer, mark)
+            table.add_row(escape(one.question), escape(one.picture), escape(one.answer), mark)
         self.console.print(table)
