@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convoy.core.manifest import Metric
 
 app = typer.Typer(no_args_is_help=True, help="List models, check that they keep the contract, import others.")
-Folder = Annotated[Path, typer.Argument(help="Folder of the model repository.")]
+Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
 DEFAULT_FOLDER = Path("exported_models")
 app.command("import")(politely(import_graph))
 
@@ -83,18 +83,8 @@ def _list_folder(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json([manifest.model_dump(mode="json") for manifest in manifests])
         return
-    rows = [
-        (
-            f"{one.name}:{one.version}",
-            one.task.value,
-            one.architecture,
-            one.precision,
-            _metrics(one.metrics),
-            one.licence,
-        )
-        for one in manifests
-    ]
-    print_table("", ("model", "task", "architecture", "precision", "measured", "licence"), rows)
+    rows = [(f"{one.name}:{one.version}", one.task.value, one.precision, _metrics(one.metrics)) for one in manifests]
+    print_table("", ("model", "task", "precision", "measured"), rows)
 
 
 def _metrics(metrics: "list[Metric]") -> str:
@@ -102,10 +92,15 @@ def _metrics(metrics: "list[Metric]") -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Version folders, those without a manifest too: they are to be found, not overlooked."""
-    if not folder.is_dir():
-        raise NotFound("NO_REPOSITORY", f"there is no model repository at {folder.absolute()}")
-    versions = [path for path in folder.glob("*/*") if path.is_dir() and path.name.isdecimal()]
+    """Version folders of a repository, of one model, or just the one given.
+
+    Those without a manifest too: they are to be found, not overlooked. NotFound(NO_REPOSITORY): there is none.
+    """
+    folder = folder.resolve()
+    depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
+    versions = [path for paths in depths for path in paths if path.is_dir() and path.name.isdecimal()]
+    if not versions:
+        raise NotFound("NO_REPOSITORY", f"there is no model in {folder}")
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 
 

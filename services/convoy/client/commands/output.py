@@ -91,13 +91,14 @@ def print_json(value: object) -> None:
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print a table; columns of numbers (their names end with a space) are set to the right."""
     from rich import box
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column.rstrip(), justify="right" if column.endswith(" ") else "left", overflow="fold")
+    for place, column in enumerate(columns):
+        justify: JustifyMethod = "right" if column.endswith(" ") else "left"
+        table.add_column(column.rstrip(), justify=justify, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     Console().print(table)

@@ -147,10 +147,10 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
         print_json(answer)
         return
     rows = [
-        (photo, "accepted" if result.accepted else result.refusal, result.face_id or result.message)
+        ("accepted" if result.accepted else result.refusal, result.face_id or result.message, photo)
         for photo, result in zip(photos, answer.results, strict=True)
     ]
-    print_table("", ("photo", "result", "face id or reason"), rows)
+    print_table("", ("result", "face id or reason", "photo"), rows)
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
