@@ -188,6 +188,35 @@ def embedder(size: Size = (112, 112), **facts: object) -> Drawing:
     return drawing
 
 
+def face_finder(template: np.ndarray) -> Drawing:
+    """SCRFD whose answer can be worked out by hand: a face where a white cell of 8x8 pixels lies on a dark picture.
+
+    Its box reaches 16 pixels to the left and up of the cell's corner and 40 to the right and down; its landmarks are
+    `template` [5, 2], in pixels from that corner.
+    """
+    drawing = Drawing(("height", "width"))
+
+    def head(stride: int, weights: list[float], bias: np.ndarray) -> str:
+        """Two anchors: `weights` on the red channel of each, zero on the others."""
+        pooled = drawing.op("AveragePool", drawing.picture, kernel_shape=[stride] * 2, strides=[stride] * 2)
+        factors = np.zeros((bias.size, 3, 1, 1), np.float32)
+        factors[: len(weights), 0, 0, 0] = weights
+        planes = drawing.op("Conv", pooled, drawing.weight(factors), drawing.weight(bias.astype(np.float32).ravel()))
+        rows = drawing.op("Transpose", planes, perm=[0, 2, 3, 1])
+        return drawing.op("Reshape", rows, drawing.ints(0, -1, bias.shape[1]))
+
+    for stride in FACE_STRIDES:
+        # White is 127.5/128 after preprocessing, so the first anchor of a white cell scores sigmoid(5).
+        first = [10.0] if stride == 8 else [0.0]
+        scores = head(stride, first, np.array([[-5.0 if stride == 8 else -10.0], [-10.0]]))
+        drawing.give(drawing.op("Sigmoid", scores), f"score_{stride}")
+    for stride in FACE_STRIDES:
+        drawing.give(head(stride, [], np.array([[16.0, 16, 40, 40]] * 2) / stride), f"bbox_{stride}")
+    for stride in FACE_STRIDES:
+        drawing.give(head(stride, [], np.array([template.ravel()] * 2) / stride), f"kps_{stride}")
+    return drawing
+
+
 def write_lines(file: Path, lines: Sequence[str]) -> Path:
     file.write_text("\n".join(lines) + "\n")
     return file

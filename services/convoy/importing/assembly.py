@@ -9,9 +9,6 @@ from convoy.importing.network import PREFIX, Network
 from convoy.importing.preprocessing import Preprocessing, draw_front
 from convoy.importing.sketch import Sketch
 
-IR_VERSION = 8
-"""The least that any ONNX Runtime of today reads, and the first where weights need not be inputs."""
-
 SHAPES: dict[str, tuple[int, tuple[str | int, ...]]] = {
     "probabilities": (TensorProto.FLOAT, ("N", "C")),
     "boxes": (TensorProto.FLOAT, ("N", "A", 4)),
@@ -66,7 +63,6 @@ def with_graph(model: ModelProto, graph: GraphProto) -> ModelProto:
     joined = ModelProto()
     joined.CopyFrom(model)
     joined.graph.CopyFrom(graph)
-    joined.ir_version = max(model.ir_version, IR_VERSION)
     joined.producer_name, joined.producer_version = "convoy model import", ""
     return joined
 

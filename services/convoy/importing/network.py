@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import onnx
 from onnx import (
-    GraphProto,
     ModelProto,
     TensorProto,
     ValueInfoProto,
@@ -22,6 +21,8 @@ from convoy.importing.sketch import MIN_OPSET
 PREFIX = "network/"
 """In front of every name of the foreign graph, so that none meets one of ours."""
 INPUT_TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}
+MIN_IR_VERSION = 8
+"""The least that any ONNX Runtime of today reads."""
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
@@ -98,7 +99,7 @@ class Network:
 def read_network(file: Path, layout: Layout | None = None) -> Network:
     """Read a foreign graph. Raises InvalidArgument(BAD_NETWORK) that says what is wrong and what helps."""
     model = _read_model(file)
-    _drop_inputs_that_are_weights(model.graph)
+    _drop_inputs_that_are_weights(model)
     if _opset(model) < MIN_OPSET:
         model = _raise_opset(file, model)
     inputs = [_describe(value) for value in model.graph.input]
@@ -130,8 +131,10 @@ def _read_model(file: Path) -> ModelProto:
     return model
 
 
-def _drop_inputs_that_are_weights(graph: GraphProto) -> None:
-    """Graphs of IR version 3 list their weights as inputs too."""
+def _drop_inputs_that_are_weights(model: ModelProto) -> None:
+    """Graphs of IR version 3 must list their weights as inputs too; later ones need not."""
+    graph = model.graph
+    model.ir_version = max(model.ir_version, MIN_IR_VERSION)
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
