@@ -150,7 +150,7 @@ def yunet(first: int = 0, **facts: object) -> Drawing:
     scale = drawing.weight(np.float32(1.2).reshape(1))
     for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
         for stride in FACE_STRIDES:
-            value = drawing.rows(stride, 1, width, first, scale=0.02)
+            value = drawing.rows(stride, 1, width, first, scale=0.02 if width == 1 else 0.002)
             if width == 1:
                 value = drawing.op("Mul", drawing.op("Sigmoid", value), scale)
             drawing.give(value, f"{name}_{stride}")
