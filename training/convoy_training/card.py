@@ -41,8 +41,7 @@ def describe_model(manifest: Manifest, notes: str) -> str:
 |---|---:|---|---|---:|---|
 {rows}
 
-Again: `{manifest.metrics[0].command if manifest.metrics else ""}`. ONNX Runtime differs from PyTorch by at most
-{manifest.export.max_abs_difference:.1e} on {manifest.export.images_compared} real images.
+Again: `{manifest.metrics[0].command if manifest.metrics else ""}`. {describe_export(manifest)}
 
 ## Training
 
@@ -53,6 +52,17 @@ Data: {"; ".join(manifest.training.data)}.
 
 {manifest.training.data_terms}.
 """
+
+
+def describe_export(manifest: Manifest) -> str:
+    """How far the graph is from the network that was trained."""
+    export = manifest.export
+    if export.max_abs_difference is None:
+        return "The graph is quantised: compare its metrics with the float32 model's."
+    return (
+        f"ONNX Runtime differs from PyTorch by at most\n{export.max_abs_difference:.1e} on {export.images_compared} "
+        "real images."
+    )
 
 
 def write_table(models: Path, recipes: Path) -> Path:

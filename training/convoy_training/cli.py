@@ -15,6 +15,7 @@ from lightning.fabric import Fabric
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import write_table
 from convoy_training.checkpoint import load_model
+from convoy_training.comparison import print_comparison
 from convoy_training.costs import print_layers, print_zoo
 from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
@@ -22,6 +23,7 @@ from convoy_training.loop import build_predict
 from convoy_training.loop import fit as fit_model
 from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import RECIPES, publish_model
+from convoy_training.quantize import quantize_model
 from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
 
 app = typer.Typer(
@@ -84,6 +86,23 @@ def calibrate(
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
+
+
+@app.command()
+def quantize(
+    folder: Annotated[Path, typer.Argument(help="A published <model>/<version> folder.")],
+) -> None:
+    """Publish a model's INT8 form beside it as <name>-int8, calibrated on training images and measured again."""
+    recipe, config = load_recipe(Path(load_manifest(folder).training.recipe))
+    typer.echo(f"wrote {quantize_model(recipe, config, folder)}")
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Published <model>/<version> folders.")],
+) -> None:
+    """Show published models side by side: accuracy as measured, size, and speed on this machine."""
+    print_comparison(folders)
 
 
 @app.command()

@@ -111,8 +111,8 @@ class Recipe(Protocol):
     def build_graph(self, model: nn.Module, config: Any) -> nn.Module:
         """The serving graph: uint8 RGB [N,H,W,3] -> finished numbers, a tuple in the order of `describe`'s outputs."""
 
-    def example_images(self, config: Any) -> Images:
-        """A few real validation images [N,H,W,3], as the service would hand them to the graph."""
+    def example_images(self, config: Any, split: str = "validation") -> Images:
+        """A few real images [N,H,W,3] of a split, as the service would hand them to the graph."""
 
     def evaluate(self, predict: Predict, config: Any, split: str) -> Sequence[Metric]:
         """Measures through the serving code's own pre- and post-processing."""

@@ -8,10 +8,11 @@ from convoy.core.manifest import digest, load_manifest
 from convoy_training.card import write_table
 from convoy_training.errors import ExportError
 from convoy_training.export import export_onnx, open_onnx, publish
-from convoy_training.loop import build_predict
+from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
 from convoy_training.models.yolo import Yolo
 from convoy_training.publishing import publish_model
+from convoy_training.quantize import quantize_model
 from convoy_training.recipe import Export
 from convoy_training.recipes import detection, segmentation
 from torch import nn
@@ -66,6 +67,20 @@ def test_a_failed_export_leaves_the_old_model(tmp_path: Path) -> None:
         publish(tmp_path / "1", write)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert (tmp_path / "1" / "model.onnx").read_bytes() == b"old"
+
+
+def test_int8_keeps_the_answers_and_says_what_it_is(tmp_path: Path) -> None:
+    model = fit(RECIPE, CONFIG, tmp_path / "run")
+    folder = publish_model(RECIPE, CONFIG, model, tmp_path / "models")
+    quantised = quantize_model(RECIPE, CONFIG, folder)
+    manifest = load_manifest(quantised)
+    assert (manifest.name, manifest.precision) == ("tiny-int8", "int8")
+    assert manifest.metrics[0].value >= load_manifest(folder).metrics[0].value - 0.05
+    kinds = {node.op_type for node in onnx.load(str(quantised / "model.onnx")).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    images = noise(4, 16, 16)
+    exact, rough = (open_onnx(f / "model.onnx")(images)["probabilities"] for f in (folder, quantised))
+    assert 0 < np.abs(exact - rough).max() < 0.1
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ RECIPE = SimpleNamespace(
     build_data=lambda config: Data(Batches(config.batch_size), "0" * 64),
     compute_loss=compute_loss,
     build_graph=lambda model, config: Graph(model),
-    example_images=lambda config: draw_images(8, seed=3)[0],
+    example_images=lambda config, split="validation": draw_images(8, seed=3)[0],
     evaluate=evaluate,
     describe=describe,
 )

@@ -86,9 +86,10 @@ class Graph(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = normalise(images, self.config)
-        logits = self.model(x)
         if self.config.mirror_average:
-            logits = (logits + self.model(x.flip(3))) / 2
+            logits = self.model(torch.cat([x, x.flip(3)])).unflatten(0, (2, -1)).mean(0)
+        else:
+            logits = self.model(x)
         return logits.softmax(dim=1)
 
 
@@ -142,8 +143,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
     return Graph(model, config)
 
 
-def example_images(config: Config) -> Images:
-    return load_split(config, "validation").images[:64]
+def example_images(config: Config, split: str = "validation") -> Images:
+    return load_split(config, split).images[:64]
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:

@@ -131,8 +131,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
     return Graph(model)
 
 
-def example_images(config: Config) -> Images:
-    examples = load_split(config, "validation").examples
+def example_images(config: Config, split: str = "validation") -> Images:
+    examples = load_split(config, split).examples[:32]
     canvases = [place(example.image_rgb, describe_input(config))[0] for example in examples]
     return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape][:8])
 

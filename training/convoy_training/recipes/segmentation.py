@@ -132,8 +132,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
     return Graph(model)
 
 
-def example_images(config: Config) -> Images:
-    images = load_split(config, "validation").images[::13]
+def example_images(config: Config, split: str = "validation") -> Images:
+    images = load_split(config, split).images[::13]
     canvases = [place(image, describe_input(config))[0] for image in images]
     return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape])
 
