@@ -1,12 +1,12 @@
 """A fixed room for faces in three resolutions: float32, bytes and signs; and the kernels that compare a probe with it.
 
 A byte code is the vector divided by its scale and rounded; `error` is the length of what rounding took away: by Cauchy
-and Schwarz no similarity is further from its estimate than the errors allow. A sign code is one bit a number: vectors at
-angle a differ in a share a / pi of random directions (Charikar 2002, "Similarity estimation techniques from rounding
-algorithms"), so few differing bits mean high similarity.
+and Schwarz no similarity is further from its estimate than the errors allow. A sign code is one bit a number: vectors
+at angle a differ in a share a / pi of random directions (Charikar 2002, "Similarity estimation techniques from
+rounding algorithms"), so few differing bits mean high similarity.
 """
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import faiss
@@ -21,22 +21,22 @@ CAPACITY = 65_536
 _faiss: Any = faiss
 
 
-@dataclass(frozen=True, slots=True)
 class Probe:
-    """A vector in all resolutions, each with a leading axis of one."""
+    """A vector, [dimension], in all resolutions, each with a leading axis of one, computed when it is asked for."""
 
-    vector: Vector
-    codes: npt.NDArray[np.int8]
-    scale: float
-    error: float
-    signs: npt.NDArray[np.uint8]
+    def __init__(self, vector: Vector) -> None:
+        self.vector = np.ascontiguousarray(vector[None], np.float32)
 
-    @classmethod
-    def of(cls, vector: Vector) -> "Probe":
-        """Encode one vector, [dimension]."""
-        rows = np.ascontiguousarray(vector[None], np.float32)
-        codes, scale, error = _to_bytes(rows)
-        return cls(rows, codes, float(scale[0]), float(error[0]), np.packbits(rows > 0, axis=1))
+    @cached_property
+    def signs(self) -> npt.NDArray[np.uint8]:
+        """One bit a number."""
+        return np.packbits(self.vector > 0, axis=1)
+
+    @cached_property
+    def coded(self) -> tuple[npt.NDArray[np.int8], np.float32, np.float32]:
+        """Byte code, scale and error."""
+        codes, scale, error = _to_bytes(self.vector)
+        return codes, scale[0], error[0]
 
 
 class Block:
@@ -74,15 +74,23 @@ class Block:
         _faiss.fvec_inner_products_by_idx(*pointers, probe.vector.shape[1], 1, rows.size)
         return found
 
+    def all_similarities(self, probe: Probe, count: int) -> Vector:
+        """Inner products of the probe with the first `count` rows, in float32."""
+        found = np.empty(count, np.float32)
+        pointers = map(_faiss.swig_ptr, (found, probe.vector, self.vectors))
+        _faiss.fvec_inner_products_ny(*pointers, probe.vector.shape[1], count)
+        return found
+
     def estimates(self, probe: Probe, count: int) -> tuple[Vector, Vector]:
         """Estimates of the first `count` similarities, and what each is off by at most."""
+        codes, scale, error = probe.coded
         dots = np.empty((1, count), np.float32)
-        simsimd.cdist(probe.codes, self._codes[:count], metric="dot", out=dots, out_dtype="float32")
+        simsimd.cdist(codes, self._codes[:count], metric="dot", out=dots, out_dtype="float32")
         found = dots[0]
         found *= self._scale[:count]
-        found *= np.float32(probe.scale)
-        off = self._error[:count] * np.float32(1 + probe.error)
-        off += np.float32(probe.error)
+        found *= scale
+        off = self._error[:count] * (1 + error)
+        off += error
         return found, off
 
     def differing_signs(self, probe: Probe, count: int) -> npt.NDArray[np.int32]:

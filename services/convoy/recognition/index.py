@@ -1,6 +1,7 @@
 """1:K search in memory: the people whose nearest face is most similar to a probe.
 
-Two ways lead to the answer, and both end by comparing the last candidates in float64:
+Up to COMPARED_UP_TO faces are simply all compared. Beyond that two ways lead to the answer; all end by comparing the
+last candidates in float64:
 
 - Certified: byte codes give every similarity with a bound on its error, and all faces whose bound reaches the worst of
   the answer are compared exactly. The answer is that of brute force, always. Taken when asked for, and by itself for up
@@ -24,6 +25,7 @@ import numpy as np
 from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
 
 Owner = tuple[str, str]
+COMPARED_UP_TO = 2_000
 CERTIFIED_UP_TO = 50_000
 SEEN_FROM = 0.35
 SEEN_BUT = 0.002
@@ -119,17 +121,27 @@ class Index:
         ticket = object()
         self._running[ticket] = self._removals
         try:
-            return self._rank(vector, self._candidates(Probe.of(vector), top_k, among, exact), top_k)
+            return self._rank(vector, self._candidates(Probe(vector), top_k, among, exact), top_k)
         finally:
             del self._running[ticket]
 
     def _candidates(self, probe: Probe, top_k: int, among: Iterable[str] | None, exact: bool) -> Rows:
         if among is not None:
             return self._slots_of(among)
+        if len(self._owners) <= COMPARED_UP_TO:
+            return self._compared(probe, top_k)
         by_signs = self._by_signs(probe, top_k)
         if by_signs is not None and not exact and len(self._owners) > CERTIFIED_UP_TO:
             return by_signs[0]
         return self._certified(probe, top_k, -math.inf if by_signs is None else by_signs[1])
+
+    def _compared(self, probe: Probe, top_k: int) -> Rows:
+        """Slots that hold the best `top_k` people, by comparing with every face."""
+        count = len(self._owners)
+        if not count:
+            return np.empty(0, np.int64)
+        best = self._best(np.arange(count), self._blocks[0].all_similarities(probe, count), top_k)
+        return np.arange(count) if best is None else best[0]
 
     def _grow(self) -> int:
         slot = len(self._owners)
@@ -212,6 +224,8 @@ class Index:
         return sorted(best.values(), key=_order)[:top_k]
 
     def _gather(self, slots: Rows) -> Vector:
+        if len(self._blocks) == 1:
+            return self._blocks[0].vectors[slots]
         rows = np.empty((slots.size, self.dimension), np.float32)
         numbers = slots // CAPACITY
         for number in np.unique(numbers).tolist():
