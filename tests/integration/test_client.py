@@ -1,14 +1,18 @@
 """The Python client on real services: every call, with answers that can be worked out by hand."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
-from convoy.client import AsyncConvoy, Convoy
+from convoy.client import AsyncConvoy, Convoy, plans
 from convoy.client.answers.common import Box
 from convoy.client.answers.galleries import GalleryPolicy
-from convoy.client.answers.recognition import Decision
+from convoy.client.answers.recognition import Decision, Identification, Registration
+from convoy.client.answers.vision import Classification, Detections
 from convoy.client.fleet import Fleet
+from convoy.client.operations.faces import get_face_model
+from convoy.client.operations.operation import Operation
 from convoy.core import errors
 
 from tests.tiny_pictures import encode, group, plain, portrait, with_box
@@ -161,3 +165,43 @@ async def test_asyncio_asks_all_services_at_once(fleet: Fleet) -> None:
     assert red.best is not None and red.best.name == "red"
     assert len(faces) == 1
     assert isinstance(names, list)
+
+
+def test_a_stream_answers_in_order_and_goes_on_after_a_bad_picture(convoy: Convoy) -> None:
+    pictures = [plain((220, 9, 9)), b"hello", encode(plain((9, 9, 220)))]
+    red, bad, blue = convoy.stream(plans.classify(picture, top_k=1) for picture in pictures)
+    assert isinstance(bad, errors.InvalidArgument) and bad.reason == "NOT_AN_IMAGE"
+    assert [one.best.name for one in (red, blue) if isinstance(one, Classification) and one.best] == ["red", "blue"]
+    assert list(convoy.stream([])) == []
+
+
+def test_people_are_registered_and_named_in_streams(convoy: Convoy, gallery: str) -> None:
+    people = [plans.register(gallery, f"p{number}", [portrait(number)]) for number in (1, 2)]
+    assert len([answer for answer in convoy.stream(people) if isinstance(answer, Registration)]) == 2
+    video = (plans.identify(gallery, portrait(number, noise=9)) for number in (2, 1, 3))
+    named = [answer.faces[0].person for answer in convoy.stream(video) if isinstance(answer, Identification)]
+    assert [person.person_id if person else None for person in named] == ["p2", "p1", None]
+
+
+def test_what_breaks_off_a_stream_reaches_the_caller(convoy: Convoy) -> None:
+    def video() -> Iterator[Operation[Classification]]:
+        yield plans.classify(plain())
+        raise OSError("the camera is gone")
+
+    answers = convoy.stream(video())
+    assert isinstance(next(answers), Classification)
+    with pytest.raises(OSError, match="camera"):
+        next(answers)
+    with pytest.raises(errors.InvalidArgument, match="cannot be streamed"):
+        next(convoy.stream([get_face_model()]))
+
+
+async def test_asyncio_streams_too(fleet: Fleet) -> None:
+    async def video() -> AsyncIterator[Operation[Detections]]:
+        for side in (40, 60):
+            yield plans.detect(with_box((10, 10, side, side)))
+
+    async with AsyncConvoy(**fleet.addresses) as convoy:
+        answers = [answer async for answer in convoy.stream(video())]
+    widths = [round(found.box.x_max) for answer in answers if isinstance(answer, Detections) for found in answer]
+    assert widths == pytest.approx([40, 60], abs=3)

@@ -1,6 +1,6 @@
 """The client for asyncio: each method is awaited, each list is gone through with `async for`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -11,8 +11,10 @@ import grpc.aio
 from convoy.client.channels import Connection, connection
 from convoy.client.failures import read_failure
 from convoy.client.operations import faces, galleries, models, recognition, vision
+from convoy.client.operations.conversation import Conversation, each
 from convoy.client.operations.operation import Listing, Operation
 from convoy.client.services import ServiceName
+from convoy.core.errors import ConvoyError
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -110,6 +112,31 @@ class AsyncConvoy:
             address = self._connection.addresses[operation.service]
             raise read_failure(error, operation.service, address) from None
         return operation.read(response)
+
+    async def stream(
+        self, operations: Iterable[Operation[Result]] | AsyncIterable[Operation[Result]]
+    ) -> AsyncIterator[Result | ConvoyError]:
+        """Carry out many calls of one kind (see convoy.client.plans) on one connection, without a time limit.
+
+        Answers come in order, a failed one as the error that it met. Requests are sent ahead of the answers.
+        """
+        rest = each(operations)
+        first = await anext(rest, None)
+        if first is None:
+            return
+        talk = Conversation(first)
+        send = self._channel(talk.service).stream_stream(
+            talk.method, talk.envelope.SerializeToString, talk.answer.FromString
+        )
+        call: Any = send(talk.requests_async(rest), metadata=self._connection.credentials.metadata())
+        try:
+            async for message in call:
+                yield talk.read(message)
+        except grpc.aio.AioRpcError as error:
+            raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
+        finally:
+            call.cancel()
+        talk.end()
 
     def _channel(self, service: ServiceName) -> grpc.aio.Channel:
         if service not in self._channels:

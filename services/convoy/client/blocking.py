@@ -1,6 +1,6 @@
 """The client for ordinary code: each method waits for its answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -10,8 +10,10 @@ import grpc
 from convoy.client.channels import Connection, connection
 from convoy.client.failures import read_failure
 from convoy.client.operations import faces, galleries, models, recognition, vision
+from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
 from convoy.client.services import ServiceName
+from convoy.core.errors import ConvoyError
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -110,6 +112,29 @@ class Convoy:
             address = self._connection.addresses[operation.service]
             raise read_failure(error, operation.service, address) from None
         return operation.read(response)
+
+    def stream(self, operations: Iterable[Operation[Result]]) -> Iterator[Result | ConvoyError]:
+        """Carry out many calls of one kind (see convoy.client.plans) on one connection, without a time limit.
+
+        Answers come in order, a failed one as the error that it met. Requests are sent ahead of the answers.
+        """
+        rest = iter(operations)
+        first = next(rest, None)
+        if first is None:
+            return
+        talk = Conversation(first)
+        send = self._channel(talk.service).stream_stream(
+            talk.method, talk.envelope.SerializeToString, talk.answer.FromString
+        )
+        call: Any = send(talk.requests(rest), metadata=self._connection.credentials.metadata())
+        try:
+            for message in call:
+                yield talk.read(message)
+        except grpc.RpcError as error:
+            raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
+        finally:
+            call.cancel()
+        talk.end()
 
     def _channel(self, service: ServiceName) -> grpc.Channel:
         if service not in self._channels:

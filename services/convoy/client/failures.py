@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from convoy.client.answers.recognition import read_registration
 from convoy.core import errors
-from convoy.v1 import recognition_pb2
+from convoy.v1 import common_pb2, recognition_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
 DETAIL_TYPES: tuple[type[Message], ...] = (
@@ -45,6 +45,14 @@ def read_failure(call: grpc.RpcError, service: str, address: str) -> errors.Conv
         read_registration(fact) for fact in facts if isinstance(fact, recognition_pb2.RegisterResponse)
     )
     return KINDS.get(code, errors.ConvoyError)(info.reason, message, info.metadata, registrations)
+
+
+def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
+    """The error that one message of a stream met; the stream goes on."""
+    code = next((code for code in grpc.StatusCode if code.value[0] == error.code), grpc.StatusCode.UNKNOWN)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.ResourceExhausted(error.reason, error.message, 0.0, error.metadata)
+    return KINDS.get(code, errors.ConvoyError)(error.reason, error.message, error.metadata)
 
 
 def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:

@@ -1,0 +1,111 @@
+"""Many operations of one kind on one call: requests go out as they come up, answers come back in their order."""
+
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Generic
+
+from google.protobuf.message import Message
+
+from convoy.client.failures import read_stream_error
+from convoy.client.operations.operation import Operation, Result
+from convoy.client.services import ServiceName
+from convoy.core.errors import ConvoyError, InvalidArgument
+from convoy.v1 import classification_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
+
+# For each request that can be streamed: the streaming method, the envelope of the request and that of the answer.
+STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
+    classification_pb2.ClassifyRequest: (
+        "ClassifyStream",
+        classification_pb2.ClassifyStreamRequest,
+        classification_pb2.ClassifyStreamResponse,
+    ),
+    detection_pb2.DetectRequest: (
+        "DetectStream",
+        detection_pb2.DetectStreamRequest,
+        detection_pb2.DetectStreamResponse,
+    ),
+    segmentation_pb2.SegmentRequest: (
+        "SegmentStream",
+        segmentation_pb2.SegmentStreamRequest,
+        segmentation_pb2.SegmentStreamResponse,
+    ),
+    faces_pb2.EmbedFacesRequest: (
+        "EmbedFacesStream",
+        faces_pb2.EmbedFacesStreamRequest,
+        faces_pb2.EmbedFacesStreamResponse,
+    ),
+    recognition_pb2.IdentifyRequest: (
+        "IdentifyStream",
+        recognition_pb2.IdentifyStreamRequest,
+        recognition_pb2.IdentifyStreamResponse,
+    ),
+    recognition_pb2.RegisterRequest: (
+        "RegisterMany",
+        recognition_pb2.RegisterManyRequest,
+        recognition_pb2.RegisterManyResponse,
+    ),
+}
+
+
+class Conversation(Generic[Result]):
+    """What goes out and comes back on one streaming call, planned by its first operation.
+
+    InvalidArgument(BAD_ARGUMENT): operations of this kind, or of different kinds, cannot be streamed.
+    """
+
+    def __init__(self, first: Operation[Result]) -> None:
+        if type(first.request) not in STREAMS:
+            raise InvalidArgument("BAD_ARGUMENT", f"{first.method} cannot be streamed")
+        self._kind = type(first.request)
+        name, self.envelope, self.answer = STREAMS[self._kind]
+        self.service: ServiceName = first.service
+        self.method = f"{first.method.rpartition('/')[0]}/{name}"
+        self._reads: deque[Callable[[Any], Result]] = deque()
+        self._problem: Exception | None = None
+        self._first = first
+
+    def requests(self, rest: Iterator[Operation[Result]]) -> Iterator[Message]:
+        """The messages to send. What the caller's iterator raises ends them, and is raised by `end`."""
+        try:
+            yield self._wrap(self._first)
+            for operation in rest:
+                yield self._wrap(operation)
+        except Exception as problem:  # It would be lost in a thread of gRPC.
+            self._problem = problem
+
+    async def requests_async(self, rest: AsyncIterator[Operation[Result]]) -> AsyncIterator[Message]:
+        """`requests` for asyncio."""
+        try:
+            yield self._wrap(self._first)
+            async for operation in rest:
+                yield self._wrap(operation)
+        except Exception as problem:
+            self._problem = problem
+
+    def read(self, message: Any) -> Result | ConvoyError:
+        """One answer, or why there is none."""
+        read = self._reads.popleft()
+        if message.WhichOneof("outcome") == "error":
+            return read_stream_error(message.error)
+        return read(message.response)
+
+    def end(self) -> None:
+        """Raise what kept the requests from going on, if anything did."""
+        if self._problem is not None:
+            raise self._problem
+
+    def _wrap(self, operation: Operation[Result]) -> Message:
+        if type(operation.request) is not self._kind:
+            raise InvalidArgument("BAD_ARGUMENT", "a stream takes operations of one kind")
+        self._reads.append(operation.read)
+        return self.envelope(request=operation.request)
+
+
+async def each(operations: Iterable[Result] | AsyncIterable[Result]) -> AsyncIterator[Result]:
+    """The items of an iterable of either flavour."""
+    if isinstance(operations, AsyncIterable):
+        async for operation in operations:
+            yield operation
+    else:
+        for operation in operations:
+            yield operation
