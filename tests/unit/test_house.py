@@ -7,7 +7,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ROOT / "services" / "convoy"
@@ -15,7 +19,7 @@ SOURCES = [path for path in SERVICES.rglob("*.py") if "_pb2" not in path.name]
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "manager", "managers"}
 
 
-def project(folder: str) -> dict[str, object]:
+def project(folder: str) -> dict[str, Any]:
     return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
 
 
@@ -37,6 +41,34 @@ def test_torch_is_no_dependency_of_the_services() -> None:
     assert [
         name for name in project("services")["dependencies"] if re.match(r"torch|lightning|onnx\b(?!r)", name)
     ] == []
+
+
+def imported(folder: Path) -> set[str]:
+    """Packages from elsewhere that the code under a folder imports."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - {"convoy", "convoy_training"}
+
+
+def canonical(requirement: str) -> str:
+    """The name of a distribution, as pip compares it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[=<>\[;~! ]", requirement)[0]).lower()
+
+
+@pytest.mark.parametrize("folder", ["services", "training"])
+def test_every_import_is_a_declared_dependency(folder: str) -> None:
+    extras = project(folder).get("optional-dependencies", {}).values()
+    declared = {canonical(name) for names in [project(folder)["dependencies"], *extras] for name in names}
+    owners = packages_distributions()
+    undeclared = [
+        name for name in imported(ROOT / folder) if declared.isdisjoint(canonical(owner) for owner in owners[name])
+    ]
+    assert undeclared == []
 
 
 def test_settings_are_the_only_reader_of_the_environment() -> None:
