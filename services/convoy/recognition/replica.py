@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
 import structlog
 
 from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
@@ -163,11 +164,13 @@ class Replica:
             for person in page:
                 state.put(person.person_id, person, {})
         async for templates in self._store.scan_templates(self.name):
-            for person_id, face_id, template in templates:
-                # A face whose person came later is read when the stream names the person.
-                if person_id in state.people:
-                    state.index.add(person_id, face_id, state.codec.decode(person_id, face_id, template))
-            await asyncio.sleep(0)
+            # A face whose person came later is read when the stream names the person.
+            present = [
+                (person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in state.people
+            ]
+            if present:
+                vectors = np.stack([state.codec.decode(*face) for face in present])
+                state.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
         state.head = head
         await self._arrive(state, head)
         log.info("replica loaded", gallery=self.name, faces=len(state.index), seconds=time.monotonic() - started)
