@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 import structlog
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from convoy.core import errors
@@ -74,22 +74,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
 
-    def _let_in(self, method: str, request: Any, caller: Caller, context: Context, is_stream: bool) -> Any:
-        """The request, or the stream with each of its messages looked at."""
-        peer = context.peer()
+    def _let_in(self, handler: Handler, method: str, content: Any, caller: Caller, context: Context) -> Any:
+        """The request out of its bytes, or the stream of requests, each looked at. Raises what the guard raises."""
+        peer, deserialize = context.peer(), handler.request_deserializer
         self._guard.count(caller, peer)
-        if is_stream:
-            return self._guard.each(method, request, caller, peer)
+        if handler.request_streaming:
+            return self._guard.each(method, _read_each(content, deserialize), caller, peer)
+        request = _read(content, deserialize)
         self._guard.admit(method, request, caller)
         return request
 
     def _unary(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_unary or handler.stream_unary
 
-        async def answer(request: Any, context: Context) -> Any:
+        async def answer(content: Any, context: Context) -> Any:
             call = _Call(self._service, method, context, caller)
             try:
-                request = self._let_in(method, request, caller, context, handler.request_streaming)
+                request = self._let_in(handler, method, content, caller, context)
                 response = await inner(request, context)
                 self._guard.hide(response, caller)
             except BaseException as error:
@@ -100,15 +101,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         wrap: Any = grpc.unary_unary_rpc_method_handler
         if handler.request_streaming:
             wrap = grpc.stream_unary_rpc_method_handler
-        return _typed(wrap(answer, handler.request_deserializer, handler.response_serializer))
+        return _typed(wrap(answer, None, handler.response_serializer))
 
     def _streaming(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_stream or handler.stream_stream
 
-        async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def answer(content: Any, context: Context) -> AsyncIterator[Any]:
             call = _Call(self._service, method, context, caller)
             try:
-                request = self._let_in(method, request, caller, context, handler.request_streaming)
+                request = self._let_in(handler, method, content, caller, context)
                 async for response in inner(request, context):
                     self._guard.hide(response, caller)
                     yield response
@@ -119,7 +120,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         wrap: Any = grpc.unary_stream_rpc_method_handler
         if handler.request_streaming:
             wrap = grpc.stream_stream_rpc_method_handler
-        return _typed(wrap(answer, handler.request_deserializer, handler.response_serializer))
+        return _typed(wrap(answer, None, handler.response_serializer))
+
+
+def _read(content: bytes, deserialize: Any) -> Any:
+    """gRPC would answer bytes that are no message with UNKNOWN, so they are read here."""
+    try:
+        return deserialize(content)
+    except DecodeError:
+        raise errors.InvalidArgument("BAD_MESSAGE", "the bytes are no message of this call") from None
+
+
+async def _read_each(contents: AsyncIterator[bytes], deserialize: Any) -> AsyncIterator[Any]:
+    async for content in contents:
+        yield _read(content, deserialize)
 
 
 def _typed(handler: Any) -> Handler:

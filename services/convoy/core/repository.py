@@ -95,7 +95,8 @@ class Repository:
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE).
         """
         version = version or self._newest_on_disk(name)
-        if not (self._folder / name / version / MANIFEST_FILE).is_file():
+        # Looked up, not joined: "../other" and "1/." would name folders too.
+        if (name, version) not in self._on_disk():
             raise NotFound("MODEL_NOT_FOUND", f"there is no model {name}/{version} in the repository")
         async with self._lock:
             return await self._load(name, version)
