@@ -77,7 +77,8 @@ def corners_for_every_anchor(**facts: Any) -> Drawing:
 
 def suppressed(**facts: Any) -> Drawing:
     drawing = Drawing((64, 96))
-    drawing.give(drawing.rows(8, 1, 6), "output0")
+    classes = drawing.op("Floor", drawing.op("Relu", drawing.rows(8, 1, 1)))
+    drawing.give(drawing.op("Concat", drawing.rows(8, 1, 5), classes, axis=2), "output0")
     return drawing
 
 
@@ -143,7 +144,10 @@ REFUSALS = {
         lambda: models.classifier(4), DETECTION, "UNKNOWN_LAYOUT", r"no adapter of detection fits .*output \[1, 4\]"
     ),
     "scores that are logits": Refusal(raw_scores, DETECTION, "BAD_NETWORK", "not in 0 to 1"),
-    "after suppression": Refusal(suppressed, DETECTION, "UNKNOWN_LAYOUT", "export with nms=False"),
+    "after suppression": Refusal(suppressed, DETECTION, "UNKNOWN_LAYOUT", "yolov5: .* export with nms=False"),
+    "after suppression, with one class": Refusal(
+        suppressed, DETECTION, "UNKNOWN_LAYOUT", "yolov5: .* export with nms=False", labels=["cat"]
+    ),
     "no landmarks": Refusal(
         lambda: models.scrfd(kps=False, size=(64, 96)), FACES, "UNKNOWN_LAYOUT", "there are no landmarks", labels=[]
     ),

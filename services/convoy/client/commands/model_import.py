@@ -137,8 +137,7 @@ def import_graph(
 
         convoy model import w600k_r50.onnx --task face_embedding --match-threshold 0.4 --licence non-commercial
 
-        convoy model import net.onnx --task classification --adapter logits --preprocess zero-one --bgr --input-size 224
-        --labels names.txt --licence MIT
+        convoy model import net.onnx --task classification --preprocess zero-one --bgr --labels names.txt --licence MIT
     """
     try:
         from convoy.importing.inspection import inspect

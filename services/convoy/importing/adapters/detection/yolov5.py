@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Choices, Probe, Reading, Resize, check_classes, read_one
 from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.adapters.detection.yolov8 import check_unsuppressed
 from convoy.importing.sketch import Sketch
 
 
@@ -24,6 +25,7 @@ class Yolov5:
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the one output [1, A, 5+C] with more anchors than numbers for each."""
+        check_unsuppressed(probe)
         reading = read_one(probe, "[N, A, 5+C]", lambda shape: len(shape) == 3 and 5 < shape[2] < shape[1])
         check_classes(reading.shapes[0][2] - 5, choices)
         return reading

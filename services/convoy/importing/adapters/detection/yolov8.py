@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, check_classes, read_one
 from convoy.importing.adapters.boxes import draw_corners
@@ -23,8 +25,7 @@ class Yolov8:
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the one output [1, 4+C, A] with more anchors than numbers for each."""
-        if any(len(array.shape) == 3 and array.shape[2] == 6 for array in probe.outputs.values()):
-            raise Misfit("an output [N, D, 6] has been through suppression; export with nms=False (and end2end=False)")
+        check_unsuppressed(probe)
         reading = read_one(probe, "[N, 4+C, A]", lambda shape: len(shape) == 3 and 4 < shape[1] < shape[2])
         check_classes(reading.shapes[0][1] - 4, choices)
         return reading
@@ -34,3 +35,10 @@ class Yolov8:
         rows = sketch.op("Transpose", values[0], perm=[0, 2, 1])
         boxes = draw_corners(sketch, sketch.part(rows, 0, 2, axis=2), sketch.part(rows, 2, 4, axis=2))
         return {"boxes": boxes, "scores": sketch.part(rows, 4, 0, axis=2)}
+
+
+def check_unsuppressed(probe: Probe) -> None:
+    """Raises Misfit at rows [N, D, 6] that end in a class's index, not its probability: x, y, x, y, score, class."""
+    for array in probe.outputs.values():
+        if array.ndim == 3 and array.shape[2] == 6 and not np.mod(np.asarray(array[..., 5], np.float64), 1).any():
+            raise Misfit("an output [N, D, 6] has been through suppression; export with nms=False and end2end=False")

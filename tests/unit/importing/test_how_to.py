@@ -1,0 +1,133 @@
+"""The commands of the how-to page, run on look-alikes of the files that they name; and the command itself."""
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import onnx
+import pytest
+from convoy.client.cli import app
+from convoy.client.commands.model_import import SERVED_BY, TaskName, read_channels, read_size
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Task, load_manifest
+from convoy.importing.adapters import ADAPTERS
+from onnx import ModelProto, helper
+from typer.testing import CliRunner
+
+from tests import foreign_models as models
+from tests.foreign_models import write_lines
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "import-your-own-model.md").read_text()
+COMMANDS = re.findall(r"^convoy model import .*$", PAGE, re.MULTILINE)
+CLASSES = {"imagenet.txt": 1000, "coco.txt": 80, "coco91.txt": 91, "voc.txt": 20, "voc21.txt": 21}
+IMAGENET = (224, 224)
+
+
+def with_names() -> ModelProto:
+    model = models.yolov8(80, size=("h", "w")).model()
+    helper.set_model_props(model, {"names": str({index: f"class {index}" for index in range(80)})})
+    return model
+
+
+LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
+    "resnet50.onnx": lambda: models.classifier(1000, size=IMAGENET).model(),
+    "mobilevit.onnx": lambda: models.classifier(1000, size=IMAGENET).model(),
+    "inception.onnx": lambda: models.classifier(1000, size=IMAGENET, softmax=True).model(),
+    "yolov8n.onnx": with_names,
+    "yolov5s.onnx": lambda: models.yolov5(80, size=("h", "w")).model(),
+    "retinanet.onnx": lambda: models.retinanet(91, size=(128, 256)).model(),
+    "ssd.onnx": lambda: models.ssd(21, logits=True, size=(320, 320)).model(),
+    "deeplabv3.onnx": lambda: models.segmenter(21, stride=8, size=(104, 104)).model(),
+    "det_10g.onnx": lambda: models.scrfd(flat=True, batch=1, size=("h", "w")).model(),
+    "w600k_r50.onnx": lambda: models.embedder(opset=11).model(),
+    "face_detection_yunet_2023mar.onnx": lambda: models.yunet(first=1, batch=1, size=(160, 160)).model(),
+    "FaceDetector.onnx": lambda: models.retinaface(size=(160, 160), batch=1).model(),
+    "fixed.onnx": lambda: models.yolov8(80, batch=1, size=(160, 160)).model(),
+}
+
+
+def test_the_page_names_every_adapter_of_every_task() -> None:
+    for task, adapters in ADAPTERS.items():
+        names = ", ".join(f"`{name}`" for name in adapters)
+        assert f"| {task} | {names} |" in PAGE
+
+
+def test_the_snippets_are_python() -> None:
+    snippets = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(snippets) == 3
+    for snippet in snippets:
+        ast.parse(snippet)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_page_imports(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command)
+    onnx.save(LOOKALIKES[words[3]](), tmp_path / words[3])
+    for word in words:
+        if word in CLASSES:
+            write_lines(tmp_path / word, [f"class {index}" for index in range(CLASSES[word])])
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output + result.stderr
+    (folder,) = (tmp_path / "exported_models").glob("*/1")
+    manifest = load_manifest(folder)
+    setting, service = SERVED_BY[manifest.task]
+    assert f"serve it with {setting}={manifest.name} convoy serve {service}" in result.output.replace("\n", " ")
+
+
+def test_the_page_shows_every_look_alike() -> None:
+    assert {shlex.split(command)[3] for command in COMMANDS} == set(LOOKALIKES)
+
+
+def test_what_was_found_is_shown_before_what_was_done(tmp_path: Path) -> None:
+    file = models.classifier(3).save(tmp_path / "net.onnx")
+    labels = write_lines(tmp_path / "labels.txt", ["a", "b", "c"])
+    told = ["model", "import", str(file), "--task", "classification", "--labels", str(labels), "--licence", "MIT"]
+    result = CliRunner().invoke(app, [*told, "--models", str(tmp_path / "models")])
+    assert result.exit_code == 0
+    for words in ("net.onnx: opset 17", "input.1", "[N, 3, 32, 32]", "[1, 3]", "they are logits", "adapter logits"):
+        assert words in result.output
+    document = json.loads(CliRunner().invoke(app, [*told, "--models", str(tmp_path / "models"), "--json"]).stdout)
+    assert document["model"] == "net:2"
+    assert document["adapter"] == "logits"
+    assert document["preprocessing"].startswith("RGB, (pixel x 0.00392157 - (0.485, 0.456, 0.406))")
+
+
+def test_a_refusal_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_text("no graph")
+    told = ["model", "import", str(tmp_path / "net.onnx"), "--task", "classification", "--licence", "MIT"]
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("convoy: ")
+    assert "net.onnx: it is not a valid ONNX graph" in result.stderr
+    assert result.stderr.rstrip().endswith("[BAD_NETWORK].")
+
+
+def test_the_command_knows_the_tasks() -> None:
+    assert set(get_args(TaskName)) == set(Task) == set(SERVED_BY)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [(None, None), ("0.5", (0.5, 0.5, 0.5)), ("1,2,3", (1.0, 2.0, 3.0))])
+def test_channels_are_one_number_or_three(text: str | None, wanted: tuple[float, ...] | None) -> None:
+    assert read_channels("--mean", text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,2", "1,2,3,4"])
+def test_other_channels_are_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="give one number, or three"):
+        read_channels("--mean", text)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [(None, None), ("640", 640), ("480x640", (480, 640))])
+def test_a_size_is_a_side_or_two(text: str | None, wanted: object) -> None:
+    assert read_size(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1x2x3", "axb", "99999"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="HEIGHTxWIDTH"):
+        read_size(text)
