@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,19 @@ def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) ->
     graph = graph.eval()
     # Two images: a batch of one would be folded into the graph as a constant.
     example = torch.from_numpy(np.ascontiguousarray(images[:2]))
-    program = torch.onnx.export(
-        graph,
-        (example,),
-        input_names=["images"],
-        output_names=list(export.outputs),
-        dynamic_shapes=(_dynamic_shape(export.stride),),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter warns about its own future, which nobody who exports can change.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            input_names=["images"],
+            output_names=list(export.outputs),
+            dynamic_shapes=(_dynamic_shape(export.stride),),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     _strip(program.model_proto, file)
     onnx.checker.check_model(str(file), full_check=True)

@@ -19,8 +19,6 @@ from torch import nn
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
