@@ -3,6 +3,7 @@
 So a child process stops when its parent closes the pipe, and also when the parent was killed and could not.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ def main(command: list[str]) -> int:
 
 
 def _stop_when_stdin_ends(child: "subprocess.Popen[bytes]") -> None:
-    sys.stdin.buffer.read()
+    # Unbuffered: a thread inside a buffered read would make Python abort when the command ends first.
+    while os.read(0, 4096):
+        pass
     child.terminate()
 
 
