@@ -23,7 +23,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(
-    data: Annotated[Path, typer.Option(help="Folder of galleries and logs; galleries survive.")] = DEFAULT_DATA,
+    data: Annotated[
+        Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
+    ] = DEFAULT_DATA,
     models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
     ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = 50051,
     redis_url: Annotated[
