@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -73,3 +74,71 @@ class RedisServer:
     def client(self) -> "redis.Redis":
         """A blocking client, for looking from outside."""
         return redis.Redis(unix_socket_path=str(self.socket))
+
+
+class RedisCluster:
+    """Three nodes of a real cluster on loopback, a third of the slots each."""
+
+    NODES = 3
+    SLOTS = 16_384
+
+    def __init__(self, folder: Path) -> None:
+        self._ports = [free_port() for _ in range(self.NODES)]
+        self._nodes = []
+        for port in self._ports:
+            place = folder / str(port)
+            place.mkdir()
+            options = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+            self._nodes.append(RedisServer(place, *options, "--appendfsync", "no"))
+        self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
+
+    def start(self) -> None:
+        """Return when every node knows who has which slot."""
+        for i, node in enumerate(self._nodes):
+            node.start()
+            with node.client() as client:
+                first, last = i * self.SLOTS // self.NODES, (i + 1) * self.SLOTS // self.NODES
+                client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
+                client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[0])
+        for _ in range(3000):
+            if all(self._is_whole(node) for node in self._nodes):
+                return
+            time.sleep(0.01)
+        raise AssertionError("the cluster does not come together")
+
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self._nodes:
+            node.stop()
+
+    def empty(self) -> None:
+        """Delete everything."""
+        for node in self._nodes:
+            with node.client() as client:
+                client.flushall()
+
+    def keys_of_nodes(self) -> list[int]:
+        """How many keys each node holds."""
+        counts = []
+        for node in self._nodes:
+            with node.client() as client:
+                counts.append(client.dbsize())
+        return counts
+
+    @staticmethod
+    def _is_whole(node: RedisServer) -> bool:
+        with node.client() as client:
+            info = client.execute_command("CLUSTER", "INFO")
+        text = info.decode() if isinstance(info, bytes) else str(info)
+        return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
+
+
+def free_port() -> int:
+    """A port that is free, and the one 10,000 above it (the cluster's bus) exists."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+        if port < 55_000:
+            return port

@@ -11,6 +11,8 @@ from convoy.recognition.store.base import Conflict, PersonChange, Request, Store
 from convoy.recognition.store.memory import MemoryStore
 from convoy.recognition.store.redis import RedisStore
 
+from tests.redis_server import RedisCluster
+
 MODEL = Model("embedder", "1", "ab" * 32, 4)
 STAFF = Gallery("staff", MODEL, "who works here", Policy(0.5, 0.01, 0.1, 0), 1_000)
 
@@ -239,3 +241,19 @@ class TestRedisStore(StoreContract):
         store = RedisStore(redis_url)
         yield store
         await store.close()
+
+
+@pytest.mark.redis
+class TestRedisClusterStore(StoreContract):
+    @pytest.fixture
+    async def store(self, redis_cluster: RedisCluster) -> AsyncIterator[Store]:
+        store = RedisStore(redis_cluster.url)
+        yield store
+        await store.close()
+
+    async def test_galleries_are_spread_over_the_nodes(self, store: Store, redis_cluster: RedisCluster) -> None:
+        for i in range(12):
+            gallery = await self.made(store, replace(STAFF, name=f"g{i}"))
+            await self.put(store, gallery, person("ada", "f1"))
+        assert len(await store.list_galleries("", 20)) == 12
+        assert min(redis_cluster.keys_of_nodes()) > 0

@@ -385,14 +385,17 @@ class TestGalleries:
         await who(stub, photo_of(1), min_version=3)
         status = await stub.GetGalleryStatus(pb.GetGalleryStatusRequest(gallery=staff))
         assert (status.store_version, status.index_version, status.indexed_faces) == (3, 3, 0)
+        await register(stub, 2, 0, 1)
+        status = await stub.GetGalleryStatus(pb.GetGalleryStatusRequest(gallery=staff, verify=True))
+        assert status.index_checksum == status.store_checksum != "0" * 16
         page = await stub.ListAuditEvents(pb.ListAuditEventsRequest(gallery=staff, page_size=2))
         assert [(event.action, event.person_id, event.version) for event in page.events] == [
+            ("Register", "p2", 4),
             ("DeletePerson", "p1", 3),
-            ("Register", "p1", 2),
         ]
         assert all(event.request_id for event in page.events)
         rest = pb.ListAuditEventsRequest(gallery=staff, page_size=2, page_token=page.next_page_token)
-        assert [event.action for event in (await stub.ListAuditEvents(rest)).events] == ["CreateGallery"]
+        assert [event.action for event in (await stub.ListAuditEvents(rest)).events] == ["Register", "CreateGallery"]
         none = await refusal(stub.ListAuditEvents, pb.ListAuditEventsRequest(gallery="none"))
         assert none.reason == "GALLERY_NOT_FOUND"
 

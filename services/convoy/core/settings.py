@@ -87,7 +87,10 @@ class Settings(BaseSettings):
     """Least severe lines that are written."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Where recognition keeps galleries: redis://, rediss:// (TLS) or unix:// URL."""
+    """Where recognition keeps galleries: redis://, rediss:// (TLS), unix://, redis+cluster:// or redis+sentinel:// URL."""
+    redis_wait_aof: bool = False
+    """Whether a change is acknowledged only once it is on Redis's disk (WAITAOF, Redis 7.2 or newer); for appendfsync
+    everysec. With appendfsync always, as in docker-compose.yml, it is there anyway."""
     redis_password_file: Path | None = None
     """File with the password for Redis; keeps it out of the URL."""
     template_key_file: Path | None = None

@@ -1,14 +1,18 @@
 """The life of galleries: make, find, change, delete; how this replica stands, and who changed what."""
 
 from dataclasses import replace
+from functools import reduce
+from operator import xor
 
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceSource
+from convoy.recognition.index import fingerprint
 from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
 from convoy.recognition.messages import audit_message, gallery_message, read_policy
 from convoy.recognition.records import Gallery, Policy
+from convoy.recognition.replica import State
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.store.base import Request, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
@@ -82,7 +86,18 @@ class Galleries:
             index_version=state.head.version,
             indexed_faces=len(state.index),
             index_bytes=state.index.nbytes,
+            index_checksum=state.index.checksum,
+            store_checksum=await self._store_checksum(state) if request.verify else "",
         )
+
+    async def _store_checksum(self, state: State) -> str:
+        # A scan may meet a face twice, and by exclusive or that would take it away again.
+        prints: dict[tuple[str, str], int] = {}
+        async for page in self._store.scan_templates(state.gallery.name):
+            for person_id, face_id, template in page:
+                vector = state.codec.decode(person_id, face_id, template)
+                prints[person_id, face_id] = fingerprint(person_id, face_id, vector)
+        return f"{reduce(xor, prints.values(), 0):016x}"
 
     async def audit(self, request: pb.ListAuditEventsRequest) -> pb.ListAuditEventsResponse:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""

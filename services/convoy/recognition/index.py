@@ -14,8 +14,8 @@ for a search: a slot that was freed is used again only when no search that may h
 Inserts and deletes belong to one thread (the event loop); searches run in any others.
 """
 
-import hashlib
 import math
+import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -57,6 +57,7 @@ class Index:
         self._removals = 0
         self._running: dict[object, int] = {}
         self._size = 0
+        self._checksum = 0
 
     def __len__(self) -> int:
         """Faces in it."""
@@ -75,14 +76,10 @@ class Index:
         """The vectors of a person's faces, [faces, dimension], in the order of faces_of."""
         return self._gather(np.fromiter(self._slots.get(person_id, {}).values(), np.int64))
 
+    @property
     def checksum(self) -> str:
-        """Sixteen hexadecimal digits that are equal for equal faces, whatever their order; vectors count in full."""
-        total = 0
-        for person_id, slots in self._slots.items():
-            for face_id, slot in slots.items():
-                vector = self._blocks[slot // CAPACITY].vectors[slot % CAPACITY]
-                total ^= fingerprint(person_id, face_id, vector)
-        return f"{total:016x}"
+        """Sixteen hexadecimal digits that are equal for equal faces, in whatever order they came."""
+        return f"{self._checksum:016x}"
 
     def add(self, person_id: str, face_id: str, vector: Vector) -> None:
         """Insert one face; one that is there already is left as it is, for faces never change."""
@@ -99,6 +96,7 @@ class Index:
             person_id, face_id = owners[i]
             self._slots.setdefault(person_id, {})[face_id] = slot
             self._owners[slot] = owners[i]
+            self._checksum ^= fingerprint(person_id, face_id, vectors[i])
         self._size += len(fresh)
 
     def remove(self, person_id: str, face_ids: Iterable[str] | None = None) -> None:
@@ -108,6 +106,9 @@ class Index:
         for face_id in list(slots) if face_ids is None else face_ids:
             if (slot := slots.pop(face_id, None)) is not None:
                 self._owners[slot] = None
+                self._checksum ^= fingerprint(
+                    person_id, face_id, self._blocks[slot // CAPACITY].vectors[slot % CAPACITY]
+                )
                 self._limbo.append((self._removals, slot))
                 self._size -= 1
         if not slots:
@@ -246,8 +247,8 @@ class Index:
 
 def fingerprint(person_id: str, face_id: str, vector: Vector) -> int:
     """64 bits that stand for one face; those of a set of faces are joined by exclusive or."""
-    digest = hashlib.blake2b(f"{person_id} {face_id} ".encode() + vector.astype("<f4").tobytes(), digest_size=8)
-    return int.from_bytes(digest.digest(), "big")
+    name = zlib.crc32(f"{person_id} {face_id}".encode())
+    return name << 32 | zlib.crc32(vector.tobytes(), name)
 
 
 def _reach(dimension: int) -> int:

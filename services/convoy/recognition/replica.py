@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import structlog
+from prometheus_client import Counter, Gauge
 
 from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
 from convoy.recognition.background import end
@@ -29,6 +30,9 @@ RETRY_S = (0.05, 2.0)
 MAX_SILENCE_S = 5.0
 
 log = structlog.get_logger()
+FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
+VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
+LOADS = Counter("convoy_gallery_loads", "Times that a gallery was read from the store as a whole.", ["gallery"])
 
 
 class State:
@@ -173,6 +177,7 @@ class Replica:
                 state.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
         state.head = head
         await self._arrive(state, head)
+        LOADS.labels(self.name).inc()
         log.info("replica loaded", gallery=self.name, faces=len(state.index), seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
@@ -223,6 +228,8 @@ class Replica:
     async def _arrive(self, state: State, head: Head) -> None:
         state.head = head
         self.heard_at = time.monotonic()
+        FACES.labels(self.name).set(len(state.index))
+        VERSION.labels(self.name).set(head.version)
         async with self._moved:
             self.state = state
             self._moved.notify_all()

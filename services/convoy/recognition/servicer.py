@@ -165,7 +165,8 @@ async def build(settings: Settings) -> Service:
     """The recognition service, not started."""
     password = settings.redis_password_file.read_text().strip() if settings.redis_password_file else None
     faces = FacesClient(settings)
-    servicer = RecognitionServicer(RedisStore(settings.redis_url.get_secret_value(), password), faces, settings)
+    store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    servicer = RecognitionServicer(store, faces, settings)
 
     def add_to(server: grpc.aio.Server) -> None:
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(servicer, server)

@@ -1474,16 +1474,20 @@ class GetGalleryStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GALLERY_FIELD_NUMBER: _builtins.int
+    VERIFY_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Which gallery."""
+    verify: _builtins.bool
+    """Read every template from the store too and give its checksum; takes as long as loading the gallery."""
     def __init__(
         self,
         *,
         gallery: _builtins.str = ...,
+        verify: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1497,6 +1501,8 @@ class GetGalleryStatusResponse(_message.Message):
     INDEX_VERSION_FIELD_NUMBER: _builtins.int
     INDEXED_FACES_FIELD_NUMBER: _builtins.int
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
+    INDEX_CHECKSUM_FIELD_NUMBER: _builtins.int
+    STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """Version in the store."""
     index_version: _builtins.int
@@ -1505,6 +1511,10 @@ class GetGalleryStatusResponse(_message.Message):
     """Faces that this replica searches."""
     index_bytes: _builtins.int
     """Memory that they take here, in bytes."""
+    index_checksum: _builtins.str
+    """Checksum of the faces that this replica searches: equal for equal people, faces and templates."""
+    store_checksum: _builtins.str
+    """The same of what the store holds; only when verify was set. They differ while a change is under way."""
     def __init__(
         self,
         *,
@@ -1512,10 +1522,12 @@ class GetGalleryStatusResponse(_message.Message):
         index_version: _builtins.int = ...,
         indexed_faces: _builtins.int = ...,
         index_bytes: _builtins.int = ...,
+        index_checksum: _builtins.str = ...,
+        store_checksum: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from importlib import resources
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -48,25 +48,30 @@ from convoy.recognition.store.base import (
 
 INDEX = "convoy:galleries"
 PAGE = 500
+DISK_MS = 3000
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 # Words with which Redis says that it cannot serve for now, though it answers.
+AWAY_ERRORS = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterError,
+    exceptions.RedisClusterException,
+    OSError,
+)
 AWAY = ("LOADING", "MISCONF", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 
 
 class RedisStore:
-    """See Store. `keep`: changes that a gallery's stream remembers, about."""
+    """See Store.
 
-    def __init__(self, url: str, password: str | None = None, keep: int = 1_000_000) -> None:
+    keep: changes that a gallery's stream remembers, about. wait_aof: acknowledge a change only when Redis has it on its
+    disk (WAITAOF, Redis 7.2 or newer, one node); with `appendfsync always` it has anyway.
+    """
+
+    def __init__(self, url: str, password: str | None = None, keep: int = 1_000_000, wait_aof: bool = False) -> None:
         self._keep = keep
-        secret: dict[str, Any] = {"password": password} if password else {}
-        redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=5.0,
-            socket_connect_timeout=2.0,
-            retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2),
-            **secret,
-        )
-        self._redis: Any = redis
+        self._wait_aof = wait_aof
+        self._redis: Any = _connect(url, password)
 
     async def ping(self) -> None:
         await self._do("PING")
@@ -199,9 +204,19 @@ class RedisStore:
         text, digest = _script(name)
         with _reached():
             try:
-                return await self._redis.execute_command("EVALSHA", digest, len(keys), *keys, *arguments)
+                return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
             except exceptions.NoScriptError:
-                return await self._redis.execute_command("EVAL", text, len(keys), *keys, *arguments)
+                return await self._write("EVAL", text, len(keys), *keys, *arguments)
+
+    async def _write(self, *command: object) -> Any:
+        if not self._wait_aof:
+            return await self._redis.execute_command(*command)
+        # Both on one connection: WAITAOF waits for what its own connection wrote.
+        pipe = self._redis.pipeline(transaction=False)
+        reply, waited = await pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS).execute()
+        if waited[0] < 1:
+            raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
+        return reply
 
     async def _do(self, *command: object) -> Any:
         with _reached():
@@ -224,12 +239,35 @@ def _reached() -> Iterator[None]:
     """Turn every way in which Redis can be away into one error."""
     try:
         yield
-    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+    except AWAY_ERRORS as error:
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
     except exceptions.ResponseError as error:
         if not str(error).startswith(AWAY):
             raise
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error
+
+
+def _connect(url: str, password: str | None) -> "Redis | RedisCluster":
+    """A client for redis://, rediss:// (TLS), unix://, redis+cluster://, rediss+cluster:// and redis+sentinel:// URLs.
+
+    Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
+    """
+    options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
+    options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2)
+    if password:
+        options["password"] = password
+    scheme, _, rest = url.partition("://")
+    if scheme in ("redis+cluster", "rediss+cluster"):
+        return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
+    if scheme == "redis+sentinel":
+        hosts, database, name = rest.split("/")
+        pairs = [host.rsplit(":", 1) for host in hosts.rpartition("@")[2].split(",")]
+        ask: Any = Sentinel
+        master: Redis = ask([(host, int(port)) for host, port in pairs], socket_timeout=2.0).master_for(
+            name, db=int(database), **options
+        )
+        return master
+    return Redis.from_url(url, **options)
 
 
 @cache

@@ -1,0 +1,36 @@
+"""What only newer servers can do, on the Redis 8 of the deployment."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from convoy.recognition.records import Gallery, Model, Note, Person
+from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.redis import RedisStore
+
+pytestmark = pytest.mark.docker
+STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
+
+
+@pytest.fixture(scope="module")
+def redis8() -> Iterator[str]:
+    """The URL of a fresh Redis 8 that writes its file to disk once a second."""
+    options = ["--appendonly", "yes", "--appendfsync", "everysec", "--protected-mode", "no", "--bind", "0.0.0.0"]
+    command = ["docker", "run", "--rm", "-d", "-p", "127.0.0.1::6379", "redis:8", "redis-server", *options]
+    container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    address = subprocess.run(["docker", "port", container, "6379"], check=True, capture_output=True, text=True).stdout
+    time.sleep(1)
+    yield f"redis://{address.splitlines()[0].strip()}"
+    subprocess.run(["docker", "kill", container], check=True, capture_output=True)
+
+
+async def test_a_change_is_acknowledged_when_it_is_on_the_disk(redis8: str) -> None:
+    store = RedisStore(redis8, wait_aof=True)
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    gallery = await store.get_gallery("staff")
+    change = PersonChange("ada", None, Person("ada"))
+    assert (await store.change_person(gallery, change, Note("Register", 1, "ada"), Request())).version == 2
+    info = await store._redis.info("persistence")
+    assert info["aof_pending_bio_fsync"] == 0
+    await store.close()
