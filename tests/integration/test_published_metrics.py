@@ -1,0 +1,23 @@
+"""The numbers in the manifests are those of the graphs beside them: each is measured again on its validation split."""
+
+from pathlib import Path
+
+import pytest
+from convoy.core.manifest import load_manifest
+from convoy_training.export import open_onnx
+from convoy_training.recipe import load_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+def test_a_published_number_is_measured_again(folder: Path) -> None:
+    manifest = load_manifest(folder)
+    recipe, config = load_recipe(ROOT / manifest.training.recipe)
+    measured = {m.name: m for m in recipe.evaluate(open_onnx(folder / "model.onnx"), config, "validation")}
+    for metric in (m for m in manifest.metrics if m.command.startswith("convoy-train evaluate")):
+        assert measured[metric.name].n == metric.n
+        assert measured[metric.name].value == pytest.approx(metric.value, abs=2e-3), metric.name
