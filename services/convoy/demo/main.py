@@ -21,7 +21,7 @@ OVERVIEW = "story.png"
 TIMEOUT_S = 60.0
 
 
-def tell(photos: Path | None, out: Path) -> bool:
+def tell(photos: Path | None, out: Path, fpir: float | None = None) -> bool:
     """Start a fleet of its own, tell the story, stop the fleet; gives back whether every answer was right."""
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
@@ -32,14 +32,14 @@ def tell(photos: Path | None, out: Path) -> bool:
         with fleet, fleet.client(TIMEOUT_S) as convoy:
             console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))
             stage = Stage(convoy, out, console)
-            _tell_all(stage, cast, photos)
+            _tell_all(stage, cast, photos, fpir)
     console.print("All services have drained and stopped.")
     return _conclude(stage)
 
 
-def _tell_all(stage: Stage, cast: Cast, photos: Path | None) -> None:
+def _tell_all(stage: Stage, cast: Cast, photos: Path | None, fpir: float | None) -> None:
     stage.begin("Who is this?", _about(photos))
-    tell_recognition(stage, cast)
+    tell_recognition(stage, cast, fpir)
     stage.begin(
         "What is in the picture?",
         "No package carries a blood smear, which the published detector is for, so the detection service is asked for "

@@ -1,5 +1,6 @@
 """First chapter: unknown, registered, named; a stranger stays unknown."""
 
+from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
 from convoy.client.drawing import draw_faces, draw_identification, name_of
 from convoy.demo.photos import Cast, Photo, Somebody
@@ -8,10 +9,11 @@ from convoy.demo.stage import Heard, Stage
 GALLERY = "demo"
 
 
-def tell_recognition(stage: Stage, cast: Cast) -> None:
-    """Tell the chapter."""
+def tell_recognition(stage: Stage, cast: Cast, fpir: float | None) -> None:
+    """Tell the chapter. fpir: the chance that a search may name a stranger; None for what the service says."""
     first = len(stage.answers)
-    stage.convoy.create_gallery(GALLERY, description="people of the demo")
+    policy = GalleryPolicy(false_positive_identification_rate=fpir)
+    stage.convoy.create_gallery(GALLERY, description="people of the demo", policy=policy)
     for person in cast.known:
         _must_be_unknown(stage, person, person.probes[0], "before registration")
         _register(stage, person)
@@ -20,7 +22,7 @@ def tell_recognition(stage: Stage, cast: Cast) -> None:
     for stranger in cast.strangers:
         for probe in stranger.probes:
             _must_be_unknown(stage, stranger, probe, "never registered")
-    _verify(stage, cast)
+    _verify(stage, cast, fpir)
     stage.end(first)
 
 
@@ -55,6 +57,8 @@ def _register(stage: Stage, person: Somebody) -> None:
             [photo.data for photo in person.photos],
             display_name=person.name,
             use_largest_face=True,
+            # Who is who has been said already: by the folders, or by us.
+            allow_identity_conflict=True,
         ),
         lambda answer: (_tell_registration(answer), answer.person is not None),
     )
@@ -63,19 +67,19 @@ def _register(stage: Stage, person: Somebody) -> None:
             stage.show(draw_faces(photo.image_rgb, result.faces), f"{person.name}, at registration", heard.is_right)
 
 
-def _verify(stage: Stage, cast: Cast) -> None:
+def _verify(stage: Stage, cast: Cast, fpir: float | None) -> None:
     """1:1: a probe of each person against the person, the first stranger against the first person."""
     for person in cast.known:
-        _compare(stage, person, person, True)
-    _compare(stage, cast.known[0], cast.strangers[0], False)
+        _compare(stage, person, person, fpir, True)
+    _compare(stage, cast.known[0], cast.strangers[0], fpir, False)
 
 
-def _compare(stage: Stage, person: Somebody, shown: Somebody, expected: bool) -> None:
+def _compare(stage: Stage, person: Somebody, shown: Somebody, fpir: float | None, expected: bool) -> None:
     probe = shown.probes[-1]
     stage.ask(
         f"is this {person.name}? ({shown.name})",
         probe.name,
-        lambda: stage.convoy.verify(probe.data, gallery=GALLERY, person_id=person.person_id),
+        lambda: stage.convoy.verify(probe.data, gallery=GALLERY, person_id=person.person_id, false_match_rate=fpir),
         lambda answer: (
             f"{'yes' if answer.is_match else 'no'} "
             f"(similarity {answer.similarity:.2f}, threshold {answer.match_threshold:.2f})",

@@ -97,6 +97,9 @@ def demo(
         Path | None, typer.Option(exists=True, file_okay=False, help="Your own people: one sub-folder a person.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the annotated pictures.")] = Path("demo_output"),
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
+    ] = None,
 ) -> None:
     """Tell the whole story on this machine, with real photographs; exits with 0 only if every answer was right.
 
@@ -104,7 +107,7 @@ def demo(
     """
     from convoy.demo.main import tell
 
-    if not tell(photos, out):
+    if not tell(photos, out, fpir):
         raise typer.Exit(ExitCode.NO)
 
 
