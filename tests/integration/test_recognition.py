@@ -419,6 +419,41 @@ class TestAway:
             answer = await who(stub, picture(look(1, 5), look(2, 5)), min_version=version)
             assert [face.matches[0].person_id for face in answer.faces] == ["p1", "p2"]
 
+    async def test_a_search_goes_on_without_redis_for_a_while_and_then_says_so(
+        self, redis_server: RedisServer, faces: tuple[FakeFaces, str], tmp_path: Path
+    ) -> None:
+        async with running("recognition", tmp_path, redis_url=redis_server.url, faces_address=faces[1]) as one:
+            stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+            await stub.CreateGallery(pb.CreateGalleryRequest(gallery="staff"))
+            version = (await register(stub, 1)).version
+            await who(stub, photo_of(1, 5), min_version=version)
+            redis_server.kill()
+            assert (await who(stub, photo_of(1, 5), min_version=version)).faces[0].decision == pb.DECISION_MATCH
+            failed = await refusal(lambda: who(stub, photo_of(1, 5), min_version=version + 1))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+            await asyncio.sleep(6)
+            failed = await refusal(lambda: who(stub, photo_of(1, 5)))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+
+    async def test_a_damaged_gallery_harms_no_other(
+        self, redis_server: RedisServer, faces: tuple[FakeFaces, str], tmp_path: Path
+    ) -> None:
+        chosen = {"redis_url": redis_server.url, "faces_address": faces[1]}
+        async with running("recognition", tmp_path, **chosen) as one:
+            stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+            for name in ("damaged", "staff"):
+                await stub.CreateGallery(pb.CreateGalleryRequest(gallery=name))
+                await register(stub, 1, gallery=name)
+        with redis_server.client() as client:
+            [field] = client.hkeys("convoy:{damaged}:templates")
+            client.hset("convoy:{damaged}:templates", field, b"abc")
+        async with running("recognition", tmp_path, **chosen) as one:
+            stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+            await becomes(health_pb2_grpc.HealthStub(one.channel), health_pb2.HealthCheckResponse.SERVING)
+            assert (await who(stub, photo_of(1, 5))).faces[0].decision == pb.DECISION_MATCH
+            failed = await refusal(stub.Identify, pb.IdentifyRequest(gallery="damaged", image=photo_of(1)))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "GALLERY_UNREADABLE")
+
     async def test_redis_away_at_the_start_is_waited_for(
         self, redis_folder: Path, faces: tuple[FakeFaces, str], tmp_path: Path
     ) -> None:

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     """Least severe lines that are written."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Where recognition keeps galleries: redis://, rediss:// (TLS), unix://, redis+cluster:// or redis+sentinel:// URL."""
+    """Where recognition keeps galleries: a URL of scheme redis, rediss (TLS), unix, redis+cluster or redis+sentinel."""
     redis_wait_aof: bool = False
     """Whether a change is acknowledged only once it is on Redis's disk (WAITAOF, Redis 7.2 or newer); for appendfsync
     everysec. With appendfsync always, as in docker-compose.yml, it is there anyway."""

@@ -12,8 +12,8 @@ from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
 from convoy.recognition.messages import audit_message, gallery_message, read_policy
 from convoy.recognition.records import Gallery, Policy
-from convoy.recognition.replica import State
 from convoy.recognition.replicas import Replicas
+from convoy.recognition.state import State
 from convoy.recognition.store.base import Request, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.v1 import recognition_pb2 as pb

@@ -14,8 +14,8 @@ from convoy.recognition.blocks import Vector
 from convoy.recognition.faces import FaceModel, FaceSource, embedding_of, without_embedding
 from convoy.recognition.index import Hit
 from convoy.recognition.people import person_not_found
-from convoy.recognition.replica import State
 from convoy.recognition.replicas import Replicas
+from convoy.recognition.state import State
 from convoy.recognition.thresholds import Decision, comparison_rate, decide, identification_rate
 from convoy.v1 import faces_pb2
 from convoy.v1 import recognition_pb2 as pb

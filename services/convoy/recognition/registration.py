@@ -18,8 +18,8 @@ from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.people import People
 from convoy.recognition.photos import Verdict, bad_image, compare, judge, none_accepted
 from convoy.recognition.records import Face, Gallery, Person
-from convoy.recognition.replica import State
 from convoy.recognition.replicas import Replicas
+from convoy.recognition.state import State
 from convoy.recognition.store.base import Committed, PersonChange, Request
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.thresholds import comparison_rate

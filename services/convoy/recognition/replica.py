@@ -7,7 +7,6 @@ restored or emptied) the gallery is loaded anew.
 """
 
 import asyncio
-import heapq
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -16,71 +15,26 @@ import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge
 
-from convoy.core.errors import ConvoyError, DeadlineExceeded, NotFound, Unavailable
+from convoy.core.errors import DeadlineExceeded, NotFound, Unavailable
 from convoy.recognition.background import end
 from convoy.recognition.blocks import Vector
-from convoy.recognition.index import Index
 from convoy.recognition.records import Change, Gallery, Person
+from convoy.recognition.state import State
 from convoy.recognition.store.base import Head, Store, gallery_not_found
 from convoy.recognition.templates import Codec
 
 WAIT_S = 1.0
-RETRY_S = (0.05, 2.0)
+RETRY_S = (0.05, 1.0)
+# So long a store may be away before callers are told; shorter than most of their deadlines.
+GRACE_S = 2.5
 # A replica that has not heard from the store for so long might name somebody who was deleted: it answers no more.
 MAX_SILENCE_S = 5.0
+UNREADABLE = "GALLERY_UNREADABLE"
 
 log = structlog.get_logger()
 FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
 VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
 LOADS = Counter("convoy_gallery_loads", "Times that a gallery was read from the store as a whole.", ["gallery"])
-
-
-class State:
-    """What a replica knows of a gallery."""
-
-    def __init__(self, gallery: Gallery, codec: Codec) -> None:
-        self.gallery = gallery
-        self.codec = codec
-        self.head = Head(0, "")
-        self.people: dict[str, Person] = {}
-        self.index = Index(gallery.model.embedding_size)
-        self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self._expiring: list[tuple[int, str]] = []
-
-    def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """Make the person be so; `embeddings` holds those of the faces that are new."""
-        self._forget(person_id)
-        if person is None:
-            self.index.remove(person_id)
-            return
-        self.people[person_id] = person
-        for entry in person.metadata.items():
-            self._by_entry[entry].add(person_id)
-        if person.expire_time_ms is not None:
-            heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
-        kept = {face.face_id for face in person.faces}
-        self.index.remove(person_id, [face_id for face_id in self.index.faces_of(person_id) if face_id not in kept])
-        for face_id, embedding in embeddings.items():
-            self.index.add(person_id, face_id, embedding)
-
-    def drop_expired(self, now_ms: int) -> None:
-        """Forget people whose time is over; the store deletes them in its own time."""
-        while self._expiring and self._expiring[0][0] <= now_ms:
-            _, person_id = heapq.heappop(self._expiring)
-            if (person := self.people.get(person_id)) and person.is_expired(now_ms):
-                self.put(person_id, None, {})
-
-    def having(self, entries: Mapping[str, str]) -> set[str]:
-        """Ids of the people with all of these metadata entries."""
-        sets = sorted((self._by_entry.get(entry, set()) for entry in entries.items()), key=len)
-        return set.intersection(*sets)
-
-    def _forget(self, person_id: str) -> None:
-        before = self.people.pop(person_id, None)
-        for entry in before.metadata.items() if before else ():
-            self._by_entry[entry].discard(person_id)
-            if not self._by_entry[entry]:
-                del self._by_entry[entry]
 
 
 class Replica:
@@ -90,7 +44,8 @@ class Replica:
         self.name = name
         self.state: State | None = None
         self.is_deleted = False
-        self.heard_at = -float("inf")
+        self._heard_at = time.monotonic()
+        self._failure: Unavailable | None = None
         self._store = store
         self._codec_of = codec_of
         self._moved = asyncio.Condition()
@@ -101,22 +56,22 @@ class Replica:
         await end(self._task)
 
     async def loaded(self) -> None:
-        """Return when it has been loaded, or found deleted."""
+        """Return when it has been loaded, or cannot be."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self.is_deleted or self.state is not None)
+            await self._moved.wait_for(lambda: self.is_deleted or self.state is not None or self._is_unreadable)
 
     async def at_least(self, version: int, wait_s: float) -> State:
         """The state once it has that version. Raises DeadlineExceeded(VERSION_NOT_REACHED), Unavailable, NotFound."""
         if not self._has(version):
             try:
                 async with asyncio.timeout(wait_s), self._moved:
-                    await self._moved.wait_for(lambda: self.is_deleted or self._has(version))
+                    await self._moved.wait_for(lambda: self.is_deleted or self._has(version) or self._is_failing)
             except TimeoutError:
-                raise self._late(version) from None
-        if self.state is None:
+                raise self._failure or self._late(version) from None
+        if self.is_deleted:
             raise gallery_not_found(self.name)
-        if time.monotonic() - self.heard_at > MAX_SILENCE_S:
-            raise _store_is_away()
+        if self.state is None or not self._has(version) or self._silent_s > MAX_SILENCE_S:
+            raise self._failure or Unavailable("STORE_UNAVAILABLE", "the store (Redis) does not answer; try again")
         return self.state
 
     def put(self, version: int, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
@@ -131,15 +86,25 @@ class Replica:
     def _has(self, version: int) -> bool:
         return self.state is not None and self._version >= version
 
-    def _late(self, version: int) -> ConvoyError:
-        if time.monotonic() - self.heard_at > 2 * WAIT_S:
-            return _store_is_away()
+    @property
+    def _silent_s(self) -> float:
+        return time.monotonic() - self._heard_at
+
+    @property
+    def _is_unreadable(self) -> bool:
+        return self._failure is not None and self._failure.reason == UNREADABLE
+
+    @property
+    def _is_failing(self) -> bool:
+        return self._is_unreadable or (self._failure is not None and self._silent_s > GRACE_S)
+
+    def _late(self, version: int) -> DeadlineExceeded:
         facts = {"version": self._version, "min_version": version}
         message = f"this replica has version {self._version} of the gallery; version {version} did not come in time"
         return DeadlineExceeded("VERSION_NOT_REACHED", message, facts)
 
     async def _run(self) -> None:
-        """Load and follow until the gallery is deleted; when the store is away, try again more and more slowly."""
+        """Load and follow until the gallery is deleted; when that fails, try again more and more slowly."""
         pause_s, is_broken = RETRY_S[0], False
         while not self.is_deleted:
             try:
@@ -150,12 +115,14 @@ class Replica:
                 is_broken = True
             except NotFound:
                 await self._end()
-            except Unavailable:
+            except Unavailable as error:
+                await self._fail(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
             except Exception:
-                log.exception("replica failed and is loaded anew", gallery=self.name)
+                log.exception("gallery cannot be read; it is tried again", gallery=self.name)
                 self.state = None
+                await self._fail(Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; the log says why"))
                 await asyncio.sleep(RETRY_S[1])
 
     async def _load(self) -> None:
@@ -185,7 +152,7 @@ class Replica:
         while self.state is not None and (changes := await self._next(self.state.head)) is not None:
             if changes:
                 await self._take(self.state, changes)
-            self.heard_at = time.monotonic()
+            self._heard()
 
     async def _next(self, head: Head) -> list[Change] | None:
         """The changes after `head`, none if there are none yet; None if history is another one."""
@@ -227,21 +194,25 @@ class Replica:
 
     async def _arrive(self, state: State, head: Head) -> None:
         state.head = head
-        self.heard_at = time.monotonic()
+        self._heard()
         FACES.labels(self.name).set(len(state.index))
         VERSION.labels(self.name).set(head.version)
         async with self._moved:
             self.state = state
             self._moved.notify_all()
 
+    def _heard(self) -> None:
+        self._heard_at, self._failure = time.monotonic(), None
+
+    async def _fail(self, failure: Unavailable) -> None:
+        async with self._moved:
+            self._failure = failure
+            self._moved.notify_all()
+
     async def _end(self) -> None:
         async with self._moved:
             self.is_deleted, self.state = True, None
             self._moved.notify_all()
-
-
-def _store_is_away() -> Unavailable:
-    return Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again")
 
 
 def _is_chain(head: Head, changes: list[Change]) -> bool:

@@ -9,7 +9,8 @@ from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.background import end
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.records import Gallery
-from convoy.recognition.replica import Replica, State
+from convoy.recognition.replica import Replica
+from convoy.recognition.state import State
 from convoy.recognition.store.base import Store
 from convoy.recognition.templates import Codec
 
@@ -75,7 +76,10 @@ class Replicas:
                 is_loaded = self.is_ready = True
             except Unavailable as error:
                 if self.is_ready or not is_loaded:
-                    log.warning("store is away", problem=error.message)
+                    log.warning("store is away", problem=error.message, cause=str(error.__cause__))
+                self.is_ready = False
+            except Exception:
+                log.exception("store answers what cannot be understood")
                 self.is_ready = False
             await asyncio.sleep(RETRY_S)
 

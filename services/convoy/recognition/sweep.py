@@ -37,6 +37,8 @@ async def sweep_on(store: Store, galleries: Galleries, people: People, interval_
                 log.info("expired people deleted", people=deleted)
         except ConvoyError as error:
             log.warning("sweep was not finished", problem=error.message)
+        except Exception:
+            log.exception("sweep was not finished")
         await asyncio.sleep(interval_s)
 
 
