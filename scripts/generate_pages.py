@@ -46,6 +46,9 @@ ENV_HEAD = """\
 #FACES_METRICS_PORT=51054
 #RECOGNITION_PORT=50055
 #RECOGNITION_METRICS_PORT=51055
+# With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
+#SECRETS_FOLDER=./secrets
+#SERVICE_USER=10001
 # With compose.observability.yaml.
 #PROMETHEUS_PORT=9090
 #GRAFANA_PORT=3000

@@ -55,11 +55,19 @@ def published_ports() -> dict[str, str]:
 
 
 @contextmanager
-def running_fleet(name: str) -> Iterator[Fleet]:
-    """Build and start everything, wait until it is healthy; in the end nothing is left, volumes included."""
+def running_fleet(name: str, *files: str, **variables: str) -> Iterator[Fleet]:
+    """Build and start everything, wait until it is healthy; in the end nothing is left, volumes included.
+
+    files: what lies over docker-compose.yml; variables: more of the environment.
+    """
     ports = published_ports()
     addresses = {f"CONVOY_{s.upper()}_ADDRESS": f"127.0.0.1:{ports[f'{s.upper()}_PORT']}" for s in SERVICES}
-    fleet = Fleet(os.environ | ports | addresses | {"COMPOSE_PROJECT_NAME": name, "IMAGE_TAG": name})
+    project = {
+        "COMPOSE_PROJECT_NAME": name,
+        "IMAGE_TAG": name,
+        "COMPOSE_FILE": ":".join(("docker-compose.yml", *files)),
+    }
+    fleet = Fleet(os.environ | ports | addresses | project | variables)
     try:
         fleet.compose("up", "--build", "--wait", "--wait-timeout", "300")
         yield fleet
