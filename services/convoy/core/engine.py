@@ -43,15 +43,16 @@ class Engine:
 
     graph: path of model.onnx, or its bytes. device: auto, or a key of PROVIDERS; a named device that cannot be had, or
     that does not take the graph, raises FailedPrecondition(DEVICE_UNAVAILABLE) rather than falling back.
-    threads: intra-op threads of the wide session.
+    threads: intra-op threads of the wide session. quiet: what fails is raised alone, onnxruntime does not write it to
+    standard error as well.
     """
 
-    def __init__(self, graph: Path | bytes, device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, graph: Path | bytes, device: str = "auto", threads: int = 1, quiet: bool = False) -> None:
         source = graph if isinstance(graph, bytes) else str(graph)
-        self._narrow = _open_session(source, device, 1)
+        self._narrow = _open_session(source, device, 1, quiet)
         self.provider: str = self._narrow.get_providers()[0]
         wanted = threads > 1 and self.provider == PROVIDERS["cpu"]
-        self._wide = _open_session(source, "cpu", threads) if wanted else self._narrow
+        self._wide = _open_session(source, "cpu", threads, quiet) if wanted else self._narrow
         self.output_names = [output.name for output in self._narrow.get_outputs()]
         self.inputs = {i.name: (str(i.type), list(i.shape)) for i in self._narrow.get_inputs()}
         self.outputs = {o.name: (str(o.type), list(o.shape)) for o in self._narrow.get_outputs()}
@@ -85,7 +86,7 @@ class Engine:
                 self.run(images, alone=True)
 
 
-def _open_session(source: str | bytes, device: str, threads: int) -> ort.InferenceSession:
+def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -> ort.InferenceSession:
     present = ort.get_available_providers()
     wanted = [name for name in _BEST_FIRST if PROVIDERS[name] in present] if device == "auto" else [device]
     problems = []
@@ -95,7 +96,7 @@ def _open_session(source: str | bytes, device: str, threads: int) -> ort.Inferen
             problems.append(f"this onnxruntime has no {provider}")
             continue
         try:
-            session = ort.InferenceSession(source, _options(threads), providers=[provider])
+            session = ort.InferenceSession(source, _options(threads, quiet), providers=[provider])
         except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
             problems.append(f"{provider}: {_first_line(error)}")
             continue
@@ -107,11 +108,11 @@ def _open_session(source: str | bytes, device: str, threads: int) -> ort.Inferen
     raise FailedPrecondition(reason, f"no device runs the graph (device={device}): {'; '.join(problems)}")
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(threads: int, quiet: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4 if quiet else 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options

@@ -63,9 +63,12 @@ def run_one_by_one(model: ModelProto, task: Task) -> ModelProto:
 
 def _free_reshape(graph: GraphProto, node: NodeProto, shape: TensorProto, batch: int) -> None:
     lengths = numpy_helper.to_array(shape).copy()
-    keeps_zero = any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute)
-    if lengths.size < 2 or lengths[0] != batch or keeps_zero:
+    if lengths.size < 2 or lengths[0] != batch or 0 in lengths:
         return
+    # With allowzero a 0 would mean no rows at all, and without other zeros the attribute says nothing.
+    kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+    del node.attribute[:]
+    node.attribute.extend(kept)
     lengths[0] = 0
     name = f"{PREFIX}shape_of_{node.output[0]}"
     graph.initializer.append(numpy_helper.from_array(lengths, name))

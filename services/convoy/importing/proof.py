@@ -1,5 +1,6 @@
 """Whether a wrapped graph does what the contract says: run on random pixels, singly and in a batch."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -12,6 +13,7 @@ from convoy.core.engine import Engine, Outputs
 from convoy.core.errors import ConvoyError
 from convoy.core.images import Pixels
 from convoy.core.manifest import OUTPUT_NAMES, Task
+from convoy.importing.network import PREFIX
 
 BATCH = 3
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
@@ -29,7 +31,7 @@ class Disproof(Exception):
 def open_engine(model: ModelProto) -> Engine:
     """The graph on the CPU. Raises Disproof where it cannot be loaded."""
     try:
-        return Engine(model.SerializeToString(), "cpu")
+        return Engine(model.SerializeToString(), "cpu", quiet=True)
     except ConvoyError as error:
         raise Disproof(error.message) from None
     except ValueError:  # protobuf: a message may have 2 GiB
@@ -41,7 +43,7 @@ def run(engine: Engine, images: Pixels) -> Outputs:
     try:
         return engine.run(images)
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
-        raise Disproof(str(error).splitlines()[0]) from None
+        raise Disproof(_shorten(str(error))) from None
 
 
 def random_images(number: int, height: int, width: int) -> Pixels:
@@ -81,6 +83,13 @@ def prove_form(model: ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker and shape inference each raise their own kinds
         raise Disproof(f"the ONNX checker says: {str(error).strip().splitlines()[0]}") from None
+
+
+def _shorten(text: str) -> str:
+    """What onnxruntime says, without its codes and source lines."""
+    message = text.splitlines()[0].rpartition("Status Message: ")[2].rpartition(" was false. ")[2]
+    node = re.search(r"Name:'([^']*)'", text)
+    return f"{node[1].removeprefix(PREFIX)}: {message}" if node else message
 
 
 def _compare(name: str, wanted: Array, found: Array, tolerance: float) -> None:
