@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
-from convoy.core.errors import ConvoyError, InvalidArgument, Unavailable
+from convoy.core.errors import ConvoyError, DeadlineExceeded, InvalidArgument, Unavailable
 
 from tests.e2e.compose import ROOT, SERVICES, Fleet, running_fleet
 
@@ -54,13 +54,13 @@ def named(convoy: Convoy, gallery: str, photo: Path) -> str | None:
 
 
 def wait_until(answers: Callable[[], object], patience_s: float = 90) -> None:
-    """Ask until there is an answer; while there is none, UNAVAILABLE is the only failure allowed."""
+    """Ask until there is an answer; until then only failures that mean "later" are allowed."""
     end = time.monotonic() + patience_s
     while True:
         try:
             answers()
             return
-        except Unavailable:
+        except (Unavailable, DeadlineExceeded):
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)
@@ -100,6 +100,24 @@ def test_what_was_registered_survives(
     assert [person.person_id for person in convoy.list_people(gallery)] == ["biden"]
     wait_until(lambda: named(convoy, gallery, people / "joe_biden" / "1.jpg"))
     assert named(convoy, gallery, people / "joe_biden" / "1.jpg") == "biden"
+
+
+def test_while_redis_is_away_calls_say_so(fleet: Fleet, convoy: Convoy) -> None:
+    fleet.compose("pause", "redis")
+    with pytest.raises((Unavailable, DeadlineExceeded)):
+        convoy.within(10).create_gallery("while-redis-is-away")
+    fleet.compose("unpause", "redis")
+    wait_until(lambda: list(convoy.list_galleries()))
+    assert fleet.inspect("recognition", "{{.RestartCount}} {{.State.Running}}") == "0 true"
+
+
+def test_while_faces_is_away_calls_say_so(fleet: Fleet, convoy: Convoy, gallery: str, people: Path) -> None:
+    fleet.compose("kill", "faces")
+    with pytest.raises(Unavailable) as refusal:
+        convoy.identify(gallery, people / "person_a" / "1.jpg")
+    assert refusal.value.reason == "FACES_UNAVAILABLE"
+    fleet.compose("up", "--wait", "faces")
+    wait_until(lambda: convoy.identify(gallery, people / "person_a" / "1.jpg"))
 
 
 def test_sigterm_finishes_what_is_in_flight(fleet: Fleet, convoy: Convoy, data: Path) -> None:
