@@ -27,7 +27,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from convoy_training.checkpoint import load_checkpoint, save_checkpoint
+from convoy_training.checkpoint import load_checkpoint, load_model, save_checkpoint
 from convoy_training.errors import DivergenceError, RecipeError
 from convoy_training.recipe import Config, Optimizer, Predict, Recipe
 
@@ -43,6 +43,8 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     _open_run(config, run, data.digest, resume)
     torch.manual_seed(config.seed)
     model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)
+    if config.start_from:
+        model.load_state_dict(load_model(recipe, config, config.start_from).state_dict())
     steps = math.ceil(len(data.train) / fabric.world_size)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)

@@ -55,6 +55,7 @@ class Config(Strict):
     batch_size: int = Field(gt=0)
     optimizer: Optimizer
     ema_decay: float | None = Field(None, gt=0, lt=1)
+    start_from: Path | None = Field(None, description="run folder of the same architecture whose weights to start from")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
 
 

@@ -46,6 +46,7 @@ class Config(BaseConfig):
     size_px: int = Field(320, ge=64, multiple_of=32)
     samples_per_epoch: int = Field(2048, gt=0)
     face_px: tuple[float, float] = (10.0, 180.0)
+    close_up_fill: tuple[float, float] = Field((0.2, 0.8), description="a close-up's face as a share of its canvas")
     close_up_share: float = Field(0.3, ge=0, le=1)
     animal_share: float = Field(0.2, ge=0, le=1, description="share of a close-up mosaic's quarters without a face")
     degradation: float = Field(0.5, ge=0, le=1)
@@ -87,9 +88,10 @@ class Batches:
         return face_scene.Scene(image, scene.boxes_xyxy, scene.landmarks, scene.ignored)
 
     def draw_close_up(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
-        """One face that fills a fifth to four fifths of the canvas."""
+        """One face that fills much of the canvas."""
         picture = self.close_ups[random.integers(len(self.close_ups))]
-        return face_scene.show_close_up(picture, size_px, (0.2 * size_px, 0.8 * size_px), random)
+        low, high = self.config.close_up_fill
+        return face_scene.show_close_up(picture, size_px, (low * size_px, high * size_px), random)
 
     def draw_mosaic(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
         """Four quarters, each with a close-up or with an animal, whose face is none of ours."""
