@@ -3,12 +3,14 @@
 import asyncio
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
-from convoy.core.errors import ConvoyError
+from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.manifest import MANIFEST_FILE, Task
+from convoy.core.repository import Loading, Repository
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -125,3 +127,37 @@ async def test_a_service_does_not_start_without_its_model(models: Path) -> None:
         with pytest.raises(ConvoyError, match=words):
             async with running(name, models, model="nobody" if "nobody" in words else ""):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [(NAME, "1/."), (f"../{NAME}", "1"), (f"spare/../{NAME}", "1"), (NAME, "01")]
+)
+async def test_a_path_is_no_name_of_a_model(models: Path, name: str, version: str) -> None:
+    async with running("classification", models) as service:
+        admin = models_pb2_grpc.ModelServiceStub(service.channel)
+        request = models_pb2.LoadModelRequest(model=common_pb2.ModelRef(name=name, version=version))
+        answer = await refusal(admin.LoadModel, request)
+        assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
+        assert len((await admin.ListModels(models_pb2.ListModelsRequest())).models) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "words"),
+    [
+        (
+            Task.CLASSIFICATION,
+            {"labels": ["red", "green"]},
+            r"probabilities has shape \[2, 3\]; by the manifest it is \[2, 2\]",
+        ),
+        (Task.DETECTION, {"labels": ["bright"]}, r"scores has shape \[2, 3, 2\]; by the manifest it is \[2, any, 1\]"),
+        (Task.FACE_EMBEDDING, {"embedding_size": 128}, r"embeddings has shape \[2, 192\]"),
+    ],
+    ids=["labels", "classes", "dimension"],
+)
+async def test_a_manifest_that_promises_other_outputs_is_refused(
+    tmp_path: Path, task: Task, change: dict[str, object], words: str
+) -> None:
+    path = write_model(tmp_path, "odd", task) / MANIFEST_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with ThreadPoolExecutor(1) as executor, pytest.raises(FailedPrecondition, match=words):
+        await Repository(tmp_path, list(Task), Loading(), executor).load("odd", "1")

@@ -20,6 +20,9 @@ from convoy.v1 import common_pb2
 
 log = structlog.get_logger()
 DOMAIN = "convoy"
+# Callers refuse trailers above 8 KiB in all, and what a sentence quotes, or a detail lists, may be long.
+MOST_TEXT_BYTES = 600
+MOST_DETAIL_BYTES = 3000
 REQUEST_ID_KEY = "x-request-id"
 STATUS_KEY = "grpc-status-details-bin"
 
@@ -193,13 +196,15 @@ def to_status(error: BaseException) -> status_pb2.Status:
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
         message = f"internal error; the log has the details under request id {request_id()}"
         return _status(grpc.StatusCode.INTERNAL, message, [info])
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    details: list[Message] = [info, *(d for d in error.details if isinstance(d, Message))]
+    facts = {key: _short(value) for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)
+    details: list[Message] = [info]
+    details += [d for d in error.details if isinstance(d, Message) and d.ByteSize() <= MOST_DETAIL_BYTES]
     if isinstance(error, errors.ResourceExhausted):
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(max(1, round(error.retry_delay_s * 1000)))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _status(status_code(error), error.message, details)
+    return _status(status_code(error), _short(error.message), details)
 
 
 def status_code(error: errors.ConvoyError) -> grpc.StatusCode:
@@ -217,6 +222,10 @@ def deadline(context: Context) -> float | None:
     """When the caller's time is over, on time.monotonic's clock; None for never."""
     remaining_s = context.time_remaining()
     return None if remaining_s is None else time.monotonic() + remaining_s
+
+
+def _short(text: str) -> str:
+    return text.encode()[:MOST_TEXT_BYTES].decode(errors="ignore")
 
 
 def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:

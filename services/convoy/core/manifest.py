@@ -24,6 +24,8 @@ from convoy.core.errors import FailedPrecondition
 GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 INPUT_NAME = "images"
+MAX_SIDE = 4096
+"""Pixels: what a typing error asks for beyond them would take all memory."""
 
 
 class Task(StrEnum):
@@ -61,10 +63,10 @@ class InputSpec(Part):
     side, cut the middle out), aligned (a face, warped to the 112x112 reference).
     """
 
-    height: int | None = Field(default=None, ge=1)
-    width: int | None = Field(default=None, ge=1)
-    stride: int = Field(default=1, ge=1)
-    long_side: int | None = Field(default=None, ge=1)
+    height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    stride: int = Field(default=1, ge=1, le=256)
+    long_side: int | None = Field(default=None, ge=1, le=MAX_SIDE)
     resize: Literal["stretch", "letterbox", "center_crop", "aligned"]
     pad_value: int = Field(default=114, ge=0, le=255)
 
@@ -177,6 +179,8 @@ class Manifest(Part):
 
     @model_validator(mode="after")
     def _fits_task(self) -> Self:
+        if self.task is Task.FACE_DETECTION and not self.labels:
+            self.labels = ["face"]
         labelled = self.task in (Task.CLASSIFICATION, Task.DETECTION, Task.SEGMENTATION)
         if labelled and not self.labels:
             raise ValueError(f"labels: a model for {self.task} needs them")
@@ -211,6 +215,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise bad_model(folder, f"{MANIFEST_FILE} cannot be read") from None
     except ValueError as error:
         raise bad_model(folder, _first_problem(error)) from None
+    except RecursionError:
+        raise bad_model(folder, f"{MANIFEST_FILE} is nested too deeply") from None
     graph = folder / GRAPH_FILE
     if not graph.is_file():
         raise bad_model(folder, f"{GRAPH_FILE} is missing")

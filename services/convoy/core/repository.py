@@ -6,17 +6,21 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 from convoy.core.batching import Batcher, BatchPolicy
 from convoy.core.engine import Engine
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load_manifest
+from convoy.core.outputs import output_problem
 from convoy.core.statistics import Statistics
 from convoy.core.telemetry import MODEL_READY, QUEUE_DEPTH
 
 log = structlog.get_logger()
 _WARM_UP_SIDE = 320
+_PROBE = 2
+GREY = 114
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,12 +216,19 @@ class Repository:
 
 
 def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
+    """Run grey pictures, and look at what comes out. Raises FailedPrecondition(BAD_MODEL)."""
     spec = manifest.input
     side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
+    size_hw = (spec.height or side, spec.width or side)
     try:
-        engine.warm_up((spec.height or side, spec.width or side), sorted({1, policy.max_batch_size}))
+        outputs = engine.run(np.full((_PROBE, *size_hw, 3), GREY, np.uint8))
+        problem = output_problem(manifest, outputs, _PROBE, size_hw)
+        if not problem:
+            engine.warm_up(size_hw, sorted({1, policy.max_batch_size}))
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
-        raise FailedPrecondition("BAD_MODEL", f"{manifest.name}/{manifest.version}: warm-up failed: {error}") from None
+        problem = f"warm-up failed: {error}"
+    if problem:
+        raise FailedPrecondition("BAD_MODEL", f"{manifest.name}/{manifest.version}: {problem}")
 
 
 def _by_version(key: tuple[str, str]) -> tuple[str, int]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convoy.core.engine import Outputs
+from convoy.core.errors import FailedPrecondition
 from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Manifest
 from convoy.core.resizing import Placement, place
@@ -38,7 +39,10 @@ def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> Mask:
 
 
 def regions(mask: Mask, manifest: Manifest) -> list[Region]:
-    """The classes that occur in a mask, largest first."""
+    """The classes that occur in a mask, largest first. Raises FailedPrecondition(BAD_MODEL) for one without a label."""
     counts = np.bincount(mask.reshape(-1), minlength=len(manifest.labels))
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index] > 0]
+    if present and max(present) >= len(manifest.labels):
+        message = f"{manifest.name} finds class {max(present)} and has labels for {len(manifest.labels)}"
+        raise FailedPrecondition("BAD_MODEL", message)
     return [Region(index, manifest.labels[index], float(counts[index] / mask.size)) for index in present]

@@ -1,0 +1,46 @@
+"""What a graph really answers, against what its manifest promises: found at loading, not in a caller's request."""
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.manifest import OUTPUT_NAMES, Manifest, Task
+
+Outputs = dict[str, npt.NDArray[np.generic]]
+Shape = tuple[int | None, ...]
+
+
+def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tuple[int, int]) -> str:
+    """What is wrong with the outputs for a batch of inputs of that size, in one sentence; empty if nothing is."""
+    shapes = _shapes(manifest, batch, size_hw)
+    for name in OUTPUT_NAMES[manifest.task]:
+        array, wanted = outputs[name], shapes[name]
+        if not _fits(array.shape, wanted):
+            return f"the output {name} has shape {list(array.shape)}; by the manifest it is {_show(wanted)}"
+        if array.dtype.kind != ("u" if name == "class_map" else "f"):
+            return f"the output {name} is {array.dtype}"
+    anchors = {
+        outputs[name].shape[1] for name in OUTPUT_NAMES[manifest.task] if name in ("boxes", "scores", "landmarks")
+    }
+    return "boxes, scores and landmarks differ in number" if len(anchors) > 1 else ""
+
+
+def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[str, Shape]:
+    """Lengths of each axis; None for any."""
+    classes = len(manifest.labels)
+    scores = 1 if manifest.task is Task.FACE_DETECTION else classes
+    return {
+        "probabilities": (batch, classes),
+        "boxes": (batch, None, 4),
+        "scores": (batch, None, scores),
+        "landmarks": (batch, None, 5, 2),
+        "class_map": (batch, *size_hw),
+        "embeddings": (batch, manifest.embedding_size),
+    }
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    return len(shape) == len(wanted) and all(w is None or w == s for s, w in zip(shape, wanted, strict=True))
+
+
+def _show(wanted: Shape) -> str:
+    return f"[{', '.join('any' if length is None else str(length) for length in wanted)}]"
