@@ -1,6 +1,6 @@
 """Search only: latency, throughput and agreement with brute force of recognition's index on synthetic galleries.
 
-    python benchmarks/recognition_index.py 1000 10000 100000 1000000 [--dimension 512] [--queries 400] [--callers 8]
+    python -m benchmarks.recognition_index 1000 10000 100000 1000000 [--dimension 512] [--queries 400] [--callers 8]
 
 Every probe has a mate in the gallery at a known cosine, evenly from 0.35 to 0.75. Brute force in float32 is the judge.
 Prints a table. Latencies are those of the machine under its load; CPU is the time of the searching thread alone.
@@ -49,7 +49,7 @@ def measure(index: Index, probes: np.ndarray, exact: bool, callers: int) -> tupl
         started = time.perf_counter()
         list(pool.map(lambda probe: index.search(probe, 5, exact=exact), np.tile(probes, (2, 1))))
         rate = 2 * len(probes) / (time.perf_counter() - started)
-    return found, [float(np.percentile(times, 50)), float(np.percentile(times, 99)), float(np.median(busy))], rate
+    return found, [*np.percentile(times, [50, 99]).tolist(), float(np.median(busy))], rate
 
 
 def run(count: int, dimension: int, queries: int, callers: int) -> None:

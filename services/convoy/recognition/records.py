@@ -56,7 +56,7 @@ class Gallery:
         return _compact(chosen)
 
     @classmethod
-    def from_json(cls, name: str, text: str | bytes, **counters: int) -> Self:
+    def from_json(cls, name: str, text: str, **counters: int) -> Self:
         """The inverse of to_json."""
         chosen = json.loads(text)
         model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
@@ -100,7 +100,7 @@ class Person:
         return _compact({"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times})
 
     @classmethod
-    def from_json(cls, person_id: str, text: str | bytes) -> Self:
+    def from_json(cls, person_id: str, text: str) -> Self:
         """The inverse of to_json."""
         kept = json.loads(text)
         faces = tuple(Face(*face) for face in kept["faces"])

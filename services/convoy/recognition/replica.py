@@ -134,14 +134,12 @@ class Replica:
         async for page in self._store.scan_people(self.name):
             for person in page:
                 state.put(person.person_id, person, {})
+        # While one page is decoded and coded in a thread, the next one is read.
+        filling = asyncio.create_task(asyncio.sleep(0))
         async for templates in self._store.scan_templates(self.name):
-            # A face whose person came later is read when the stream names the person.
-            present = [
-                (person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in state.people
-            ]
-            if present:
-                vectors = np.stack([state.codec.decode(*face) for face in present])
-                state.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
+            await filling
+            filling = asyncio.create_task(asyncio.to_thread(_fill, state, templates))
+        await filling
         state.head = head
         await self._arrive(state, head)
         LOADS.labels(self.name).inc()
@@ -213,6 +211,15 @@ class Replica:
         async with self._moved:
             self.is_deleted, self.state = True, None
             self._moved.notify_all()
+
+
+def _fill(state: State, templates: list[tuple[str, str, bytes]]) -> None:
+    """Put templates into the index of a state that nobody searches yet."""
+    # A face whose person came later is read when the stream names the person.
+    present = [(person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in state.people]
+    if present:
+        vectors = np.stack([state.codec.decode(*face) for face in present])
+        state.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
 
 
 def _is_chain(head: Head, changes: list[Change]) -> bool:

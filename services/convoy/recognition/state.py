@@ -34,8 +34,9 @@ class State:
             self._by_entry[entry].add(person_id)
         if person.expire_time_ms is not None:
             heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
-        kept = {face.face_id for face in person.faces}
-        self.index.remove(person_id, [face_id for face_id in self.index.faces_of(person_id) if face_id not in kept])
+        if known := self.index.faces_of(person_id):
+            kept = {face.face_id for face in person.faces}
+            self.index.remove(person_id, [face_id for face_id in known if face_id not in kept])
         for face_id, embedding in embeddings.items():
             self.index.add(person_id, face_id, embedding)
 
@@ -52,8 +53,9 @@ class State:
         return set.intersection(*sets)
 
     def _forget(self, person_id: str) -> None:
-        before = self.people.pop(person_id, None)
-        for entry in before.metadata.items() if before else ():
+        if (before := self.people.pop(person_id, None)) is None:
+            return
+        for entry in before.metadata.items():
             self._by_entry[entry].discard(person_id)
             if not self._by_entry[entry]:
                 del self._by_entry[entry]

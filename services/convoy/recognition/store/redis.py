@@ -118,7 +118,7 @@ class RedisStore:
             raise gallery_not_found(name)
         version, info, born, people, faces = reply[1:]
         counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
-        return Gallery.from_json(name, info, **counters)
+        return Gallery.from_json(name, info.decode(), **counters)
 
     async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
         words, removed = _words(note), [_field(change.person_id, face_id) for face_id in change.removed]
@@ -144,7 +144,10 @@ class RedisStore:
         if not person_ids:
             return []
         records = await self._do("HMGET", _key(name, "people"), *person_ids)
-        return [Person.from_json(i, record) if record else None for i, record in zip(person_ids, records, strict=True)]
+        return [
+            Person.from_json(i, record.decode()) if record else None
+            for i, record in zip(person_ids, records, strict=True)
+        ]
 
     async def list_people(self, name: str, after: str, limit: int) -> list[Person]:
         start = f"({after}" if after else "-"
@@ -163,7 +166,7 @@ class RedisStore:
 
     async def scan_people(self, name: str) -> AsyncIterator[list[Person]]:
         async for page in self._scan(_key(name, "people")):
-            yield [Person.from_json(person_id.decode(), record) for person_id, record in page]
+            yield [Person.from_json(person_id.decode(), record.decode()) for person_id, record in page]
 
     async def scan_templates(self, name: str) -> AsyncIterator[list[tuple[str, str, bytes]]]:
         async for page in self._scan(_key(name, "templates")):
@@ -332,7 +335,7 @@ def _gallery(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | N
     if info is None:
         return None
     counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
-    return replace(Gallery.from_json(name, info, **counters), version=head.version)
+    return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
 
 
 def _committed(reply: Any, request: Request) -> Committed:

@@ -1,0 +1,109 @@
+"""The store's path alone: registering ready embeddings, seeing them on other replicas, and loading a gallery from cold.
+
+    python -m benchmarks.recognition_store [--faces 100000] [--dimension 512] [--appendfsync always] [--redis URL]
+
+Starts a Redis of its own for each way of writing its file, or takes the one at --redis (its gallery `benchmark` is
+deleted). Prints a table; the machine and its load decide the times.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from convoy.recognition.records import Face, Gallery, Model, Note, Person
+from convoy.recognition.replicas import Replicas
+from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.templates import Plain
+
+from tests.redis_server import RedisServer
+
+LANES = 32
+SINGLE = 500
+
+
+async def one(store: RedisStore, gallery: Gallery, number: int, vector: np.ndarray) -> int:
+    person_id = f"person-{number:07}"
+    person = Person(person_id, "Some Body", {"site": "north"}, (Face("0123456789abcdef", 0.9, 1),), 1, 1)
+    template = {"0123456789abcdef": Plain().encode(person_id, "", vector)}
+    change = PersonChange(person_id, None, person, template)
+    return (await store.change_person(gallery, change, Note("Register", 1, person_id), Request())).version
+
+
+def percentiles(times: list[float]) -> str:
+    return " / ".join(f"{np.percentile(times, p) * 1e3:.2f}" for p in (50, 99))
+
+
+async def measure(url: str, title: str, faces: int, dimension: int) -> None:
+    store, watchers = RedisStore(url), [RedisStore(url) for _ in range(3)]
+    fleet = [Replicas(watcher, lambda gallery: Plain()) for watcher in watchers]
+    gallery = Gallery("benchmark", Model("m", "1", "00" * 32, dimension))
+    await store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    gallery = await store.get_gallery("benchmark")
+    for replicas in fleet:
+        await replicas.state("benchmark")
+    vector = np.random.default_rng(0).standard_normal(dimension).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+
+    written, visible = [], []
+    for number in range(SINGLE):
+        started = time.perf_counter()
+        version = await one(store, gallery, number, vector)
+        written.append(time.perf_counter() - started)
+        await asyncio.gather(*(replicas.state("benchmark", version) for replicas in fleet))
+        visible.append(time.perf_counter() - started)
+    for replicas in fleet:
+        await replicas.close()
+
+    numbers = iter(range(SINGLE, faces))
+
+    async def lane() -> None:
+        for number in numbers:
+            await one(store, gallery, number, vector)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(lane() for _ in range(LANES)))
+    rate = (faces - SINGLE) / (time.perf_counter() - started)
+
+    cold = Replicas(store, lambda gallery: Plain())
+    started, worked = time.perf_counter(), time.process_time()
+    assert len((await cold.state("benchmark", SINGLE)).index) == faces
+    loading, busy = time.perf_counter() - started, time.process_time() - worked
+    await cold.close()
+    await store.delete_gallery("benchmark", Note("DeleteGallery", 1))
+    for each in (store, *watchers):
+        await each.close()
+    print(
+        f"| {title:12} | {percentiles(written)} | {percentiles(visible)} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) |"
+    )
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=int, default=100_000)
+    parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--appendfsync", nargs="+", default=["everysec", "always"])
+    parser.add_argument("--redis")
+    chosen = parser.parse_args()
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.faces:,} faces of {chosen.dimension} numbers"
+    )
+    print("| appendfsync | register, p50 / p99 ms | visible on 3, p50 / p99 ms | bulk, faces/s | cold load, s (CPU) |")
+    print("|-------------|-----------------------:|---------------------------:|--------------:|-------------------:|")
+    if chosen.redis:
+        await measure(chosen.redis, "as it is", chosen.faces, chosen.dimension)
+        return
+    for way in chosen.appendfsync:
+        with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
+            server = RedisServer(Path(folder), "--appendfsync", way)
+            server.start()
+            await measure(server.url, way, chosen.faces, chosen.dimension)
+            server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
