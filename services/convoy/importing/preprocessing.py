@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from onnx import TensorProto
 
 from convoy.importing.network import Network
 from convoy.importing.sketch import Sketch
 
 Channels = tuple[float, float, float]
+Channelwise = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -48,25 +50,36 @@ PRESETS: dict[str, Preprocessing] = {
 
 
 def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Preprocessing) -> None:
-    """From `images`, uint8 RGB [N, H, W, 3], to the network's own input."""
-    pixels = sketch.take(images, 2, 1, 0, axis=3) if preprocessing.bgr else images
+    """From `images`, uint8 RGB [N, H, W, 3], to the network's own input.
+
+    Channels are brought forward while a pixel is still three bytes: normalising whole planes is ten times as fast as
+    normalising triples.
+    """
+    is_planar = network.layout == "nchw"
+    pixels = sketch.op("Transpose", images, perm=[0, 3, 1, 2]) if is_planar else images
+    if preprocessing.bgr:
+        pixels = sketch.take(pixels, 2, 1, 0, axis=1 if is_planar else 3)
     if network.input_type != TensorProto.UINT8:
-        pixels = _normalise(sketch, sketch.cast(pixels, TensorProto.FLOAT), preprocessing)
+        pixels = _normalise(sketch, sketch.cast(pixels, TensorProto.FLOAT), preprocessing, is_planar)
         if network.input_type != TensorProto.FLOAT:
             pixels = sketch.cast(pixels, network.input_type)
-    if network.layout == "nchw":
-        pixels = sketch.op("Transpose", pixels, perm=[0, 3, 1, 2])
     sketch.op("Identity", pixels, name=network.input_name)
 
 
-def _normalise(sketch: Sketch, pixels: str, how: Preprocessing) -> str:
+def _normalise(sketch: Sketch, pixels: str, how: Preprocessing, is_planar: bool) -> str:
     """One product and one sum: pixel * scale / std - mean / std."""
     order = slice(None, None, -1 if how.bgr else 1)
     mean, std = np.array(how.mean[order]), np.array(how.std[order])
-    factor, offset = np.asarray(how.scale / std, np.float32), np.asarray(-mean / std, np.float32)
+    factor, offset = how.scale / std, -mean / std
     if (factor != 1).any():
-        pixels = sketch.op("Mul", pixels, factor)
-    return sketch.op("Add", pixels, offset) if (offset != 0).any() else pixels
+        pixels = sketch.op("Mul", pixels, _for_channels(factor, is_planar))
+    return sketch.op("Add", pixels, _for_channels(offset, is_planar)) if (offset != 0).any() else pixels
+
+
+def _for_channels(values: Channelwise, is_planar: bool) -> Channelwise:
+    """A constant for each channel, or one for all where they are equal."""
+    distinct = values[:1] if (values == values[0]).all() else values
+    return distinct.astype(np.float32).reshape((-1, 1, 1) if is_planar else -1)
 
 
 def _short(channels: Channels) -> str:

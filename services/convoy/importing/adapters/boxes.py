@@ -37,7 +37,9 @@ def draw_sizes(sketch: Sketch, stride: int, sizes: Sequence[Sequence[float]]) ->
 
 def draw_landmarks(sketch: Sketch, origins: str, offsets: str) -> str:
     """Landmarks [N, A, 5, 2]: origins [1, A, 2] plus offsets [N, A, 10] in pixels."""
-    return sketch.op("Add", sketch.reshape(origins, 1, -1, 1, 2), sketch.reshape(offsets, 0, -1, 5, 2))
+    # Origins are repeated rather than broadcast: sums of pairs are slow.
+    points = sketch.op("Add", offsets, sketch.concat([origins] * 5, axis=2))
+    return sketch.reshape(points, 0, -1, 5, 2)
 
 
 def _cells_along(sketch: Sketch, side: str, stride: int) -> str:
