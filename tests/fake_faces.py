@@ -52,13 +52,13 @@ class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
     def embedder(self) -> common_pb2.ModelRef:
         return common_pb2.ModelRef(name="fake-embedder", version=self.version)
 
-    async def EmbedFaces(self, request: faces_pb2.EmbedFacesRequest, context: Any) -> faces_pb2.EmbedFacesResponse:  # noqa: N802
+    async def EmbedFaces(self, request: faces_pb2.EmbedFacesRequest, context: Any) -> faces_pb2.EmbedFacesResponse:
         self.request_ids.append(dict(context.invocation_metadata()).get("x-request-id", ""))
         largest = request.options.selection == faces_pb2.FACE_SELECTION_LARGEST
         results = [self._find(image, largest) for image in request.images]
         return faces_pb2.EmbedFacesResponse(results=results, embedder=self.embedder)
 
-    async def GetFaceModel(self, request: object, context: object) -> faces_pb2.GetFaceModelResponse:  # noqa: N802
+    async def GetFaceModel(self, request: object, context: object) -> faces_pb2.GetFaceModelResponse:
         return faces_pb2.GetFaceModelResponse(
             embedder=self.embedder,
             embedder_sha256=self.sha256,

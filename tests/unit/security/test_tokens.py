@@ -4,8 +4,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from convoy.client.cli import app
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.security.tokens import Tokens, append_line, make_token, read_tokens, write_line
+from typer.testing import CliRunner
 
 HASH = "sha256:" + "ab" * 32
 
@@ -101,3 +103,17 @@ def test_a_missing_file_stops_the_start(path: Path) -> None:
     with pytest.raises(FailedPrecondition) as refused:
         Tokens(path)
     assert refused.value.reason == "NO_FILE"
+
+
+def test_the_command_shows_the_token_once_and_keeps_its_hash(path: Path) -> None:
+    arguments = ["token", "create", "ada", "--scope", "faces", "--scope", "gallery:*:read", "--file", str(path)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    found = Tokens(path).find(done.stdout.strip())
+    assert found is not None and (found.name, found.scopes) == ("ada", {"faces", "gallery:*:read"})
+    assert done.stdout.strip() not in done.stderr
+
+
+def test_the_command_refuses_what_is_no_scope(path: Path) -> None:
+    done = CliRunner().invoke(app, ["token", "create", "ada", "--scope", "flying", "--file", str(path)])
+    assert done.exit_code == 2 and "'flying' is no scope" in done.stderr and not path.exists()
