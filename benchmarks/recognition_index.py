@@ -74,8 +74,8 @@ def run(count: int, dimension: int, queries: int, callers: int) -> None:
         agreed = np.mean([name == f"p{row}" for name, row in zip(found, judged, strict=True)])
         way = "certified" if exact else "default"
         print(
-            f"| {count:>9,} | {way:9} | {p50 * 1e3:8.2f} | {p99 * 1e3:8.2f} | {busy * 1e3:7.2f} | {rate:9.0f} | {agreed:8.2%} "
-            f"| {index.nbytes / 2**20:7.0f} | {filled:6.1f} |",
+            f"| {count:>9,} | {way:9} | {p50 * 1e3:8.2f} | {p99 * 1e3:8.2f} | {busy * 1e3:7.2f} | {rate:9.0f} "
+            f"| {agreed:8.2%} | {index.nbytes / 2**20:7.0f} | {filled:6.1f} |",
             flush=True,
         )
 

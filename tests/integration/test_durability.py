@@ -1,5 +1,5 @@
 """What was acknowledged survives kill -9 of Redis, of the writer, of both: none lost, none by halves, none back from
-deletion. CONVOY_KILLS sets how often each is tried, CONVOY_SEED the random moments."""
+deletion. KILLS sets how often each is tried, SEED the random moments."""
 
 import asyncio
 import os
@@ -19,8 +19,8 @@ from tests.redis_server import RedisServer
 from tests.store_writer import GALLERY, template
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-KILLS = int(os.environ.get("CONVOY_KILLS", "12"))
-SEED = int(os.environ.get("CONVOY_SEED", "1"))
+KILLS = int(os.environ.get("KILLS", "12"))
+SEED = int(os.environ.get("SEED", "1"))
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -89,8 +89,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Where recognition keeps galleries: a URL of scheme redis, rediss (TLS), unix, redis+cluster or redis+sentinel."""
     redis_wait_aof: bool = False
-    """Whether a change is acknowledged only once it is on Redis's disk (WAITAOF, Redis 7.2 or newer); for appendfsync
-    everysec. With appendfsync always, as in docker-compose.yml, it is there anyway."""
+    """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF); needless with appendfsync always."""
     redis_password_file: Path | None = None
     """File with the password for Redis; keeps it out of the URL."""
     template_key_file: Path | None = None

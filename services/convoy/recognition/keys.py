@@ -3,7 +3,8 @@
 The master key comes from a file that is no part of the store. The file may hold several, one a line, each 32 bytes in
 base64: the first wraps, the others unwrap what they wrapped before. So a key is rotated by putting a new one first; the
 sweep wraps every data key anew, and then the old line can go. Templates need not be touched.
-Deleting a gallery deletes its data key: whatever is left of its templates anywhere can be read by nobody.
+Deleting a gallery deletes its data key. Backups made before hold it still, wrapped: destroying the master key that
+wrapped it, after rotation, erases those too.
 Wrapping is AES-256-GCM (NIST SP 800-38D) with the gallery's name as associated data.
 """
 
