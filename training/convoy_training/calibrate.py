@@ -14,8 +14,11 @@ from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors,
 from convoy_training.publishing import RECIPES
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, embed
 
-MATCH_RATE = 1e-3
-"""The false-match rate of the default threshold: one pair of strangers in a thousand."""
+MATCH_RATE = 1e-2
+"""The false-match rate of the default threshold: one pair of strangers in a hundred.
+
+Stricter rates are there to be asked for; with embedders as small as ours they turn half of the known faces away.
+"""
 
 
 def calibrate_model(folder: Path) -> Calibration:

@@ -170,7 +170,7 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
         )
     error, count = measure_landmark_error(truths, found)
     condition = f"{count} faces found, against the pseudo landmarks of another detector"
-    name = "landmark_error_by_eye_distance"
+    name = "median_landmark_error_by_eye_distance"
     return [*metrics, Metric(name, error, "WIDER FACE subset", split, len(pictures), condition=condition)]
 
 
