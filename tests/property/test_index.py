@@ -106,3 +106,26 @@ def test_a_slot_that_a_search_may_have_seen_is_not_used_again() -> None:
     index.reclaim()
     index.add("eve", "f1", unit(3))
     assert index._slots["eve"]["f1"] == 0
+
+
+def test_beyond_the_certified_size_mates_are_found_and_exact_is_brute_force() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((60_000, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = Index(64)
+    index.add_many([(f"p{i}", "f") for i in range(len(vectors))], vectors)
+    index.remove("p7")
+    for mate in range(0, 60_000, 3_000):
+        noise = rng.standard_normal(64).astype(np.float32)
+        probe = vectors[mate] + 0.5 * noise / np.linalg.norm(noise)
+        probe /= np.linalg.norm(probe)
+        similarities = (vectors * probe.astype(np.float64)).sum(axis=1).astype(np.float32)
+        similarities[7] = -2
+        expected = sorted(range(60_000), key=lambda i: (-similarities[i], f"p{i}"))[:10]
+        found = index.search(probe, 10, exact=True)
+        assert [hit.person_id for hit in found] == [f"p{i}" for i in expected]
+        assert [hit.similarity for hit in found] == [float(similarities[i]) for i in expected]
+        assert index.search(probe, 10)[0] == found[0]
+    stranger = vectors[7]
+    similarities = (vectors * stranger.astype(np.float64)).sum(axis=1).astype(np.float32)
+    assert index.search(stranger, 1, exact=True)[0].similarity == float(np.delete(similarities, 7).max())
