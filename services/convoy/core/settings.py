@@ -123,7 +123,8 @@ class Settings(BaseSettings):
     """File with the token that the client sends; read anew on change."""
     quality_floor: Share = 0.3
     """Register refuses faces below this quality score, unless the gallery says otherwise."""
-    false_positive_identification_rate: float = Field(default=0.01, gt=0.0, le=1.0)
-    """Identify's rate when neither the call nor the gallery gives one."""
+    false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
+    """Identify's rate when neither the call nor the gallery gives one. Right for trying things out with the published
+    embedder; for a door, set 0.01 or less."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """Two people closer than this are not told apart, unless the gallery says otherwise."""

@@ -26,6 +26,10 @@ from convoy.recognition.thresholds import comparison_rate
 from convoy.v1 import common_pb2, faces_pb2
 from convoy.v1 import recognition_pb2 as pb
 
+CONFLICT_RATE = 0.001
+"""How often a photo of somebody new may be refused for being like somebody else: a refusal turns a person away, so it
+is rarer than a wrong name may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Photos:
@@ -150,13 +154,11 @@ class Registration:
     def _somebody_else(
         self, request: pb.RegisterRequest, verdict: Verdict, photos: _Photos, state: State
     ) -> Hit | None:
-        """Another person whom the gallery would name for this face."""
+        """Another person who is so like this face that a mistake is all but ruled out."""
         curve = photos.model.curve
         if verdict.embedding is None or curve is None:
             return None
-        rate = state.gallery.policy.false_positive_identification_rate
-        rate = self._settings.false_positive_identification_rate if rate is None else rate
-        threshold = curve.threshold(comparison_rate(rate, len(state.index)))
+        threshold = curve.threshold(comparison_rate(CONFLICT_RATE, len(state.index)))
         hits = state.index.search(verdict.embedding, 2)
         others = [hit for hit in hits if hit.person_id != request.person_id]
         return others[0] if others and others[0].similarity >= threshold else None
