@@ -1,0 +1,98 @@
+"""The other ways to reach Redis: by Sentinel, by TLS, with a password."""
+
+import gc
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from convoy.core.errors import Unavailable
+from convoy.recognition.records import Gallery, Model, Note
+from convoy.recognition.store.base import Request
+from convoy.recognition.store.redis import RedisStore
+
+from tests.redis_server import RedisServer, find_binary, free_port
+
+pytestmark = pytest.mark.redis
+# redis-py leaves the socket of a connection that fails while it is set up to the garbage collector.
+SOCKET_IS_LEFT = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
+
+
+async def works(store: RedisStore) -> None:
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    assert (await store.get_gallery("staff")).version == 1
+    await store.close()
+
+
+@pytest.fixture
+def sentinel(redis_folder: Path) -> Iterator[str]:
+    """The URL of a master that a sentinel watches."""
+    master, port = free_port(), free_port()
+    server = RedisServer(redis_folder, "--port", str(master), "--bind", "127.0.0.1")
+    server.start()
+    settings = redis_folder / "sentinel.conf"
+    settings.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor people 127.0.0.1 {master} 1\n")
+    binary = find_binary()
+    assert binary is not None
+    process = subprocess.Popen([binary, str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
+    with redis.Redis(port=port) as client:
+        for _ in range(1000):
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                time.sleep(0.01)
+    yield f"redis+sentinel://127.0.0.1:{port}/0/people"
+    process.terminate()
+    process.wait()
+    server.stop()
+
+
+async def test_a_master_is_found_by_its_sentinel(sentinel: str) -> None:
+    await works(RedisStore(sentinel))
+
+
+async def test_an_unknown_master_is_unavailable(sentinel: str) -> None:
+    store = RedisStore(sentinel.replace("people", "nobody"))
+    with pytest.raises(Unavailable):
+        await store.ping()
+    await store.close()
+
+
+@SOCKET_IS_LEFT
+async def test_a_password_is_given_and_a_wrong_one_is_unavailable(redis_folder: Path) -> None:
+    port = free_port()
+    server = RedisServer(redis_folder, "--port", str(port), "--bind", "127.0.0.1")
+    server.start()
+    with server.client() as client:
+        client.config_set("requirepass", "open sesame")
+    await works(RedisStore(f"redis://127.0.0.1:{port}/0", "open sesame"))
+    for password in (None, "wrong"):
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", password)
+        with pytest.raises(Unavailable):
+            await store.ping()
+        await store.close()
+    gc.collect()
+    server.stop()
+
+
+@SOCKET_IS_LEFT
+async def test_tls(redis_folder: Path) -> None:
+    key, certificate, port = redis_folder / "key.pem", redis_folder / "certificate.pem", free_port()
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*make, *names, *files], check=True, capture_output=True)
+    with_tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    server = RedisServer(redis_folder, *with_tls, "--tls-auth-clients", "no")
+    server.start()
+    await works(RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"))
+    store = RedisStore(f"rediss://127.0.0.1:{port}/0")
+    with pytest.raises(Unavailable):
+        await store.ping()
+    await store.close()
+    gc.collect()
+    server.stop()
