@@ -1,9 +1,10 @@
-"""The other ways to reach Redis: by Sentinel, by TLS, with a password."""
+"""The other ways to reach Redis, by Sentinel, TLS and password, and the ways in which it can refuse."""
 
 import gc
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,26 @@ async def test_a_password_is_given_and_a_wrong_one_is_unavailable(redis_folder: 
         await store.close()
     gc.collect()
     server.stop()
+
+
+async def test_a_full_redis_takes_no_change_and_loses_nothing(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url)
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    with redis_server.client() as client:
+        client.config_set("maxmemory", "1")
+    with pytest.raises(Unavailable, match="no memory left"):
+        await store.create_gallery(replace(STAFF, name="guests"), Note("CreateGallery", 1), Request())
+    assert (await store.get_gallery("staff")).version == 1
+    await store.close()
+
+
+async def test_a_read_only_redis_is_unavailable_for_changes(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url)
+    with redis_server.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(Unavailable):
+        await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.close()
 
 
 @SOCKET_IS_LEFT

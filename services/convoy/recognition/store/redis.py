@@ -56,9 +56,10 @@ AWAY_ERRORS = (
     exceptions.TimeoutError,
     exceptions.ClusterError,
     exceptions.RedisClusterException,
+    exceptions.ReadOnlyError,
     OSError,
 )
-AWAY = ("LOADING", "MISCONF", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
+AWAY = ("MISCONF", "NOREPLICAS")
 
 
 class RedisStore:
@@ -244,6 +245,10 @@ def _reached() -> Iterator[None]:
         yield
     except AWAY_ERRORS as error:
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
+    except exceptions.OutOfMemoryError as error:
+        raise Unavailable(
+            "STORE_UNAVAILABLE", "the store (Redis) has no memory left; give it more or delete people"
+        ) from error
     except exceptions.ResponseError as error:
         if not str(error).startswith(AWAY):
             raise
