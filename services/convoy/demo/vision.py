@@ -10,6 +10,7 @@ from convoy.demo.stage import Stage
 
 LEAST_OVERLAP = 0.4
 LEAST_BUILDING = 0.03
+SURE = 0.6
 
 
 def tell_vision(stage: Stage) -> None:
@@ -53,9 +54,9 @@ def _detect(stage: Stage) -> None:
     """Ask the detection service for faces: no package carries a photo of what its own detector was trained for."""
     photo = packaged("astronaut.png")
     heard = stage.ask(
-        "where are faces?",
+        f"where are faces? (at least {SURE:.0%} sure)",
         photo.name,
-        lambda: stage.convoy.detect(photo.data, model="face-detector-nano"),
+        lambda: stage.convoy.detect(photo.data, model="face-detector-nano", detection_threshold=SURE),
         lambda answer: (_tell_detections(answer), _is_the_face(answer)),
     )
     if heard.result is not None:
