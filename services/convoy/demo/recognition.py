@@ -64,7 +64,7 @@ def _register(stage: Stage, person: Somebody) -> None:
     )
     for photo, result in zip(person.photos, heard.result.results if heard.result else (), strict=False):
         if result.accepted:
-            stage.show(draw_faces(photo.image_rgb, result.faces), f"{person.name}, at registration", heard.is_right)
+            stage.show(draw_faces(photo.image_rgb, result.faces[:1]), f"{person.name}, at registration", heard.is_right)
 
 
 def _verify(stage: Stage, cast: Cast, fpir: float | None) -> None:
