@@ -1,5 +1,6 @@
 """Templates are sealed when a key is given, and what is deleted is gone: from the keys, the stream and the files."""
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator
@@ -99,5 +100,28 @@ async def test_sealed_templates_are_nowhere_in_the_clear_and_still_found(
         stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
         failed = await refusal(stub.Identify, pb.IdentifyRequest(gallery=STAFF, image=photo_of(1, 5)))
         assert failed.reason == "KEY_MISSING"
-    with redis_server.client() as client:
-        assert client.hget("convoy:{staff}:meta", "info")
+
+
+async def test_a_rotated_master_key_takes_over_and_the_old_one_can_go(
+    redis_server: RedisServer, faces_address: str, tmp_path: Path
+) -> None:
+    keys, old, new = tmp_path / "keys", base64.b64encode(b"o" * 32).decode(), base64.b64encode(b"n" * 32).decode()
+    chosen = {"redis_url": redis_server.url, "faces_address": faces_address, "template_key_file": keys}
+    keys.write_text(old)
+    async with running("recognition", tmp_path, **chosen) as one:
+        stub: Any = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+        await stub.CreateGallery(pb.CreateGalleryRequest(gallery=STAFF))
+        await register(stub, 1)
+    keys.write_text(f"{new}\n{old}\n")
+    async with running("recognition", tmp_path, **chosen) as one:
+        stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+        for _ in range(400):
+            events = (await stub.ListAuditEvents(pb.ListAuditEventsRequest(gallery=STAFF))).events
+            if events[0].action == "RotateKey":
+                break
+            await asyncio.sleep(0.05)
+    keys.write_text(new)
+    async with running("recognition", tmp_path, **chosen) as one:
+        stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+        answer = await stub.Identify(pb.IdentifyRequest(gallery=STAFF, image=photo_of(1, 5)))
+        assert answer.faces[0].matches[0].person_id == "p1"
