@@ -1,1 +1,1 @@
-"""Loss functions, one a file."""
+"""Losses, one idea a file."""
