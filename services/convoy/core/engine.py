@@ -23,19 +23,31 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 _BEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CGROUP = Path("/sys/fs/cgroup")
 
 Outputs = dict[str, npt.NDArray[np.generic]]
 
 
 def available_cores() -> int:
-    """Cores that this process may use: the container's CPU quota (cgroup v2), rounded up, or its affinity."""
+    """Cores that this process may use: the container's CPU quota (cgroup v2 or v1), rounded up, or its affinity."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = _cgroup_quota()
+    return max(1, min(cores, -(-quota // period))) if quota > 0 else cores
+
+
+def _cgroup_quota() -> tuple[int, int]:
+    """CPU time that the container may use in each period, both in microseconds; a quota of 0 or less is no limit."""
     try:
-        quota, period = _CGROUP_QUOTA.read_text().split()
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return (0 if quota == "max" else int(quota)), int(period)
     except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, -(-int(quota) // int(period))))
+        pass
+    try:
+        names = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
+        quota_us, period_us = (int((_CGROUP / name).read_text()) for name in names)
+        return quota_us, period_us
+    except (OSError, ValueError):
+        return 0, 1
 
 
 class Engine:

@@ -101,6 +101,20 @@ def test_cores_follow_the_containers_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
 ) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(module, "_CGROUP_QUOTA", tmp_path / "cpu.max")
+    assert counted(tmp_path, monkeypatch) == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("150000", 2), ("50000", 1), ("9900000", 8)])
+def test_cores_follow_the_quota_of_the_older_cgroups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
+) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert counted(tmp_path, monkeypatch) == cores
+
+
+def counted(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(module, "_CGROUP", cgroup)
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)))
-    assert available_cores() == cores
+    return available_cores()
