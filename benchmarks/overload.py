@@ -56,7 +56,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_network(Path(folder), chosen.network)
-        variables = {"CONVOY_MODEL": chosen.network, "CONVOY_LOG_LEVEL": "warning"}
+        variables = {"CONVOY_MODEL": chosen.network}
         with serving("classification", Path(folder), **variables) as served:
             request = tensor_request(chosen.network)
             numbers = asyncio.run(offer(served.port, request, chosen.seconds, chosen.timeout))

@@ -2,12 +2,15 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import grpc
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -32,20 +35,21 @@ class Served:
 
 @contextmanager
 def serving(service: str, models: Path, **variables: str) -> Iterator[Served]:
-    """Run a service until the block ends."""
-    chosen = {"CONVOY_PORT": "0", "CONVOY_METRICS_PORT": "0", "CONVOY_LOG": "json", "CONVOY_MODELS": str(models)}
+    """Run a service, quiet in its log, until the block ends."""
+    port = _free_port()
+    chosen = {"CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": "0", "CONVOY_MODELS": str(models)}
     command = [sys.executable, "-c", f"from convoy.server import run; run({service!r})"]
-    environment = os.environ | chosen | variables
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
+    environment = os.environ | chosen | {"CONVOY_LOG_LEVEL": "warning"} | variables
+    with subprocess.Popen(command, env=environment) as child:
         try:
-            yield Served(_port(child), child.pid)
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                grpc.channel_ready_future(channel).result(timeout=60)
+            yield Served(port, child.pid)
         finally:
             child.terminate()
 
 
-def _port(child: "subprocess.Popen[str]") -> int:
-    assert child.stderr is not None
-    for line in child.stderr:
-        if found := re.search(r'"port": (\d+).*"event": "serving"', line):
-            return int(found[1])
-    raise RuntimeError("the service did not start")
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -91,7 +91,7 @@ def compare(name: str, models: Path, repeats: int, seconds: float) -> dict[str, 
     }
     raw: dict[str, list[tuple[float, float]]] = {"2 x 1 thread": [], "1 x 2 threads": []}
     rates: dict[str, list[tuple[float, float, float]]] = {door: [] for door in doors}
-    with serving("classification", models, CONVOY_MODEL=name, CONVOY_LOG_LEVEL="warning") as served:
+    with serving("classification", models, CONVOY_MODEL=name) as served:
         for _ in range(repeats):
             raw["2 x 1 thread"].append(raw_rate(narrow, 2, seconds, alone=False))
             raw["1 x 2 threads"].append(raw_rate(narrow, 1, seconds, alone=True))
