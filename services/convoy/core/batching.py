@@ -22,6 +22,9 @@ Array = npt.NDArray[np.generic]
 Run = Callable[[Array, bool], Outputs]
 _SMOOTHING = 0.1
 _SHORTEST_RETRY_S = 0.01
+# Of the time that a caller leaves, what the expected wait may fill: the rest is for what was expected wrongly, since an
+# answer that comes just too late has cost as much as a good one.
+_DEADLINE_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,12 @@ class Batcher:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed before the work began")
-        if self._queued and wait_s + self._input_s > left_s:
+        if self._queued and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
             message = f"the queue takes {wait_s:.3f} s and the deadline is in {left_s:.3f} s"
             raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
 
     def _expected_wait_s(self) -> float:
-        return self._queued * self._input_s / self.policy.runners
+        return (self._queued + self._running) * self._input_s / self.policy.runners
 
     def _dispatch(self, hurry: bool = False) -> None:
         while self._running < self.policy.runners and self._queued:
