@@ -178,7 +178,7 @@ def test_the_readme_s_python_example(fleet: Fleet, convoy: Convoy, photos: Path)
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=photos, env=fleet.environment, capture_output=True, text=True)
-    convoy.delete_gallery("staff")
+    convoy.delete_gallery("friends")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "Ada Lovelace"
 

@@ -179,7 +179,10 @@ def test_up_keeps_galleries_over_a_restart_and_drains_on_sigterm(
             if visit == 0:
                 assert run("gallery", "create", "kept", env=address).returncode == 0
                 assert run("register", "ada", photo("a.png", portrait(1)), "-g", "kept", env=address).returncode == 0
-                again = subprocess.run([*command[:-4], *command[-4:]], capture_output=True, text=True, timeout=300)
+                again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+                assert again.returncode == 2 and "PORT_IN_USE" in again.stderr
+                elsewhere = [*command, "--ports-from", str(min(free_ports().values()))]
+                again = subprocess.run(elsewhere, capture_output=True, text=True, timeout=300)
                 assert again.returncode == 2 and "DATA_IN_USE" in again.stderr
             else:
                 assert run("identify", photo("b.png", portrait(1)), "-g", "kept", env=address).returncode == 0

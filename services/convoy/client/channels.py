@@ -53,6 +53,9 @@ class Connection:
             ("grpc.max_send_message_length", self.max_message_bytes),
             # gRPC repeats only what it has kept; its 256 KiB by default is less than a photo.
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
+            # A service that is back is found within a second; gRPC's own pauses grow to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             *self.credentials.options(),

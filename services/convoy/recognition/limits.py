@@ -1,6 +1,7 @@
 """What names, facts and pages may look like."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from convoy.core.errors import InvalidArgument
@@ -27,9 +28,11 @@ def check_person_id(person_id: str) -> None:
 
 
 def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
-    """A bounded length."""
+    """A bounded length, and no control characters: a terminal would obey them."""
     if len(text) > most:
         raise _bad(name, f"{name} has {len(text)} characters; at most {most} are kept")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise _bad(name, f"{name} has a control character; only text is kept")
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:
@@ -41,6 +44,7 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
             raise _bad("metadata", "metadata has an entry with an empty key")
         if len(key) + len(value) > MAX_METADATA_LENGTH:
             raise _bad("metadata", f"the metadata entry {key[:40]!r} is longer than {MAX_METADATA_LENGTH} characters")
+        check_text("metadata", key + value)
 
 
 def check_request_id(request_id: str) -> None:

@@ -74,7 +74,7 @@ def identify(
             min=0.0, max=1.0, help="Highest chance that a stranger is named; by default the gallery's policy."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many matches to give for each face.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to give for each face.")] = 5,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     where: Annotated[list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE.")] = None,
     draw: DrawTo = None,

@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
 def classify(
     photos: Photos,
     model: Model = "",
-    top: Annotated[int, typer.Option(min=1, help="How many labels to give for each picture.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many labels to give for each picture.")] = 5,
     min_probability: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out less probable labels.")] = 0.0,
     draw: DrawTo = None,
     as_json: AsJson = False,

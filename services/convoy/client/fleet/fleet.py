@@ -12,7 +12,7 @@ from convoy.client.blocking import Convoy
 from convoy.client.fleet.embedded_redis import EmbeddedRedis
 from convoy.client.fleet.process import Process
 from convoy.client.services import SERVICES, ServiceName
-from convoy.core.errors import ConvoyError, Unavailable
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
 
 HOST = "127.0.0.1"
 FIRST_PORT = 50051
@@ -99,6 +99,7 @@ class Fleet:
             self._redis = None
 
     def _start(self) -> None:
+        self._check_ground()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._redis_url is None:
             self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
@@ -110,6 +111,18 @@ class Fleet:
             for service in SERVICES:
                 self._wait_until_serving(convoy, service)
                 self._on_ready(service)
+
+    def _check_ground(self) -> None:
+        """Raise before anything is started: another fleet on these ports would answer in this one's place."""
+        if not self._models.is_dir():
+            where = self._models.absolute()
+            raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; give --models or CONVOY_MODELS")
+        for service, port in self._ports.items():
+            try:
+                socket.create_server((HOST, port)).close()
+            except OSError:
+                message = f"{service} cannot listen on {HOST}:{port}: another fleet runs there, or something else"
+                raise FailedPrecondition("PORT_IN_USE", f"{message}; stop it or give --ports-from") from None
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]

@@ -1,0 +1,19 @@
+"""Text that is kept: bounded, and nothing that a terminal would obey."""
+
+import pytest
+from convoy.core.errors import InvalidArgument
+from convoy.recognition.limits import check_metadata, check_text
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "bell\x07", "nul\x00", "c1 \x9b31m"], ids=repr)
+def test_control_characters_are_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="control character"):
+        check_text("display_name", text)
+    with pytest.raises(InvalidArgument, match="control character"):
+        check_metadata({"room": text})
+
+
+@pytest.mark.parametrize("text", ["Ada Lovelace", "Zoë 🚀", "علی‌رضا", "陳大文", "[red]x[/red]"])
+def test_names_of_all_scripts_are_kept(text: str) -> None:
+    check_text("display_name", text)
+    check_metadata({text: text})
