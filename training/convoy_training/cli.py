@@ -21,6 +21,7 @@ from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
 from convoy_training.loop import fit as fit_model
+from convoy_training.memory import keep_freed_memory
 from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import RECIPES, publish_model
 from convoy_training.quantize import quantize_model
@@ -44,11 +45,11 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Go on from the last whole epoch in the run folder.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes, one a device (DDP above one).")] = 1,
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
 ) -> None:
     """Train a recipe; afterwards measure it on its validation split."""
     recipe, config = load_recipe(recipe_file, overrides)
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
+    keep_freed_memory()
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=config.precision)
     fit_model(recipe, config, run or Path("runs") / config.name, resume=resume, fabric=fabric)
 
 

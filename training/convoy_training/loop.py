@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import torch
 import yaml
 from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
@@ -37,7 +37,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
 
     `resume` goes on from the last whole epoch in `run`; on CPU the result is the same to the bit as without the break.
     """
-    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
     data = recipe.build_data(config)
     _open_run(config, run, data.digest, resume)
@@ -130,7 +130,21 @@ def build_predict(recipe: Recipe, config: Config, model: nn.Module) -> Predict:
 def _build_average(model: nn.Module, config: Config) -> AveragedModel | None:
     if config.ema_decay is None:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=build_average_step(config.ema_decay), use_buffers=True)
+
+
+def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
+    """Exponential moving average whose decay rises to `decay` as min(decay, (1 + n) / (10 + n)) after n updates.
+
+    Without the rise the first weights, which know nothing, keep the weight decay^n to the end of a short run. It is the
+    schedule of TensorFlow's ExponentialMovingAverage (`num_updates`).
+    """
+
+    def step(averages: Any, current: Any, updates: Tensor | int) -> None:
+        count = int(updates)
+        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averages, current, updates)
+
+    return step
 
 
 def _share(batches: Iterator[Any], fabric: Fabric) -> Iterator[Any]:

@@ -1,12 +1,13 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
-from convoy_training.loop import build_optimizer, build_scheduler, fit
+from convoy_training.loop import build_average_step, build_optimizer, build_scheduler, fit
 from convoy_training.recipe import Data, Optimizer
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
@@ -57,6 +58,25 @@ def test_the_moving_average_is_what_gets_published(tmp_path: Path) -> None:
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average.state_dict()[name])
     assert not torch.equal(raw["5.weight"], loaded.state_dict()["5.weight"])
+
+
+def test_a_short_runs_average_forgets_the_first_weights() -> None:
+    """Steps 0, 1, 2, ... 200 at decay 0.999: without the rising decay the average would still be near 18."""
+    average, step = torch.zeros(1), build_average_step(0.999)
+    for update in range(1, 201):
+        step([average], [torch.tensor([float(update)])], update)
+    assert 160 < average.item() < 200
+
+
+def test_a_recipe_chooses_its_precision(tmp_path: Path) -> None:
+    seen = []
+
+    def compute_loss(model: Any, batch: Any, config: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        model.module[5].register_forward_hook(lambda module, args, output: seen.append(output.dtype))
+        return RECIPE.compute_loss(model, batch, config)
+
+    fit(changed(compute_loss=compute_loss), CONFIG.model_copy(update={"precision": "bf16-mixed"}), tmp_path)
+    assert set(seen) == {torch.bfloat16}
 
 
 def test_a_nan_loss_stops_with_advice(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class UNet(nn.Module):
         )
         self.dropout = nn.Dropout2d(dropout)
         self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in reversed(list(pairwise(widths))))
-        self.head = nn.ConvTranspose2d(widths[0], classes, 2, stride=2)
+        # Kernels that overlap: without overlap every second pixel of the mask shows the kernel's pattern.
+        self.head = nn.ConvTranspose2d(widths[0], classes, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.stem(x))

@@ -93,7 +93,9 @@ class Graph(nn.Module):
 
 def normalise(images: Tensor) -> Tensor:
     """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W]."""
-    return ((images.float() - torch.tensor(MEAN).to(images.device)) / DEVIATION).permute(0, 3, 1, 2)
+    # Planes first: in ONNX Runtime a transpose of bytes and arithmetic on planes cost less than the other way round.
+    planes = images.permute(0, 3, 1, 2).float()
+    return (planes - torch.tensor(MEAN, device=images.device)[:, None, None]) / DEVIATION
 
 
 def load_split(config: Config, split: str) -> masks.Split:
