@@ -4,13 +4,13 @@ from dataclasses import replace
 from functools import reduce
 from operator import xor
 
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.index import fingerprint
 from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
-from convoy.recognition.messages import audit_message, gallery_message, read_policy
+from convoy.recognition.messages import audit_message, gallery_message, read_policy, read_vector_sets
 from convoy.recognition.records import Gallery, Policy
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.state import State
@@ -34,6 +34,8 @@ class Galleries:
         check_text("description", request.description)
         check_request_id(request.request_id)
         policy = read_policy(request.policy, Policy())
+        if read_vector_sets(request):
+            raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service searches in memory alone")
         model = (await self._faces.model()).model
         data_key = self._keys.new_data_key(request.gallery)
         gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key)

@@ -3,9 +3,14 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.records import Change, Gallery, Person, Policy
+from convoy.recognition.records import Change, Gallery, Person, Policy, VectorSets
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
+
+QUANTIZATIONS = {pb.QUANTIZATION_NONE: "NOQUANT", pb.QUANTIZATION_Q8: "Q8"}
+MAX_SHARDS = 1024
+SEARCH_EFFORT = 500
+MAX_SEARCH_EFFORT = 100_000
 
 
 def timestamp(time_ms: int) -> Timestamp:
@@ -37,7 +42,31 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
         face_count=gallery.faces,
         version=gallery.version,
         create_time=timestamp(gallery.create_time_ms),
+        backend=pb.BACKEND_VECTOR_SETS if gallery.vector_sets else pb.BACKEND_MEMORY,
+        vector_sets=_vector_sets_message(gallery.vector_sets) if gallery.vector_sets else None,
     )
+
+
+def read_vector_sets(request: pb.CreateGalleryRequest) -> VectorSets | None:
+    """Where a new gallery is to be searched, None for memory. Raises InvalidArgument(BAD_ARGUMENT)."""
+    asked = request.vector_sets
+    if request.backend != pb.BACKEND_VECTOR_SETS:
+        if request.backend not in pb.Backend.values() or request.HasField("vector_sets"):
+            raise InvalidArgument("BAD_ARGUMENT", "vector_sets are for BACKEND_VECTOR_SETS", {"field": "backend"})
+        return None
+    effort = asked.search_effort or SEARCH_EFFORT
+    quantization = QUANTIZATIONS.get(asked.quantization or pb.QUANTIZATION_NONE)
+    if asked.shards > MAX_SHARDS or effort > MAX_SEARCH_EFFORT or quantization is None:
+        message = (
+            f"vector_sets: at most {MAX_SHARDS} shards, search_effort {MAX_SEARCH_EFFORT}, a quantization of the list"
+        )
+        raise InvalidArgument("BAD_ARGUMENT", message, {"field": "vector_sets"})
+    return VectorSets(asked.shards or 1, quantization, effort)
+
+
+def _vector_sets_message(sets: VectorSets) -> pb.VectorSets:
+    [quantization] = [number for number, name in QUANTIZATIONS.items() if name == sets.quantization]
+    return pb.VectorSets(shards=sets.shards, quantization=quantization, search_effort=sets.search_effort)
 
 
 def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:

@@ -30,11 +30,24 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorSets:
+    """Where a gallery is searched that is not searched in memory: in so many vector sets of Redis 8.
+
+    quantization: "NOQUANT" or "Q8", as VADD calls them. search_effort: VSIM's EF.
+    """
+
+    shards: int
+    quantization: str
+    search_effort: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gallery:
     """A set of people.
 
     born: the version at which it was made; tells two galleries of one name apart, when the first was deleted.
     data_key: the wrapped key that its templates are sealed with; empty when they are not.
+    vector_sets: where it is searched; None for the memory of every replica.
     """
 
     name: str
@@ -43,6 +56,7 @@ class Gallery:
     policy: Policy = Policy()
     create_time_ms: int = 0
     data_key: str = ""
+    vector_sets: VectorSets | None = None
     born: int = 0
     version: int = 0
     people: int = 0
@@ -53,6 +67,8 @@ class Gallery:
         chosen = asdict(self)
         for counter in ("name", "born", "version", "people", "faces"):
             del chosen[counter]
+        if self.vector_sets is None:
+            del chosen["vector_sets"]
         return _compact(chosen)
 
     @classmethod
@@ -60,7 +76,9 @@ class Gallery:
         """The inverse of to_json."""
         chosen = json.loads(text)
         model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
-        return cls(name=name, model=model, policy=policy, **{**chosen, **counters})
+        sets = chosen.pop("vector_sets", None)
+        vector_sets = VectorSets(**sets) if sets else None
+        return cls(name=name, model=model, policy=policy, vector_sets=vector_sets, **{**chosen, **counters})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,54 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Backend:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BackendEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Backend.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKEND_UNSPECIFIED: _Backend.ValueType  # 0
+    """BACKEND_MEMORY."""
+    BACKEND_MEMORY: _Backend.ValueType  # 1
+    """In the memory of every replica of this service."""
+    BACKEND_VECTOR_SETS: _Backend.ValueType  # 2
+    """In vector sets of Redis 8: for galleries that are larger than one machine's memory. Not for sealed templates."""
+
+class Backend(_Backend, metaclass=_BackendEnumTypeWrapper):
+    """Where the faces of a gallery are searched."""
+
+BACKEND_UNSPECIFIED: Backend.ValueType  # 0
+"""BACKEND_MEMORY."""
+BACKEND_MEMORY: Backend.ValueType  # 1
+"""In the memory of every replica of this service."""
+BACKEND_VECTOR_SETS: Backend.ValueType  # 2
+"""In vector sets of Redis 8: for galleries that are larger than one machine's memory. Not for sealed templates."""
+Global___Backend: _TypeAlias = Backend  # noqa: Y015
+
+class _Quantization:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuantizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quantization.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUANTIZATION_UNSPECIFIED: _Quantization.ValueType  # 0
+    """QUANTIZATION_NONE."""
+    QUANTIZATION_NONE: _Quantization.ValueType  # 1
+    """As float32; exact searches are possible."""
+    QUANTIZATION_Q8: _Quantization.ValueType  # 2
+    """As bytes: a quarter of the memory."""
+
+class Quantization(_Quantization, metaclass=_QuantizationEnumTypeWrapper):
+    """How numbers are kept in a vector set."""
+
+QUANTIZATION_UNSPECIFIED: Quantization.ValueType  # 0
+"""QUANTIZATION_NONE."""
+QUANTIZATION_NONE: Quantization.ValueType  # 1
+"""As float32; exact searches are possible."""
+QUANTIZATION_Q8: Quantization.ValueType  # 2
+"""As bytes: a quarter of the memory."""
+Global___Quantization: _TypeAlias = Quantization  # noqa: Y015
+
 class _PhotoRefusal:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -153,6 +201,36 @@ class GalleryPolicy(_message.Message):
 Global___GalleryPolicy: _TypeAlias = GalleryPolicy  # noqa: Y015
 
 @_typing.final
+class VectorSets(_message.Message):
+    """The vector sets of a gallery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARDS_FIELD_NUMBER: _builtins.int
+    QUANTIZATION_FIELD_NUMBER: _builtins.int
+    SEARCH_EFFORT_FIELD_NUMBER: _builtins.int
+    shards: _builtins.int
+    """How many the faces are spread over; in a Redis Cluster each may lie on another node. 0 means 1, at most 1,024."""
+    quantization: Global___Quantization.ValueType
+    """How numbers are kept."""
+    search_effort: _builtins.int
+    """Candidates that a search of the graph keeps (EF): more find more and take longer. 0 means 500, at most 100,000."""
+    def __init__(
+        self,
+        *,
+        shards: _builtins.int = ...,
+        quantization: Global___Quantization.ValueType = ...,
+        search_effort: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantization", b"quantization", "search_effort", b"search_effort", "shards", b"shards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VectorSets: _TypeAlias = VectorSets  # noqa: Y015
+
+@_typing.final
 class Gallery(_message.Message):
     """A set of people."""
 
@@ -167,6 +245,8 @@ class Gallery(_message.Message):
     FACE_COUNT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    VECTOR_SETS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -179,6 +259,8 @@ class Gallery(_message.Message):
     """Faces in it."""
     version: _builtins.int
     """Grows by one with every change."""
+    backend: Global___Backend.ValueType
+    """Where its faces are searched."""
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
         """The face embedder that it is bound to."""
@@ -190,6 +272,10 @@ class Gallery(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
+
+    @_builtins.property
+    def vector_sets(self) -> Global___VectorSets:
+        """BACKEND_VECTOR_SETS: which."""
 
     def __init__(
         self,
@@ -203,10 +289,12 @@ class Gallery(_message.Message):
         face_count: _builtins.int = ...,
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        backend: Global___Backend.ValueType = ...,
+        vector_sets: Global___VectorSets | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -328,15 +416,23 @@ class CreateGalleryRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    VECTOR_SETS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Name: 1 to 64 of a-z, 0-9, '-' and '_'."""
     description: _builtins.str
     """Free text."""
     request_id: _builtins.str
     """Any unique text; makes repeating the call safe."""
+    backend: Global___Backend.ValueType
+    """Where its faces are searched; it stays so."""
     @_builtins.property
     def policy(self) -> Global___GalleryPolicy:
         """What it admits and how it decides."""
+
+    @_builtins.property
+    def vector_sets(self) -> Global___VectorSets:
+        """BACKEND_VECTOR_SETS: which."""
 
     def __init__(
         self,
@@ -345,10 +441,12 @@ class CreateGalleryRequest(_message.Message):
         description: _builtins.str = ...,
         policy: Global___GalleryPolicy | None = ...,
         request_id: _builtins.str = ...,
+        backend: Global___Backend.ValueType = ...,
+        vector_sets: Global___VectorSets | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "gallery", b"gallery", "policy", b"policy", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "description", b"description", "gallery", b"gallery", "policy", b"policy", "request_id", b"request_id", "vector_sets", b"vector_sets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -138,7 +138,8 @@ class RecognitionServiceServicer:
         """Makes an empty gallery, bound to the face model in use.
 
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
-        (GALLERY_EXISTS), unless the same request_id made it.
+        (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
+        templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +198,8 @@ class RecognitionServiceServicer:
         """Finds every face in a picture and says who it is, or that it is nobody the gallery knows.
 
         NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: no face in the picture (NO_FACE), or the gallery was made by
-        another face model (MODEL_MISMATCH). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        another face model (MODEL_MISMATCH), or exact is asked of quantised vector sets (EXACT_UNAVAILABLE).
+        INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

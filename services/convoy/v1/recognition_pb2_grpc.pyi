@@ -42,7 +42,8 @@ class RecognitionServiceStub:
     """Makes an empty gallery, bound to the face model in use.
 
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
-    (GALLERY_EXISTS), unless the same request_id made it.
+    (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
+    templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
     """
     GetGallery: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.GetGalleryRequest, _recognition_pb2.GetGalleryResponse]
     """Gives one gallery. NOT_FOUND (GALLERY_NOT_FOUND)."""
@@ -68,7 +69,8 @@ class RecognitionServiceStub:
     """Finds every face in a picture and says who it is, or that it is nobody the gallery knows.
 
     NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: no face in the picture (NO_FACE), or the gallery was made by
-    another face model (MODEL_MISMATCH). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+    another face model (MODEL_MISMATCH), or exact is asked of quantised vector sets (EXACT_UNAVAILABLE).
+    INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _grpc.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]
     """Identify for a stream of pictures (video), answered in order; a bad one is answered by its error and the stream
@@ -110,7 +112,8 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """Makes an empty gallery, bound to the face model in use.
 
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
-    (GALLERY_EXISTS), unless the same request_id made it.
+    (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
+    templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
     """
     GetGallery: _aio.UnaryUnaryMultiCallable[_recognition_pb2.GetGalleryRequest, _recognition_pb2.GetGalleryResponse]  # type: ignore[assignment]
     """Gives one gallery. NOT_FOUND (GALLERY_NOT_FOUND)."""
@@ -136,7 +139,8 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """Finds every face in a picture and says who it is, or that it is nobody the gallery knows.
 
     NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: no face in the picture (NO_FACE), or the gallery was made by
-    another face model (MODEL_MISMATCH). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+    another face model (MODEL_MISMATCH), or exact is asked of quantised vector sets (EXACT_UNAVAILABLE).
+    INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _aio.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]  # type: ignore[assignment]
     """Identify for a stream of pictures (video), answered in order; a bad one is answered by its error and the stream
@@ -181,7 +185,8 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes an empty gallery, bound to the face model in use.
 
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
-        (GALLERY_EXISTS), unless the same request_id made it.
+        (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
+        templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod
@@ -249,7 +254,8 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Finds every face in a picture and says who it is, or that it is nobody the gallery knows.
 
         NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: no face in the picture (NO_FACE), or the gallery was made by
-        another face model (MODEL_MISMATCH). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        another face model (MODEL_MISMATCH), or exact is asked of quantised vector sets (EXACT_UNAVAILABLE).
+        INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
         """
 
     @_abc_1.abstractmethod
