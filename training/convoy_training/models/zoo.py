@@ -19,6 +19,7 @@ from convoy_training.models.mobilenet_v2 import MobileNetV2
 from convoy_training.models.nin import NetworkInNetwork
 from convoy_training.models.resnet import BLOCKS, ResNet
 from convoy_training.models.unet import UNet
+from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.vgg import CONVOLUTIONS, VGG
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.yolo import Yolo
@@ -53,6 +54,7 @@ ARCHITECTURES = {
         *(_classifier(f"efficientnet-b{i}", partial(EfficientNet, i), SCALES[i][2]) for i in range(len(SCALES))),
         _classifier("whitened-resnet", partial(WhitenedResNet, widths=(32, 128, 256), refinements=(1, 2, 2)), 32, 10),
         Architecture("unet", partial(UNet, widths=(16, 32, 64, 96, 128), depths=(1, 1, 2, 2)), 11, (384, 480)),
+        Architecture("unet-original", OriginalUNet, 2, (572, 572)),
         Architecture(
             "yolo", partial(Yolo, widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), head_width=48), 3, (256, 320)
         ),

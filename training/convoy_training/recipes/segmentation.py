@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
-from convoy_training.data import masks
+from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.losses.overlap import compute_dice
 from convoy_training.metrics.overlap import (
@@ -26,7 +28,9 @@ from convoy_training.metrics.overlap import (
     measure_iou,
     measure_mean_iou,
 )
+from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet import UNet
+from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
@@ -34,8 +38,9 @@ DEVIATION = 72.0
 
 
 class Source(recipe.Strict):
-    """Where images and masks come from: a folder or a tar."""
+    """Where images and masks come from: a folder or a tar, and the form of its lists."""
 
+    format: Literal["masks", "isbi"] = "masks"
     path: str
     title: str = Field(description="what the manifest calls it")
 
@@ -45,14 +50,18 @@ class Config(recipe.Config):
 
     data: Source
     palette: list[tuple[int, int, int]] = Field([], description="RGB colour of each class in pictures")
+    architecture: Literal["unet", "unet-original"] = "unet"
     widths: tuple[int, ...] = (16, 32, 64, 128, 192)
-    depths: tuple[int, ...] = (1, 2, 2, 2)
+    depths: tuple[int, ...] = Field((1, 2, 2, 2), description="of the unet; the original has none")
     dropout: float = Field(0.1, ge=0, lt=1)
     crop: tuple[int, int] = (256, 320)
     scales: tuple[float, float] = (0.6, 1.6)
     light: float = Field(0.3, ge=0, lt=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
+    repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
     dice: float = Field(0.5, ge=0, description="weight of the Dice loss beside cross-entropy")
     long_side: int = Field(480, gt=0, description="pixels to which the service bounds a picture")
+    regions_of: str = Field("", description="class whose connected regions are judged too, by the Rand score")
 
 
 class Batches:
@@ -62,11 +71,11 @@ class Batches:
         self.split, self.config = split, config
 
     def __len__(self) -> int:
-        return len(self.split.images) // self.config.batch_size
+        return len(self.split.images) * self.config.repeats // self.config.batch_size
 
     def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        order = random.permutation(len(self.split.images))
+        order = np.concatenate([random.permutation(len(self.split.images)) for _ in range(self.config.repeats)])
         for step in range(len(self)):
             yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
 
@@ -100,12 +109,16 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> masks.Split:
     """Reads and checks one split."""
-    return masks.load_split(config.data.path, split)
+    return {"masks": masks, "isbi": isbi}[config.data.format].load_split(config.data.path, split)
 
 
 def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
-    model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
+    model: nn.Module
+    if config.architecture == "unet":
+        model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
+    else:
+        model = OriginalUNet(len(data.classes), config.widths, padded=True, normalised=True, dropout=config.dropout)
     model.register_buffer("class_weights", weigh_classes(data.masks, len(data.classes)))
     return model
 
@@ -123,6 +136,8 @@ def build_data(config: Config) -> Data:
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, target = batch
+    if config.augment:
+        images, target = augment(images, target, config.augment, masks.IGNORE)  # type: ignore[assignment]
     logits = model(normalise(images))
     weights: Tensor = model.class_weights  # type: ignore[assignment]
     entropy = functional.cross_entropy(logits, target, weights, ignore_index=masks.IGNORE)
@@ -142,19 +157,24 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """Any picture, at most `long_side` pixels long, padded to whole strides."""
-    return InputSpec(stride=2 ** len(config.widths), long_side=config.long_side, resize="letterbox")
+    halvings = len(config.widths) - (config.architecture == "unet-original")
+    return InputSpec(stride=2**halvings, long_side=config.long_side, resize="letterbox")
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data, manifest = load_split(config, split), describe(config).preview()
-    frames = []
+    frames, scores = [], []
+    inside = data.classes.index(config.regions_of) if config.regions_of else None
     for image, truth in zip(data.images, data.masks, strict=True):
         picture = Picture(image, image.shape[1], image.shape[0])
         canvas, placement = task.prepare(picture, manifest)
         found = task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
         frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
+        if inside is not None:
+            scores.append(measure_rand_score(found == inside, truth == inside))
     counts = np.stack(frames)
     values = {"mean_iou": measure_mean_iou(counts.sum(0)), "pixel_accuracy": measure_accuracy(counts.sum(0))}
+    values |= {"foreground_rand_score": np.mean(scores)} if scores else {}
     values |= {f"iou_{name}": iou for name, iou in zip(data.classes, measure_iou(counts.sum(0)), strict=True)}
     intervals = {"mean_iou": measure_interval(counts)}
     return [
@@ -165,7 +185,12 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 def describe(config: Config) -> Export:
     data, spec = load_split(config, "train"), describe_input(config)
-    manifest = {"architecture": "unet", "input": spec, "palette": config.palette, "labels": list(data.classes)}
+    manifest = {
+        "architecture": config.architecture,
+        "input": spec,
+        "palette": config.palette,
+        "labels": list(data.classes),
+    }
     return Export(
         outputs=("class_map",), manifest=manifest, stride=spec.stride, data_terms=config.licence,
         data=(f"{config.data.title}, {len(data.images)} training images",),

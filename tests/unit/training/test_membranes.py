@@ -1,0 +1,82 @@
+"""The original U-Net and its task: slices, the Rand score, the published sizes."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from convoy_training.data import isbi
+from convoy_training.data.archive import open_archive
+from convoy_training.errors import LabelError
+from convoy_training.loop import fit
+from convoy_training.metrics.regions import measure_rand_score
+from convoy_training.models.unet_original import OriginalUNet
+from convoy_training.recipe import resolve_recipe
+
+
+@pytest.fixture
+def slices(tmp_path: Path) -> Path:
+    """Seven slices of two cells with a membrane between them."""
+    for number in range(7):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[:, 20 + number : 24 + number] = 1
+        for kind, pixels in (("image", np.where(mask, 40, 200).astype(np.uint8)), ("mask", mask)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / kind / f"{number:02d}.png"), pixels)
+    open_archive.cache_clear()
+    return tmp_path
+
+
+def test_the_last_slices_are_the_validation_split(slices: Path) -> None:
+    train, validation = (isbi.load_split(str(slices), split) for split in ("train", "validation"))
+    assert (len(train.images), len(validation.images)) == (2, 5)
+    assert train.masks[1][0].argmax() == 21 and validation.masks[0][0].argmax() == 22
+
+
+def test_a_mask_of_another_size_or_none_is_named(slices: Path) -> None:
+    cv2.imwrite(str(slices / "mask" / "01.png"), np.zeros((64, 60), np.uint8))
+    with pytest.raises(LabelError, match=r"mask/01\.png: the mask is \(64, 60\), its image \(64, 64\)"):
+        isbi.load_split(str(slices), "train")
+    (slices / "mask" / "06.png").unlink()
+    open_archive.cache_clear()
+    with pytest.raises(LabelError, match=r"mask/06\.png: the file does not exist"):
+        isbi.load_split(str(slices), "validation")
+
+
+def test_a_membrane_segmenter_trains_and_is_judged_by_regions(slices: Path, tmp_path: Path) -> None:
+    fields = {
+        "name": "m", "task": "segmentation", "epochs": 4, "repeats": 8, "batch_size": 4, "ema_decay": 0.9,
+        "data": {"format": "isbi", "path": str(slices), "title": "slices"}, "architecture": "unet-original",
+        "widths": (4, 8, 16), "crop": (32, 32), "augment": {"upside_down": 0.5, "warp": 2.0}, "long_side": 64,
+        "regions_of": "cell", "optimizer": {"name": "adamw", "lr": 0.02}, "dropout": 0.0,
+    }  # fmt: skip
+    recipe, config = resolve_recipe(fields, "test")
+    torch.manual_seed(0)
+    fit(recipe, config, tmp_path / "run")
+    text = (tmp_path / "run" / "metrics.json").read_text()
+    assert '"foreground_rand_score"' in text and '"iou_membrane"' in text
+
+
+def test_the_rand_score_by_hand() -> None:
+    truth = np.ones((8, 9), bool)
+    truth[:, 4] = False
+    assert measure_rand_score(truth, truth) == pytest.approx(1.0)
+    thick = truth.copy()
+    thick[:, 3:6] = False
+    assert measure_rand_score(thick, truth) == pytest.approx(1.0)  # a thick membrane separates as well
+    # One region for two halves: 2 * 32 * 31 pairs belong together, 64 * 63 are put together.
+    merged = 1984 / ((1984 + 4032) / 2)
+    assert measure_rand_score(np.ones_like(truth), truth) == pytest.approx(merged)
+    assert measure_rand_score(np.zeros_like(truth), truth) == 0.0
+    gap = truth.copy()
+    gap[0, 4] = True
+    assert measure_rand_score(gap, truth) == pytest.approx(merged)  # one pixel of a gap merges both
+
+
+def test_the_paper_net_has_the_papers_shapes() -> None:
+    with torch.device("meta"):
+        net = OriginalUNet(2, channels=1)
+        assert net(torch.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+        assert OriginalUNet(2, padded=True)(torch.zeros(1, 3, 64, 96)).shape == (1, 2, 64, 96)
+    assert sum(p.numel() for p in net.parameters()) == 31_030_658

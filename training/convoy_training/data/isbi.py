@@ -1,0 +1,34 @@
+"""ISBI 2012 (Arganda-Carreras et al. 2015): slices of a fly's nerve cord under the electron microscope.
+
+image/NN.png grey, mask/NN.png with 1 on membranes. Neighbouring slices show the same cells, so the last ones, not
+random ones, are the validation split.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from convoy_training.data.archive import open_archive
+from convoy_training.data.boxes import decode
+from convoy_training.data.masks import Split, read_mask
+from convoy_training.errors import LabelError
+
+CLASSES = ("cell", "membrane")
+VALIDATION = 5
+
+
+@cache
+def load_split(path: str, split: str) -> Split:
+    """`train` (all slices but the last five) or `validation` (these)."""
+    archive = open_archive(path)
+    names = sorted(name for name in archive.files if name.startswith("image/"))
+    if len(names) <= VALIDATION:
+        raise LabelError("image", None, f"more than {VALIDATION} slices are needed, found {len(names)}")
+    images, masks = [], []
+    for name in names[-VALIDATION:] if split == "validation" else names[:-VALIDATION]:
+        label = name.replace("image/", "mask/", 1)
+        if label not in archive.files:
+            raise LabelError(label, None, "the file does not exist")
+        images.append(decode(archive.files[name], name))
+        masks.append(read_mask(archive.files[label], label, images[-1].shape[:2], CLASSES))
+    return Split(images, masks, CLASSES)
