@@ -23,6 +23,7 @@ import torch
 import yaml
 from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -161,7 +162,7 @@ def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
     recipe_file = run / "recipe.yaml"
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     if resume:
-        if recipe_file.exists() and recipe_file.read_text() != resolved:
+        if recipe_file.exists() and not _agrees(recipe_file, config):
             raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
     elif (run / "last.ckpt").exists():
         raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
@@ -171,6 +172,14 @@ def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
     versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
     facts = {"seed": config.seed, "data_sha256": digest, "versions": versions}
     (run / "environment.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def _agrees(recipe_file: Path, config: Config) -> bool:
+    """Whether the recipe of a run is this one; fields that it was written without have their defaults."""
+    try:
+        return type(config).model_validate(yaml.safe_load(recipe_file.read_text())) == config
+    except ValidationError:
+        return False
 
 
 def _validate(
