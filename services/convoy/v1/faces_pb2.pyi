@@ -339,6 +339,7 @@ class EmbedFacesRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     INCLUDE_ALIGNED_CROPS_FIELD_NUMBER: _builtins.int
+    EMBEDDER_FIELD_NUMBER: _builtins.int
     include_aligned_crops: _builtins.bool
     """Give the aligned crops too."""
     @_builtins.property
@@ -349,16 +350,21 @@ class EmbedFacesRequest(_message.Message):
     def options(self) -> Global___FaceDetectionOptions:
         """How faces are looked for."""
 
+    @_builtins.property
+    def embedder(self) -> _common_pb2.ModelRef:
+        """The embedder to use; by default the one in use."""
+
     def __init__(
         self,
         *,
         images: _abc.Iterable[_common_pb2.Image] | None = ...,
         options: Global___FaceDetectionOptions | None = ...,
         include_aligned_crops: _builtins.bool = ...,
+        embedder: _common_pb2.ModelRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -556,12 +562,19 @@ Global___CompareFacesResponse: _TypeAlias = CompareFacesResponse  # noqa: Y015
 class GetFaceModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedder(self) -> _common_pb2.ModelRef:
+        """Which embedder; by default the one in use."""
+
     def __init__(
         self,
+        *,
+        embedder: _common_pb2.ModelRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,7 +78,7 @@ class FaceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmbedFaces(self, request, context):
-        """DetectFaces and an embedding of each face. The same errors.
+        """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,8 @@ class FaceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetFaceModel(self, request, context):
-        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration).
+        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
+        (MODEL_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

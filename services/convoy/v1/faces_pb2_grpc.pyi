@@ -41,7 +41,7 @@ class FaceServiceStub:
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     EmbedFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]
-    """DetectFaces and an embedding of each face. The same errors."""
+    """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
     EmbedFacesStream: _grpc.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]
     """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
     stream goes on.
@@ -52,7 +52,9 @@ class FaceServiceStub:
     The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
     """
     GetFaceModel: _grpc.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]
-    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration)."""
+    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
+    (MODEL_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class FaceServiceAsyncStub(FaceServiceStub):
@@ -67,7 +69,7 @@ class FaceServiceAsyncStub(FaceServiceStub):
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     EmbedFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]  # type: ignore[assignment]
-    """DetectFaces and an embedding of each face. The same errors."""
+    """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
     EmbedFacesStream: _aio.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]  # type: ignore[assignment]
     """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
     stream goes on.
@@ -78,7 +80,9 @@ class FaceServiceAsyncStub(FaceServiceStub):
     The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
     """
     GetFaceModel: _aio.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]  # type: ignore[assignment]
-    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration)."""
+    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
+    (MODEL_NOT_FOUND).
+    """
 
 class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing."""
@@ -102,7 +106,7 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.EmbedFacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.EmbedFacesResponse, _abc.Awaitable[_faces_pb2.EmbedFacesResponse]]:
-        """DetectFaces and an embedding of each face. The same errors."""
+        """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
 
     @_abc_1.abstractmethod
     def EmbedFacesStream(
@@ -131,6 +135,8 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.GetFaceModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.GetFaceModelResponse, _abc.Awaitable[_faces_pb2.GetFaceModelResponse]]:
-        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration)."""
+        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
+        (MODEL_NOT_FOUND).
+        """
 
 def add_FaceServiceServicer_to_server(servicer: FaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

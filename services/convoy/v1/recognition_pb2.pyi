@@ -160,6 +160,7 @@ class GalleryPolicy(_message.Message):
     FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
     AMBIGUITY_MARGIN_FIELD_NUMBER: _builtins.int
     MAX_FACES_FIELD_NUMBER: _builtins.int
+    MAX_PEOPLE_FIELD_NUMBER: _builtins.int
     quality_floor: _builtins.float
     """Register refuses faces below this quality score; 0 to 1, by default CONVOY_QUALITY_FLOOR."""
     false_positive_identification_rate: _builtins.float
@@ -172,29 +173,40 @@ class GalleryPolicy(_message.Message):
     default CONVOY_AMBIGUITY_MARGIN.
     """
     max_faces: _builtins.int
-    """Faces that the gallery may hold; 0 for no limit."""
+    """Faces that the gallery may hold; 0, or not set when it is made, for no limit."""
+    max_people: _builtins.int
+    """People that the gallery may hold; 0, or not set when it is made, for no limit."""
     def __init__(
         self,
         *,
         quality_floor: _builtins.float | None = ...,
         false_positive_identification_rate: _builtins.float | None = ...,
         ambiguity_margin: _builtins.float | None = ...,
-        max_faces: _builtins.int = ...,
+        max_faces: _builtins.int | None = ...,
+        max_people: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ambiguity_margin: _TypeAlias = _typing.Literal["ambiguity_margin"]  # noqa: Y015
     _WhichOneofArgType__ambiguity_margin: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin"]  # noqa: Y015
     _WhichOneofReturnType__false_positive_identification_rate: _TypeAlias = _typing.Literal["false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType__false_positive_identification_rate: _TypeAlias = _typing.Literal["_false_positive_identification_rate", b"_false_positive_identification_rate"]  # noqa: Y015
+    _WhichOneofReturnType__max_faces: _TypeAlias = _typing.Literal["max_faces"]  # noqa: Y015
+    _WhichOneofArgType__max_faces: _TypeAlias = _typing.Literal["_max_faces", b"_max_faces"]  # noqa: Y015
+    _WhichOneofReturnType__max_people: _TypeAlias = _typing.Literal["max_people"]  # noqa: Y015
+    _WhichOneofArgType__max_people: _TypeAlias = _typing.Literal["_max_people", b"_max_people"]  # noqa: Y015
     _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
     _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ambiguity_margin) -> _WhichOneofReturnType__ambiguity_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__false_positive_identification_rate) -> _WhichOneofReturnType__false_positive_identification_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_faces) -> _WhichOneofReturnType__max_faces | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_people) -> _WhichOneofReturnType__max_people | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_floor) -> _WhichOneofReturnType__quality_floor | None: ...
 
@@ -365,6 +377,7 @@ class Person(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The caller's id: 1 to 128 printable characters without space."""
     display_name: _builtins.str
@@ -389,6 +402,10 @@ class Person(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the person is deleted by itself; not set for never."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that the person is found by, sorted; at most 64 of 128 characters."""
+
     def __init__(
         self,
         *,
@@ -399,10 +416,11 @@ class Person(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "faces", b"faces", "metadata", b"metadata", "person_id", b"person_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "faces", b"faces", "metadata", b"metadata", "person_id", b"person_id", "tags", b"tags", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -418,6 +436,7 @@ class CreateGalleryRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     VECTOR_SETS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Name: 1 to 64 of a-z, 0-9, '-' and '_'."""
     description: _builtins.str
@@ -434,6 +453,10 @@ class CreateGalleryRequest(_message.Message):
     def vector_sets(self) -> Global___VectorSets:
         """BACKEND_VECTOR_SETS: which."""
 
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The face embedder to bind it to; by default the one in use."""
+
     def __init__(
         self,
         *,
@@ -443,10 +466,11 @@ class CreateGalleryRequest(_message.Message):
         request_id: _builtins.str = ...,
         backend: Global___Backend.ValueType = ...,
         vector_sets: Global___VectorSets | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "description", b"description", "gallery", b"gallery", "policy", b"policy", "request_id", b"request_id", "vector_sets", b"vector_sets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "description", b"description", "gallery", b"gallery", "model", b"model", "policy", b"policy", "request_id", b"request_id", "vector_sets", b"vector_sets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -573,6 +597,7 @@ class UpdateGalleryRequest(_message.Message):
     GALLERY_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    RESET_POLICY_FIELDS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Which gallery."""
     description: _builtins.str
@@ -581,16 +606,21 @@ class UpdateGalleryRequest(_message.Message):
     def policy(self) -> Global___GalleryPolicy:
         """Policy fields to change; those not set stay."""
 
+    @_builtins.property
+    def reset_policy_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of policy fields that go back to what the service has by default."""
+
     def __init__(
         self,
         *,
         gallery: _builtins.str = ...,
         description: _builtins.str | None = ...,
         policy: Global___GalleryPolicy | None = ...,
+        reset_policy_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "description", b"description", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "description", b"description", "gallery", b"gallery", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "description", b"description", "gallery", b"gallery", "policy", b"policy", "reset_policy_fields", b"reset_policy_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -663,6 +693,260 @@ class DeleteGalleryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteGalleryResponse: _TypeAlias = DeleteGalleryResponse  # noqa: Y015
+
+@_typing.final
+class SetGalleryAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    GALLERY_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    """The name that callers use; a gallery of that name may exist and is covered as long as the alias stands."""
+    gallery: _builtins.str
+    """The gallery that it stands for, not itself an alias; empty takes the alias away."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        gallery: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "gallery", b"gallery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetGalleryAliasRequest: _TypeAlias = SetGalleryAliasRequest  # noqa: Y015
+
+@_typing.final
+class SetGalleryAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetGalleryAliasResponse: _TypeAlias = SetGalleryAliasResponse  # noqa: Y015
+
+@_typing.final
+class GalleryAlias(_message.Message):
+    """A name that stands for a gallery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    GALLERY_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    """The name."""
+    gallery: _builtins.str
+    """The gallery."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        gallery: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "gallery", b"gallery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GalleryAlias: _TypeAlias = GalleryAlias  # noqa: Y015
+
+@_typing.final
+class ListGalleryAliasesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGalleryAliasesRequest: _TypeAlias = ListGalleryAliasesRequest  # noqa: Y015
+
+@_typing.final
+class ListGalleryAliasesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___GalleryAlias]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        aliases: _abc.Iterable[Global___GalleryAlias] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGalleryAliasesResponse: _TypeAlias = ListGalleryAliasesResponse  # noqa: Y015
+
+@_typing.final
+class ExportGalleryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Which gallery."""
+    page_token: _builtins.str
+    """Token of the last part that came; empty from the start."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportGalleryRequest: _TypeAlias = ExportGalleryRequest  # noqa: Y015
+
+@_typing.final
+class ExportedPerson(_message.Message):
+    """Somebody with all that a gallery keeps of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The record."""
+
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """One for each of its faces, in order: little-endian float32, unit length."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        embeddings: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedPerson: _TypeAlias = ExportedPerson  # noqa: Y015
+
+@_typing.final
+class ExportGalleryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Goes on after this part; empty in the last one."""
+    @_builtins.property
+    def gallery(self) -> Global___Gallery:
+        """The gallery when the export began; only in the first part of a stream."""
+
+    @_builtins.property
+    def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedPerson]:
+        """By person id; may be empty."""
+
+    def __init__(
+        self,
+        *,
+        gallery: Global___Gallery | None = ...,
+        people: _abc.Iterable[Global___ExportedPerson] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "next_page_token", b"next_page_token", "people", b"people"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportGalleryResponse: _TypeAlias = ExportGalleryResponse  # noqa: Y015
+
+@_typing.final
+class ImportGalleryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Which gallery."""
+    model_sha256: _builtins.str
+    """SHA-256 of the embedder that made the embeddings, as the export's gallery says."""
+    @_builtins.property
+    def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedPerson]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        model_sha256: _builtins.str = ...,
+        people: _abc.Iterable[Global___ExportedPerson] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "model_sha256", b"model_sha256", "people", b"people"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportGalleryRequest: _TypeAlias = ImportGalleryRequest  # noqa: Y015
+
+@_typing.final
+class ImportGalleryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEOPLE_IMPORTED_FIELD_NUMBER: _builtins.int
+    FACES_IMPORTED_FIELD_NUMBER: _builtins.int
+    PEOPLE_UNCHANGED_FIELD_NUMBER: _builtins.int
+    PEOPLE_EXPIRED_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    people_imported: _builtins.int
+    """People of the part that were added or were given faces."""
+    faces_imported: _builtins.int
+    """Faces that were added."""
+    people_unchanged: _builtins.int
+    """People who had every face already."""
+    people_expired: _builtins.int
+    """People who have expired."""
+    version: _builtins.int
+    """Version of the gallery that has the part."""
+    def __init__(
+        self,
+        *,
+        people_imported: _builtins.int = ...,
+        faces_imported: _builtins.int = ...,
+        people_unchanged: _builtins.int = ...,
+        people_expired: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportGalleryResponse: _TypeAlias = ImportGalleryResponse  # noqa: Y015
 
 @_typing.final
 class PhotoResult(_message.Message):
@@ -742,6 +1026,7 @@ class RegisterRequest(_message.Message):
     USE_LARGEST_FACE_FIELD_NUMBER: _builtins.int
     ALLOW_IDENTITY_CONFLICT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Which gallery."""
     person_id: _builtins.str
@@ -766,7 +1051,11 @@ class RegisterRequest(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the person is deleted by itself; not set for never."""
+        """When the person is deleted by itself, a time to come; not set for never."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that the person is found by; added to those on record."""
 
     def __init__(
         self,
@@ -781,10 +1070,11 @@ class RegisterRequest(_message.Message):
         use_largest_face: _builtins.bool = ...,
         allow_identity_conflict: _builtins.bool = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_identity_conflict", b"allow_identity_conflict", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_identity_conflict", b"allow_identity_conflict", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -909,6 +1199,7 @@ class Match(_message.Message):
     FACE_ID_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """Who."""
     display_name: _builtins.str
@@ -921,6 +1212,10 @@ class Match(_message.Message):
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own facts on the person."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The person's tags."""
+
     def __init__(
         self,
         *,
@@ -929,10 +1224,11 @@ class Match(_message.Message):
         face_id: _builtins.str = ...,
         similarity: _builtins.float = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "face_id", b"face_id", "metadata", b"metadata", "person_id", b"person_id", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "face_id", b"face_id", "metadata", b"metadata", "person_id", b"person_id", "similarity", b"similarity", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1017,6 +1313,7 @@ class IdentifyRequest(_message.Message):
     MIN_VERSION_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Which gallery."""
     top_k: _builtins.int
@@ -1041,6 +1338,10 @@ class IdentifyRequest(_message.Message):
     def filter(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only people with all of these metadata entries."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only people with all of these tags."""
+
     def __init__(
         self,
         *,
@@ -1053,10 +1354,11 @@ class IdentifyRequest(_message.Message):
         min_version: _builtins.int = ...,
         exact: _builtins.bool = ...,
         filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
@@ -1412,6 +1714,8 @@ class UpdatePersonRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ADD_TAGS_FIELD_NUMBER: _builtins.int
+    REMOVE_TAGS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """Which gallery."""
     person_id: _builtins.str
@@ -1424,7 +1728,15 @@ class UpdatePersonRequest(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the person is deleted by itself, if set."""
+        """When the person is deleted by itself, if set; a time to come, or the year 1970 for never."""
+
+    @_builtins.property
+    def add_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to add."""
+
+    @_builtins.property
+    def remove_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to take away."""
 
     def __init__(
         self,
@@ -1434,10 +1746,12 @@ class UpdatePersonRequest(_message.Message):
         display_name: _builtins.str | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        add_tags: _abc.Iterable[_builtins.str] | None = ...,
+        remove_tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "display_name", b"display_name", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "add_tags", b"add_tags", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "remove_tags", b"remove_tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
     _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
@@ -1566,6 +1880,170 @@ class DeleteFaceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteFaceResponse: _TypeAlias = DeleteFaceResponse  # noqa: Y015
+
+@_typing.final
+class FindDuplicatesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
+    FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Which gallery."""
+    match_threshold: _builtins.float
+    """At least this cosine similarity, -1 to 1."""
+    false_positive_identification_rate: _builtins.float
+    """At most this chance that a search for a stranger names anybody; the threshold follows from the gallery's size."""
+    page_size: _builtins.int
+    """People who are compared with everybody in a page; 0 means 100, at most 1,000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        match_threshold: _builtins.float = ...,
+        false_positive_identification_rate: _builtins.float = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "match_threshold", b"match_threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "gallery", b"gallery", "match_threshold", b"match_threshold", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
+    _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_criterion) -> _WhichOneofReturnType_criterion | None: ...
+
+Global___FindDuplicatesRequest: _TypeAlias = FindDuplicatesRequest  # noqa: Y015
+
+@_typing.final
+class Duplicate(_message.Message):
+    """Two people who look like one another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    FACE_ID_FIELD_NUMBER: _builtins.int
+    OTHER_PERSON_ID_FIELD_NUMBER: _builtins.int
+    OTHER_FACE_ID_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The lesser of the two ids."""
+    face_id: _builtins.str
+    """The person's face that is nearest to the other."""
+    other_person_id: _builtins.str
+    """The other."""
+    other_face_id: _builtins.str
+    """The other's face."""
+    similarity: _builtins.float
+    """Cosine similarity of the two faces."""
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        face_id: _builtins.str = ...,
+        other_person_id: _builtins.str = ...,
+        other_face_id: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "other_face_id", b"other_face_id", "other_person_id", b"other_person_id", "person_id", b"person_id", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Duplicate: _TypeAlias = Duplicate  # noqa: Y015
+
+@_typing.final
+class FindDuplicatesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUPLICATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    match_threshold: _builtins.float
+    """Similarity that the faces reach."""
+    @_builtins.property
+    def duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Duplicate]:
+        """By person id, the most similar first; at most 20 others for each face."""
+
+    def __init__(
+        self,
+        *,
+        duplicates: _abc.Iterable[Global___Duplicate] | None = ...,
+        next_page_token: _builtins.str = ...,
+        match_threshold: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "match_threshold", b"match_threshold", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
+
+@_typing.final
+class MergePeopleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    MERGED_PERSON_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Which gallery."""
+    person_id: _builtins.str
+    """Who stays."""
+    merged_person_id: _builtins.str
+    """Whose faces go to the first, and who is deleted."""
+    request_id: _builtins.str
+    """Any unique text; makes repeating the call safe."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        person_id: _builtins.str = ...,
+        merged_person_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "merged_person_id", b"merged_person_id", "person_id", b"person_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergePeopleRequest: _TypeAlias = MergePeopleRequest  # noqa: Y015
+
+@_typing.final
+class MergePeopleResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of the gallery that has the change."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """As it stands now."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergePeopleResponse: _TypeAlias = MergePeopleResponse  # noqa: Y015
 
 @_typing.final
 class GetGalleryStatusRequest(_message.Message):

@@ -64,6 +64,26 @@ class RecognitionServiceStub:
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.DeleteGalleryRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.DeleteGalleryResponse.FromString,
                 _registered_method=True)
+        self.SetGalleryAlias = channel.unary_unary(
+                '/convoy.v1.RecognitionService/SetGalleryAlias',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasResponse.FromString,
+                _registered_method=True)
+        self.ListGalleryAliases = channel.unary_unary(
+                '/convoy.v1.RecognitionService/ListGalleryAliases',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesResponse.FromString,
+                _registered_method=True)
+        self.ExportGallery = channel.unary_stream(
+                '/convoy.v1.RecognitionService/ExportGallery',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.ExportGalleryRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.ExportGalleryResponse.FromString,
+                _registered_method=True)
+        self.ImportGallery = channel.stream_stream(
+                '/convoy.v1.RecognitionService/ImportGallery',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.ImportGalleryRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.ImportGalleryResponse.FromString,
+                _registered_method=True)
         self.Register = channel.unary_unary(
                 '/convoy.v1.RecognitionService/Register',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.RegisterRequest.SerializeToString,
@@ -114,6 +134,16 @@ class RecognitionServiceStub:
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.DeleteFaceRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.DeleteFaceResponse.FromString,
                 _registered_method=True)
+        self.FindDuplicates = channel.unary_unary(
+                '/convoy.v1.RecognitionService/FindDuplicates',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
+                _registered_method=True)
+        self.MergePeople = channel.unary_unary(
+                '/convoy.v1.RecognitionService/MergePeople',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleResponse.FromString,
+                _registered_method=True)
         self.GetGalleryStatus = channel.unary_unary(
                 '/convoy.v1.RecognitionService/GetGalleryStatus',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.GetGalleryStatusRequest.SerializeToString,
@@ -135,8 +165,9 @@ class RecognitionServiceServicer:
     """
 
     def CreateGallery(self, request, context):
-        """Makes an empty gallery, bound to the face model in use.
+        """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
+        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
         (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
         templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -168,6 +199,47 @@ class RecognitionServiceServicer:
 
     def DeleteGallery(self, request, context):
         """Deletes a gallery with everybody in it, for good. NOT_FOUND (GALLERY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetGalleryAlias(self, request, context):
+        """Lets a name stand for a gallery in every call on pictures and people; calls on whole galleries (Create, Get,
+        Update, Delete, Export, Import, status, audit) always mean the gallery of that very name. So a gallery is replaced
+        by another at one moment, for example by one that a new face model has made.
+
+        INVALID_ARGUMENT: no name for a gallery (BAD_ARGUMENT). NOT_FOUND (GALLERY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGalleryAliases(self, request, context):
+        """Lists every alias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportGallery(self, request, context):
+        """Gives everybody in a gallery by person id, with embeddings. Each person is as on record at that moment; the token of
+        the last part that came goes on after it.
+
+        NOT_FOUND (GALLERY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportGallery(self, request_iterator, context):
+        """Takes in people of an export, each part answered once it is kept; a part may be sent again.
+
+        Somebody who is not there is added. To somebody who is, the faces are added whose ids are not on record; name,
+        metadata, tags and expiry stay. Who has expired is passed over. Embeddings are trusted to be of whom they name.
+
+        NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings (MODEL_MISMATCH).
+        INVALID_ARGUMENT: a record or an embedding is not good (BAD_ARGUMENT). RESOURCE_EXHAUSTED (GALLERY_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,6 +331,26 @@ class RecognitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindDuplicates(self, request, context):
+        """Lists people who look like one another, in pages of people by id; each pair once, under the lesser id.
+
+        NOT_FOUND (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergePeople(self, request, context):
+        """Makes one person of two, in one step: the faces of the second go to the first, the second is deleted. Name and
+        expiry stay those of the first; metadata and tags are joined, the first's go before.
+
+        NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are one, or the two together have too
+        much metadata (BAD_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetGalleryStatus(self, request, context):
         """Tells how this replica stands to the store. NOT_FOUND (GALLERY_NOT_FOUND).
         """
@@ -300,6 +392,26 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.DeleteGallery,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.DeleteGalleryRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.DeleteGalleryResponse.SerializeToString,
+            ),
+            'SetGalleryAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetGalleryAlias,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasResponse.SerializeToString,
+            ),
+            'ListGalleryAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGalleryAliases,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesResponse.SerializeToString,
+            ),
+            'ExportGallery': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportGallery,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.ExportGalleryRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.ExportGalleryResponse.SerializeToString,
+            ),
+            'ImportGallery': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportGallery,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.ImportGalleryRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.ImportGalleryResponse.SerializeToString,
             ),
             'Register': grpc.unary_unary_rpc_method_handler(
                     servicer.Register,
@@ -350,6 +462,16 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.DeleteFace,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.DeleteFaceRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.DeleteFaceResponse.SerializeToString,
+            ),
+            'FindDuplicates': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDuplicates,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'MergePeople': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergePeople,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleResponse.SerializeToString,
             ),
             'GetGalleryStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetGalleryStatus,
@@ -502,6 +624,114 @@ class RecognitionService:
             '/convoy.v1.RecognitionService/DeleteGallery',
             convoy_dot_v1_dot_recognition__pb2.DeleteGalleryRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.DeleteGalleryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetGalleryAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/SetGalleryAlias',
+            convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.SetGalleryAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGalleryAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/ListGalleryAliases',
+            convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.ListGalleryAliasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportGallery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/ExportGallery',
+            convoy_dot_v1_dot_recognition__pb2.ExportGalleryRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.ExportGalleryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportGallery(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/convoy.v1.RecognitionService/ImportGallery',
+            convoy_dot_v1_dot_recognition__pb2.ImportGalleryRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.ImportGalleryResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -772,6 +1002,60 @@ class RecognitionService:
             '/convoy.v1.RecognitionService/DeleteFace',
             convoy_dot_v1_dot_recognition__pb2.DeleteFaceRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.DeleteFaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/FindDuplicates',
+            convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergePeople(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/MergePeople',
+            convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.MergePeopleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,8 +39,9 @@ class RecognitionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecognitionServiceAsyncStub: ...
     CreateGallery: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.CreateGalleryRequest, _recognition_pb2.CreateGalleryResponse]
-    """Makes an empty gallery, bound to the face model in use.
+    """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
+    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
     (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
     templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -53,6 +54,30 @@ class RecognitionServiceStub:
     """Changes a gallery's description or policy. NOT_FOUND (GALLERY_NOT_FOUND)."""
     DeleteGallery: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.DeleteGalleryRequest, _recognition_pb2.DeleteGalleryResponse]
     """Deletes a gallery with everybody in it, for good. NOT_FOUND (GALLERY_NOT_FOUND)."""
+    SetGalleryAlias: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.SetGalleryAliasRequest, _recognition_pb2.SetGalleryAliasResponse]
+    """Lets a name stand for a gallery in every call on pictures and people; calls on whole galleries (Create, Get,
+    Update, Delete, Export, Import, status, audit) always mean the gallery of that very name. So a gallery is replaced
+    by another at one moment, for example by one that a new face model has made.
+
+    INVALID_ARGUMENT: no name for a gallery (BAD_ARGUMENT). NOT_FOUND (GALLERY_NOT_FOUND).
+    """
+    ListGalleryAliases: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.ListGalleryAliasesRequest, _recognition_pb2.ListGalleryAliasesResponse]
+    """Lists every alias."""
+    ExportGallery: _grpc.UnaryStreamMultiCallable[_recognition_pb2.ExportGalleryRequest, _recognition_pb2.ExportGalleryResponse]
+    """Gives everybody in a gallery by person id, with embeddings. Each person is as on record at that moment; the token of
+    the last part that came goes on after it.
+
+    NOT_FOUND (GALLERY_NOT_FOUND).
+    """
+    ImportGallery: _grpc.StreamStreamMultiCallable[_recognition_pb2.ImportGalleryRequest, _recognition_pb2.ImportGalleryResponse]
+    """Takes in people of an export, each part answered once it is kept; a part may be sent again.
+
+    Somebody who is not there is added. To somebody who is, the faces are added whose ids are not on record; name,
+    metadata, tags and expiry stay. Who has expired is passed over. Embeddings are trusted to be of whom they name.
+
+    NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings (MODEL_MISMATCH).
+    INVALID_ARGUMENT: a record or an embedding is not good (BAD_ARGUMENT). RESOURCE_EXHAUSTED (GALLERY_FULL).
+    """
     Register: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.RegisterRequest, _recognition_pb2.RegisterResponse]
     """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is
     registered when at least one is accepted.
@@ -93,6 +118,18 @@ class RecognitionServiceStub:
     """Deletes a person with every face, for good. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
     DeleteFace: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.DeleteFaceRequest, _recognition_pb2.DeleteFaceResponse]
     """Deletes one face of a person. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND)."""
+    FindDuplicates: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDuplicatesRequest, _recognition_pb2.FindDuplicatesResponse]
+    """Lists people who look like one another, in pages of people by id; each pair once, under the lesser id.
+
+    NOT_FOUND (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+    """
+    MergePeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]
+    """Makes one person of two, in one step: the faces of the second go to the first, the second is deleted. Name and
+    expiry stay those of the first; metadata and tags are joined, the first's go before.
+
+    NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are one, or the two together have too
+    much metadata (BAD_ARGUMENT).
+    """
     GetGalleryStatus: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.GetGalleryStatusRequest, _recognition_pb2.GetGalleryStatusResponse]
     """Tells how this replica stands to the store. NOT_FOUND (GALLERY_NOT_FOUND)."""
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.ListAuditEventsRequest, _recognition_pb2.ListAuditEventsResponse]
@@ -109,8 +146,9 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGallery: _aio.UnaryUnaryMultiCallable[_recognition_pb2.CreateGalleryRequest, _recognition_pb2.CreateGalleryResponse]  # type: ignore[assignment]
-    """Makes an empty gallery, bound to the face model in use.
+    """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
+    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
     (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
     templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -123,6 +161,30 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """Changes a gallery's description or policy. NOT_FOUND (GALLERY_NOT_FOUND)."""
     DeleteGallery: _aio.UnaryUnaryMultiCallable[_recognition_pb2.DeleteGalleryRequest, _recognition_pb2.DeleteGalleryResponse]  # type: ignore[assignment]
     """Deletes a gallery with everybody in it, for good. NOT_FOUND (GALLERY_NOT_FOUND)."""
+    SetGalleryAlias: _aio.UnaryUnaryMultiCallable[_recognition_pb2.SetGalleryAliasRequest, _recognition_pb2.SetGalleryAliasResponse]  # type: ignore[assignment]
+    """Lets a name stand for a gallery in every call on pictures and people; calls on whole galleries (Create, Get,
+    Update, Delete, Export, Import, status, audit) always mean the gallery of that very name. So a gallery is replaced
+    by another at one moment, for example by one that a new face model has made.
+
+    INVALID_ARGUMENT: no name for a gallery (BAD_ARGUMENT). NOT_FOUND (GALLERY_NOT_FOUND).
+    """
+    ListGalleryAliases: _aio.UnaryUnaryMultiCallable[_recognition_pb2.ListGalleryAliasesRequest, _recognition_pb2.ListGalleryAliasesResponse]  # type: ignore[assignment]
+    """Lists every alias."""
+    ExportGallery: _aio.UnaryStreamMultiCallable[_recognition_pb2.ExportGalleryRequest, _recognition_pb2.ExportGalleryResponse]  # type: ignore[assignment]
+    """Gives everybody in a gallery by person id, with embeddings. Each person is as on record at that moment; the token of
+    the last part that came goes on after it.
+
+    NOT_FOUND (GALLERY_NOT_FOUND).
+    """
+    ImportGallery: _aio.StreamStreamMultiCallable[_recognition_pb2.ImportGalleryRequest, _recognition_pb2.ImportGalleryResponse]  # type: ignore[assignment]
+    """Takes in people of an export, each part answered once it is kept; a part may be sent again.
+
+    Somebody who is not there is added. To somebody who is, the faces are added whose ids are not on record; name,
+    metadata, tags and expiry stay. Who has expired is passed over. Embeddings are trusted to be of whom they name.
+
+    NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings (MODEL_MISMATCH).
+    INVALID_ARGUMENT: a record or an embedding is not good (BAD_ARGUMENT). RESOURCE_EXHAUSTED (GALLERY_FULL).
+    """
     Register: _aio.UnaryUnaryMultiCallable[_recognition_pb2.RegisterRequest, _recognition_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is
     registered when at least one is accepted.
@@ -163,6 +225,18 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """Deletes a person with every face, for good. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
     DeleteFace: _aio.UnaryUnaryMultiCallable[_recognition_pb2.DeleteFaceRequest, _recognition_pb2.DeleteFaceResponse]  # type: ignore[assignment]
     """Deletes one face of a person. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND)."""
+    FindDuplicates: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDuplicatesRequest, _recognition_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
+    """Lists people who look like one another, in pages of people by id; each pair once, under the lesser id.
+
+    NOT_FOUND (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+    """
+    MergePeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]  # type: ignore[assignment]
+    """Makes one person of two, in one step: the faces of the second go to the first, the second is deleted. Name and
+    expiry stay those of the first; metadata and tags are joined, the first's go before.
+
+    NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are one, or the two together have too
+    much metadata (BAD_ARGUMENT).
+    """
     GetGalleryStatus: _aio.UnaryUnaryMultiCallable[_recognition_pb2.GetGalleryStatusRequest, _recognition_pb2.GetGalleryStatusResponse]  # type: ignore[assignment]
     """Tells how this replica stands to the store. NOT_FOUND (GALLERY_NOT_FOUND)."""
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_recognition_pb2.ListAuditEventsRequest, _recognition_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
@@ -182,8 +256,9 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_pb2.CreateGalleryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.CreateGalleryResponse, _abc.Awaitable[_recognition_pb2.CreateGalleryResponse]]:
-        """Makes an empty gallery, bound to the face model in use.
+        """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
+        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
         (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
         templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -220,6 +295,54 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.DeleteGalleryResponse, _abc.Awaitable[_recognition_pb2.DeleteGalleryResponse]]:
         """Deletes a gallery with everybody in it, for good. NOT_FOUND (GALLERY_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def SetGalleryAlias(
+        self,
+        request: _recognition_pb2.SetGalleryAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.SetGalleryAliasResponse, _abc.Awaitable[_recognition_pb2.SetGalleryAliasResponse]]:
+        """Lets a name stand for a gallery in every call on pictures and people; calls on whole galleries (Create, Get,
+        Update, Delete, Export, Import, status, audit) always mean the gallery of that very name. So a gallery is replaced
+        by another at one moment, for example by one that a new face model has made.
+
+        INVALID_ARGUMENT: no name for a gallery (BAD_ARGUMENT). NOT_FOUND (GALLERY_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListGalleryAliases(
+        self,
+        request: _recognition_pb2.ListGalleryAliasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.ListGalleryAliasesResponse, _abc.Awaitable[_recognition_pb2.ListGalleryAliasesResponse]]:
+        """Lists every alias."""
+
+    @_abc_1.abstractmethod
+    def ExportGallery(
+        self,
+        request: _recognition_pb2.ExportGalleryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recognition_pb2.ExportGalleryResponse], _abc.AsyncIterator[_recognition_pb2.ExportGalleryResponse]]:
+        """Gives everybody in a gallery by person id, with embeddings. Each person is as on record at that moment; the token of
+        the last part that came goes on after it.
+
+        NOT_FOUND (GALLERY_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ImportGallery(
+        self,
+        request_iterator: _MaybeAsyncIterator[_recognition_pb2.ImportGalleryRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recognition_pb2.ImportGalleryResponse], _abc.AsyncIterator[_recognition_pb2.ImportGalleryResponse]]:
+        """Takes in people of an export, each part answered once it is kept; a part may be sent again.
+
+        Somebody who is not there is added. To somebody who is, the faces are added whose ids are not on record; name,
+        metadata, tags and expiry stay. Who has expired is passed over. Embeddings are trusted to be of whom they name.
+
+        NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings (MODEL_MISMATCH).
+        INVALID_ARGUMENT: a record or an embedding is not good (BAD_ARGUMENT). RESOURCE_EXHAUSTED (GALLERY_FULL).
+        """
 
     @_abc_1.abstractmethod
     def Register(
@@ -320,6 +443,30 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.DeleteFaceResponse, _abc.Awaitable[_recognition_pb2.DeleteFaceResponse]]:
         """Deletes one face of a person. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def FindDuplicates(
+        self,
+        request: _recognition_pb2.FindDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.FindDuplicatesResponse, _abc.Awaitable[_recognition_pb2.FindDuplicatesResponse]]:
+        """Lists people who look like one another, in pages of people by id; each pair once, under the lesser id.
+
+        NOT_FOUND (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def MergePeople(
+        self,
+        request: _recognition_pb2.MergePeopleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.MergePeopleResponse, _abc.Awaitable[_recognition_pb2.MergePeopleResponse]]:
+        """Makes one person of two, in one step: the faces of the second go to the first, the second is deleted. Name and
+        expiry stay those of the first; metadata and tags are joined, the first's go before.
+
+        NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are one, or the two together have too
+        much metadata (BAD_ARGUMENT).
+        """
 
     @_abc_1.abstractmethod
     def GetGalleryStatus(

@@ -80,6 +80,10 @@ RULES: dict[str, dict[str, Rule]] = {
         "ListGalleries": every_gallery("read"),
         "UpdateGallery": ADMIN,
         "DeleteGallery": ADMIN,
+        "SetGalleryAlias": every_gallery("admin"),
+        "ListGalleryAliases": every_gallery("read"),
+        "ExportGallery": ADMIN,
+        "ImportGallery": ADMIN,
         "GetGalleryStatus": READ,
         "ListAuditEvents": ADMIN,
         "Register": WRITE,
@@ -92,6 +96,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "UpdatePerson": WRITE,
         "DeletePerson": WRITE,
         "DeleteFace": WRITE,
+        "FindDuplicates": READ,
+        "MergePeople": WRITE,
     },
 }
 
