@@ -6,6 +6,7 @@ from pathlib import Path
 
 from convoy.core.manifest import Manifest, Metric, load_manifest
 
+REPORT = "report.html"
 HEAD = """# Models
 
 Each folder is `<model>/<version>/` with the graph, its manifest and a card. Every number was measured on the ONNX graph
@@ -18,8 +19,11 @@ through the serving code; `convoy-train evaluate exported_models/<model>/<versio
 
 
 def write_card(manifest: Manifest, notes: Path, folder: Path) -> None:
-    """Writes README.md: the facts out of the manifest, and the recipe's notes on use and failure."""
-    (folder / "README.md").write_text(describe_model(manifest, notes.read_text() if notes.exists() else ""))
+    """Writes README.md: the facts out of the manifest, the recipe's notes on use and failure, a link to the report."""
+    text = describe_model(manifest, notes.read_text() if notes.exists() else "")
+    if (folder / REPORT).exists():
+        text = text.replace("\n## Training\n", f"\nCurves and confusions: [{REPORT}]({REPORT}).\n\n## Training\n")
+    (folder / "README.md").write_text(text)
 
 
 def describe_model(manifest: Manifest, notes: str) -> str:

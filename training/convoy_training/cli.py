@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from convoy.core.errors import ConvoyError
-from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
+from convoy.core.manifest import GRAPH_FILE, load_manifest
 from lightning.fabric import Fabric
 
 from convoy_training.calibrate import calibrate_model
-from convoy_training.card import write_table
+from convoy_training.card import REPORT, write_card, write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.comparison import print_comparison
 from convoy_training.costs import print_layers, print_zoo
-from convoy_training.errors import TrainingError
+from convoy_training.errors import RecipeError, TrainingError
+from convoy_training.evaluation import Subject, average_crops, ensemble, open_run, open_subject
 from convoy_training.export import open_onnx
-from convoy_training.loop import build_predict
+from convoy_training.loop import build_predict, read_metrics
 from convoy_training.loop import fit as fit_model
 from convoy_training.memory import keep_freed_memory
 from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import RECIPES, publish_model
 from convoy_training.quantize import quantize_model
-from convoy_training.recipe import Config, Recipe, load_recipe, resolve_recipe
+from convoy_training.recipe import load_recipe
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,27 +46,43 @@ def fit(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes, one a device (DDP above one).")] = 1,
 ) -> None:
-    """Train a recipe; afterwards measure it on its validation split."""
+    """Train a recipe; afterwards measure it on its validation split, and write report.html into the run folder."""
     recipe, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=config.precision)
-    fit_model(recipe, config, run or Path("runs") / config.name, resume=resume, fabric=fabric)
+    folder = run or Path("runs") / config.name
+    model = fit_model(recipe, config, folder, resume=resume, fabric=fabric)
+    if fabric.is_global_zero:
+        subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
+        subject.report(folder / REPORT, read_metrics(folder), "validation")
+        typer.echo(f"wrote {folder / REPORT}")
 
 
 @app.command()
 def evaluate(
-    target: Annotated[Path, typer.Argument(help="A run folder of `fit`, or a published <model>/<version> folder.")],
+    targets: Annotated[
+        list[Path], typer.Argument(help="Run folders of `fit`, or published <model>/<version> folders.")
+    ],
     split: Annotated[str, typer.Option(help="Which split of the data.")] = "validation",
+    together: Annotated[bool, typer.Option("--ensemble", help="Average the models instead of one by one.")] = False,
+    crops: Annotated[int | None, typer.Option(help="Average a classifier over 1, 5 or 10 crops.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write curves, confusions and mistakes as HTML.")] = None,
+    pictures: Annotated[bool, typer.Option(help="Show pictures of the data in the report.")] = True,
 ) -> None:
-    """Measure a run (PyTorch) or a published model (ONNX), through the serving code's pre- and post-processing."""
-    if (target / MANIFEST_FILE).exists():
-        recipe, config = load_recipe(Path(load_manifest(target).training.recipe))
-        predict = open_onnx(target / GRAPH_FILE)
-    else:
-        recipe, config = open_run(target)
-        predict = build_predict(recipe, config, load_model(recipe, config, target))
-    for metric in recipe.evaluate(predict, config, split):
-        typer.echo(f"{metric.name:24} {metric.value:.4f}  ({metric.dataset}, {metric.split}, n={metric.n})")
+    """Measure runs (PyTorch) or published models (ONNX), through the serving code's pre- and post-processing."""
+    subjects = [open_subject(target) for target in targets]
+    if report and len(targets) > 1 and not together:
+        raise RecipeError("--report is of one model: give one, or --ensemble")
+    for subject in [ensemble(subjects)] if together else subjects:
+        subject = average_crops(subject, crops) if crops else subject
+        metrics = subject.measure(split)
+        if len(targets) > 1:
+            typer.echo(" + ".join(map(str, targets)) if together else str(subject.target))
+        for metric in metrics:
+            typer.echo(f"{metric.name:24} {metric.value:.4f}  ({metric.dataset}, {metric.split}, n={metric.n})")
+        if report:
+            subject.report(report, metrics, split, pictures=pictures)
+            typer.echo(f"wrote {report}")
 
 
 @app.command()
@@ -76,7 +92,12 @@ def export(
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card."""
     recipe, config = open_run(run)
-    typer.echo(f"wrote {publish_model(recipe, config, load_model(recipe, config, run), models)}")
+    folder = publish_model(recipe, config, load_model(recipe, config, run), models)
+    # Charts only: a published folder may not carry pictures of the data.
+    manifest, published = load_manifest(folder), Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE))
+    published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run)
+    write_card(manifest, RECIPES / f"{config.name}.md", folder)
+    typer.echo(f"wrote {folder}")
 
 
 @app.command()
@@ -123,14 +144,6 @@ def zoo(
 ) -> None:
     """Show what each architecture costs: parameters, multiply-adds, activation memory, receptive field."""
     print_layers(find_architecture(name), as_json) if name else print_zoo(as_json)
-
-
-def open_run(run: Path) -> tuple[Recipe, Config]:
-    """The recipe that made a run folder."""
-    file = run / "recipe.yaml"
-    if not file.exists():
-        raise TrainingError(f"{run} is not a run folder: it has no recipe.yaml")
-    return resolve_recipe(yaml.safe_load(file.read_text()), str(file))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from convoy_training.checkpoint import load_checkpoint, load_model, save_checkpoint
 from convoy_training.errors import DivergenceError, RecipeError
-from convoy_training.recipe import Config, Optimizer, Predict, Recipe
+from convoy_training.recipe import Config, Metric, Optimizer, Predict, Recipe
 
 
 def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None) -> nn.Module:
@@ -180,6 +180,11 @@ def _agrees(recipe_file: Path, config: Config) -> bool:
         return type(config).model_validate(yaml.safe_load(recipe_file.read_text())) == config
     except ValidationError:
         return False
+
+
+def read_metrics(run: Path) -> list[Metric]:
+    """The last validation of a run folder."""
+    return [Metric(**fields) for fields in json.loads((run / "metrics.json").read_text())]
 
 
 def _validate(

@@ -147,13 +147,19 @@ def example_images(config: Config, split: str = "validation") -> Images:
     return load_split(config, split).images[:64]
 
 
-def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = load_split(config, split), describe(config).preview()
-    first: list[int] = []
+def predict_split(predict: Predict, config: Config, split: str) -> np.ndarray:
+    """Probabilities [N,C] of a split's pictures, through the service's own preparation."""
+    data, manifest, parts = load_split(config, split), describe(config).preview(), []
     for images in np.array_split(data.images, max(1, len(data.images) // 250)):
         pictures = [Picture(image, config.input_size, config.input_size) for image in images]
-        outputs = predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))
-        first += [task.interpret({"probabilities": row}, manifest)[0].index for row in outputs["probabilities"]]
+        parts.append(predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))["probabilities"])
+    return np.concatenate(parts)
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data, manifest = load_split(config, split), describe(config).preview()
+    rows = predict_split(predict, config, split)
+    first = [task.interpret({"probabilities": row}, manifest)[0].index for row in rows]
     right, n = int(np.sum(first == data.labels)), len(data.labels)
     return [Metric("top1_accuracy", right / n, config.data.title, split, n, measure_interval(right, n))]
 

@@ -142,18 +142,23 @@ def describe_input(config: Config) -> InputSpec:
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
 
 
-def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = load_split(config, split), describe(config).preview()
-    options = task.Options(detection_threshold=0.001, iou_threshold=config.iou_threshold, max_detections=100)
-    found, truth = [], []
-    for example in data.examples:
+def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:
+    """What the service would find in each picture of a split, down to `threshold`."""
+    manifest, found = describe(config).preview(), []
+    options = task.Options(detection_threshold=threshold, iou_threshold=config.iou_threshold, max_detections=100)
+    for example in load_split(config, split).examples:
         height, width = example.image_rgb.shape[:2]
         picture = Picture(example.image_rgb, width, height)
         canvas, placement = task.prepare(picture, manifest)
         outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
         found.append(collect(task.interpret(outputs, placement, picture, manifest, options)))
-        truth.append(Boxes(example.boxes_xyxy, example.labels))
-    values = measure_average_precision(found, truth, data.classes)
+    return found
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data = load_split(config, split)
+    truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
+    values = measure_average_precision(find_objects(predict, config, split, 0.001), truth, data.classes)
     return [Metric(name, value, config.data.title, split, len(truth)) for name, value in values.items()]
 
 

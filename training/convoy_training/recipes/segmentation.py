@@ -161,14 +161,20 @@ def describe_input(config: Config) -> InputSpec:
     return InputSpec(stride=2**halvings, long_side=config.long_side, resize="letterbox")
 
 
-def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    data, manifest = load_split(config, split), describe(config).preview()
-    frames, scores = [], []
-    inside = data.classes.index(config.regions_of) if config.regions_of else None
-    for image, truth in zip(data.images, data.masks, strict=True):
+def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:
+    """The class map [H,W] that the service would give for each picture of a split."""
+    manifest = describe(config).preview()
+    for image in load_split(config, split).images:
         picture = Picture(image, image.shape[1], image.shape[0])
         canvas, placement = task.prepare(picture, manifest)
-        found = task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
+        yield task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data = load_split(config, split)
+    frames, scores = [], []
+    inside = data.classes.index(config.regions_of) if config.regions_of else None
+    for found, truth in zip(find_masks(predict, config, split), data.masks, strict=True):
         frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
         if inside is not None:
             scores.append(measure_rand_score(found == inside, truth == inside))

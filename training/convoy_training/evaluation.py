@@ -1,0 +1,131 @@
+"""What is measured: a run in PyTorch or a published graph in ONNX Runtime, alone, several together, or crop by crop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
+from numpy.typing import NDArray
+
+from convoy_training.checkpoint import load_model
+from convoy_training.errors import RecipeError, TrainingError
+from convoy_training.export import open_onnx
+from convoy_training.loop import build_predict
+from convoy_training.recipe import Config, Images, Metric, Predict, Recipe, load_recipe, resolve_recipe
+from convoy_training.report.page import review, show_training, write_report
+
+ENLARGED = 256 / 224
+"""AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to measure: where it lies, its recipe, and its graph as a function."""
+
+    target: Path
+    recipe: Recipe
+    config: Any
+    predict: Predict
+
+    def measure(self, split: str) -> Sequence[Metric]:
+        """Its metrics on a split, through the serving code's own pre- and post-processing."""
+        return self.recipe.evaluate(self.predict, self.config, split)
+
+    def report(
+        self, file: Path, metrics: Sequence[Any], split: str, *, pictures: bool = True, run: Path | None = None
+    ) -> None:
+        """Writes the report of these metrics as one HTML file, with the training curves of `run` or of the target."""
+        sections = [*show_training(run or self.target), *review(self.predict, self.config, split)]
+        write_report(file, f"{self.config.name}, {split}", describe(self), metrics, sections, pictures=pictures)
+
+
+def open_subject(target: Path) -> Subject:
+    """A run folder of `fit`, or a published <model>/<version> folder."""
+    if (target / MANIFEST_FILE).exists():
+        recipe, config = load_recipe(Path(load_manifest(target).training.recipe))
+        return Subject(target, recipe, config, open_onnx(target / GRAPH_FILE))
+    recipe, config = open_run(target)
+    return Subject(target, recipe, config, build_predict(recipe, config, load_model(recipe, config, target)))
+
+
+def open_run(run: Path) -> tuple[Recipe, Config]:
+    """The recipe that made a run folder."""
+    file = run / "recipe.yaml"
+    if not file.exists():
+        raise TrainingError(f"{run} is neither a run folder (no recipe.yaml) nor a model (no {MANIFEST_FILE})")
+    return resolve_recipe(yaml.safe_load(file.read_text()), str(file))
+
+
+def describe(subject: Subject) -> dict[str, str]:
+    """Where a subject comes from, for the head of its report."""
+    facts = {"measured": str(subject.target), "task": subject.config.task, "recipe": f"{subject.config.name}.yaml"}
+    environment = subject.target / "environment.json"
+    if environment.exists():
+        known = json.loads(environment.read_text())
+        facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
+        facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
+    return facts
+
+
+def ensemble(subjects: Sequence[Subject]) -> Subject:
+    """Several models as one, measured with the first one's recipe.
+
+    Probabilities and embeddings are averaged; of class maps each pixel takes the majority, the first model's where
+    there is none; boxes are put side by side, for non-maximum suppression to choose from.
+    """
+    first = subjects[0]
+    labels = first.recipe.describe(first.config).manifest.get("labels")
+    for other in subjects[1:]:
+        same = other.recipe.describe(other.config).manifest.get("labels") == labels
+        if other.config.task != first.config.task or not same:
+            raise RecipeError(f"{first.target} and {other.target} cannot be averaged: another task or other labels")
+
+    def predict(images: Images) -> dict[str, NDArray[Any]]:
+        answers = [subject.predict(images) for subject in subjects]
+        return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}
+
+    return Subject(first.target, first.recipe, first.config, predict)
+
+
+def average_crops(subject: Subject, crops: int) -> Subject:
+    """A classifier that looks at the centre (1), the corners too (5), or at their mirror images as well (10)."""
+    if subject.config.task != "classification":
+        raise RecipeError(f"--crops: {subject.target} answers for whole pictures; crops are for classifiers")
+    if crops not in (1, 5, 10):
+        raise RecipeError(f"--crops {crops}: 1, 5 or 10")
+
+    def predict(images: Images) -> dict[str, NDArray[Any]]:
+        return {
+            "probabilities": np.mean([subject.predict(cut)["probabilities"] for cut in cut_crops(images, crops)], 0)
+        }
+
+    return Subject(subject.target, subject.recipe, subject.config, predict)
+
+
+def cut_crops(images: Images, crops: int) -> list[Images]:
+    """Of [N,H,W,3], enlarged by 256/224: the middle, the four corners, and all of them mirrored."""
+    height, width = images.shape[1:3]
+    size = (round(width * ENLARGED), round(height * ENLARGED))
+    large = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) for image in images])
+    right, low = size[0] - width, size[1] - height
+    corners = [(right // 2, low // 2), (0, 0), (right, 0), (0, low), (right, low)][: min(crops, 5)]
+    cuts = [large[:, y : y + height, x : x + width] for x, y in corners]
+    return [np.ascontiguousarray(c) for c in cuts + ([cut[:, :, ::-1] for cut in cuts] if crops == 10 else [])]
+
+
+def _merge(name: str, answers: list[NDArray[Any]]) -> NDArray[Any]:
+    if name in ("probabilities", "embeddings"):
+        mean = np.mean(answers, axis=0)
+        return mean / np.linalg.norm(mean, axis=1, keepdims=True) if name == "embeddings" else mean
+    if name == "class_map":
+        votes = np.stack(answers)
+        counts = np.stack([(votes == vote).sum(0) for vote in votes])
+        return np.take_along_axis(votes, counts.argmax(0)[None], 0)[0]
+    return np.concatenate(answers, axis=1)

@@ -1,0 +1,60 @@
+"""Classification: who is taken for whom, curves for each class, and the mistakes made with most confidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torchmetrics.functional.classification import (
+    multiclass_auroc,
+    multiclass_average_precision,
+    multiclass_confusion_matrix,
+    multiclass_precision_recall_curve,
+    multiclass_roc,
+)
+
+from convoy_training.recipe import Predict
+from convoy_training.recipes.classification import Config, load_split, predict_split
+from convoy_training.report.charts import Line, draw_lines, draw_matrix
+from convoy_training.report.page import Section, Shot
+
+WORST = 24
+
+
+def review(predict: Predict, config: Config, split: str) -> list[Section]:
+    """Confusion matrix, precision-recall and ROC curves of each class against the rest, worst mistakes."""
+    data = load_split(config, split)
+    found = predict_split(predict, config, split)
+    scores, truth, count = torch.from_numpy(found), torch.from_numpy(data.labels), len(data.classes)
+    confusion = multiclass_confusion_matrix(scores, truth, count).numpy()
+    precision, recall, _ = multiclass_precision_recall_curve(scores, truth, count)
+    averages = multiclass_average_precision(scores, truth, count, average=None)
+    false_positive, true_positive, _ = multiclass_roc(scores, truth, count)
+    areas = multiclass_auroc(scores, truth, count, average=None)
+    curves = [
+        Line(f"{name} {average:.3f}", r.numpy()[::-1], p.numpy()[::-1])
+        for name, p, r, average in zip(data.classes, precision, recall, averages, strict=True)
+    ]
+    characteristics = [
+        Line(f"{name} {area:.4f}", f.numpy(), t.numpy())
+        for name, f, t, area in zip(data.classes, false_positive, true_positive, areas, strict=True)
+    ]
+    return [
+        Section("Confusions", "Each row is a class, each column an answer.",
+                [draw_matrix(confusion, data.classes, "top-1 answers")]),
+        Section("Each class against the rest", "The legends give average precision, and the area under the ROC curve.",
+                [draw_lines(curves, "recall", "precision", steps=True),
+                 draw_lines(characteristics, "false positive rate", "true positive rate", steps=True)]),
+        Section("Worst mistakes", "The wrong answers given with most confidence.",
+                shots=show_worst(data.images, data.labels, found, data.classes)),
+    ]  # fmt: skip
+
+
+def show_worst(images: np.ndarray, labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...]) -> list[Shot]:
+    """The wrong answers of probabilities [N,C], the surest first."""
+    answers = found.argmax(1)
+    wrong = np.flatnonzero(answers != labels)
+    worst = wrong[np.argsort(-found[wrong, answers[wrong]], kind="stable")][:WORST]
+    return [
+        Shot(f"{classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}", images[i])
+        for i in worst
+    ]

@@ -1,0 +1,29 @@
+"""The curves that a run left for TensorBoard, as charts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from convoy_training.report.charts import Line, draw_lines, draw_smoothed
+
+
+def read_curves(run: Path) -> list[str]:
+    """One chart for each thing that was recorded, and one for all validation metrics; none where there is no record."""
+    folder = run / "curves"
+    if not folder.is_dir():
+        return []
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    charts, validated = [], []
+    for tag in sorted(events.Tags()["scalars"], key=lambda tag: (tag != "loss", tag)):
+        steps, values = (np.array(side) for side in zip(*((e.step, e.value) for e in events.Scalars(tag)), strict=True))
+        if tag.startswith("validation/"):
+            validated.append(Line(tag.removeprefix("validation/"), steps, values))
+        else:
+            charts.append(draw_smoothed(steps, values, "step", tag))
+    if validated and len(validated[0].x) > 1:
+        charts.append(draw_lines(validated, "step", "validation"))
+    return charts

@@ -1,0 +1,50 @@
+"""Detection: precision against recall, confusions at the service's threshold, pictures with the most mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convoy_training.metrics.precision import Boxes, measure_precision
+from convoy_training.recipe import Predict
+from convoy_training.recipes.detection import Config, find_objects, load_split
+from convoy_training.report.boxes import KEY, draw_boxes, match
+from convoy_training.report.charts import Line, draw_lines, draw_matrix
+from convoy_training.report.page import Section, Shot
+
+WORST = 8
+
+
+def review(predict: Predict, config: Config, split: str) -> list[Section]:
+    """Precision-recall curves at IoU 0.5 and by IoU, confusions, worst pictures."""
+    data = load_split(config, split)
+    truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
+    precision = measure_precision(find_objects(predict, config, split, 0.001), truth, data.classes)
+    recall, known = np.linspace(0, 1, 101), precision[0].max(0) > -1
+    curves = [
+        Line(f"{name} {precision[0, :, i].mean():.3f}", recall, precision[0, :, i])
+        for i, name in enumerate(data.classes) if known[i]
+    ]  # fmt: skip
+    by_overlap = Line("", np.linspace(0.5, 0.95, 10), precision[:, :, known].mean((1, 2)))
+    found = find_objects(predict, config, split, config.detection_threshold)
+    confusion, shots = np.zeros((len(data.classes) + 1,) * 2, int), []
+    for example, boxes in zip(data.examples, found, strict=True):
+        matches = match(boxes.boxes_xyxy, example.boxes_xyxy)
+        right = matches.of_found >= 0
+        right[right] = example.labels[matches.of_found[right]] == boxes.labels[right]
+        for owner, label in zip(matches.of_found, boxes.labels, strict=True):
+            confusion[example.labels[owner] if owner >= 0 else -1, label] += 1
+        missed = ~matches.truth_found
+        np.add.at(confusion, (example.labels[missed], -1), 1)
+        mistakes = int((~right).sum() + missed.sum())
+        image = draw_boxes(example.image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
+        caption = f"{len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
+        shots.append((mistakes, Shot(caption, image)))
+    shots.sort(key=lambda shot: -shot[0])
+    names = [*data.classes, "nothing"]
+    return [
+        Section("Precision and recall", "At IoU 0.5 by class, with average precision; and the mean AP by IoU.",
+                [draw_lines(curves, "recall", "precision"), draw_lines([by_overlap], "IoU", "mean average precision")]),
+        Section("Confusions", f"At the service's threshold of {config.detection_threshold}, boxes matched at IoU 0.5.",
+                [draw_matrix(confusion, names, "objects")]),
+        Section("Pictures with the most mistakes", KEY, shots=[shot for count, shot in shots[:WORST] if count]),
+    ]  # fmt: skip

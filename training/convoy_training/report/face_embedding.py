@@ -1,0 +1,64 @@
+"""Face embedding: how similarities separate people, error rates against the threshold, the worst pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convoy_training.data import identities
+from convoy_training.recipe import Predict
+from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed
+from convoy_training.report.charts import Line, draw_histograms, draw_lines
+from convoy_training.report.page import Section, Shot
+
+WORST = 8
+
+
+def review(predict: Predict, config: Config, split: str) -> list[Section]:
+    """For each set of held-out pairs: similarities, error rates, worst pairs; and the ROC of all sets."""
+    sections, characteristics = [], []
+    for dataset, title in VALIDATION_SETS.items():
+        faces, pairs = identities.load_pairs(dataset)
+        vectors = embed(predict, faces.crops)
+        similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
+        genuine, impostor = similarities[pairs.same], similarities[~pairs.same]
+        thresholds = np.unique(similarities)
+        matched, missed = count_errors(genuine, impostor, thresholds)
+        characteristics.append(Line(title, matched[::-1], 1 - missed[::-1]))
+        errors = [
+            Line("false matches (FMR)", thresholds, matched),
+            Line("false non-matches (FNMR)", thresholds, missed),
+        ]
+        groups = [("same person", genuine), ("two people", impostor)]
+        note = f"{len(genuine)} pairs of one person and {len(impostor)} of two, none of them trained on."
+        sections.append(
+            Section(f"{title}: similarities and errors", note,
+                    [draw_histograms(groups, "similarity"), draw_lines(errors, "threshold", "rate", steps=True)])
+        )  # fmt: skip
+        sections.append(
+            Section(f"{title}: worst pairs", "The least similar pairs of one person, then the most similar of two.",
+                    shots=[*show_pairs(faces, pairs, similarities, same=True),
+                           *show_pairs(faces, pairs, similarities, same=False)])
+        )  # fmt: skip
+    roc = draw_lines(characteristics, "false match rate", "true match rate", log_x=True, steps=True)
+    return [Section("ROC", "The true match rate against the false match rate, logarithmic.", [roc]), *sections]
+
+
+def count_errors(genuine: np.ndarray, impostor: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """FMR and FNMR at each threshold; a pair matches at or above it (ISO/IEC 19795-1)."""
+    matched = 1 - np.searchsorted(np.sort(impostor), thresholds, side="left") / len(impostor)
+    missed = np.searchsorted(np.sort(genuine), thresholds, side="left") / len(genuine)
+    return matched, missed
+
+
+def show_pairs(faces: identities.Faces, pairs: identities.Pairs, similarities: np.ndarray, *, same: bool) -> list[Shot]:
+    """The pairs that are furthest on the wrong side."""
+    rows = np.flatnonzero(pairs.same == same)
+    worst = rows[np.argsort(similarities[rows] * (1 if same else -1), kind="stable")][:WORST]
+    kind = "one person" if same else "two people"
+    return [
+        Shot(
+            f"{kind}, similarity {similarities[i]:.3f}",
+            np.hstack([faces.crops[pairs.first[i]], faces.crops[pairs.second[i]]]),
+        )
+        for i in worst
+    ]

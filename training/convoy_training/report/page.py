@@ -1,0 +1,79 @@
+"""The page: facts, measured numbers, then sections of charts and pictures, all inside one file."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from numpy.typing import NDArray
+
+from convoy_training.recipe import Config, Predict
+from convoy_training.report.curves import read_curves
+
+SMALLEST_SHOWN_PX = 128
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture uint8 RGB [H,W,3] with a sentence under it."""
+
+    caption: str
+    image_rgb: NDArray[np.uint8]
+
+    def embed(self) -> str:
+        """The picture as a data: address; small ones are enlarged without smoothing."""
+        image, side = self.image_rgb, max(self.image_rgb.shape[:2])
+        if side < SMALLEST_SHOWN_PX:
+            factor = -(-SMALLEST_SHOWN_PX // side)
+            image = image.repeat(factor, 0).repeat(factor, 1)
+        jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+        return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a sentence on how to read what follows, charts (SVG) and pictures."""
+
+    title: str
+    note: str
+    charts: Sequence[str] = ()
+    shots: Sequence[Shot] = ()
+
+
+def review(predict: Predict, config: Config, split: str) -> list[Section]:
+    """The sections of a recipe's task: what fits it among curves, confusions and the worst mistakes."""
+    page = importlib.import_module(f"convoy_training.report.{config.task}")
+    sections: list[Section] = page.review(predict, config, split)
+    return sections
+
+
+def show_training(run: Path) -> list[Section]:
+    """The curves of a run folder, if it has any."""
+    charts = read_curves(run)
+    return [Section("Training", "By step; the faint line is every step, the strong one its average.", charts)] * bool(
+        charts
+    )
+
+
+def write_report(
+    file: Path, title: str, facts: Mapping[str, Any], metrics: Sequence[Any], sections: Sequence[Section],
+    *, pictures: bool = True,
+) -> None:  # fmt: skip
+    """Writes the page, whole or not at all; without `pictures` it shows nothing of the data, only charts."""
+    environment = Environment(
+        loader=PackageLoader("convoy_training", "report"), autoescape=select_autoescape(), undefined=StrictUndefined
+    )
+    if not pictures:
+        sections = [replace(section, shots=()) for section in sections if section.charts]
+    text = environment.get_template("page.html").render(title=title, facts=facts, metrics=metrics, sections=sections)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(text)
+    partial.replace(file)
