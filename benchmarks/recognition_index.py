@@ -54,7 +54,7 @@ def measure(index: Index, probes: np.ndarray, exact: bool, callers: int) -> tupl
 
 def run(count: int, dimension: int, queries: int, callers: int) -> None:
     rng = np.random.default_rng(count)
-    index, best = Index(dimension), np.full(queries, -2, np.float32)
+    index, best = Index(dimension, os.cpu_count() or 1), np.full(queries, -2, np.float32)
     mate_rows = np.sort(rng.choice(count, queries, replace=count < queries))
     mates = np.empty((queries, dimension), np.float32)
     started = time.perf_counter()

@@ -1,5 +1,8 @@
 """The index gives the answer of brute force, whatever was inserted and deleted before."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from convoy.recognition.index import Hit, Index
@@ -87,6 +90,26 @@ def test_many_faces_are_searched_as_brute_force_would(people_count: int, faces_e
     assert [hit.similarity for hit in hits] == [float(similarities[i]) for i in expected]
 
 
+def test_searches_at_once_share_their_passes_and_not_their_answers() -> None:
+    rng = np.random.default_rng(5)
+    vectors = rng.standard_normal((30_000, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = Index(32, threads=2)
+    index.add_many([(f"p{i}", "f") for i in range(len(vectors))], vectors)
+    alone = [index.search(vector, 3) for vector in vectors[:60]]
+    with ThreadPoolExecutor(12) as callers:
+        assert list(callers.map(lambda vector: index.search(vector, 3), vectors[:60])) == alone
+
+
+def test_searching_takes_no_reference_of_none_away() -> None:
+    index = Index(DIMENSION)
+    index.add_many([("ada", "f1"), ("bob", "f1")], np.stack([unit(1), unit(2)]))
+    before = sys.getrefcount(None)
+    for _ in range(1_000):
+        index.search(unit(3), 1, exact=True)
+    assert sys.getrefcount(None) > before - 500
+
+
 def test_a_deleted_face_is_erased_from_memory() -> None:
     index = Index(DIMENSION)
     index.add("ada", "f1", unit(1))
@@ -112,7 +135,7 @@ def test_beyond_the_certified_size_mates_are_found_and_exact_is_brute_force() ->
     rng = np.random.default_rng(3)
     vectors = rng.standard_normal((60_000, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = Index(64)
+    index = Index(64, threads=2)
     index.add_many([(f"p{i}", "f") for i in range(len(vectors))], vectors)
     index.remove("p7")
     for mate in range(0, 60_000, 3_000):

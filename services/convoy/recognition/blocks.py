@@ -67,38 +67,26 @@ class Block:
         for part in (self.vectors, self._codes, self._scale, self._error, self._signs):
             part[row] = 0
 
-    def similarities(self, probe: Probe, rows: Rows) -> Vector:
-        """Inner products of the probe with some rows, in float32."""
-        found = np.empty(rows.size, np.float32)
-        pointers = map(_faiss.swig_ptr, (found, probe.vector, self.vectors, np.ascontiguousarray(rows)))
-        _faiss.fvec_inner_products_by_idx(*pointers, probe.vector.shape[1], 1, rows.size)
-        return found
-
-    def all_similarities(self, probe: Probe, count: int) -> Vector:
-        """Inner products of the probe with the first `count` rows, in float32."""
-        found = np.empty(count, np.float32)
-        pointers = map(_faiss.swig_ptr, (found, probe.vector, self.vectors))
-        _faiss.fvec_inner_products_ny(*pointers, probe.vector.shape[1], count)
-        return found
-
-    def estimates(self, probe: Probe, count: int) -> tuple[Vector, Vector]:
-        """Estimates of the first `count` similarities, and what each is off by at most."""
-        codes, scale, error = probe.coded
-        dots = np.empty((1, count), np.float32)
-        simsimd.cdist(codes, self._codes[:count], metric="dot", out=dots, out_dtype="float32")
-        found = dots[0]
-        found *= self._scale[:count]
+    def estimates(self, probe: Probe, rows: slice | Rows) -> tuple[Vector, Vector]:
+        """Estimates of the similarities of some rows, and what each is off by at most."""
+        code, scale, error = probe.coded
+        codes = self._codes[rows] if isinstance(rows, slice) else self._codes.take(rows, axis=0)
+        if not len(codes):
+            return np.empty(0, np.float32), np.empty(0, np.float32)
+        # Not into an array of ours: cdist(out=…) of simsimd 6.5 takes a reference of None away with every call, until
+        # the interpreter aborts.
+        found: Vector = np.asarray(simsimd.cdist(code, codes, metric="dot", out_dtype="float32"))[0]
+        found *= self._scale[rows]
         found *= scale
-        off = self._error[:count] * (1 + error)
+        off = self._error[rows] * (1 + error)
         off += error
         return found, off
 
-    def differing_signs(self, probe: Probe, count: int) -> npt.NDArray[np.int32]:
-        """In how many signs the first `count` rows differ from the probe."""
-        found = np.empty(count, np.int32)
-        size = self._signs.shape[1]
-        pointers = map(_faiss.swig_ptr, (probe.signs, self._signs))
-        _faiss.hammings(*pointers, 1, count, size, _faiss.swig_ptr(found))
+    def differing_signs(self, probe: Probe, rows: slice) -> npt.NDArray[np.int32]:
+        """In how many signs some rows differ from the probe."""
+        signs = self._signs[rows]
+        found = np.empty(len(signs), np.int32)
+        _faiss.hammings(*map(_faiss.swig_ptr, (probe.signs, signs)), 1, *signs.shape, _faiss.swig_ptr(found))
         return found
 
 

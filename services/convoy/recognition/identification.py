@@ -15,6 +15,7 @@ from convoy.recognition.faces import FaceModel, FaceSource, embedding_of, withou
 from convoy.recognition.index import Hit
 from convoy.recognition.people import person_not_found
 from convoy.recognition.replicas import Replicas
+from convoy.recognition.scan import TOGETHER
 from convoy.recognition.state import State
 from convoy.recognition.thresholds import Decision, comparison_rate, decide, identification_rate
 from convoy.v1 import faces_pb2
@@ -33,12 +34,12 @@ DECISIONS = {
 class Identification:
     """The calls Identify and Verify. Each raises the errors that the API documents."""
 
-    def __init__(self, replicas: Replicas, faces: FaceSource, settings: Settings, threads: int) -> None:
+    def __init__(self, replicas: Replicas, faces: FaceSource, settings: Settings) -> None:
         self._replicas = replicas
         self._faces = faces
         self._settings = settings
-        # A search is one thread's work: OpenMP's threads inside of it would only get in each other's way.
-        self._pool = ThreadPoolExecutor(threads, "search", faiss.omp_set_num_threads, (1,))
+        # Searches that wait for each other share a pass. OpenMP's threads would only get in each other's way.
+        self._pool = ThreadPoolExecutor(TOGETHER, "search", faiss.omp_set_num_threads, (1,))
 
     def close(self) -> None:
         """Let the threads go."""

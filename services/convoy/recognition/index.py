@@ -1,13 +1,14 @@
 """1:K search in memory: the people whose nearest face is most similar to a probe.
 
-Up to COMPARED_UP_TO faces are simply all compared. Beyond that two ways lead to the answer; all end by comparing the
-last candidates in float64:
+Two ways lead to the answer; both end by comparing the last candidates in float64:
 
 - Certified: byte codes give every similarity with a bound on its error, and all faces whose bound reaches the worst of
   the answer are compared exactly. The answer is that of brute force, always. Taken when asked for, and by itself for up
   to CERTIFIED_UP_TO faces.
 - By signs: only faces that differ from the probe in few signs are compared. Under random directions it misses a face of
   cosine SEEN_FROM in SEEN_BUT of the cases, and of a higher one far less; what it finds is ranked exactly.
+
+The module scan has both.
 
 Faces lie in slots of fixed blocks, so that growing copies nothing. Inserts and deletes change one slot and never wait
 for a search: a slot that was freed is used again only when no search that may have seen its old face is running.
@@ -19,17 +20,11 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
 from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
-
-Owner = tuple[str, str]
-COMPARED_UP_TO = 2_000
-CERTIFIED_UP_TO = 50_000
-SEEN_FROM = 0.35
-SEEN_BUT = 0.002
+from convoy.recognition.scan import Owner, Query, Scanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +37,12 @@ class Hit:
 
 
 class Index:
-    """Unit vectors of `dimension` numbers, each the face of a person."""
+    """Unit vectors of `dimension` numbers, each the face of a person, searched in up to so many threads at once."""
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, threads: int = 1) -> None:
         self.dimension = dimension
-        # Float32 sums of products of unit vectors are off by less than this in any order (Higham, gamma_n), twice.
-        self._rounding = dimension * 2.0**-22
-        self._reach = _reach(dimension)
-        self._blocks: list[Block] = []
-        self._owners: list[Owner | None] = []
+        self._scanner = Scanner(dimension, threads)
+        self._blocks, self._owners = self._scanner.blocks, self._scanner.owners
         self._slots: dict[str, dict[str, int]] = {}
         self._free: list[int] = []
         self._limbo: deque[tuple[int, int]] = deque()
@@ -132,27 +124,13 @@ class Index:
         ticket = object()
         self._running[ticket] = self._removals
         try:
-            return self._rank(vector, self._candidates(Probe(vector), top_k, among, exact), top_k)
+            if among is None:
+                slots = self._scanner.candidates(Query(Probe(vector), top_k, exact))
+            else:
+                slots = self._slots_of(among)
+            return self._rank(vector, slots, top_k)
         finally:
             del self._running[ticket]
-
-    def _candidates(self, probe: Probe, top_k: int, among: Iterable[str] | None, exact: bool) -> Rows:
-        if among is not None:
-            return self._slots_of(among)
-        if len(self._owners) <= COMPARED_UP_TO:
-            return self._compared(probe, top_k)
-        by_signs = self._by_signs(probe, top_k)
-        if by_signs is not None and not exact and len(self._owners) > CERTIFIED_UP_TO:
-            return by_signs[0]
-        return self._certified(probe, top_k, -math.inf if by_signs is None else by_signs[1])
-
-    def _compared(self, probe: Probe, top_k: int) -> Rows:
-        """Slots that hold the best `top_k` people, by comparing with every face."""
-        count = len(self._owners)
-        if not count:
-            return np.empty(0, np.int64)
-        best = self._best(np.arange(count), self._blocks[0].all_similarities(probe, count), top_k)
-        return np.arange(count) if best is None else best[0]
 
     def _grow(self) -> int:
         slot = len(self._owners)
@@ -160,55 +138,6 @@ class Index:
             self._blocks.append(Block(self.dimension))
         self._owners.append(None)
         return slot
-
-    def _parts(self) -> list[tuple[Block, int, int]]:
-        """Blocks with the first slot and the number of rows in use."""
-        count = len(self._owners)
-        return [(block, i * CAPACITY, min(CAPACITY, count - i * CAPACITY)) for i, block in enumerate(self._blocks)]
-
-    def _by_signs(self, probe: Probe, top_k: int) -> tuple[Rows, float] | None:
-        """Slots that hold the best people among those with similar signs, and the worst similarity of the answer.
-
-        None when fewer than `top_k` people are that similar.
-        """
-        slots, scores = [], []
-        for block, start, count in self._parts():
-            rows = np.flatnonzero(block.differing_signs(probe, count) <= self._reach)
-            slots.append(rows + start)
-            scores.append(block.similarities(probe, rows))
-        return self._best(_joined(slots, np.int64), _joined(scores, np.float32), top_k)
-
-    def _certified(self, probe: Probe, top_k: int, worst_needed: float) -> Rows:
-        """Slots that hold the best `top_k` people for certain. `worst_needed`: what the last of them has at least."""
-        parts = [(start, *block.estimates(probe, count)) for block, start, count in self._parts()]
-        if worst_needed == -math.inf:
-            lower = _joined([estimate - off for _, estimate, off in parts], np.float32)
-            best = self._best(np.arange(lower.size), lower, top_k)
-            worst_needed = -math.inf if best is None else best[1]
-        limit = worst_needed - 2 * self._rounding
-        return _joined([start + np.flatnonzero(estimate + off >= limit) for start, estimate, off in parts], np.int64)
-
-    def _best(self, slots: Rows, scores: Vector, top_k: int) -> tuple[Rows, float] | None:
-        """The slots that may be in the answer by these scores, and the score of its last; None for too few people."""
-        wanted = 4 * top_k + 16
-        while True:
-            some = np.argpartition(scores, -wanted)[-wanted:] if wanted < scores.size else np.arange(scores.size)
-            last = self._kth_person(slots[some], scores[some], top_k)
-            if last is not None:
-                return slots[scores >= last - 2 * self._rounding], last
-            if wanted >= scores.size:
-                return None
-            wanted *= 4
-
-    def _kth_person(self, slots: Rows, scores: Vector, top_k: int) -> float | None:
-        """The score of the `top_k`-th different person among the slots, None if there are fewer."""
-        seen: set[str] = set()
-        for i in np.argsort(-scores).tolist():
-            if (owner := self._owners[slots[i]]) is not None:
-                seen.add(owner[0])
-                if len(seen) == top_k:
-                    return float(scores[i])
-        return None
 
     def _slots_of(self, people: Iterable[str]) -> Rows:
         slots = (slot for person_id in people for slot in list(self._slots.get(person_id, {}).values()))
@@ -249,13 +178,6 @@ def fingerprint(person_id: str, face_id: str, vector: Vector) -> int:
     """64 bits that stand for one face; those of a set of faces are joined by exclusive or."""
     name = zlib.crc32(f"{person_id} {face_id}".encode())
     return name << 32 | zlib.crc32(vector.tobytes(), name)
-
-
-def _reach(dimension: int) -> int:
-    """In how many signs a face of cosine SEEN_FROM differs at most, but in SEEN_BUT of the cases."""
-    share = math.acos(SEEN_FROM) / math.pi
-    spread = math.sqrt(dimension * share * (1 - share))
-    return math.ceil(dimension * share + NormalDist().inv_cdf(1 - SEEN_BUT) * spread)
 
 
 def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:

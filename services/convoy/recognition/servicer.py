@@ -1,7 +1,6 @@
 """The recognition service: calls to use cases, use cases to answers."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -48,7 +47,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.galleries = Galleries(store, self.replicas, faces, keys)
         self.people = People(self.replicas)
         self.registration = Registration(self.replicas, self.people, faces, settings)
-        self.identification = Identification(self.replicas, faces, settings, settings.threads or os.cpu_count() or 1)
+        self.identification = Identification(self.replicas, faces, settings)
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

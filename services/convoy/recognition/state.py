@@ -1,6 +1,7 @@
 """What a replica knows of a gallery: its people, their faces, and how far along the stream that is."""
 
 import heapq
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -19,7 +20,7 @@ class State:
         self.codec = codec
         self.head = Head(0, "")
         self.people: dict[str, Person] = {}
-        self.index = Index(gallery.model.embedding_size)
+        self.index = Index(gallery.model.embedding_size, os.cpu_count() or 1)
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
 
