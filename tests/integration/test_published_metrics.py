@@ -18,6 +18,8 @@ def test_a_published_number_is_measured_again(folder: Path) -> None:
     manifest = load_manifest(folder)
     recipe, config = load_recipe(ROOT / manifest.training.recipe)
     measured = {m.name: m for m in recipe.evaluate(open_onnx(folder / "model.onnx"), config, "validation")}
+    # Whole-number kernels differ between processors, with and without VNNI; float kernels hardly do.
+    tolerance = 1e-2 if manifest.precision == "int8" else 2e-3
     for metric in (m for m in manifest.metrics if m.command.startswith("convoy-train evaluate")):
         assert measured[metric.name].n == metric.n
-        assert measured[metric.name].value == pytest.approx(metric.value, abs=2e-3), metric.name
+        assert measured[metric.name].value == pytest.approx(metric.value, abs=tolerance), metric.name
