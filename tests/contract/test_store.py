@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
 from convoy.recognition.records import Face, Gallery, Model, Note, Person, Policy
-from convoy.recognition.store.base import Conflict, PersonChange, Request, Store
+from convoy.recognition.store.base import Committed, Conflict, PersonChange, Request, Store, Write
 from convoy.recognition.store.memory import MemoryStore
 from convoy.recognition.store.redis import RedisStore
 
@@ -90,7 +90,7 @@ class StoreContract:
 
     async def test_a_person_comes_back_with_faces_and_templates(self, store: Store) -> None:
         gallery = await self.made(store)
-        ada = person("ada", "f1", "f2", expire_time_ms=9_000)
+        ada = person("ada", "f1", "f2", expire_time_ms=9_000, tags=("red", "ß"))
         assert await self.put(store, gallery, ada) == 2
         assert await store.get_people("staff", ["ada", "bob"]) == [ada, None]
         assert await store.get_templates("staff", [("ada", "f2"), ("ada", "f3"), ("ada", "f1")]) == [
@@ -151,6 +151,54 @@ class StoreContract:
         await self.put(store, gallery, person("bob"))
         await self.put(store, gallery, person("ada", "f1", "f3"))
         assert (await store.get_gallery("staff")).faces == 2
+
+    async def test_a_gallery_takes_so_many_people_and_no_more(self, store: Store) -> None:
+        gallery = await self.made(store, replace(STAFF, policy=Policy(max_people=1)))
+        await self.put(store, gallery, person("ada", "f1"))
+        with pytest.raises(ResourceExhausted, match="people"):
+            await self.put(store, gallery, person("bob"))
+        await self.put(store, gallery, person("ada", "f1", "f2"))
+        changed = await store.get_gallery("staff")
+        await store.update_gallery(changed, replace(changed, policy=Policy()), note("UpdateGallery"))
+        await self.put(store, gallery, person("bob"))
+        assert (await store.get_gallery("staff")).people == 2
+
+    async def test_of_many_writes_each_is_made_or_refused_by_itself(self, store: Store) -> None:
+        gallery = await self.made(store, replace(STAFF, policy=Policy(max_faces=202)))
+        many = [Write([(adding(None, person(f"p{i}", "f1")), note("Register", f"p{i}"))]) for i in range(200)]
+        assert [one.version for one in await store.change_people(gallery, many) if isinstance(one, Committed)] == list(
+            range(2, 202)
+        )
+        ada = Write([(adding(None, person("ada", "f1")), note("Register", "ada"))], Request("once", b"yes"))
+        stale = Write([(adding(None, person("p7", "f2")), note("Register", "p7"))])
+        large = Write([(adding(None, person("bob", "f1", "f2")), note("Register", "bob"))])
+        small = Write([(adding(None, person("bob", "f1")), note("Register", "bob"))])
+        made, again, conflict, full, fits = await store.change_people(gallery, [ada, ada, stale, large, small])
+        assert made == Committed(202, b"yes") and again == Committed(202, b"yes", repeated=True)
+        assert isinstance(conflict, Conflict) and isinstance(full, ResourceExhausted)
+        assert fits == Committed(203)
+        counted = await store.get_gallery("staff")
+        assert (counted.people, counted.faces, counted.version) == (202, 202, 203)
+        assert await store.change_people(gallery, []) == []
+
+    async def test_changes_of_one_write_are_made_together_or_not_at_all(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada, bob = person("ada", "f1"), person("bob", "f2")
+        await self.put(store, gallery, ada)
+        await self.put(store, gallery, bob)
+        joined = adding(ada, person("ada", "f1", "f2"))
+        outdated = PersonChange("bob", person("bob"), None)
+        [outcome] = await store.change_people(gallery, [Write([(joined, note("A")), (outdated, note("B"))])])
+        assert isinstance(outcome, Conflict)
+        assert await store.get_people("staff", ["ada", "bob"]) == [ada, bob]
+        gone = PersonChange("bob", bob, None)
+        [outcome] = await store.change_people(gallery, [Write([(joined, note("A", "ada")), (gone, note("B", "bob"))])])
+        assert outcome == Committed(5)
+        assert await store.get_people("staff", ["ada", "bob"]) == [joined.after, None]
+        assert await store.get_templates("staff", [("ada", "f2"), ("bob", "f2")]) == [b"template of f2 \x00", None]
+        changes = await store.read_changes("staff", 3, 0.01)
+        assert [change.note for change in changes] == [note("A", "ada"), note("B", "bob")]
+        assert changes[1].parent == changes[0].token
 
     async def test_people_come_in_pages_by_the_bytes_of_their_ids(self, store: Store) -> None:
         gallery = await self.made(store)

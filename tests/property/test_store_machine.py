@@ -1,6 +1,7 @@
 """The same random commands on the store in memory and on Redis: the same answers, and the same state at every look."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from convoy.core.errors import ConvoyError
 from convoy.recognition.records import Change, Face, Gallery, Model, Note, Person, Policy
-from convoy.recognition.store.base import Conflict, PersonChange, Request, Store
+from convoy.recognition.store.base import Conflict, PersonChange, Request, Store, Write
 from convoy.recognition.store.memory import MemoryStore
 from convoy.recognition.store.redis import RedisStore
 from hypothesis import settings
@@ -23,6 +24,8 @@ face_ids = st.lists(st.sampled_from(["f1", "f2", "f3"]), unique=True)
 request_ids = st.sampled_from(["", "", "r1", "r2"])
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 moments = st.one_of(st.none(), st.integers(1, 50))
+policies = st.builds(Policy, max_faces=st.sampled_from([0, 3]), max_people=st.sampled_from([0, 2]))
+puts = st.tuples(person_ids, face_ids, st.booleans(), request_ids)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -46,16 +49,17 @@ class StoreMachine(RuleBasedStateMachine):
         assert found == expected
         return found
 
-    @rule(name=names, description=words, max_faces=st.sampled_from([0, 3]), request_id=request_ids)
-    def create(self, name: str, description: str, max_faces: int, request_id: str) -> None:
-        gallery = Gallery(name, Model("m", "1", "00" * 32, 2), description, Policy(max_faces=max_faces), 5)
+    @rule(name=names, description=words, policy=policies, request_id=request_ids)
+    def create(self, name: str, description: str, policy: Policy, request_id: str) -> None:
+        gallery = Gallery(name, Model("m", "1", "00" * 32, 2), description, policy, 5)
         self.both(lambda store: store.create_gallery(gallery, note("CreateGallery"), Request(request_id)))
 
-    @rule(name=names, description=words)
-    def update(self, name: str, description: str) -> None:
+    @rule(name=names, description=words, policy=policies)
+    def update(self, name: str, description: str, policy: Policy) -> None:
         async def call(store: Store) -> Any:
             before = await store.get_gallery(name)
-            return await store.update_gallery(before, replace(before, description=description), note("UpdateGallery"))
+            after = replace(before, description=description, policy=policy)
+            return await store.update_gallery(before, after, note("UpdateGallery"))
 
         self.both(call)
 
@@ -106,6 +110,26 @@ class StoreMachine(RuleBasedStateMachine):
 
         self.both(call)
 
+    @rule(name=names, writes=st.lists(st.lists(puts, min_size=1, max_size=3, unique_by=lambda put: put[0]), max_size=4))
+    def write(self, name: str, writes: list[list[tuple[str, list[str], bool, str]]]) -> None:
+        """Many writes of several people each, some by an outdated record."""
+
+        async def change(store: Store, who: str, faces: list[str], stale: bool) -> tuple[PersonChange, Note]:
+            [before] = [None] if stale else await store.get_people(name, [who])
+            had = {face.face_id for face in before.faces} if before else set()
+            new = {face_id: f"{who}{face_id}".encode() for face_id in faces if face_id not in had}
+            after = Person(who, "", {}, tuple(Face(face_id, 0.5, 7) for face_id in faces), 7, 8) if faces else None
+            return PersonChange(who, before, after, new), note("Register", who)
+
+        async def call(store: Store) -> Any:
+            planned = [
+                Write([await change(store, *put[:3]) for put in puts], Request(puts[0][3], b"w")) for puts in writes
+            ]
+            made = await store.change_people(await store.get_gallery(name), planned)
+            return [(type(one), str(one)) for one in made]
+
+        self.both(call)
+
     @rule(name=names, after=person_ids, limit=st.integers(1, 3), before=st.integers(0, 9), now=st.integers(0, 60))
     def look(self, name: str, after: str, limit: int, before: int, now: int) -> None:
         self.both(lambda store: store.list_people(name, after, limit))
@@ -145,5 +169,8 @@ def note(action: str, person_id: str = "") -> Note:
 
 @pytest.mark.redis
 def test_memory_and_redis_give_the_same_answers(shared_redis: RedisServer) -> None:
+    """STORE_SEQUENCES=5000 tries so many random sequences of commands instead of 40."""
     StoreMachine.server = shared_redis
-    run_state_machine_as_test(StoreMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))
+    sequences = int(os.environ.get("STORE_SEQUENCES", "40"))
+    chosen = settings(max_examples=sequences, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(StoreMachine, settings=chosen)

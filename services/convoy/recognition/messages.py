@@ -37,6 +37,7 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
             false_positive_identification_rate=gallery.policy.false_positive_identification_rate,
             ambiguity_margin=gallery.policy.ambiguity_margin,
             max_faces=gallery.policy.max_faces,
+            max_people=gallery.policy.max_people,
         ),
         people_count=gallery.people,
         face_count=gallery.faces,
@@ -85,7 +86,8 @@ def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:
         quality_floor=chosen("quality_floor", 0, 1),
         false_positive_identification_rate=chosen("false_positive_identification_rate", 0, 1),
         ambiguity_margin=chosen("ambiguity_margin", 0, 2),
-        max_faces=message.max_faces or before.max_faces,
+        max_faces=message.max_faces if message.HasField("max_faces") else before.max_faces,
+        max_people=message.max_people if message.HasField("max_people") else before.max_people,
     )
 
 

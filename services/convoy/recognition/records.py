@@ -3,10 +3,11 @@
 Times are whole milliseconds since 1970 (UTC).
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,13 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a gallery admits and how it decides; None takes the service's default, max_faces 0 means no limit."""
+    """What a gallery admits and how it decides; None takes the service's default, 0 means no limit."""
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
     ambiguity_margin: float | None = None
     max_faces: int = 0
+    max_people: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class Gallery:
             del chosen[counter]
         if self.vector_sets is None:
             del chosen["vector_sets"]
+        if not self.policy.max_people:
+            del chosen["policy"]["max_people"]
         return _compact(chosen)
 
     @classmethod
     def from_json(cls, name: str, text: str, **counters: int) -> Self:
         """The inverse of to_json."""
-        chosen = json.loads(text)
+        chosen = orjson.loads(text)
         model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
         sets = chosen.pop("vector_sets", None)
         vector_sets = VectorSets(**sets) if sets else None
@@ -101,6 +105,13 @@ class Person:
     create_time_ms: int = 0
     update_time_ms: int = 0
     expire_time_ms: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """What the person is found by: metadata, and tags under the empty key, which no metadata has."""
+        yield from self.metadata.items()
+        yield from (("", tag) for tag in self.tags)
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the person counts as deleted already."""
@@ -115,14 +126,15 @@ class Person:
         """One text for one record, so that two records can be compared by their texts."""
         faces = [[face.face_id, face.quality, face.create_time_ms] for face in self.faces]
         times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms]
-        return _compact({"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times})
+        kept = {"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times}
+        return _compact(kept | {"tags": self.tags} if self.tags else kept)
 
     @classmethod
     def from_json(cls, person_id: str, text: str) -> Self:
         """The inverse of to_json."""
-        kept = json.loads(text)
+        kept = orjson.loads(text)
         faces = tuple(Face(*face) for face in kept["faces"])
-        return cls(person_id, kept["name"], kept["metadata"], faces, *kept["times"])
+        return cls(person_id, kept["name"], kept["metadata"], faces, *kept["times"], tuple(kept.get("tags", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +163,4 @@ class Change:
 
 
 def _compact(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

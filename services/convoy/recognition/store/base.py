@@ -8,7 +8,7 @@ The stream names who changed, never what a face looks like; whoever follows it r
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
 from convoy.recognition.records import Change, Gallery, Note, Person
@@ -60,6 +60,14 @@ class PersonChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """Changes of different people, each with its note, that are made together or not at all; and what they answer."""
+
+    changes: Sequence[tuple[PersonChange, Note]]
+    request: Request = field(default_factory=lambda: Request())
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """Where a gallery's stream stands: its version, and the token of the change that led there."""
 
@@ -69,6 +77,17 @@ class Head:
 
 class Conflict(Exception):
     """The record was changed by somebody else since it was read: read it again and decide anew."""
+
+
+Outcome: TypeAlias = Committed | Conflict | ResourceExhausted
+"""What came of a write: it is kept, or why not."""
+
+
+def made(outcome: Outcome) -> Committed:
+    """The write that is kept. Raises what kept it from being made."""
+    if isinstance(outcome, Committed):
+        return outcome
+    raise outcome
 
 
 class Store(Protocol):
@@ -95,8 +114,17 @@ class Store(Protocol):
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         """Delete a gallery with all that is in it; gives its last state. Raises NotFound(GALLERY_NOT_FOUND)."""
 
+    async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
+        """Make many writes, one after the other in few round trips, each whole or not at all; gives what came of each.
+
+        A committed write has the version of its last change. A refused one keeps no other from being made. Raises
+        NotFound(GALLERY_NOT_FOUND).
+        """
+
     async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
         """Make one change. Raises NotFound(GALLERY_NOT_FOUND), Conflict, ResourceExhausted(GALLERY_FULL)."""
+        [outcome] = await self.change_people(gallery, [Write([(change, note)], request)])
+        return made(outcome)
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         """The first answer to a caller's request id, if it is remembered."""
@@ -139,7 +167,7 @@ def gallery_exists(name: str) -> AlreadyExists:
     return AlreadyExists("GALLERY_EXISTS", f"a gallery named {name!r} is there already", {"gallery": name})
 
 
-def gallery_full(name: str, max_faces: int) -> ResourceExhausted:
-    """The error for a gallery that has reached its limit."""
-    message = f"gallery {name!r} holds as many faces as its policy allows ({max_faces}); raise max_faces or delete some"
-    return ResourceExhausted("GALLERY_FULL", message, 60.0, {"gallery": name, "max_faces": max_faces})
+def gallery_full(name: str, what: str, most: int) -> ResourceExhausted:
+    """The error for a gallery that has reached its limit; what: people or faces."""
+    message = f"gallery {name!r} holds as many {what} as its policy allows ({most}); raise max_{what} or delete some"
+    return ResourceExhausted("GALLERY_FULL", message, 60.0, {"gallery": name, f"max_{what}": most})

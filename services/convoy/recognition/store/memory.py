@@ -12,8 +12,11 @@ from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
+    Outcome,
     PersonChange,
     Request,
+    Store,
+    Write,
     gallery_exists,
     gallery_full,
     gallery_not_found,
@@ -49,7 +52,7 @@ class _Shelf:
         return committed
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """See Store."""
 
     def __init__(self) -> None:
@@ -96,18 +99,9 @@ class MemoryStore:
         committed = await shelf.append(note, last.born, Request())
         return replace(last, version=committed.version)
 
-    async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
+    async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
         shelf, now = self._find(gallery.name, gallery.born)
-        if remembered := shelf.recall(now.born, request.key):
-            return remembered
-        if shelf.people.get(change.person_id) != change.before:
-            raise Conflict
-        grown = len(change.templates) - len(change.removed)
-        held = sum(len(person.faces) for person in shelf.people.values())
-        if 0 < now.policy.max_faces < held + grown and grown > 0:
-            raise gallery_full(gallery.name, now.policy.max_faces)
-        self._apply(shelf, change)
-        return await shelf.append(note, now.born, request)
+        return [await self._write(shelf, now, write) for write in writes]
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         shelf, _ = self._find(gallery.name)
@@ -154,6 +148,24 @@ class MemoryStore:
     async def list_changes(self, name: str, before: int, limit: int) -> list[Change]:
         changes = self._shelves.get(name, _Shelf()).changes
         return [change for change in reversed(changes) if not before or change.version < before][:limit]
+
+    async def _write(self, shelf: _Shelf, gallery: Gallery, write: Write) -> Outcome:
+        if remembered := shelf.recall(gallery.born, write.request.key):
+            return remembered
+        changes = [change for change, _ in write.changes]
+        if any(shelf.people.get(change.person_id) != change.before for change in changes):
+            return Conflict()
+        policy = gallery.policy
+        people = sum((change.after is not None) - (change.before is not None) for change in changes)
+        if people > 0 and 0 < policy.max_people < len(shelf.people) + people:
+            return gallery_full(gallery.name, "people", policy.max_people)
+        faces = sum(len(change.templates) - len(change.removed) for change in changes)
+        if faces > 0 and 0 < policy.max_faces < sum(len(person.faces) for person in shelf.people.values()) + faces:
+            return gallery_full(gallery.name, "faces", policy.max_faces)
+        for change, note in write.changes:
+            self._apply(shelf, change)
+            committed = await shelf.append(note, gallery.born, write.request)
+        return committed
 
     def _find(self, name: str, born: int | None = None) -> tuple[_Shelf, Gallery]:
         shelf = self._shelves.get(name)

@@ -4,7 +4,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 
 | key                        | type   | content                                                                     |
 |----------------------------|--------|-----------------------------------------------------------------------------|
-| convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_faces                                 |
+| convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_people, max_faces                     |
 | convoy:{name}:head         | hash   | version, token of the last change; outlives the gallery                     |
 | convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
 | convoy:{name}:order        | zset   | person ids, for pages                                                       |
@@ -34,13 +34,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from convoy.core.errors import Unavailable
-from convoy.recognition.records import Change, Gallery, Note, Person
+from convoy.recognition.records import Change, Gallery, Note, Person, Policy
 from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
-    PersonChange,
+    Outcome,
     Request,
+    Store,
+    Write,
     gallery_exists,
     gallery_full,
     gallery_not_found,
@@ -49,6 +51,8 @@ from convoy.recognition.store.base import (
 INDEX = "convoy:galleries"
 PAGE = 500
 DISK_MS = 3000
+# Redis answers nobody else while a script runs: some ms for so many.
+WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 # Words with which Redis says that it cannot serve for now, though it answers.
 AWAY_ERRORS = (
@@ -62,7 +66,7 @@ AWAY_ERRORS = (
 AWAY = ("MISCONF", "NOREPLICAS")
 
 
-class RedisStore:
+class RedisStore(Store):
     """See Store.
 
     keep: changes that a gallery's stream remembers, about. wait_aof: acknowledge a change only when Redis has it on its
@@ -83,7 +87,7 @@ class RedisStore:
     async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
         await self._do("ZADD", INDEX, 0, gallery.name)
         keys = [*_keys(gallery.name, "meta", "head", "changes"), _request_key(gallery.name, 0, request)]
-        info = (gallery.to_json(), gallery.policy.max_faces)
+        info = (gallery.to_json(), *_most(gallery.policy))
         written = (_token(), self._keep, request.answer, request.lifetime_s, *_words(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
@@ -108,10 +112,14 @@ class RedisStore:
         return found[:limit]
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
-        chosen = (before.to_json(), after.to_json(), after.policy.max_faces)
+        chosen = (before.to_json(), after.to_json(), *_most(after.policy))
         keys = _keys(before.name, "meta", "head", "changes")
         reply = await self._run("update_gallery", keys, *chosen, _token(), self._keep, *_words(note))
-        return self._checked(before, reply, Request())
+        if reply[0] == b"NOT_FOUND":
+            raise gallery_not_found(before.name)
+        if reply[0] == b"CONFLICT":
+            raise Conflict
+        return _committed(reply, Request())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         reply = await self._run("delete_gallery", _keys(name, *KEYS), _token(), self._keep, *_words(note))
@@ -121,18 +129,16 @@ class RedisStore:
         counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
         return Gallery.from_json(name, info.decode(), **counters)
 
-    async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
-        words, removed = _words(note), [_field(change.person_id, face_id) for face_id in change.removed]
-        before = change.before.to_json() if change.before else ""
-        after, expire_ms = (change.after.to_json(), change.after.expire_time_ms) if change.after else ("", None)
-        state = (gallery.born, change.person_id, before, after, "" if expire_ms is None else expire_ms)
-        written = (_token(), self._keep, request.answer, request.lifetime_s, len(words), len(removed))
-        added = [
-            part for face, template in change.templates.items() for part in (_field(change.person_id, face), template)
-        ]
-        keys = [*_keys(gallery.name, *KEYS), _request_key(gallery.name, gallery.born, request)]
-        reply = await self._run("change_person", keys, *state, *written, *words, *removed, *added)
-        return self._checked(gallery, reply, request)
+    async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
+        shared: list[str] = _keys(gallery.name, *KEYS)
+        outcomes: list[Outcome] = []
+        for start in range(0, len(writes), WRITES_PER_SCRIPT):
+            page = writes[start : start + WRITES_PER_SCRIPT]
+            keys = [*shared, *(_request_key(gallery.name, gallery.born, write.request) for write in page)]
+            words = [word for write in page for word in _write(write)]
+            replies = await self._run("change_people", keys, gallery.born, self._keep, *words)
+            outcomes += [_outcome(gallery, *each) for each in zip(page, replies, strict=False)]
+        return outcomes
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         if not request_id:
@@ -226,17 +232,6 @@ class RedisStore:
         with _reached():
             return await self._redis.execute_command(*command)
 
-    @staticmethod
-    def _checked(gallery: Gallery, reply: Any, request: Request) -> Committed:
-        match reply[0]:
-            case b"NOT_FOUND":
-                raise gallery_not_found(gallery.name)
-            case b"CONFLICT":
-                raise Conflict
-            case b"FULL":
-                raise gallery_full(gallery.name, int(reply[1]))
-        return _committed(reply, request)
-
 
 @contextmanager
 def _reached() -> Iterator[None]:
@@ -320,6 +315,38 @@ def _words(note: Note) -> list[str]:
         "request_id": note.request_id,
     }
     return [word for fact in facts.items() if fact[1] for word in fact]
+
+
+def _most(policy: Policy) -> tuple[int, int]:
+    return policy.max_people, policy.max_faces
+
+
+def _write(write: Write) -> Iterator[str | bytes | int]:
+    """What the script change_people reads of one write."""
+    yield from (len(write.changes), write.request.answer, write.request.lifetime_s)
+    for change, note in write.changes:
+        words, removed, person = _words(note), change.removed, change.after
+        yield from (change.person_id, change.before.to_json() if change.before else "")
+        yield person.to_json() if person else ""
+        yield "" if person is None or person.expire_time_ms is None else person.expire_time_ms
+        yield from (_token(), len(words), len(removed), len(change.templates))
+        yield from words
+        for face_id in removed:
+            yield _field(change.person_id, face_id)
+        for face_id, template in change.templates.items():
+            yield _field(change.person_id, face_id)
+            yield template
+
+
+def _outcome(gallery: Gallery, write: Write, reply: Any) -> Outcome:
+    match reply[0]:
+        case b"NOT_FOUND":
+            raise gallery_not_found(gallery.name)
+        case b"CONFLICT":
+            return Conflict()
+        case b"FULL":
+            return gallery_full(gallery.name, reply[1].decode(), int(reply[2]))
+    return _committed(reply, write.request)
 
 
 def _change(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
