@@ -50,14 +50,18 @@ class Timing:
     batch_size: int
 
 
+Answer = tuple[Outputs, Timing]
+
+
 @dataclass(eq=False)
 class _Waiting:
     """One input on its way; `deadline` is on time.monotonic's clock."""
 
     inputs: Array
     deadline: float | None
-    result: asyncio.Future[tuple[Outputs, Timing]]
+    result: asyncio.Future[Answer]
     since: float = field(default_factory=time.monotonic)
+    answer: Answer | Exception | None = None
 
     @property
     def abandoned(self) -> bool:
@@ -66,6 +70,16 @@ class _Waiting:
     @property
     def expired(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def settle(self) -> None:
+        """Tell the caller, if there is still one, the answer; without one its time was over."""
+        if self.abandoned:
+            return
+        if isinstance(self.answer, tuple):
+            self.result.set_result(self.answer)
+        else:
+            message = "the deadline passed while the work waited for its turn"
+            self.result.set_exception(self.answer or DeadlineExceeded("DEADLINE_EXCEEDED", message))
 
 
 class Batcher:
@@ -84,14 +98,15 @@ class Batcher:
         self._running = 0
         self._input_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._finished = asyncio.Event()
 
     @property
     def queue_depth(self) -> int:
         """Inputs that wait for a runner."""
         return self._queued
 
-    async def submit(self, inputs: Array, deadline: float | None = None, priority: int = 0) -> tuple[Outputs, Timing]:
+    async def submit(self, inputs: Array, deadline: float | None = None, priority: int = 0) -> Answer:
         """Run one input [...] and give its row of every output, with how long it took.
 
         deadline: on time.monotonic's clock. Raises ResourceExhausted(QUEUE_FULL), DeadlineExceeded, or what the engine
@@ -106,13 +121,11 @@ class Batcher:
 
     async def close(self) -> None:
         """Wait until everything that was admitted is answered."""
-        while self._queued or self._tasks:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            self._dispatch(hurry=True)
-            if self._tasks:
-                await asyncio.wait(set(self._tasks))
+        self._closing = True
+        self._dispatch()
+        while self._queued or self._running:
+            self._finished.clear()
+            await self._finished.wait()
 
     def _admit(self, deadline: float | None) -> None:
         wait_s = self._expected_wait_s()
@@ -131,21 +144,20 @@ class Batcher:
     def _expected_wait_s(self) -> float:
         return (self._queued + self._running) * self._input_s / self.policy.runners
 
-    def _dispatch(self, hurry: bool = False) -> None:
+    def _dispatch(self) -> None:
         while self._running < self.policy.runners and self._queued:
-            if not hurry and self._may_gather():
+            if self._may_gather():
                 return
             batch = self._take()
             if not batch:
                 return
             self._running += 1
-            task = asyncio.ensure_future(self._execute(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            alone = self._running == 1 and not self._queued
+            self._executor.submit(self._work, asyncio.get_running_loop(), batch, alone)
 
     def _may_gather(self) -> bool:
         delay_s = self.policy.max_queue_delay_s
-        if delay_s <= 0 or self._queued >= self.policy.max_batch_size:
+        if delay_s <= 0 or self._closing or self._queued >= self.policy.max_batch_size:
             return False
         oldest = min(queue[0].since for queue in self._queues.values() if queue)
         remaining_s = oldest + delay_s - time.monotonic()
@@ -171,44 +183,42 @@ class Batcher:
                     others.append(waiting)
                     continue
                 self._queued -= 1
-                if not _drop(waiting):
+                if waiting.expired:
+                    waiting.settle()
+                elif not waiting.abandoned:
                     batch.append(waiting)
             queue.extendleft(reversed(others))
             if not queue:
                 del self._queues[priority]
         return batch
 
-    async def _execute(self, batch: list[_Waiting]) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], alone: bool) -> None:
+        """In a thread: run a batch and hand it back."""
         try:
-            await self._run_batch(batch)
+            self._run_batch(batch, alone)
         finally:
-            self._running -= 1
-            self._dispatch()
+            loop.call_soon_threadsafe(self._finish, batch)
 
-    async def _run_batch(self, batch: list[_Waiting]) -> None:
-        alone = self._running == 1 and not self._queued
+    def _run_batch(self, batch: list[_Waiting], alone: bool) -> None:
+        """Answer each input that nobody has given up by now."""
+        batch = [waiting for waiting in batch if not (waiting.abandoned or waiting.expired)]
+        if not batch:
+            return
         started = time.monotonic()
-        loop = asyncio.get_running_loop()
         try:
-            outputs = await loop.run_in_executor(self._executor, self._run_stacked, batch, alone)
+            outputs = self._run_stacked(batch, alone)
         except Exception as error:
-            await self._run_each(batch, error)
+            # One bad input must not fail its neighbours: after a failure each runs by itself.
+            if len(batch) == 1:
+                batch[0].answer = error
+                return
+            for waiting in batch:
+                self._run_batch([waiting], alone)
             return
         infer_s = time.monotonic() - started
-        self._learn(infer_s / len(batch))
         for row, waiting in enumerate(batch):
-            if not waiting.abandoned:
-                timing = Timing(started - waiting.since, infer_s, len(batch))
-                waiting.result.set_result(({name: values[row] for name, values in outputs.items()}, timing))
-
-    async def _run_each(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        """One bad input must not fail its neighbours: after a failure each runs by itself."""
-        if len(batch) > 1:
-            for waiting in batch:
-                if not _drop(waiting):
-                    await self._run_batch([waiting])
-        elif not batch[0].abandoned:
-            batch[0].result.set_exception(error)
+            timing = Timing(started - waiting.since, infer_s, len(batch))
+            waiting.answer = {name: values[row] for name, values in outputs.items()}, timing
 
     def _run_stacked(self, batch: Sequence[_Waiting], alone: bool) -> Outputs:
         inputs = batch[0].inputs[None] if len(batch) == 1 else np.stack([waiting.inputs for waiting in batch])
@@ -218,20 +228,19 @@ class Batcher:
                 raise ValueError(f"the output {name} has {len(values)} rows for a batch of {len(batch)}")
         return outputs
 
+    def _finish(self, batch: list[_Waiting]) -> None:
+        self._running -= 1
+        for waiting in batch:
+            waiting.settle()
+        ran = next((waiting.answer[1] for waiting in batch if isinstance(waiting.answer, tuple)), None)
+        if ran is not None:
+            self._learn(ran.infer_s / ran.batch_size)
+        self._dispatch()
+        self._finished.set()
+
     def _learn(self, input_s: float) -> None:
         self._input_s = input_s if self._input_s == 0 else (1 - _SMOOTHING) * self._input_s + _SMOOTHING * input_s
 
 
 def _alike(one: Array, other: Array) -> bool:
     return one.shape == other.shape and one.dtype == other.dtype
-
-
-def _drop(waiting: _Waiting) -> bool:
-    if waiting.abandoned:
-        return True
-    if waiting.expired:
-        waiting.result.set_exception(
-            DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed while the work waited for its turn")
-        )
-        return True
-    return False

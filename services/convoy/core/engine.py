@@ -22,6 +22,8 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+_BYTES: np.dtype[np.generic] = np.dtype(np.uint8)
+PIXEL_TYPES = {"tensor(uint8)": _BYTES, "tensor(float)": np.dtype(np.float32)}
 _BEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -68,6 +70,7 @@ class Engine:
         self.output_names = [output.name for output in self._narrow.get_outputs()]
         self.inputs = {i.name: (str(i.type), list(i.shape)) for i in self._narrow.get_inputs()}
         self.outputs = {o.name: (str(o.type), list(o.shape)) for o in self._narrow.get_outputs()}
+        self._pixel_type = PIXEL_TYPES.get(self.inputs.get(INPUT_NAME, ("", []))[0], _BYTES)
 
     @property
     def on_gpu(self) -> bool:
@@ -75,12 +78,12 @@ class Engine:
         return self.provider in (PROVIDERS["cuda"], PROVIDERS["tensorrt"])
 
     def run(self, images: npt.NDArray[np.generic], alone: bool = False) -> Outputs:
-        """Run the graph on a batch [N, H, W, 3]; safe from several threads.
+        """Run the graph on a batch [N, H, W, 3] of pixels, 0 to 255; safe from several threads.
 
         alone: nothing else runs now, so the request may have all threads.
         """
         session = self._wide if alone else self._narrow
-        results = session.run(self.output_names, {INPUT_NAME: images})
+        results = session.run(self.output_names, {INPUT_NAME: images.astype(self._pixel_type, copy=False)})
         return dict(zip(self.output_names, results, strict=True))
 
     def check(self, task: Task) -> None:
@@ -134,8 +137,8 @@ def _contract_problem(inputs: dict[str, tuple[str, list[object]]], outputs: list
     if list(inputs) != [INPUT_NAME]:
         return f"the graph's inputs are {list(inputs)}, not ['{INPUT_NAME}']"
     dtype, shape = inputs[INPUT_NAME]
-    if dtype != "tensor(uint8)" or len(shape) != 4 or shape[3] != 3:
-        return f"the graph's input is {dtype} {shape}, not tensor(uint8) [N, H, W, 3]"
+    if dtype not in PIXEL_TYPES or len(shape) != 4 or shape[3] != 3:
+        return f"the graph's input is {dtype} {shape}, not {' or '.join(PIXEL_TYPES)} [N, H, W, 3]"
     if isinstance(shape[0], int):
         return f"the graph's batch is fixed at {shape[0]}; it must be dynamic"
     missing = [name for name in OUTPUT_NAMES[task] if name not in outputs]

@@ -10,13 +10,15 @@ from convoy.core.batching import BatchPolicy
 from convoy.core.engine import available_cores
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.images import Limits
-from convoy.core.manifest import Task
+from convoy.core.manifest import InputSpec, Task
 from convoy.core.pipeline import Pipeline
 from convoy.core.repository import LoadedModel, Loading, Repository
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
+# On a CPU a batch saves time while its weights cost more than its pixels, and past that only takes memory.
 _BATCH_ON_CPU = 4
+_BATCHED_PIXELS_ON_CPU = 128 * 128
 _BATCH_ON_GPU = 32
 
 
@@ -38,7 +40,7 @@ class ModelHost:
         self._workers = ThreadPoolExecutor(cores, "decode")
         self._runners = ThreadPoolExecutor(cores, "engine")
         self.pipeline = Pipeline(self._workers)
-        loading = Loading(settings.device, cores, lambda on_gpu: _policy(settings, cores, on_gpu))
+        loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._required = (default, *required)
         pinned = {name for name, version in map(split, self._required) if version}
         self.repository = Repository(settings.models, tasks, loading, self._runners, pinned)
@@ -97,8 +99,13 @@ def split(name_and_version: str) -> tuple[str, str]:
     return name, version
 
 
-def _policy(settings: Settings, cores: int, on_gpu: bool) -> BatchPolicy:
-    size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _BATCH_ON_CPU)
+def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:
+    size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _batch_on_cpu(spec))
     # A GPU runs one batch at a time; a second runner only keeps the next one ready.
     runners = min(2, cores) if on_gpu else cores
     return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners)
+
+
+def _batch_on_cpu(spec: InputSpec) -> int:
+    is_small = spec.height is not None and spec.width is not None and spec.height * spec.width <= _BATCHED_PIXELS_ON_CPU
+    return _BATCH_ON_CPU if is_small else 1

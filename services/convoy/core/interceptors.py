@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from convoy.core import errors
 from convoy.core.security.callers import ANYBODY, Caller, begin_caller
 from convoy.core.security.guard import Guard
-from convoy.core.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, begin_request, request_id
+from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight, request_id
 from convoy.core.tracing import begin_call, end_call
 from convoy.v1 import common_pb2
 
@@ -157,14 +157,14 @@ class _Call:
         metadata = _metadata(context)
         self._span = begin_call(method, metadata)
         self._id = begin_request(metadata.get(REQUEST_ID_KEY, ""))
-        IN_FLIGHT.labels(service).inc()
+        calls_in_flight(service).inc()
         context.set_trailing_metadata(((REQUEST_ID_KEY, self._id),))
 
     def finish(self, code: str, **facts: object) -> None:
         elapsed_s = time.perf_counter() - self._started
-        IN_FLIGHT.labels(self._service).dec()
-        REQUESTS.labels(self._service, self._method, code).inc()
-        REQUEST_SECONDS.labels(self._service, self._method).observe(elapsed_s)
+        calls_in_flight(self._service).dec()
+        call_count(self._service, self._method, code).inc()
+        call_seconds(self._service, self._method).observe(elapsed_s)
         end_call(self._span, code)
         ms = round(elapsed_s * 1000, 1)
         if code == "INTERNAL":

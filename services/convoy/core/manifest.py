@@ -1,6 +1,7 @@
 """The contract between training and serving: a model is a folder `<name>/<version>/` with model.onnx and manifest.json.
 
-The graph takes uint8 RGB pixels, NHWC, dynamic batch, under the name `images`, and gives finished numbers:
+The graph takes RGB pixels, uint8 or float32 from 0 to 255, NHWC, dynamic batch, under the name `images`, and gives
+finished numbers:
 
 | task           | outputs (float32 unless said)                                                               |
 |----------------|---------------------------------------------------------------------------------------------|

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.repository import LoadedModel
-from convoy.core.telemetry import BATCH_SIZE, STAGE_SECONDS, stage
+from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 
 Source = TypeVar("Source")
@@ -80,9 +80,9 @@ async def infer(
         model.statistics.fail.add(time.perf_counter() - started)
         raise
     model.statistics.succeed(timing)
-    STAGE_SECONDS.labels(name, version, "queue").observe(timing.queue_s)
-    STAGE_SECONDS.labels(name, version, "infer").observe(timing.infer_s)
-    BATCH_SIZE.labels(name, version).observe(timing.batch_size)
+    stage_seconds(name, version, "queue").observe(timing.queue_s)
+    stage_seconds(name, version, "infer").observe(timing.infer_s)
+    batch_sizes(name, version).observe(timing.batch_size)
     past_span("queue", timing.queue_s + timing.infer_s, timing.queue_s)
     past_span("infer", timing.infer_s, timing.infer_s, batch_size=timing.batch_size)
     return outputs

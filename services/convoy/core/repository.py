@@ -12,7 +12,7 @@ import structlog
 from convoy.core.batching import Batcher, BatchPolicy
 from convoy.core.engine import Engine
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
-from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load_manifest
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, InputSpec, Manifest, Task, load_manifest
 from convoy.core.outputs import output_problem
 from convoy.core.statistics import Statistics
 from convoy.core.telemetry import MODEL_READY, QUEUE_DEPTH
@@ -50,8 +50,8 @@ class Loading:
 
     device: str = "auto"
     threads: int = 1
-    policy: Callable[[bool], BatchPolicy] = field(default=lambda on_gpu: BatchPolicy())
-    """Given whether the engine is on a GPU, how its requests gather."""
+    policy: Callable[[InputSpec, bool], BatchPolicy] = field(default=lambda spec, on_gpu: BatchPolicy())
+    """Given a model's input and whether the engine is on a GPU, how its requests gather."""
 
 
 class Repository:
@@ -170,7 +170,7 @@ class Repository:
             raise FailedPrecondition("BAD_MODEL", f"{manifest.name} does {manifest.task}; this service does {served}")
         engine = Engine(folder / GRAPH_FILE, self._loading.device, self._loading.threads)
         engine.check(manifest.task)
-        policy = self._loading.policy(engine.on_gpu)
+        policy = self._loading.policy(manifest.input, engine.on_gpu)
         _warm_up(engine, manifest, policy)
         return LoadedModel(manifest, engine, Batcher(engine.run, policy, self._executor))
 

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     """Cores to use; by default the container's CPU quota or the machine's cores."""
 
     max_batch_size: int | None = Field(default=None, ge=1)
-    """Pictures that go through a graph together at most; by default 4 on CPU, 32 on a GPU."""
+    """Pictures that go through a graph together at most; by default 32 on a GPU; on a CPU 4 up to 128x128
+    pixels, else 1."""
     max_queue_delay_s: float = Field(default=0.0, ge=0.0, le=1.0)
     """Seconds that a picture may wait for company although the engine is free."""
     queue_size: int = Field(default=128, ge=1)

@@ -85,7 +85,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:
         """Run tensors through a graph; the rows of a batch may share batches with other callers'."""
         model = self._host.repository.get(request.model_name, request.model_version)
-        images = _read_images(request, model.manifest)
+        images = _read_images(request, model)
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
 
@@ -145,15 +145,16 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.RepositoryModelUnloadResponse()
 
 
-def _read_images(request: pb.ModelInferRequest, manifest: Manifest) -> tensors.Array:
+def _read_images(request: pb.ModelInferRequest, model: LoadedModel) -> tensors.Array:
     inputs = tensors.read_inputs(request)
     if list(inputs) != [INPUT_NAME]:
         raise InvalidArgument("BAD_TENSOR", f"the model takes one input named '{INPUT_NAME}', not {list(inputs)}")
     images = inputs[INPUT_NAME]
-    if images.dtype != np.uint8:
-        raise InvalidArgument("BAD_TENSOR", f"'{INPUT_NAME}' must be UINT8, not {tensors.NAMES[images.dtype]}")
-    if images.ndim != 4 or images.shape[0] < 1 or not _fits(images.shape[1:], manifest):
-        shape = [-1, *_input_dims(manifest)]
+    taken, sent = _datatype(model.engine.inputs[INPUT_NAME][0]), tensors.NAMES[images.dtype]
+    if sent != taken:
+        raise InvalidArgument("BAD_TENSOR", f"'{INPUT_NAME}' must be {taken}, not {sent}")
+    if images.ndim != 4 or images.shape[0] < 1 or not _fits(images.shape[1:], model.manifest):
+        shape = [-1, *_input_dims(model.manifest)]
         raise InvalidArgument("BAD_TENSOR", f"'{INPUT_NAME}' has the shape {list(images.shape)}; it must fit {shape}")
     return images
 

@@ -1,5 +1,7 @@
 """Tensors of the Open Inference Protocol, to and from NumPy."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -68,7 +70,7 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> A
     if any(length < 0 for length in tensor.shape):
         raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the shape {list(tensor.shape)} is negative")
     values = np.frombuffer(raw, np.uint8) if raw is not None else _typed(tensor, dtype)
-    expected = int(np.prod(tensor.shape, dtype=object)) * dtype.itemsize
+    expected = math.prod(tensor.shape) * dtype.itemsize
     if values.nbytes != expected:
         message = (
             f"input {tensor.name}: {tensor.datatype} {list(tensor.shape)} takes {expected} bytes, not {values.nbytes}"

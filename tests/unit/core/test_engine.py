@@ -34,7 +34,11 @@ CAST = "y = Cast <to = 1> (images)"
 @pytest.mark.parametrize(
     ("signature", "body", "words"),
     [
-        ("float[N, 8, 8, 3] images) => (float[N, 8, 8, 3] probabilities", "probabilities = Identity (images)", "uint8"),
+        (
+            "double[N, 8, 8, 3] images) => (double[N, 8, 8, 3] probabilities",
+            "probabilities = Identity (images)",
+            "uint8",
+        ),
         (
             "uint8[N, 3, 8, 8] images) => (float[N, 3, 8, 8] probabilities",
             CAST.replace("y", "probabilities"),
@@ -44,12 +48,20 @@ CAST = "y = Cast <to = 1> (images)"
         ("uint8[N, 8, 8, 3] images) => (float[N, 8, 8, 3] y", CAST, "no output named probabilities"),
         ("uint8[N, 8, 8, 3] x) => (float[N, 8, 8, 3] probabilities", "probabilities = Cast <to = 1> (x)", "inputs are"),
     ],
-    ids=["float", "planes", "fixed-batch", "output", "input"],
+    ids=["double", "planes", "fixed-batch", "output", "input"],
 )
 def test_a_graph_that_breaks_the_contract_is_refused(signature: str, body: str, words: str) -> None:
     engine = Engine(graph(signature, body), "cpu")
     with pytest.raises(FailedPrecondition, match=words):
         engine.check(Task.CLASSIFICATION)
+
+
+def test_a_graph_of_float_pixels_takes_bytes_too() -> None:
+    body = "probabilities = Identity (images)"
+    engine = Engine(graph("float[N, 8, 8, 3] images) => (float[N, 8, 8, 3] probabilities", body), "cpu")
+    engine.check(Task.CLASSIFICATION)
+    images = np.full((2, 8, 8, 3), 200, np.uint8)
+    assert np.array_equal(engine.run(images)["probabilities"], images.astype(np.float32))
 
 
 def test_what_is_no_graph_is_refused() -> None:
