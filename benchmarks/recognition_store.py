@@ -16,22 +16,23 @@ from pathlib import Path
 import numpy as np
 from convoy.recognition.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.replicas import Replicas
-from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.base import PersonChange, Request, Write, made
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.templates import Plain
 
 from tests.redis_server import RedisServer
 
-LANES = 32
+LANES = 2
+BATCH = 128
 SINGLE = 500
 
 
-async def one(store: RedisStore, gallery: Gallery, number: int, vector: np.ndarray) -> int:
+def write(number: int, vector: np.ndarray) -> Write:
     person_id = f"person-{number:07}"
     person = Person(person_id, "Some Body", {"site": "north"}, (Face("0123456789abcdef", 0.9, 1),), 1, 1)
     template = {"0123456789abcdef": Plain().encode(person_id, "", vector)}
     change = PersonChange(person_id, None, person, template)
-    return (await store.change_person(gallery, change, Note("Register", 1, person_id), Request())).version
+    return Write([(change, Note("Register", 1, person_id))])
 
 
 def percentiles(times: list[float]) -> str:
@@ -52,18 +53,20 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     written, visible = [], []
     for number in range(SINGLE):
         started = time.perf_counter()
-        version = await one(store, gallery, number, vector)
+        [committed] = await store.change_people(gallery, [write(number, vector)])
         written.append(time.perf_counter() - started)
+        version = made(committed).version
         await asyncio.gather(*(replicas.state("benchmark", version) for replicas in fleet))
         visible.append(time.perf_counter() - started)
     for replicas in fleet:
         await replicas.close()
 
-    numbers = iter(range(SINGLE, faces))
+    batches = iter(range(SINGLE, faces, BATCH))
 
     async def lane() -> None:
-        for number in numbers:
-            await one(store, gallery, number, vector)
+        for first in batches:
+            numbers = range(first, min(first + BATCH, faces))
+            await store.change_people(gallery, [write(number, vector) for number in numbers])
 
     started = time.perf_counter()
     await asyncio.gather(*(lane() for _ in range(LANES)))

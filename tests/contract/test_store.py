@@ -181,6 +181,24 @@ class StoreContract:
         assert (counted.people, counted.faces, counted.version) == (202, 202, 203)
         assert await store.change_people(gallery, []) == []
 
+    async def test_a_write_on_a_version_that_has_passed_is_refused(self, store: Store) -> None:
+        gallery = await self.made(store)
+        await self.put(store, gallery, person("bob"))
+        for version in (1, 3):
+            late = Write([(adding(None, person("ada")), note("Register"))], at_version=version)
+            assert isinstance((await store.change_people(gallery, [late]))[0], Conflict)
+        timely = Write([(adding(None, person("ada")), note("Register"))], at_version=2)
+        assert await store.change_people(gallery, [timely]) == [Committed(3)]
+
+    async def test_aliases_are_set_changed_and_taken_away(self, store: Store) -> None:
+        await store.set_alias("door", "staff")
+        await store.set_alias("gate", "guests")
+        await store.set_alias("door", "staff-2")
+        assert await store.list_aliases() == {"door": "staff-2", "gate": "guests"}
+        for alias in ("gate", "none"):
+            await store.set_alias(alias, "")
+        assert await store.list_aliases() == {"door": "staff-2"}
+
     async def test_changes_of_one_write_are_made_together_or_not_at_all(self, store: Store) -> None:
         gallery = await self.made(store)
         ada, bob = person("ada", "f1"), person("bob", "f2")

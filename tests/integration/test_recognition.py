@@ -1,6 +1,7 @@
 """The recognition service as its callers see it: a real server, a real Redis, a face service that can be foreseen."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -319,7 +320,9 @@ class TestPeople:
 
     async def test_an_expired_person_is_nobody_at_once(self, stub: Stub, staff: str) -> None:
         await register(stub, 1)
-        await register(stub, 2, expire_time=Timestamp(seconds=1))
+        ends = time.time_ns() + 700_000_000
+        await register(stub, 2, expire_time=Timestamp(seconds=ends // 10**9, nanos=ends % 10**9))
+        await asyncio.sleep(max(0, ends - time.time_ns()) / 1e9 + 0.01)
         assert (await who(stub, photo_of(2, 5))).faces[0].decision == pb.DECISION_NO_MATCH
         assert (
             await refusal(stub.GetPerson, pb.GetPersonRequest(gallery=staff, person_id="p2"))
@@ -329,6 +332,33 @@ class TestPeople:
         again = await register(stub, 2, 3)
         assert len(again.person.faces) == 1 and not again.person.HasField("expire_time")
         assert (await who(stub, photo_of(2, 5))).faces[0].decision == pb.DECISION_MATCH
+
+    async def test_a_time_that_is_over_is_no_expiry(self, stub: Stub, staff: str) -> None:
+        await register(stub, 1, expire_time=Timestamp(seconds=4_000_000_000))
+        over = Timestamp(seconds=1)
+        photo = pb.RegisterRequest(gallery=staff, person_id="p2", photos=[photo_of(2)], expire_time=over)
+        assert (await refusal(stub.Register, photo)).reason == "BAD_ARGUMENT"
+        update = pb.UpdatePersonRequest(gallery=staff, person_id="p1", expire_time=over)
+        assert (await refusal(stub.UpdatePerson, update)).reason == "BAD_ARGUMENT"
+        forever = pb.UpdatePersonRequest(gallery=staff, person_id="p1", expire_time=Timestamp())
+        assert not (await stub.UpdatePerson(forever)).person.HasField("expire_time")
+
+    async def test_people_are_found_by_tags(self, stub: Stub, staff: str) -> None:
+        await register(stub, 1, tags=["red", "blue", "red"], metadata={"desk": "1"})
+        await register(stub, 2, tags=["blue"])
+        assert (await who(stub, photo_of(1, 5), tags=["red", "blue"])).faces[0].matches[0].tags == ["blue", "red"]
+        assert (await who(stub, photo_of(1, 5), tags=["red"], filter={"desk": "2"})).faces[0].decision == (
+            pb.DECISION_NO_MATCH
+        )
+        assert not (await who(stub, photo_of(2, 5), tags=["red"])).faces[0].matches
+        change = pb.UpdatePersonRequest(gallery=staff, person_id="p2", add_tags=["red"], remove_tags=["blue", "x"])
+        changed = await stub.UpdatePerson(change)
+        assert changed.person.tags == ["red"]
+        found = await who(stub, photo_of(2, 5), tags=["red"], min_version=changed.version)
+        assert found.faces[0].matches[0].person_id == "p2"
+        for bad in ([""], ["x" * 129], [str(i) for i in range(65)]):
+            wrong = pb.UpdatePersonRequest(gallery=staff, person_id="p2", add_tags=bad)
+            assert (await refusal(stub.UpdatePerson, wrong)).reason == "BAD_ARGUMENT"
 
     async def test_one_face_is_deleted(self, stub: Stub, staff: str) -> None:
         first = await register(stub, 1, 0, 1)
@@ -349,6 +379,12 @@ class TestGalleries:
         policy = pb.GalleryPolicy(ambiguity_margin=0.5, max_faces=7)
         updated = (await stub.UpdateGallery(pb.UpdateGalleryRequest(gallery=staff, policy=policy))).gallery
         assert (updated.description, updated.policy.max_faces) == ("who works here", 7)
+        limits = pb.GalleryPolicy(max_faces=0, max_people=3)
+        change = pb.UpdateGalleryRequest(gallery=staff, policy=limits, reset_policy_fields=["ambiguity_margin"])
+        policy = (await stub.UpdateGallery(change)).gallery.policy
+        assert (policy.max_faces, policy.max_people, policy.HasField("ambiguity_margin")) == (0, 3, False)
+        wrong = pb.UpdateGalleryRequest(gallery=staff, reset_policy_fields=["colour"])
+        assert (await refusal(stub.UpdateGallery, wrong)).reason == "BAD_ARGUMENT"
         assert updated.policy.ambiguity_margin == 0.5 and not updated.policy.HasField("quality_floor")
         assert (updated.model.name, updated.model_sha256) == ("fake-embedder", "cd" * 32)
         await register(stub, 1, 0, 1)

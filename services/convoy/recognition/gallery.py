@@ -10,7 +10,7 @@ from convoy.recognition.faces import FaceSource
 from convoy.recognition.index import fingerprint
 from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
-from convoy.recognition.messages import audit_message, gallery_message, read_policy, read_vector_sets
+from convoy.recognition.messages import audit_message, gallery_message, read_policy, read_vector_sets, reset_policy
 from convoy.recognition.records import Gallery, Policy
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.state import State
@@ -60,7 +60,8 @@ class Galleries:
         async def attempt() -> None:
             before = await self._store.get_gallery(request.gallery)
             description = request.description if request.HasField("description") else before.description
-            after = replace(before, description=description, policy=read_policy(request.policy, before.policy))
+            policy = read_policy(request.policy, reset_policy(before.policy, request.reset_policy_fields))
+            after = replace(before, description=description, policy=policy)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
         await tried_again(attempt)

@@ -55,7 +55,8 @@ class Identification:
         model.check_made(state.gallery)
         if not photo.faces:
             raise no_face("the picture")
-        among = state.having(request.filter) if request.filter else None
+        entries = [*request.filter.items(), *(("", tag) for tag in request.tags)]
+        among = state.having(entries) if entries else None
         size = len(state.index) if among is None else sum(len(state.people[person].faces) for person in among)
         threshold = self._threshold(request, state, model, size)
         probes = [embedding_of(face) for face in photo.faces]
@@ -161,6 +162,7 @@ def _match(hit: Hit, state: State) -> pb.Match:
         face_id=hit.face_id,
         similarity=hit.similarity,
         metadata=person.metadata if person else {},
+        tags=person.tags if person else (),
     )
 
 

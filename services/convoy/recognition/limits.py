@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from convoy.core.errors import InvalidArgument
 
@@ -10,6 +10,8 @@ GALLERY_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 MAX_METADATA = 64
 MAX_METADATA_LENGTH = 1024
 MAX_TEXT_LENGTH = 1024
+MAX_TAGS = 64
+MAX_TAG_LENGTH = 128
 MAX_REQUEST_ID_LENGTH = 128
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -45,6 +47,25 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
         if len(key) + len(value) > MAX_METADATA_LENGTH:
             raise _bad("metadata", f"the metadata entry {key[:40]!r} is longer than {MAX_METADATA_LENGTH} characters")
         check_text("metadata", key + value)
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags sorted, each once: at most 64 of 1 to 128 characters."""
+    once = tuple(sorted(set(tags)))
+    if len(once) > MAX_TAGS:
+        raise _bad("tags", f"there are {len(once)} tags; at most {MAX_TAGS} are kept")
+    for tag in once:
+        if not tag:
+            raise _bad("tags", "a tag is empty")
+        check_text("tags", tag, MAX_TAG_LENGTH)
+    return once
+
+
+def check_expiry(expires_ms: int, now_ms: int) -> int:
+    """A time to come: who is registered for a time that is over would be gone before the answer."""
+    if expires_ms <= now_ms:
+        raise _bad("expire_time", "expire_time is over already; give a time to come")
+    return expires_ms
 
 
 def check_request_id(request_id: str) -> None:

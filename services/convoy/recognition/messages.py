@@ -1,5 +1,8 @@
 """Records as messages of the API."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
@@ -8,6 +11,7 @@ from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {pb.QUANTIZATION_NONE: "NOQUANT", pb.QUANTIZATION_Q8: "Q8"}
+_UNKNOWN = object()
 MAX_SHARDS = 1024
 SEARCH_EFFORT = 500
 MAX_SEARCH_EFFORT = 100_000
@@ -70,6 +74,15 @@ def _vector_sets_message(sets: VectorSets) -> pb.VectorSets:
     return pb.VectorSets(shards=sets.shards, quantization=quantization, search_effort=sets.search_effort)
 
 
+def reset_policy(before: Policy, fields: Iterable[str]) -> Policy:
+    """The policy with some fields as the service has them by default. Raises InvalidArgument(BAD_ARGUMENT)."""
+    kept = asdict(before)
+    for field in fields:
+        if kept.pop(field, _UNKNOWN) is _UNKNOWN:
+            raise InvalidArgument("BAD_ARGUMENT", f"{field[:80]!r} is no field of a policy, or is named twice")
+    return Policy(**kept)
+
+
 def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:
     """A policy from a request: fields that are not set stay. Raises InvalidArgument(BAD_ARGUMENT)."""
 
@@ -105,6 +118,7 @@ def person_message(person: Person) -> pb.Person:
         create_time=timestamp(person.create_time_ms),
         update_time=timestamp(person.update_time_ms),
         expire_time=None if person.expire_time_ms is None else timestamp(person.expire_time_ms),
+        tags=person.tags,
     )
 
 

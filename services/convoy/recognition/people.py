@@ -1,18 +1,22 @@
 """People on record: find, change, delete."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from convoy.core.errors import NotFound
 from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
-from convoy.recognition.limits import check_metadata, check_text, page_size
+from convoy.recognition.limits import check_expiry, check_metadata, check_tags, check_text, page_size
 from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.records import Gallery, Note, Person
 from convoy.recognition.replicas import Replicas
-from convoy.recognition.store.base import Committed, PersonChange, Request
+from convoy.recognition.store.base import Committed, Outcome, PersonChange, Write, made
 from convoy.recognition.store.tries import tried_again
 from convoy.v1 import recognition_pb2 as pb
+
+Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
+"""By person id and face id."""
 
 
 class People:
@@ -37,7 +41,7 @@ class People:
         return pb.ListPeopleResponse(people=present, next_page_token=token)
 
     async def update(self, request: pb.UpdatePersonRequest) -> pb.UpdatePersonResponse:
-        """Change name, metadata or expiry."""
+        """Change name, metadata, tags or expiry."""
         check_text("display_name", request.display_name)
         person, version = await self._change(request.gallery, request.person_id, "UpdatePerson", _updated(request))
         assert person is not None
@@ -73,7 +77,7 @@ class People:
             [person] = await self._store.get_people(gallery.name, [person_id])
             if person is not None and person.is_expired(now_ms()):
                 note = Note("Expire", now_ms(), person_id, outcome=f"{len(person.faces)} faces deleted")
-                await self.commit(gallery, PersonChange(person_id, person, None), note, Request(), {})
+                await self.commit_one(gallery, Write([(PersonChange(person_id, person, None), note)]), {})
                 deleted += 1
         return deleted
 
@@ -84,15 +88,25 @@ class People:
             raise person_not_found(gallery, person_id)
         return person
 
-    async def commit(
-        self, gallery: Gallery, change: PersonChange, note: Note, request: Request, embeddings: Mapping[str, Vector]
-    ) -> Committed:
-        """Write a change, and let this process's replica have it at once."""
-        committed = await self._store.change_person(gallery, change, note, request)
+    async def commit(self, gallery: Gallery, writes: Sequence[Write], embeddings: Embeddings) -> Sequence[Outcome]:
+        """Make writes, and let this process's replica have them at once; gives what came of each.
+
+        embeddings: those of the faces that are new.
+        """
+        outcomes = await self._store.change_people(gallery, writes)
         replica = self._replicas.get(gallery.name)
-        if replica is not None and not committed.repeated:
-            replica.put(committed.version, change.person_id, change.after, embeddings)
-        return committed
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if replica is None or not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            for change, _ in write.changes:
+                new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
+                replica.put(outcome.version, change.person_id, change.after, new)
+        return outcomes
+
+    async def commit_one(self, gallery: Gallery, write: Write, embeddings: Embeddings) -> Committed:
+        """Make one write. Raises Conflict, ResourceExhausted(GALLERY_FULL)."""
+        [outcome] = await self.commit(gallery, [write], embeddings)
+        return made(outcome)
 
     async def _change(
         self, name: str, person_id: str, action: str, change: Callable[[Person], Person | None]
@@ -103,7 +117,8 @@ class People:
             after = change(before)
             gone = len(before.faces) - (len(after.faces) if after else 0)
             note = current_call().note(action, person_id, f"{gone} faces deleted" if gone else "")
-            committed = await self.commit(gallery, PersonChange(person_id, before, after), note, Request(), {})
+            write = Write([(PersonChange(person_id, before, after), note)])
+            committed = await self.commit_one(gallery, write, {})
             return after, committed.version
 
         return await tried_again(attempt)
@@ -119,11 +134,14 @@ def _updated(request: pb.UpdatePersonRequest) -> Callable[[Person], Person]:
     def update(person: Person) -> Person:
         metadata = {key: value for key, value in {**person.metadata, **request.metadata}.items() if value}
         check_metadata(metadata)
-        after = replace(person, metadata=metadata, update_time_ms=now_ms())
+        tags = check_tags((set(person.tags) | set(request.add_tags)) - set(request.remove_tags))
+        after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
         if request.HasField("display_name"):
             after = replace(after, display_name=request.display_name)
         if request.HasField("expire_time"):
-            after = replace(after, expire_time_ms=milliseconds(request.expire_time, "expire_time"))
+            # The beginning of time stands for its end: a field that is not set says "as it was".
+            expires = milliseconds(request.expire_time, "expire_time")
+            after = replace(after, expire_time_ms=check_expiry(expires, now_ms()) if expires else None)
         return after
 
     return update

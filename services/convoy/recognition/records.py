@@ -134,7 +134,9 @@ class Person:
         """The inverse of to_json."""
         kept = orjson.loads(text)
         faces = tuple(Face(*face) for face in kept["faces"])
-        return cls(person_id, kept["name"], kept["metadata"], faces, *kept["times"], tuple(kept.get("tags", ())))
+        created, updated, expires = kept["times"]
+        tags = tuple(kept.get("tags", ()))
+        return cls(person_id, kept["name"], kept["metadata"], faces, created, updated, expires, tags)
 
 
 @dataclass(frozen=True, slots=True)

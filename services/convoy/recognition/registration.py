@@ -13,14 +13,21 @@ from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceModel, FaceSource
 from convoy.recognition.index import Hit
-from convoy.recognition.limits import check_metadata, check_person_id, check_request_id, check_text
+from convoy.recognition.limits import (
+    check_expiry,
+    check_metadata,
+    check_person_id,
+    check_request_id,
+    check_tags,
+    check_text,
+)
 from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.people import People
 from convoy.recognition.photos import Verdict, bad_image, compare, judge, none_accepted
 from convoy.recognition.records import Face, Gallery, Person
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.state import State
-from convoy.recognition.store.base import Committed, PersonChange, Request
+from convoy.recognition.store.base import Committed, PersonChange, Request, Write
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.thresholds import comparison_rate
 from convoy.v1 import common_pb2, faces_pb2
@@ -57,6 +64,7 @@ class Registration:
         gallery = await self._store.get_gallery(request.gallery)
         if (repeated := await self._store.get_answer(gallery, request.request_id)) is not None:
             return _first_answer(repeated)
+        _expiry(request)
         await self._present(request)
         photos = await self._look_at(request, gallery)
         photos.model.check_made(gallery)
@@ -68,6 +76,7 @@ class Registration:
         check_person_id(request.person_id)
         check_text("display_name", request.display_name)
         check_metadata(request.metadata)
+        check_tags(request.tags)
         check_request_id(request.request_id)
         most = self._settings.max_images_per_call
         if not 1 <= len(request.photos) <= most:
@@ -117,7 +126,9 @@ class Registration:
             raise none_accepted(results, photos.bad_images)
         embeddings = {v.result.face_id: v.embedding for v in verdicts if v.embedding is not None}
         person = _person(request, before, verdicts)
-        committed = await self._write(request, gallery, before, person, results, embeddings)
+        # Another replica may be registering the same face under another name: then this is decided anew.
+        at_version = None if request.allow_identity_conflict else state.head.version
+        committed = await self._write(request, gallery, before, person, results, embeddings, at_version)
         if committed.repeated:
             return _first_answer(committed)
         return pb.RegisterResponse(person=person_message(person), results=results, version=committed.version)
@@ -130,13 +141,16 @@ class Registration:
         person: Person,
         results: list[pb.PhotoResult],
         embeddings: dict[str, Vector],
+        at_version: int | None,
     ) -> Committed:
         codec = self._replicas.codec_of(gallery)
         templates = {face_id: codec.encode(person.person_id, face_id, vector) for face_id, vector in embeddings.items()}
         change = PersonChange(person.person_id, before, person, templates)
         note = current_call().note("Register", person.person_id, f"{len(templates)} of {len(results)} photos accepted")
         answer = pb.RegisterResponse(person=person_message(person), results=results).SerializeToString()
-        return await self._people.commit(gallery, change, note, Request(request.request_id, answer), embeddings)
+        write = Write([(change, note)], Request(request.request_id, answer), at_version)
+        owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
+        return await self._people.commit_one(gallery, write, owned)
 
     def _compare(self, request: pb.RegisterRequest, photos: _Photos, state: State) -> list[Verdict]:
         """The verdicts in the light of the gallery, accepted ones with a face id."""
@@ -170,7 +184,6 @@ def _person(request: pb.RegisterRequest, before: Person | None, verdicts: list[V
     if before is None or before.is_expired(now):
         before = Person(request.person_id, create_time_ms=now)
     faces = tuple(Face(v.result.face_id, v.quality, now) for v in verdicts if v.embedding is not None)
-    expires = milliseconds(request.expire_time, "expire_time") if request.HasField("expire_time") else None
     metadata = {**before.metadata, **request.metadata}
     check_metadata(metadata)
     return replace(
@@ -179,8 +192,15 @@ def _person(request: pb.RegisterRequest, before: Person | None, verdicts: list[V
         metadata=metadata,
         faces=before.faces + faces,
         update_time_ms=now,
-        expire_time_ms=before.expire_time_ms if expires is None else expires,
+        expire_time_ms=_expiry(request) or before.expire_time_ms,
+        tags=check_tags((*before.tags, *request.tags)),
     )
+
+
+def _expiry(request: pb.RegisterRequest) -> int | None:
+    if not request.HasField("expire_time"):
+        return None
+    return check_expiry(milliseconds(request.expire_time, "expire_time"), now_ms())
 
 
 def _first_answer(committed: Committed) -> pb.RegisterResponse:

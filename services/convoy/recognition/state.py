@@ -3,7 +3,7 @@
 import heapq
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from convoy.recognition.blocks import Vector
 from convoy.recognition.index import Index
@@ -31,7 +31,7 @@ class State:
             self.index.remove(person_id)
             return
         self.people[person_id] = person
-        for entry in person.metadata.items():
+        for entry in person.entries:
             self._by_entry[entry].add(person_id)
         if person.expire_time_ms is not None:
             heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
@@ -48,15 +48,15 @@ class State:
             if (person := self.people.get(person_id)) and person.is_expired(now_ms):
                 self.put(person_id, None, {})
 
-    def having(self, entries: Mapping[str, str]) -> set[str]:
-        """Ids of the people with all of these metadata entries."""
-        sets = sorted((self._by_entry.get(entry, set()) for entry in entries.items()), key=len)
+    def having(self, entries: Iterable[tuple[str, str]]) -> set[str]:
+        """Ids of the people with all of these entries (see Person.entries), at least one."""
+        sets = sorted((self._by_entry.get(entry, set()) for entry in entries), key=len)
         return set.intersection(*sets)
 
     def _forget(self, person_id: str) -> None:
         if (before := self.people.pop(person_id, None)) is None:
             return
-        for entry in before.metadata.items():
+        for entry in before.entries:
             self._by_entry[entry].discard(person_id)
             if not self._by_entry[entry]:
                 del self._by_entry[entry]

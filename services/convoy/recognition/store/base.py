@@ -61,10 +61,14 @@ class PersonChange:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Changes of different people, each with its note, that are made together or not at all; and what they answer."""
+    """Changes of different people, each with its note, that are made together or not at all; and what they answer.
+
+    at_version: made only on this version of the gallery, since what other people look like mattered too.
+    """
 
     changes: Sequence[tuple[PersonChange, Note]]
-    request: Request = field(default_factory=lambda: Request())
+    request: Request = field(default_factory=Request)
+    at_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,13 @@ class Store(Protocol):
 
     async def get_gallery(self, name: str) -> Gallery:
         """Raises NotFound(GALLERY_NOT_FOUND)."""
+
+    async def set_alias(self, alias: str, gallery: str) -> None:
+        """Let a name stand for a gallery; for none when `gallery` is empty."""
+
+    async def list_aliases(self) -> dict[str, str]:
+        """What each alias stands for."""
+        ...
 
     async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
         """Galleries by name, from the first beyond `after`."""

@@ -57,6 +57,7 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
+        self._aliases: dict[str, str] = {}
 
     async def ping(self) -> None:
         return
@@ -78,6 +79,14 @@ class MemoryStore(Store):
         shelf, gallery = self._find(name)
         faces = sum(len(person.faces) for person in shelf.people.values())
         return replace(gallery, version=shelf.head.version, people=len(shelf.people), faces=faces)
+
+    async def set_alias(self, alias: str, gallery: str) -> None:
+        self._aliases.pop(alias, None)
+        if gallery:
+            self._aliases[alias] = gallery
+
+    async def list_aliases(self) -> dict[str, str]:
+        return dict(self._aliases)
 
     async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
         names = sorted(name for name, shelf in self._shelves.items() if shelf.gallery and name > after)
@@ -153,6 +162,8 @@ class MemoryStore(Store):
         if remembered := shelf.recall(gallery.born, write.request.key):
             return remembered
         changes = [change for change, _ in write.changes]
+        if write.at_version not in (None, shelf.head.version):
+            return Conflict()
         if any(shelf.people.get(change.person_id) != change.before for change in changes):
             return Conflict()
         policy = gallery.policy

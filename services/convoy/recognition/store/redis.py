@@ -14,7 +14,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
 
 convoy:galleries (zset) holds every name ever used. It is written before the gallery is made and never taken from, so it
-cannot miss one; listing looks which are there.
+cannot miss one; listing looks which are there. convoy:aliases (hash) holds the gallery that each alias stands for.
 """
 
 # ruff: noqa: D102 - Store says what the methods do
@@ -49,6 +49,7 @@ from convoy.recognition.store.base import (
 )
 
 INDEX = "convoy:galleries"
+ALIASES = "convoy:aliases"
 PAGE = 500
 DISK_MS = 3000
 # Redis answers nobody else while a script runs: some ms for so many.
@@ -99,6 +100,13 @@ class RedisStore(Store):
         if gallery is None:
             raise gallery_not_found(name)
         return gallery
+
+    async def set_alias(self, alias: str, gallery: str) -> None:
+        await (self._do("HSET", ALIASES, alias, gallery) if gallery else self._do("HDEL", ALIASES, alias))
+
+    async def list_aliases(self) -> dict[str, str]:
+        found = await self._do("HGETALL", ALIASES)
+        return {alias.decode(): gallery.decode() for alias, gallery in found.items()}
 
     async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
         found: list[Gallery] = []
@@ -324,6 +332,7 @@ def _most(policy: Policy) -> tuple[int, int]:
 def _write(write: Write) -> Iterator[str | bytes | int]:
     """What the script change_people reads of one write."""
     yield from (len(write.changes), write.request.answer, write.request.lifetime_s)
+    yield "" if write.at_version is None else write.at_version
     for change, note in write.changes:
         words, removed, person = _words(note), change.removed, change.after
         yield from (change.person_id, change.before.to_json() if change.before else "")

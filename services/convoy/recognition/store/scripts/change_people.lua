@@ -1,9 +1,9 @@
 -- Makes writes one after the other. Each takes people from one state to the next, all of its people or none, the templates,
 -- counters, stream and remembered answer with them.
 -- KEYS: meta, head, changes, people, order, expiry, templates, the request of each write...
--- ARGV: born, keep, then for each write: number of its changes, answer, lifetime_s, then for each change: person_id,
---   before, after ('' is absence), expire_ms ('' is never), token, number of the note's words, of faces removed and of
---   faces added, note..., fields removed..., field and template of each face added...
+-- ARGV: born, keep, then for each write: number of its changes, answer, lifetime_s, the version that it must be
+--   made on ('' is any), then for each change: person_id, before, after ('' is absence), expire_ms ('' is never), token,
+--   number of the note's words, of faces removed and of faces added, note..., fields removed..., field and template of each face added...
 -- Gives an outcome for each write.
 local meta, head, changes, people, order, expiry, templates = unpack(KEYS, 1, 7)
 local born, keep = ARGV[1], ARGV[2]
@@ -17,8 +17,8 @@ local version, parent = tonumber(last[1]), last[2]
 
 local at = 3
 local function read_write()
-  local write = {count = tonumber(ARGV[at]), answer = ARGV[at + 1], lifetime_s = ARGV[at + 2]}
-  at = at + 3
+  local write = {count = tonumber(ARGV[at]), answer = ARGV[at + 1], lifetime_s = ARGV[at + 2], at_version = ARGV[at + 3]}
+  at = at + 4
   for i = 1, write.count do
     local person_id, before, after, expire_ms, token, words, removed, added = unpack(ARGV, at, at + 7)
     local note = at + 8
@@ -34,6 +34,7 @@ local function read_write()
 end
 
 local function refuse(write)
+  if write.at_version ~= '' and tonumber(write.at_version) ~= version then return {'CONFLICT'} end
   local grown = {people = 0, faces = 0}
   for _, one in ipairs(write) do
     if (redis.call('HGET', people, one.id) or '') ~= one.before then return {'CONFLICT'} end
