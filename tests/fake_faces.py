@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import numpy as np
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import InvalidArgument, NotFound
 from convoy.core.interceptors import CallInterceptor
 from convoy.core.security.guard import Guard
 from convoy.core.settings import Settings
@@ -41,33 +41,42 @@ NOT_AN_IMAGE = common_pb2.Image(encoded=b"GIF89a?")
 
 
 class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
-    """`sha256` and `version` may be changed: another model is in use then."""
+    """`sha256` and `version` may be changed: another model is in use then. others: more models, version to digest."""
 
     def __init__(self) -> None:
         self.sha256 = "cd" * 32
         self.version = "1"
+        self.others: dict[str, str] = {}
         self.request_ids: list[str] = []
+        self.asked: list[str] = []
 
-    @property
-    def embedder(self) -> common_pb2.ModelRef:
-        return common_pb2.ModelRef(name="fake-embedder", version=self.version)
+    def embedder(self, wanted: common_pb2.ModelRef) -> common_pb2.ModelRef:
+        version = wanted.version or self.version
+        if version != self.version and version not in self.others:
+            raise NotFound("MODEL_NOT_FOUND", f"there is no version {version}")
+        return common_pb2.ModelRef(name="fake-embedder", version=version)
 
     async def EmbedFaces(self, request: faces_pb2.EmbedFacesRequest, context: Any) -> faces_pb2.EmbedFacesResponse:
         self.request_ids.append(dict(context.invocation_metadata()).get("x-request-id", ""))
+        self.asked.append(request.embedder.version)
+        embedder = self.embedder(request.embedder)
         largest = request.options.selection == faces_pb2.FACE_SELECTION_LARGEST
-        results = [self._find(image, largest) for image in request.images]
-        return faces_pb2.EmbedFacesResponse(results=results, embedder=self.embedder)
+        results = [self._find(image, largest, embedder) for image in request.images]
+        return faces_pb2.EmbedFacesResponse(results=results, embedder=embedder)
 
-    async def GetFaceModel(self, request: object, context: object) -> faces_pb2.GetFaceModelResponse:
+    async def GetFaceModel(
+        self, request: faces_pb2.GetFaceModelRequest, context: object
+    ) -> faces_pb2.GetFaceModelResponse:
+        embedder = self.embedder(request.embedder)
         return faces_pb2.GetFaceModelResponse(
-            embedder=self.embedder,
-            embedder_sha256=self.sha256,
+            embedder=embedder,
+            embedder_sha256=self.others.get(embedder.version, self.sha256),
             embedding_size=DIMENSION,
             default_match_threshold=0.5,
             calibration=faces_pb2.FaceCalibration(similarity=SIMILARITY, false_match_rate=FALSE_MATCH_RATE),
         )
 
-    def _find(self, image: common_pb2.Image, largest: bool) -> faces_pb2.Faces:
+    def _find(self, image: common_pb2.Image, largest: bool, embedder: common_pb2.ModelRef) -> faces_pb2.Faces:
         try:
             said = json.loads(image.encoded)
         except ValueError:
@@ -78,7 +87,7 @@ class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
                 box=common_pb2.Box(x_max=100 - i, y_max=100 - i),
                 detection_score=0.99,
                 quality=faces_pb2.FaceQuality(**parts),
-                embedding=faces_pb2.Embedding(values=values, model=self.embedder),
+                embedding=faces_pb2.Embedding(values=values, model=embedder),
             )
             for i, values in enumerate(said["faces"])
         ]

@@ -49,9 +49,10 @@ class FacePipeline:
         """The face detector in use."""
         return self._of_task(self._host.settings.face_detector, Task.FACE_DETECTION)
 
-    @property
-    def embedder(self) -> LoadedModel:
-        """The face embedder in use."""
+    def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
+        """A face embedder by name, without one that in use. Raises NotFound(MODEL_NOT_FOUND)."""
+        if wanted.name:
+            return self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
         return self._of_task(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
 
     async def detect(
@@ -73,9 +74,8 @@ class FacePipeline:
 
         return await self._host.pipeline.run(detector, images, prepare, interpret, deadline)
 
-    async def embed(self, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
+    async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos, each face with its embedding; all faces of all photos may share batches."""
-        embedder = self.embedder
 
         async def embed_face(face: JudgedFace) -> JudgedFace:
             outputs = await infer(embedder, face.aligned_rgb, deadline)

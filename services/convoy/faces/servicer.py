@@ -24,6 +24,7 @@ NAME = "convoy.v1.FaceService"
 PORT = 50054
 DEFAULT_MAX_FACES = 200
 DEFAULT_MATCH_THRESHOLD = 0.4
+IN_USE = common_pb2.ModelRef()
 
 
 class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
@@ -43,10 +44,10 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     async def EmbedFaces(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
         """Find every face and embed it."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
-        until = deadline(context)
+        until, model = deadline(context), self._pipeline.embedder(request.embedder)
         photos = await self._pipeline.detect(request.images, _options(request.options), until)
-        photos = await self._pipeline.embed(photos, until)
-        embedder = model_ref(self._pipeline.embedder.manifest)
+        photos = await self._pipeline.embed(model, photos, until)
+        embedder = model_ref(model.manifest)
         return pb.EmbedFacesResponse(
             results=[_faces(photo, embedder, request.include_aligned_crops) for photo in photos],
             detector=model_ref(self._pipeline.detector.manifest),
@@ -66,7 +67,8 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
 
     async def CompareFaces(self, request: pb.CompareFacesRequest, context: Context) -> pb.CompareFacesResponse:
         """Say whether the largest faces of two pictures are of one person."""
-        manifest = self._pipeline.embedder.manifest
+        model = self._pipeline.embedder(IN_USE)
+        manifest = model.manifest
         threshold = _match_threshold(request, manifest)
         until = deadline(context)
         request.options.selection = pb.FACE_SELECTION_LARGEST
@@ -74,7 +76,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
         for photo, which in zip(photos, ("first", "second"), strict=True):
             if not photo.faces:
                 raise FailedPrecondition("NO_FACE", f"no face was found in the {which} picture", {"image": which})
-        one, other = [photo.faces[0] for photo in await self._pipeline.embed(photos, until)]
+        one, other = [photo.faces[0] for photo in await self._pipeline.embed(model, photos, until)]
         assert one.embedding is not None and other.embedding is not None  # embed has just made them
         similarity = task.cosine(one.embedding, other.embedding)
         return pb.CompareFacesResponse(
@@ -89,7 +91,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
         """Name the models in use, and the embedder's calibration."""
-        manifest = self._pipeline.embedder.manifest
+        manifest = self._pipeline.embedder(request.embedder).manifest
         return pb.GetFaceModelResponse(
             detector=model_ref(self._pipeline.detector.manifest),
             embedder=model_ref(manifest),

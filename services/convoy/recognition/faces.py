@@ -33,7 +33,7 @@ class FaceModel:
         if (bound.name, bound.sha256) != (self.model.name, self.model.sha256):
             message = (
                 f"gallery {gallery.name!r} was made by {bound.name}:{bound.version} ({bound.sha256[:12]}…), the faces "
-                f"service runs {self.model.name}:{self.model.version} ({self.model.sha256[:12]}…); run that model or "
+                f"service runs {self.model.name}:{self.model.version} ({self.model.sha256[:12]}…); load that model or "
                 "register the people in a new gallery"
             )
             facts = {"gallery_model_sha256": bound.sha256, "model_sha256": self.model.sha256}
@@ -43,13 +43,22 @@ class FaceModel:
 class FaceSource(Protocol):
     """A face service. Methods raise its errors, and Unavailable(FACES_UNAVAILABLE) when it cannot be reached."""
 
-    async def model(self) -> FaceModel:
-        """The embedder in use."""
+    async def model(self, embedder: common_pb2.ModelRef | None = None) -> FaceModel:
+        """The embedder of that name, or the one in use. Raises NotFound(MODEL_NOT_FOUND)."""
+
+    async def model_of(self, gallery: Gallery) -> FaceModel:
+        """The embedder that made the gallery. Raises FailedPrecondition(MODEL_MISMATCH)."""
 
     async def embed(
-        self, images: Sequence[common_pb2.Image], options: faces_pb2.FaceDetectionOptions
+        self,
+        images: Sequence[common_pb2.Image],
+        options: faces_pb2.FaceDetectionOptions,
+        gallery: Gallery | None = None,
     ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
-        """The faces of each picture, with embeddings, and the embedder that made them."""
+        """The faces of each picture, with embeddings, and the embedder that made them: the gallery's, or that in use.
+
+        Raises FailedPrecondition(MODEL_MISMATCH) when the gallery's is not to be had.
+        """
 
 
 def embedding_of(face: faces_pb2.Face) -> Vector:

@@ -17,6 +17,7 @@ from convoy.core.errors import (
     DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
+    NotFound,
     ResourceExhausted,
     Unavailable,
 )
@@ -24,12 +25,11 @@ from convoy.core.settings import Settings
 from convoy.core.tracing import outgoing_trace
 from convoy.recognition.call import current_call
 from convoy.recognition.faces import FaceModel
-from convoy.recognition.records import Model
+from convoy.recognition.records import Gallery, Model
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 
 # Errors that are about the caller's picture or time, and are passed on as they are.
-PASSED_ON = (InvalidArgument, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
-NOT_ASKED = common_pb2.ModelRef()
+PASSED_ON = (InvalidArgument, NotFound, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
 
 
 class FacesClient:
@@ -42,8 +42,7 @@ class FacesClient:
         self._address = settings.faces_address
         self._open()
         self._closing: asyncio.Future[None] | None = None
-        self._model: FaceModel | None = None
-        self._embedder = NOT_ASKED
+        self._models: dict[tuple[str, str], FaceModel] = {}
         self._asking = asyncio.Lock()
 
     def _open(self) -> None:
@@ -63,28 +62,51 @@ class FacesClient:
         if self._closing is not None:
             await self._closing
 
-    async def model(self) -> FaceModel:
+    async def model(self, embedder: common_pb2.ModelRef | None = None) -> FaceModel:
         """See FaceSource."""
-        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest())
-        self._model, self._embedder = _face_model(response), response.embedder
-        return self._model
+        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest(embedder=embedder))
+        found = self._models[response.embedder.name, response.embedder.version] = _face_model(response)
+        return found
+
+    async def model_of(self, gallery: Gallery) -> FaceModel:
+        """See FaceSource."""
+        try:
+            found = await self.model(_ref(gallery))
+        except NotFound:
+            found = await self.model()
+        found.check_made(gallery)
+        return found
 
     async def embed(
-        self, images: Sequence[common_pb2.Image], options: faces_pb2.FaceDetectionOptions
+        self,
+        images: Sequence[common_pb2.Image],
+        options: faces_pb2.FaceDetectionOptions,
+        gallery: Gallery | None = None,
     ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
         """See FaceSource."""
         request = faces_pb2.EmbedFacesRequest(images=images, options=options)
-        response = await self._call("EmbedFaces", request)
-        return await self._model_named(response.embedder), list(response.results)
+        if gallery is not None:
+            request.embedder.CopyFrom(_ref(gallery))
+        try:
+            response = await self._call("EmbedFaces", request)
+        except NotFound:
+            # The very model may be there under another version; its digest tells.
+            request.ClearField("embedder")
+            response = await self._call("EmbedFaces", request)
+        model = await self._model_named(response.embedder)
+        if gallery is not None:
+            model.check_made(gallery)
+        return model, list(response.results)
 
     async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
-        """What is known of the embedder that answered; asked again when the service has changed it."""
+        """What is known of the embedder that answered; asked once."""
+        key = (embedder.name, embedder.version)
         async with self._asking:
-            if self._model is None or self._embedder != embedder:
-                await self.model()
-            if self._model is None or self._embedder != embedder:
+            if key not in self._models:
+                await self.model(embedder)
+            if key not in self._models:
                 raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
-            return self._model
+            return self._models[key]
 
     async def _call(self, method: str, request: Any) -> Any:
         self._renew()
@@ -102,6 +124,10 @@ def _passed_on(error: ConvoyError) -> ConvoyError:
     if isinstance(error, PASSED_ON):
         return error
     return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error.message}", error.metadata)
+
+
+def _ref(gallery: Gallery) -> common_pb2.ModelRef:
+    return common_pb2.ModelRef(name=gallery.model.name, version=gallery.model.version)
 
 
 def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:

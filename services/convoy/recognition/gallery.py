@@ -1,10 +1,11 @@
 """The life of galleries: make, find, change, delete; how this replica stands, and who changed what."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from operator import xor
 
-from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.index import fingerprint
@@ -36,7 +37,7 @@ class Galleries:
         policy = read_policy(request.policy, Policy())
         if read_vector_sets(request):
             raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service searches in memory alone")
-        model = (await self._faces.model()).model
+        model = (await self._faces.model(request.model if request.HasField("model") else None)).model
         data_key = self._keys.new_data_key(request.gallery)
         gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key)
         await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Request(request.request_id))
@@ -66,6 +67,20 @@ class Galleries:
 
         await tried_again(attempt)
         return pb.UpdateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+
+    async def note(self, name: str, action: str, outcome: str) -> None:
+        """Tell in the gallery's audit what was done with it. Raises NotFound(GALLERY_NOT_FOUND)."""
+
+        async def attempt() -> None:
+            gallery = await self._store.get_gallery(name)
+            await self._store.update_gallery(gallery, gallery, current_call().note(action, outcome=outcome))
+
+        await tried_again(attempt)
+
+    async def note_if_there(self, name: str, action: str, outcome: str) -> None:
+        """`note`, unless there is no such gallery any more."""
+        with suppress(NotFound):
+            await self.note(name, action, outcome)
 
     async def rotate(self, gallery: Gallery) -> None:
         """Wrap the gallery's data key by the current master key, if it is not already."""

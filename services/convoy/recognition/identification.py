@@ -48,9 +48,9 @@ class Identification:
     async def identify(self, request: pb.IdentifyRequest) -> pb.IdentifyResponse:
         """Search every face of a picture."""
         top_k = _check_top_k(request.top_k)
-        _check_criterion(request)
-        await self._replicas.state(request.gallery)
-        model, [photo] = await self._faces.embed([request.image], request.options)
+        check_criterion(request)
+        gallery = (await self._replicas.state(request.gallery)).gallery
+        model, [photo] = await self._faces.embed([request.image], request.options, gallery)
         state = await self._replicas.state(request.gallery, request.min_version)
         model.check_made(state.gallery)
         if not photo.faces:
@@ -58,9 +58,9 @@ class Identification:
         entries = [*request.filter.items(), *(("", tag) for tag in request.tags)]
         among = state.having(entries) if entries else None
         size = len(state.index) if among is None else sum(len(state.people[person].faces) for person in among)
-        threshold = self._threshold(request, state, model, size)
+        threshold = self.threshold(request, state, model, size)
         probes = [embedding_of(face) for face in photo.faces]
-        found = await self._search(probes, state, max(top_k, 2), among, request.exact)
+        found = await self.search(probes, state, max(top_k, 2), among, request.exact)
         return pb.IdentifyResponse(
             faces=[
                 self._identified(face, hits, top_k, threshold, size, state, model)
@@ -73,17 +73,16 @@ class Identification:
 
     async def verify(self, request: pb.VerifyRequest) -> pb.VerifyResponse:
         """Compare the largest face of a photo with a person, or with that of another photo."""
-        _check_criterion(request)
+        check_criterion(request)
         options = faces_pb2.FaceDetectionOptions()
         options.CopyFrom(request.options)
         options.selection = faces_pb2.FACE_SELECTION_LARGEST
         reference = request.WhichOneof("reference")
         if reference is None:
             raise InvalidArgument("BAD_ARGUMENT", "there is no reference; give a person or a photo")
-        if reference == "person":
-            await self._faces_on_record(request)
+        gallery = (await self._faces_on_record(request))[0].gallery if reference == "person" else None
         images = [request.probe, request.photo] if reference == "photo" else [request.probe]
-        model, photos = await self._faces.embed(images, options)
+        model, photos = await self._faces.embed(images, options, gallery)
         for photo, name in zip(photos, ("the probe", "the reference photo"), strict=False):
             if not photo.faces:
                 raise no_face(name)
@@ -107,16 +106,20 @@ class Identification:
             raise FailedPrecondition("NO_FACE", message, {"person_id": request.person.person_id})
         return vectors
 
-    async def _search(
+    async def search(
         self, probes: Sequence[Vector], state: State, top_k: int, among: set[str] | None, exact: bool
     ) -> list[list[Hit]]:
+        """Search for each probe; see Index.search."""
         loop = asyncio.get_running_loop()
         searches = (
             loop.run_in_executor(self._pool, state.index.search, probe, top_k, among, exact) for probe in probes
         )
         return await asyncio.gather(*searches)
 
-    def _threshold(self, request: pb.IdentifyRequest, state: State, model: FaceModel, size: int) -> float:
+    def threshold(
+        self, request: pb.IdentifyRequest | pb.FindDuplicatesRequest, state: State, model: FaceModel, size: int
+    ) -> float:
+        """The similarity that a match must reach among `size` faces."""
         if request.WhichOneof("criterion") == "match_threshold":
             return request.match_threshold
         rate: float | None = state.gallery.policy.false_positive_identification_rate
@@ -195,7 +198,8 @@ def _check_top_k(top_k: int) -> int:
     return top_k or TOP_K
 
 
-def _check_criterion(request: pb.IdentifyRequest | pb.VerifyRequest) -> None:
+def check_criterion(request: pb.IdentifyRequest | pb.VerifyRequest | pb.FindDuplicatesRequest) -> None:
+    """Raise InvalidArgument(BAD_ARGUMENT) unless the threshold or rate is one."""
     criterion = request.WhichOneof("criterion")
     if criterion == "match_threshold":
         check_range(criterion, request.match_threshold, -1, 1)

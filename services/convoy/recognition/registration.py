@@ -67,7 +67,6 @@ class Registration:
         _expiry(request)
         await self._present(request)
         photos = await self._look_at(request, gallery)
-        photos.model.check_made(gallery)
         # One after the other, or two people with one face would not see each other.
         async with self._writing[gallery.name]:
             return await tried_again(lambda: self._attempt(request, photos))
@@ -95,7 +94,7 @@ class Registration:
     async def _look_at(self, request: pb.RegisterRequest, gallery: Gallery) -> _Photos:
         floor = gallery.policy.quality_floor
         floor = self._settings.quality_floor if floor is None else floor
-        seen = await asyncio.gather(*(self._embed(photo) for photo in request.photos))
+        seen = await asyncio.gather(*(self._embed(photo, gallery) for photo in request.photos))
         verdicts = [
             bad_image(one) if isinstance(one, InvalidArgument) else judge(one[1], floor, request.use_largest_face)
             for one in seen
@@ -106,10 +105,12 @@ class Registration:
             raise none_accepted([verdict.result for verdict in verdicts], bad_images)
         return _Photos(models[-1], verdicts, bad_images)
 
-    async def _embed(self, photo: common_pb2.Image) -> tuple[FaceModel, faces_pb2.Faces] | InvalidArgument:
+    async def _embed(
+        self, photo: common_pb2.Image, gallery: Gallery
+    ) -> tuple[FaceModel, faces_pb2.Faces] | InvalidArgument:
         """One photo a call: a bad one spoils no other, and the face service batches them anyhow."""
         try:
-            model, [faces] = await self._faces.embed([photo], faces_pb2.FaceDetectionOptions())
+            model, [faces] = await self._faces.embed([photo], faces_pb2.FaceDetectionOptions(), gallery)
         except InvalidArgument as error:
             return error
         return model, faces

@@ -14,13 +14,16 @@ from convoy.core.security.callers import caller
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.core.telemetry import request_id
+from convoy.recognition.aliases import Aliases
 from convoy.recognition.background import end
 from convoy.recognition.call import Call, begin_call
+from convoy.recognition.duplicates import Duplicates
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.gallery import Galleries
 from convoy.recognition.identification import Identification
 from convoy.recognition.keys import MasterKeys
+from convoy.recognition.merging import Merging
 from convoy.recognition.people import People
 from convoy.recognition.registration import Registration
 from convoy.recognition.replicas import Replicas
@@ -28,6 +31,7 @@ from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.sweep import sweep_on
 from convoy.recognition.templates import codec_of
+from convoy.recognition.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
@@ -48,6 +52,10 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.people = People(self.replicas)
         self.registration = Registration(self.replicas, self.people, faces, settings)
         self.identification = Identification(self.replicas, faces, settings)
+        self.merging = Merging(self.replicas, self.people)
+        self.duplicates = Duplicates(self.replicas, faces, self.identification)
+        self.transfer = Transfer(self.replicas, self.people, self.galleries)
+        self.aliases = Aliases(store, self.galleries)
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -64,65 +72,98 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
         """Make an empty gallery."""
-        return await _answer(self.galleries.create, request, context)
+        return await self._answer(self.galleries.create, request, context)
 
     async def GetGallery(self, request: pb.GetGalleryRequest, context: Context) -> pb.GetGalleryResponse:
         """Give one gallery."""
-        return await _answer(self.galleries.get, request, context)
+        return await self._answer(self.galleries.get, request, context)
 
     async def ListGalleries(self, request: pb.ListGalleriesRequest, context: Context) -> pb.ListGalleriesResponse:
         """List galleries by name."""
-        return await _answer(self.galleries.list, request, context)
+        return await self._answer(self.galleries.list, request, context)
 
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""
-        return await _answer(self.galleries.update, request, context)
+        return await self._answer(self.galleries.update, request, context)
 
     async def DeleteGallery(self, request: pb.DeleteGalleryRequest, context: Context) -> pb.DeleteGalleryResponse:
         """Delete a gallery with everybody in it."""
-        return await _answer(self.galleries.delete, request, context)
+        return await self._answer(self.galleries.delete, request, context)
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Register a person with photos."""
-        return await _answer(self.registration.register, request, context)
+        return await self._answer(self.registration.register, request, context)
 
     async def Identify(self, request: pb.IdentifyRequest, context: Context) -> pb.IdentifyResponse:
         """Say who is in a picture."""
-        return await _answer(self.identification.identify, request, context)
+        return await self._answer(self.identification.identify, request, context)
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
         """Say whether a face is somebody's."""
-        return await _answer(self.identification.verify, request, context)
+        return await self._answer(self.identification.verify, request, context)
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Context) -> pb.GetPersonResponse:
         """Give one person."""
-        return await _answer(self.people.get, request, context)
+        return await self._answer(self.people.get, request, context)
 
     async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
         """List people by id."""
-        return await _answer(self.people.list, request, context)
+        return await self._answer(self.people.list, request, context)
 
     async def UpdatePerson(self, request: pb.UpdatePersonRequest, context: Context) -> pb.UpdatePersonResponse:
         """Change a person's name, metadata or expiry."""
-        return await _answer(self.people.update, request, context)
+        return await self._answer(self.people.update, request, context)
 
     async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
         """Delete a person with every face."""
-        return await _answer(self.people.delete, request, context)
+        return await self._answer(self.people.delete, request, context)
 
     async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
         """Delete one face of a person."""
-        return await _answer(self.people.delete_face, request, context)
+        return await self._answer(self.people.delete_face, request, context)
+
+    async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
+        """List people who look like one another."""
+        return await self._answer(self.duplicates.find, request, context)
+
+    async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
+        """Make one person of two."""
+        return await self._answer(self.merging.merge, request, context)
+
+    async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
+        """Let a name stand for a gallery."""
+        return await self._answer(self.aliases.set, request, context)
+
+    async def ListGalleryAliases(
+        self, request: pb.ListGalleryAliasesRequest, context: Context
+    ) -> pb.ListGalleryAliasesResponse:
+        """List every alias."""
+        return await self._answer(self.aliases.list, request, context)
+
+    async def ExportGallery(
+        self, request: pb.ExportGalleryRequest, context: Context
+    ) -> AsyncIterator[pb.ExportGalleryResponse]:
+        """Give everybody in a gallery."""
+        begin_call(Call(request_id(), caller().name, deadline(context)))
+        async for part in self.transfer.export(request):
+            yield part
+
+    async def ImportGallery(
+        self, request_iterator: AsyncIterator[pb.ImportGalleryRequest], context: Context
+    ) -> AsyncIterator[pb.ImportGalleryResponse]:
+        """Take in people of an export."""
+        async for request in request_iterator:
+            yield await self._answer(self.transfer.take_in, request, context)
 
     async def GetGalleryStatus(
         self, request: pb.GetGalleryStatusRequest, context: Context
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
-        return await _answer(self.galleries.status, request, context)
+        return await self._answer(self.galleries.status, request, context)
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""
-        return await _answer(self.galleries.audit, request, context)
+        return await self._answer(self.galleries.audit, request, context)
 
     async def RegisterMany(
         self, request_iterator: AsyncIterator[pb.RegisterManyRequest], context: Context
@@ -130,7 +171,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
-            response = await _answer(self.registration.register, request.request, context)
+            response = await self._answer(self.registration.register, request.request, context)
             return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
@@ -145,7 +186,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Identify for a stream of pictures."""
 
         async def answer(request: pb.IdentifyStreamRequest) -> pb.IdentifyStreamResponse:
-            response = await _answer(self.identification.identify, request.request, context)
+            response = await self._answer(self.identification.identify, request.request, context)
             return pb.IdentifyStreamResponse(id=request.id, response=response)
 
         def refuse(request: pb.IdentifyStreamRequest, error: ConvoyError) -> pb.IdentifyStreamResponse:
@@ -154,10 +195,12 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         async for response in answer_in_order(request_iterator, answer, refuse):
             yield response
 
-
-async def _answer(use_case: Callable[[Request], Awaitable[Response]], request: Request, context: Context) -> Response:
-    begin_call(Call(request_id(), caller().name, deadline(context)))
-    return await use_case(request)
+    async def _answer(
+        self, use_case: Callable[[Request], Awaitable[Response]], request: Request, context: Context
+    ) -> Response:
+        begin_call(Call(request_id(), caller().name, deadline(context)))
+        await self.aliases.follow(request)
+        return await use_case(request)
 
 
 async def build(settings: Settings) -> Service:
