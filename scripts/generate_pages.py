@@ -27,14 +27,18 @@ ENV_HEAD = """\
 #BIND_ADDRESS=127.0.0.1
 # Tag of the project's image.
 #IMAGE_TAG=latest
+# Images that are built on or run; append @sha256:... to pin one to its bytes.
+#PYTHON_IMAGE=python:3.11-slim-bookworm
+#REDIS_IMAGE=redis:8
 # Folder of the model repository on this machine.
 #MODELS_FOLDER=./exported_models
 # Limits of each service: cores and memory.
 #SERVICE_CPUS=2
 #SERVICE_MEMORY=2g
-# What Redis may hold, and the limit of its container: twice as much, for rewriting its log.
+# What Redis may hold, and the limits of its container: twice as much, for rewriting its log.
 #REDIS_MAXMEMORY=1gb
 #REDIS_MEMORY=2g
+#REDIS_CPUS=2
 # Published ports.
 #CLASSIFICATION_PORT=50051
 #CLASSIFICATION_METRICS_PORT=51051
@@ -49,9 +53,15 @@ ENV_HEAD = """\
 # With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
 #SECRETS_FOLDER=./secrets
 #SERVICE_USER=10001
-# With compose.observability.yaml.
+# With compose.observability.yaml; COMPOSE_PROFILES=full adds the collector, Jaeger and Grafana.
+#COMPOSE_PROFILES=
 #PROMETHEUS_PORT=9090
+#JAEGER_PORT=16686
 #GRAFANA_PORT=3000
+#PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
+#COLLECTOR_IMAGE=otel/opentelemetry-collector-contrib:0.130.0
+#JAEGER_IMAGE=jaegertracing/jaeger:2.11.0
+#GRAFANA_IMAGE=grafana/grafana:12.0.0
 """
 
 

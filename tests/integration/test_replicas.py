@@ -136,3 +136,15 @@ async def test_a_replica_that_fell_behind_a_trimmed_stream_loads_anew(redis_serv
     assert state.index.checksum == (await ahead.replicas.state("staff", last)).index.checksum
     for member in (ahead, behind):
         await member.close()
+
+
+async def test_a_process_follows_more_galleries_than_a_pool_of_connections_holds_by_default(redis_url: str) -> None:
+    member = Member(redis_url)
+    names = [f"gallery-{i:03}" for i in range(110)]
+    for name in names:
+        await member.store.create_gallery(replace(STAFF, name=name), Note("CreateGallery", 1), Request())
+    for name in names:
+        await member.replicas.state(name)
+    await asyncio.sleep(0.2)  # every replica waits for its stream by now
+    assert [gallery.name for gallery in await member.store.list_galleries("", 200)] == names
+    await member.close()

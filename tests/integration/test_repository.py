@@ -65,6 +65,18 @@ async def test_a_new_version_takes_over_and_no_request_is_lost(models: Path) -> 
         assert (await stub.Classify(REQUEST)).model.version == "2"
 
 
+async def test_a_version_that_is_moved_away_is_rolled_back_and_no_request_is_lost(models: Path) -> None:
+    write_model(models, NAME, Task.CLASSIFICATION, "2")
+    async with running("classification", models, model_poll_s=0.1) as service:
+        stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
+        assert (await stub.Classify(REQUEST)).model.version == "2"
+        (models / NAME / "2").rename(models.parent / "put-aside")
+        async with asyncio.timeout(30):
+            while (await stub.Classify(REQUEST)).model.version == "2":
+                await asyncio.sleep(0.02)
+        assert (await stub.Classify(REQUEST)).model.version == "1"
+
+
 async def test_a_broken_version_is_refused_and_the_old_one_stays(models: Path) -> None:
     async with running("classification", models, model_poll_s=0.05) as service:
         stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)

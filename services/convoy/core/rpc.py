@@ -22,6 +22,7 @@ log = structlog.get_logger()
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _HEALTH_INTERVAL_S = 0.25
+_LIVENESS = "liveness"
 
 
 async def _nothing() -> None:
@@ -88,6 +89,8 @@ class Server:
             await service.stop()
             raise
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
+        # Whether this process answers at all; who restarts it must not ask whether what it needs is there.
+        await self._health.set(_LIVENESS, _SERVING)
         self._watcher = asyncio.create_task(self._watch())
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
@@ -150,6 +153,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 0),
+        # A client looks its replicas up anew when a connection ends; what is under way on it is finished first.
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
     ]
 
 

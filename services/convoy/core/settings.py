@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Pictures in one call."""
     max_message_mb: Megabytes = 64
     """Largest gRPC message, in MiB."""
+    max_connection_age_s: float = Field(default=300.0, ge=1.0, le=1e6)
+    """Seconds after which a connection is asked to end, so that its client finds replicas that were added."""
 
     admin: bool = True
     """Whether models can be loaded and unloaded over gRPC."""

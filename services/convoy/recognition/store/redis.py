@@ -264,6 +264,8 @@ def _connect(url: str, password: str | None) -> "Redis | RedisCluster":
     Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
     """
     options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
+    # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
+    options["max_connections"] = 1 << 16
     options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2)
     if password:
         options["password"] = password

@@ -1,0 +1,163 @@
+"""What operators do: scale and watch, back galleries up and restore them, upgrade and roll back."""
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from convoy.client import Convoy
+
+from tests import tiny_pictures
+from tests.e2e.compose import ROOT, SERVICES, Fleet, free_range, running_fleet
+
+pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
+REPLICAS = {"faces": 3, "recognition": 2}
+SCALE = tuple(f"{service}={count}" for service, count in REPLICAS.items())
+CALLS = 24
+# A client inside the network, as any service of one's own is: it knows nothing but the service's name.
+CALLER = """
+from convoy.client import Convoy
+from convoy.core.errors import FailedPrecondition
+with Convoy(recognition="recognition:50055") as convoy:
+    convoy.create_gallery("replicas")
+    for _ in range({calls}):
+        try:
+            convoy.identify("replicas", {picture!r})
+        except FailedPrecondition:
+            pass
+    convoy.delete_gallery("replicas")
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    variables = {"PROMETHEUS_IMAGE": "prom/prometheus:latest"}  # the one that test machines have
+    for service, count in REPLICAS.items():
+        variables[f"{service.upper()}_PORT"] = free_range(count)
+        variables[f"{service.upper()}_METRICS_PORT"] = free_range(count)
+    name = f"convoy-operation-{os.getpid()}"
+    with running_fleet(name, "compose.observability.yaml", scale=SCALE, **variables) as fleet:
+        yield fleet
+
+
+def ask_prometheus(fleet: Fleet, path: str) -> Any:
+    url = f"http://127.0.0.1:{fleet.environment['PROMETHEUS_PORT']}/api/v1/{path}"
+    return json.load(urllib.request.urlopen(url))["data"]
+
+
+def wait_for(look: Callable[[], Any], wanted: Any, patience_s: float = 90) -> None:
+    end = time.monotonic() + patience_s
+    while (seen := look()) != wanted:
+        assert time.monotonic() < end, seen
+        time.sleep(1)
+
+
+def calls_of_each(fleet: Fleet, service: str, method: str) -> list[float]:
+    """How many calls each replica has answered, by its own page."""
+    page = f"http://127.0.0.1:{51054 if service == 'faces' else 51055}/metrics"
+    read = f"import urllib.request; print(urllib.request.urlopen('{page}').read().decode())"
+    counts = []
+    for index in range(1, REPLICAS[service] + 1):
+        text = fleet.compose("exec", "-T", "--index", str(index), service, "python", "-c", read)
+        lines = [line for line in text.splitlines() if line.startswith("convoy_requests_total") and method in line]
+        counts.append(sum(float(line.split()[-1]) for line in lines))
+    return counts
+
+
+def test_prometheus_finds_every_replica_and_has_no_alert(fleet: Fleet) -> None:
+    def up() -> Counter[str]:
+        targets = ask_prometheus(fleet, "targets?state=active")["activeTargets"]
+        return Counter(target["labels"]["job"] for target in targets if target["health"] == "up")
+
+    wait_for(up, Counter({service: REPLICAS.get(service, 1) for service in SERVICES}))
+    rules = ask_prometheus(fleet, "rules")["groups"][0]["rules"]
+    assert len(rules) == 6
+    assert [rule["name"] for rule in rules if rule["state"] == "firing" or rule["health"] == "err"] == []
+
+
+def test_calls_are_spread_over_all_replicas(fleet: Fleet) -> None:
+    picture = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+    done = fleet.run_inside("recognition", "python", "-c", CALLER.format(calls=CALLS, picture=picture))
+    assert done.returncode == 0, done.stderr
+    for service, method in (("recognition", "Identify"), ("faces", "EmbedFaces")):
+        counts = calls_of_each(fleet, service, method)
+        assert sum(counts) >= CALLS
+        assert min(counts) >= CALLS / REPLICAS[service] / 2, (service, counts)
+
+
+def test_the_image_is_small_and_has_no_build_tools(fleet: Fleet) -> None:
+    image = f"convoy:{fleet.environment['IMAGE_TAG']}"
+    command = ["docker", "image", "inspect", "--format", "{{.Size}}", image]
+    assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) < 700e6
+    for tool in ("gcc", "cc", "make", "git"):
+        assert fleet.run_inside("faces", "which", tool).returncode == 1, tool
+
+
+@contextmanager
+def client(fleet: Fleet) -> Iterator[Convoy]:
+    """A client of one replica, by whichever port of the range it has."""
+    lines = fleet.compose("port", "--index", "1", "recognition", "50055")
+    with Convoy(recognition=lines.strip()) as convoy:
+        yield convoy
+
+
+def who_is_there(fleet: Fleet, photo: Path) -> list[str]:
+    with client(fleet) as convoy:
+        return [face.person.person_id for face in convoy.identify("staff", photo, largest=True).faces if face.person]
+
+
+@pytest.fixture(scope="module")
+def staff(fleet: Fleet, data: Path) -> Path:
+    """A gallery `staff` with one person; gives another photo of them."""
+    photos = data / "samples" / "people" / "joe_biden"
+    with client(fleet) as convoy:
+        convoy.create_gallery("staff")
+        convoy.register("staff", "biden", [photos / "1.jpg"])
+    return photos / "2.jpg"
+
+
+def run_script(fleet: Fleet, name: str, stdin: bytes = b"") -> bytes:
+    done = subprocess.run([ROOT / "scripts" / name], env=fleet.environment, input=stdin, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def test_a_backup_taken_while_people_are_registered_is_restored(fleet: Fleet, staff: Path) -> None:
+    with client(fleet) as convoy, ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(lambda: [convoy.create_gallery(f"later-{i}") for i in range(50)])
+        backup = run_script(fleet, "backup.sh")
+        going_on.result()
+        convoy.delete_gallery("staff")
+        convoy.create_gallery("after-the-backup")
+    run_script(fleet, "restore.sh", backup)
+    assert who_is_there(fleet, staff) == ["biden"]
+    with client(fleet) as convoy:
+        names = [gallery.name for gallery in convoy.list_galleries()]
+        assert "after-the-backup" not in names
+        later = [name for name in names if name.startswith("later-")]
+        assert set(later) == {f"later-{i}" for i in range(len(later))}  # a beginning of the log, without holes
+
+
+def test_an_upgrade_and_its_rollback_keep_galleries(fleet: Fleet, staff: Path) -> None:
+    old = fleet.environment["IMAGE_TAG"]
+    recipe = f"FROM convoy:{old}\nLABEL release=next\n"
+    build = ["docker", "build", "--quiet", "--tag", f"convoy:{old}-next", "-"]
+    subprocess.run(build, input=recipe, text=True, capture_output=True, check=True)
+    scale = [word for pair in SCALE for word in ("--scale", pair)]
+    try:
+        for tag in (f"{old}-next", old):
+            other = Fleet(fleet.environment | {"IMAGE_TAG": tag})
+            other.compose("up", "--wait", "--wait-timeout", "300", *scale)
+            images = other.compose("ps", "--format", "{{.Image}}", *SERVICES).split()
+            assert Counter(images) == {f"convoy:{tag}": 3 + sum(REPLICAS.values())}
+            assert who_is_there(other, staff) == ["biden"]
+    finally:
+        subprocess.run(["docker", "image", "rm", f"convoy:{old}-next"], capture_output=True)
