@@ -12,7 +12,7 @@ from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
-from convoy.core.messages import check_image_count, check_range, image_size, model_ref, read_image
+from convoy.core.messages import check_image_count, check_range, image_size, model_ref, pixels_of, read_image
 from convoy.core.resizing import min_side
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
@@ -40,15 +40,18 @@ class ClassificationServicer(classification_pb2_grpc.ClassificationServiceServic
         manifest, limits = model.manifest, self._host.limits
         options = task.Options(request.top_k or DEFAULT_TOP_K, request.min_probability)
 
+        def weigh(image: common_pb2.Image) -> int:
+            return pixels_of(image, min_side(manifest.input))
+
         def prepare(image: common_pb2.Image) -> tuple[Pixels, Picture]:
             picture = read_image(image, limits, min_side(manifest.input))
-            return task.prepare(picture, manifest), picture
+            return task.prepare(picture, manifest), picture.outline()
 
         def interpret(outputs: Outputs, picture: Picture) -> pb.Classification:
             labels = [_label(label) for label in task.interpret(outputs, manifest, options)]
             return pb.Classification(labels=labels, image_size=image_size(picture))
 
-        results = await self._host.pipeline.run(model, request.images, prepare, interpret, deadline(context))
+        results = await self._host.pipeline.run(model, request.images, prepare, interpret, weigh, deadline(context))
         return pb.ClassifyResponse(results=results, model=model_ref(manifest))
 
     async def ClassifyStream(

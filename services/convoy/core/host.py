@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from convoy.core.batching import BatchPolicy
+from convoy.core.budget import PixelBudget
 from convoy.core.engine import available_cores
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.images import Limits
@@ -39,7 +40,8 @@ class ModelHost:
         # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
         self._workers = ThreadPoolExecutor(cores, "decode")
         self._runners = ThreadPoolExecutor(cores, "engine")
-        self.pipeline = Pipeline(self._workers)
+        # Two of the largest pictures, so that one caller's do not hold up everybody's.
+        self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._required = (default, *required)
         pinned = {name for name, version in map(split, self._required) if version}

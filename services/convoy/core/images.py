@@ -7,12 +7,12 @@ through libjpeg-turbo, at a reduced DCT scale when the caller needs fewer pixels
 import io
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from convoy.core.errors import InvalidArgument
 
@@ -25,6 +25,10 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 RAW_CHANNELS = {"RGB8": 3, "BGR8": 3, "GRAY8": 1, "RGB32F": 3}
 _TRANSPOSED = frozenset({5, 6, 7, 8})
 _TURBO_SCALES = (8, 4, 2)
+# A progressive JPEG takes some ten passes over the picture; thousands of empty ones fit into a small file, for hours.
+MOST_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
+_STRIP_PX = 2**20
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Picture:
         height, width = self.image_rgb.shape[:2]
         return self.width / width, self.height / height
 
+    def outline(self) -> "Picture":
+        """The same without pixels, so that what waits for its answer costs no memory: sizes are right, all is black."""
+        return replace(self, image_rgb=np.broadcast_to(np.uint8(0), self.image_rgb.shape))
+
 
 def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = None) -> Picture:
     """Decode a JPEG, PNG or WebP file to upright RGB pixels.
@@ -60,7 +68,8 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
     min_side: when given, a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides keep at least so many pixels.
     EXIF orientation is applied, transparency is laid on white, the first frame of an animation is taken, 16-bit, grey,
     palette and CMYK pictures become 8-bit RGB.
-    Raises InvalidArgument: EMPTY_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, NOT_AN_IMAGE, TRUNCATED_IMAGE.
+    Raises InvalidArgument: EMPTY_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, TOO_MANY_SCANS, NOT_AN_IMAGE,
+    TRUNCATED_IMAGE.
     """
     if not data:
         raise InvalidArgument("EMPTY_IMAGE", "the image has 0 bytes")
@@ -72,15 +81,27 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
     header = _read_header(data)
     width, height = header.size
     _check_pixels(width, height, limits)
+    if header.format == "JPEG":
+        _check_scans(data)
     orientation = _orientation(header)
     if header.format == "JPEG" and header.mode in ("RGB", "L"):
         image = _decode_jpeg(data, _turbo_divisor(width, height, min_side))
-        image = _turn(image, orientation)
     else:
         image = _decode_with_pillow(header)
+    image = _turn(image, orientation)
     if orientation in _TRANSPOSED:
         width, height = height, width
     return Picture(image, width, height)
+
+
+def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
+    """How many pixels `decode_image` would bring into memory, by the header alone; 0 for what it refuses."""
+    try:
+        header = _read_header(data)
+    except InvalidArgument:
+        return 0
+    divisor = _turbo_divisor(*header.size, min_side) if header.format == "JPEG" else 1
+    return header.size[0] * header.size[1] // divisor**2
 
 
 def decode_raw(data: bytes, width: int, height: int, pixel_format: str, limits: Limits = Limits()) -> Picture:
@@ -139,6 +160,13 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
 
 
+def _check_scans(data: bytes) -> None:
+    scans = data.count(_START_OF_SCAN)
+    if scans > MOST_SCANS:
+        message = f"the JPEG goes over its pixels {scans:,} times; at most {MOST_SCANS} times are taken"
+        raise InvalidArgument("TOO_MANY_SCANS", message, {"scans": scans, "max_scans": MOST_SCANS})
+
+
 def _orientation(header: Image.Image) -> int:
     try:
         value = header.getexif().get(ExifTags.Base.Orientation, 1)
@@ -182,10 +210,20 @@ def _decode_with_pillow(header: Image.Image) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header.load()
-            upright = ImageOps.exif_transpose(header)
-            return np.array(_flatten(upright), np.uint8)
+            return _in_strips(header)
     except Exception as error:  # Pillow's codecs raise whatever hostile data makes them raise.
         raise _broken(error) from None
+
+
+def _in_strips(image: Image.Image) -> Pixels:
+    """Flattened a strip at a time: a large picture with transparency would else be in memory five times."""
+    width, height = image.size
+    rows = max(1, _STRIP_PX // width)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        pixels[top:bottom] = np.asarray(_flatten(image.crop((0, top, width, bottom))))
+    return pixels
 
 
 def _flatten(image: Image.Image) -> Image.Image:

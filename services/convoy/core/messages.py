@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Limits, Picture, decode_image, decode_raw
+from convoy.core.images import Limits, Picture, decode_image, decode_raw, pixels_to_decode
 from convoy.core.manifest import Manifest
 from convoy.v1 import common_pb2
 
@@ -27,6 +27,13 @@ def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = N
             raise InvalidArgument("BAD_RAW_IMAGE", f"the pixel format {raw.format} is not known")
         return decode_raw(raw.data, raw.width, raw.height, _FORMATS[raw.format], limits)
     raise InvalidArgument("EMPTY_IMAGE", "the image has neither encoded bytes nor raw pixels")
+
+
+def pixels_of(image: common_pb2.Image, min_side: int | None = None) -> int:
+    """How many pixels `read_image` would bring into memory; 0 for what it refuses."""
+    if image.WhichOneof("content") == "encoded":
+        return pixels_to_decode(image.encoded, min_side)
+    return image.raw.width * image.raw.height
 
 
 def check_image_count(images: Sequence[common_pb2.Image], most: int) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.budget import PixelBudget
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.repository import LoadedModel
@@ -26,10 +27,14 @@ Interpret = Callable[[Outputs, Context], Result]
 
 
 class Pipeline:
-    """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop."""
+    """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop.
 
-    def __init__(self, executor: Executor) -> None:
+    budget: of pixels in work; what does not fit into it waits.
+    """
+
+    def __init__(self, executor: Executor, budget: PixelBudget) -> None:
         self._executor = executor
+        self._budget = budget
 
     async def run(
         self,
@@ -37,18 +42,20 @@ class Pipeline:
         sources: Sequence[Source],
         prepare: Prepare[Source, Context],
         interpret: Interpret[Context, Result],
+        weigh: Callable[[Source], int],
         deadline: float | None,
     ) -> list[Result]:
         """Each source's result, in order; the first failure is raised with the source's place in front.
 
         prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result; both must
-        not touch the event loop. deadline: on time.monotonic's clock.
+        not touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
         """
 
         async def one(source: Source) -> Result:
-            inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
-            outputs = await infer(model, inputs, deadline)
-            return await self.stage(model, "postprocess", None, interpret, outputs, context)
+            async with self._budget.taken(weigh(source)):
+                inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
+                outputs = await infer(model, inputs, deadline)
+                return await self.stage(model, "postprocess", None, interpret, outputs, context)
 
         return await in_order(sources, one)
 

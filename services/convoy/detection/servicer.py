@@ -11,7 +11,7 @@ from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
-from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref, read_image
+from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref, pixels_of, read_image
 from convoy.core.resizing import Placement, min_side
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
@@ -41,16 +41,19 @@ class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):
         manifest, limits = model.manifest, self._host.limits
         options = _options(request, manifest)
 
+        def weigh(image: common_pb2.Image) -> int:
+            return pixels_of(image, min_side(manifest.input))
+
         def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
             picture = read_image(image, limits, min_side(manifest.input))
             pixels, placement = task.prepare(picture, manifest)
-            return pixels, (placement, picture)
+            return pixels, (placement, picture.outline())
 
         def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> pb.Detections:
             found = task.interpret(outputs, *where, manifest, options)
             return pb.Detections(detections=map(_detection, found), image_size=image_size(where[1]))
 
-        results = await self._host.pipeline.run(model, request.images, prepare, interpret, deadline(context))
+        results = await self._host.pipeline.run(model, request.images, prepare, interpret, weigh, deadline(context))
         return pb.DetectResponse(results=results, model=model_ref(manifest))
 
     async def DetectStream(

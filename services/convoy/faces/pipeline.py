@@ -10,7 +10,7 @@ from convoy.core.engine import Outputs
 from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Task
-from convoy.core.messages import read_image
+from convoy.core.messages import pixels_of, read_image
 from convoy.core.pipeline import in_order, infer
 from convoy.core.repository import LoadedModel
 from convoy.core.resizing import Placement
@@ -32,7 +32,7 @@ class JudgedFace:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo's faces, largest first."""
+    """A photo's faces, largest first; of its picture only the sizes are kept."""
 
     picture: Picture
     faces: list[JudgedFace]
@@ -62,6 +62,9 @@ class FacePipeline:
         detector = self.detector
         manifest, limits = detector.manifest, self._host.limits
 
+        def weigh(image: common_pb2.Image) -> int:
+            return pixels_of(image, task.MIN_SIDE_PX)
+
         def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
             picture = read_image(image, limits, task.MIN_SIDE_PX)
             pixels, placement = task.prepare(picture, manifest)
@@ -70,9 +73,9 @@ class FacePipeline:
         def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> Photo:
             found = task.interpret(outputs, *where, manifest, options)
             judged = (_judge(where[1], face) for face in found)
-            return Photo(where[1], [face for face in judged if face is not None])
+            return Photo(where[1].outline(), [face for face in judged if face is not None])
 
-        return await self._host.pipeline.run(detector, images, prepare, interpret, deadline)
+        return await self._host.pipeline.run(detector, images, prepare, interpret, weigh, deadline)
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos, each face with its embedding; all faces of all photos may share batches."""

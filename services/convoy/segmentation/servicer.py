@@ -11,7 +11,7 @@ from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels, encode_png
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
-from convoy.core.messages import check_image_count, image_size, model_ref, read_image
+from convoy.core.messages import check_image_count, image_size, model_ref, pixels_of, read_image
 from convoy.core.resizing import Placement, min_side
 from convoy.core.rpc import Service
 from convoy.core.settings import Settings
@@ -40,10 +40,13 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServiceServicer):
         if mask_format not in (pb.MASK_FORMAT_PNG, pb.MASK_FORMAT_RAW):
             raise InvalidArgument("BAD_ARGUMENT", f"the mask format {mask_format} is not known")
 
+        def weigh(image: common_pb2.Image) -> int:
+            return pixels_of(image, min_side(manifest.input))
+
         def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
             picture = read_image(image, limits, min_side(manifest.input))
             pixels, placement = task.prepare(picture, manifest)
-            return pixels, (placement, picture)
+            return pixels, (placement, picture.outline())
 
         def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> pb.Segmentation:
             mask = task.interpret(outputs, *where)
@@ -54,7 +57,7 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServiceServicer):
                 regions=map(_region, task.regions(mask, manifest)),
             )
 
-        results = await self._host.pipeline.run(model, request.images, prepare, interpret, deadline(context))
+        results = await self._host.pipeline.run(model, request.images, prepare, interpret, weigh, deadline(context))
         return pb.SegmentResponse(results=results, model=model_ref(manifest))
 
     async def SegmentStream(

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Limits, decode_image, decode_raw, encode_png
+from convoy.core.images import Limits, decode_image, decode_raw, encode_png, pixels_to_decode
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -117,6 +117,27 @@ def test_a_huge_picture_in_a_small_file_is_refused_before_it_is_decoded() -> Non
     bomb += chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
     assert len(bomb) < 4096
     assert reason(bomb) == "TOO_MANY_PIXELS"
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
+    progressive = save(scene(), progressive=True)
+    last, end = progressive.rfind(b"\xff\xda"), progressive.rfind(b"\xff\xd9")
+    assert reason(progressive[:end] + progressive[last:end] * 3000 + progressive[end:]) == "TOO_MANY_SCANS"
+    decode_image(progressive)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_pixels_of_a_picture_are_known_before_it_is_decoded(kind: str) -> None:
+    assert pixels_to_decode(save(scene(), kind)) == WIDTH * HEIGHT
+    assert pixels_to_decode(save(scene(), kind)[:10]) == 0
+    assert pixels_to_decode(save(scene().resize((1600, 1200))), min_side=300) == 400 * 300
+
+
+def test_an_outline_has_sizes_and_no_pixels() -> None:
+    picture = decode_image(save(scene()))
+    outline = picture.outline()
+    assert (outline.scale_xy, outline.image_rgb.shape) == (picture.scale_xy, picture.image_rgb.shape)
+    assert outline.image_rgb.base is not None and outline.image_rgb.base.nbytes == 1
 
 
 def chunk(name: bytes, data: bytes) -> bytes:

@@ -266,7 +266,9 @@ def _connect(url: str, password: str | None) -> "Redis | RedisCluster":
     options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
     # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
     options["max_connections"] = 1 << 16
-    options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2)
+    # Again only where the connection broke; a store that is silent for seconds is away, and callers are told then.
+    broken = (exceptions.ConnectionError,)
+    options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2, supported_errors=broken)
     if password:
         options["password"] = password
     scheme, _, rest = url.partition("://")
