@@ -6,7 +6,7 @@ PHOTOS ?=
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format proto up down clean
+.PHONY: help setup demo test check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,13 +26,18 @@ check: $(VENV)/.setup ## Format, lint, types, direction of imports, protos
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 
+audit: $(VENV)/.setup ## List what the image is made of (build/sbom.cdx.json) and ask for known vulnerabilities
+	$(BIN)/python scripts/supply_chain.py sbom
+	$(BIN)/python scripts/supply_chain.py audit
+
 format: $(VENV)/.setup ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, and what documents take from settings and manifests
+proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, what documents take from settings and manifests, and the lock
 	scripts/generate_protos.sh
 	$(BIN)/python scripts/generate_pages.py
+	$(BIN)/python scripts/supply_chain.py lock
 
 up: ## Start Redis and the five services in containers
 	docker compose up --build --wait
@@ -49,11 +54,11 @@ $(BIN)/python:
 	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/.demo: services/pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet -e "services[demo]"
+	$(BIN)/pip install --quiet -c services/constraints.txt -e "services[demo]"
 	touch $@
 
 # torch goes first and alone: a build that is there already stays, and no other package chooses one.
 $(VENV)/.setup: $(VENV)/.demo training/pyproject.toml requirements-dev.txt
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet -e services -e training -r requirements-dev.txt
+	$(BIN)/pip install --quiet -c services/constraints.txt -e services -e training -r requirements-dev.txt
 	touch $@
