@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +16,11 @@ from lightning.fabric import Fabric
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import REPORT, write_card, write_table
 from convoy_training.checkpoint import load_model
+from convoy_training.cleaning import Limits
+from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.comparison import print_comparison
 from convoy_training.costs import print_layers, print_zoo
+from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_run, open_subject
 from convoy_training.export import open_onnx
@@ -23,9 +28,12 @@ from convoy_training.loop import build_predict, read_metrics
 from convoy_training.loop import fit as fit_model
 from convoy_training.memory import keep_freed_memory
 from convoy_training.models.zoo import find_architecture
+from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
+from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing import RECIPES, publish_model
 from convoy_training.quantize import quantize_model
 from convoy_training.recipe import load_recipe
+from convoy_training.report.page import write_report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +42,7 @@ app = typer.Typer(
 )
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
+DETECTOR = Path("exported_models/face-detector-nano/1")
 Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]
 
 
@@ -68,8 +77,19 @@ def evaluate(
     crops: Annotated[int | None, typer.Option(help="Average a classifier over 1, 5 or 10 crops.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write curves, confusions and mistakes as HTML.")] = None,
     pictures: Annotated[bool, typer.Option(help="Show pictures of the data in the report.")] = True,
+    protocol: Annotated[Protocol | None, typer.Option(help="How to judge a face embedder.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Your own pairs: `one.jpg other.jpg 1`, or as LFW's.")] = None,
+    images: Annotated[Path, typer.Option(help="The folder of the photos in --pairs.")] = Path(),
+    detector: Annotated[Path, typer.Option(help="Finds the faces in --images.")] = DETECTOR,
+    as_json: Annotated[bool, typer.Option("--json", help="With --protocol: metrics and curves, for scripts.")] = False,
 ) -> None:
     """Measure runs (PyTorch) or published models (ONNX), through the serving code's pre- and post-processing."""
+    if protocol:
+        own = OwnPairs(pairs, images, detector) if pairs else None
+        _evaluate_by_protocol(targets, protocol, own, as_json, report, pictures)
+        return
+    if pairs or as_json:
+        raise RecipeError("--pairs and --json go with --protocol")
     subjects = [open_subject(target) for target in targets]
     if report and len(targets) > 1 and not together:
         raise RecipeError("--report is of one model: give one, or --ensemble")
@@ -85,6 +105,24 @@ def evaluate(
             typer.echo(f"wrote {report}")
 
 
+def _evaluate_by_protocol(
+    targets: list[Path], protocol: Protocol, own: OwnPairs | None, as_json: bool, report: Path | None, pictures: bool
+) -> None:
+    if report and len(targets) > 1:
+        raise RecipeError("--report is of one model: give one")
+    answers = {}
+    for target in targets:
+        outcome = run_protocol(target, protocol, own)
+        answers[str(target)] = outcome.to_dict()
+        if not as_json:
+            print_metrics(outcome.metrics, str(target))
+        if report:
+            facts = {"measured": str(target), "protocol": protocol}
+            write_report(report, f"{target}, {protocol}", facts, outcome.metrics, outcome.sections, pictures=pictures)
+    if as_json:
+        typer.echo(json.dumps({"protocol": protocol, "models": answers}, indent=1))
+
+
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
@@ -98,6 +136,20 @@ def export(
     published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run)
     write_card(manifest, RECIPES / f"{config.name}.md", folder)
     typer.echo(f"wrote {folder}")
+
+
+@app.command()
+def clean(
+    model: Annotated[Path, typer.Argument(help="A run or a published face embedder; it looks at training images.")],
+    out: Annotated[Path, typer.Option(help="The list, for a recipe's `exclude`.")],
+    far: Annotated[float, typer.Option(help="Least cosine to the other images of a person.")] = Limits.far,
+    same_person: Annotated[float, typer.Option(help="Cosine at which two names are one.")] = Limits.same_person,
+) -> None:
+    """List wrong labels and near-duplicates among the training faces, as a list that a recipe can leave out."""
+    exclusions, faces = find_exclusions_of(model, Limits(far=far, same_person=same_person))
+    write_exclusions(out, exclusions)
+    counts = Counter(exclusion.reason for exclusion in exclusions)
+    typer.echo(f"wrote {out}: {len(exclusions)} of {faces} images ({', '.join(f'{n} {r}' for r, n in counts.items())})")
 
 
 @app.command()

@@ -55,6 +55,18 @@ def test_faces_and_pairs_point_at_the_right_crops(write_archive) -> None:
     assert pairs.same.tolist() == [True, False] and pairs.fold.tolist() == [0, 0]
 
 
+def test_excluded_files_and_people_beyond_a_number_are_left_out(write_archive) -> None:
+    write_archive({"people_train.txt": "Ann 2\nBob 1\nCy 1", "people_val.txt": ""})
+    load = identities.load_faces
+    everyone = load(("lfw",), "train")
+    assert everyone.people == ("lfw/Ann", "lfw/Bob", "lfw/Cy") and len(everyone.crops) == 4
+    without = load(("lfw",), "train", 0, identities.Selection(exclude=frozenset({"lfw/Ann/Ann_0001.jpg"})))
+    assert without.files == ("lfw/Ann/Ann_0002.jpg", *everyone.files[2:]) and without.people == everyone.people
+    assert len(load(("lfw",), "train", 0, identities.Selection(images=1)).files) == 3
+    one, two = (set(load(("lfw",), "train", 0, identities.Selection(people=n)).people) for n in (1, 2))
+    assert len(one) == 1 and len(two) == 2 and one < two
+
+
 @pytest.mark.parametrize(
     ("file", "content", "where"),
     [

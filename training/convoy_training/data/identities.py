@@ -6,6 +6,8 @@ The people of the validation lists are held out: none of their images is ever tr
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -50,13 +52,37 @@ class Pairs:
     fold: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which faces are taken: without the files in `exclude` (`dataset/person/file`), of at most so many people, and at
+    most so many images of each. Fewer people are always among more, so that runs on both can be compared.
+    """
+
+    exclude: frozenset[str] = frozenset()
+    people: int | None = None
+    images: int | None = None
+
+
+EVERYTHING = Selection()
+
+
 @cache
-def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0) -> Faces:
-    """Aligned crops of all people of a split, with `border_px` more than the 112x112 on each side."""
+def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, selection: Selection = EVERYTHING) -> Faces:
+    """Aligned crops of the people of a split, with `border_px` more than the 112x112 on each side."""
     files: list[str] = []
     crops: list[NDArray[np.uint8]] = []
+    chosen = _choose_people(datasets, split, selection.people)
+    taken: Counter[str] = Counter()
+
+    def wanted(name: str) -> bool:
+        owner = name.rsplit("/", 1)[0]
+        if owner not in chosen or name in selection.exclude or taken[owner] == selection.images:
+            return False
+        taken[owner] += 1
+        return True
+
     for dataset in datasets:
-        for file, crop in _read_dataset(dataset, split, border_px):
+        for file, crop in _read_dataset(dataset, split, border_px, wanted):
             files.append(f"{dataset}/{file}")
             crops.append(crop)
     owners = [file.rsplit("/", 1)[0] for file in files]
@@ -117,18 +143,29 @@ def cut_face(image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], borde
     return cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _read_dataset(dataset: str, split: Split, border_px: int):  # type: ignore[no-untyped-def]
+def _choose_people(datasets: tuple[str, ...], split: Split, most: int | None) -> set[str]:
+    """`dataset/person` of all, or of the first so many in an order that is the same for any number."""
+    people = sorted(f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split))
+    order = np.random.default_rng(0).permutation(len(people))
+    return {people[i] for i in order[:most]}
+
+
+def _read_dataset(  # type: ignore[no-untyped-def]
+    dataset: str, split: Split, border_px: int, wanted: Callable[[str], bool]
+):
     people = read_people(dataset, split)
     if dataset == "celeba_lowres":
         archive = _read_lowres() if people else {"names": []}
         for row, name in enumerate(archive["names"]):
+            if not wanted(f"{dataset}/{str(name, 'ascii')}"):
+                continue
             start, end = archive["offsets"][row : row + 2]
             image = simplejpeg.decode_jpeg(archive["data"][start:end].tobytes(), colorspace="RGB")
             yield str(name, "ascii"), cut_face(image, LOWRES_LANDMARKS, border_px)
         return
     images = read_tar(find(ARCHIVES[dataset]))
     for file, landmarks in sorted(read_landmarks(dataset).items()):
-        if file.split("/")[0] in people:
+        if file.split("/")[0] in people and wanted(f"{dataset}/{file}"):
             image = simplejpeg.decode_jpeg(images[f"{dataset}/{file}"], colorspace="RGB")
             yield file, cut_face(image, landmarks, border_px)
 

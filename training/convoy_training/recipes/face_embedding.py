@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from convoy_training.augment import face as augment
 from convoy_training.data import identities
+from convoy_training.data.exclusions import read_exclusions
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.triplet import MinedTriplets
 from convoy_training.metrics.face_embedding import judge_pairs, judge_people, judge_quality
@@ -64,6 +66,9 @@ class Config(BaseConfig):
     images_per_person: int = Field(40, gt=0)
     singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
+    exclude: Path | None = Field(None, description="a list that `convoy-train clean` wrote: images not to train on")
+    people: int | None = Field(None, gt=0, description="train on so many people only")
+    different_images: int | None = Field(None, gt=0, description="train on so many images of each person only")
 
 
 class Trainee(nn.Module):
@@ -83,8 +88,16 @@ def build_loss(config: Config) -> nn.Module:
     """Margin softmax, or triplets where the recipe gives them."""
     if config.triplets:
         return MinedTriplets(config.triplets.margin)
-    people = len(identities.load_faces(TRAINING_SETS, "train", BORDER_PX).people)
-    return MarginSoftmax(people, config.architecture.dimension, **config.margin.model_dump())
+    return MarginSoftmax(
+        len(load_training_faces(config).people), config.architecture.dimension, **config.margin.model_dump()
+    )
+
+
+def load_training_faces(config: Config) -> identities.Faces:
+    """The crops to train on, each with a border to jitter in."""
+    exclude = read_exclusions(config.exclude) if config.exclude else frozenset()
+    selection = identities.Selection(exclude, config.people, config.different_images)
+    return identities.load_faces(TRAINING_SETS, "train", BORDER_PX, selection)
 
 
 class Batches:
@@ -138,7 +151,7 @@ def build_model(config: Config) -> Trainee:
 
 def build_data(config: Config) -> Data:
     """LFW and CelebA people of the training lists, in memory."""
-    faces = identities.load_faces(TRAINING_SETS, "train", BORDER_PX)
+    faces = load_training_faces(config)
     return Data(Batches(faces, config), identities.digest(TRAINING_SETS))
 
 

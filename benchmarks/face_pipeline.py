@@ -1,0 +1,129 @@
+"""How much of ONNX Runtime's own speed is left when a 640x480 photo of one face is detected, aligned and embedded.
+
+Raw are the two calls of ONNX Runtime on inputs that lie ready, nothing else. The way is the service's own FacePipeline
+in this process: taking the pixels, placing them, suppression, alignment, quality, and the hops between its threads;
+once from decoded pixels and once from a JPEG. All on one core, in turns, so that whatever else the machine does meets
+all alike; CPU time, since that is what a core has to give, and wall time beside it.
+
+    python -m benchmarks.face_pipeline photo.jpg --models exported_models
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from convoy.core.engine import Engine
+from convoy.core.host import ModelHost
+from convoy.core.images import decode_image
+from convoy.core.manifest import GRAPH_FILE, Task
+from convoy.core.settings import Settings
+from convoy.faces.pipeline import FacePipeline, Photo
+from convoy.faces.task import Options
+from convoy.v1 import common_pb2
+
+from benchmarks.conditions import write_result
+
+WIDTH, HEIGHT, NANO_PX = 640, 480, 320
+WARM_UP = 5
+GOAL = 1.1
+
+Call = Callable[[], Awaitable[object]]
+
+
+def cut_photo(file: Path) -> npt.NDArray[np.uint8]:
+    """The photo on a canvas of 640x480, as large as it goes."""
+    picture = decode_image(file.read_bytes()).image_rgb
+    scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:HEIGHT, :WIDTH]
+    canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    return canvas
+
+
+async def time_in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, float]]:
+    """Medians of the CPU and wall milliseconds of each call."""
+    cpu_ms: dict[str, list[float]] = {name: [] for name in calls}
+    wall_ms: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + WARM_UP):
+        for name, call in calls.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            await call()
+            if turn >= WARM_UP:
+                cpu_ms[name].append(1e3 * (time.process_time() - cpu))
+                wall_ms[name].append(1e3 * (time.perf_counter() - wall))
+    medians = {"cpu_ms": cpu_ms, "wall_ms": wall_ms}
+    return {name: {kind: round(statistics.median(times[name]), 3) for kind, times in medians.items()} for name in calls}
+
+
+async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detector: str, embedder: str) -> dict:  # type: ignore[type-arg]
+    """Milliseconds of the raw calls and of the way, and their ratios."""
+    settings = Settings(models=models, threads=1, model_poll_s=0, face_detector=detector, face_embedder=embedder)
+    host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), embedder, (detector,))
+    await host.start()
+    try:
+        pipeline = FacePipeline(host)
+        raw = common_pb2.RawImage(width=WIDTH, height=HEIGHT, data=photo.tobytes())
+        jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        pixels, encoded = common_pb2.Image(raw=raw), common_pb2.Image(encoded=jpeg)
+
+        async def go_through(image: common_pb2.Image) -> list[Photo]:
+            return await pipeline.embed(await pipeline.detect([image], Options(), None), None)
+
+        faces = (await go_through(pixels))[0].faces
+        if len(faces) != 1:
+            raise SystemExit(f"the photo shows {len(faces)} faces; take one with one face")
+        graphs = {name: Engine(models / name / "1" / GRAPH_FILE, "cpu") for name in (detector, embedder)}
+        crop, canvas = faces[0].aligned_rgb[None], np.ascontiguousarray(photo[None])
+        nano = np.ascontiguousarray(cv2.resize(photo, (NANO_PX, NANO_PX))[None])
+
+        async def run(name: str, images: npt.NDArray[np.uint8]) -> None:
+            graphs[name].run(images)
+
+        medians = await time_in_turns(
+            {
+                "raw detector 640x480": lambda: run(detector, canvas),
+                "raw embedder": lambda: run(embedder, crop),
+                f"raw detector {NANO_PX}x{NANO_PX}": lambda: run(detector, nano),
+                "way from pixels": lambda: go_through(pixels),
+                "way from JPEG": lambda: go_through(encoded),
+            },
+            rounds,
+        )
+    finally:
+        await host.stop()
+    ratios = {}
+    for way in ("way from pixels", "way from JPEG"):
+        for kind in ("cpu_ms", "wall_ms"):
+            both = medians["raw detector 640x480"][kind] + medians["raw embedder"][kind]
+            ratios[f"{way}, {kind.removesuffix('_ms')}"] = round(medians[way][kind] / both, 3)
+    return {"milliseconds": medians, "ratio_to_raw": ratios, "goal": GOAL, "rounds": rounds}
+
+
+def main() -> None:
+    """Measure on one core, print, and write results/face_pipeline.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photo", type=Path, help="a photograph of one person")
+    parser.add_argument("--models", type=Path, default=Path("exported_models"))
+    parser.add_argument("--detector", default="face-detector-nano")
+    parser.add_argument("--embedder", default="face-embedder-small")
+    parser.add_argument("--rounds", type=int, default=200)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    photo = cut_photo(options.photo)
+    numbers = asyncio.run(measure(options.models, photo, options.rounds, options.detector, options.embedder))
+    for name, times in numbers["milliseconds"].items():
+        print(f"{name:24} {times['cpu_ms']:8.2f} ms CPU {times['wall_ms']:8.2f} ms wall")
+    for name, ratio in numbers["ratio_to_raw"].items():
+        print(f"{name:24} {ratio:8.3f} x raw (goal {GOAL})")
+    print(write_result("face_pipeline", "python -m benchmarks.face_pipeline <photo>", numbers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A user's own pairs of photos: a list file, a folder, and a detector that finds and aligns the faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from convoy.core.errors import InvalidArgument
+from convoy.core.images import Picture, Pixels, decode_image
+from convoy.core.manifest import GRAPH_FILE, Manifest, load_manifest
+from convoy.faces import task
+from convoy.faces.alignment import ALIGNED_SIZE_PX, DegenerateLandmarksError
+from numpy.typing import NDArray
+
+from convoy_training.data.identities import Faces, Pairs
+from convoy_training.errors import LabelError
+from convoy_training.export import open_onnx
+from convoy_training.recipe import Predict
+
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One pair: two files below the images' folder, and whether they show one person."""
+
+    first: str
+    second: str
+    same: bool
+
+
+def load_own_pairs(list_file: Path, images: Path, detector: Path) -> tuple[Faces, Pairs, NDArray[np.bool_]]:
+    """Cut the largest face of every listed photo, as CompareFaces would; 112x112 pixels are a cut face already.
+
+    Returns the faces, the pairs, and which photos [N] have no face; the crops of those are black.
+    """
+    listed, fold = read_pairs(list_file)
+    files = sorted({name for pair in listed for name in (pair.first, pair.second)})
+    manifest, predict = load_manifest(detector), open_onnx(detector / GRAPH_FILE)
+    crops = [_cut_largest(_read(images / name, list_file), predict, manifest) for name in files]
+    black = np.zeros((ALIGNED_SIZE_PX, ALIGNED_SIZE_PX, 3), np.uint8)
+    stacked = np.stack([black if crop is None else crop for crop in crops])
+    # Photos in one folder are of one person, as LFW lays them out; photos without a folder are each their own.
+    owners = [str(Path(name).parent) if Path(name).parent != Path() else name for name in files]
+    people = tuple(sorted(set(owners)))
+    faces = Faces(stacked, np.array([people.index(owner) for owner in owners]), people, tuple(files))
+    rows = {name: row for row, name in enumerate(files)}
+    first, second = (
+        np.array([rows[name] for name in side]) for side in zip(*((p.first, p.second) for p in listed), strict=True)
+    )
+    return (
+        faces,
+        Pairs(first, second, np.array([pair.same for pair in listed]), fold),
+        np.array([crop is None for crop in crops]),
+    )
+
+
+def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
+    """The pairs and the fold of each.
+
+    Lines are `name n m` and `name n other m` as in LFW's pairs.txt (`name/name_000n.jpg`), or `one.jpg other.jpg 1`
+    (0: two people). A first line of two numbers is LFW's header, folds and pairs of a kind in each; without it the
+    pairs are dealt into ten folds.
+    """
+    lines = [(number, line.split()) for number, line in enumerate(file.read_text().splitlines(), 1) if line.strip()]
+    header = None
+    if lines and len(lines[0][1]) == 2 and all(field.isdigit() for field in lines[0][1]):
+        header = [int(field) for field in lines.pop(0)[1]]
+    listed = [_read_pair(fields, str(file), number) for number, fields in lines]
+    if header is not None and len(listed) != 2 * header[0] * header[1]:
+        raise LabelError(str(file), 1, f"says {2 * header[0] * header[1]} pairs, has {len(listed)}")
+    if len({pair.same for pair in listed}) < 2:
+        raise LabelError(str(file), None, "there must be pairs of one person and pairs of two")
+    if header is None:
+        fold = np.empty(len(listed), np.int64)
+        for same in (True, False):
+            rows = [row for row, pair in enumerate(listed) if pair.same == same]
+            fold[rows] = np.arange(len(rows)) % min(FOLDS, len(listed) // 2)
+        return listed, fold
+    return listed, np.repeat(np.arange(header[0]), 2 * header[1])
+
+
+def _read_pair(fields: list[str], file: str, line: int) -> Listed:
+    if len(fields) == 3 and "." in fields[1] and fields[2] in ("0", "1"):
+        return Listed(fields[0], fields[1], fields[2] == "1")
+    numbers = {3: (1, 2), 4: (1, 3)}.get(len(fields))
+    if numbers is None or not all(fields[position].isdigit() for position in numbers):
+        raise LabelError(file, line, "write `name n m`, `name n other m` or `one.jpg other.jpg 1`")
+    people = (fields[0], fields[0]) if len(fields) == 3 else (fields[0], fields[2])
+    one, other = (f"{p}/{p}_{int(fields[n]):04d}.jpg" for p, n in zip(people, numbers, strict=True))
+    return Listed(one, other, len(fields) == 3)
+
+
+def _read(path: Path, list_file: Path) -> Picture:
+    try:
+        return decode_image(path.read_bytes(), min_side=task.MIN_SIDE_PX)
+    except (OSError, InvalidArgument) as error:
+        raise LabelError(str(list_file), None, f"{path} cannot be read: {error}") from error
+
+
+def _cut_largest(picture: Picture, predict: Predict, manifest: Manifest) -> Pixels | None:
+    if (picture.width, picture.height) == (ALIGNED_SIZE_PX, ALIGNED_SIZE_PX):
+        return picture.image_rgb
+    canvas, placement = task.prepare(picture, manifest)
+    outputs = {name: rows[0] for name, rows in predict(canvas[None]).items()}
+    faces = task.interpret(outputs, placement, picture, manifest, task.Options(largest_only=True))
+    try:
+        return task.align(picture, faces[0]) if faces else None
+    except DegenerateLandmarksError:
+        return None

@@ -1,0 +1,66 @@
+"""The protocols by name, as the command line offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from convoy_training.data import identities
+from convoy_training.errors import RecipeError
+from convoy_training.protocols.identification import judge_search
+from convoy_training.protocols.photos import load_own_pairs
+from convoy_training.protocols.subject import Outcome, judge_faces, open_embedder
+from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
+from convoy_training.recipe import Predict
+from convoy_training.recipes.face_embedding import VALIDATION_SETS, embed
+
+Protocol = Literal["lfw", "pairs", "identification"]
+
+
+@dataclass(frozen=True)
+class OwnPairs:
+    """A user's list of pairs, the folder of its photos, and the detector that finds the faces in them."""
+
+    list_file: Path
+    images: Path
+    detector: Path
+
+
+def run_protocol(target: Path, protocol: Protocol, own: OwnPairs | None = None) -> Outcome:
+    """Measure an embedder, by people that training has not seen; `own` pairs go with the protocols of pairs."""
+    predict = open_embedder(target)
+    if own:
+        if protocol == "identification":
+            raise RecipeError("--pairs: there is no search in pairs; take --protocol pairs or lfw")
+        return judge_own_pairs(predict, own)
+    if protocol == "identification":
+        return judge_search(judge_faces(predict, "lfw"), VALIDATION_SETS["lfw"])
+    if protocol == "lfw":
+        return judge_official_pairs(predict, "lfw")
+    every = [judge_all_pairs(judge_faces(predict, dataset), title) for dataset, title in VALIDATION_SETS.items()]
+    return join([judge_official_pairs(predict, "celeba"), *every])
+
+
+def judge_official_pairs(predict: Predict, dataset: str) -> Outcome:
+    """The pairs that come with a dataset, in their folds."""
+    faces, pairs = identities.load_pairs(dataset)
+    return judge_listed_pairs(faces, embed(predict, faces.crops), pairs, VALIDATION_SETS[dataset], "held-out pairs")
+
+
+def judge_own_pairs(predict: Predict, own: OwnPairs) -> Outcome:
+    """A user's pairs; photos without a face are part of the result."""
+    faces, pairs, faceless = load_own_pairs(own.list_file, own.images, own.detector)
+    split = f"{len(faces.files)} photos" + (f", {faceless.sum()} of them without a face" if faceless.any() else "")
+    vectors = embed(predict, faces.crops)
+    return judge_listed_pairs(faces, vectors, pairs, own.list_file.name, split, faceless)
+
+
+def join(outcomes: Sequence[Outcome]) -> Outcome:
+    """Several as one, in their order."""
+    return Outcome(
+        [metric for outcome in outcomes for metric in outcome.metrics],
+        [curve for outcome in outcomes for curve in outcome.curves],
+        [section for outcome in outcomes for section in outcome.sections],
+    )

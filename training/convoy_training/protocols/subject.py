@@ -1,0 +1,100 @@
+"""What a protocol measures, and what it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, load_manifest
+from convoy.faces.quality import FaceQuality, assess_quality
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from convoy_training.data import identities
+from convoy_training.errors import RecipeError
+from convoy_training.evaluation import open_subject
+from convoy_training.export import open_onnx
+from convoy_training.recipe import Metric, Predict
+from convoy_training.recipes.face_embedding import embed
+from convoy_training.report.charts import Line
+from convoy_training.report.page import Section
+
+FRONTALITY = {"from the front": (0.9, 1.01), "turned": (0.4, 0.9), "in profile": (-0.01, 0.4)}
+"""Poses by the service's frontality, which it reads off the landmarks: no label of pose comes with this data."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The numbers, the curves behind them (as plain lists in JSON), and the sections of the report."""
+
+    metrics: Sequence[Metric]
+    curves: Sequence[Line]
+    sections: Sequence[Section]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        curves = {
+            line.label: {"x": np.asarray(line.x).tolist(), "y": np.asarray(line.y).tolist()} for line in self.curves
+        }
+        return {"metrics": [asdict(metric) for metric in self.metrics], "curves": curves}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Held-out faces with their embeddings [N,D], qualities and poses."""
+
+    faces: identities.Faces
+    vectors: NDArray[np.float32]
+    quality: NDArray[np.float64]
+    frontality: NDArray[np.float64]
+
+
+def open_embedder(target: Path) -> Predict:
+    """A run, a published embedder, or an imported one, which has no recipe."""
+    if (target / MANIFEST_FILE).exists():
+        manifest = load_manifest(target)
+        task, predict = manifest.task, open_onnx(target / GRAPH_FILE)
+    else:
+        subject = open_subject(target)
+        task, predict = subject.config.task, subject.predict
+    if task != Task.FACE_EMBEDDING:
+        raise RecipeError(f"--protocol: {target} is a model for {task}; protocols are for face embedders")
+    return predict
+
+
+def judge_faces(predict: Predict, dataset: str) -> Judged:
+    """Embed and judge all held-out faces of a dataset."""
+    faces = identities.load_faces((dataset,), "validation")
+    landmarks = identities.read_landmarks(dataset)
+    points = [landmarks[file.removeprefix(f"{dataset}/")] for file in faces.files]
+    qualities = [assess_quality(crop, p, 1.0) for crop, p in zip(faces.crops, points, strict=True)]
+    return Judged(faces, embed(predict, faces.crops), _numbers(qualities, "score"), _numbers(qualities, "frontality"))
+
+
+def group_faces(quality: NDArray[np.floating], frontality: NDArray[np.floating]) -> dict[str, NDArray[np.bool_]]:
+    """Masks [N] by quality, in thirds, and by pose."""
+    low, high = np.quantile(quality, [1 / 3, 2 / 3])
+    groups = {
+        "quality: poorest third": quality <= low,
+        "quality: middle third": (quality > low) & (quality <= high),
+        "quality: best third": quality > high,
+    }
+    return groups | {f"pose: {name}": (frontality >= a) & (frontality < b) for name, (a, b) in FRONTALITY.items()}
+
+
+def print_metrics(metrics: Sequence[Metric], title: str) -> None:
+    """One line a metric, with its interval and condition."""
+    table = Table("metric", "value", "95 % interval", "on", "n", "condition", title=title)
+    for metric in metrics:
+        interval = "{:.4f} to {:.4f}".format(*metric.interval) if metric.interval else ""
+        on = f"{metric.dataset}, {metric.split}"
+        table.add_row(metric.name, f"{metric.value:.4f}", interval, on, f"{metric.n:,}", metric.condition)
+    Console().print(table)
+
+
+def _numbers(qualities: Sequence[FaceQuality], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(quality, name) for quality in qualities], np.float64)
