@@ -128,7 +128,7 @@ class Registration:
         embeddings = {v.result.face_id: v.embedding for v in verdicts if v.embedding is not None}
         person = _person(request, before, verdicts)
         # Another replica may be registering the same face under another name: then this is decided anew.
-        at_version = None if request.allow_identity_conflict else state.head.version
+        at_version = None if request.allow_identity_conflict else gallery.version
         committed = await self._write(request, gallery, before, person, results, embeddings, at_version)
         if committed.repeated:
             return _first_answer(committed)
