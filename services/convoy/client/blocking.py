@@ -29,6 +29,16 @@ def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, 
     return method
 
 
+def parts(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, P], Iterator[Result]]":
+    """The method that goes through the many answers to one call."""
+
+    @wraps(plan)
+    def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
+        return convoy.receive(plan(*args, **kwargs))
+
+    return method
+
+
 def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[Convoy, P], Iterator[Result]]":
     """The method that goes through a list, page by page as it is read."""
 
@@ -113,6 +123,21 @@ class Convoy:
             raise read_failure(error, operation.service, address) from None
         return operation.read(response)
 
+    def receive(self, operation: Operation[Result]) -> Iterator[Result]:
+        """Carry out one planned call that is answered by many messages, without a time limit."""
+        send = self._channel(operation.service).unary_stream(
+            operation.method, type(operation.request).SerializeToString, operation.response_type.FromString
+        )
+        call: Any = send(operation.request, metadata=self._connection.credentials.metadata())
+        try:
+            for message in call:
+                yield operation.read(message)
+        except grpc.RpcError as error:
+            address = self._connection.addresses[operation.service]
+            raise read_failure(error, operation.service, address) from None
+        finally:
+            call.cancel()
+
     def stream(self, operations: Iterable[Operation[Result]]) -> Iterator[Result | ConvoyError]:
         """Carry out many calls of one kind (see convoy.client.plans) on one connection, without a time limit.
 
@@ -161,6 +186,10 @@ class Convoy:
     list_galleries = pages(galleries.list_galleries)
     update_gallery = call(galleries.update_gallery)
     delete_gallery = call(galleries.delete_gallery)
+    set_gallery_alias = call(galleries.set_gallery_alias)
+    list_gallery_aliases = call(galleries.list_gallery_aliases)
+    export_gallery = parts(galleries.export_gallery)
+    import_people = call(galleries.import_people)
     get_gallery_status = call(galleries.get_gallery_status)
     list_audit_events = pages(galleries.list_audit_events)
 
@@ -173,6 +202,8 @@ class Convoy:
     update_person = call(galleries.update_person)
     delete_person = call(galleries.delete_person)
     delete_face = call(galleries.delete_face)
+    find_duplicates = pages(galleries.find_duplicates)
+    merge_people = call(galleries.merge_people)
 
     check_health = call(models.check_health)
     list_models = call(models.list_models)

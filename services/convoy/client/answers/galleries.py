@@ -9,12 +9,13 @@ from convoy.v1 import recognition_pb2
 
 @dataclass(frozen=True)
 class GalleryPolicy:
-    """What a gallery admits and how it decides; None is the service's own choice, max_faces 0 is no limit."""
+    """What a gallery admits and how it decides; None is the service's own choice, a limit of 0 is none."""
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
     ambiguity_margin: float | None = None
-    max_faces: int = 0
+    max_faces: int | None = None
+    max_people: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,29 @@ class Person:
     create_time: datetime | None
     update_time: datetime | None
     expire_time: datetime | None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two people who look like one another, by their nearest faces; similarity is a cosine, -1 to 1."""
+
+    person_id: str
+    face_id: str
+    other_person_id: str
+    other_face_id: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Import:
+    """What came of a part of an import, and the version of the gallery that has it."""
+
+    people_imported: int
+    faces_imported: int
+    people_unchanged: int
+    people_expired: int
+    version: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +124,7 @@ def read_gallery(message: recognition_pb2.Gallery) -> Gallery:
         message.description,
         read_model(message.model),
         message.model_sha256,
-        _read_policy(message.policy),
+        read_policy(message.policy),
         message.people_count,
         message.face_count,
         message.version,
@@ -118,6 +142,25 @@ def read_person(message: recognition_pb2.Person) -> Person:
         read_time(message, "create_time"),
         read_time(message, "update_time"),
         read_time(message, "expire_time"),
+        tuple(message.tags),
+    )
+
+
+def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
+    """One pair."""
+    return Duplicate(
+        message.person_id, message.face_id, message.other_person_id, message.other_face_id, message.similarity
+    )
+
+
+def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
+    """What came of a part."""
+    return Import(
+        response.people_imported,
+        response.faces_imported,
+        response.people_unchanged,
+        response.people_expired,
+        response.version,
     )
 
 
@@ -139,10 +182,12 @@ def read_event(message: recognition_pb2.AuditEvent) -> AuditEvent:
     )
 
 
-def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
+def read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
+    """What it admits and how it decides."""
     return GalleryPolicy(
         message.quality_floor if message.HasField("quality_floor") else None,
         message.false_positive_identification_rate if message.HasField("false_positive_identification_rate") else None,
         message.ambiguity_margin if message.HasField("ambiguity_margin") else None,
         message.max_faces,
+        message.max_people,
     )

@@ -48,6 +48,7 @@ class Match:
     face_id: str
     similarity: float
     metadata: dict[str, str]
+    tags: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -146,7 +147,14 @@ def _read_identified(message: recognition_pb2.IdentifiedFace) -> IdentifiedFace:
         read_face(message.face),
         Decision(recognition_pb2.Decision.Name(message.decision).removeprefix("DECISION_")),
         tuple(
-            Match(match.person_id, match.display_name, match.face_id, match.similarity, dict(match.metadata))
+            Match(
+                match.person_id,
+                match.display_name,
+                match.face_id,
+                match.similarity,
+                dict(match.metadata),
+                tuple(match.tags),
+            )
             for match in message.matches
         ),
         message.match_threshold,

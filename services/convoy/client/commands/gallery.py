@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.client.commands.output import AsJson, confirm, politely, print_json, print_table
+from convoy.client.commands.output import AsJson, ExitCode, confirm, politely, print_json, print_table
 
 if TYPE_CHECKING:
+    from convoy.client.answers.common import Model
     from convoy.client.answers.galleries import Gallery
 
 app = typer.Typer(no_args_is_help=True, help="Make, look at and delete galleries, the sets of people that are known.")
@@ -27,6 +28,10 @@ def create(
         float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
     ] = None,
     max_faces: Annotated[int, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = 0,
+    max_people: Annotated[int, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = 0,
+    model: Annotated[
+        str, typer.Option(help="Face embedder to bind it to, as NAME:VERSION; by default the one in use.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an empty gallery.
@@ -36,9 +41,42 @@ def create(
     from convoy.client import Convoy
     from convoy.client.answers.galleries import GalleryPolicy
 
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces)
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
     with Convoy() as convoy:
-        _show([convoy.create_gallery(name, description=description, policy=policy)], as_json, single=True)
+        made = convoy.create_gallery(name, description=description, policy=policy, model=read_model_name(model))
+    _show([made], as_json, single=True)
+
+
+@app.command()
+@politely
+def update(
+    name: Name,
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None,
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+    ] = None,
+    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    ambiguity_margin: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+    ] = None,
+    max_faces: Annotated[int | None, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = None,
+    max_people: Annotated[int | None, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = None,
+    reset: Annotated[
+        list[str] | None, typer.Option(help="A policy field that goes back to the service's default; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given, keep the rest.
+
+    Example: **convoy gallery update team --max-people 0 --reset ambiguity_margin**
+    """
+    from convoy.client import Convoy
+    from convoy.client.answers.galleries import GalleryPolicy
+
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    with Convoy() as convoy:
+        changed = convoy.update_gallery(name, description=description, policy=policy, reset_policy_fields=reset or ())
+    _show([changed], as_json, single=True)
 
 
 @app.command("list")
@@ -85,6 +123,66 @@ def delete(
         print_json(answer)
     else:
         typer.echo(f"deleted: {answer.people_deleted} people with {answer.faces_deleted} faces")
+
+
+@app.command()
+@politely
+def alias(
+    name: Annotated[str, typer.Argument(help="The name that callers use.")],
+    gallery: Annotated[str, typer.Argument(help="The gallery that it stands for; empty ends it.")] = "",
+) -> None:
+    """Let a name stand for a gallery in calls on pictures and people; without one take the name back.
+
+    Example: **convoy gallery alias team team-2**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        convoy.set_gallery_alias(name, gallery)
+    typer.echo(f"{name} stands for {gallery}" if gallery else f"{name} is the gallery of that name again, if any")
+
+
+@app.command()
+@politely
+def aliases(as_json: AsJson = False) -> None:
+    """List the names that stand for galleries."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        found = convoy.list_gallery_aliases()
+    if as_json:
+        print_json(found)
+    else:
+        print_table("", ("name", "gallery"), found.items())
+
+
+@app.command()
+@politely
+def duplicates(
+    name: Name,
+    threshold: Annotated[float | None, typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List people who look like one another, perhaps one person under two ids; exits with 1 when there are any."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        found = list(convoy.find_duplicates(name, match_threshold=threshold))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(one.person_id, one.other_person_id, f"{one.similarity:.3f}") for one in found]
+        print_table("", ("person", "looks like", "similarity "), rows)
+    if found:
+        raise typer.Exit(ExitCode.NO)
+
+
+def read_model_name(text: str) -> "Model | None":
+    """NAME:VERSION as a model; None for no text."""
+    from convoy.client.answers.common import Model
+
+    name, _, version = text.partition(":")
+    return Model(name, version) if text else None
 
 
 def _show(galleries: "list[Gallery]", as_json: bool, single: bool = False) -> None:

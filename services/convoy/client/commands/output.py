@@ -1,7 +1,8 @@
 """What a command says: tables or JSON on standard output, a failure in one sentence on standard error, an exit code."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import wraps
 from typing import Annotated, ParamSpec
@@ -108,3 +109,20 @@ def confirm(question: str, yes: bool) -> None:
     """Ask before what cannot be undone, unless --yes was given."""
     if not yes:
         typer.confirm(question, abort=True)
+
+
+@contextmanager
+def progress(doing: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """A bar on standard error, if that is a terminal; the function given takes steps, and a total once it is known."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(doing, total=total)
+
+        def advance(steps: int, total: int | None = None) -> None:
+            bar.update(task, advance=steps, total=total)
+
+        yield advance

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.client.commands.output import AsJson, confirm, politely, print_json, print_table
-from convoy.client.commands.recognition import Gallery, read_facts
+from convoy.client.commands.recognition import Expires, Gallery, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.galleries import Person
@@ -48,16 +48,45 @@ def update(
     fact: Annotated[
         list[str] | None, typer.Option(help="A fact as KEY=VALUE; KEY= removes it; may be repeated.")
     ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag to add; may be repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="A tag to take away; may be repeated.")] = None,
+    expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a person's name or facts.
+    """Change a person's name, facts, tags or expiry.
 
     Example: **convoy person update ada --gallery team --fact desk=4**
     """
     from convoy.client import Convoy
 
     with Convoy() as convoy:
-        _show(convoy.update_person(gallery, person, display_name=name, metadata=read_facts(fact)), as_json)
+        changed = convoy.update_person(
+            gallery,
+            person,
+            display_name=name,
+            metadata=read_facts(fact),
+            add_tags=tag or (),
+            remove_tags=untag or (),
+            expire_time=expires,
+        )
+        _show(changed, as_json)
+
+
+@app.command()
+@politely
+def merge(
+    person: Who,
+    merged: Annotated[str, typer.Argument(help="Whose faces go to the first, and who is deleted.")],
+    gallery: Gallery,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make one person of two: the faces of the second go to the first, the second is deleted."""
+    from convoy.client import Convoy
+
+    confirm(f"Give the faces of '{merged}' to '{person}' and delete '{merged}' from '{gallery}'?", yes)
+    with Convoy() as convoy:
+        _show(convoy.merge_people(gallery, person, merged), as_json)
 
 
 @app.command()
@@ -96,4 +125,4 @@ def _show(person: "Person", as_json: bool) -> None:
 
 
 def _facts(person: "Person") -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(person.metadata.items()))
+    return ", ".join([*(f"{key}={value}" for key, value in sorted(person.metadata.items())), *person.tags])

@@ -1,5 +1,6 @@
 """convoy register, identify, verify: who is in a picture."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 PANEL = "Recognise people"
 Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.")]
 Facts = Annotated[list[str] | None, typer.Option(help="A fact on the person as KEY=VALUE; may be repeated.")]
+Expires = Annotated[
+    datetime | None, typer.Option(help="When the person is deleted by itself (UTC); 1970-01-01 for never.")
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; may be repeated.")]
 Similarity = typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity of a match.")
 
 
@@ -30,6 +35,8 @@ def register(
     gallery: Gallery,
     name: Annotated[str, typer.Option(help="Name for people to read.")] = "",
     fact: Facts = None,
+    tag: Tags = None,
+    expires: Expires = None,
     add: Annotated[bool, typer.Option("--add", help="Add the photos to a person who is there already.")] = False,
     largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
     allow_conflict: Annotated[
@@ -51,6 +58,8 @@ def register(
                 photos,
                 display_name=name,
                 metadata=read_facts(fact),
+                tags=tag or (),
+                expire_time=expires,
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
@@ -77,6 +86,7 @@ def identify(
     top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to give for each face.")] = 5,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     where: Annotated[list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE.")] = None,
+    tag: Tags = None,
     draw: DrawTo = None,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +105,7 @@ def identify(
             false_positive_identification_rate=fpir,
             largest=largest,
             filter=read_facts(where),
+            tags=tag or (),
         ),
         ("face at", "decision", "who", "similarity ", "threshold ", "margin "),
         lambda answer: [_identified_row(found) for found in answer],

@@ -1,11 +1,13 @@
 """Calls of recognition that keep galleries and the people in them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import uuid4
 
 from convoy.client.answers import galleries
-from convoy.client.operations.operation import Listing, Operation, Page, plan, write_time
+from convoy.client.answers.common import Model
+from convoy.client.operations.operation import Listing, Operation, Page, one_of, plan, write_time
+from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as api
 
 
@@ -14,13 +16,18 @@ def create_gallery(
     *,
     description: str = "",
     policy: galleries.GalleryPolicy | None = None,
+    model: Model | None = None,
     request_id: str | None = None,
 ) -> Operation[galleries.Gallery]:
-    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, '-' and '_'. AlreadyExists(GALLERY_EXISTS)."""
+    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, '-' and '_'. AlreadyExists(GALLERY_EXISTS).
+
+    model: the face embedder to bind it to, by default the one in use. NotFound(MODEL_NOT_FOUND).
+    """
     request = api.CreateGalleryRequest(
         gallery=gallery,
         description=description,
         policy=_write_policy(policy),
+        model=common_pb2.ModelRef(name=model.name, version=model.version) if model else None,
         request_id=request_id or str(uuid4()),
     )
     return plan("recognition", request, api.CreateGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
@@ -43,10 +50,22 @@ def list_galleries(*, page_size: int = 0) -> Listing[galleries.Gallery]:
 
 
 def update_gallery(
-    gallery: str, *, description: str | None = None, policy: galleries.GalleryPolicy | None = None
+    gallery: str,
+    *,
+    description: str | None = None,
+    policy: galleries.GalleryPolicy | None = None,
+    reset_policy_fields: Iterable[str] = (),
 ) -> Operation[galleries.Gallery]:
-    """Change what is given, keep the rest. NotFound(GALLERY_NOT_FOUND)."""
-    request = api.UpdateGalleryRequest(gallery=gallery, description=description, policy=_write_policy(policy))
+    """Change what is given, keep the rest; a limit of 0 is taken away. NotFound(GALLERY_NOT_FOUND).
+
+    reset_policy_fields: names of those that go back to what the service has by default.
+    """
+    request = api.UpdateGalleryRequest(
+        gallery=gallery,
+        description=description,
+        policy=_write_policy(policy),
+        reset_policy_fields=reset_policy_fields,
+    )
     return plan("recognition", request, api.UpdateGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
 
 
@@ -99,14 +118,21 @@ def update_person(
     display_name: str | None = None,
     metadata: Mapping[str, str] | None = None,
     expire_time: datetime | None = None,
+    add_tags: Iterable[str] = (),
+    remove_tags: Iterable[str] = (),
 ) -> Operation[galleries.Person]:
-    """Change what is given; metadata entries with an empty value are removed. NotFound(…, PERSON_NOT_FOUND)."""
+    """Change what is given; metadata entries with an empty value are removed. NotFound(…, PERSON_NOT_FOUND).
+
+    expire_time: a time to come; the beginning of 1970 is for never.
+    """
     request = api.UpdatePersonRequest(
         gallery=gallery,
         person_id=person_id,
         display_name=display_name,
         metadata=metadata,
         expire_time=write_time(expire_time),
+        add_tags=add_tags,
+        remove_tags=remove_tags,
     )
     return plan("recognition", request, api.UpdatePersonResponse, lambda reply: galleries.read_person(reply.person))
 
@@ -127,6 +153,67 @@ def delete_face(gallery: str, person_id: str, face_id: str) -> Operation[int]:
     return plan("recognition", request, api.DeleteFaceResponse, lambda reply: reply.version)
 
 
+def find_duplicates(
+    gallery: str,
+    *,
+    match_threshold: float | None = None,
+    false_positive_identification_rate: float | None = None,
+    page_size: int = 0,
+) -> Listing[galleries.Duplicate]:
+    """All pairs of people who look like one another, each once; by default at the gallery's policy."""
+    criterion = one_of(
+        match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
+    )
+    return lambda token: plan(
+        "recognition",
+        api.FindDuplicatesRequest(gallery=gallery, page_size=page_size, page_token=token, **criterion),
+        api.FindDuplicatesResponse,
+        lambda reply: Page([galleries.read_duplicate(one) for one in reply.duplicates], reply.next_page_token),
+    )
+
+
+def merge_people(
+    gallery: str, person_id: str, merged_person_id: str, *, request_id: str | None = None
+) -> Operation[galleries.Person]:
+    """Make one person of two: the second's faces go to the first, the second is deleted. NotFound(…)."""
+    request = api.MergePeopleRequest(
+        gallery=gallery,
+        person_id=person_id,
+        merged_person_id=merged_person_id,
+        request_id=request_id or str(uuid4()),
+    )
+    return plan("recognition", request, api.MergePeopleResponse, lambda reply: galleries.read_person(reply.person))
+
+
+def set_gallery_alias(alias: str, gallery: str) -> Operation[None]:
+    """Let a name stand for a gallery in calls on pictures and people; an empty `gallery` ends that."""
+    request = api.SetGalleryAliasRequest(alias=alias, gallery=gallery)
+    return plan("recognition", request, api.SetGalleryAliasResponse, lambda reply: None)
+
+
+def list_gallery_aliases() -> Operation[dict[str, str]]:
+    """What each alias stands for."""
+    return plan(
+        "recognition",
+        api.ListGalleryAliasesRequest(),
+        api.ListGalleryAliasesResponse,
+        lambda reply: {one.alias: one.gallery for one in reply.aliases},
+    )
+
+
+def export_gallery(gallery: str, *, page_token: str = "") -> Operation[api.ExportGalleryResponse]:
+    """Everybody with embeddings, in parts as the API sends them; a part's next_page_token goes on after it."""
+    request = api.ExportGalleryRequest(gallery=gallery, page_token=page_token)
+    return plan("recognition", request, api.ExportGalleryResponse, lambda reply: reply)
+
+
+def import_people(gallery: str, model_sha256: str, people: Iterable[api.ExportedPerson]) -> Operation[galleries.Import]:
+    """Take in a part of an export, at most 1,000 people; it may be sent again. FailedPrecondition(MODEL_MISMATCH)."""
+    request = api.ImportGalleryRequest(gallery=gallery, model_sha256=model_sha256, people=people)
+    # A stream of one message.
+    return plan("recognition", request, api.ImportGalleryResponse, galleries.read_import)
+
+
 def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy | None:
     if policy is None:
         return None
@@ -135,4 +222,5 @@ def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy |
         false_positive_identification_rate=policy.false_positive_identification_rate,
         ambiguity_margin=policy.ambiguity_margin,
         max_faces=policy.max_faces,
+        max_people=policy.max_people,
     )

@@ -23,6 +23,7 @@ def register(
     use_largest_face: bool = False,
     allow_identity_conflict: bool = False,
     expire_time: datetime | None = None,
+    tags: Iterable[str] = (),
     request_id: str | None = None,
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
@@ -42,6 +43,7 @@ def register(
         use_largest_face=use_largest_face,
         allow_identity_conflict=allow_identity_conflict,
         expire_time=write_time(expire_time),
+        tags=tags,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -59,12 +61,13 @@ def identify(
     min_version: int = 0,
     exact: bool = False,
     filter: Mapping[str, str] | None = None,
+    tags: Iterable[str] = (),
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, or that it is nobody the gallery knows.
 
     match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a search for a
     stranger names anybody; by default the gallery's policy. min_version: read your own write, by the version that
-    Register gave. FailedPrecondition(NO_FACE): there is no face.
+    Register gave. filter, tags: only people with all of these. FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
         gallery=gallery,
@@ -74,6 +77,7 @@ def identify(
         min_version=min_version,
         exact=exact,
         filter=filter,
+        tags=tags,
         **one_of(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),
