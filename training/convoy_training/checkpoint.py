@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,31 @@ FILE = "last.ckpt"
 
 
 def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: int) -> None:
-    """Writes to a temporary file, then renames: a kill or a full disk leaves the previous checkpoint whole."""
+    """Writes to a temporary file, reads it back, then renames: after a kill or on a full disk the last one is whole.
+
+    Raises CheckpointError where it cannot be written.
+    """
     partial = run / f"{FILE}.partial"
-    fabric.save(partial, {**state, "epoch": epoch})
-    if fabric.is_global_zero:
-        os.replace(partial, run / FILE)
+    try:
+        fabric.save(partial, {**state, "epoch": epoch})
+        if fabric.is_global_zero:
+            _verify(partial)
+            os.replace(partial, run / FILE)
+    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+        partial.unlink(missing_ok=True)
+        free = shutil.disk_usage(run).free / 2**20
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{run / FILE} cannot be written: {reason} ({free:,.0f} MiB are free there). "
+            "The checkpoint before is whole: make room, then go on with --resume"
+        ) from error
+
+
+def _verify(file: Path) -> None:
+    """Reads every part back and compares its checksum."""
+    with zipfile.ZipFile(file) as archive:
+        if broken := archive.testzip():
+            raise OSError(f"{broken} came back otherwise than it was written")
 
 
 def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:

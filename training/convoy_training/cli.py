@@ -18,7 +18,7 @@ from convoy_training.card import REPORT, write_card, write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.cleaning import Limits
 from convoy_training.cleaning import clean as find_exclusions_of
-from convoy_training.comparison import print_comparison
+from convoy_training.comparison import find_forms, print_comparison
 from convoy_training.costs import print_layers, print_zoo
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import RecipeError, TrainingError
@@ -31,7 +31,7 @@ from convoy_training.models.zoo import find_architecture
 from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing import RECIPES, publish_model
-from convoy_training.quantize import quantize_model
+from convoy_training.quantize import Precision, quantize_model
 from convoy_training.recipe import load_recipe
 from convoy_training.report.page import write_report
 
@@ -165,18 +165,26 @@ def calibrate(
 @app.command()
 def quantize(
     folder: Annotated[Path, typer.Argument(help="A published <model>/<version> folder.")],
+    precision: Annotated[Precision, typer.Option(help="int8 for CPUs, float16 for GPUs.")] = "int8",
 ) -> None:
-    """Publish a model's INT8 form beside it as <name>-int8, calibrated on training images and measured again."""
-    recipe, config = load_recipe(Path(load_manifest(folder).training.recipe))
-    typer.echo(f"wrote {quantize_model(recipe, config, folder)}")
+    """Publish a smaller form of a model beside it as <name>-int8 or <name>-fp16, and measure it again.
+
+    INT8 is calibrated on training images; a face embedder's similarities are calibrated anew as well.
+    """
+    source = load_manifest(folder)
+    recipe, config = load_recipe(Path(source.training.recipe))
+    target = quantize_model(recipe, config, folder, precision)
+    if source.calibration:
+        calibrate_model(target)
+    typer.echo(f"wrote {target}")
 
 
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Published <model>/<version> folders.")],
 ) -> None:
-    """Show published models side by side: accuracy as measured, size, and speed on this machine."""
-    print_comparison(folders)
+    """Show published models side by side, with their smaller forms: accuracy as measured, size, speed here."""
+    print_comparison([form for folder in folders for form in find_forms(folder)])
 
 
 @app.command()

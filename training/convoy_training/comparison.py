@@ -6,15 +6,23 @@ import time
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Manifest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, load_manifest
 from rich.console import Console
 from rich.table import Table
 
 from convoy_training.card import format_count, format_value
 from convoy_training.export import open_onnx
+from convoy_training.quantize import SUFFIX
 from convoy_training.recipe import Images, load_recipe
 
 RUNS = 30
+
+
+def find_forms(folder: Path) -> list[Path]:
+    """A published model and, where they lie beside it, its smaller forms of the same version."""
+    name, models = folder.resolve().parent.name, folder.resolve().parent.parent
+    forms = [models / f"{name}-{suffix}" / folder.name for suffix in SUFFIX.values()]
+    return [folder, *(form for form in forms if (form / MANIFEST_FILE).exists())]
 
 
 def print_comparison(folders: list[Path]) -> None:

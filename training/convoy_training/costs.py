@@ -45,7 +45,8 @@ def print_layers(architecture: Architecture, as_json: bool) -> None:
 
 
 def _measure(architecture: Architecture) -> Cost:
-    return measure(partial(architecture.build, classes=architecture.classes), architecture.input)
+    build = partial(architecture.build, classes=architecture.classes)
+    return measure(build, architecture.input, pixels_last=architecture.pixels_last)
 
 
 def _summarise(architecture: Architecture, cost: Cost) -> dict[str, object]:

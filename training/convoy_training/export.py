@@ -66,17 +66,29 @@ def open_onnx(file: Path, threads: int = 0) -> Predict:
 
 
 def publish(folder: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write(temporary folder)` and then renames it to `folder`: a model is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    """Calls `write(temporary folder)` and then renames it to `folder`: a model is there whole or not at all.
+
+    Raises ExportError where the disk takes no more; the model that was there before stays.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be written: {error}") from error
+    before = partial.with_name(f"{partial.name}-before")
     try:
         write(partial)
         partial.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, before)
         os.replace(partial, folder)
+    except OSError as error:
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
+        raise ExportError(f"{folder} cannot be written: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def _dynamic_shape(stride: int | None) -> dict[int, Any]:

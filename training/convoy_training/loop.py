@@ -46,7 +46,9 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)
     if config.start_from:
         model.load_state_dict(load_model(recipe, config, config.start_from).state_dict())
-    steps = math.ceil(len(data.train) / fabric.world_size)
+    steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
+    if not steps:
+        raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -58,7 +60,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     for epoch in range(start, config.epochs):
         fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
         model.train()
-        bar = tqdm(_share(data.train(epoch), fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
+        bar = tqdm(_share(data.train(epoch), steps, fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
                    disable=not sys.stderr.isatty() or not fabric.is_global_zero)  # fmt: skip
         began, losses = time.monotonic(), []
         for step, batch in enumerate(bar, epoch * steps):
@@ -148,9 +150,9 @@ def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]
     return step
 
 
-def _share(batches: Iterator[Any], fabric: Fabric) -> Iterator[Any]:
-    """Every process draws the same batches and keeps its share of them."""
-    for batch in itertools.islice(batches, fabric.global_rank, None, fabric.world_size):
+def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
+    """Every process draws the same batches and keeps its share of them, `steps` many."""
+    for batch in itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size):
         yield fabric.to_device(batch)
 
 

@@ -58,11 +58,14 @@ class Cost:
         return max(layer.receptive_field for layer in self.layers)
 
 
-def measure(build: Callable[[], nn.Module], size: tuple[int, int]) -> Cost:
-    """Builds a network without memory and runs one float RGB image of `size` (height, width) through it."""
+def measure(build: Callable[[], nn.Module], size: tuple[int, int], *, pixels_last: bool = False) -> Cost:
+    """Builds a network without memory and runs one float RGB image of `size` (height, width) through it.
+
+    The image is [1,3,H,W], or [1,H,W,3] for networks that take pictures as they are.
+    """
     with torch.device("meta"):
         model = build().eval()
-        image = torch.zeros(1, 3, *size)
+        image = torch.zeros(1, *size, 3) if pixels_last else torch.zeros(1, 3, *size)
     watch = Watch()
     with torch.no_grad(), watch:
         model(image)
@@ -118,7 +121,8 @@ def _convolve_up(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) 
 
 def _connect(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:
     weight, bias = args[1], _argument(args, kwargs, 2, "bias", None)
-    return _layer("fully connected", output, weight, bias, weight.numel(), field), field, jump
+    rows = output.numel() // output.shape[-1]  # a second stage asks about many regions at once
+    return _layer("fully connected", output, weight, bias, rows * weight.numel(), field), field, jump
 
 
 def _pool(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convoy_training.card import write_card
+from convoy_training.errors import ExportError
 from convoy_training.export import OPSET, export_onnx, open_onnx, publish
+from convoy_training.loop import build_predict
 from convoy_training.recipe import Config, Metric, Recipe
 
 RECIPES = Path("training/recipes")
+AGREEMENT = 0.01
+"""A share of a point is rounding: one pair of faces on the other side of a threshold."""
 
 
 def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path) -> Path:
@@ -35,6 +40,7 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
         file = partial / GRAPH_FILE
         difference = export_onnx(graph, images, export, file)
         metrics = recipe.evaluate(open_onnx(file), config, "validation")
+        check_agreement(recipe.evaluate(build_predict(recipe, config, model), config, "validation"), metrics)
         manifest = Manifest(
             name=config.name,
             version=config.version,
@@ -54,6 +60,14 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
 
     publish(folder, write)
     return folder
+
+
+def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:
+    """Raises ExportError where a metric of the ONNX graph is not that of the PyTorch network."""
+    for mine, theirs in zip(expected, measured, strict=True):
+        # Not `abs(...) > AGREEMENT`: that would let NaN pass on one side.
+        if not (abs(mine.value - theirs.value) <= AGREEMENT or (math.isnan(mine.value) and math.isnan(theirs.value))):
+            raise ExportError(f"{mine.name} is {mine.value:.4f} in PyTorch and {theirs.value:.4f} in ONNX Runtime")
 
 
 def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from convoy.core.manifest import digest, load_manifest
 from convoy_training.card import write_table
+from convoy_training.comparison import find_forms
 from convoy_training.errors import ExportError
 from convoy_training.export import export_onnx, open_onnx, publish
 from convoy_training.loop import build_predict, fit
@@ -79,6 +80,14 @@ def test_int8_keeps_the_answers_and_says_what_it_is(tmp_path: Path) -> None:
     images = noise(4, 16, 16)
     exact, rough = (open_onnx(f / "model.onnx")(images)["probabilities"] for f in (folder, quantised))
     assert 0 < np.abs(exact - rough).max() < 0.1
+    halved = quantize_model(RECIPE, CONFIG, folder, "float16")
+    manifest = load_manifest(halved)
+    assert (manifest.name, manifest.precision) == ("tiny-fp16", "float16")
+    half = open_onnx(halved / "model.onnx")(images)["probabilities"]
+    assert half.dtype == np.float32 and np.abs(exact - half).max() < 5e-3
+    stored = {tensor.data_type for tensor in onnx.load(str(halved / "model.onnx")).graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in stored
+    assert find_forms(folder) == [folder, quantised.resolve(), halved.resolve()]
 
 
 @pytest.mark.slow

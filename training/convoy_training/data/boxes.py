@@ -61,6 +61,14 @@ def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int]
         raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}")
 
 
+def check_classes(split: Split, file: str) -> None:
+    """Every class has a box to learn from."""
+    present = np.bincount(np.concatenate([e.labels for e in split.examples]), minlength=len(split.classes))
+    if len(empty := np.flatnonzero(present == 0)):
+        reason = f"class '{split.classes[empty[0]]}' has no box in the training split: label some, or remove the class"
+        raise LabelError(file, None, reason)
+
+
 def decode(data: bytes, name: str) -> NDArray[np.uint8]:
     """JPEG or PNG bytes -> uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION

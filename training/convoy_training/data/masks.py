@@ -73,3 +73,11 @@ def read_mask(data: bytes, file: str, size: tuple[int, ...], names: Sequence[str
         raise LabelError(file, None, f"class id {unknown[0]}, but classes.txt ends at {len(names) - 1}")
     ignored = np.array([name.lower() == UNLABELLED for name in names] + [False] * (256 - len(names)))
     return np.where(ignored[mask], IGNORE, mask).astype(np.uint8)
+
+
+def check_classes(split: Split, file: str) -> None:
+    """Every class has a pixel to learn from."""
+    present = np.sum([np.bincount(mask.ravel(), minlength=256) for mask in split.masks], axis=0)[: len(split.classes)]
+    if len(empty := np.flatnonzero(present == 0)):
+        reason = f"class '{split.classes[empty[0]]}' has no pixel in the training masks: label some, or remove it"
+        raise LabelError(file, None, reason)

@@ -1,6 +1,8 @@
-"""Triplet loss over the hard cases of a batch: a face is nearer to its own person than to any other, by a margin."""
+"""Triplet loss over the hard or semi-hard cases of a batch: a face is nearer to its own person than to others."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
@@ -9,18 +11,20 @@ from torch import Tensor, nn
 
 
 class MinedTriplets(nn.Module):
-    """Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) over the batch's semi-hard triplets.
+    """Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) over triplets of the batch.
 
+    mining: `semihard` takes those whose negative is further than the positive, but by less than the margin; `hard`
+    those whose negative is nearer than the positive.
     `embeddings` [N,D] of length one, `labels` [N] with several faces a person; d is the squared Euclidean distance.
     Source: FaceNet (Schroff et al., CVPR 2015, equations 1 and 4), as in pytorch-metric-learning.
     """
 
-    def __init__(self, margin: float = 0.2) -> None:
+    def __init__(self, margin: float = 0.2, mining: Literal["semihard", "hard"] = "semihard") -> None:
         super().__init__()
         distance = LpDistance(power=2)
-        self.miner = TripletMarginMiner(margin=margin, type_of_triplets="semihard", distance=distance)
+        self.miner = TripletMarginMiner(margin=margin, type_of_triplets=mining, distance=distance)
         self.loss = TripletMarginLoss(margin=margin, distance=distance)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss of a batch; 0 where it has no semi-hard triplet."""
+        """The mean loss of a batch; 0 where it has no such triplet."""
         return self.loss(embeddings, labels, self.miner(embeddings, labels))

@@ -12,11 +12,16 @@ from convoy_training.errors import RecipeError
 from convoy_training.models.alexnet import AlexNet
 from convoy_training.models.cifar_resnet import CifarResNet
 from convoy_training.models.efficientnet import SCALES, EfficientNet
+from convoy_training.models.face_detector import FaceDetector
+from convoy_training.models.face_embedder import FaceEmbedder
+from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.lenet import LeNet
+from convoy_training.models.localiser import Localiser
 from convoy_training.models.mobilenet_v1 import MobileNetV1
 from convoy_training.models.mobilenet_v2 import MobileNetV2
 from convoy_training.models.nin import NetworkInNetwork
+from convoy_training.models.overfeat import OverFeat
 from convoy_training.models.resnet import BLOCKS, ResNet
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
@@ -27,12 +32,16 @@ from convoy_training.models.yolo import Yolo
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network: `build(classes=...)`, its usual number of classes, and its usual input (height, width) in pixels."""
+    """A network: `build(classes=...)`, its usual number of classes, and its usual input (height, width) in pixels.
+
+    pixels_last: it takes pictures as they are, [N,H,W,3], instead of [N,3,H,W].
+    """
 
     name: str
     build: Callable[..., nn.Module]
     classes: int
     input: tuple[int, int]
+    pixels_last: bool = False
 
 
 def _classifier(name: str, build: Callable[..., nn.Module], size: int = 224, classes: int = 1000) -> Architecture:
@@ -55,9 +64,14 @@ ARCHITECTURES = {
         _classifier("whitened-resnet", partial(WhitenedResNet, widths=(32, 128, 256), refinements=(1, 2, 2)), 32, 10),
         Architecture("unet", partial(UNet, widths=(16, 32, 64, 96, 128), depths=(1, 1, 2, 2)), 11, (384, 480)),
         Architecture("unet-original", OriginalUNet, 2, (572, 572)),
+        Architecture("overfeat", OverFeat, 1000, (231, 231)),
+        Architecture("localiser", Localiser, 3, (224, 224)),
+        Architecture("faster-rcnn", FasterRCNN, 20, (608, 800)),
         Architecture(
             "yolo", partial(Yolo, widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), head_width=48), 3, (256, 320)
         ),
+        Architecture("face-detector", lambda classes: FaceDetector(), 1, (480, 640), pixels_last=True),
+        Architecture("face-embedder", lambda classes: FaceEmbedder(), 1, (112, 112), pixels_last=True),
     )
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation, augment
+from convoy_training.augment.mixup import mix, mix_losses
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
@@ -51,6 +54,8 @@ class Config(recipe.Config):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
+    mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
     mirror_average: bool = Field(True, description="the graph averages an image and its mirror image")
 
 
@@ -127,10 +132,16 @@ def build_data(config: Config) -> Data:
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, labels = batch
-    logits, *hints = as_tuple(model(normalise(images, config)))
-    loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    if config.augment:
+        images, _ = augment(images, None, config.augment)
+    pixels, partners, share = normalise(images, config), torch.arange(len(labels), device=labels.device), 1.0
+    if config.mixup:
+        pixels, partners, share = mix(pixels, config.mixup)
+    logits, *hints = as_tuple(model(pixels))
+    smooth = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
+    loss = mix_losses(smooth, logits, labels, partners, share)
     for hint in hints:
-        loss = loss + AUXILIARY_WEIGHT * functional.cross_entropy(hint, labels)
+        loss = loss + AUXILIARY_WEIGHT * mix_losses(functional.cross_entropy, hint, labels, partners, share)
     return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
 
 

@@ -1,4 +1,4 @@
-"""Object detection: labelled boxes, a small YOLO, task-aligned assignment, COCO mean average precision."""
+"""Object detection: labelled boxes, a small YOLO or a Faster R-CNN, COCO mean average precision."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Example, Split
+from convoy_training.data.boxes import Example, Split, check_classes
 from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
 from convoy_training.metrics.precision import Boxes, measure_average_precision
+from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.yolo import STRIDES, Yolo
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
@@ -40,9 +42,12 @@ class Config(recipe.Config):
     """The fields of a detection recipe."""
 
     data: Source
+    architecture: Literal["yolo", "faster-rcnn"] = "yolo"
     widths: tuple[int, ...] = (12, 24, 48, 96, 160)
-    depths: tuple[int, ...] = (1, 1, 2, 1)
-    head_width: int = 48
+    depths: tuple[int, ...] = Field((1, 1, 2, 1), description="of the yolo")
+    head_width: int = Field(48, description="of the yolo's heads; of the faster-rcnn's fully connected layers")
+    anchor_sizes: tuple[float, ...] = Field((32, 64, 128), description="of the faster-rcnn, in input pixels")
+    proposals: int = Field(100, gt=0, description="regions that the faster-rcnn's second stage looks at")
     input_size: int = Field(320, multiple_of=STRIDES[-1])
     scales: tuple[float, float] = (0.7, 1.5)
     light: float = Field(0.3, ge=0, lt=1)
@@ -97,6 +102,8 @@ class Graph(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(self.model, FasterRCNN):
+            return self.model(normalise(images)).decode()  # type: ignore[no-any-return]
         logits, boxes, _, _ = self.model(normalise(images))
         return boxes, logits.sigmoid()
 
@@ -113,15 +120,23 @@ def load_split(config: Config, split: str) -> Split:
 
 def build_model(config: Config) -> nn.Module:
     classes = load_split(config, "train").classes
+    if config.architecture == "faster-rcnn":
+        return FasterRCNN(len(classes), config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
+                          proposals=config.proposals)  # fmt: skip
     return Yolo(len(classes), config.widths, config.depths, config.head_width)
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(load_split(config, "train"), config), open_archive(config.data.path).digest)
+    split = load_split(config, "train")
+    check_classes(split, config.data.path)
+    return Data(Batches(split, config), open_archive(config.data.path).digest)
 
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, truth_boxes, truth_labels = batch
+    if config.architecture == "faster-rcnn":
+        stages = model(normalise(images), lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
+        return compute_two_stage_loss(stages, truth_boxes, truth_labels)
     logits, boxes, centres, _ = model(normalise(images))
     assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
     return compute_detection_loss(logits, boxes, assignment, config.box_weight)
@@ -138,7 +153,9 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def describe_input(config: Config) -> InputSpec:
-    """Any picture, at most `input_size` pixels long, padded to whole strides."""
+    """Any picture, at most `input_size` pixels long, padded to whole strides; to a square for the two stages."""
+    if config.architecture == "faster-rcnn":  # a graph with a fixed number of proposals wants a fixed size
+        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
 
 
@@ -172,8 +189,13 @@ def collect(detections: Sequence[task.Detection]) -> Boxes:
 def describe(config: Config) -> Export:
     data, spec = load_split(config, "train"), describe_input(config)
     thresholds = Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)
-    manifest = {"architecture": "yolo", "input": spec, "labels": list(data.classes), "thresholds": thresholds}
+    manifest = {
+        "architecture": config.architecture,
+        "input": spec,
+        "labels": list(data.classes),
+        "thresholds": thresholds,
+    }
     return Export(
-        outputs=("boxes", "scores"), manifest=manifest, stride=spec.stride, tolerance=5e-3,
+        outputs=("boxes", "scores"), manifest=manifest, stride=None if spec.height else spec.stride, tolerance=5e-3,
         data=(f"{config.data.title}, {len(data.examples)} training images",), data_terms=config.licence,
     )  # fmt: skip

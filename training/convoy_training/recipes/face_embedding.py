@@ -50,6 +50,7 @@ class Triplets(Strict):
     """The numbers of `MinedTriplets`, and how many faces of each person a batch has to mine in."""
 
     margin: float = Field(0.2, gt=0)
+    mining: Literal["semihard", "hard"] = "semihard"
     faces_per_person: int = Field(4, ge=2)
 
 
@@ -87,7 +88,7 @@ class Trainee(nn.Module):
 def build_loss(config: Config) -> nn.Module:
     """Margin softmax, or triplets where the recipe gives them."""
     if config.triplets:
-        return MinedTriplets(config.triplets.margin)
+        return MinedTriplets(config.triplets.margin, config.triplets.mining)
     return MarginSoftmax(
         len(load_training_faces(config).people), config.architecture.dimension, **config.margin.model_dump()
     )
@@ -165,9 +166,12 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
     return model.embedder  # type: ignore[return-value]
 
 
-def example_images(config: Config) -> Images:
-    """Sixteen held-out LFW faces."""
-    return identities.load_faces(("lfw",), "validation").crops[:16]
+def example_images(config: Config, split: str = "validation") -> Images:
+    """Sixteen held-out LFW faces; of the training people 128, spread over them."""
+    if split == "validation":
+        return identities.load_faces(("lfw",), "validation").crops[:16]
+    crops = identities.load_faces(("lfw",), "train").crops
+    return crops[:: max(1, len(crops) // 128)][:128]
 
 
 def embed(predict: Predict, crops: Images, batch_size: int = 64) -> np.ndarray:

@@ -131,7 +131,9 @@ def weigh_classes(class_maps: Sequence[np.ndarray], classes: int) -> Tensor:
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(load_split(config, "train"), config), open_archive(config.data.path).digest)
+    split = load_split(config, "train")
+    masks.check_classes(split, config.data.path)
+    return Data(Batches(split, config), open_archive(config.data.path).digest)
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -1,0 +1,87 @@
+"""What can go wrong on the way is said in one sentence, and leaves nothing half-written."""
+
+import errno
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from convoy_training.checkpoint import load_model
+from convoy_training.data import boxes, masks
+from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
+from convoy_training.export import publish
+from convoy_training.loop import fit
+from convoy_training.publishing import check_agreement
+from convoy_training.recipe import Data, Metric
+
+from tests.unit.training.test_loop import changed
+from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
+
+
+def test_a_class_without_boxes_is_refused() -> None:
+    example = boxes.Example(np.zeros((9, 9, 3), np.uint8), np.array([[0, 0, 3, 3]], np.float32), np.array([1]))
+    with pytest.raises(LabelError, match=r"cells: class 'RBC' has no box in the training split"):
+        boxes.check_classes(boxes.Split([example], ("RBC", "WBC")), "cells")
+
+
+def test_a_class_without_pixels_is_refused() -> None:
+    split = masks.Split([np.zeros((4, 4, 3), np.uint8)], [np.full((4, 4), 255, np.uint8)], ("road",))
+    with pytest.raises(LabelError, match=r"street: class 'road' has no pixel in the training masks"):
+        masks.check_classes(split, "street")
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+    few = changed(build_data=lambda config: Data(Batches(64), "0" * 64))
+    with pytest.raises(RecipeError, match="no whole batch"):
+        fit(few, CONFIG, tmp_path)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+    before, limits = (tmp_path / "last.ckpt").read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "recipe.yaml").unlink()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # every file that grows beyond it fails to
+    try:
+        with pytest.raises(
+            CheckpointError, match=r"last\.ckpt cannot be written: .*make room, then go on with --resume"
+        ):
+            fit(RECIPE, CONFIG, tmp_path, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "last.ckpt").read_bytes() == before and not list(tmp_path.glob("*.partial"))
+    assert isinstance(load_model(RECIPE, CONFIG, tmp_path), torch.nn.Module)
+
+
+def test_a_checkpoint_that_comes_back_changed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zipfile.ZipFile.testzip", lambda self: "archive/data/0")
+    with pytest.raises(CheckpointError, match="came back otherwise"):
+        fit(RECIPE, CONFIG, tmp_path)
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_a_model_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "model.onnx").write_bytes(b"old")
+
+    def write(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ExportError, match=r"1 cannot be written: .*No space left"):
+        publish(tmp_path / "1", write)
+    assert (tmp_path / "1" / "model.onnx").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(ExportError, match="cannot be written"):
+        publish(tmp_path / "1" / "model.onnx" / "2", write)
+    publish(tmp_path / "1", lambda folder: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"] and not list((tmp_path / "1").iterdir())
+
+
+def test_a_metric_that_pytorch_and_onnx_disagree_on_stops_the_export() -> None:
+    def measured(value: float) -> list[Metric]:
+        return [Metric("top1_accuracy", value, "d", "validation", 9)]
+
+    check_agreement(measured(0.9), measured(0.905))
+    check_agreement(measured(float("nan")), measured(float("nan")))
+    for value in (0.85, float("nan")):
+        with pytest.raises(ExportError, match=r"top1_accuracy is 0\.9000 in PyTorch"):
+            check_agreement(measured(0.9), measured(value))

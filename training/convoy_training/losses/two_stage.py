@@ -1,0 +1,88 @@
+"""How a two-stage detector learns: which anchors and regions answer for which object, and what they then pay.
+
+Source: Faster R-CNN (Ren et al. 2015, sections 3.1.2 and 3.1.3; approximate joint training, section 3.2).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from convoy_training.models.faster_rcnn import DELTA_SCALE, Stages
+from convoy_training.models.regions import compute_overlaps, encode_boxes
+
+ANCHORS, REGIONS = 256, 64
+"""How many anchors and regions of a picture are learnt from, at most half and a quarter of them objects."""
+
+
+def compute_two_stage_loss(
+    stages: Stages, truth_boxes: Tensor, truth_labels: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The sum of four losses; truth_boxes [N,M,4], truth_labels [N,M], -1 where padded."""
+    kinds, owners = label_anchors(stages.anchors, truth_boxes, truth_labels)
+    chosen = torch.stack([_sample(kind, ANCHORS) for kind in kinds])
+    count, positive = chosen.sum().clamp(min=1), chosen & (kinds == 1)
+    entropy = functional.binary_cross_entropy_with_logits(stages.objectness[chosen], (kinds[chosen] == 1).float())
+    targets = encode_boxes(_take(truth_boxes, owners), stages.anchors)
+    place = functional.smooth_l1_loss(stages.anchor_steps[positive], targets[positive], reduction="sum", beta=1 / 9)
+    labels, owners = label_regions(stages.regions, truth_boxes, truth_labels, background=stages.logits.shape[-1] - 1)
+    named = functional.cross_entropy(stages.logits.flatten(0, 1), labels.flatten())
+    found = labels < stages.logits.shape[-1] - 1
+    targets = encode_boxes(_take(truth_boxes, owners), stages.regions) / torch.tensor(DELTA_SCALE, device=labels.device)
+    steps = stages.steps[found].gather(1, labels[found][:, None, None].expand(-1, 1, 4))[:, 0]
+    refined = functional.smooth_l1_loss(steps, targets[found], reduction="sum") / labels.numel()
+    parts = {"objectness": entropy, "anchors": place / count, "classes": named, "boxes": refined}
+    return torch.stack(list(parts.values())).sum(), parts
+
+
+def label_anchors(anchors: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> tuple[Tensor, Tensor]:
+    """For each anchor [N,A] 1 for an object, 0 for background, -1 for neither; and the object's row.
+
+    An object is what an anchor overlaps by 0.7, or whose best anchor it is; background is below 0.3.
+    """
+    overlaps = _overlap(anchors.expand(len(truth_boxes), -1, -1), truth_boxes, truth_labels)
+    best, owners = overlaps.max(2)
+    kinds = torch.where(best >= 0.7, 1, torch.where(best < 0.3, 0, -1))
+    best_anchors = (overlaps == overlaps.amax(1, keepdim=True)) & (overlaps > 0)
+    owners = torch.where(best_anchors.any(2), best_anchors.int().argmax(2), owners)
+    return torch.where(best_anchors.any(2), 1, kinds), owners
+
+
+def label_regions(regions: Tensor, truth_boxes: Tensor, truth_labels: Tensor, background: int) -> tuple[Tensor, Tensor]:
+    """For each region [N,K] its class, `background` below an overlap of 0.5; and the object's row."""
+    best, owners = _overlap(regions, truth_boxes, truth_labels).max(2)
+    return torch.where(best >= 0.5, truth_labels.gather(1, owners), background), owners
+
+
+def sample_regions(proposals: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
+    """`REGIONS` regions [N,R,4] to learn from: at most a quarter on objects, the objects themselves included."""
+    candidates = torch.cat([truth_boxes, proposals], 1)
+    best = _overlap(candidates, truth_boxes, truth_labels).amax(2)
+    best[:, : truth_boxes.shape[1]][truth_labels < 0] = -1  # padding is no candidate
+    kinds = torch.where(best >= 0.5, 1, torch.where(best >= 0, 0, -1))
+    regions = []
+    for boxes, kind in zip(candidates, kinds, strict=True):
+        rows = _sample(kind, REGIONS, objects=REGIONS // 4).nonzero()[:, 0]
+        # Where there is too little to choose from, some are seen twice.
+        regions.append(boxes[rows[torch.arange(REGIONS, device=rows.device) % len(rows)]])
+    return torch.stack(regions)
+
+
+def _sample(kinds: Tensor, count: int, objects: int | None = None) -> Tensor:
+    """A mask over kinds [A] of `count` at random, at most half of them (or `objects`) of kind 1, none of kind -1."""
+    objects = count // 2 if objects is None else objects
+    chosen = torch.zeros_like(kinds, dtype=torch.bool)
+    for kind, most in ((1, objects), (0, count)):
+        rows = (kinds == kind).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), device=rows.device)[: min(most, count - int(chosen.sum()))]]
+        chosen[rows] = True
+    return chosen
+
+
+def _overlap(boxes: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
+    return torch.where(truth_labels[:, None] >= 0, compute_overlaps(boxes, truth_boxes), 0.0)
+
+
+def _take(truth_boxes: Tensor, owners: Tensor) -> Tensor:
+    return truth_boxes.gather(1, owners[..., None].expand(-1, -1, 4))

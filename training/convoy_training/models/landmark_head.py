@@ -1,0 +1,37 @@
+"""Landmarks: a face or none, and where its points are (Sun et al. 2013; Ng, Convolutional Neural Networks, week 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class LandmarkHead(nn.Module):
+    """Features [N,C,H,W] -> logit [N] that there is a face, points [N,points,2] as x, y shares of the picture."""
+
+    def __init__(self, inputs: int, points: int = 5, side: int = 4) -> None:
+        super().__init__()
+        self.points = points
+        self.reduce = nn.Sequential(nn.Conv2d(inputs, 32, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(side), nn.Flatten())
+        self.answer = nn.Linear(32 * side * side, 1 + 2 * points)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        answer = self.answer(self.reduce(features))
+        return answer[:, 0], torch.sigmoid(answer[:, 1:]).unflatten(1, (self.points, 2))
+
+
+def compute_landmark_loss(
+    face_logits: Tensor, points: Tensor, face: Tensor, truth: Tensor, weight: float = 5.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logistic loss of the face; where there is one, the points' distance in eye distances, robust (smooth L1).
+
+    face bool [N]; truth [N,points,2], its first two points the eyes, NaN where a point is not known.
+    """
+    presence = functional.binary_cross_entropy_with_logits(face_logits, face.float())
+    known = face[:, None] & truth.isfinite().all(-1)
+    eyes = (truth[:, 0] - truth[:, 1]).norm(dim=-1).nan_to_num(1.0).clamp(min=0.02)
+    distance = (points - truth.nan_to_num()) / eyes[:, None, None]
+    error = functional.smooth_l1_loss(distance[known], torch.zeros_like(distance[known]), reduction="sum", beta=0.1)
+    place = error / known.sum().clamp(min=1)
+    return presence + weight * place, {"face": presence, "points": place}

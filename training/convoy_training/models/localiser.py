@@ -1,0 +1,41 @@
+"""Single-object localisation: is there an object, where, and of which class; one answer a picture.
+
+The output is the vector (p_c, b_x, b_y, b_h, b_w, c_1 ... c_C) that classification with localisation is taught with
+(Ng, Convolutional Neural Networks, week 3; Sermanet et al. 2014, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Location(NamedTuple):
+    """presence [N]: logit of p_c; box [N,4]: centre x, centre y, height, width as shares of the picture;
+    classes [N,C]: logits.
+    """
+
+    presence: Tensor
+    box: Tensor
+    classes: Tensor
+
+
+class Localiser(nn.Module):
+    """float RGB [N,3,H,W] -> `Location`; H and W multiples of 2 ** len(widths)."""
+
+    def __init__(self, classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip([3, *widths], widths, strict=False):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.features = nn.Sequential(*layers)
+        # A map of 4x4 still knows where things are; its mean would not.
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.head = nn.Linear(16 * widths[-1], 5 + classes)
+
+    def forward(self, x: Tensor) -> Location:
+        answer = self.head(self.pool(self.features(x)).flatten(1))
+        return Location(answer[:, 0], torch.sigmoid(answer[:, 1:5]), answer[:, 5:])

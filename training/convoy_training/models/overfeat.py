@@ -1,0 +1,89 @@
+"""OverFeat (Sermanet et al. 2014, arXiv:1312.6229): a classifier slid over a picture by convolution, in one pass.
+
+A fully connected layer over a k x k map is a convolution of kernel k, one over a vector is a convolution of kernel 1.
+So written, the network looks at every window of a larger picture and shares what windows have in common.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class OverFeat(nn.Module):
+    """float RGB [N,3,H,W], H and W from 231 up -> class logits [N,classes,R,C], one for each window of 231 pixels.
+
+    The fast model of the paper's table 1.
+    """
+
+    def __init__(self, classes: int = 1000, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            *(nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(96, 256, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(256, 512, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(512, 1024, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(1024, 1024, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        )
+        self.classifier = nn.Sequential(
+            *(nn.Conv2d(1024, 3072, 6), nn.ReLU(), nn.Dropout(dropout)),
+            *(nn.Conv2d(3072, 4096, 1), nn.ReLU(), nn.Dropout(dropout)),
+            nn.Conv2d(4096, classes, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x))
+
+
+class SlidingWindow(nn.Module):
+    """A trained classifier as a detector: float [N,3,H,W] -> logits [N,A,C] and boxes xyxy [N,A,4] of all windows.
+
+    `window` is the side in pixels that the classifier was trained on, `stride` its features' stride. `refine` regresses
+    each window's box from the features under it (left, top, right, bottom, as shares of the window).
+    """
+
+    def __init__(self, features: nn.Module, classifier: nn.Sequential, window: int, stride: int, inputs: int) -> None:
+        super().__init__()
+        with torch.no_grad():
+            side = features(torch.zeros(1, 3, window, window)).shape[2]
+        self.features, self.window, self.stride = features, window, stride
+        self.classifier = convolve_classifier(classifier, side)
+        self.refine = nn.Conv2d(inputs, 4, side)
+        nn.init.zeros_(self.refine.weight)
+        nn.init.zeros_(self.refine.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(x)
+        logits, steps = self.classifier(features), self.refine(features)
+        windows = place_windows(logits.shape[2], logits.shape[3], self.stride, self.window).to(x.device)
+        return logits.flatten(2).transpose(1, 2), windows + steps.flatten(2).transpose(1, 2) * self.window
+
+
+def convolve_classifier(classifier: nn.Sequential, side: int) -> nn.Sequential:
+    """The same classifier with its fully connected layers as convolutions; the first sees a map of side x side.
+
+    Raises ValueError where the first layer's inputs are no whole number of such maps.
+    """
+    layers: list[nn.Module] = []
+    for layer in classifier:
+        if not isinstance(layer, nn.Linear):
+            layers.append(layer)
+            continue
+        channels, rest = divmod(layer.in_features, side * side)
+        if rest:
+            raise ValueError(f"{layer.in_features} inputs are no maps of {side}x{side}")
+        convolution = nn.Conv2d(channels, layer.out_features, side, bias=layer.bias is not None)
+        with torch.no_grad():
+            convolution.weight.copy_(layer.weight.view_as(convolution.weight))
+            if convolution.bias is not None:
+                convolution.bias.copy_(layer.bias)
+        layers.append(convolution)
+        side = 1
+    return nn.Sequential(*layers)
+
+
+def place_windows(rows: int, columns: int, stride: int, window: int) -> Tensor:
+    """The windows' boxes xyxy [rows * columns, 4] in input pixels."""
+    y, x = torch.meshgrid(torch.arange(rows) * stride, torch.arange(columns) * stride, indexing="ij")
+    near = torch.stack([x, y], -1).reshape(-1, 2)
+    return torch.cat([near, near + window], -1).float()

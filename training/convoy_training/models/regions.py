@@ -1,0 +1,96 @@
+"""What two-stage detectors are made of: anchors, box deltas, suppression in parallel, and aligned region features.
+
+All of it is plain tensor arithmetic on fixed shapes, so that it trains anywhere and exports to ONNX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LARGEST_STEP = math.log(1000 / 16)
+"""A box may not grow more than this (logarithm) in one step, or exp overflows early in training."""
+
+
+def make_anchors(rows: int, columns: int, stride: int, sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """Boxes xyxy [rows * columns * sizes * ratios, 4] in input pixels, centred on cells.
+
+    `sizes` are square roots of areas, `ratios` are height over width.
+    """
+    shapes = torch.tensor([(s / math.sqrt(r), s * math.sqrt(r)) for s in sizes for r in ratios])
+    y, x = torch.meshgrid((torch.arange(rows) + 0.5) * stride, (torch.arange(columns) + 0.5) * stride, indexing="ij")
+    centres = torch.stack([x, y], -1).reshape(-1, 1, 2)
+    return torch.cat([centres - shapes / 2, centres + shapes / 2], -1).reshape(-1, 4)
+
+
+def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """The steps [...,4] from anchors to boxes, both xyxy: shift in anchor sizes, logarithm of growth (R-CNN's t)."""
+    size, anchor_size = boxes[..., 2:] - boxes[..., :2], anchors[..., 2:] - anchors[..., :2]
+    shift = (boxes[..., :2] + boxes[..., 2:] - anchors[..., :2] - anchors[..., 2:]) / 2 / anchor_size
+    return torch.cat([shift, (size / anchor_size).clamp(min=1e-6).log()], -1)
+
+
+def decode_boxes(deltas: Tensor, anchors: Tensor) -> Tensor:
+    """The inverse of `encode_boxes`."""
+    size = anchors[..., 2:] - anchors[..., :2]
+    centre = (anchors[..., :2] + anchors[..., 2:]) / 2 + deltas[..., :2] * size
+    half = size * deltas[..., 2:].clamp(max=LARGEST_STEP).exp() / 2
+    return torch.cat([centre - half, centre + half], -1)
+
+
+def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes [...,4] cut at the picture's edges."""
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], -1)
+
+
+def choose_regions(boxes: Tensor, scores: Tensor, candidates: int, kept: int, overlap: float) -> Tensor:
+    """The `kept` best boxes [N,kept,4] of [N,A,4] by scores [N,A], without those that a better one overlaps.
+
+    Suppression in parallel ("Fast NMS", Bolya et al. 2019, arXiv:1904.02689): a box yields to any better box that
+    overlaps it more than `overlap`, even to one that yields itself. Where fewer are left, suppressed ones follow.
+    """
+    best, rows = scores.topk(min(candidates, scores.shape[1]), dim=1)
+    boxes = boxes.gather(1, rows[..., None].expand(-1, -1, 4))
+    better = compute_overlaps(boxes, boxes).triu(1).amax(1)  # columns: by how much a better box overlaps this one
+    order = torch.where(better > overlap, best.sigmoid() - 1, best.sigmoid())
+    chosen = order.topk(min(kept, order.shape[1]), dim=1).indices
+    return boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
+
+
+def compute_overlaps(a: Tensor, b: Tensor) -> Tensor:
+    """IoU [N,K,M] of boxes [N,K,4] with [N,M,4]."""
+    a, b = a[:, :, None], b[:, None]
+    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    shared = size[..., 0] * size[..., 1]
+    areas = [(x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1]) for x in (a, b)]
+    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-7)
+
+
+def align_regions(features: Tensor, boxes: Tensor, stride: int, bins: int = 7, samples: int = 2) -> Tensor:
+    """RoIAlign (He et al. 2017, arXiv:1703.06870): features [N,C,H,W] under boxes [N,K,4] -> [N,K,C,bins,bins].
+
+    Each bin is the mean of samples x samples bilinear samples; nothing is rounded to whole cells. boxes: input pixels.
+    """
+    count, channels, height, width = features.shape
+    steps = (torch.arange(bins * samples, device=boxes.device) + 0.5) / (bins * samples)
+    x = boxes[..., 0:1] + (boxes[..., 2:3] - boxes[..., 0:1]) * steps  # [N,K,S]
+    y = boxes[..., 1:2] + (boxes[..., 3:4] - boxes[..., 1:2]) * steps
+    # Cell i covers the pixels from i * stride on, and grid_sample's -1 to 1 runs from edge to edge.
+    x, y = x / stride * (2 / width) - 1, y / stride * (2 / height) - 1
+    side, regions = bins * samples, boxes.shape[1]
+    grid = torch.stack([
+        x[:, :, None, :].expand(-1, -1, side, -1), y[:, :, :, None].expand(-1, -1, -1, side)
+    ], -1)  # fmt: skip
+    sampled = functional.grid_sample(
+        features.float(),
+        grid.reshape(count, regions * side, side, 2).float(),
+        padding_mode="border",
+        align_corners=False,
+    )
+    pooled = functional.avg_pool2d(sampled, samples)  # [N,C,K*bins,bins]
+    return pooled.reshape(count, channels, regions, bins, bins).transpose(1, 2)

@@ -1,0 +1,43 @@
+"""Face verification as binary classification: one logistic unit over |f(a) - f(b)|.
+
+The alternative to triplet loss of Taigman et al. 2014 (DeepFace, section 4.2): the weights learn which dimensions of an
+embedding tell two people apart.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class VerificationHead(nn.Module):
+    """Embeddings a, b [N,D] -> logit [N] that both are the same person; sigmoid makes it a probability."""
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.weigh = nn.Linear(dimension, 1)
+        # At first every difference speaks against, and vectors half alike are undecided.
+        nn.init.constant_(self.weigh.weight, -1.0)
+        nn.init.constant_(self.weigh.bias, dimension**0.5 / 2)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.weigh((a - b).abs())[:, 0]
+
+
+class SiameseVerifier(nn.Module):
+    """Two pictures through one embedder, then the head: a, b -> logit [N]."""
+
+    def __init__(self, embedder: nn.Module, dimension: int) -> None:
+        super().__init__()
+        self.embedder, self.head = embedder, VerificationHead(dimension)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        # One batch, so that both pictures are normalised by the same statistics.
+        first, second = self.embedder(torch.cat([a, b])).chunk(2)
+        return self.head(first, second)
+
+
+def compute_verification_loss(logits: Tensor, same: Tensor) -> Tensor:
+    """Logistic loss; same bool [N]."""
+    return functional.binary_cross_entropy_with_logits(logits, same.float())
