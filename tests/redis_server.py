@@ -5,9 +5,12 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
+
+SLOTS = 16_384
 
 
 def find_binary() -> str | None:
@@ -80,7 +83,6 @@ class RedisCluster:
     """Three nodes of a real cluster on loopback, a third of the slots each."""
 
     NODES = 3
-    SLOTS = 16_384
 
     def __init__(self, folder: Path) -> None:
         self._ports = [free_port() for _ in range(self.NODES)]
@@ -94,18 +96,9 @@ class RedisCluster:
 
     def start(self) -> None:
         """Return when every node knows who has which slot."""
-        for i, node in enumerate(self._nodes):
+        for node in self._nodes:
             node.start()
-            with node.client() as client:
-                first, last = i * self.SLOTS // self.NODES, (i + 1) * self.SLOTS // self.NODES
-                client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
-                client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-                client.execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[0])
-        for _ in range(3000):
-            if all(self._is_whole(node) for node in self._nodes):
-                return
-            time.sleep(0.01)
-        raise AssertionError("the cluster does not come together")
+        join(self._nodes, self._ports)
 
     def stop(self) -> None:
         """End all nodes."""
@@ -126,12 +119,54 @@ class RedisCluster:
                 counts.append(client.dbsize())
         return counts
 
-    @staticmethod
-    def _is_whole(node: RedisServer) -> bool:
+
+class Redis8:
+    """A Redis 8 of the deployment's image, on a port of its own."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
+        self._container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        with self.client() as client:
+            for _ in range(3000):
+                try:
+                    client.ping()
+                    return
+                except (redis.ConnectionError, redis.TimeoutError):
+                    time.sleep(0.01)
+        raise AssertionError("Redis 8 does not answer")
+
+    def stop(self) -> None:
+        """End it; nothing is kept."""
+        subprocess.run(["docker", "kill", self._container], check=True, capture_output=True)
+
+    def client(self) -> "redis.Redis":
+        """A blocking client, for looking from outside."""
+        return redis.Redis(port=self.port)
+
+
+def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
+    """Make a cluster of them; return when every node knows who has which slot."""
+    for i, node in enumerate(nodes):
         with node.client() as client:
-            info = client.execute_command("CLUSTER", "INFO")
-        text = info.decode() if isinstance(info, bytes) else str(info)
-        return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
+            first, last = i * SLOTS // len(nodes), (i + 1) * SLOTS // len(nodes)
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+    for _ in range(3000):
+        if all(_is_whole(node) for node in nodes):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the cluster does not come together")
+
+
+def _is_whole(node: RedisServer | Redis8) -> bool:
+    with node.client() as client:
+        info = client.execute_command("CLUSTER", "INFO")
+    text = info.decode() if isinstance(info, bytes) else str(info)
+    return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
 
 
 def free_port() -> int:

@@ -1,13 +1,13 @@
 """What only newer servers can do, on the Redis 8 of the deployment."""
 
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 from convoy.recognition.records import Gallery, Model, Note, Person
 from convoy.recognition.store.base import PersonChange, Request
 from convoy.recognition.store.redis import RedisStore
+
+from tests.redis_server import Redis8
 
 pytestmark = pytest.mark.docker
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
@@ -16,13 +16,9 @@ STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
 @pytest.fixture(scope="module")
 def redis8() -> Iterator[str]:
     """The URL of a fresh Redis 8 that writes its file to disk once a second."""
-    options = ["--appendonly", "yes", "--appendfsync", "everysec", "--protected-mode", "no", "--bind", "0.0.0.0"]
-    command = ["docker", "run", "--rm", "-d", "-p", "127.0.0.1::6379", "redis:8", "redis-server", *options]
-    container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    address = subprocess.run(["docker", "port", container, "6379"], check=True, capture_output=True, text=True).stdout
-    time.sleep(1)
-    yield f"redis://{address.splitlines()[0].strip()}"
-    subprocess.run(["docker", "kill", container], check=True, capture_output=True)
+    server = Redis8("--appendonly", "yes", "--appendfsync", "everysec")
+    yield server.url
+    server.stop()
 
 
 async def test_a_change_is_acknowledged_when_it_is_on_the_disk(redis8: str) -> None:

@@ -12,7 +12,7 @@ from convoy.recognition.call import Call, begin_call
 from convoy.recognition.people import People
 from convoy.recognition.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.replicas import Replicas
-from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.base import PersonChange, Request, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.templates import Plain
@@ -48,7 +48,8 @@ class Member:
             templates = {f: Plain().encode(person_id, f, vector) for f, vector in new.items()}
             change = PersonChange(person_id, before, after, templates)
             note = Note("Register" if after else "DeletePerson", 1, person_id)
-            return (await self.people.commit(gallery, change, note, Request(), new)).version
+            embeddings = {(person_id, face_id): vector for face_id, vector in new.items()}
+            return (await self.people.commit_one(gallery, Write([(change, note)]), embeddings)).version
 
         return await tried_again(attempt)
 

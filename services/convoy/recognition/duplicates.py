@@ -1,5 +1,7 @@
 """People who look like one another: perhaps one person under two ids."""
 
+import asyncio
+
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.identification import Identification, check_criterion
 from convoy.recognition.index import Hit
@@ -25,7 +27,7 @@ class Duplicates:
         check_criterion(request)
         state = await self._replicas.state(request.gallery)
         model = await self._faces.model_of(state.gallery)
-        threshold = self._identification.threshold(request, state, model, len(state.index))
+        threshold = self._identification.threshold(request, state, model, await state.count_faces([]))
         people = await self._store.list_people(request.gallery, request.page_token, size + 1)
         token = people[size - 1].person_id if len(people) > size else ""
         faces = [(one.person_id, face.face_id) for one in people[:size] for face in one.faces]
@@ -35,7 +37,7 @@ class Duplicates:
             for face, template in zip(faces, templates, strict=True)
             if template is not None
         ]
-        found = await self._identification.search([vector for _, vector in probes], state, OTHERS + 1, None, False)
+        found = await asyncio.gather(*(state.search(vector, OTHERS + 1, [], exact=False) for _, vector in probes))
         pairs: dict[tuple[str, str], pb.Duplicate] = {}
         for (face, _), hits in zip(probes, found, strict=True):
             for hit in hits:

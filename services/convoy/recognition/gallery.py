@@ -1,5 +1,6 @@
 """The life of galleries: make, find, change, delete; how this replica stands, and who changed what."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
@@ -35,13 +36,27 @@ class Galleries:
         check_text("description", request.description)
         check_request_id(request.request_id)
         policy = read_policy(request.policy, Policy())
-        if read_vector_sets(request):
-            raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service searches in memory alone")
+        sets = read_vector_sets(request)
         model = (await self._faces.model(request.model if request.HasField("model") else None)).model
         data_key = self._keys.new_data_key(request.gallery)
-        gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key)
+        gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key, sets)
+        if sets:
+            await self._announce(gallery)
         await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Request(request.request_id))
         return pb.CreateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(gallery.name)))
+
+    async def _announce(self, gallery: Gallery) -> None:
+        """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
+        if gallery.data_key:
+            message = (
+                "templates are sealed here (CONVOY_TEMPLATE_KEY_FILE), and Redis can only search vectors in the clear; "
+                "use BACKEND_MEMORY, or a deployment without a key"
+            )
+            raise FailedPrecondition("BACKEND_UNAVAILABLE", message)
+        if self._replicas.vector_sets is None:
+            raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service has no Redis")
+        await self._replicas.vector_sets.check()
+        await self._replicas.vector_sets.announce(gallery)
 
     async def get(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
         """One gallery."""
@@ -93,18 +108,26 @@ class Galleries:
     async def delete(self, request: pb.DeleteGalleryRequest) -> pb.DeleteGalleryResponse:
         """Delete a gallery with everybody in it."""
         last = await self._store.delete_gallery(request.gallery, current_call().note("DeleteGallery"))
+        if last.vector_sets and self._replicas.vector_sets:
+            await self._replicas.vector_sets.drop(last)
         return pb.DeleteGalleryResponse(people_deleted=last.people, faces_deleted=last.faces)
+
+    async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
+        """Delete what others than these, which are all, have left in vector sets."""
+        if self._replicas.vector_sets:
+            await self._replicas.vector_sets.sweep(galleries)
 
     async def status(self, request: pb.GetGalleryStatusRequest) -> pb.GetGalleryStatusResponse:
         """How this replica stands to the store."""
         gallery = await self._store.get_gallery(request.gallery)
         state = await self._replicas.state(request.gallery)
+        faces, size = await state.measure()
         return pb.GetGalleryStatusResponse(
             store_version=gallery.version,
             index_version=state.head.version,
-            indexed_faces=len(state.index),
-            index_bytes=state.index.nbytes,
-            index_checksum=state.index.checksum,
+            indexed_faces=faces,
+            index_bytes=size,
+            index_checksum=await state.checksum() if request.verify or not gallery.vector_sets else "",
             store_checksum=await self._store_checksum(state) if request.verify else "",
         )
 

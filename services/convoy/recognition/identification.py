@@ -1,10 +1,7 @@
 """Who is this? Is this the one? Searches and comparisons."""
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-import faiss
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
@@ -14,8 +11,8 @@ from convoy.recognition.blocks import Vector
 from convoy.recognition.faces import FaceModel, FaceSource, embedding_of, without_embedding
 from convoy.recognition.index import Hit
 from convoy.recognition.people import person_not_found
+from convoy.recognition.records import Person
 from convoy.recognition.replicas import Replicas
-from convoy.recognition.scan import TOGETHER
 from convoy.recognition.state import State
 from convoy.recognition.thresholds import Decision, comparison_rate, decide, identification_rate
 from convoy.v1 import faces_pb2
@@ -38,12 +35,6 @@ class Identification:
         self._replicas = replicas
         self._faces = faces
         self._settings = settings
-        # Searches that wait for each other share a pass. OpenMP's threads would only get in each other's way.
-        self._pool = ThreadPoolExecutor(TOGETHER, "search", faiss.omp_set_num_threads, (1,))
-
-    def close(self) -> None:
-        """Let the threads go."""
-        self._pool.shutdown()
 
     async def identify(self, request: pb.IdentifyRequest) -> pb.IdentifyResponse:
         """Search every face of a picture."""
@@ -56,18 +47,19 @@ class Identification:
         if not photo.faces:
             raise no_face("the picture")
         entries = [*request.filter.items(), *(("", tag) for tag in request.tags)]
-        among = state.having(entries) if entries else None
-        size = len(state.index) if among is None else sum(len(state.people[person].faces) for person in among)
+        size = await state.count_faces(entries)
         threshold = self.threshold(request, state, model, size)
         probes = [embedding_of(face) for face in photo.faces]
-        found = await self.search(probes, state, max(top_k, 2), among, request.exact)
+        searches = (state.search(probe, max(top_k, 2), entries, request.exact) for probe in probes)
+        found = await asyncio.gather(*searches)
+        people = await state.find_people(list({hit.person_id for hits in found for hit in hits[:top_k]}))
         return pb.IdentifyResponse(
             faces=[
-                self._identified(face, hits, top_k, threshold, size, state, model)
+                self._identified(face, hits[:top_k], hits[:2], people, threshold, size, state, model)
                 for face, hits in zip(photo.faces, found, strict=True)
             ],
             image_size=photo.image_size,
-            gallery_size=len(state.index),
+            gallery_size=await state.count_faces([]) if entries else size,
             version=state.head.version,
         )
 
@@ -94,9 +86,10 @@ class Identification:
     async def _faces_on_record(self, request: pb.VerifyRequest) -> tuple[State, Vector]:
         person = request.person
         state = await self._replicas.state(person.gallery, request.min_version)
-        if person.person_id not in state.people:
+        vectors = await state.vectors_of(person.person_id)
+        if vectors is None:
             raise person_not_found(person.gallery, person.person_id)
-        return state, state.index.vectors_of(person.person_id)
+        return state, vectors
 
     async def _known(self, request: pb.VerifyRequest, model: FaceModel) -> Vector:
         state, vectors = await self._faces_on_record(request)
@@ -105,16 +98,6 @@ class Identification:
             message = f"person {request.person.person_id!r} has no face on record; register a photo"
             raise FailedPrecondition("NO_FACE", message, {"person_id": request.person.person_id})
         return vectors
-
-    async def search(
-        self, probes: Sequence[Vector], state: State, top_k: int, among: set[str] | None, exact: bool
-    ) -> list[list[Hit]]:
-        """Search for each probe; see Index.search."""
-        loop = asyncio.get_running_loop()
-        searches = (
-            loop.run_in_executor(self._pool, state.index.search, probe, top_k, among, exact) for probe in probes
-        )
-        return await asyncio.gather(*searches)
 
     def threshold(
         self, request: pb.IdentifyRequest | pb.FindDuplicatesRequest, state: State, model: FaceModel, size: int
@@ -132,20 +115,21 @@ class Identification:
         self,
         face: faces_pb2.Face,
         hits: list[Hit],
-        top_k: int,
+        nearest: list[Hit],
+        people: dict[str, Person],
         threshold: float,
         size: int,
         state: State,
         model: FaceModel,
     ) -> pb.IdentifiedFace:
-        best, second = ([hit.similarity for hit in hits[:2]] + [None, None])[:2]
+        best, second = ([hit.similarity for hit in nearest] + [None, None])[:2]
         margin = state.gallery.policy.ambiguity_margin
         margin = self._settings.ambiguity_margin if margin is None else margin
         rate = model.curve.false_match_rate_at(threshold) if model.curve else 1.0
         return pb.IdentifiedFace(
             face=without_embedding(face),
             decision=DECISIONS[decide(best, second, threshold, margin)],
-            matches=[_match(hit, state) for hit in hits[:top_k] if hit.similarity >= threshold],
+            matches=[_match(hit, people.get(hit.person_id)) for hit in hits if hit.similarity >= threshold],
             match_threshold=threshold,
             expected_false_positive_identification_rate=identification_rate(rate, size),
             margin=NO_SECOND if best is None or second is None else best - second,
@@ -157,8 +141,7 @@ def no_face(where: str) -> FailedPrecondition:
     return FailedPrecondition("NO_FACE", f"no face was found in {where}; send a photo that shows one", {"faces": 0})
 
 
-def _match(hit: Hit, state: State) -> pb.Match:
-    person = state.people.get(hit.person_id)
+def _match(hit: Hit, person: Person | None) -> pb.Match:
     return pb.Match(
         person_id=hit.person_id,
         display_name=person.display_name if person else "",

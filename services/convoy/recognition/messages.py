@@ -1,5 +1,6 @@
 """Records as messages of the API."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -66,7 +67,7 @@ def read_vector_sets(request: pb.CreateGalleryRequest) -> VectorSets | None:
             f"vector_sets: at most {MAX_SHARDS} shards, search_effort {MAX_SEARCH_EFFORT}, a quantization of the list"
         )
         raise InvalidArgument("BAD_ARGUMENT", message, {"field": "vector_sets"})
-    return VectorSets(asked.shards or 1, quantization, effort)
+    return VectorSets(secrets.token_hex(4), asked.shards or 1, quantization, effort)
 
 
 def _vector_sets_message(sets: VectorSets) -> pb.VectorSets:

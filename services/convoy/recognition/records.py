@@ -35,9 +35,11 @@ class Policy:
 class VectorSets:
     """Where a gallery is searched that is not searched in memory: in so many vector sets of Redis 8.
 
-    quantization: "NOQUANT" or "Q8", as VADD calls them. search_effort: VSIM's EF.
+    id: tells the sets of two galleries of one name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
+    search_effort: VSIM's EF.
     """
 
+    id: str
     shards: int
     quantization: str
     search_effort: int

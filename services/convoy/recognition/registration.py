@@ -121,7 +121,7 @@ class Registration:
         photos.model.check_made(gallery)
         before = await self._present(request)
         state = await self._replicas.fresh_state(request.gallery)
-        verdicts = self._compare(request, photos, state)
+        verdicts = await self._compare(request, photos, state)
         results = [verdict.result for verdict in verdicts]
         if not any(result.accepted for result in results):
             raise none_accepted(results, photos.bad_images)
@@ -153,12 +153,15 @@ class Registration:
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, write, owned)
 
-    def _compare(self, request: pb.RegisterRequest, photos: _Photos, state: State) -> list[Verdict]:
+    async def _compare(self, request: pb.RegisterRequest, photos: _Photos, state: State) -> list[Verdict]:
         """The verdicts in the light of the gallery, accepted ones with a face id."""
-        known = state.index.vectors_of(request.person_id)
+        known = await state.vectors_of(request.person_id)
+        known = np.empty((0, photos.model.model.embedding_size), np.float32) if known is None else known
         verdicts = []
         for verdict in photos.verdicts:
-            other = None if request.allow_identity_conflict else self._somebody_else(request, verdict, photos, state)
+            other = (
+                None if request.allow_identity_conflict else await self._somebody_else(request, verdict, photos, state)
+            )
             compared = compare(verdict, known, other)
             if compared.embedding is not None:
                 known = np.vstack([known, compared.embedding[None]])
@@ -166,15 +169,15 @@ class Registration:
             verdicts.append(compared)
         return verdicts
 
-    def _somebody_else(
+    async def _somebody_else(
         self, request: pb.RegisterRequest, verdict: Verdict, photos: _Photos, state: State
     ) -> Hit | None:
         """Another person who is so like this face that a mistake is all but ruled out."""
         curve = photos.model.curve
         if verdict.embedding is None or curve is None:
             return None
-        threshold = curve.threshold(comparison_rate(CONFLICT_RATE, len(state.index)))
-        hits = state.index.search(verdict.embedding, 2)
+        threshold = curve.threshold(comparison_rate(CONFLICT_RATE, await state.count_faces([])))
+        hits = await state.search(verdict.embedding, 2, [], exact=False)
         others = [hit for hit in hits if hit.person_id != request.person_id]
         return others[0] if others and others[0].similarity >= threshold else None
 

@@ -8,10 +8,8 @@ restored or emptied) the gallery is loaded anew.
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -21,7 +19,6 @@ from convoy.recognition.blocks import Vector
 from convoy.recognition.records import Change, Gallery, Person
 from convoy.recognition.state import State
 from convoy.recognition.store.base import Head, Store, gallery_not_found
-from convoy.recognition.templates import Codec
 
 WAIT_S = 1.0
 RETRY_S = (0.05, 1.0)
@@ -40,14 +37,14 @@ LOADS = Counter("convoy_gallery_loads", "Times that a gallery was read from the 
 class Replica:
     """Follows one gallery; `state` is what may be searched, None until it is loaded."""
 
-    def __init__(self, name: str, store: Store, codec_of: Callable[[Gallery], Codec]) -> None:
+    def __init__(self, name: str, store: Store, new_state: Callable[[Gallery], State]) -> None:
         self.name = name
         self.state: State | None = None
         self.is_deleted = False
         self._heard_at = time.monotonic()
         self._failure: Unavailable | None = None
         self._store = store
-        self._codec_of = codec_of
+        self._new_state = new_state
         self._moved = asyncio.Condition()
         self._task = asyncio.create_task(self._run(), name=f"follow {name}")
 
@@ -109,7 +106,7 @@ class Replica:
         while not self.is_deleted:
             try:
                 if self.state is None or is_broken:
-                    await self._load()
+                    await self._load(is_broken)
                 pause_s, is_broken = RETRY_S[0], False
                 await self._follow()
                 is_broken = True
@@ -125,25 +122,14 @@ class Replica:
                 await self._fail(Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; the log says why"))
                 await asyncio.sleep(RETRY_S[1])
 
-    async def _load(self) -> None:
+    async def _load(self, anew: bool) -> None:
         """Read everything aside, then put it in the place of what was there."""
         started = time.monotonic()
         head = await self._store.get_head(self.name)
-        gallery = await self._store.get_gallery(self.name)
-        state = State(gallery, self._codec_of(gallery))
-        async for page in self._store.scan_people(self.name):
-            for person in page:
-                state.put(person.person_id, person, {})
-        # While one page is decoded and coded in a thread, the next one is read.
-        filling = asyncio.create_task(asyncio.sleep(0))
-        async for templates in self._store.scan_templates(self.name):
-            await filling
-            filling = asyncio.create_task(asyncio.to_thread(_fill, state, templates))
-        await filling
-        state.head = head
-        await self._arrive(state, head)
+        state = self._new_state(await self._store.get_gallery(self.name))
+        await self._arrive(state, await state.load(head, anew))
         LOADS.labels(self.name).inc()
-        log.info("replica loaded", gallery=self.name, faces=len(state.index), seconds=time.monotonic() - started)
+        log.info("replica loaded", gallery=self.name, faces=state.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
         """Take in changes; return when the stream does not go on from where this replica stands."""
@@ -168,32 +154,14 @@ class Replica:
             if gallery.born != state.gallery.born:
                 raise gallery_not_found(self.name)
             state.gallery = gallery
-        await self._refresh(state, ids)
+        if ids:
+            await state.refresh(ids, changes[-1].version)
         await self._arrive(state, Head(changes[-1].version, changes[-1].token))
 
-    async def _refresh(self, state: State, person_ids: Iterable[str]) -> None:
-        """Make people be as they are in the store."""
-        ids = list(person_ids)
-        people = await self._store.get_people(self.name, ids)
-        known = {person_id: set(state.index.faces_of(person_id)) for person_id in ids}
-        faces = [
-            (person.person_id, face.face_id)
-            for person in people
-            if person
-            for face in person.faces
-            if face.face_id not in known[person.person_id]
-        ]
-        embeddings: defaultdict[str, dict[str, Vector]] = defaultdict(dict)
-        for face, template in zip(faces, await self._store.get_templates(self.name, faces), strict=True):
-            if template is not None:
-                embeddings[face[0]][face[1]] = state.codec.decode(*face, template)
-        for person_id, person in zip(ids, people, strict=True):
-            state.put(person_id, person, embeddings[person_id])
-
     async def _arrive(self, state: State, head: Head) -> None:
-        state.head = head
+        await state.arrive(head)
         self._heard()
-        FACES.labels(self.name).set(len(state.index))
+        FACES.labels(self.name).set(state.size)
         VERSION.labels(self.name).set(head.version)
         async with self._moved:
             self.state = state
@@ -211,15 +179,6 @@ class Replica:
         async with self._moved:
             self.is_deleted, self.state = True, None
             self._moved.notify_all()
-
-
-def _fill(state: State, templates: list[tuple[str, str, bytes]]) -> None:
-    """Put templates into the index of a state that nobody searches yet."""
-    # A face whose person came later is read when the stream names the person.
-    present = [(person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in state.people]
-    if present:
-        vectors = np.stack([state.codec.decode(*face) for face in present])
-        state.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
 
 
 def _is_chain(head: Head, changes: list[Change]) -> bool:

@@ -8,11 +8,14 @@ import structlog
 from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.background import end
 from convoy.recognition.call import current_call, now_ms
+from convoy.recognition.memory_state import MemoryState
 from convoy.recognition.records import Gallery
 from convoy.recognition.replica import Replica
 from convoy.recognition.state import State
 from convoy.recognition.store.base import Store
+from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.templates import Codec
+from convoy.recognition.vector_set_state import VectorSetState
 
 RETRY_S = 0.5
 PAGE = 100
@@ -23,9 +26,12 @@ log = structlog.get_logger()
 class Replicas:
     """Opens, finds and closes replicas; `is_ready` while the store answers and what it held at the start is loaded."""
 
-    def __init__(self, store: Store, codec_of: Callable[[Gallery], Codec]) -> None:
+    def __init__(
+        self, store: Store, codec_of: Callable[[Gallery], Codec], vector_sets: VectorSetStore | None = None
+    ) -> None:
         self.store = store
         self.codec_of = codec_of
+        self.vector_sets = vector_sets
         self.is_ready = False
         self._replicas: dict[str, Replica] = {}
         self._task: asyncio.Task[None] | None = None
@@ -56,13 +62,19 @@ class Replicas:
         """The replica of a gallery, if it is open."""
         return self._replicas.get(name)
 
+    def _new_state(self, gallery: Gallery) -> State:
+        if gallery.vector_sets is None:
+            return MemoryState(gallery, self.codec_of(gallery), self.store)
+        assert self.vector_sets is not None
+        return VectorSetState(gallery, self.codec_of(gallery), self.store, self.vector_sets)
+
     async def _open(self, name: str) -> Replica:
         replica = self._replicas.get(name)
         if replica is None or replica.is_deleted:
             self.codec_of(await self.store.get_gallery(name))
             replica = self._replicas.get(name)
             if replica is None or replica.is_deleted:
-                replica = self._replicas[name] = Replica(name, self.store, self.codec_of)
+                replica = self._replicas[name] = Replica(name, self.store, self._new_state)
         return replica
 
     async def _watch(self) -> None:

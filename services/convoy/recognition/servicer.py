@@ -29,6 +29,7 @@ from convoy.recognition.registration import Registration
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.sweep import sweep_on
 from convoy.recognition.templates import codec_of
 from convoy.recognition.transfer import Transfer
@@ -47,7 +48,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     def __init__(self, store: Store, faces: FaceSource, settings: Settings) -> None:
         self.store = store
         keys = MasterKeys.load(settings.template_key_file)
-        self.replicas = Replicas(store, lambda gallery: codec_of(gallery, keys))
+        sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
+        self.replicas = Replicas(store, lambda gallery: codec_of(gallery, keys), sets)
         self.galleries = Galleries(store, self.replicas, faces, keys)
         self.people = People(self.replicas)
         self.registration = Registration(self.replicas, self.people, faces, settings)
@@ -67,7 +69,6 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Let go of everything."""
         await end(self._sweeper)
         await self.replicas.close()
-        self.identification.close()
         await self.store.close()
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:

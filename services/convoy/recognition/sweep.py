@@ -1,4 +1,4 @@
-"""Housekeeping: deletes people whose time is over, wraps data keys by the current master key.
+"""Housekeeping: deletes people whose time is over and vector sets left behind, wraps data keys by the master key.
 
 Several replicas may sweep at once: each change is made once.
 """
@@ -21,11 +21,13 @@ log = structlog.get_logger()
 
 async def sweep(store: Store, galleries: Galleries, people: People) -> int:
     """Go once through all galleries; gives how many people were deleted."""
-    deleted, name = 0, ""
+    deleted, name, found = 0, "", {}
     while page := await store.list_galleries(name, PAGE):
         for gallery in page:
             name = gallery.name
+            found[name] = gallery
             deleted += await _tidy(gallery, galleries, people)
+    await galleries.sweep(found)
     return deleted
 
 

@@ -201,6 +201,14 @@ class RedisStore(Store):
         entries = await self._do("XREVRANGE", _key(name, "changes"), newest, "-", "COUNT", limit)
         return [_change(*entry) for entry in entries]
 
+    async def command(self, *words: object) -> Any:
+        """Any other command, for what is kept beside galleries."""
+        return await self._do(*words)
+
+    async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
+        """Run a script of the folder scripts."""
+        return await self._run(name, keys, *arguments)
+
     async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
         """Each with its counters, read in one go."""
         fields = ("info", "born", "people", "faces")

@@ -1,0 +1,153 @@
+"""A gallery in this process's memory: its people, and their faces in an exact index."""
+
+import asyncio
+import heapq
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import faiss
+import numpy as np
+
+from convoy.recognition.blocks import Vector
+from convoy.recognition.index import Hit, Index
+from convoy.recognition.records import Gallery, Person
+from convoy.recognition.scan import TOGETHER
+from convoy.recognition.state import Entry
+from convoy.recognition.store.base import Head, Store
+from convoy.recognition.templates import Codec
+
+
+class MemoryState:
+    """See State."""
+
+    def __init__(self, gallery: Gallery, codec: Codec, store: Store) -> None:
+        self.gallery = gallery
+        self.codec = codec
+        self.head = Head(0, "")
+        self.people: dict[str, Person] = {}
+        self.index = Index(gallery.model.embedding_size, os.cpu_count() or 1)
+        self._store = store
+        self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._expiring: list[tuple[int, str]] = []
+
+    @property
+    def size(self) -> int:
+        """Faces in the index."""
+        return len(self.index)
+
+    async def load(self, head: Head, anew: bool) -> Head:
+        """See State."""
+        async for page in self._store.scan_people(self.gallery.name):
+            for person in page:
+                self.put(person.person_id, person, {})
+        # While one page is decoded and coded in a thread, the next one is read.
+        filling = asyncio.create_task(asyncio.sleep(0))
+        async for templates in self._store.scan_templates(self.gallery.name):
+            await filling
+            filling = asyncio.create_task(asyncio.to_thread(self._fill, templates))
+        await filling
+        return head
+
+    async def refresh(self, person_ids: Sequence[str], version: int) -> None:
+        """See State."""
+        people = await self._store.get_people(self.gallery.name, person_ids)
+        known = {person_id: set(self.index.faces_of(person_id)) for person_id in person_ids}
+        faces = [
+            (person.person_id, face.face_id)
+            for person in people
+            if person
+            for face in person.faces
+            if face.face_id not in known[person.person_id]
+        ]
+        embeddings: defaultdict[str, dict[str, Vector]] = defaultdict(dict)
+        for face, template in zip(faces, await self._store.get_templates(self.gallery.name, faces), strict=True):
+            if template is not None:
+                embeddings[face[0]][face[1]] = self.codec.decode(*face, template)
+        for person_id, person in zip(person_ids, people, strict=True):
+            self.put(person_id, person, embeddings[person_id])
+
+    def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
+        """See State."""
+        self._forget(person_id)
+        if person is None:
+            self.index.remove(person_id)
+            return
+        self.people[person_id] = person
+        for entry in person.entries:
+            self._by_entry[entry].add(person_id)
+        if person.expire_time_ms is not None:
+            heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
+        if known := self.index.faces_of(person_id):
+            kept = {face.face_id for face in person.faces}
+            self.index.remove(person_id, [face_id for face_id in known if face_id not in kept])
+        for face_id, embedding in embeddings.items():
+            self.index.add(person_id, face_id, embedding)
+
+    async def arrive(self, head: Head) -> None:
+        """See State."""
+        self.head = head
+
+    def drop_expired(self, now_ms: int) -> None:
+        """See State."""
+        while self._expiring and self._expiring[0][0] <= now_ms:
+            _, person_id = heapq.heappop(self._expiring)
+            if (person := self.people.get(person_id)) and person.is_expired(now_ms):
+                self.put(person_id, None, {})
+
+    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
+        """See State."""
+        among = self._having(having) if having else None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_searching(), self.index.search, probe, top_k, among, exact)
+
+    async def count_faces(self, having: Sequence[Entry]) -> int:
+        """See State."""
+        if not having:
+            return len(self.index)
+        return sum(len(self.people[person_id].faces) for person_id in self._having(having))
+
+    async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
+        """See State."""
+        return {person_id: self.people[person_id] for person_id in person_ids if person_id in self.people}
+
+    async def vectors_of(self, person_id: str) -> Vector | None:
+        """See State."""
+        return self.index.vectors_of(person_id) if person_id in self.people else None
+
+    async def measure(self) -> tuple[int, int]:
+        """See State."""
+        return len(self.index), self.index.nbytes
+
+    async def checksum(self) -> str:
+        """See State."""
+        return self.index.checksum
+
+    def _fill(self, templates: Iterable[tuple[str, str, bytes]]) -> None:
+        """Put templates into the index of a state that nobody searches yet."""
+        # A face whose person came later is read when the stream names the person.
+        present = [(person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in self.people]
+        if present:
+            vectors = np.stack([self.codec.decode(*face) for face in present])
+            self.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
+
+    def _having(self, entries: Sequence[Entry]) -> set[str]:
+        """Ids of the people with all of these entries."""
+        sets = sorted((self._by_entry.get(entry, set()) for entry in entries), key=len)
+        return set.intersection(*sets)
+
+    def _forget(self, person_id: str) -> None:
+        if (before := self.people.pop(person_id, None)) is None:
+            return
+        for entry in before.entries:
+            self._by_entry[entry].discard(person_id)
+            if not self._by_entry[entry]:
+                del self._by_entry[entry]
+
+
+@cache
+def _searching() -> ThreadPoolExecutor:
+    """Searches that wait for each other share a pass. OpenMP's threads would only get in each other's way."""
+    return ThreadPoolExecutor(TOGETHER, "search", faiss.omp_set_num_threads, (1,))
