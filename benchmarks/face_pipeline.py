@@ -74,7 +74,8 @@ async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detec
         pixels, encoded = common_pb2.Image(raw=raw), common_pb2.Image(encoded=jpeg)
 
         async def go_through(image: common_pb2.Image) -> list[Photo]:
-            return await pipeline.embed(await pipeline.detect([image], Options(), None), None)
+            photos = await pipeline.detect([image], Options(), None)
+            return await pipeline.embed(pipeline.embedder(common_pb2.ModelRef()), photos, None)
 
         faces = (await go_through(pixels))[0].faces
         if len(faces) != 1:

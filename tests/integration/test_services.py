@@ -168,6 +168,42 @@ async def test_compare_tells_people_apart(faces: Running) -> None:
     assert "second" in answer.message
 
 
+async def test_a_stream_of_frames_is_answered_in_order_and_goes_on_after_a_bad_one(faces: Running) -> None:
+    stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
+    frames = [image(tiny_pictures.portrait(n, noise=n + 1)) for n in range(1, 6)]
+    frames.insert(2, common_pb2.Image(encoded=b"junk"))
+
+    async def requests() -> AsyncIterator[faces_pb2.EmbedFacesStreamRequest]:
+        for number, frame in enumerate(frames):
+            work = faces_pb2.EmbedFacesRequest(images=[frame])
+            yield faces_pb2.EmbedFacesStreamRequest(id=str(number), request=work)
+
+    answers = [answer async for answer in stub.EmbedFacesStream(requests())]
+    assert [answer.id for answer in answers] == [str(number) for number in range(6)]
+    assert [answer.WhichOneof("outcome") for answer in answers] == ["response"] * 2 + ["error"] + ["response"] * 3
+    assert answers[2].error.reason == "NOT_AN_IMAGE"
+    assert all(len(answers[n].response.results[0].faces) == 1 for n in (0, 1, 3, 4, 5))
+
+
+async def test_the_faces_of_many_photos_share_batches(faces: Running) -> None:
+    stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
+    photos = [image(tiny_pictures.group([n, n + 1, n + 2])) for n in range(10)]
+    # Each face is counted with the size of the batch that it was in.
+    before = read_batches(faces)
+    response = await stub.EmbedFaces(faces_pb2.EmbedFacesRequest(images=photos))
+    assert [len(result.faces) for result in response.results] == [3] * 10
+    count, total = np.subtract(read_batches(faces), before)
+    assert count == 30 and total > 30
+
+
+def read_batches(service: Running) -> tuple[float, float]:
+    """How many faces were embedded, and the sizes of their batches summed."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.server.metrics_port}/metrics") as page:
+        text = page.read().decode()
+    series = '{model="face-embedder-small",version="1"} '
+    return tuple(float(text.partition(f"convoy_batch_size_{n}{series}")[2].split()[0]) for n in ("count", "sum"))  # type: ignore[return-value]
+
+
 BAD = [
     ("EMPTY_IMAGE", common_pb2.Image()),  # neither encoded nor raw
     ("EMPTY_IMAGE", common_pb2.Image(encoded=b"")),

@@ -34,6 +34,7 @@ from convoy_training.publishing import RECIPES, publish_model
 from convoy_training.quantize import Precision, quantize_model
 from convoy_training.recipe import load_recipe
 from convoy_training.report.page import write_report
+from convoy_training.scaling import print_points, read_point, show_points, to_dicts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -185,6 +186,22 @@ def compare(
 ) -> None:
     """Show published models side by side, with their smaller forms: accuracy as measured, size, speed here."""
     print_comparison([form for folder in folders for form in find_forms(folder)])
+
+
+@app.command()
+def scaling(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of face embedders.")],
+    report: Annotated[Path | None, typer.Option(help="Also write the curves as HTML.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for scripts.")] = False,
+) -> None:
+    """Show what people, images, compute and the loss bring: one line a run, and the curves."""
+    points = [read_point(run) for run in runs]
+    if as_json:
+        typer.echo(json.dumps(to_dicts(points), indent=1))
+    else:
+        print_points(points)
+    if report:
+        write_report(report, "Scaling of face embedders", {"runs": len(points)}, [], show_points(points))
 
 
 @app.command()

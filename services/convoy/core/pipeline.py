@@ -102,7 +102,7 @@ async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value
         return [await work(sources[0])]
     tasks = [asyncio.ensure_future(work(source)) for source in sources]
     try:
-        return list(await asyncio.gather(*tasks))
+        return await at_once(tasks)
     except ConvoyError as error:
         failed = next(
             (i for i, t in enumerate(tasks) if t.done() and not t.cancelled() and t.exception() is error), None
@@ -111,6 +111,12 @@ async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value
             error.message = f"image {failed + 1} of {len(tasks)}: {error.message}"
             error.metadata["image_index"] = str(failed)
         raise
+
+
+async def at_once(tasks: Sequence[asyncio.Future[Value]]) -> list[Value]:
+    """The results of all tasks, in order. The first failure cancels the rest and is raised as it is."""
+    try:
+        return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
             task.cancel()

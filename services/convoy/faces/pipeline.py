@@ -1,5 +1,6 @@
 """The way of a photo: find faces, align each, judge it, embed it. Grpc-free."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,16 @@ from convoy.core.host import ModelHost
 from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Task
 from convoy.core.messages import pixels_of, read_image
-from convoy.core.pipeline import in_order, infer
+from convoy.core.pipeline import at_once, in_order, infer
 from convoy.core.repository import LoadedModel
 from convoy.core.resizing import Placement
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
 from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
+
+FACES_IN_FLIGHT = 32
+"""Faces of one call that wait for the embedder at a time; the 200 of a crowd would fill the queue of the service."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +83,18 @@ class FacePipeline:
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos, each face with its embedding; all faces of all photos may share batches."""
+        places = asyncio.Semaphore(min(FACES_IN_FLIGHT, self._host.settings.queue_size))
 
         async def embed_face(face: JudgedFace) -> JudgedFace:
-            outputs = await infer(embedder, face.aligned_rgb, deadline)
+            async with places:
+                outputs = await infer(embedder, face.aligned_rgb, deadline)
             vector = np.asarray(outputs["embeddings"], np.float32)
             return JudgedFace(face.detected, face.aligned_rgb, face.quality, vector)
 
-        embedded = iter(await in_order([face for photo in photos for face in photo.faces], embed_face))
-        return [Photo(photo.picture, [next(embedded) for _ in photo.faces]) for photo in photos]
+        async def embed_photo(photo: Photo) -> Photo:
+            return Photo(photo.picture, await at_once([asyncio.ensure_future(embed_face(f)) for f in photo.faces]))
+
+        return await in_order(photos, embed_photo)
 
     def _of_task(self, name: str, wanted: Task) -> LoadedModel:
         model_name, _, version = name.partition(":")

@@ -71,6 +71,14 @@ def test_error_rates_at_a_threshold_by_hand() -> None:
     assert matched.tolist() == [1.0, 0.25, 0.0] and missed.tolist() == [0.0, 0.0, 0.5]
 
 
+def test_a_quality_that_knows_the_errors_empties_them_and_a_random_one_does_not() -> None:
+    genuine = np.linspace(0, 1, 200)
+    perfect = face_embedding.measure_misses(genuine, genuine, 0.25)
+    random = face_embedding.measure_misses(genuine, np.random.default_rng(0).random(200), 0.25)
+    assert perfect[0] == random[0] == 0.25 and perfect[-1] == 0.0
+    assert (np.diff(perfect) <= 0).all() and random[-1] > 0.15
+
+
 def test_the_worst_pairs_of_either_kind_are_shown() -> None:
     crops = np.stack([np.full((4, 4, 3), value, np.uint8) for value in range(4)])
     faces = identities.Faces(crops, np.array([0, 0, 1, 1]), ("a", "b"), ("",) * 4)

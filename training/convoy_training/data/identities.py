@@ -69,27 +69,31 @@ EVERYTHING = Selection()
 @cache
 def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, selection: Selection = EVERYTHING) -> Faces:
     """Aligned crops of the people of a split, with `border_px` more than the 112x112 on each side."""
-    files: list[str] = []
-    crops: list[NDArray[np.uint8]] = []
-    chosen = _choose_people(datasets, split, selection.people)
-    taken: Counter[str] = Counter()
-
-    def wanted(name: str) -> bool:
-        owner = name.rsplit("/", 1)[0]
-        if owner not in chosen or name in selection.exclude or taken[owner] == selection.images:
-            return False
-        taken[owner] += 1
-        return True
-
-    for dataset in datasets:
-        for file, crop in _read_dataset(dataset, split, border_px, wanted):
-            files.append(f"{dataset}/{file}")
-            crops.append(crop)
+    files = list_files(datasets, split, selection)
+    readers = {dataset: _open_dataset(dataset, border_px) for dataset in datasets}
+    crops = [readers[dataset](file) for dataset, _, file in (name.partition("/") for name in files)]
     owners = [file.rsplit("/", 1)[0] for file in files]
     people = tuple(sorted(set(owners)))
     index = {person: label for label, person in enumerate(people)}
     labels = np.array([index[owner] for owner in owners], np.int64)
     return Faces(np.stack(crops), labels, people, tuple(files))
+
+
+def list_files(datasets: tuple[str, ...], split: Split, selection: Selection = EVERYTHING) -> list[str]:
+    """`dataset/person/file` of every image that is taken, dataset by dataset."""
+    people = sorted(f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split))
+    order = np.random.default_rng(0).permutation(len(people))
+    chosen = {people[i] for i in order[: selection.people]}
+    taken: Counter[str] = Counter()
+    files = []
+    for dataset in datasets:
+        for name in _list_images(dataset):
+            file = f"{dataset}/{name}"
+            owner = file.rsplit("/", 1)[0]
+            if owner in chosen and file not in selection.exclude and taken[owner] != selection.images:
+                taken[owner] += 1
+                files.append(file)
+    return files
 
 
 @cache
@@ -143,31 +147,31 @@ def cut_face(image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], borde
     return cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _choose_people(datasets: tuple[str, ...], split: Split, most: int | None) -> set[str]:
-    """`dataset/person` of all, or of the first so many in an order that is the same for any number."""
-    people = sorted(f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split))
-    order = np.random.default_rng(0).permutation(len(people))
-    return {people[i] for i in order[:most]}
-
-
-def _read_dataset(  # type: ignore[no-untyped-def]
-    dataset: str, split: Split, border_px: int, wanted: Callable[[str], bool]
-):
-    people = read_people(dataset, split)
+def _list_images(dataset: str) -> list[str]:
+    """`person/file` of all images of a dataset."""
     if dataset == "celeba_lowres":
-        archive = _read_lowres() if people else {"names": []}
-        for row, name in enumerate(archive["names"]):
-            if not wanted(f"{dataset}/{str(name, 'ascii')}"):
-                continue
-            start, end = archive["offsets"][row : row + 2]
+        return [str(name, "ascii") for name in _read_lowres()["names"]]
+    return sorted(read_landmarks(dataset))
+
+
+def _open_dataset(dataset: str, border_px: int) -> Callable[[str], NDArray[np.uint8]]:
+    """A function from `person/file` to its crop."""
+    if dataset == "celeba_lowres":
+        archive = _read_lowres()
+        rows = {str(name, "ascii"): row for row, name in enumerate(archive["names"])}
+
+        def read(file: str) -> NDArray[np.uint8]:
+            start, end = archive["offsets"][rows[file] : rows[file] + 2]
             image = simplejpeg.decode_jpeg(archive["data"][start:end].tobytes(), colorspace="RGB")
-            yield str(name, "ascii"), cut_face(image, LOWRES_LANDMARKS, border_px)
-        return
-    images = read_tar(find(ARCHIVES[dataset]))
-    for file, landmarks in sorted(read_landmarks(dataset).items()):
-        if file.split("/")[0] in people and wanted(f"{dataset}/{file}"):
+            return cut_face(image, LOWRES_LANDMARKS, border_px)
+    else:
+        images, landmarks = read_tar(find(ARCHIVES[dataset])), read_landmarks(dataset)
+
+        def read(file: str) -> NDArray[np.uint8]:
             image = simplejpeg.decode_jpeg(images[f"{dataset}/{file}"], colorspace="RGB")
-            yield file, cut_face(image, landmarks, border_px)
+            return cut_face(image, landmarks[file], border_px)
+
+    return read
 
 
 def _pair_files(dataset: str, fields: list[str]) -> tuple[str, str]:

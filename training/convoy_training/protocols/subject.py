@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, load_manifest
-from convoy.faces.quality import FaceQuality, assess_quality
+from convoy.faces.quality import FaceQuality
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +18,7 @@ from convoy_training.data import identities
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import open_subject
 from convoy_training.export import open_onnx
+from convoy_training.metrics.face_embedding import assess_faces
 from convoy_training.recipe import Metric, Predict
 from convoy_training.recipes.face_embedding import embed
 from convoy_training.report.charts import Line
@@ -69,9 +70,7 @@ def open_embedder(target: Path) -> Predict:
 def judge_faces(predict: Predict, dataset: str) -> Judged:
     """Embed and judge all held-out faces of a dataset."""
     faces = identities.load_faces((dataset,), "validation")
-    landmarks = identities.read_landmarks(dataset)
-    points = [landmarks[file.removeprefix(f"{dataset}/")] for file in faces.files]
-    qualities = [assess_quality(crop, p, 1.0) for crop, p in zip(faces.crops, points, strict=True)]
+    qualities = assess_faces(faces)
     return Judged(faces, embed(predict, faces.crops), _numbers(qualities, "score"), _numbers(qualities, "frontality"))
 
 

@@ -71,13 +71,17 @@ class Config(BaseConfig):
     people: int | None = Field(None, gt=0, description="train on so many people only")
     different_images: int | None = Field(None, gt=0, description="train on so many images of each person only")
 
+    def build_embedder(self) -> FaceEmbedder:
+        """The network without its training head."""
+        return FaceEmbedder(**self.architecture.model_dump())
+
 
 class Trainee(nn.Module):
     """The embedder with its loss, which for margin softmax has a centre a person that serving does not need."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.embedder = FaceEmbedder(**config.architecture.model_dump())
+        self.embedder = config.build_embedder()
         self.margin = build_loss(config)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -94,11 +98,22 @@ def build_loss(config: Config) -> nn.Module:
     )
 
 
+def select_faces(config: Config) -> identities.Selection:
+    """Which of the training faces a recipe takes."""
+    exclude = read_exclusions(config.exclude) if config.exclude else frozenset()
+    return identities.Selection(exclude, config.people, config.different_images)
+
+
 def load_training_faces(config: Config) -> identities.Faces:
     """The crops to train on, each with a border to jitter in."""
-    exclude = read_exclusions(config.exclude) if config.exclude else frozenset()
-    selection = identities.Selection(exclude, config.people, config.different_images)
-    return identities.load_faces(TRAINING_SETS, "train", BORDER_PX, selection)
+    return identities.load_faces(TRAINING_SETS, "train", BORDER_PX, select_faces(config))
+
+
+def count_samples(images: Sequence[int], config: Config) -> int:
+    """How many crops an epoch has, for people with so many images each."""
+    several = sum(min(count, config.images_per_person) for count in images if count > 1)
+    singletons = 0 if config.triplets else sum(count == 1 for count in images)
+    return several + int(singletons * config.singleton_share)
 
 
 class Batches:
@@ -107,9 +122,7 @@ class Batches:
     def __init__(self, faces: identities.Faces, config: Config) -> None:
         self.faces, self.config = faces, config
         self.rows = [np.flatnonzero(faces.labels == person) for person in range(len(faces.people))]
-        several = sum(min(len(rows), config.images_per_person) for rows in self.rows if len(rows) > 1)
-        singletons = 0 if config.triplets else sum(len(rows) == 1 for rows in self.rows)
-        self.size = several + int(singletons * config.singleton_share)
+        self.size = count_samples([len(rows) for rows in self.rows], config)
 
     def __len__(self) -> int:
         return self.size // self.config.batch_size

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from convoy_training.data import identities
+from convoy_training.metrics.face_embedding import assess_faces, pair_with_quality
+from convoy_training.metrics.rejection import measure_miss_after_rejection
 from convoy_training.recipe import Predict
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.page import Section, Shot
 
 WORST = 8
+REJECTED = np.linspace(0, 0.5, 26)
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
@@ -39,8 +42,32 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
                     shots=[*show_pairs(faces, pairs, similarities, same=True),
                            *show_pairs(faces, pairs, similarities, same=False)])
         )  # fmt: skip
+        if dataset == "lfw":
+            sections.append(show_rejection(vectors, faces))
     roc = draw_lines(characteristics, "false match rate", "true match rate", log_x=True, steps=True)
     return [Section("ROC", "The true match rate against the false match rate, logarithmic.", [roc]), *sections]
+
+
+def show_rejection(vectors: np.ndarray, faces: identities.Faces) -> Section:
+    """The error-versus-reject curve of the service's quality and of each of its parts, between chance and the ideal."""
+    qualities = assess_faces(faces)
+    lines = []
+    for name in ("score", "size", "sharpness", "exposure", "frontality"):
+        quality = np.array([getattr(face, name) for face in qualities])
+        genuine, pairs, threshold = pair_with_quality(vectors, faces.labels, quality)
+        lines.append(Line(name, REJECTED, measure_misses(genuine, pairs, threshold)))
+    lines.append(Line("if quality were similarity itself", REJECTED, measure_misses(genuine, genuine, threshold)))
+    note = (
+        f"{len(genuine)} genuine pairs at a false match rate of 1e-3; a pair is as good as its poorer face. A curve "
+        "that falls predicts errors; a level one refuses photos for nothing (Grother and Tabassi, TPAMI 2007)."
+    )
+    return Section("Quality: errors against rejected pairs", note,
+                   [draw_lines(lines, "share of pairs refused", "false non-match rate")])  # fmt: skip
+
+
+def measure_misses(genuine: np.ndarray, quality: np.ndarray, threshold: float) -> np.ndarray:
+    """The false non-match rate at each share of `REJECTED`."""
+    return np.array([measure_miss_after_rejection(genuine, quality, threshold, share) for share in REJECTED])
 
 
 def count_errors(genuine: np.ndarray, impostor: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,54 @@
+"""The false-match rates of the published embedder hold for people on whom they were not measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from convoy.core.manifest import GRAPH_FILE, load_manifest
+from convoy_training.data import identities
+from convoy_training.export import open_onnx
+from convoy_training.metrics.false_match import Impostors, compare_strangers, fit_curve
+from convoy_training.recipes.face_embedding import embed
+
+MODEL = Path("exported_models/face-embedder-small/1")
+FACES = 700
+COUNTED = 30
+"""A rate is compared where at least so many pairs of the other people are expected above it."""
+
+
+def bound_below(impostors: Impostors, similarity: float, samples: int = 100) -> float:
+    """The 2.5 % quantile of the rate seen at a similarity when people are drawn again."""
+    random, people = np.random.default_rng(0), impostors.people
+    above, rates = impostors.similarities >= similarity, []
+    for _ in range(samples):
+        times = np.bincount(random.integers(0, people, people), minlength=people)
+        weights = times[impostors.first] * times[impostors.second]
+        rates.append(weights[above].sum() / weights.sum())
+    return float(np.quantile(rates, 0.025))
+
+
+@pytest.mark.data
+def test_strangers_never_measured_stay_within_the_stated_interval(root: Path) -> None:
+    faces = identities.load_faces(("lfw",), "validation")
+    chosen = np.flatnonzero(np.isin(faces.labels, np.random.default_rng(0).permutation(faces.labels.max() + 1)[:240]))
+    chosen = chosen[:FACES]
+    vectors, labels = embed(open_onnx(root / MODEL / GRAPH_FILE), faces.crops[chosen]), faces.labels[chosen]
+    halves = []
+    for half in (0, 1):
+        rows = labels % 2 == half
+        halves.append(compare_strangers(vectors[rows], np.unique(labels[rows], return_inverse=True)[1]))
+    measured, others = halves
+    curve, checked = fit_curve(measured, samples=60), 0
+    for similarity, rate, upper in zip(curve.similarities, curve.rates, curve.upper, strict=True):
+        if rate * len(others.similarities) >= COUNTED:
+            observed = float(np.mean(others.similarities >= similarity))
+            assert bound_below(others, similarity) <= upper, f"{observed:.2g} at {similarity:.3f}, stated {rate:g}"
+            checked += 1
+    assert checked >= 8
+
+
+@pytest.mark.data
+def test_the_stated_calibration_says_how_it_was_made(root: Path) -> None:
+    table = load_manifest(root / MODEL).calibration
+    assert table is not None and table.impostor_pairs > 1_000_000 and "Pareto" in table.tail_model
+    assert all(upper >= rate for upper, rate in zip(table.upper, table.false_match_rate, strict=True))
