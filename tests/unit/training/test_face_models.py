@@ -34,6 +34,14 @@ def test_a_mirrored_face_has_the_same_embedding(embedder: FaceEmbedder) -> None:
     torch.testing.assert_close(embedder(images), embedder(images.flip(2)), atol=1e-4, rtol=0)
 
 
+@torch.inference_mode()
+def test_without_mirror_the_side_matters(embedder: FaceEmbedder) -> None:
+    images = torch.from_numpy(make_images(2, 112, 112))
+    alone = FaceEmbedder(dimension=32, crop_px=32, widths=(4, 8, 8, 16), depths=(1, 1, 1), mirror=False).eval()
+    alone.load_state_dict(embedder.state_dict())
+    assert (alone(images) - alone(images.flip(2))).abs().max() > 1e-2
+
+
 def test_cells_cover_the_canvas_evenly() -> None:
     centres, strides = locate_cells([(96 // s, 160 // s) for s in STRIDES])
     assert len(centres) == 12 * 20 + 6 * 10 + 3 * 5

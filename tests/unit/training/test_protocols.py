@@ -1,17 +1,20 @@
 """The protocols for face embedders, on made-up faces whose answers can be worked out by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import simplejpeg
+from convoy_training.cli import app
 from convoy_training.data.identities import Faces, Pairs
-from convoy_training.errors import LabelError
+from convoy_training.errors import LabelError, RecipeError
 from convoy_training.metrics.resampling import Comparisons, compare_all, measure_rates
 from convoy_training.protocols.identification import judge_search, search
 from convoy_training.protocols.photos import load_own_pairs, read_pairs
 from convoy_training.protocols.subject import Judged, group_faces
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
+from typer.testing import CliRunner
 
 from tests import tiny_pictures
 from tests.tiny_models import write_repository
@@ -146,3 +149,26 @@ def test_own_photos_are_found_aligned_and_named(tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("ann/1.png ann/9.png 1\nann/1.png cut.jpg 0\n")
     with pytest.raises(LabelError, match=r"9\.png"):
         load_own_pairs(tmp_path / "pairs.txt", tmp_path, repository / "face-detector-nano/1")
+
+
+def test_the_command_judges_an_embedder_without_a_recipe(tmp_path: Path) -> None:
+    repository = write_repository(tmp_path / "models")
+    for person in range(4):
+        (tmp_path / str(person)).mkdir()
+        for photo in (1, 2):
+            pixels = tiny_pictures.portrait(person, noise=10 * person + photo)
+            (tmp_path / f"{person}/{photo}.png").write_bytes(tiny_pictures.encode(pixels, ".png"))
+    lines = [f"{p}/1.png {p}/2.png 1\n{p}/1.png {(p + 1) % 4}/2.png 0\n" for p in range(4)]
+    (tmp_path / "pairs.txt").write_text("".join(lines))
+    command = ["evaluate", str(repository / "face-embedder-small/1"), "--protocol", "lfw", "--images", str(tmp_path)]
+    command += ["--pairs", str(tmp_path / "pairs.txt"), "--detector", str(repository / "face-detector-nano/1")]
+    done = CliRunner().invoke(app, [*command, "--json", "--report", str(tmp_path / "faces.html")])
+    assert done.exit_code == 0, done.output
+    (answer,) = json.loads(done.stdout)["models"].values()
+    assert {m["name"]: m["value"] for m in answer["metrics"]} == {"pair_accuracy": 1.0, "equal_error_rate": 0.0}
+    page = (tmp_path / "faces.html").read_text()
+    assert "worst pairs" in page and "data:image/jpeg" in page
+    with pytest.raises(RecipeError, match="face embedders"):
+        CliRunner().invoke(
+            app, ["evaluate", str(repository / "bccd-yolo/1"), "--protocol", "lfw"], catch_exceptions=False
+        )

@@ -36,6 +36,7 @@ class Architecture(Strict):
     widths: tuple[int, ...] = (32, 64, 128, 256)
     depths: tuple[int, ...] = (1, 1, 1)
     dropout: float = Field(0.2, ge=0, lt=1)
+    mirror: bool = Field(True, description="add the embedding of the mirror image when serving")
 
 
 class Margin(Strict):
