@@ -19,6 +19,15 @@ class GalleryPolicy:
 
 
 @dataclass(frozen=True)
+class VectorSets:
+    """The vector sets of Redis 8 that a gallery is searched in; quantization: none or q8, search_effort 0 is usual."""
+
+    shards: int = 1
+    quantization: str = "none"
+    search_effort: int = 0
+
+
+@dataclass(frozen=True)
 class Gallery:
     """A set of people, bound to the face embedder that made its templates."""
 
@@ -31,6 +40,7 @@ class Gallery:
     face_count: int
     version: int
     create_time: datetime | None
+    vector_sets: VectorSets | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,13 @@ def read_gallery(message: recognition_pb2.Gallery) -> Gallery:
         message.face_count,
         message.version,
         read_time(message, "create_time"),
+        _read_vector_sets(message.vector_sets) if message.HasField("vector_sets") else None,
     )
+
+
+def _read_vector_sets(message: recognition_pb2.VectorSets) -> VectorSets:
+    quantization = recognition_pb2.Quantization.Name(message.quantization).removeprefix("QUANTIZATION_").lower()
+    return VectorSets(message.shards, quantization, message.search_effort)
 
 
 def read_person(message: recognition_pb2.Person) -> Person:

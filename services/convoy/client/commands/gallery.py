@@ -32,6 +32,10 @@ def create(
     model: Annotated[
         str, typer.Option(help="Face embedder to bind it to, as NAME:VERSION; by default the one in use.")
     ] = "",
+    vector_sets: Annotated[
+        int, typer.Option(min=0, help="Search it in so many vector sets of Redis 8; 0 for the service's memory.")
+    ] = 0,
+    quantization: Annotated[str, typer.Option(help="How vector sets keep numbers: none or q8.")] = "none",
     as_json: AsJson = False,
 ) -> None:
     """Make an empty gallery.
@@ -39,11 +43,14 @@ def create(
     Example: **convoy gallery create team --fpir 0.001**
     """
     from convoy.client import Convoy
-    from convoy.client.answers.galleries import GalleryPolicy
+    from convoy.client.answers.galleries import GalleryPolicy, VectorSets
 
     policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    sets = VectorSets(vector_sets, quantization) if vector_sets else None
     with Convoy() as convoy:
-        made = convoy.create_gallery(name, description=description, policy=policy, model=read_model_name(model))
+        made = convoy.create_gallery(
+            name, description=description, policy=policy, model=read_model_name(model), vector_sets=sets
+        )
     _show([made], as_json, single=True)
 
 

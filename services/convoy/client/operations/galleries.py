@@ -7,6 +7,7 @@ from uuid import uuid4
 from convoy.client.answers import galleries
 from convoy.client.answers.common import Model
 from convoy.client.operations.operation import Listing, Operation, Page, one_of, plan, write_time
+from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as api
 
@@ -17,17 +18,21 @@ def create_gallery(
     description: str = "",
     policy: galleries.GalleryPolicy | None = None,
     model: Model | None = None,
+    vector_sets: galleries.VectorSets | None = None,
     request_id: str | None = None,
 ) -> Operation[galleries.Gallery]:
     """Make an empty gallery, named by 1 to 64 of a-z, 0-9, '-' and '_'. AlreadyExists(GALLERY_EXISTS).
 
-    model: the face embedder to bind it to, by default the one in use. NotFound(MODEL_NOT_FOUND).
+    model: the face embedder to bind it to, by default the one in use. NotFound(MODEL_NOT_FOUND). vector_sets: search it
+    in Redis 8 instead of in memory. FailedPrecondition(BACKEND_UNAVAILABLE).
     """
     request = api.CreateGalleryRequest(
         gallery=gallery,
         description=description,
         policy=_write_policy(policy),
         model=common_pb2.ModelRef(name=model.name, version=model.version) if model else None,
+        backend=api.BACKEND_VECTOR_SETS if vector_sets else api.BACKEND_MEMORY,
+        vector_sets=_write_vector_sets(vector_sets) if vector_sets else None,
         request_id=request_id or str(uuid4()),
     )
     return plan("recognition", request, api.CreateGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
@@ -212,6 +217,13 @@ def import_people(gallery: str, model_sha256: str, people: Iterable[api.Exported
     request = api.ImportGalleryRequest(gallery=gallery, model_sha256=model_sha256, people=people)
     # A stream of one message.
     return plan("recognition", request, api.ImportGalleryResponse, galleries.read_import)
+
+
+def _write_vector_sets(sets: galleries.VectorSets) -> api.VectorSets:
+    known = {"none": api.QUANTIZATION_NONE, "q8": api.QUANTIZATION_Q8}
+    if sets.quantization not in known:
+        raise InvalidArgument("BAD_ARGUMENT", f"quantization is {sets.quantization!r}; none or q8 is possible")
+    return api.VectorSets(shards=sets.shards, quantization=known[sets.quantization], search_effort=sets.search_effort)
 
 
 def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy | None:
