@@ -6,7 +6,7 @@ PHOTOS ?=
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit format proto up down clean
+.PHONY: help setup demo test bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +18,13 @@ demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or t
 
 test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)
+
+bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, ten minutes on a quiet machine; needs h2load
+	$(BIN)/python -m benchmarks.peers.install
+	$(BIN)/python -m benchmarks.serving_overhead
+	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.report
 
 check: $(VENV)/.setup ## Format, lint, types, direction of imports, protos
 	$(BIN)/ruff format --check .

@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import shutil
+import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,10 @@ def conditions() -> dict[str, object]:
         "date": time.strftime("%Y-%m-%d"),
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "kernel": platform.release(),
+        "load_average_at_end": [round(load, 2) for load in os.getloadavg()],
+        "h2load": _h2load_version(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
     }
@@ -29,6 +35,12 @@ def write_result(name: str, command: str, numbers: object) -> Path:
     content = {"command": command, "conditions": conditions(), "numbers": numbers}
     path.write_text(json.dumps(content, indent=2) + "\n")
     return path
+
+
+def _h2load_version() -> str:
+    if shutil.which("h2load") is None:
+        return ""
+    return subprocess.run(["h2load", "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _cpu_model() -> str:

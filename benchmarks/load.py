@@ -1,6 +1,6 @@
-"""Load on a gRPC method: a closed loop for throughput, an open one for latency.
+"""Calls by Python, at a low rate, where h2load cannot tell what became of each.
 
-The open loop sends at times that were fixed beforehand and measures from those times, whether or not earlier calls are
+The loop sends at times that were fixed beforehand and measures from those times, whether or not earlier calls are
 answered: a slow server cannot make its callers wait politely and so hide how slow it is (coordinated omission).
 """
 
@@ -33,20 +33,7 @@ def open_channel(port: int) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
 
 
-async def closed_loop(call: Method, request: bytes, callers: int, seconds: float) -> list[Answer]:
-    """`callers` callers, each sending its next call when the last is answered, for so long."""
-    end = time.perf_counter() + seconds
-    answers: list[Answer] = []
-
-    async def caller() -> None:
-        while time.perf_counter() < end:
-            answers.append(await _timed(call, request, time.perf_counter(), None))
-
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return answers
-
-
-async def open_loop(call: Method, request: bytes, rate: float, seconds: float, timeout_s: float) -> list[Answer]:
+async def probe_loop(call: Method, request: bytes, rate: float, seconds: float, timeout_s: float) -> list[Answer]:
     """Calls at `rate` a second, at exponentially distributed distances (seed 0), each with a deadline."""
     distances = np.random.default_rng(0).exponential(1 / rate, max(1, int(rate * seconds)))
     due = time.perf_counter() + np.cumsum(distances)
@@ -66,7 +53,7 @@ def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
     return dict(zip(("p50_ms", "p90_ms", "p99_ms", "max_ms"), np.round(values, 2).tolist(), strict=True))
 
 
-async def _timed(call: Method, request: bytes, due: float, timeout_s: float | None) -> Answer:
+async def _timed(call: Method, request: bytes, due: float, timeout_s: float) -> Answer:
     try:
         await call(request, timeout=timeout_s)
     except grpc.aio.AioRpcError as error:

@@ -1,4 +1,8 @@
-"""Networks with random weights, as model folders: speed does not depend on what the weights say."""
+"""Networks with random weights, as model folders: speed does not depend on what the weights say.
+
+A name is an architecture of `convoy-train zoo`, and after a dot how it takes its pixels: `mobilenet-v2.uint8` (150 KB a
+picture), `mobilenet-v2.float` (600 KB), or `mobilenet-v2.int8`, quantised, with uint8 pixels.
+"""
 
 import argparse
 from pathlib import Path
@@ -8,15 +12,17 @@ import torch
 from convoy.core.manifest import GRAPH_FILE, Export, InputSpec, Manifest, Task, Training, digest
 from convoy_training.export import export_onnx
 from convoy_training.models.zoo import find_architecture
+from convoy_training.quantize import quantize_graph
 from convoy_training.recipe import Export as Graph
 from torch import nn
 
 SIDE = 224
 CLASSES = 1000
+PIXELS = {"uint8": np.uint8, "float": np.float32, "int8": np.uint8}
 
 
 class Classifier(nn.Module):
-    """uint8 NHWC in, probabilities out: the model contract around a network."""
+    """Pixels NHWC in, probabilities out: the model contract around a network."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -27,21 +33,33 @@ class Classifier(nn.Module):
         return self.network(planes).softmax(dim=1)
 
 
+def pictures(name: str, count: int) -> np.ndarray:
+    """Random pixels [N, 224, 224, 3] as the network takes them."""
+    values = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
+    return values.astype(PIXELS[name.rpartition(".")[2]])
+
+
 def write_network(models: Path, name: str) -> Path:
-    """Write `name` (of the zoo) as models/<name>/1 and give the folder."""
+    """Write `name` as models/<name>/1 and give the folder."""
     folder = models / name / "1"
     folder.mkdir(parents=True)
+    architecture, _, kind = name.rpartition(".")
+    graph = folder / GRAPH_FILE
     torch.manual_seed(0)
-    network = Classifier(find_architecture(name).build()).eval()
-    images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    network = Classifier(find_architecture(architecture).build()).eval()
     outputs = Graph(outputs=("probabilities",), manifest={}, tolerance=1e-3)
-    difference = export_onnx(network, images, outputs, folder / GRAPH_FILE)
+    difference = export_onnx(network, pictures(name, 2), outputs, graph)
+    if kind == "int8":
+        source = graph.rename(folder / "float32.onnx")
+        quantize_graph(source, pictures(name, 8), graph)
+        source.unlink()
     Manifest(
         name=name,
         version="1",
         task=Task.CLASSIFICATION,
-        architecture=name,
-        sha256=digest(folder / GRAPH_FILE),
+        architecture=architecture,
+        precision="int8" if kind == "int8" else "float32",
+        sha256=digest(graph),
         input=InputSpec(height=SIDE, width=SIDE, resize="stretch"),
         labels=[f"class {index}" for index in range(CLASSES)],
         licence="random weights",
@@ -54,7 +72,7 @@ def write_network(models: Path, name: str) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, help="folder to write the model folders into")
-    parser.add_argument("names", nargs="+", help="architectures of `convoy-train zoo`")
+    parser.add_argument("names", nargs="+", help="for example mobilenet-v2.float")
     chosen = parser.parse_args()
-    for architecture in chosen.names:
-        print(write_network(chosen.models, architecture))
+    for chosen_name in chosen.names:
+        print(write_network(chosen.models, chosen_name))

@@ -1,0 +1,169 @@
+"""Convoy beside PyTriton, MLServer, BentoML and LitServe: one network, one tensor, one machine, one run.
+
+Each has two workers of one thread. All are started first and stay up; then raw ONNX Runtime and every server are
+measured in turn, and again. `python -m benchmarks.peers.install` makes the environments before.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+from convoy.core.manifest import GRAPH_FILE
+from convoy.inference import open_inference_pb2 as oip
+
+from benchmarks.conditions import write_result
+from benchmarks.h2load import Load, Target, closed_loop, grpc_target
+from benchmarks.networks import pictures, write_network
+from benchmarks.peers.install import FOLDER, NAMES, python_of
+from benchmarks.raw import NARROW, WIDE, Raw, Sample, photo
+from benchmarks.requests import TENSOR_DOOR, tensor_request
+from benchmarks.server import Served, free_port, running, serving
+
+NETWORK = "mobilenet-v2.float"
+CALLERS = (8, 32)
+_BOUNDARY = "convoy-benchmark"
+_TOLERANCE = 1e-4
+
+
+@contextmanager
+def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
+    """Run a peer until the block ends. Raises RuntimeError with the end of its log."""
+    ports = [free_port() for _ in range(3)]
+    command = [str(python_of(name)), str(FOLDER / name / "serve.py"), str(graph), *map(str, ports)]
+    path = f"{python_of(name).parent}:{os.environ['PATH']}"
+    # Workers of LitServe and MLServer would follow a PYTHONPATH into this project's packages.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PATH": path}
+    try:
+        with running(command, environment, ports[:1], log) as child:
+            yield Served(ports[0], child.pid)
+    except RuntimeError as error:
+        last = log.read_text(errors="replace").splitlines()[-5:]
+        raise RuntimeError(f"{error}: {' / '.join(last)}") from None
+
+
+def target_of(name: str, port: int, images: np.ndarray) -> Target:
+    """One tensor through the door that the server recommends for tensors."""
+    if name in ("convoy", "pytriton", "mlserver"):
+        model = NETWORK if name == "convoy" else "network"
+        return grpc_target(port, TENSOR_DOOR, tensor_request(model, images))
+    if name == "bentoml":
+        headers = ("content-type: application/octet-stream",)
+        return Target(f"http://127.0.0.1:{port}/classify", images.tobytes(), headers, http1=True)
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="images"; filename="images"\r\n\r\n'
+    body = head.encode() + images.tobytes() + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    headers = (f"content-type: multipart/form-data; boundary={_BOUNDARY}",)
+    return Target(f"http://127.0.0.1:{port}/predict", body, headers, http1=True)
+
+
+def ask_once(target: Target) -> np.ndarray:
+    """The probabilities that one call gives."""
+    if target.http1:
+        name, value = target.headers[0].split(": ", 1)
+        request = urllib.request.Request(target.url, target.body, {name: value})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return np.frombuffer(answer.read(), np.float32)
+    with grpc.insecure_channel(target.url.removeprefix("http://").removesuffix(TENSOR_DOOR)) as channel:
+        call = channel.unary_unary(TENSOR_DOOR, bytes, oip.ModelInferResponse.FromString)
+        response = call(target.body[5:], timeout=60)
+    if response.raw_output_contents:
+        return np.frombuffer(response.raw_output_contents[0], np.float32)
+    return np.array(response.outputs[0].contents.fp32_contents, np.float32)
+
+
+def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dict[str, object]:
+    """Start all, prove that they answer alike, measure in turn."""
+    folder = write_network(models, NETWORK)
+    images = pictures(NETWORK, 1)
+    raw = Raw(folder, images, photo())
+    wanted = raw.answer()["probabilities"][0]
+    targets: dict[str, Target] = {}
+    servers: dict[str, Served] = {}
+    failed: dict[str, str] = {}
+    limits: dict[str, list[Sample]] = defaultdict(list)
+    runs: dict[tuple[str, int], list[tuple[Load, float]]] = defaultdict(list)
+    with ExitStack() as stack:
+        servers["convoy"] = stack.enter_context(serving("classification", models, CONVOY_MODEL=NETWORK))
+        for name in names:
+            try:
+                log = models.parent / f"{name}.log"
+                servers[name] = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log))
+            except (RuntimeError, OSError) as error:
+                failed[name] = str(error)[:600]
+        for name, served in list(servers.items()):
+            try:
+                targets[name] = target_of(name, served.port, images)
+                answer = _ask_patiently(targets[name])
+                if not np.allclose(answer, wanted, atol=_TOLERANCE):
+                    raise RuntimeError("its answer is not the network's")
+                closed_loop(targets[name], 8, 1.5)
+            except Exception as error:  # whatever a foreign server does, the others are measured
+                failed[name] = f"{type(error).__name__}: {error}"[:600]
+                targets.pop(name, None)
+        for _ in range(repeats):
+            for kind in (NARROW, WIDE):
+                limits[kind].append(raw.measure(kind, seconds))
+            for callers in CALLERS:
+                for name, target in targets.items():
+                    cpu_s = servers[name].cpu_s()
+                    load = closed_loop(target, callers, seconds)
+                    runs[name, callers].append((load, (servers[name].cpu_s() - cpu_s) / load.answers))
+        resident_mb = {name: round(servers[name].resident_mb()) for name in targets}
+    return _summary(limits, runs, resident_mb) | {"not_measured": failed}
+
+
+def _ask_patiently(target: Target, tries: int = 30) -> np.ndarray:
+    """A server may listen before its model is ready."""
+    for _ in range(tries - 1):
+        try:
+            return ask_once(target)
+        except (grpc.RpcError, OSError):
+            time.sleep(1.0)
+    return ask_once(target)
+
+
+def _summary(
+    limits: dict[str, list[Sample]],
+    runs: dict[tuple[str, int], list[tuple[Load, float]]],
+    resident_mb: dict[str, int],
+) -> dict[str, object]:
+    medians = {kind: statistics.median(s.per_second for s in samples) for kind, samples in limits.items()}
+    best, model_cpu_s = max(medians.values()), statistics.median(s.cpu_s for s in limits[NARROW])
+    servers: dict[str, dict[str, object]] = {name: {"resident_mb": mb} for name, mb in resident_mb.items()}
+    for (name, callers), measured in runs.items():
+        rate = statistics.median(load.per_second for load, _ in measured)
+        cpu_s = statistics.median(cpu_s for _, cpu_s in measured)
+        latencies = np.concatenate([load.latencies_s for load, _ in measured])
+        servers[name][f"{callers} callers"] = {
+            "per_second": round(rate, 1),
+            "of_raw": round(rate / best, 3),
+            "cpu_ms_beyond_model": round((cpu_s - model_cpu_s) * 1000, 2),
+            "p50_ms": round(float(np.percentile(latencies, 50)) * 1000, 2),
+            "p99_ms": round(float(np.percentile(latencies, 99)) * 1000, 2),
+        }
+    return {"raw_per_second": {kind: round(rate, 1) for kind, rate in medians.items()}, "servers": servers}
+
+
+def main() -> None:
+    """Measure, print, write results/peers.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--names", nargs="*", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each run")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = compare(chosen.repeats, chosen.seconds, chosen.names, Path(folder) / "models")
+    print(numbers)
+    print(write_result("peers", "python -m benchmarks.peers", numbers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Write docs/benchmarks.md from results/*.json.
+
+python -m benchmarks.report
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.conditions import RESULTS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Generated from `benchmarks/results/` by `python -m benchmarks.report`; `make bench` measures everything anew and writes
+this page. Networks have random weights, since speed does not depend on what the weights say.
+"""
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table; numbers to the right."""
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---', *['---:'] * (len(head) - 1)])}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_show, row))} |" for row in rows)]) + "\n"
+
+
+def overhead(numbers: dict[str, Any]) -> str:
+    """What of raw speed is left."""
+    rows: list[list[object]] = []
+    for network, measured in numbers.items():
+        for case, run in measured["served"].items():
+            cells = [run["of_raw"], run["per_second"], run["cpu_ms_beyond_model"], run["load_cpu_ms"]]
+            rows.append([f"{network}, {case}", *cells, run["p50_ms"], run["p99_ms"], run.get("p50_ms_beyond_raw")])
+    head = ["network and callers", "of raw", "answers/s", "server CPU beyond the model, ms"]
+    head += ["load generator CPU, ms", "p50, ms", "p99, ms", "p50 beyond raw, ms"]
+    limits = "; ".join(
+        f"{network} {', '.join(f'{s['per_second']} ({kind})' for kind, s in measured['raw'].items())}"
+        for network, measured in numbers.items()
+    )
+    memory = ", ".join(f"{network} {measured['resident_mb']} MiB" for network, measured in numbers.items())
+    return f"{table(head, rows)}\nRaw runs a second: {limits}. Resident: {memory}.\n"
+
+
+def overload(numbers: dict[str, Any]) -> str:
+    """Goodput past the peak."""
+    rows: list[list[object]] = []
+    for network, measured in numbers.items():
+        for factor in ("1 x", "2 x", "10 x"):
+            run = measured[factor]
+            accepted, refused = run.get("OK", {}), run.get("RESOURCE_EXHAUSTED", {})
+            cells = [run["goodput_of_peak"], run["offered_per_second"], accepted.get("p99_ms")]
+            cells += [refused.get("p50_ms"), refused.get("p99_ms"), run["load_generator_cores"]]
+            rows.append([f"{network}, {factor}", *cells])
+    head = [
+        "network and load",
+        "goodput of peak",
+        "offered/s",
+        "accepted p99, ms",
+        "refused p50, ms",
+        "refused p99, ms",
+    ]
+    peaks = ", ".join(f"{network} {m['peak_per_second']}/s" for network, m in numbers.items())
+    deadline_s = next(iter(numbers.values()))["deadline_s"]
+    return f"{table([*head, 'load generator, cores'], rows)}\nPeaks: {peaks}; every call has {deadline_s} s.\n"
+
+
+def peers(numbers: dict[str, Any]) -> str:
+    """Other servers beside Convoy."""
+    rows: list[list[object]] = []
+    for name, measured in numbers["servers"].items():
+        eight, many = measured["8 callers"], measured["32 callers"]
+        cells = [eight["of_raw"], many["of_raw"], eight["cpu_ms_beyond_model"], eight["p99_ms"], many["p99_ms"]]
+        rows.append([name, *cells, measured["resident_mb"]])
+    head = [
+        "server",
+        "of raw, 8 callers",
+        "of raw, 32",
+        "CPU beyond the model, ms",
+        "p99 at 8, ms",
+        "p99 at 32, ms",
+        "MiB",
+    ]
+    failed = "".join(f"\n{name} is not in the table: `{why}`\n" for name, why in numbers["not_measured"].items())
+    return table(head, rows) + failed
+
+
+SECTIONS = {
+    "serving_overhead": ("What of raw speed is left", overhead),
+    "overload": ("More load than it can carry", overload),
+    "peers": ("Beside other servers", peers),
+}
+
+
+def page() -> str:
+    """The page from the results that are there."""
+    parts = [HEAD]
+    for name, (title, show) in SECTIONS.items():
+        file = RESULTS / f"{name}.json"
+        if file.exists():
+            result = json.loads(file.read_text())
+            c = result["conditions"]
+            packages = ", ".join(f"{package} {number}" for package, number in c["packages"].items())
+            machine = f"{c['cores']} cores of {c['cpu']}"
+            where = f"`{result['command']}`, {c['date']}, {machine}, Python {c['python']}, {packages}"
+            parts.append(f"## {title}\n\n{show(result['numbers'])}\n{where}.\n")
+    return "\n".join(parts)
+
+
+def _show(cell: object) -> str:
+    return "" if cell is None else str(cell)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(PAGE)
