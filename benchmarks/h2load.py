@@ -66,7 +66,7 @@ def _run(target: Target, seconds: float, options: list[str]) -> Load:
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder) / "body", Path(folder) / "log"
         body.write_bytes(target.body)
-        command = ["h2load", "-t1", "-D", f"{seconds:g}", "-d", str(body), f"--log-file={log}", *options]
+        command = ["h2load", "-t1", "-D", f"{round(seconds * 1000)}ms", "-d", str(body), f"--log-file={log}", *options]
         command += [word for header in target.headers for word in ("-H", header)]
         command += ["--h1"] if target.http1 else []
         before = _children_cpu_s()

@@ -32,12 +32,13 @@ def overhead(numbers: dict[str, Any]) -> str:
             rows.append([f"{network}, {case}", *cells, run["p50_ms"], run["p99_ms"], run.get("p50_ms_beyond_raw")])
     head = ["network and callers", "of raw", "answers/s", "server CPU beyond the model, ms"]
     head += ["load generator CPU, ms", "p50, ms", "p99, ms", "p50 beyond raw, ms"]
-    limits = "; ".join(
-        f"{network} {', '.join(f'{s['per_second']} ({kind})' for kind, s in measured['raw'].items())}"
-        for network, measured in numbers.items()
-    )
+    limits = "; ".join(f"{network} {_limits(measured['raw'])}" for network, measured in numbers.items())
     memory = ", ".join(f"{network} {measured['resident_mb']} MiB" for network, measured in numbers.items())
     return f"{table(head, rows)}\nRaw runs a second: {limits}. Resident: {memory}.\n"
+
+
+def _limits(raw: dict[str, Any]) -> str:
+    return ", ".join(f"{samples['per_second']} ({kind})" for kind, samples in raw.items())
 
 
 def overload(numbers: dict[str, Any]) -> str:
