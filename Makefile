@@ -3,10 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
 PHOTOS ?=
+BAD_INPUTS ?= 10000
+MINUTES ?= 5
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench check audit format proto up down clean
+.PHONY: help setup demo test faults abuse soak bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +20,15 @@ demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or t
 
 test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)
+
+faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of docs/faults.md
+	FAULTS=all $(BIN)/pytest -s tests/e2e/test_faults.py
+
+abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for another number
+	BAD_INPUTS=$(BAD_INPUTS) $(BIN)/pytest -s tests/integration/test_abuse.py
+
+soak: $(VENV)/.setup ## Load a fleet and look whether it stays small; MINUTES=60 for an hour
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, ten minutes on a quiet machine; needs h2load
 	$(BIN)/python -m benchmarks.peers.install

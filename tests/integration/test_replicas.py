@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from convoy.core.errors import DeadlineExceeded, NotFound
 from convoy.recognition.call import Call, begin_call
+from convoy.recognition.comparison import Comparison
 from convoy.recognition.people import People
 from convoy.recognition.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.replicas import Replicas
@@ -16,6 +17,7 @@ from convoy.recognition.store.base import PersonChange, Request, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.templates import Plain
+from prometheus_client import REGISTRY
 
 from tests.redis_server import RedisServer
 
@@ -149,3 +151,14 @@ async def test_a_process_follows_more_galleries_than_a_pool_of_connections_holds
     await asyncio.sleep(0.2)  # every replica waits for its stream by now
     assert [gallery.name for gallery in await member.store.list_galleries("", 200)] == names
     await member.close()
+
+
+async def test_an_index_that_differs_from_the_store_is_told_by_the_metric(fleet: list[Member]) -> None:
+    member = fleet[0]
+    state = await member.replicas.state("staff", await member.put("ada", "f1", "f2"))
+    comparison = Comparison(member.store, member.replicas)
+    assert len(set(await comparison.compare("staff"))) == 1
+    assert REGISTRY.get_sample_value("convoy_gallery_differs", {"gallery": "staff"}) == 0
+    state.index.remove("ada", ["f2"])
+    assert len(set(await comparison.compare("staff"))) == 2
+    assert REGISTRY.get_sample_value("convoy_gallery_differs", {"gallery": "staff"}) == 1

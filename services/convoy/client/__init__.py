@@ -6,7 +6,7 @@
         print(convoy.classify("photo.jpg").best)
 
 `AsyncConvoy` is the same for asyncio. Answers are the frozen values of convoy.client.answers, failures the errors of
-convoy.core.errors. A call that ends with UNAVAILABLE is tried up to three more times inside its time limit.
+convoy.core.errors. A call that ends with UNAVAILABLE is tried up to four more times inside its time limit.
 """
 
 from importlib import import_module

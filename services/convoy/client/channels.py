@@ -14,12 +14,13 @@ SERVICE_CONFIG = json.dumps(
     {
         # A name with several addresses is balanced over, one connection each.
         "loadBalancingConfig": [{"round_robin": {}}],
-        # Only UNAVAILABLE is tried again: nothing happened, or the request id makes repeating safe.
+        # Only UNAVAILABLE is tried again: nothing happened, or the request id makes repeating safe. Five tries are the
+        # most that gRPC makes; with these pauses (docs/faults.md) they last for over three seconds.
         "methodConfig": [
             {
                 "name": [{}],
                 "retryPolicy": {
-                    "maxAttempts": 4,
+                    "maxAttempts": 5,
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 3,
@@ -56,7 +57,10 @@ class Connection:
             # A service that is back is found within a second; gRPC's own pauses grow to two minutes.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1_000),
-            ("grpc.keepalive_time_ms", 30_000),
+            # Replicas that came back at another address are looked up again as soon.
+            ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+            # A connection whose other end has vanished is given up after twenty seconds.
+            ("grpc.keepalive_time_ms", 10_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             *self.credentials.options(),
         ]

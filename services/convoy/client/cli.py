@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from convoy.client.commands import fleet, gallery, gallery_transfer, model, person, recognition, token, vision
+from convoy.client.commands import (
+    fleet,
+    gallery,
+    gallery_transfer,
+    model,
+    person,
+    person_register,
+    recognition,
+    token,
+    vision,
+)
 
 app = typer.Typer(
     name="convoy",
@@ -17,6 +27,7 @@ for group in (fleet, vision, recognition):
     group.add_to(app)
 gallery_transfer.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
+person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
 app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
 app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")

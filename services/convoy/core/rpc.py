@@ -22,6 +22,7 @@ log = structlog.get_logger()
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _HEALTH_INTERVAL_S = 0.25
+HANDSHAKE_S = 10
 _LIVENESS = "liveness"
 
 
@@ -151,6 +152,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # Two servers on one port would share the load badly and hide a mistake.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", 60_000),
+        # Who connects and says nothing is hung up on; one connection does not take all there is.
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+        ("grpc.max_concurrent_streams", 1024),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 0),
         # A client looks its replicas up anew when a connection ends; what is under way on it is finished first.

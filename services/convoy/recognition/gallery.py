@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import reduce
-from operator import xor
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from convoy.recognition.call import current_call, now_ms
+from convoy.recognition.comparison import Comparison
 from convoy.recognition.faces import FaceSource
-from convoy.recognition.index import fingerprint
 from convoy.recognition.keys import MasterKeys
 from convoy.recognition.limits import check_gallery_name, check_request_id, check_text, page_size
 from convoy.recognition.messages import audit_message, gallery_message, read_policy, read_vector_sets, reset_policy
 from convoy.recognition.records import Gallery, Policy
 from convoy.recognition.replicas import Replicas
-from convoy.recognition.state import State
 from convoy.recognition.store.base import Request, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.v1 import recognition_pb2 as pb
@@ -29,6 +26,7 @@ class Galleries:
         self._replicas = replicas
         self._faces = faces
         self._keys = keys
+        self.comparison = Comparison(store, replicas)
 
     async def create(self, request: pb.CreateGalleryRequest) -> pb.CreateGalleryResponse:
         """Make an empty gallery, bound to the embedder in use."""
@@ -122,23 +120,15 @@ class Galleries:
         gallery = await self._store.get_gallery(request.gallery)
         state = await self._replicas.state(request.gallery)
         faces, size = await state.measure()
+        here, there = await self.comparison.compare(gallery.name) if request.verify else ("", "")
         return pb.GetGalleryStatusResponse(
             store_version=gallery.version,
             index_version=state.head.version,
             indexed_faces=faces,
             index_bytes=size,
-            index_checksum=await state.checksum() if request.verify or not gallery.vector_sets else "",
-            store_checksum=await self._store_checksum(state) if request.verify else "",
+            index_checksum=here if request.verify or gallery.vector_sets else await state.checksum(),
+            store_checksum=there,
         )
-
-    async def _store_checksum(self, state: State) -> str:
-        # A scan may meet a face twice, and by exclusive or that would take it away again.
-        prints: dict[tuple[str, str], int] = {}
-        async for page in self._store.scan_templates(state.gallery.name):
-            for person_id, face_id, template in page:
-                vector = state.codec.decode(person_id, face_id, template)
-                prints[person_id, face_id] = fingerprint(person_id, face_id, vector)
-        return f"{reduce(xor, prints.values(), 0):016x}"
 
     async def audit(self, request: pb.ListAuditEventsRequest) -> pb.ListAuditEventsResponse:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""

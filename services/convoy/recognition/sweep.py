@@ -1,4 +1,4 @@
-"""Housekeeping: deletes people whose time is over and vector sets left behind, wraps data keys by the master key.
+"""Housekeeping: deletes who has expired and vector sets left behind, rotates keys, compares index and store.
 
 Several replicas may sweep at once: each change is made once.
 """
@@ -27,6 +27,7 @@ async def sweep(store: Store, galleries: Galleries, people: People) -> int:
             name = gallery.name
             found[name] = gallery
             deleted += await _tidy(gallery, galleries, people)
+            await galleries.comparison.compare_if_due(name)
     await galleries.sweep(found)
     return deleted
 

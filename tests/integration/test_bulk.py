@@ -1,0 +1,206 @@
+"""Many people at once: folders, tables and gallery files, cut and gone on with."""
+
+import asyncio
+import csv
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from convoy.client import Convoy
+from convoy.client.bulk import Bulk, Outcome, read_source
+from convoy.client.cli import app
+from convoy.client.commands import gallery_transfer
+from convoy.core.errors import InvalidArgument
+from typer.testing import CliRunner
+
+from tests.fake_faces import FakeFaces, look, photo_of, picture, serving
+from tests.serving import running
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+async def address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    async with (
+        serving(FakeFaces()) as faces,
+        running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
+    ):
+        yield f"127.0.0.1:{server.server.port}"
+
+
+@contextmanager
+def client(address: str) -> Iterator[Convoy]:
+    with Convoy(recognition=address, timeout_s=30) as convoy:
+        yield convoy
+
+
+def photo(path: Path, person: int, number: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(photo_of(person, number).encoded)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve people with photos, ten of one, and one photo that shows nobody."""
+    place = tmp_path / "people"
+    for person in range(12):
+        for number in range(10 if person == 3 else 1):
+            photo(place / f"p{person:02}" / f"{number}.jpg", person, number)
+    (place / "p05" / "empty.jpg").write_bytes(picture().encoded)
+    photo(place / "single.png", 40)
+    (place / "p06" / "notes.txt").write_text("no photo")
+    return place
+
+
+def test_a_table_names_people_and_facts(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("path,person_id,name,tags,desk\na.jpg,ada,Ada L,red;blue,4\nb.jpg,bob,,,\nc.jpg,ada,,green,\n")
+    ada, bob = read_source(table)
+    assert (ada.person_id, ada.display_name, ada.tags, ada.metadata) == (
+        "ada",
+        "Ada L",
+        ("red", "blue", "green"),
+        {"desk": "4"},
+    )
+    assert ada.photos == (tmp_path / "a.jpg", tmp_path / "c.jpg") and bob.photos == (tmp_path / "b.jpg",)
+    for bad in ("path,name\na,b\n", "path,person_id\na.jpg,\n", "path,person_id\na.jpg,ada,more\n", "path,person_id\n"):
+        table.write_text(bad)
+        with pytest.raises(InvalidArgument):
+            read_source(table)
+
+
+async def test_a_registration_that_is_cut_goes_on(address: str, folder: Path) -> None:
+    def story() -> tuple[list[Outcome], list[Outcome], list[int]]:
+        entries = read_source(folder)
+        with client(address) as convoy:
+            convoy.create_gallery("staff")
+            first = bulk(convoy).outcomes()
+            begun = list(islice(first, 5))
+            first.close()
+            whole = list(bulk(convoy).outcomes())
+            again = list(bulk(convoy).outcomes())
+            assert [(one.path, one.accepted) for one in again] == [(one.path, one.accepted) for one in whole]
+            gallery = convoy.get_gallery("staff")
+            return begun, whole, [gallery.people_count, gallery.face_count, len(entries)]
+
+    def bulk(convoy: Convoy) -> Bulk:
+        return Bulk(convoy, "staff", read_source(folder))
+
+    begun, whole, counted = await asyncio.to_thread(story)
+    assert len(begun) == 5 and len(whole) == 23
+    assert [(one.path.name, one.reason) for one in whole if not one.accepted] == [("empty.jpg", "NO_FACE")]
+    assert counted == [13, 22, 13]
+
+
+async def test_what_cannot_be_read_or_registered_is_told_and_keeps_nobody_back(address: str, tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    photo(tmp_path / "a.jpg", 1)
+    photo(tmp_path / "b.jpg", 1, 5)
+    photo(tmp_path / "c.jpg", 3)
+    (tmp_path / "bad.jpg").write_bytes(b"hello")
+    rows = ["a.jpg,ada", "none.jpg,nobody", "b.jpg,bob", "bad.jpg,carl", "c.jpg,dan", "gone.jpg,dan", "c.jpg,two words"]
+    table.write_text("\n".join(["path,person_id", *rows]) + "\n")
+    report = tmp_path / "refused.csv"
+
+    def call() -> Result:
+        with client(address) as convoy:
+            convoy.create_gallery("staff")
+        env = {"CONVOY_RECOGNITION_ADDRESS": address}
+        words = ["person", "register", str(table), "-g", "staff", "--report", str(report), "--json"]
+        return CliRunner().invoke(app, words, env=env)
+
+    done = await asyncio.to_thread(call)
+    assert done.exit_code == 1, done.output
+    said = document(done)
+    assert (said["registered"], said["known"], said["refused"]) == (2, 0, 5)
+    with report.open(newline="") as file:
+        refused = {(row["person_id"], Path(row["path"]).name): row["reason"] for row in csv.DictReader(file)}
+    assert refused == {
+        ("nobody", "none.jpg"): "UNREADABLE",
+        ("bob", "b.jpg"): "IDENTITY_CONFLICT",
+        ("carl", "bad.jpg"): "NOT_AN_IMAGE",
+        ("dan", "gone.jpg"): "UNREADABLE",
+        ("two words", "c.jpg"): "BAD_ARGUMENT",
+    }
+
+
+def document(done: Result) -> Any:
+    """What the command printed, among the log lines of the server that runs beside it."""
+    return json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{\n") :])[0]
+
+
+class Cut(Exception):
+    """The power fails."""
+
+
+async def test_a_gallery_goes_through_an_encrypted_file(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = tmp_path / "many.csv"
+    photo(tmp_path / "p.jpg", 1)
+    file, key = tmp_path / "staff.gallery", tmp_path / "key"
+    key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    people.write_text("path,person_id,name\n" + "".join(f"{i}.jpg,p{i:03},Person {i}\n" for i in range(120)))
+    for i in range(120):
+        photo(tmp_path / f"{i}.jpg", i)
+
+    def run(*words: object, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, list(map(str, words)), env={"CONVOY_RECOGNITION_ADDRESS": address})
+        assert result.exit_code == code, result.output
+        return result
+
+    def failing_after(parts: int) -> Callable[..., Any]:
+        real = gallery_transfer._fetch
+
+        def fetch(convoy: Convoy, *arguments: Any) -> int:
+            whole = convoy.export_gallery
+
+            def cut(*args: Any, **kwargs: Any) -> Iterator[Any]:
+                yield from islice(whole(*args, **kwargs), parts)
+                raise Cut
+
+            monkeypatch.setattr(convoy, "export_gallery", cut)
+            return real(convoy, *arguments)
+
+        return fetch
+
+    def story() -> None:
+        with client(address) as convoy:
+            convoy.create_gallery("staff")
+        run("person", "register", people, "-g", "staff")
+        with monkeypatch.context() as patch:
+            patch.setattr(gallery_transfer, "_fetch", failing_after(1))
+            cut = CliRunner().invoke(
+                app,
+                ["gallery", "export", "staff", str(file), "--key-file", str(key)],
+                env={"CONVOY_RECOGNITION_ADDRESS": address},
+            )
+            assert isinstance(cut.exception, Cut) and not file.exists()
+        done = run("gallery", "export", "staff", file, "--key-file", key, "--json")
+        assert document(done) == {"file": str(file), "people": 120, "is_encrypted": True}
+        run("gallery", "export", "staff", file, "--key-file", key, code=2)
+        run("gallery", "import", file, "copy", code=2)
+        counts = document(run("gallery", "import", file, "copy", "--key-file", key, "--json"))
+        assert (counts["people_imported"], counts["people_unchanged"]) == (120, 0)
+        counts = document(run("gallery", "import", file, "copy", "--key-file", key, "--json"))
+        assert (counts["people_imported"], counts["people_unchanged"]) == (0, 120)
+        with client(address) as convoy:
+            one, other = convoy.get_gallery_status("staff"), convoy.get_gallery_status("copy")
+            assert one.indexed_faces == other.indexed_faces == 120
+            assert {p.person_id: p for p in convoy.list_people("staff")} == {
+                p.person_id: p for p in convoy.list_people("copy")
+            }
+            found = convoy.identify("copy", picture(look(7, 3)).encoded)
+            assert found.faces[0].matches[0].display_name == "Person 7"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1])
+        run("gallery", "import", file, "third", "--key-file", key, code=2)
+        assert "third" not in run("gallery", "list").stdout
+
+    await asyncio.to_thread(story)
