@@ -5,6 +5,7 @@ import csv
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 async def address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    fake = FakeFaces()
+    fake.others["2"] = "ef" * 32
     async with (
-        serving(FakeFaces()) as faces,
+        serving(fake) as faces,
         running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
     ):
         yield f"127.0.0.1:{server.server.port}"
@@ -202,5 +205,48 @@ async def test_a_gallery_goes_through_an_encrypted_file(
         file.write_bytes(whole[:-1])
         run("gallery", "import", file, "third", "--key-file", key, code=2)
         assert "third" not in run("gallery", "list").stdout
+
+    await asyncio.to_thread(story)
+
+
+async def test_a_gallery_is_embedded_anew_compared_and_switched(address: str, tmp_path: Path) -> None:
+    photos, probes = tmp_path / "photos", tmp_path / "probes"
+    for person in (1, 2):
+        photo(photos / f"p{person}.jpg", person)
+        photo(probes / f"{person}.jpg", person, 5)
+    photo(probes / "stranger.jpg", 9)
+
+    def run(*words: object, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, list(map(str, words)), env={"CONVOY_RECOGNITION_ADDRESS": address})
+        assert result.exit_code == code, result.output
+        return result
+
+    def story() -> None:
+        command = ("gallery", "reembed", "team", "team-2", photos, "--model", "fake-embedder:2", "--probes", probes)
+        with client(address) as convoy:
+            convoy.create_gallery("team")
+            ends = datetime(2100, 1, 1, tzinfo=UTC)
+            convoy.register("team", "p1", [photos / "p1.jpg"], display_name="Ada", tags=["red"], expire_time=ends)
+            convoy.register("team", "p2", [photos / "p2.jpg"])
+            convoy.register("team", "p3", [photo_of(3).encoded])
+            said = document(run(*command, "--switch", "--json", code=1))
+            assert (said["missing"], said["agreement"], said["switched"]) == (["p3"], 1.0, False)
+            assert convoy.list_gallery_aliases() == {}
+            photo(photos / "p3.jpg", 3)
+            photo(photos / "p4.jpg", 4)
+            photo(probes / "3.jpg", 3, 5)
+            convoy.delete_person("team-2", "p2")
+            convoy.register("team-2", "other", [photos / "p2.jpg"])
+            said = document(run(*command, "--switch", "--json", code=1))
+            assert said["differing"] == [{"photo": str(probes / "2.jpg"), "team": "p2", "team-2": "other"}]
+            assert (said["missing"], said["agreement"]) == (["p2"], 0.75)
+            convoy.delete_person("team-2", "other")
+            said = document(run(*command, "--switch", "--json"))
+            assert (said["missing"], said["agreement"], said["switched"]) == ([], 1.0, True)
+            ada = convoy.get_person("team-2", "p1")
+            assert (ada.display_name, ada.tags, ada.expire_time) == ("Ada", ("red",), ends)
+            assert {one.person_id for one in convoy.list_people("team-2")} == {"p1", "p2", "p3"}
+            assert convoy.list_gallery_aliases() == {"team": "team-2"}
+        run(*command, "--switch", code=2)
 
     await asyncio.to_thread(story)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from convoy.recognition import sweep
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
@@ -103,8 +104,9 @@ async def test_sealed_templates_are_nowhere_in_the_clear_and_still_found(
 
 
 async def test_a_rotated_master_key_takes_over_and_the_old_one_can_go(
-    redis_server: RedisServer, faces_address: str, tmp_path: Path
+    redis_server: RedisServer, faces_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sweep, "INTERVAL_S", 0.1)
     keys, old, new = tmp_path / "keys", base64.b64encode(b"o" * 32).decode(), base64.b64encode(b"n" * 32).decode()
     chosen = {"redis_url": redis_server.url, "faces_address": faces_address, "template_key_file": keys}
     keys.write_text(old)
@@ -112,9 +114,7 @@ async def test_a_rotated_master_key_takes_over_and_the_old_one_can_go(
         stub: Any = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
         await stub.CreateGallery(pb.CreateGalleryRequest(gallery=STAFF))
         await register(stub, 1)
-    keys.write_text(f"{new}\n{old}\n")
-    async with running("recognition", tmp_path, **chosen) as one:
-        stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+        keys.write_text(f"{new}\n{old}\n")
         for _ in range(400):
             events = (await stub.ListAuditEvents(pb.ListAuditEventsRequest(gallery=STAFF))).events
             if events[0].action == "RotateKey":

@@ -5,7 +5,7 @@ columns path (from where the table lies) and person_id, if need be name and tags
 column is a fact on the person. Rows of one person belong together.
 
 Each request has an id made of all that it says. So what was registered within the last day is answered from memory when
-it is sent again, and after that its photos are found to be on record.
+it is sent again, unless it was deleted since; and after that its photos are found to be on record.
 """
 
 import csv
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from convoy.client.operations.operation import Operation
 from convoy.client.operations.recognition import register
@@ -121,9 +122,14 @@ class Bulk:
         self._allow_identity_conflict = allow_identity_conflict
         self._packs = [pack for entry in entries for pack in _packs(entry)]
         self._unreadable: dict[int, list[Outcome]] = {}
+        self._begun_at = 0
+        self._on_record: set[tuple[str, str]] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
         """What became of each photo, as the answers come. A service that is away is asked again, a few times."""
+        self._begun_at = self._convoy.get_gallery(self._gallery).version
+        people = self._convoy.list_people(self._gallery, page_size=1000)
+        self._on_record = {(person.person_id, face.face_id) for person in people for face in person.faces}
         done, tries = 0, 0
         while done < len(self._packs):
             try:
@@ -189,6 +195,10 @@ class Bulk:
         if isinstance(answer, FailedPrecondition) and len(entry.photos) > 1:
             # A stream's error does not say what became of each photo; the call by itself does.
             answer = self._ask_again(operation)
+        elif self._is_outdated(entry, answer):
+            request: Any = operation.request
+            request.request_id = str(uuid4())
+            answer = self._ask_again(operation)
         if isinstance(answer, ConvoyError):
             accepted = answer.reason == "DUPLICATE"
             return [Outcome(p, entry.person_id, accepted, answer.reason, answer.message) for p in entry.photos]
@@ -197,10 +207,18 @@ class Bulk:
             for path, found in zip(entry.photos, answer.results, strict=True)
         ]
 
+    def _is_outdated(self, entry: Entry, answer: Any) -> bool:
+        """Whether this was answered from memory, and faces that it tells of were deleted since."""
+        if isinstance(answer, ConvoyError) or answer.version > self._begun_at:
+            return False
+        return any(
+            found.accepted and (entry.person_id, found.face_id) not in self._on_record for found in answer.results
+        )
+
     def _ask_again(self, operation: "Operation[Registration]") -> Any:
         try:
             return self._convoy.perform(operation)
-        except FailedPrecondition as error:
+        except (FailedPrecondition, InvalidArgument) as error:
             return error.details[0] if error.details else error
 
     def _request_id(self, entry: Entry, contents: list[bytes]) -> str:

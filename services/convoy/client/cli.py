@@ -7,6 +7,7 @@ import typer
 from convoy.client.commands import (
     fleet,
     gallery,
+    gallery_reembed,
     gallery_transfer,
     model,
     person,
@@ -26,6 +27,7 @@ app = typer.Typer(
 for group in (fleet, vision, recognition):
     group.add_to(app)
 gallery_transfer.add_to(gallery.app)
+gallery_reembed.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")

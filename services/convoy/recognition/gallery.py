@@ -95,6 +95,10 @@ class Galleries:
         with suppress(NotFound):
             await self.note(name, action, outcome)
 
+    def reload_keys(self) -> None:
+        """Read the master keys again. Raises FailedPrecondition(BAD_KEY_FILE): those read before stay in use."""
+        self._keys.reload()
+
     async def rotate(self, gallery: Gallery) -> None:
         """Wrap the gallery's data key by the current master key, if it is not already."""
         data_key = self._keys.rewrap(gallery.name, gallery.data_key)

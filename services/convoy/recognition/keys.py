@@ -1,8 +1,8 @@
 """Keys for templates at rest: each gallery has a data key of its own, kept beside it, wrapped by a master key.
 
 The master key comes from a file that is no part of the store. The file may hold several, one a line, each 32 bytes in
-base64: the first wraps, the others unwrap what they wrapped before. So a key is rotated by putting a new one first; the
-sweep wraps every data key anew, and then the old line can go. Templates need not be touched.
+base64: the first wraps, the others unwrap what they wrapped before. So a key is rotated by putting a new one first: the
+sweep reads the file again and wraps every data key anew, and then the old line can go. Templates need not be touched.
 Deleting a gallery deletes its data key. Backups made before hold it still, wrapped: destroying the master key that
 wrapped it, after rotation, erases those too.
 Wrapping is AES-256-GCM (NIST SP 800-38D) with the gallery's name as associated data.
@@ -11,6 +11,7 @@ Wrapping is AES-256-GCM (NIST SP 800-38D) with the gallery's name as associated 
 import base64
 import hashlib
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -26,15 +27,26 @@ NONCE_BYTES = 12
 class MasterKeys:
     """Wraps and unwraps data keys; without any key, data keys are neither made nor read."""
 
-    def __init__(self, keys: list[bytes]) -> None:
-        self._keys = {_key_id(key): AESGCM(key) for key in keys}
-        self.current = next(iter(self._keys), "")
+    def __init__(self, keys: list[bytes], path: Path | None = None) -> None:
+        self._path = path
+        self._use(keys)
 
     @classmethod
     def load(cls, path: Path | None) -> Self:
         """Read the file. Raises FailedPrecondition(BAD_KEY_FILE)."""
-        if path is None:
-            return cls([])
+        return cls(cls._read(path) if path else [], path)
+
+    def reload(self) -> None:
+        """Read the file again. Raises FailedPrecondition(BAD_KEY_FILE): what was read before stays in use."""
+        if self._path:
+            self._use(self._read(self._path))
+
+    def _use(self, keys: list[bytes]) -> None:
+        self._keys = {_key_id(key): AESGCM(key) for key in keys}
+        self.current = next(iter(self._keys), "")
+
+    @staticmethod
+    def _read(path: Path) -> list[bytes]:
         try:
             keys = [base64.b64decode(line, validate=True) for line in path.read_text().split()]
         except (OSError, ValueError):
@@ -42,7 +54,7 @@ class MasterKeys:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             message = f"{path} must hold keys of {KEY_BYTES} bytes in base64 (openssl rand -base64 {KEY_BYTES})"
             raise FailedPrecondition("BAD_KEY_FILE", message)
-        return cls(keys)
+        return keys
 
     def new_data_key(self, gallery: str) -> str:
         """A wrapped key for a new gallery; empty when there is no master key."""
@@ -52,6 +64,10 @@ class MasterKeys:
         """The data key. Raises FailedPrecondition(KEY_MISSING)."""
         key_id, sealed = wrapped.split(":")
         facts = {"gallery": gallery, "key": key_id}
+        if key_id not in self._keys:
+            # Another replica may have read a new key already.
+            with suppress(FailedPrecondition):
+                self.reload()
         if key_id not in self._keys:
             message = f"gallery {gallery!r} is sealed with master key {key_id}, which CONVOY_TEMPLATE_KEY_FILE lacks"
             raise FailedPrecondition("KEY_MISSING", message, facts)

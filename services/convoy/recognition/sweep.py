@@ -7,7 +7,7 @@ import asyncio
 
 import structlog
 
-from convoy.core.errors import ConvoyError
+from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.recognition.gallery import Galleries
 from convoy.recognition.people import People
 from convoy.recognition.records import Gallery
@@ -21,6 +21,10 @@ log = structlog.get_logger()
 
 async def sweep(store: Store, galleries: Galleries, people: People) -> int:
     """Go once through all galleries; gives how many people were deleted."""
+    try:
+        galleries.reload_keys()
+    except FailedPrecondition as error:
+        log.warning("master keys are those read before", problem=error.message)
     deleted, name, found = 0, "", {}
     while page := await store.list_galleries(name, PAGE):
         for gallery in page:
@@ -32,7 +36,7 @@ async def sweep(store: Store, galleries: Galleries, people: People) -> int:
     return deleted
 
 
-async def sweep_on(store: Store, galleries: Galleries, people: People, interval_s: float = INTERVAL_S) -> None:
+async def sweep_on(store: Store, galleries: Galleries, people: People) -> None:
     """Sweep again and again; when the store is away, the next time will do."""
     while True:
         try:
@@ -42,7 +46,7 @@ async def sweep_on(store: Store, galleries: Galleries, people: People, interval_
             log.warning("sweep was not finished", problem=error.message)
         except Exception:
             log.exception("sweep was not finished")
-        await asyncio.sleep(interval_s)
+        await asyncio.sleep(INTERVAL_S)
 
 
 async def _tidy(gallery: Gallery, galleries: Galleries, people: People) -> int:

@@ -37,6 +37,23 @@ def test_a_rotated_key_opens_with_the_new_one_alone() -> None:
     assert both.rewrap("plain", "") == ""
 
 
+def test_the_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(base64.b64encode(OLD).decode())
+    one, other = MasterKeys.load(path), MasterKeys.load(path)
+    wrapped = one.new_data_key("staff")
+    path.write_text("\n".join(base64.b64encode(key).decode() for key in (NEW, OLD)))
+    one.reload()
+    rewrapped = one.rewrap("staff", wrapped)
+    assert rewrapped != wrapped
+    # The other has not been told, and finds the new key when it needs it.
+    assert other.unwrap("staff", rewrapped) == one.unwrap("staff", wrapped)
+    path.write_text("half of a fi")
+    with pytest.raises(FailedPrecondition, match="base64"):
+        one.reload()
+    assert one.unwrap("staff", rewrapped) == other.unwrap("staff", wrapped)
+
+
 @pytest.mark.parametrize("text", ["", "not base64!", base64.b64encode(b"short").decode()])
 def test_a_bad_key_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").write_text(text)
