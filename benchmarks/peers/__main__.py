@@ -7,6 +7,7 @@ measured in turn, and again. `python -m benchmarks.peers.install` makes the envi
 import argparse
 import os
 import statistics
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -42,6 +43,9 @@ def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
     path = f"{python_of(name).parent}:{os.environ['PATH']}"
     # Workers of LitServe and MLServer would follow a PYTHONPATH into this project's packages.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PATH": path}
+    if name == "pytriton":
+        # Its own libpython does not fit the standard library of 3.11.7; its page on installation shows this remedy.
+        environment["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")
     try:
         with running(command, environment, ports[:1], log) as child:
             yield Served(ports[0], child.pid)

@@ -1,4 +1,7 @@
-"""LitServe: two workers of one single-threaded session each; the tensor comes as a file of a form."""
+"""LitServe: two workers of one single-threaded session each; the tensor comes as a file of a form.
+
+For that it needs python-multipart, which it does not ask for itself.
+"""
 
 import sys
 
