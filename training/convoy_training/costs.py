@@ -31,16 +31,18 @@ def print_layers(architecture: Architecture, as_json: bool) -> None:
     """One architecture, layer by layer."""
     cost = _measure(architecture)
     if as_json:
-        layers = [asdict(layer) for layer in cost.layers]
+        layers = [{**asdict(layer), "activation_bytes": layer.activation_bytes} for layer in cost.layers]
         print(json.dumps({**_summarise(architecture, cost), "layers": layers}, indent=2))
         return
-    table = _start_table("layer", "output", "parameters", "multiply-adds", "receptive field")
+    table = _start_table("layer", "output", "parameters", "multiply-adds", "activations", "receptive field")
     for layer in cost.layers:
         shape = " x ".join(map(str, layer.output))
         numbers = _format(layer.parameters, layer.multiply_adds)
-        table.add_row(layer.kind, shape, *numbers, f"{layer.receptive_field} px")
+        memory = f"{layer.activation_bytes / 2**10:,.1f} KiB"
+        table.add_row(layer.kind, shape, *numbers, memory, f"{layer.receptive_field} px")
     table.add_section()
-    table.add_row("together", "", *_format(cost.parameters, cost.multiply_adds), "")
+    table.add_row("together", "", *_format(cost.parameters, cost.multiply_adds),
+                  f"{cost.activation_bytes / 2**10:,.1f} KiB", f"{cost.receptive_field} px")  # fmt: skip
     Console().print(table)
 
 

@@ -34,6 +34,11 @@ class Layer:
     multiply_adds: int
     receptive_field: int
 
+    @property
+    def activation_bytes(self) -> int:
+        """Float32 memory of the output for one image."""
+        return BYTES * torch.Size(self.output).numel()
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -50,7 +55,7 @@ class Cost:
     @property
     def activation_bytes(self) -> int:
         """Float32 memory of all layers' outputs for one image: what training keeps for the way back."""
-        return sum(BYTES * torch.Size(layer.output).numel() for layer in self.layers)
+        return sum(layer.activation_bytes for layer in self.layers)
 
     @property
     def receptive_field(self) -> int:

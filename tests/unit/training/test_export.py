@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 from convoy.core.manifest import digest, load_manifest
+from convoy_training import comparison
 from convoy_training.card import write_table
 from convoy_training.comparison import find_forms
 from convoy_training.errors import ExportError
@@ -68,7 +69,10 @@ def test_a_failed_export_leaves_the_old_model(tmp_path: Path) -> None:
     assert (tmp_path / "1" / "model.onnx").read_bytes() == b"old"
 
 
-def test_int8_keeps_the_answers_and_says_what_it_is(tmp_path: Path) -> None:
+def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     model = fit(RECIPE, CONFIG, tmp_path / "run")
     folder = publish_model(RECIPE, CONFIG, model, tmp_path / "models")
     quantised = quantize_model(RECIPE, CONFIG, folder)
@@ -87,7 +91,12 @@ def test_int8_keeps_the_answers_and_says_what_it_is(tmp_path: Path) -> None:
     assert half.dtype == np.float32 and np.abs(exact - half).max() < 5e-3
     stored = {tensor.data_type for tensor in onnx.load(str(halved / "model.onnx")).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in stored
-    assert find_forms(folder) == [folder, quantised.resolve(), halved.resolve()]
+    forms = find_forms(folder)
+    assert forms == [folder, quantised.resolve(), halved.resolve()]
+    monkeypatch.setattr(comparison, "load_recipe", lambda file: (RECIPE, CONFIG))
+    comparison.print_comparison(forms)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("float32", "int8", "float16", "top1_accuracy", " ms"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from convoy_training.cli import app
 from convoy_training.data import image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import CheckpointError, LabelError, RecipeError
@@ -15,6 +16,7 @@ from convoy_training.models.resnet import ResNet
 from convoy_training.recipe import resolve_recipe
 from convoy_training.transfer import find_head, freeze, load_weights
 from torch import nn
+from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -43,6 +45,11 @@ def test_own_pictures_train_a_chosen_network(pictures: Path, tmp_path: Path) -> 
     fit(recipe, config, tmp_path / "run")
     assert '"value": 1.0' in (tmp_path / "run" / "metrics.json").read_text()
     assert recipe.describe(config).manifest["labels"] == ["blue", "red"]
+    run, page = str(tmp_path / "run"), tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["evaluate", run, run, "--ensemble", "--crops", "5", "--report", str(page)])
+    assert "top1_accuracy            1.0000" in result.stdout, result.output
+    text = page.read_text()
+    assert "blue" in text and text.count("<svg") >= 5 and "SHA-256 of the data" in text
 
 
 def test_only_the_chosen_parts_learn(pictures: Path, tmp_path: Path) -> None:

@@ -157,6 +157,8 @@ def test_the_command_speaks_to_scripts_and_people() -> None:
     rows = json.loads(CliRunner().invoke(app, ["zoo", "--json"]).stdout)
     assert {row["name"] for row in rows} == set(ARCHITECTURES)
     assert next(row for row in rows if row["name"] == "vgg16")["parameters"] == 138_357_544
+    layers = json.loads(CliRunner().invoke(app, ["zoo", "lenet", "--json"]).stdout)["layers"]
+    assert layers[0]["activation_bytes"] == 4 * 6 * 28 * 28 and layers[0]["receptive_field"] == 5
     assert "48,120" in CliRunner().invoke(app, ["zoo", "lenet"]).stdout
     result = CliRunner().invoke(app, ["zoo", "lenett"])
     assert isinstance(result.exception, RecipeError) and "lenet" in str(result.exception)

@@ -28,6 +28,10 @@ from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.vgg import CONVOLUTIONS, VGG
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.yolo import Yolo
+from convoy_training.models.yolo_anchors import AnchorYolo
+
+ANCHORS = [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]]
+"""YOLOv3's, of COCO at 416 pixels; a recipe finds its own."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,12 @@ ARCHITECTURES = {
         Architecture("faster-rcnn", FasterRCNN, 20, (608, 800)),
         Architecture(
             "yolo", partial(Yolo, widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), head_width=48), 3, (256, 320)
+        ),
+        Architecture(
+            "yolo-anchors",
+            partial(AnchorYolo, widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), anchors=ANCHORS),
+            3,
+            (256, 320),
         ),
         Architecture("face-detector", lambda classes: FaceDetector(), 1, (480, 640), pixels_last=True),
         Architecture("face-embedder", lambda classes: FaceEmbedder(), 1, (112, 112), pixels_last=True),

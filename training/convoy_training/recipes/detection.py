@@ -1,4 +1,4 @@
-"""Object detection: labelled boxes, a small YOLO or a Faster R-CNN, COCO mean average precision."""
+"""Object detection: labelled boxes, YOLO with or without anchors or Faster R-CNN, COCO mean average precision."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes
+from convoy_training.losses.anchors import compute_anchor_loss
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
 from convoy_training.metrics.precision import Boxes, measure_average_precision
 from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.yolo import STRIDES, Yolo
+from convoy_training.models.yolo_anchors import AnchorYolo, choose_anchors
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -42,7 +44,7 @@ class Config(recipe.Config):
     """The fields of a detection recipe."""
 
     data: Source
-    architecture: Literal["yolo", "faster-rcnn"] = "yolo"
+    architecture: Literal["yolo", "yolo-anchors", "faster-rcnn"] = "yolo"
     widths: tuple[int, ...] = (12, 24, 48, 96, 160)
     depths: tuple[int, ...] = Field((1, 1, 2, 1), description="of the yolo")
     head_width: int = Field(48, description="of the yolo's heads; of the faster-rcnn's fully connected layers")
@@ -102,7 +104,7 @@ class Graph(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        if isinstance(self.model, FasterRCNN):
+        if isinstance(self.model, FasterRCNN | AnchorYolo):
             return self.model(normalise(images)).decode()  # type: ignore[no-any-return]
         logits, boxes, _, _ = self.model(normalise(images))
         return boxes, logits.sigmoid()
@@ -119,11 +121,23 @@ def load_split(config: Config, split: str) -> Split:
 
 
 def build_model(config: Config) -> nn.Module:
-    classes = load_split(config, "train").classes
+    split = load_split(config, "train")
+    classes = split.classes
+    if config.architecture == "yolo-anchors":
+        return AnchorYolo(len(classes), config.widths, config.depths, choose_anchors(measure_shapes(split, config)))
     if config.architecture == "faster-rcnn":
         return FasterRCNN(len(classes), config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
                           proposals=config.proposals)  # fmt: skip
     return Yolo(len(classes), config.widths, config.depths, config.head_width)
+
+
+def measure_shapes(split: Split, config: Config) -> np.ndarray:
+    """Widths and heights [K,2] of all boxes, as they appear in the network's input."""
+    shapes = [
+        (e.boxes_xyxy[:, 2:] - e.boxes_xyxy[:, :2]) * (config.input_size / max(e.image_rgb.shape[:2]))
+        for e in split.examples
+    ]
+    return np.concatenate(shapes)
 
 
 def build_data(config: Config) -> Data:
@@ -137,6 +151,10 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
     if config.architecture == "faster-rcnn":
         stages = model(normalise(images), lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
         return compute_two_stage_loss(stages, truth_boxes, truth_labels)
+    if config.architecture == "yolo-anchors":
+        anchors = next(buffer for name, buffer in model.named_buffers() if name.endswith("anchors"))
+        grid = model(normalise(images))
+        return compute_anchor_loss(grid, truth_boxes, truth_labels, anchors, config.box_weight)
     logits, boxes, centres, _ = model(normalise(images))
     assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
     return compute_detection_loss(logits, boxes, assignment, config.box_weight)

@@ -1,0 +1,62 @@
+"""How a YOLO with anchors learns: one anchor answers for each object, the one whose shape overlaps it most.
+
+Source: YOLOv3 (Redmon & Farhadi 2018, arXiv:1804.02767, section 2.1); complete IoU instead of squared differences.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from convoy_training.losses.detection import compute_complete_iou
+from convoy_training.models.regions import compute_overlaps
+from convoy_training.models.yolo_anchors import PER_CELL, Grid
+
+IGNORED = 0.5
+"""A box that overlaps an object so much without being responsible for it is neither object nor background."""
+
+
+def assign_anchors(grid: Grid, truth_boxes: Tensor, anchors: Tensor) -> Tensor:
+    """The row in `grid` [N,K] of the anchor responsible for each object: the best shape, in the cell of the centre.
+
+    truth_boxes [N,K,4]; anchors [levels,3,2].
+    """
+    size, centre = truth_boxes[..., 2:] - truth_boxes[..., :2], (truth_boxes[..., :2] + truth_boxes[..., 2:]) / 2
+    shapes = anchors.reshape(-1, 2)
+    shared = torch.minimum(size[:, :, None], shapes).prod(-1)
+    overlap = shared / (size.prod(-1)[..., None] + shapes.prod(-1) - shared)
+    best = overlap.argmax(-1)
+    level, shape = best // PER_CELL, best % PER_CELL
+    counts = torch.tensor([rows * columns for rows, columns in grid.sizes], device=best.device)
+    starts = (counts.cumsum(0) - counts) * PER_CELL
+    rows, columns = torch.tensor(grid.sizes, device=best.device).T
+    strides = grid.strides[starts]
+    cell = (centre / strides[level][..., None]).long()
+    x = torch.minimum(cell[..., 0].clamp(min=0), columns[level] - 1)
+    y = torch.minimum(cell[..., 1].clamp(min=0), rows[level] - 1)
+    return starts[level] + (y * columns[level] + x) * PER_CELL + shape
+
+
+def compute_anchor_loss(
+    grid: Grid, truth_boxes: Tensor, truth_labels: Tensor, anchors: Tensor, box_weight: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Objectness everywhere; boxes and classes of the responsible anchors. truth_labels [N,K], -1 where padded."""
+    real = truth_labels >= 0
+    pictures, objects = real.nonzero(as_tuple=True)
+    rows = assign_anchors(grid, truth_boxes, anchors)[real]
+    boxes, _ = grid.decode()
+    with torch.no_grad():
+        overlap = torch.where(real[:, None], compute_overlaps(boxes, truth_boxes), 0.0).amax(2)
+        target = torch.zeros_like(overlap)
+        target[pictures, rows] = 1.0
+        counted = (overlap < IGNORED) | (target > 0)
+    count = real.sum().clamp(min=1)
+    entropy = functional.binary_cross_entropy_with_logits(grid.raw[..., 4], target, reduction="none")
+    presence = (entropy * counted).sum() / count
+    mine = grid.raw[pictures, rows]
+    place = (1 - compute_complete_iou(boxes[pictures, rows], truth_boxes[pictures, objects])).sum() / count
+    labels = functional.one_hot(truth_labels[real], grid.raw.shape[2] - 5).float()
+    named = functional.binary_cross_entropy_with_logits(mine[:, 5:], labels, reduction="sum") / count
+    parts = {"presence": presence, "box": place, "class": named}
+    return presence + box_weight * place + named, parts

@@ -1,0 +1,96 @@
+"""A YOLO with anchors, as in its second and third version (Redmon & Farhadi 2017, arXiv:1612.08242; 2018, 1804.02767).
+
+Each cell of three grids has three anchors, shapes that k-means finds among the boxes of the training data. An anchor
+gives the shift of its cell's centre, the growth of its shape, whether there is an object, and of which class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convoy_training.models.regions import LARGEST_STEP
+from convoy_training.models.yolo import STRIDES, Backbone, Pyramid
+
+PER_CELL = 3
+
+
+class Grid(NamedTuple):
+    """raw [N,A,5+C]: x, y, width, height, objectness, classes, all logits or logarithms.
+
+    Of each anchor: corners [A,2] of its cell and shapes [A,2], both in input pixels (x, y), and strides [A].
+    sizes: rows and columns of each grid; A runs over grids, then cells, then the three shapes.
+    """
+
+    raw: Tensor
+    corners: Tensor
+    shapes: Tensor
+    strides: Tensor
+    sizes: list[tuple[int, int]]
+
+    def decode(self) -> tuple[Tensor, Tensor]:
+        """Boxes xyxy [N,A,4] in input pixels and scores [N,A,C]: objectness times class."""
+        centre = self.corners + self.raw[..., :2].sigmoid() * self.strides[:, None]
+        half = self.shapes * self.raw[..., 2:4].clamp(max=LARGEST_STEP).exp() / 2
+        scores = self.raw[..., 4:5].sigmoid() * self.raw[..., 5:].sigmoid()
+        return torch.cat([centre - half, centre + half], -1), scores
+
+
+class AnchorYolo(nn.Module):
+    """RGB [N,3,H,W] in 0..1, H and W multiples of 32 -> `Grid`. anchors: nine (width, height), small to large."""
+
+    anchors: Tensor
+
+    def __init__(
+        self, classes: int, widths: Sequence[int], depths: Sequence[int], anchors: Sequence[Sequence[float]]
+    ) -> None:
+        super().__init__()
+        self.backbone = Backbone(widths, depths)
+        self.pyramid = Pyramid(widths[-3:])
+        self.heads = nn.ModuleList(nn.Conv2d(width, PER_CELL * (5 + classes), 1) for width in widths[-3:])
+        for head in self.heads:
+            nn.init.constant_(head.bias.view(PER_CELL, -1)[:, 4], -5.0)  # type: ignore[operator,union-attr]
+        self.register_buffer("anchors", torch.tensor(anchors, dtype=torch.float32).view(len(STRIDES), PER_CELL, 2))
+
+    def forward(self, x: Tensor) -> Grid:
+        raw, corners, shapes, strides, sizes = [], [], [], [], []
+        for level, features in enumerate(self.pyramid(self.backbone(x))):
+            rows, columns = features.shape[2:]
+            answers = self.heads[level](features).unflatten(1, (PER_CELL, -1))
+            raw.append(answers.permute(0, 3, 4, 1, 2).flatten(1, 3))
+            y, x_ = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+            cells = torch.stack([x_, y], -1).to(features.device).reshape(-1, 1, 2) * STRIDES[level]
+            corners.append(cells.expand(-1, PER_CELL, -1).reshape(-1, 2))
+            shapes.append(self.anchors[level].repeat(rows * columns, 1))
+            strides.append(torch.full_like(shapes[-1][:, 0], STRIDES[level]))
+            sizes.append((rows, columns))
+        return Grid(torch.cat(raw, 1), torch.cat(corners), torch.cat(shapes), torch.cat(strides), sizes)
+
+
+def choose_anchors(shapes: NDArray[np.floating], count: int = 9, rounds: int = 50) -> list[list[float]]:
+    """The `count` shapes (width, height), small to large, that k-means finds among [K,2] by 1 - IoU.
+
+    It starts from quantiles of the area, so that the same data gives the same anchors.
+    """
+    order = np.argsort(shapes.prod(1), kind="stable")
+    centres = shapes[order[np.linspace(0, len(shapes) - 1, count + 2).astype(int)[1:-1]]].astype(np.float64)
+    for _ in range(rounds):
+        nearest = compare_shapes(shapes, centres).argmax(1)
+        centres = np.array([
+            np.median(shapes[nearest == i], axis=0) if (nearest == i).any() else centre
+            for i, centre in enumerate(centres)
+        ])  # fmt: skip
+    rounded: list[list[float]] = centres[np.argsort(centres.prod(1), kind="stable")].round(1).tolist()
+    return rounded
+
+
+def compare_shapes(shapes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
+    """IoU [K,M] of shapes [K,2] with [M,2], laid over each other."""
+    shared = np.minimum(shapes[:, None], others[None]).prod(-1)
+    overlaps: NDArray[np.floating] = shared / (shapes.prod(1)[:, None] + others.prod(1)[None] - shared)
+    return overlaps
