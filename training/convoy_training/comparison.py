@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, load_manifest
-from rich.console import Console
 from rich.table import Table
 
 from convoy_training.card import format_count, format_value
 from convoy_training.export import open_onnx
 from convoy_training.quantize import SUFFIX
 from convoy_training.recipe import Images, load_recipe
+from convoy_training.tables import print_table
 
 RUNS = 30
 
@@ -35,7 +35,7 @@ def print_comparison(folders: list[Path]) -> None:
         recipe, config = load_recipe(Path(manifest.training.recipe))
         time_s = measure_time_s(folder / GRAPH_FILE, recipe.example_images(config)[:1])
         table.add_row(*_describe(manifest, folder), f"{time_s * 1e3:.2f} ms")
-    Console().print(table)
+    print_table(table)
 
 
 def measure_time_s(file: Path, image: Images) -> float:

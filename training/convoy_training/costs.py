@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from functools import partial
 
-from rich.console import Console
 from rich.table import Table
 
 from convoy_training.measure import Cost, measure
 from convoy_training.models.zoo import ARCHITECTURES, Architecture
+from convoy_training.tables import print_table
 
 
 def print_zoo(as_json: bool) -> None:
@@ -24,7 +24,7 @@ def print_zoo(as_json: bool) -> None:
         height, width = ARCHITECTURES[name].input
         table.add_row(name, f"{width}x{height}", *_format(cost.parameters, cost.multiply_adds),
                       f"{cost.activation_bytes / 2**20:,.1f} MiB", f"{cost.receptive_field} px")  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 def print_layers(architecture: Architecture, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def print_layers(architecture: Architecture, as_json: bool) -> None:
     table.add_section()
     table.add_row("together", "", *_format(cost.parameters, cost.multiply_adds),
                   f"{cost.activation_bytes / 2**10:,.1f} KiB", f"{cost.receptive_field} px")  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 def _measure(architecture: Architecture) -> Cost:

@@ -159,6 +159,8 @@ def test_the_command_speaks_to_scripts_and_people() -> None:
     assert next(row for row in rows if row["name"] == "vgg16")["parameters"] == 138_357_544
     layers = json.loads(CliRunner().invoke(app, ["zoo", "lenet", "--json"]).stdout)["layers"]
     assert layers[0]["activation_bytes"] == 4 * 6 * 28 * 28 and layers[0]["receptive_field"] == 5
+    shown = CliRunner().invoke(app, ["zoo"]).stdout
+    assert "15,470,264,320" in shown and "efficientnet-b7" in shown and "…" not in shown
     assert "48,120" in CliRunner().invoke(app, ["zoo", "lenet"]).stdout
     result = CliRunner().invoke(app, ["zoo", "lenett"])
     assert isinstance(result.exception, RecipeError) and "lenet" in str(result.exception)
