@@ -134,7 +134,7 @@ def read_gallery(message: recognition_pb2.Gallery) -> Gallery:
         message.description,
         read_model(message.model),
         message.model_sha256,
-        read_policy(message.policy),
+        _read_policy(message.policy),
         message.people_count,
         message.face_count,
         message.version,
@@ -198,8 +198,7 @@ def read_event(message: recognition_pb2.AuditEvent) -> AuditEvent:
     )
 
 
-def read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
-    """What it admits and how it decides."""
+def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
     return GalleryPolicy(
         message.quality_floor if message.HasField("quality_floor") else None,
         message.false_positive_identification_rate if message.HasField("false_positive_identification_rate") else None,

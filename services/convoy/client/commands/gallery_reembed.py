@@ -102,7 +102,9 @@ def _make(convoy: "Convoy", old: str, new: str, model: str) -> None:
         found = convoy.get_gallery(new)
     except NotFound:
         like = convoy.get_gallery(old)
-        found = convoy.create_gallery(new, description=like.description, policy=like.policy, model=wanted)
+        found = convoy.create_gallery(
+            new, description=like.description, policy=like.policy, model=wanted, vector_sets=like.vector_sets
+        )
     if found.model != wanted:
         raise FailedPrecondition(
             "MODEL_MISMATCH", f"gallery {new!r} is there and was made by {found.model}, not {model}"

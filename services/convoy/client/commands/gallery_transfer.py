@@ -1,5 +1,6 @@
 """convoy gallery export, import: a gallery as a file."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,18 +132,23 @@ def _send(convoy: "Convoy", source: "GalleryFile", name: str, total: int) -> dic
 
 def _make(convoy: "Convoy", name: str, header: "recognition_pb2.Gallery") -> None:
     """Make the gallery unless it is there, by the embedder that made the file; if need be by its digest alone."""
-    from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import read_policy
+    from convoy.client.answers.galleries import read_gallery
 
     try:
         convoy.get_gallery(name)
     except NotFound:
-        described, policy = header.description, read_policy(header.policy)
+        like = read_gallery(header)
+        create = partial(
+            convoy.create_gallery,
+            name,
+            description=like.description,
+            policy=like.policy,
+            vector_sets=like.vector_sets,
+        )
         try:
-            model = Model(header.model.name, header.model.version)
-            made = convoy.create_gallery(name, description=described, policy=policy, model=model)
+            made = create(model=like.model)
         except NotFound:
-            made = convoy.create_gallery(name, description=described, policy=policy)
+            made = create()
         if made.model_sha256 != header.model_sha256:
             convoy.delete_gallery(name)
             message = (
