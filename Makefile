@@ -32,6 +32,7 @@ soak: $(VENV)/.setup ## Load a fleet and look whether it stays small; MINUTES=60
 
 bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, ten minutes on a quiet machine; needs h2load
 	$(BIN)/python -m benchmarks.peers.install
+	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.serving_overhead
 	$(BIN)/python -m benchmarks.overload
 	$(BIN)/python -m benchmarks.peers

@@ -176,3 +176,17 @@ async def test_a_queue_delay_gathers_though_the_engine_is_free() -> None:
         under_test = batcher(engine, executor, max_batch_size=3, max_queue_delay_s=0.2)
         await asyncio.gather(*(under_test.submit(value(n)) for n in range(3)))
     assert engine.batches == [(3, 2)]
+
+
+async def test_a_deadline_that_passes_before_a_thread_is_free_is_noticed_there() -> None:
+    engine, busy = Engine(), threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(busy.wait, 10)
+        under_test = batcher(engine, executor, max_batch_size=2)
+        late = asyncio.create_task(under_test.submit(value(1), deadline=time.monotonic() + 0.02))
+        await asyncio.sleep(0.05)
+        busy.set()
+        with pytest.raises(DeadlineExceeded):
+            await late
+        await under_test.close()
+    assert engine.seen == []
