@@ -53,8 +53,11 @@ class VectorSetState:
             return settled
         present: set[str] = set()
         async for page in self._store.scan_people(self.gallery.name):
-            present.update(person.person_id for person in page)
-            await self._settle([person.person_id for person in page], head.version, force=True)
+            ids = [person.person_id for person in page]
+            present.update(ids)
+            # What was settled before a first load was cut off need not be settled again.
+            ids = ids if anew else await self._sets.outdated(self.gallery, head.version, ids)
+            await self._settle(ids, head.version, force=anew)
         async for person_id, _ in self._sets.members(self.gallery):
             if person_id not in present:
                 await self._settle([person_id], head.version, force=True)

@@ -33,7 +33,8 @@ REGISTER = "convoy:vector_sets"
 UNBOUNDED = 1_000_000_000
 # A gallery whose sets are older than this has been made, or never will be; and a writer this late will not come.
 MADE_S, LATE_S = 60.0, 3600.0
-AT_ONCE = 64
+# An insertion takes Redis a millisecond or more, and others wait behind so many.
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)

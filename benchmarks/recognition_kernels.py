@@ -1,0 +1,62 @@
+"""The kernels that a search could be made of: time of one core for each million rows of 512 numbers and each query.
+
+    python -m benchmarks.recognition_kernels [--rows 200000]
+
+Decision 9 says which were taken and why. Prints a table.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+import simsimd
+
+DIMENSION, REPEATS = 512, 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=200_000)
+    rows = parser.parse_args().rows
+    faiss.omp_set_num_threads(1)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((rows, DIMENSION), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    signs, codes = np.packbits(vectors > 0, axis=1), np.rint(vectors * 500).clip(-127, 127).astype(np.int8)
+    differing, products = np.empty((8, rows), np.int32), np.empty(rows, np.float32)
+    flat = faiss.IndexBinaryFlat(DIMENSION)
+    flat.add(signs)
+
+    def hammings(queries: int) -> None:
+        pointers = map(faiss.swig_ptr, (signs[:queries], signs))
+        faiss.hammings(*pointers, queries, rows, signs.shape[1], faiss.swig_ptr(differing))
+
+    def show(name: str, work: Callable[[], object], queries: int = 1) -> None:
+        times = []
+        for _ in range(REPEATS):
+            started = time.thread_time()
+            work()
+            times.append(time.thread_time() - started)
+        print(f"| {name} | {np.median(times) / queries / rows * 1e9:.1f} |", flush=True)
+
+    print("| kernel | ms |\n|---|---:|")
+    show("FAISS hammings", lambda: hammings(1))
+    show("FAISS hammings, eight queries in one call", lambda: hammings(8), 8)
+    show("choosing the rows that are near", lambda: np.flatnonzero(differing[0] <= 230))
+    show("FAISS IndexBinaryFlat, 200 nearest", lambda: flat.search(signs[:1], 200))
+    show("simsimd, Hamming distance of bits", lambda: simsimd.cdist(signs[:1], signs, metric="hamming", dtype="bin8"))
+    for kind in (faiss.IndexRaBitQFastScan, faiss.IndexRaBitQ):
+        index = kind(DIMENSION, faiss.METRIC_INNER_PRODUCT)
+        index.train(vectors[:5000])
+        index.add(vectors)
+        index.qb = 4
+        show(f"FAISS {kind.__name__}, 4 bits, 100 nearest", lambda index=index: index.search(vectors[:1], 100))
+    show("bytes, simsimd", lambda: simsimd.cdist(codes[:1], codes, metric="dot", out_dtype="float32"))
+    pointers = list(map(faiss.swig_ptr, (products, vectors[0], vectors)))
+    show("float32, FAISS", lambda: faiss.fvec_inner_products_ny(*pointers, DIMENSION, rows))
+
+
+if __name__ == "__main__":
+    main()

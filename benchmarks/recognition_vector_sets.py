@@ -1,0 +1,105 @@
+"""Galleries in vector sets: how often the mate is found, how fast, how large, how long it takes to fill them.
+
+    python -m benchmarks.recognition_vector_sets [--faces 5000] [--dimension 512] [--shards 1 4] [--redis URL]
+
+Starts a Redis 8 in Docker, or takes the one at --redis (its gallery `benchmark` is deleted). Every probe has a mate at
+a known cosine, evenly from 0.35 to 0.75; the index in memory, exact, is the judge. Random directions are the hardest
+case for a graph: nothing lies near anything. Prints a table; times are those of the machine under its load.
+"""
+
+import argparse
+import asyncio
+import os
+import time
+
+import numpy as np
+from convoy.recognition.call import Call, begin_call
+from convoy.recognition.index import Index
+from convoy.recognition.records import Face, Gallery, Model, Note, Person, VectorSets
+from convoy.recognition.replicas import Replicas
+from convoy.recognition.store.base import PersonChange, Request, Write
+from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.store.vector_sets import VectorSetStore
+from convoy.recognition.templates import Plain
+
+from benchmarks.recognition_index import probes_of, unit
+from tests.redis_server import Redis8
+
+PROBES = 100
+PAGE = 500
+
+
+def write_of(number: int, vector: np.ndarray) -> Write:
+    person = Person(f"p{number}", faces=(Face("f", 0.9, 1),))
+    change = PersonChange(person.person_id, None, person, {"f": Plain().encode(person.person_id, "f", vector)})
+    return Write([(change, Note("Register", 1, person.person_id))])
+
+
+async def measure(url: str, faces: int, dimension: int, shards: int, quantization: str) -> None:
+    store = RedisStore(url)
+    sets = VectorSetStore(store)
+    replicas = Replicas(store, lambda gallery: Plain(), sets)
+    where = VectorSets("00000000", shards, quantization, 500)
+    gallery = Gallery("benchmark", Model("m", "1", "00" * 32, dimension), vector_sets=where)
+    await store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    gallery = await store.get_gallery("benchmark")
+    rng = np.random.default_rng(0)
+    vectors = unit(rng.standard_normal((faces, dimension), np.float32))
+    judge = Index(dimension)
+    judge.add_many([(f"p{i}", "f") for i in range(faces)], vectors)
+    for start in range(0, faces, PAGE):
+        await store.change_people(gallery, [write_of(i, vectors[i]) for i in range(start, min(start + PAGE, faces))])
+    begin_call(Call(deadline=time.monotonic() + 24 * 3600))
+    started = time.perf_counter()
+    state = await replicas.state("benchmark", (await store.get_head("benchmark")).version)
+    rate = faces / (time.perf_counter() - started)
+    probes = probes_of(rng, vectors[rng.choice(faces, PROBES)])
+    expected = [judge.search(probe, 5, exact=True) for probe in probes]
+    _, size = await state.measure()
+    for exact in (False, True) if quantization == "NOQUANT" else (False,):
+        times, found = [], []
+        for probe in probes:
+            started = time.perf_counter()
+            found.append(await state.search(probe, 5, [], exact))
+            times.append(time.perf_counter() - started)
+        mates = np.mean([hits[:1] == wanted[:1] for hits, wanted in zip(found, expected, strict=True)])
+        whole = np.mean([hits == wanted for hits, wanted in zip(found, expected, strict=True)])
+        p50, p99 = np.percentile(times, [50, 99]) * 1e3
+        way = "exact" if exact else "graph"
+        print(
+            f"| {faces:>7,} | {shards} | {quantization:7} | {way} | {mates:.1%} | {whole:.1%} "
+            f"| {p50:.2f} / {p99:.2f} | {rate:,.0f} | {size / faces:,.0f} |",
+            flush=True,
+        )
+    await replicas.close()
+    await sets.drop(await store.delete_gallery("benchmark", Note("DeleteGallery", 1)))
+    await store.close()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=int, default=5_000)
+    parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--shards", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--redis")
+    chosen = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.dimension} numbers")
+    print(
+        "| faces | shards | numbers | search | mates found | five best equal | p50 / p99, ms | faces/s in | B a face |"
+    )
+    print(
+        "|------:|-------:|---------|--------|------------:|----------------:|--------------:|-----------:|---------:|"
+    )
+    server = None if chosen.redis else Redis8()
+    try:
+        for shards in chosen.shards:
+            for quantization in ("NOQUANT", "Q8"):
+                url = server.url if server else chosen.redis
+                await measure(url, chosen.faces, chosen.dimension, shards, quantization)
+    finally:
+        if server:
+            server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
