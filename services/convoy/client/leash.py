@@ -10,11 +10,12 @@ import threading
 
 
 def main(command: list[str]) -> int:
-    """Run it; gives its exit status."""
+    """Run it; gives its exit status, and 128 + n where signal n ended it, as a shell does."""
     # Open files are passed on: one of them may be a lock that the command is to hold.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
     threading.Thread(target=_stop_when_stdin_ends, args=(child,), daemon=True).start()
-    return child.wait()
+    status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _stop_when_stdin_ends(child: "subprocess.Popen[bytes]") -> None:

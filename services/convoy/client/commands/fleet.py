@@ -35,8 +35,8 @@ def up(
 ) -> None:
     """Start everything on this machine: an embedded Redis and the five services, on loopback, until Ctrl-C.
 
-    Galleries are kept in the data folder: every change is on disk before it is acknowledged. Ctrl-C or SIGTERM lets
-    every request in flight finish.
+    Galleries are kept in the data folder: every change is on disk before it is acknowledged. A process that ends by
+    itself is started anew. Ctrl-C or SIGTERM lets every request in flight finish.
 
     Example: **convoy up --data ./people --models exported_models**
     """
@@ -51,13 +51,14 @@ def up(
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
+        on_ended=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
         with fleet:
             _show_addresses(fleet.addresses, fleet.data, as_json)
             while True:
                 time.sleep(CHECK_INTERVAL_S)
-                fleet.check()
+                fleet.revive()
     except KeyboardInterrupt:
         typer.echo("everything has been drained and stopped", err=True)
 

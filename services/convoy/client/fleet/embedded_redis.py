@@ -23,14 +23,18 @@ class EmbeddedRedis:
         self._socket_folder = Path(tempfile.mkdtemp(prefix="convoy-"))
         self._socket = self._socket_folder / "redis.sock"
         self.url = f"unix://{self._socket}"
+        self._folder = folder
+        self._log_path = log_path
         try:
-            self.process = self._start(folder, log_path)
+            self.process = self.start()
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, folder: Path, log_path: Path) -> Process:
+    def start(self) -> Process:
+        """Start the server on its data. Raises FailedPrecondition(DATA_IN_USE)."""
+        folder = self._folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [str(find_redis_server()), "--port", "0"]
         command += ["--unixsocket", str(self._socket), "--unixsocketperm", "700", "--dir", str(folder.resolve())]
@@ -41,7 +45,7 @@ class EmbeddedRedis:
             except BlockingIOError:
                 raise FailedPrecondition("DATA_IN_USE", f"another Redis keeps its data in {folder}") from None
             # The server inherits the lock and so holds it as long as it lives, even if we are killed.
-            return Process("redis", command, log_path, keep_open=[lock.fileno()])
+            return Process("redis", command, self._log_path, keep_open=[lock.fileno()])
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -61,6 +65,11 @@ class EmbeddedRedis:
                 return door.recv(64).startswith(b"+PONG")
         except OSError:
             return False
+
+    def restart(self) -> Process:
+        """Start the server anew after it has ended."""
+        self.process = self.start()
+        return self.process
 
     def stop(self) -> None:
         """End the server and take its socket away; the data stay."""

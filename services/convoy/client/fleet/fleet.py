@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
 from convoy.client.fleet.embedded_redis import EmbeddedRedis
+from convoy.client.fleet.keeper import Keeper
 from convoy.client.fleet.process import Process
 from convoy.client.services import SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
@@ -37,7 +39,7 @@ class Fleet:
 
     data: folder of galleries and logs; models: the model repository; ports: of each service; metrics: whether each has
     its metrics page at its port + 1000, or at any free one; redis_url: a Redis to use instead of an embedded one;
-    on_ready: told of each process that has become healthy.
+    on_ready: told of each process that has become healthy; on_ended: hears in a sentence how one ended by itself.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Fleet:
         metrics: bool = True,
         redis_url: str | None = None,
         on_ready: Callable[[str], None] = lambda name: None,
+        on_ended: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
         self.data = data
@@ -57,8 +60,9 @@ class Fleet:
         self._metrics = metrics
         self._redis_url = redis_url
         self._on_ready = on_ready
+        self._on_ended = on_ended
         self._redis: EmbeddedRedis | None = None
-        self._services: list[Process] = []
+        self._keepers: list[Keeper] = []
 
     def __enter__(self) -> Self:
         try:
@@ -84,12 +88,18 @@ class Fleet:
 
     def check(self) -> None:
         """Raise Unavailable(PROCESS_ENDED) when one of the processes is gone."""
-        for process in [*self._services, *([self._redis.process] if self._redis else [])]:
-            process.check()
+        for keeper in self._keepers:
+            keeper.process.check()
+
+    def revive(self) -> None:
+        """Start anew what has ended by itself, each after its pause; to be called again and again."""
+        for keeper in self._keepers:
+            keeper.look()
 
     def stop(self) -> None:
         """Drain the services, those that call others first, then end Redis."""
-        services, self._services = self._services[::-1], []
+        services = [keeper.process for keeper in self._keepers if keeper.process.name != "redis"][::-1]
+        self._keepers = []
         for process in services:
             process.ask_to_stop()
         for process in services:
@@ -104,9 +114,11 @@ class Fleet:
         if self._redis_url is None:
             self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
             self._redis_url = self._redis.url
+            self._keepers.append(Keeper(self._redis.process, self._redis.restart, self._on_ended))
             self._on_ready("redis")
         for service in SERVICES:
-            self._services.append(self._start_service(service, self._redis_url))
+            start = partial(self._start_service, service, self._redis_url)
+            self._keepers.append(Keeper(start(), start, self._on_ended))
         with self.client(timeout_s=5) as convoy:
             for service in SERVICES:
                 self._wait_until_serving(convoy, service)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from convoy.core.errors import Unavailable
@@ -44,12 +45,26 @@ class Process:
 
     def check(self) -> None:
         """Raise Unavailable(PROCESS_ENDED) with the last lines of the log unless it runs."""
-        code = self._popen.poll()
-        if code is not None:
-            message = (
-                f"{self.name} ended by itself with status {code}; its log {self.log_path} ends with:\n{self.tail()}"
-            )
-            raise Unavailable("PROCESS_ENDED", message, {"process": self.name, "status": code})
+        how = self.ending()
+        if how is not None:
+            message = f"{self.name} {how}; its log {self.log_path} ends with:\n{self.tail()}"
+            raise Unavailable("PROCESS_ENDED", message, {"process": self.name, "status": self._popen.returncode})
+
+    def ending(self) -> str | None:
+        """How it has ended, in words that go on from its name; None while it runs."""
+        status = self._popen.poll()
+        if status is None:
+            return None
+        number = -status if status < 0 else status - 128
+        if number not in {one.value for one in signal.Signals}:
+            return f"ended by itself with status {status}"
+        hint = ", as the system does when memory runs out" if number == signal.SIGKILL else ""
+        return f"was ended by {signal.Signals(number).name}{hint}"
+
+    def clear(self) -> None:
+        """End what an ended process may have left behind: its leash can die alone."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
 
     def tail(self) -> str:
         """The last lines that it wrote."""
