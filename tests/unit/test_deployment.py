@@ -1,6 +1,7 @@
 """The files that deploy Convoy, as far as they can be judged without starting anything."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def test_env_example_names_every_variable_of_the_compose_files() -> None:
     used = {name for path in COMPOSE_FILES for name in re.findall(r"\$\{([A-Z_]+)", path.read_text())}
     listed = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert used - listed == set()
+
+
+def test_an_image_can_hold_no_secret_of_the_checkout() -> None:
+    """What Docker may copy is the folder services alone: .env and secrets/ lie beside it."""
+    contexts = {
+        service["build"]["context"] for _, _, service in compose_services() if "context" in service.get("build", {})
+    }
+    assert contexts == {"services"}
+    secret = re.compile(r"\.env|\.pem$|\.key$|\.crt$|(^|\.)(tokens?|password)$")
+    files = subprocess.run(["git", "ls-files", "services"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [file for file in files.split() if secret.search(Path(file).name)] == []
 
 
 def test_the_collector_s_pipelines_are_made_of_what_is_defined() -> None:
