@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.fake_faces import NOT_AN_IMAGE, FakeFaces, look, photo_of, picture, serving
 from tests.redis_server import RedisServer
-from tests.serving import Running, refusal, running
+from tests.serving import Running, read_refusal, refusal, running
 
 pytestmark = pytest.mark.redis
 Stub = Any
@@ -257,8 +257,9 @@ class TestIdentify:
     async def test_a_version_that_does_not_come_is_waited_for_until_the_deadline(self, stub: Stub, staff: str) -> None:
         request = pb.IdentifyRequest(gallery=staff, image=photo_of(1), min_version=99)
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await stub.Identify(request, timeout=0.5)
+            await stub.Identify(request, timeout=2)
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert read_refusal(error.value).reason == "VERSION_NOT_REACHED"  # told before the caller's own clock ends it
 
     async def test_a_stream_goes_on_after_a_bad_picture(self, stub: Stub, staff: str) -> None:
         await register(stub, 1)

@@ -241,6 +241,14 @@ async def test_sixty_megabytes_are_refused_with_a_reason(classification: Running
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_TOO_LARGE")
 
 
+async def test_messages_have_a_limit(models: Path) -> None:
+    async with running("classification", models, max_message_mb=1) as service:
+        stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
+        fat = common_pb2.Image(encoded=b"\xff\xd8" + bytes(2**20))
+        answer = await refusal(stub.Classify, classification_pb2.ClassifyRequest(images=[fat]))
+        assert answer.code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in answer.message
+
+
 async def test_arguments_out_of_range_are_refused(classification: Running) -> None:
     stub = classification_pb2_grpc.ClassificationServiceStub(classification.channel)
     pb = classification_pb2
@@ -249,6 +257,7 @@ async def test_arguments_out_of_range_are_refused(classification: Running) -> No
         pb.ClassifyRequest(images=[image(RED)] * 33),
         pb.ClassifyRequest(images=[image(RED)], min_probability=float("nan")),
         pb.ClassifyRequest(images=[image(RED)], min_probability=2),
+        pb.ClassifyRequest(images=[image(RED)], top_k=10_001),
     ):
         answer = await refusal(stub.Classify, request)
         assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_ARGUMENT")

@@ -24,6 +24,7 @@ NAME = "convoy.v1.ClassificationService"
 PORT = 50051
 DEFAULT_MODEL = "cifar10-resnet"
 DEFAULT_TOP_K = 5
+MAX_TOP_K = 10_000
 
 
 class ClassificationServicer(classification_pb2_grpc.ClassificationServiceServicer):
@@ -36,6 +37,7 @@ class ClassificationServicer(classification_pb2_grpc.ClassificationServiceServic
         """Classify one picture or several."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
         check_range("min_probability", request.min_probability, 0, 1)
+        check_range("top_k", request.top_k, 0, MAX_TOP_K)
         model = self._host.model(request.model.name, request.model.version, Task.CLASSIFICATION)
         manifest, limits = model.manifest, self._host.limits
         options = task.Options(request.top_k or DEFAULT_TOP_K, request.min_probability)

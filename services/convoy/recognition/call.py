@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from convoy.recognition.records import Note
 
 PATIENCE_S = 30.0
+ANSWER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Call:
     def remaining_s(self) -> float:
         """Time left; a caller that sets no deadline is given 30 s."""
         return PATIENCE_S if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def patience_s(self) -> float:
+        """How long to wait for something: a little less than is left, so that the caller hears why it was in vain."""
+        left_s = self.remaining_s()
+        return left_s - min(ANSWER_S, left_s / 4)
 
     def note(self, action: str, person_id: str = "", outcome: str = "") -> Note:
         """An audit entry for what this call does."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from convoy.core.errors import InvalidArgument
 
-GALLERY_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+GALLERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 MAX_METADATA = 64
 MAX_METADATA_LENGTH = 1024
 MAX_TEXT_LENGTH = 1024
@@ -18,9 +18,11 @@ MAX_PAGE_SIZE = 1000
 
 
 def check_gallery_name(name: str) -> None:
-    """1 to 64 of a-z, 0-9, '-' and '_'."""
+    """1 to 64 of a-z, 0-9, '-' and '_', and no '-' first: a command would take it for an option."""
     if not GALLERY_NAME.fullmatch(name):
-        raise _bad("gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_'")
+        raise _bad(
+            "gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_', not '-' first"
+        )
 
 
 def check_person_id(person_id: str) -> None:

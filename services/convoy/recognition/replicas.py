@@ -50,7 +50,7 @@ class Replicas:
 
         Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
         """
-        state = await (await self._open(name)).at_least(min_version, current_call().remaining_s())
+        state = await (await self._open(name)).at_least(min_version, current_call().patience_s())
         state.drop_expired(now_ms())
         return state
 

@@ -10,7 +10,7 @@ import pytest
 from convoy.client.answers.common import Model, Size
 from convoy.client.answers.recognition import Decision
 from convoy.client.answers.vision import Region, Segmentation
-from convoy.client.commands.output import ExitCode, exit_code
+from convoy.client.commands.output import ExitCode, exit_code, in_our_words
 from convoy.client.commands.photos import drawing_paths
 from convoy.client.documents import to_document
 from convoy.core import errors
@@ -44,8 +44,20 @@ def test_one_photo_is_drawn_to_a_file_and_several_into_a_folder(tmp_path):
         tmp_path / "out/dog.png",
     ]
     assert len(set(drawing_paths([one, other], tmp_path / "out"))) == 2
+    ada, bob = Path("people/ada/1.jpg"), Path("people/bob/1.jpg")
+    assert drawing_paths([ada, bob, one], tmp_path / "out") == [
+        tmp_path / "out/ada-1.png",
+        tmp_path / "out/bob-1.png",
+        tmp_path / "out/cat.png",
+    ]
+    assert len(set(drawing_paths([ada, Path("others/ada/1.png"), Path("x/ada-1.png")], tmp_path / "out"))) == 3
     with pytest.raises(errors.InvalidArgument, match="must be a folder"):
         drawing_paths([one, other], tmp_path / "out.png")
+
+
+def test_the_services_words_for_a_choice_become_options():
+    sentence = "person 'ada' is registered already; set add_faces to add photos to the record"
+    assert in_our_words(sentence) == "person 'ada' is registered already; give --add to add photos to the record"
 
 
 @pytest.mark.parametrize(

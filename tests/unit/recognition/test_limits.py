@@ -2,7 +2,7 @@
 
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.limits import check_metadata, check_text
+from convoy.recognition.limits import check_gallery_name, check_metadata, check_text
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "bell\x07", "nul\x00", "c1 \x9b31m"], ids=repr)
@@ -17,3 +17,14 @@ def test_control_characters_are_refused(text: str) -> None:
 def test_names_of_all_scripts_are_kept(text: str) -> None:
     check_text("display_name", text)
     check_metadata({text: text})
+
+
+@pytest.mark.parametrize("name", ["staff", "a", "_hidden", "2026-11", "x" * 64])
+def test_names_of_galleries(name: str) -> None:
+    check_gallery_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "-x", "--help", "x" * 65, "Staff", "a b", "a/b", "\u0430"])
+def test_what_is_no_name_of_a_gallery(name: str) -> None:
+    with pytest.raises(InvalidArgument, match="no name for a gallery"):
+        check_gallery_name(name)

@@ -18,7 +18,7 @@ COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
 @app.command()
 @politely
 def create(
-    name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_'.")],
+    name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_', not '-' first.")],
     description: Annotated[str, typer.Option(help="Free text.")] = "",
     fpir: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
@@ -108,7 +108,11 @@ def show(name: Name, as_json: AsJson = False) -> None:
         print_json({"gallery": gallery, "status": status})
         return
     facts = [("model", gallery.model), ("people", gallery.people_count), ("faces", gallery.face_count)]
-    facts += [(key.replace("_", " "), value) for key, value in vars(gallery.policy).items() if value is not None]
+    chosen = {key: value for key, value in vars(gallery.policy).items() if value is not None}
+    limits = ("max_faces", "max_people")
+    facts += [
+        (key.replace("_", " "), "no limit" if key in limits and value == 0 else value) for key, value in chosen.items()
+    ]
     facts += [(key.replace("_", " "), value) for key, value in vars(status).items()]
     print_table(gallery.name, ("what", "value"), facts)
 

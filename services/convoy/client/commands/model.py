@@ -83,12 +83,13 @@ def _list_folder(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json([manifest.model_dump(mode="json") for manifest in manifests])
         return
-    rows = [(f"{one.name}:{one.version}", one.task.value, one.precision, _metrics(one.metrics)) for one in manifests]
+    rows = [(f"{one.name}:{one.version}", one.task.value, one.precision, _first(one.metrics)) for one in manifests]
     print_table("", ("model", "task", "precision", "measured"), rows)
 
 
-def _metrics(metrics: "list[Metric]") -> str:
-    return "\n".join(f"{one.name} {one.value:.4g} ({one.dataset} {one.split})" for one in metrics)
+def _first(metrics: "list[Metric]") -> str:
+    """The metric that a model is known by; --json and the model's card have all of them, and on which data."""
+    return f"{metrics[0].name} {metrics[0].value:.4g}" if metrics else ""
 
 
 def _folders(folder: Path) -> list[Path]:

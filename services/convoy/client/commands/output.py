@@ -44,13 +44,18 @@ HINTS = {
     "MODEL_NOT_FOUND": "`convoy model list` shows which there are",
     "GALLERY_NOT_FOUND": "`convoy gallery list` shows which there are, `convoy gallery create` makes one",
     "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
-    "PERSON_EXISTS": "--add adds the photos to the person on record",
-    "SEVERAL_FACES": "--largest takes the largest face",
-    "IDENTITY_CONFLICT": "--allow-conflict registers the face though it matches somebody else",
     "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
     "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
     "PORT_IN_USE": "another fleet may be running; --ports-from chooses other ports",
     "START_TIMEOUT": "the logs in the data folder say more",
+}
+
+# What the services call a choice, and what it is called here.
+OPTIONS = {
+    "set add_faces": "give --add",
+    "with add_faces": "with --add",
+    "set use_largest_face": "give --largest",
+    "set allow_identity_conflict": "give --allow-conflict",
 }
 
 
@@ -73,8 +78,17 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
 def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
     """Print the sentence, with what it is about; gives the exit code."""
     hint = f" Hint: {HINTS[error.reason]}." if error.reason in HINTS else ""
-    typer.echo(f"convoy: {f'{subject}: ' if subject else ''}{error.message} [{error.reason}].{hint}", err=True)
+    typer.echo(
+        f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
+    )
     return exit_code(error)
+
+
+def in_our_words(message: str) -> str:
+    """A service's sentence with the command's options in it."""
+    for theirs, ours in OPTIONS.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 def exit_code(error: errors.ConvoyError) -> ExitCode:

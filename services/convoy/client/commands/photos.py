@@ -99,11 +99,15 @@ def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
         return [target]
     if target.suffix and not target.is_dir():
         raise InvalidArgument("BAD_ARGUMENT", f"there are several photos, so '{target}' must be a folder")
-    names = [photo.stem for photo in photos]
-    repeated = {name for name in names if names.count(name) > 1}
-    return [
-        target / (f"{name}-{place}.png" if name in repeated else f"{name}.png") for place, name in enumerate(names, 1)
-    ]
+    names = _told_apart([photo.stem for photo in photos], [photo.resolve().parent.name for photo in photos])
+    if len(set(names)) < len(names):
+        names = [f"{place}-{name}" for place, name in enumerate(names, 1)]
+    return [target / f"{name}.png" for name in names]
+
+
+def _told_apart(stems: list[str], folders: list[str]) -> list[str]:
+    """Each name, with its folder before it where several photos have the name."""
+    return [f"{folder}-{stem}" if stems.count(stem) > 1 else stem for stem, folder in zip(stems, folders, strict=True)]
 
 
 def _document(photo: Path, outcome: Any) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.client.commands.output import (
+    AsJson,
+    ExitCode,
+    in_our_words,
+    politely,
+    print_json,
+    print_table,
+    tell_failure,
+)
 from convoy.client.commands.photos import DrawTo, Inquiry, Photos, answer_all
 from convoy.core.errors import FailedPrecondition
 
@@ -44,7 +52,7 @@ def register(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register a person with one photo or several; exits with 1 when some photos were refused.
+    """Register a person with one photo or several; exits with 1 when a photo was refused.
 
     Example: **convoy register ada ada1.jpg ada2.jpg --gallery team --name "Ada Lovelace"**
     """
@@ -65,9 +73,12 @@ def register(
                 allow_identity_conflict=allow_conflict,
             )
         except FailedPrecondition as error:
+            if not error.details:
+                raise
             for registration in error.details:
                 _show_registration(photos, registration, as_json)  # type: ignore[arg-type]
-            raise
+            tell_failure(error)
+            raise typer.Exit(ExitCode.NO) from None
     _show_registration(photos, answer, as_json)
     if not all(photo.accepted for photo in answer.results):
         raise typer.Exit(ExitCode.NO)
@@ -158,7 +169,7 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
         print_json(answer)
         return
     rows = [
-        ("accepted" if result.accepted else result.refusal, result.face_id or result.message, photo)
+        ("accepted" if result.accepted else result.refusal, result.face_id or in_our_words(result.message), photo)
         for photo, result in zip(photos, answer.results, strict=True)
     ]
     print_table("", ("result", "face id or reason", "photo"), rows)

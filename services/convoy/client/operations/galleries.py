@@ -21,7 +21,7 @@ def create_gallery(
     vector_sets: galleries.VectorSets | None = None,
     request_id: str | None = None,
 ) -> Operation[galleries.Gallery]:
-    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, '-' and '_'. AlreadyExists(GALLERY_EXISTS).
+    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, - and _, not - first. AlreadyExists(GALLERY_EXISTS).
 
     model: the face embedder to bind it to, by default the one in use. NotFound(MODEL_NOT_FOUND). vector_sets: search it
     in Redis 8 instead of in memory. FailedPrecondition(BACKEND_UNAVAILABLE).
