@@ -81,7 +81,8 @@ def peers(numbers: dict[str, Any]) -> str:
         "MiB",
     ]
     failed = "".join(f"\n{name} is not in the table: `{why}`\n" for name, why in numbers["not_measured"].items())
-    return table(head, rows) + failed
+    helped = "".join(f"\n- {name}: {what}" for name, what in numbers["needed_help"].items())
+    return f"{table(head, rows)}{failed}\nWhat each needed to start or to take tensors:\n{helped}\n"
 
 
 SECTIONS = {

@@ -7,6 +7,7 @@ measured in turn, and again. `python -m benchmarks.peers.install` makes the envi
 import argparse
 import os
 import statistics
+import subprocess
 import sysconfig
 import tempfile
 import time
@@ -31,6 +32,12 @@ from benchmarks.server import Served, free_port, running, serving
 
 NETWORK = "mobilenet-v2.float"
 CALLERS = (8, 32)
+NEEDED_HELP = {
+    "pytriton": "the interpreter's own libpython in LD_LIBRARY_PATH; with the one it brings no model starts on 3.11.7",
+    "mlserver": "uvloop below 0.22: its workers ask for an event loop that newer ones no longer make",
+    "litserve": "python-multipart, for files of forms",
+    "bentoml": "an ASGI application, since its own type for arrays travels as JSON",
+}
 _BOUNDARY = "convoy-benchmark"
 _TOLERANCE = 1e-4
 
@@ -116,12 +123,17 @@ def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dic
             for kind in (NARROW, WIDE):
                 limits[kind].append(raw.measure(kind, seconds))
             for callers in CALLERS:
-                for name, target in targets.items():
+                for name, target in list(targets.items()):
                     cpu_s = servers[name].cpu_s()
-                    load = closed_loop(target, callers, seconds)
+                    try:
+                        load = closed_loop(target, callers, seconds)
+                    except (RuntimeError, subprocess.SubprocessError) as error:
+                        failed[name] = f"under {callers} callers: {error}"[:600]
+                        del targets[name]
+                        continue
                     runs[name, callers].append((load, (servers[name].cpu_s() - cpu_s) / load.answers))
         resident_mb = {name: round(servers[name].resident_mb()) for name in targets}
-    return _summary(limits, runs, resident_mb) | {"not_measured": failed}
+    return _summary(limits, runs, resident_mb) | {"not_measured": failed, "needed_help": NEEDED_HELP}
 
 
 def _ask_patiently(target: Target, tries: int = 30) -> np.ndarray:
@@ -143,6 +155,8 @@ def _summary(
     best, model_cpu_s = max(medians.values()), statistics.median(s.cpu_s for s in limits[NARROW])
     servers: dict[str, dict[str, object]] = {name: {"resident_mb": mb} for name, mb in resident_mb.items()}
     for (name, callers), measured in runs.items():
+        if name not in servers:
+            continue
         rate = statistics.median(load.per_second for load, _ in measured)
         cpu_s = statistics.median(cpu_s for _, cpu_s in measured)
         latencies = np.concatenate([load.latencies_s for load, _ in measured])
