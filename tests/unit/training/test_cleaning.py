@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convoy_training.cleaning import Limits, find_exclusions
+from convoy_training.cleaning import Limits, find_duplicates, find_exclusions
+from convoy_training.data import identities
 from convoy_training.data.exclusions import read_exclusions, write_exclusions
 from convoy_training.data.identities import Faces
 from convoy_training.errors import LabelError
@@ -78,3 +79,17 @@ def test_a_list_is_read_as_it_was_written(clean_data, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("file,reason,detail\nnonsense,far,\n")
     with pytest.raises(LabelError, match=r"list\.csv:2"):
         read_exclusions(tmp_path / "list.csv")
+
+
+@pytest.mark.data
+def test_the_two_known_duplicates_of_lfw_are_found() -> None:
+    """Among sixty others; the data's own notes name them."""
+    files = identities.list_files(("lfw",), "train")
+    people = ("Bart_Hendricks", "Ricky_Ray", "Carlos_Beltran", "Raul_Ibanez")
+    wanted = {*files[:60], *(f"lfw/{person}/{person}_0001.jpg" for person in people)}
+    selection = identities.Selection(exclude=frozenset(files) - wanted)
+    faces = identities.load_faces(("lfw",), "train", 0, selection)
+    alike = np.ones((len(faces.files), 1), np.float32)
+    found = [*find_duplicates(faces, alike, np.ones(len(faces.files), bool), Limits())]
+    assert {exclusion.file.split("/")[1] for exclusion in found} == {"Ricky_Ray", "Raul_Ibanez"}
+    assert all("_0001.jpg" in exclusion.detail for exclusion in found)
