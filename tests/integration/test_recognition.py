@@ -69,7 +69,9 @@ async def becomes(stub: Stub, wanted: int) -> None:
 
 class TestStory:
     async def test_an_unknown_face_is_registered_and_then_known(self, stub: Stub, staff: str) -> None:
-        before = (await who(stub, photo_of(1, 5))).faces[0]
+        before = (await who(stub, photo_of(1, 5, score=0.4, sharpness=0.2))).faces[0]
+        quality = before.face.quality
+        assert (quality.score, quality.sharpness, quality.size) == pytest.approx((0.4, 0.2, 0.9))
         assert (before.decision, len(before.matches), before.margin) == (pb.DECISION_NO_MATCH, 0, 2.0)
         registered = await register(stub, 1, 0, 1, display_name="Grace", metadata={"team": "navy"})
         assert [result.accepted for result in registered.results] == [True, True]

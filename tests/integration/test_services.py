@@ -200,8 +200,9 @@ def read_batches(service: Running) -> tuple[float, float]:
     """How many faces were embedded, and the sizes of their batches summed."""
     with urllib.request.urlopen(f"http://127.0.0.1:{service.server.metrics_port}/metrics") as page:
         text = page.read().decode()
-    series = '{model="face-embedder-small",version="1"} '
-    return tuple(float(text.partition(f"convoy_batch_size_{n}{series}")[2].split()[0]) for n in ("count", "sum"))  # type: ignore[return-value]
+    series = 'convoy_batch_size_%s{model="face-embedder-small",version="1"} '
+    values = [text.partition(series % name)[2].split() for name in ("count", "sum")]
+    return tuple(float(value[0]) if value else 0.0 for value in values)  # type: ignore[return-value]
 
 
 BAD = [

@@ -52,11 +52,11 @@ def read_point(run: Path) -> Point:
     graph = config.build_embedder().train()
     # In training mode a face goes through once, without its mirror image.
     cost = count_multiply_adds(graph, np.zeros((2, 112, 112, 3), np.uint8)) / 2
-    values = {metric.name: metric.value for metric in read_metrics(run)}
-    return Point(
-        run.name, "triplet" if config.triplets else "margin softmax", len(counts), len(files), seen,
-        round(BACK_AND_FORTH * cost * seen / 1e12, 1), {name: values[name] for name in MEASURES if name in values},
-    )  # fmt: skip
+    measured = {metric.name: metric.value for metric in read_metrics(run)}
+    values = {name: measured[name] for name in MEASURES if name in measured}
+    loss = "triplet" if config.triplets else "margin softmax"
+    total = float(f"{BACK_AND_FORTH * cost * seen / 1e12:.3g}")
+    return Point(run.name, loss, len(counts), len(files), seen, total, values)
 
 
 def print_points(points: Sequence[Point]) -> None:
@@ -67,17 +67,17 @@ def print_points(points: Sequence[Point]) -> None:
     for point in points:
         numbers = [f"{n:,}" for n in (point.people, point.images, point.images_seen)]
         values = [f"{point.values[name]:.4f}" if name in point.values else "" for name in MEASURES]
-        table.add_row(point.run, point.loss, *numbers, f"{point.multiply_adds:,.0f}", *values)
+        table.add_row(point.run, point.loss, *numbers, f"{point.multiply_adds:,g}", *values)
     Console(width=160).print(table)
 
 
 def show_points(points: Sequence[Point]) -> list[Section]:
     """A chart for each thing that was varied, one line a measure."""
-    charts = []
+    charts, known = [], [name for name in MEASURES if any(name in point.values for point in points)]
     for name, label in (("people", "people"), ("images", "images"), ("multiply_adds", "10^12 multiply-adds")):
         ordered = sorted(points, key=lambda point: float(getattr(point, name)))
         x = np.array([getattr(point, name) for point in ordered])
-        lines = [Line(m, x, np.array([point.values.get(m, np.nan) for point in ordered])) for m in MEASURES]
+        lines = [Line(m, x, np.array([point.values.get(m, np.nan) for point in ordered])) for m in known]
         charts.append(draw_lines(lines, label, "value", log_x=True))
     note = "One point a run. Runs that differ in several things at once are on one line here: look at the table too."
     return [Section("Accuracy against people, images and compute", note, charts)]
