@@ -112,6 +112,12 @@ def test_rates_seen_on_other_people_stay_below_the_upper_bound() -> None:
             assert rate / 2 < max(observed, 1e-12) < 2 * upper
 
 
+def test_few_pairs_are_counted_up_to_the_start_of_the_tail() -> None:
+    curve = fit_curve(compare_strangers(*make_people(60, 4, seed=3)), samples=30)
+    assert curve.similarities == sorted(curve.similarities) and curve.rates == sorted(curve.rates, reverse=True)
+    assert all(np.isfinite(upper) and upper >= rate for rate, upper in zip(curve.rates, curve.upper, strict=True))
+
+
 @pytest.mark.parametrize("shape", [-0.3, 0.0, 0.2])
 def test_a_tail_inverts_itself(shape: float) -> None:
     tail = Tail(start=0.4, share=1e-3, scale=0.03, shape=shape)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 TAIL_SHARE = 1e-3
 COUNTED_PAIRS = 200
-"""A rate is counted where at least so many impostor pairs lie above it; further out the tail model speaks."""
+"""A rate is counted where at least so many impostor pairs lie above it, and up to the tail; then its model speaks."""
 
 RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 1e-6, 1e-7, 1e-8)
 
@@ -83,7 +83,7 @@ def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Cur
     tail = fit_tail(impostors.similarities, np.ones(pairs))
     points: dict[float, float] = {}
     for rate in RATES:
-        counted = rate * pairs >= COUNTED_PAIRS
+        counted = rate * pairs >= COUNTED_PAIRS or rate >= tail.share
         similarity = float(impostors.similarities[int(rate * pairs)]) if counted else tail.find_similarity(rate)
         if similarity <= 1 and similarity > max(points, default=-1.0) + 1e-6:
             points[similarity] = rate
@@ -116,6 +116,7 @@ def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, 
         mass = np.concatenate([[0.0], np.cumsum(weights)])
         tail = fit_tail(impostors.similarities, weights)
         for column, (similarity, count) in enumerate(zip(similarities, counts, strict=True)):
-            counted = count >= COUNTED_PAIRS
+            # A tail says nothing about what lies before its start, however few pairs there are to count.
+            counted = count >= COUNTED_PAIRS or similarity <= tail.start
             drawn[sample, column] = mass[count] / mass[-1] if counted else tail.measure_rate(similarity)
     return [float(value) for value in np.quantile(drawn, 0.975, axis=0)]
