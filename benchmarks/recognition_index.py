@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -97,11 +98,11 @@ def run_real(model: Path, queries: int, callers: int) -> None:
     from convoy_training.recipes.face_embedding import embed
 
     predict, vectors, labels = open_embedder(model), [], []
-    for dataset in identities.ARCHIVES:
-        for split in ("train", "validation"):
-            faces = identities.load_faces((dataset,), split)  # type: ignore[arg-type]
-            vectors.append(unit(embed(predict, faces.crops)).astype(np.float32))
-            labels += [faces.people[label] for label in faces.labels]
+    splits: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+    for split in splits:
+        faces = identities.load_faces(tuple(identities.ARCHIVES), split)
+        vectors.append(unit(embed(predict, faces.crops)).astype(np.float32))
+        labels += [faces.people[label] for label in faces.labels]
     everything, owners = np.concatenate(vectors), np.array(labels)
     _, first, counts = np.unique(owners, return_index=True, return_counts=True)
     chosen = np.random.default_rng(0).permutation(first[counts > 1])[:queries]
