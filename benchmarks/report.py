@@ -85,7 +85,14 @@ def peers(numbers: dict[str, Any]) -> str:
     return f"{table(head, rows)}{failed}\nWhat each needed to start or to take tensors:\n{helped}\n"
 
 
+def cost(numbers: dict[str, Any]) -> str:
+    """What a call costs when the network does nothing."""
+    rows = [[name, *costs.values()] for name, costs in numbers.items()]
+    return table(["checkout", "server CPU of a call of 150 KB, ms", "least of the rounds"], rows)
+
+
 SECTIONS = {
+    "request_cost": ("What a call costs by itself", cost),
     "serving_overhead": ("What of raw speed is left", overhead),
     "overload": ("More load than it can carry", overload),
     "peers": ("Beside other servers", peers),
