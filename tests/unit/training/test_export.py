@@ -12,6 +12,7 @@ from convoy_training.errors import ExportError
 from convoy_training.export import export_onnx, open_onnx, publish
 from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
+from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
 from convoy_training.publishing import publish_model
 from convoy_training.quantize import quantize_model
@@ -100,12 +101,15 @@ def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["detection", "segmentation"])
+@pytest.mark.parametrize("task", ["detection", "segmentation", "membranes"])
 def test_a_dynamic_graph_takes_any_batch_and_size(task: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     graph: nn.Module
     if task == "detection":
         graph, outputs = detection.Graph(Yolo(3, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8)), ("boxes", "scores")
+    elif task == "membranes":
+        net = OriginalUNet(2, (4, 8, 8, 8, 8), padded=True, normalised=True)
+        graph, outputs = segmentation.Graph(net), ("class_map",)
     else:
         graph, outputs = segmentation.Graph(UNet(4, (4, 4, 8, 8, 8), (1, 1, 1, 1))), ("class_map",)
     file = tmp_path / "model.onnx"

@@ -38,6 +38,7 @@ class OriginalUNet(nn.Module):
         normalised: bool = False, dropout: float = 0.5,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.padded = padded
         self.down = nn.ModuleList(Convolutions(a, b, padded, normalised) for a, b in pairwise([channels, *widths]))
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(dropout)
@@ -54,7 +55,8 @@ class OriginalUNet(nn.Module):
         x = self.dropout(across.pop())
         for enlarge, convolve in zip(self.enlarge, self.up, strict=True):
             x = enlarge(x)
-            x = convolve(torch.cat([_cut(across.pop(), x), x], dim=1))
+            same = across.pop()
+            x = convolve(torch.cat([same if self.padded else _cut(same, x), x], dim=1))
         return self.head(x)
 
 
