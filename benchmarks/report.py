@@ -80,7 +80,9 @@ def peers(numbers: dict[str, Any]) -> str:
         "p99 at 32, ms",
         "MiB",
     ]
-    failed = "".join(f"\n{name} is not in the table: `{why}`\n" for name, why in numbers["not_measured"].items())
+    failed = "".join(
+        f"\n{name} is not in the table: `{' '.join(why.split())}`\n" for name, why in numbers["not_measured"].items()
+    )
     helped = "".join(f"\n- {name}: {what}" for name, what in numbers["needed_help"].items())
     return f"{table(head, rows)}{failed}\nWhat each needed to start or to take tensors:\n{helped}\n"
 

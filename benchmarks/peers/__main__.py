@@ -133,7 +133,7 @@ def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dic
     return _summary(limits, runs, resident_mb) | {"not_measured": failed, "needed_help": NEEDED_HELP}
 
 
-def _ask_patiently(target: Target, tries: int = 30) -> np.ndarray:
+def _ask_patiently(target: Target, tries: int = 90) -> np.ndarray:
     """A server may listen before its model is ready."""
     for _ in range(tries - 1):
         try:
