@@ -11,8 +11,6 @@ import numpy as np
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, load_manifest
 from convoy.faces.quality import FaceQuality
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
@@ -87,12 +85,12 @@ def group_faces(quality: NDArray[np.floating], frontality: NDArray[np.floating])
 
 def print_metrics(metrics: Sequence[Metric], title: str) -> None:
     """One line a metric, with its interval and condition."""
-    table = Table("metric", "value", "95 % interval", "on", "n", "condition", title=title)
+    print(title)
     for metric in metrics:
-        interval = "{:.4f} to {:.4f}".format(*metric.interval) if metric.interval else ""
-        on = f"{metric.dataset}, {metric.split}"
-        table.add_row(metric.name, f"{metric.value:.4f}", interval, on, f"{metric.n:,}", metric.condition)
-    Console().print(table)
+        interval = "({:.4f} to {:.4f})".format(*metric.interval) if metric.interval else ""
+        condition = f"; {metric.condition}" if metric.condition else ""
+        value = f"{metric.name:20} {metric.value:.4f} {interval:20}"
+        print(f"{value} {metric.dataset}, {metric.split}, n={metric.n}{condition}")
 
 
 def _numbers(qualities: Sequence[FaceQuality], name: str) -> NDArray[np.float64]:
