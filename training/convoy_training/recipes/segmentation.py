@@ -152,7 +152,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    images = load_split(config, split).images[::13]
+    images = load_split(config, split).images
+    images = images[:: min(13, max(1, len(images) // 2))]
     canvases = [place(image, describe_input(config))[0] for image in images]
     return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape])
 
