@@ -127,7 +127,7 @@ def test_a_photo_without_a_face_is_refused_with_what_was_found(convoy: Convoy, g
 
 
 def test_galleries_keep_their_policy(convoy: Convoy) -> None:
-    policy = GalleryPolicy(quality_floor=0.25, false_positive_identification_rate=0.001, max_faces=7)
+    policy = GalleryPolicy(quality_floor=0.25, false_positive_identification_rate=0.001, max_faces=7, max_people=5)
     convoy.create_gallery("with-policy", description="of the test", policy=policy)
     try:
         kept = convoy.get_gallery("with-policy")

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from convoy.core.interceptors import STATUSES
+from convoy.core.manifest import load_manifest
 from convoy.inference import open_inference_pb2 as oip
 from convoy.v1 import (
     classification_pb2,
@@ -47,7 +48,16 @@ UNDERSTOOD = {
     "RepositoryModelUnload": "FAILED_PRECONDITION",
     "Register": "FAILED_PRECONDITION",
     "DeleteFace": "NOT_FOUND",
+    "MergePeople": "NOT_FOUND",
 }
+
+
+def embedder_sha256() -> str:
+    """The digest that galleries of the tiny face embedder are bound to."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_manifest(write_repository(Path(folder)) / "face-embedder-small" / "1").sha256
+
+
 REFUSALS = {code.value[0] for code in STATUSES.values()}
 PICTURE = common_pb2.Image(encoded=PICTURES[0])
 MODEL = common_pb2.ModelRef(name="cifar10-resnet")
@@ -89,6 +99,11 @@ SEEDS: list[Message] = [
     SEARCH,
     recognition_pb2.IdentifyStreamRequest(request=SEARCH),
     recognition_pb2.VerifyRequest(probe=PICTURE, person=recognition_pb2.PersonRef(gallery="g", person_id="p1")),
+    recognition_pb2.SetGalleryAliasRequest(alias="a", gallery="g"),
+    recognition_pb2.ExportGalleryRequest(gallery="g"),
+    recognition_pb2.ImportGalleryRequest(gallery="g", model_sha256=embedder_sha256()),
+    recognition_pb2.FindDuplicatesRequest(gallery="g"),
+    recognition_pb2.MergePeopleRequest(gallery="g", person_id="p1", merged_person_id="p2"),
 ]
 SEED_OF = {seed.DESCRIPTOR.full_name: seed for seed in SEEDS}
 RPCS = [
@@ -146,6 +161,9 @@ def call(channel: grpc.Channel, method: MethodDescriptor, requests: list[bytes])
         if method.client_streaming:
             stream: Any = channel.stream_stream(path, None, answers.FromString)(iter(requests), timeout=timeout_s)
             return "OK", "", list(stream)
+        if method.server_streaming:
+            parts: Any = channel.unary_stream(path, None, answers.FromString)(requests[0], timeout=timeout_s)
+            return "OK", "", list(parts)
         return "OK", "", [channel.unary_unary(path, None, answers.FromString)(requests[0], timeout=timeout_s)]
     except grpc.RpcError as error:
         return error.code().name, error.details() or "", []

@@ -63,12 +63,12 @@ def test_unavailable_is_tried_again_even_with_a_large_photo(convoy, fleet):
     assert len(fleet.requests) == 3
 
 
-def test_unavailable_is_given_up_after_four_tries(convoy, fleet):
+def test_unavailable_is_given_up_after_five_tries(convoy, fleet):
     fleet.failures = [errors.Unavailable("STORE_UNAVAILABLE", "Redis is away")] * 9
     with pytest.raises(errors.Unavailable) as caught:
         convoy.classify(plain())
     assert caught.value.reason == "STORE_UNAVAILABLE"
-    assert len(fleet.requests) == 4
+    assert len(fleet.requests) == 5
 
 
 def test_nobody_there_is_unavailable_with_the_address():

@@ -78,12 +78,17 @@ class RedisStore(Store):
         self._keep = keep
         self._wait_aof = wait_aof
         self._redis: Any = _connect(url, password)
+        pool = getattr(self._redis, "connection_pool", None)
+        self._sentinels: list[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
 
     async def ping(self) -> None:
         await self._do("PING")
 
     async def close(self) -> None:
         await self._redis.aclose()
+        # redis-py closes the master's connections alone, not those by which the sentinels were asked for it.
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
 
     async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
         await self._do("ZADD", INDEX, 0, gallery.name)
