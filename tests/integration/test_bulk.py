@@ -78,6 +78,27 @@ def test_a_table_names_people_and_facts(tmp_path: Path) -> None:
             read_source(table)
 
 
+def test_folders_in_folders_and_what_is_hidden_are_nobody(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / ".cache").mkdir()
+    for place in ("ada/1.jpg", "ada/.2.jpg", ".cache/3.jpg"):
+        (tmp_path / place).write_bytes(b"")
+    assert [(one.person_id, len(one.photos)) for one in read_source(tmp_path)] == [("ada", 1)]
+    (tmp_path / "ada" / "deeper").mkdir()
+    with pytest.raises(InvalidArgument, match="whose folders are one person each"):
+        read_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"path,person_id\na.jpg,Pers\xf6n\n", b"\xff\xd8\xff\xe0", b"path,person_id\n" + b"a" * 200_000]
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    table = tmp_path / "people.csv"
+    table.write_bytes(content)
+    with pytest.raises(InvalidArgument, match="CSV"):
+        read_source(table)
+
+
 async def test_a_registration_that_is_cut_goes_on(address: str, folder: Path) -> None:
     def story() -> tuple[list[Outcome], list[Outcome], list[int]]:
         entries = read_source(folder)
@@ -248,5 +269,6 @@ async def test_a_gallery_is_embedded_anew_compared_and_switched(address: str, tm
             assert {one.person_id for one in convoy.list_people("team-2")} == {"p1", "p2", "p3"}
             assert convoy.list_gallery_aliases() == {"team": "team-2"}
         run(*command, "--switch", code=2)
+        assert "another one" in run("gallery", "reembed", "team-2", "team-2", photos, "--model", "m", code=2).output
 
     await asyncio.to_thread(story)

@@ -75,18 +75,33 @@ def read_source(source: Path) -> list[Entry]:
 def _read_folder(folder: Path) -> list[Entry]:
     entries = []
     for place in sorted(folder.iterdir()):
-        photos = sorted(place.rglob("*")) if place.is_dir() else [place]
-        if found := tuple(path for path in photos if path.suffix.lower() in SUFFIXES):
+        if place.name.startswith("."):
+            continue
+        photos = sorted(place.iterdir()) if place.is_dir() else [place]
+        if deeper := next((path for path in photos if path.is_dir() and not path.name.startswith(".")), None):
+            message = f"{deeper} is a folder inside of a person's; give the folder whose folders are one person each"
+            raise InvalidArgument("BAD_ARGUMENT", message)
+        if found := tuple(path for path in photos if path.suffix.lower() in SUFFIXES and path.name[0] != "."):
             entries.append(Entry(place.name if place.is_dir() else place.stem, photos=found))
     return entries
 
 
 def _read_table(table: Path) -> list[Entry]:
+    try:
+        return _read_rows(table)
+    except UnicodeDecodeError as error:
+        message = f"{table} is no CSV file in UTF-8 (byte {error.start}): save it as UTF-8"
+        raise InvalidArgument("BAD_ARGUMENT", message) from error
+    except csv.Error as error:
+        raise InvalidArgument("BAD_ARGUMENT", f"{table} is no CSV file: {error}") from error
+
+
+def _read_rows(table: Path) -> list[Entry]:
     entries: dict[str, Entry] = {}
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, restkey="", restval="")
         if not {"path", "person_id"} <= set(rows.fieldnames or ()):
-            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id")
+            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id, parted by commas")
         for number, row in enumerate(rows, 2):
             if "" in row or not row["path"] or not row["person_id"]:
                 message = f"{table}, row {number}: path or person_id is missing, or there is a comma too many"

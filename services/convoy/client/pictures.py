@@ -33,8 +33,15 @@ def write_image(picture: Picture) -> common_pb2.Image:
     if isinstance(picture, np.ndarray):
         return common_pb2.Image(raw=_write_array(picture))
     if hasattr(picture, "convert"):
-        return common_pb2.Image(raw=_write_array(np.asarray(picture.convert("RGB"))))
+        return common_pb2.Image(raw=_write_array(_flatten(picture)))
     raise InvalidArgument("BAD_ARGUMENT", f"a {type(picture).__name__} is no picture: give a path, bytes or an array")
+
+
+def _flatten(picture: Any) -> Any:
+    """A Pillow image as uint8 [H,W,3] or, of 16-bit grey, which Pillow would clip and not scale, [H,W]."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return (np.asarray(picture, np.float64) / 257).clip(0, 255).astype(np.uint8)
+    return np.asarray(picture.convert("RGB"))
 
 
 def write_images(pictures: Iterable[Picture]) -> list[common_pb2.Image]:

@@ -32,13 +32,15 @@ class BatchPolicy:
     """How a batcher gathers.
 
     max_batch_size: inputs that run together; max_queue_delay_s: how long an input may wait for company although a
-    runner is free; queue_size: inputs that may wait; runners: batches that run at the same time.
+    runner is free; queue_size: inputs that may wait; runners: batches that run at the same time; ready: further batches
+    that are handed to the threads already, so that one begins the moment that another ends.
     """
 
     max_batch_size: int = 4
     max_queue_delay_s: float = 0.0
     queue_size: int = 128
     runners: int = 1
+    ready: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Batcher:
         return (self._queued + self._running) * self._input_s / self.policy.runners
 
     def _dispatch(self) -> None:
-        while self._running < self.policy.runners and self._queued:
+        while self._running < self.policy.runners + self.policy.ready and self._queued:
             if self._may_gather():
                 return
             batch = self._take()

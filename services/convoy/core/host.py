@@ -103,9 +103,9 @@ def split(name_and_version: str) -> tuple[str, str]:
 
 def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:
     size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _batch_on_cpu(spec))
-    # A GPU runs one batch at a time; a second runner only keeps the next one ready.
-    runners = min(2, cores) if on_gpu else cores
-    return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners)
+    # A GPU runs one batch at a time, a CPU one a core; one more is handed over to begin the moment that another ends.
+    runners = 1 if on_gpu else cores
+    return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners, ready=1)
 
 
 def _batch_on_cpu(spec: InputSpec) -> int:

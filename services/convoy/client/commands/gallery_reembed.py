@@ -30,7 +30,7 @@ def reembed(
     new: Annotated[str, typer.Argument(help="The gallery to fill; it is made when it is not there.")],
     photos: Source,
     model: Annotated[
-        str, typer.Option(help="The embedder of the new gallery, as NAME:VERSION, loaded beside the old.")
+        str, typer.Option(help="The embedder of the new gallery, as NAME or NAME:VERSION, loaded beside the old.")
     ],
     probes: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of other photos, asked of both galleries.")
@@ -47,13 +47,18 @@ def reembed(
 ) -> None:
     """Fill a second gallery from photos with another embedder, compare the answers of both, and switch.
 
-    Names, facts, tags and expiry come from the old gallery, whose people are registered anew. It may be repeated.
+    Names, facts, tags and expiry come from the old gallery, whose people are registered anew. It may be repeated until
+    the switch.
     Exits with 1 when a switch was asked for and not made. Example:
     **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
     """
     from convoy.client import Convoy
     from convoy.client.bulk import read_source
 
+    if old == new:
+        raise InvalidArgument("BAD_ARGUMENT", "the new gallery must be another one than the old")
+    if switch and probes is None:
+        raise InvalidArgument("BAD_ARGUMENT", "--switch needs --probes: photos on which both galleries must agree")
     entries = {entry.person_id: entry for entry in read_source(photos)}
     with Convoy() as convoy:
         if stands_for := convoy.list_gallery_aliases().get(old):
@@ -105,7 +110,7 @@ def _make(convoy: "Convoy", old: str, new: str, model: str) -> None:
         found = convoy.create_gallery(
             new, description=like.description, policy=like.policy, model=wanted, vector_sets=like.vector_sets
         )
-    if found.model != wanted:
+    if wanted is None or found.model.name != wanted.name or wanted.version not in ("", found.model.version):
         raise FailedPrecondition(
             "MODEL_MISMATCH", f"gallery {new!r} is there and was made by {found.model}, not {model}"
         )

@@ -94,6 +94,7 @@ def _fetch(convoy: "Convoy", name: str, path: Path, secret: "Secret | None") -> 
         file = GalleryFile.open(path, secret)
         parts = file.resume()
     if not parts:
+        convoy.get_gallery(name)  # before a file is made for nothing
         file = GalleryFile.create(path, secret)
     people, number = sum(len(part.people) for part in parts), len(parts)
     begun = parts[0].gallery if parts else None
