@@ -6,6 +6,7 @@ one run on two threads. Raw and served runs alternate; medians of all repeats; t
 
 import argparse
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             numbers[name] = compare(name, Path(folder), chosen.repeats, chosen.seconds)
         print(name, numbers[name], flush=True)
-    print(write_result("serving_overhead", "python -m benchmarks.serving_overhead", numbers))
+    command = " ".join(["python -m benchmarks.serving_overhead", *sys.argv[1:]])
+    print(write_result("serving_overhead", command, numbers))
 
 
 if __name__ == "__main__":
