@@ -70,6 +70,16 @@ def test_a_bad_photo_does_not_keep_the_others_from_being_answered(run: Run, phot
     assert "bad.png" in done.stderr and "NOT_AN_IMAGE" in done.stderr
 
 
+def test_a_missing_photo_does_not_keep_the_others_from_being_answered(
+    run: Run, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = run("classify", tmp_path / "gone.png", tmp_path, photo("red.png", plain((220, 9, 9))), "--json")
+    gone, folder, good = document(done, 2)
+    assert gone["error"]["reason"] == folder["error"]["reason"] == "NO_PHOTO"
+    assert good["answer"]["labels"][0]["name"] == "red"
+    assert "gone.png: the file cannot be read: No such file or directory" in done.stderr
+
+
 def test_detect_draws_and_says_no_when_nothing_is_required_and_found(
     run: Run, photo: Callable[..., Path], tmp_path: Path
 ) -> None:

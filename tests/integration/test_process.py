@@ -1,5 +1,6 @@
 """A service as a process: starts by its variables alone, drains on SIGTERM, refuses to start with one sentence."""
 
+import json
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import grpc
@@ -98,3 +100,13 @@ def test_no_torch_and_no_pictures_in_the_log(models: Path) -> None:
         assert child.stderr is not None
         text = child.stderr.read()
     assert '"method": "Classify"' in text and "PNG" not in text
+
+
+def test_a_misspelt_variable_is_pointed_out(models: Path) -> None:
+    with process(
+        "classification", CONVOY_MODELS=str(models), CONVOY_QEUE_SIZE="9", CONVOY_FACES_ADDRESS="b:1"
+    ) as child:
+        assert child.stderr is not None
+        lines = map(json.loads, takewhile(lambda line: '"event": "serving"' not in line, child.stderr))
+        told = {line["variable"]: line["did_you_mean"] for line in lines if line["event"] == "unknown variable"}
+    assert told == {"CONVOY_QEUE_SIZE": "CONVOY_QUEUE_SIZE"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convoy.client.commands.output import ExitCode, print_json, print_table, tell_failure
-from convoy.core.errors import ConvoyError, InvalidArgument, Unavailable
+from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 BAR_FROM = 5
-FILE = typer.Argument(exists=True, dir_okay=False, readable=True, help="Picture files (JPEG, PNG, WebP).")
+FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP).")
 Photos = Annotated[list[Path], FILE]
 DrawTo = Annotated[
     Path | None,
@@ -45,7 +45,7 @@ class Inquiry:
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
     """Ask about each photo, print and draw the answers, and leave with the exit code that they add up to.
 
-    A photo that is refused does not keep the others from being answered; a service that is away does.
+    A photo that is refused or not there does not keep the others from being answered; a service that is away does.
     """
     targets = [(drawing_paths(photos, target), draw) for target, draw in drawings.values() if target is not None]
     outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
@@ -78,6 +78,8 @@ def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
             raise
         except ConvoyError as error:
             return error
+        except OSError as error:
+            return NotFound("NO_PHOTO", f"the file cannot be read: {error.strerror}")
 
     console = Console(stderr=True)
     quiet = len(photos) < BAR_FROM or not console.is_terminal
