@@ -1,8 +1,14 @@
 """What the image is made of is written down, and an audit that could not ask does not say that all is well."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,14 @@ import pytest
 from scripts import supply_chain
 
 ROOT = Path(__file__).resolve().parents[2]
+# What Python runs at its start: pip-audit asks the service of the test in place of PyPI.
+REDIRECT = """
+import requests
+request = requests.Session.request
+def redirected(self, method, url, **more):
+    return request(self, method, url.replace("https://pypi.org", "{service}"), **more)
+requests.Session.request = redirected
+"""
 LOCKED = dict(line.split("==") for line in supply_chain.CONSTRAINTS.read_text().split())
 
 
@@ -60,3 +74,50 @@ def test_what_an_audit_says(
     monkeypatch.setenv("REQUIRE_AUDIT", required)
     assert supply_chain.judge(report)[0] == code
     assert re.match(words, supply_chain.judge(report)[1])
+
+
+class PackageIndex(BaseHTTPRequestHandler):
+    """PyPI as far as pip-audit asks it. Class attribute bad: the package that has a flaw, "" for none."""
+
+    bad = ""
+
+    def do_GET(self) -> None:
+        package = self.path.split("/")[2]
+        flaw = {"id": "PYSEC-1", "aliases": ["CVE-1"], "fixed_in": ["999"], "details": "a hole", "link": "-"}
+        body = json.dumps({"vulnerabilities": [flaw] if package == self.bad else []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), PackageIndex) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "words"),
+    [
+        ("pillow", 1, r"VULNERABLE: pillow \S+ \(PYSEC-1\)"),
+        ("", 0, f"no known vulnerability in {len(LOCKED)} packages"),
+    ],
+)
+def test_the_command_fails_when_the_service_knows_of_a_flaw(
+    bad: str, code: int, words: str, index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PackageIndex, "bad", bad)
+    (tmp_path / "sitecustomize.py").write_text(REDIRECT.format(service=index))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PIP_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, ROOT / "scripts" / "supply_chain.py", "audit"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert re.fullmatch(words, done.stdout.strip())

@@ -14,8 +14,9 @@ SERVICE_CONFIG = json.dumps(
     {
         # A name with several addresses is balanced over, one connection each.
         "loadBalancingConfig": [{"round_robin": {}}],
-        # Only UNAVAILABLE is tried again: nothing happened, or the request id makes repeating safe. Five tries are the
-        # most that gRPC makes; with these pauses (docs/faults.md) they last for over three seconds.
+        # UNAVAILABLE is tried again, and CANCELLED, which gRPC makes of a call that reaches a server as it stops:
+        # nothing happened, or the request id makes repeating safe. Five tries are the most that gRPC makes; with these
+        # pauses (docs/faults.md) they last for over three seconds.
         "methodConfig": [
             {
                 "name": [{}],
@@ -24,7 +25,7 @@ SERVICE_CONFIG = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             }
         ],

@@ -58,7 +58,7 @@ def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
 def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:
     """Failures that gRPC itself found, so no service gave a reason."""
     metadata = {"service": service, "address": address}
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # CANCELLED: the server stopped meanwhile
         text = f"the {service} service cannot be reached at {address}"
         return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -35,14 +35,17 @@ class RuleFleet(
     faces_pb2_grpc.FaceServiceServicer,
     recognition_pb2_grpc.RecognitionServiceServicer,
 ):
-    """Keeps every request; raises `failures` one after another before it answers."""
+    """Keeps every request; cuts off the first `cut`, raises `failures` one after another before it answers."""
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
         self.failures: list[ConvoyError] = []
+        self.cut = 0
 
     def hear(self, request: Message, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
+        if len(self.requests) <= self.cut:
+            context.cancel()
         if self.failures:
             status = to_status(self.failures.pop(0))
             code = next(code for code in grpc.StatusCode if code.value[0] == status.code)

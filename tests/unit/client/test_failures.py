@@ -71,6 +71,20 @@ def test_unavailable_is_given_up_after_five_tries(convoy, fleet):
     assert len(fleet.requests) == 5
 
 
+def test_a_call_that_a_stopping_server_cut_off_is_tried_again(convoy, fleet):
+    fleet.cut = 2
+    assert convoy.classify(plain()).best
+    assert len(fleet.requests) == 3
+
+
+def test_a_server_that_cuts_off_every_call_is_unreachable(convoy, fleet):
+    fleet.cut = 9
+    with pytest.raises(errors.Unavailable) as caught:
+        convoy.classify(plain())
+    assert caught.value.reason == "SERVICE_UNREACHABLE"
+    assert len(fleet.requests) == 5
+
+
 def test_nobody_there_is_unavailable_with_the_address():
     with Convoy(classification="127.0.0.1:1", timeout_s=5) as convoy, pytest.raises(errors.Unavailable) as caught:
         convoy.classify(plain())
