@@ -8,11 +8,13 @@ import pytest
 import torch
 from convoy_training.data import isbi
 from convoy_training.data.archive import open_archive
-from convoy_training.errors import LabelError
+from convoy_training.errors import LabelError, RecipeError
 from convoy_training.loop import fit
+from convoy_training.losses.borders import weigh_borders
 from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.recipe import resolve_recipe
+from convoy_training.recipes import segmentation
 
 
 @pytest.fixture
@@ -80,3 +82,42 @@ def test_the_paper_net_has_the_papers_shapes() -> None:
         assert net(torch.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
         assert OriginalUNet(2, padded=True)(torch.zeros(1, 3, 64, 96)).shape == (1, 2, 64, 96)
     assert sum(p.numel() for p in net.parameters()) == 31_030_658
+
+
+def test_the_weight_between_two_cells_by_hand() -> None:
+    row = np.zeros((1, 11), bool)
+    row[:, :4] = row[:, 6:] = True  # two cells, a border of two pixels between them
+    weights = weigh_borders(np.repeat(row, 5, 0), height=10, width_px=5)
+    # Column 4 touches the left cell (d1 = 1) and is two away from the right one (d2 = 2): 10 exp(-9 / 50).
+    assert weights[2, 4] == weights[2, 5] == pytest.approx(10 * np.exp(-9 / 50), rel=1e-5)
+    # Column 3 is inside the left cell, one pixel from its border, three from the right cell.
+    assert weights[2, 3] == pytest.approx(10 * np.exp(-16 / 50), rel=1e-5)
+    assert weights[2, 0] == pytest.approx(10 * np.exp(-((4 + 6) ** 2) / 50), rel=1e-5)
+    narrow = weigh_borders(np.repeat(row, 5, 0), height=10, width_px=0.5)
+    assert narrow[2, 0] == 0 and narrow[2, 4] > 0
+    assert (weigh_borders(np.ones((4, 4), bool), 10, 5) == 0).all()  # one cell: there is nothing to part
+
+
+def test_the_paper_loss_is_a_mean_weighted_by_class_and_border(slices: Path) -> None:
+    fields = {
+        "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}, "regions_of": "cell",
+        "data": {"format": "isbi", "path": str(slices), "title": "slices"}, "borders": {"height": 10, "width_px": 5},
+    }  # fmt: skip
+    _, config = resolve_recipe(fields, "test")
+    target = torch.tensor([[[0, 0, 1, 0, 255]]])
+    logits = torch.tensor([[[[2.0, 2, 2, 2, 9]], [[0.0, 0, 0, 0, -9]]]])
+    border = weigh_borders(np.array([[True, True, False, True, False]]), 10, 5)[0]
+    weights = np.array([0.5, 0.5, 2.0, 0.5]) + border[:4]
+    costs = np.log1p(np.exp(-2.0)) + np.array([0, 0, 2.0, 0])
+    loss = segmentation.compute_entropy(logits, target, torch.tensor([0.5, 2.0]), config)  # type: ignore[arg-type]
+    assert loss.item() == pytest.approx((weights * costs).sum() / weights.sum(), rel=1e-5)
+    with pytest.raises(RecipeError, match="regions_of"):
+        resolve_recipe({**fields, "regions_of": ""}, "test")
+
+
+def test_a_bias_moves_the_choice_of_class() -> None:
+    model = torch.nn.Conv2d(3, 2, 1)
+    torch.nn.init.zeros_(model.weight)
+    model.bias.data = torch.tensor([1.0, 0.0])
+    image = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
+    assert segmentation.Graph(model)(image).sum() == 0 and segmentation.Graph(model, (0.0, 1.5))(image).sum() == 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from convoy.core.images import Picture
 from convoy.core.manifest import InputSpec
 from convoy.core.resizing import place
 from convoy.segmentation import task
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,6 +20,7 @@ from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
+from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
 from convoy_training.metrics.overlap import (
     count_pixels,
@@ -45,6 +46,13 @@ class Source(recipe.Strict):
     title: str = Field(description="what the manifest calls it")
 
 
+class Borders(recipe.Strict):
+    """The U-Net paper's extra weight between regions; its numbers are the defaults."""
+
+    height: float = Field(10.0, ge=0, description="w0, beside class weights of about 1")
+    width_px: float = Field(5.0, gt=0, description="sigma")
+
+
 class Config(recipe.Config):
     """The fields of a segmentation recipe."""
 
@@ -62,6 +70,14 @@ class Config(recipe.Config):
     dice: float = Field(0.5, ge=0, description="weight of the Dice loss beside cross-entropy")
     long_side: int = Field(480, gt=0, description="pixels to which the service bounds a picture")
     regions_of: str = Field("", description="class whose connected regions are judged too, by the Rand score")
+    borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
+    class_bias: tuple[float, ...] = Field((), description="added to each class's logit when the classes are chosen")
+
+    @model_validator(mode="after")
+    def _borders_are_of_something(self) -> Self:
+        if self.borders and not self.regions_of:
+            raise ValueError("borders: name the class whose regions they part in regions_of")
+        return self
 
 
 class Batches:
@@ -92,12 +108,15 @@ class Batches:
 class Graph(nn.Module):
     """uint8 RGB [N,H,W,3] -> class_map uint8 [N,H,W]."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, class_bias: Sequence[float] = ()) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.bias = model, torch.tensor(class_bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(normalise(images)).argmax(1).to(torch.uint8)
+        logits = self.model(normalise(images))
+        if len(self.bias):
+            logits = logits + self.bias[:, None, None]
+        return logits.argmax(1).to(torch.uint8)
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -141,14 +160,26 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     if config.augment:
         images, target = augment(images, target, config.augment, masks.IGNORE)  # type: ignore[assignment]
     logits = model(normalise(images))
-    weights: Tensor = model.class_weights  # type: ignore[assignment]
-    entropy = functional.cross_entropy(logits, target, weights, ignore_index=masks.IGNORE)
+    entropy = compute_entropy(logits, target, model.class_weights, config)  # type: ignore[arg-type]
     dice = compute_dice(logits, target, masks.IGNORE)
     return entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
 
 
+def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
+    """Cross-entropy, the mean over pixels weighted by their class and, where the recipe says so, by nearby borders."""
+    if not config.borders:
+        return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
+    known = target != masks.IGNORE
+    inside = load_split(config, "train").classes.index(config.regions_of)
+    # Drawn after augmentation: distances are those of the picture that the network sees.
+    drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
+    weights = class_weights[target.where(known, 0)] + torch.from_numpy(np.stack(drawn)).to(target.device)
+    loss = functional.cross_entropy(logits, target, ignore_index=masks.IGNORE, reduction="none")
+    return (loss * weights * known).sum() / (weights * known).sum()
+
+
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    return Graph(model)
+    return Graph(model, config.class_bias)
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
