@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import docker
@@ -96,6 +96,76 @@ def cut(service: str, network: str) -> Fault:
             wire.connect(container, aliases=[service])
 
     return broken
+
+
+def together(*faults: Fault) -> Fault:
+    """Several at once."""
+
+    @contextmanager
+    def broken(rig: Rig) -> Iterator[None]:
+        with ExitStack() as stack:
+            for fault in faults:
+                stack.enter_context(fault(rig))
+            yield
+
+    return broken
+
+
+@contextmanager
+def redis_stutters(rig: Rig) -> Iterator[None]:
+    """Frozen for one second of two, again and again."""
+    for _ in range(6):
+        with pause("redis")(rig):
+            time.sleep(1)
+        time.sleep(1)
+    yield
+
+
+def without_names(service: str) -> Fault:
+    """Its DNS is gone: nobody answers where it asks."""
+
+    @contextmanager
+    def broken(rig: Rig) -> Iterator[None]:
+        container = rig.container(service)
+        _, resolver = container.exec_run(["cat", "/etc/resolv.conf"])
+        write(container, "/etc/resolv.conf", "nameserver 127.0.0.9")
+        try:
+            yield
+        finally:
+            write(container, "/etc/resolv.conf", resolver.decode())
+
+    return broken
+
+
+def write(container: Container, path: str, text: str) -> None:
+    """Put a text into a file that belongs to root."""
+    code, output = container.exec_run(["sh", "-c", 'printf %s "$1" > "$0"', path, text], user="root")
+    assert code == 0, output
+
+
+def tmp_full(service: str) -> Fault:
+    """No byte left in /tmp."""
+
+    @contextmanager
+    def broken(rig: Rig) -> Iterator[None]:
+        container = rig.container(service)
+        code, _ = container.exec_run(["sh", "-c", "cat /dev/zero > /tmp/filler"])
+        assert code == 1, "it was to end when nothing is left"
+        try:
+            yield
+        finally:
+            container.exec_run(["rm", "/tmp/filler"])
+
+    return broken
+
+
+@contextmanager
+def password_changed(rig: Rig) -> Iterator[None]:
+    """The password of Redis is made anew as docs/deployment.md says; it is not changed back."""
+    rig.fleet.compose("run", "--rm", "-T", "password", "rm /run/redis-password/password")
+    rig.fleet.compose("run", "--rm", "-T", "password")
+    rig.fleet.compose("restart", "redis")
+    yield
 
 
 @contextmanager

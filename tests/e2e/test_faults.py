@@ -17,7 +17,7 @@ from convoy.client.probe import says_serving
 
 from tests.e2e import faults
 from tests.e2e.compose import SERVICES, free_ports, running_fleet
-from tests.e2e.faults import Fault, Rig, cut, kill, pause, restart, wait_until
+from tests.e2e.faults import Fault, Rig, cut, kill, pause, restart, tmp_full, together, wait_until, without_names
 from tests.e2e.load import KNOWN, Load, under_load
 from tests.tiny_models import write_repository
 
@@ -29,7 +29,6 @@ WORK_OF = {"classification": "classify", "detection": "detect", "segmentation": 
 AWAY = {"SERVICE_UNREACHABLE", "DEADLINE_EXCEEDED"}
 NO_FACES = {"FACES_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 NO_STORE = {"STORE_UNAVAILABLE", "DEADLINE_EXCEEDED"}
-FULL = NO_STORE
 HEALTH = {"NOT_SERVING"}
 # What callers of each kind may be told while a container is away; nobody else notices.
 TOLD: dict[str, dict[str, set[str]]] = {
@@ -42,6 +41,7 @@ TOLD: dict[str, dict[str, set[str]]] = {
     },
     "redis": {"identify": NO_STORE, "register": NO_STORE, "health": HEALTH},
 }
+NO_FACES_AND_STORE = {"embed": AWAY, "identify": NO_FACES | NO_STORE, "register": NO_FACES | NO_STORE, "health": HEALTH}
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,14 @@ ROWS = [
     *(Row(f"pause-{s}", pause(s), TOLD[s], PAUSE_S, hold_s=12.0) for s in EVERYBODY),
     *(Row(f"cut-{s}", cut(s, "default"), TOLD[s], CUT_S, hold_s=12.0) for s in SERVICES),
     Row("cut-redis", cut("redis", "store"), TOLD["redis"], CUT_S, 12.0, ("register", "identify", "health")),
-    Row("redis-full", faults.redis_full, {"register": FULL}, 5.0, 10.0, ("register",), quick=True),
-    Row("redis-read-only", faults.redis_read_only, {"register": FULL}, 5.0, 10.0, ("register",)),
+    Row("redis-full", faults.redis_full, {"register": NO_STORE}, 5.0, 10.0, ("register",), quick=True),
+    Row("redis-read-only", faults.redis_read_only, {"register": NO_STORE}, 5.0, 10.0, ("register",)),
+    Row("redis-stutters", faults.redis_stutters, TOLD["redis"], 10.0),
+    Row("redis-password-changed", faults.password_changed, TOLD["redis"], RESTART_S),
+    Row("kill-redis-and-faces", together(kill("redis"), kill("faces")), NO_FACES_AND_STORE, CRASH_S),
+    Row("pause-redis-and-faces", together(pause("redis"), pause("faces")), NO_FACES_AND_STORE, CUT_S, hold_s=12.0),
+    Row("no-names", without_names("recognition"), {}, 5.0, hold_s=10.0),
+    Row("tmp-full", together(*map(tmp_full, SERVICES)), {}, 5.0, hold_s=10.0),
     Row("disk-full", faults.disk_full, TOLD["redis"], 75.0, 10.0, ("register",)),
 ]
 

@@ -70,12 +70,36 @@ async def test_a_password_is_given_and_a_wrong_one_is_unavailable(redis_folder: 
     server.start()
     with server.client() as client:
         client.config_set("requirepass", "open sesame")
-    await works(RedisStore(f"redis://127.0.0.1:{port}/0", "open sesame"))
-    for password in (None, "wrong"):
+    await works(RedisStore(f"redis://127.0.0.1:{port}/0", lambda: "open sesame"))
+    for user, password in (("default@", lambda: "open sesame"), (":open%20sesame@", lambda: "not this one")):
+        store = RedisStore(f"redis://{user}127.0.0.1:{port}/0", password)
+        await store.ping()
+        await store.close()
+    for password in (None, lambda: "wrong"):
         store = RedisStore(f"redis://127.0.0.1:{port}/0", password)
         with pytest.raises(Unavailable):
             await store.ping()
         await store.close()
+    gc.collect()
+    server.stop()
+
+
+@SOCKET_IS_LEFT
+async def test_a_password_that_changes_is_asked_for_anew(redis_folder: Path) -> None:
+    port = free_port()
+    server = RedisServer(redis_folder, "--port", str(port), "--bind", "127.0.0.1")
+    server.start()
+    with server.client() as client:
+        client.config_set("requirepass", "first")
+    password = "first"
+    store = RedisStore(f"redis://127.0.0.1:{port}/0", lambda: password)
+    await store.ping()
+    with redis.Redis(port=port, password=password) as client:
+        client.config_set("requirepass", "second")
+        client.client_kill_filter(_type="normal", skipme=True)
+    password = "second"
+    await store.ping()
+    await store.close()
     gc.collect()
     server.stop()
 

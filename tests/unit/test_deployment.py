@@ -1,5 +1,6 @@
 """The files that deploy Convoy, as far as they can be judged without starting anything."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILES = sorted([ROOT / "docker-compose.yml", *ROOT.glob("compose.*.yaml")])
 OBSERVABILITY = ROOT / "observability"
 COLLECTOR = yaml.safe_load((OBSERVABILITY / "collector.yml").read_text())
+DASHBOARD = json.loads((OBSERVABILITY / "grafana" / "convoy.json").read_text())
 RULES = yaml.safe_load((OBSERVABILITY / "rules.yml").read_text())["groups"][0]["rules"]
 
 
@@ -85,6 +87,21 @@ def test_spans_are_sent_where_the_collector_listens_and_from_there_to_jaeger() -
     ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
     (reader,) = COLLECTOR["service"]["telemetry"]["metrics"]["readers"]
     assert ports["collector"] == reader["pull"]["exporter"]["prometheus"]["port"]
+
+
+def test_grafana_is_given_the_dashboard_and_the_sources_that_it_asks() -> None:
+    sources = yaml.safe_load((OBSERVABILITY / "grafana" / "datasources.yml").read_text())["datasources"]
+    known = {(source["type"], source["uid"]) for source in sources}
+    panels = DASHBOARD["panels"]
+    asked = {(one["datasource"]["type"], one["datasource"]["uid"]) for one in panels}
+    assert asked and asked <= known
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert [panel["title"] for panel in panels if not panel["targets"]] == []
+    compose = yaml.safe_load((ROOT / "compose.observability.yaml").read_text())["services"]
+    assert [s["name"] for s in sources if s["url"].split("/")[2].split(":")[0] not in compose] == []
+    (provider,) = yaml.safe_load((OBSERVABILITY / "grafana" / "dashboards.yml").read_text())["providers"]
+    (mount,) = [volume for volume in compose["grafana"]["volumes"] if "grafana/convoy.json" in volume]
+    assert Path(mount.split(":")[1]).parent == Path(provider["options"]["path"])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

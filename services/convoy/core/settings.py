@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     redis_wait_aof: bool = False
     """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF); needless with appendfsync always."""
     redis_password_file: Path | None = None
-    """File with the password for Redis; keeps it out of the URL."""
+    """File with the password for Redis, read anew when it changes; keeps it out of the URL."""
     template_key_file: Path | None = None
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     classification_address: str = "127.0.0.1:50051"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import grpc
@@ -11,6 +12,7 @@ from convoy.core.errors import ConvoyError
 from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.rpc import Service
 from convoy.core.security.callers import caller
+from convoy.core.security.files import Watched, read_file
 from convoy.core.settings import Settings
 from convoy.core.streaming import answer_in_order
 from convoy.core.telemetry import request_id
@@ -206,8 +208,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
 
 async def build(settings: Settings) -> Service:
     """The recognition service, not started."""
-    password = settings.redis_password_file.read_text().strip() if settings.redis_password_file else None
     faces = FacesClient(settings)
+    password = _password(settings.redis_password_file) if settings.redis_password_file else None
     store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
     servicer = RecognitionServicer(store, faces, settings)
 
@@ -219,3 +221,8 @@ async def build(settings: Settings) -> Service:
         await faces.close()
 
     return Service("recognition", PORT, (NAME,), add_to, servicer.start, stop, lambda: servicer.replicas.is_ready)
+
+
+def _password(path: Path) -> Callable[[], str]:
+    """The password of Redis as its file has it now. Raises FailedPrecondition(NO_FILE)."""
+    return Watched([path], lambda: read_file(path).decode().strip()).current

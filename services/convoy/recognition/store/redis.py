@@ -21,17 +21,19 @@ cannot miss one; listing looks which are there. convoy:aliases (hash) holds the 
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.credentials import CredentialProvider
 
 from convoy.core.errors import Unavailable
 from convoy.recognition.records import Change, Gallery, Note, Person, Policy
@@ -67,14 +69,31 @@ AWAY_ERRORS = (
 AWAY = ("MISCONF", "NOREPLICAS")
 
 
+class _Login(CredentialProvider):
+    """What a new connection says of itself. The password is asked for each time: it may change meanwhile."""
+
+    def __init__(self, user: str, password: Callable[[], str]) -> None:
+        self._user = user
+        self._password = password
+
+    def get_credentials(self) -> tuple[str, str]:
+        return self._user, self._password()
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        return self.get_credentials()
+
+
 class RedisStore(Store):
     """See Store.
 
-    keep: changes that a gallery's stream remembers, about. wait_aof: acknowledge a change only when Redis has it on its
-    disk (WAITAOF, Redis 7.2 or newer, one node); with `appendfsync always` it has anyway.
+    password: asked for at each new connection, unless the URL has one. keep: changes that a gallery's stream remembers,
+    about. wait_aof: acknowledge a change only when Redis has it on its disk (WAITAOF, Redis 7.2 or newer, one node);
+    with `appendfsync always` it has anyway.
     """
 
-    def __init__(self, url: str, password: str | None = None, keep: int = 1_000_000, wait_aof: bool = False) -> None:
+    def __init__(
+        self, url: str, password: Callable[[], str] | None = None, keep: int = 1_000_000, wait_aof: bool = False
+    ) -> None:
         self._keep = keep
         self._wait_aof = wait_aof
         self._redis: Any = _connect(url, password)
@@ -271,7 +290,7 @@ def _reached() -> Iterator[None]:
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error
 
 
-def _connect(url: str, password: str | None) -> "Redis | RedisCluster":
+def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
     """A client for redis://, rediss:// (TLS), unix://, redis+cluster://, rediss+cluster:// and redis+sentinel:// URLs.
 
     Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
@@ -282,8 +301,10 @@ def _connect(url: str, password: str | None) -> "Redis | RedisCluster":
     # Again only where the connection broke; a store that is silent for seconds is away, and callers are told then.
     broken = (exceptions.ConnectionError,)
     options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2, supported_errors=broken)
-    if password:
-        options["password"] = password
+    user = urlsplit(url)
+    if password and not user.password:
+        options["credential_provider"] = _Login(unquote(user.username or "default"), password)
+        url = url.replace(f"{user.username}@", "", 1) if user.username else url
     scheme, _, rest = url.partition("://")
     if scheme in ("redis+cluster", "rediss+cluster"):
         return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
