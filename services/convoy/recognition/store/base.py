@@ -55,8 +55,10 @@ class PersonChange:
     @property
     def removed(self) -> list[str]:
         """Ids of the faces that go."""
+        if self.before is None:
+            return []
         kept = {face.face_id for face in self.after.faces} if self.after else set()
-        return [face.face_id for face in self.before.faces if face.face_id not in kept] if self.before else []
+        return [face.face_id for face in self.before.faces if face.face_id not in kept]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
 | convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+| convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
 convoy:galleries (zset) holds every name ever used. It is written before the gallery is made and never taken from, so it
 cannot miss one; listing looks which are there. convoy:aliases (hash) holds the gallery that each alias stands for.
@@ -29,6 +30,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgpack
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.retry import Retry
@@ -38,10 +40,12 @@ from redis.credentials import CredentialProvider
 from convoy.core.errors import Unavailable
 from convoy.recognition.records import Change, Gallery, Note, Person, Policy
 from convoy.recognition.store.base import (
+    RESENT_S,
     Committed,
     Conflict,
     Head,
     Outcome,
+    PersonChange,
     Request,
     Store,
     Write,
@@ -162,13 +166,14 @@ class RedisStore(Store):
         return Gallery.from_json(name, info.decode(), **counters)
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
-        shared: list[str] = _keys(gallery.name, *KEYS)
         outcomes: list[Outcome] = []
         for start in range(0, len(writes), WRITES_PER_SCRIPT):
             page = writes[start : start + WRITES_PER_SCRIPT]
-            keys = [*shared, *(_request_key(gallery.name, gallery.born, write.request) for write in page)]
-            words = [word for write in page for word in _write(write)]
-            replies = await self._run("change_people", keys, gallery.born, self._keep, *words)
+            named = [write.request for write in page if write.request.request_id]
+            keys = [*_keys(gallery.name, *KEYS, f"batch:{_token()}")]
+            keys += [_request_key(gallery.name, gallery.born, request) for request in named]
+            resent_s = RESENT_S if len(named) < len(page) else 0
+            replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *_packed(page))
             outcomes += [_outcome(gallery, *each) for each in zip(page, replies, strict=False)]
         return outcomes
 
@@ -350,6 +355,12 @@ def _token() -> str:
     return secrets.token_hex(8)
 
 
+def _tokens(count: int) -> list[str]:
+    """So many at once: one call to the system."""
+    digits = secrets.token_hex(8 * count)
+    return [digits[i : i + 16] for i in range(0, len(digits), 16)]
+
+
 def _words(note: Note) -> list[str]:
     """The note as field, value, field, value…; empty ones are left out."""
     facts = {
@@ -367,22 +378,32 @@ def _most(policy: Policy) -> tuple[int, int]:
     return policy.max_people, policy.max_faces
 
 
-def _write(write: Write) -> Iterator[str | bytes | int]:
-    """What the script change_people reads of one write."""
-    yield from (len(write.changes), write.request.answer, write.request.lifetime_s)
-    yield "" if write.at_version is None else write.at_version
-    for change, note in write.changes:
-        words, removed, person = _words(note), change.removed, change.after
-        yield from (change.person_id, change.before.to_json() if change.before else "")
-        yield person.to_json() if person else ""
-        yield "" if person is None or person.expire_time_ms is None else person.expire_time_ms
-        yield from (_token(), len(words), len(removed), len(change.templates))
-        yield from words
-        for face_id in removed:
-            yield _field(change.person_id, face_id)
-        for face_id, template in change.templates.items():
-            yield _field(change.person_id, face_id)
-            yield template
+def _packed(writes: Sequence[Write]) -> Iterator[bytes]:
+    """What the script change_people reads of writes."""
+    changes = [change for write in writes for change, _ in write.changes]
+    tokens = iter(_tokens(len(changes)))
+    # Redis reads MessagePack as it was before it told bytes from text.
+    yield msgpack.packb([_write(write, tokens) for write in writes], use_bin_type=False)
+    for change in changes:
+        yield from change.templates.values()
+
+
+def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
+    request = write.request
+    at_version = "" if write.at_version is None else write.at_version
+    changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
+    return int(bool(request.request_id)), request.answer, request.lifetime_s, at_version, changes
+
+
+def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
+    person_id, after = change.person_id, change.after
+    before = change.before.to_json() if change.before else ""
+    removed = [_field(person_id, face_id) for face_id in change.removed]
+    added = [_field(person_id, face_id) for face_id in change.templates]
+    if after is None:
+        return person_id, before, "", "", token, _words(note), removed, added
+    expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
+    return person_id, before, after.to_json(), expire_ms, token, _words(note), removed, added
 
 
 def _outcome(gallery: Gallery, write: Write, reply: Any) -> Outcome:
