@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from convoy.core.manifest import GRAPH_FILE, Manifest, Training, digest
+from convoy.core.manifest import GRAPH_FILE, Manifest, Task, Training, digest
 from convoy.core.manifest import Export as ExportFacts
 from convoy.core.manifest import Metric as MetricFacts
 from torch import nn
@@ -28,8 +28,15 @@ AGREEMENT = 0.01
 
 
 def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path) -> Path:
-    """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder."""
-    folder = models / config.name / config.version
+    """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder.
+
+    Raises ExportError where no service would answer with it.
+    """
+    folder, task = models / config.name / config.version, recipe.describe(config).task or config.task
+    if task not in list(Task):
+        raise ExportError(
+            f"{config.name}: no service answers for the task '{task}'; it is measured by `evaluate` alone"
+        )
 
     def write(partial: Path) -> None:
         graph, images, export = (
@@ -44,7 +51,7 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            task=config.task,
+            task=Task(task),
             sha256=digest(file),
             metrics=record_metrics(metrics, f"convoy-train evaluate {folder}"),
             parameters=count_parameters(file),

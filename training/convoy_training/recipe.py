@@ -131,6 +131,7 @@ class Export:
 
     outputs: names in the order in which the graph returns them. manifest: fields of `convoy.core.manifest.Manifest`
     (architecture, input, labels, thresholds, ...). data, data_terms: what it was trained on and who may use the result.
+    task: that of the service which answers with the graph, where it is not the recipe's.
     stride: given where H and W are dynamic, a multiple of it. tolerance: allowed difference of ONNX to PyTorch
     (the largest absolute one; for class maps the share of pixels that differ).
     """
@@ -141,6 +142,7 @@ class Export:
     data_terms: str = ""
     stride: int | None = None
     tolerance: float = 1e-3
+    task: str = ""
 
     def preview(self) -> Manifest:
         """As much of the manifest as the serving code's pre- and post-processing reads, before there is a graph."""

@@ -6,8 +6,14 @@ from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.models.landmark_head import LandmarkHead, compute_landmark_loss
 from convoy_training.models.lenet import LeNet
 from convoy_training.models.localiser import Localiser, Location
-from convoy_training.models.overfeat import OverFeat, SlidingWindow, convolve_classifier, place_windows
-from convoy_training.models.verification_head import SiameseVerifier, VerificationHead, compute_verification_loss
+from convoy_training.models.overfeat import (
+    OverFeat,
+    SlidingWindow,
+    WindowDetector,
+    convolve_classifier,
+    place_windows,
+)
+from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from torch import nn
 
 
@@ -15,12 +21,32 @@ def test_a_sliding_window_says_what_the_classifier_says_of_each_window() -> None
     torch.manual_seed(0)
     net, image = LeNet(classes=4).eval(), torch.randn(2, 3, 44, 52)
     dense = SlidingWindow(net.features, net.classifier, window=32, stride=4, inputs=16).eval()
-    logits, boxes = dense(image)
+    logits, boxes, _ = dense(image)
     assert logits.shape == (2, 4 * 6, 4) and boxes.shape == (2, 24, 4)
     for row, box in enumerate(place_windows(4, 6, 4, 32).int().tolist()):
         window = image[:, :, box[1] : box[3], box[0] : box[2]]
         torch.testing.assert_close(logits[:, row], net(window), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(boxes[0, 7], torch.tensor([4.0, 4.0, 36.0, 36.0]))  # untrained: the window itself
+
+
+def test_a_pyramid_looks_at_windows_of_every_size() -> None:
+    torch.manual_seed(0)
+    detector = WindowDetector(3, (4, 6, 8), 10, (2.0, 1.0, 0.5)).eval()
+    logits, boxes, centres = detector(torch.randn(2, 3, 96, 128))
+    count = sum(((round(96 * s) - 47) // 8 + 1) * ((round(128 * s) - 47) // 8 + 1) for s in (2, 1, 0.5))
+    assert logits.shape == (2, count, 3) and boxes.shape == (2, count, 4)
+    sizes = (boxes[0, :, 2:] - boxes[0, :, :2]).unique()
+    assert sizes.tolist() == [23.5, 47.0, 94.0]  # untrained: the windows themselves
+    torch.testing.assert_close(centres, (boxes[0, :, :2] + boxes[0, :, 2:]) / 2)
+    # A window's box is the part of the picture that its answer depends on.
+    image = torch.randn(1, 3, 96, 128)
+    row = int((logits.shape[1] - 6 * 10) / 2)
+    changed = image.clone()
+    x0, y0, x1, y1 = boxes[0, row].round().int().tolist()
+    changed[:, :, y0 : y1 + 1, x0 : x1 + 1] = 0
+    kept = torch.where(changed == 0, image, 0.0)
+    torch.testing.assert_close(detector(image)[0][0, row], detector(kept)[0][0, row], rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(detector(image)[0][0, row], detector(changed)[0][0, row])
 
 
 def test_the_courses_example_looks_at_four_and_at_sixty_four_windows() -> None:
@@ -102,10 +128,11 @@ def test_verification_is_blind_to_order_and_learns_who_is_who() -> None:
 
 def test_both_faces_go_through_one_embedder() -> None:
     torch.manual_seed(0)
-    verifier = SiameseVerifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), 5)
-    a, b = torch.randn(2, 3, 3, 2, 2)
-    logits = verifier(a, b)
-    torch.testing.assert_close(logits, verifier.head(verifier.embedder(a), verifier.embedder(b)))
+    head = VerificationHead(5)
+    verifier = PairVerifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), head)
+    a, b = torch.randn(2, 3, 2, 2, 3)
+    logits = verifier(torch.cat([a, b], dim=2))
+    torch.testing.assert_close(logits, head(verifier.embedder(a), verifier.embedder(b)))
 
 
 def test_landmarks_are_learnt_where_they_are_known() -> None:

@@ -96,6 +96,12 @@ def test_lenet_layer_by_layer() -> None:
     assert [layer.output for layer in layers] == [(6, 28, 28), (16, 10, 10), (120,), (84,), (10,)]
 
 
+def test_two_faces_cost_two_embeddings_and_a_weight_a_dimension() -> None:
+    pair, one = cost_of("face-verification"), cost_of("face-embedder")
+    assert pair.parameters == one.parameters + 256 + 1 and pair.multiply_adds == 2 * one.multiply_adds + 256
+    assert cost_of("face-landmarks").parameters < 40_000
+
+
 def multiply_adds(*layers: nn.Module, channels: int, size: int) -> list[int]:
     class Net(nn.Sequential):
         def forward(self, image: torch.Tensor) -> torch.Tensor:

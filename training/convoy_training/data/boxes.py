@@ -28,6 +28,15 @@ class Split:
     examples: Sequence[Example]
     classes: tuple[str, ...]
 
+    def keep(self, classes: Sequence[str]) -> Split:
+        """The same images with the boxes of these classes alone, numbered in their order."""
+        numbers = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
+        examples = [
+            Example(e.image_rgb, e.boxes_xyxy[numbers[e.labels] >= 0], numbers[e.labels][numbers[e.labels] >= 0])
+            for e in self.examples
+        ]
+        return Split(examples, tuple(classes))
+
 
 @dataclass(frozen=True)
 class Row:

@@ -57,11 +57,11 @@ def load_split(split: Split) -> tuple[Picture, ...]:
 
 
 @cache
-def load_close_ups() -> tuple[Picture, ...]:
-    """160x160 pictures of one face each, of LFW and CelebA people of the training lists; the box is an estimate."""
+def load_close_ups(split: Split = "train") -> tuple[Picture, ...]:
+    """160x160 pictures of one face each, of a split's people in LFW and CelebA; the box is an estimate."""
     pictures = []
     for dataset in ("lfw", "celeba"):
-        people = identities.read_people(dataset, "train")
+        people = identities.read_people(dataset, split)
         images = read_tar(find(identities.ARCHIVES[dataset]))
         for file, landmarks in sorted(identities.read_landmarks(dataset).items()):
             if file.split("/")[0] in people:

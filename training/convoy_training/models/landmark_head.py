@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +22,23 @@ class LandmarkHead(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         answer = self.answer(self.reduce(features))
         return answer[:, 0], torch.sigmoid(answer[:, 1:]).unflatten(1, (self.points, 2))
+
+
+class LandmarkNet(nn.Module):
+    """uint8 RGB [N,H,W,3] with at most one face -> what `LandmarkHead` answers; H and W multiples of 32."""
+
+    def __init__(self, widths: Sequence[int] = (16, 32, 64), points: int = 5) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise([3, *widths]):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.features = nn.Sequential(*layers)
+        self.head = LandmarkHead(widths[-1], points)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = (images.permute(0, 3, 1, 2).float() - 127.5) / 127.5
+        logits, points = self.head(self.features(pixels))
+        return logits, points
 
 
 def compute_landmark_loss(

@@ -6,8 +6,12 @@ So written, the network looks at every window of a larger picture and shares wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class OverFeat(nn.Module):
@@ -36,7 +40,7 @@ class OverFeat(nn.Module):
 
 
 class SlidingWindow(nn.Module):
-    """A trained classifier as a detector: float [N,3,H,W] -> logits [N,A,C] and boxes xyxy [N,A,4] of all windows.
+    """A classifier as a detector: float [N,3,H,W] -> logits [N,A,C], boxes xyxy [N,A,4], and all windows xyxy [A,4].
 
     `window` is the side in pixels that the classifier was trained on, `stride` its features' stride. `refine` regresses
     each window's box from the features under it (left, top, right, bottom, as shares of the window).
@@ -45,18 +49,49 @@ class SlidingWindow(nn.Module):
     def __init__(self, features: nn.Module, classifier: nn.Sequential, window: int, stride: int, inputs: int) -> None:
         super().__init__()
         with torch.no_grad():
-            side = features(torch.zeros(1, 3, window, window)).shape[2]
+            side = features.eval()(torch.zeros(1, 3, window, window)).shape[2]
+        features.train()
         self.features, self.window, self.stride = features, window, stride
         self.classifier = convolve_classifier(classifier, side)
         self.refine = nn.Conv2d(inputs, 4, side)
         nn.init.zeros_(self.refine.weight)
         nn.init.zeros_(self.refine.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.features(x)
         logits, steps = self.classifier(features), self.refine(features)
         windows = place_windows(logits.shape[2], logits.shape[3], self.stride, self.window).to(x.device)
-        return logits.flatten(2).transpose(1, 2), windows + steps.flatten(2).transpose(1, 2) * self.window
+        return logits.flatten(2).transpose(1, 2), windows + steps.flatten(2).transpose(1, 2) * self.window, windows
+
+
+class WindowDetector(nn.Module):
+    """A classifier of 47-pixel windows, slid in steps of 8 over a picture at several scales (section 4.1).
+
+    float RGB [N,3,H,W] -> logits [N,A,classes], boxes xyxy [N,A,4] in input pixels, centres [A,2] of the windows; A
+    runs over `pyramid`, the scales at which the picture is looked at.
+    """
+
+    WINDOW, STRIDE = 47, 8
+
+    def __init__(self, classes: int, widths: Sequence[int], hidden: int, pyramid: Sequence[float]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise([3, *widths]):  # without padding: a window is what its classifier would see
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        classifier = nn.Sequential(nn.Linear(5 * 5 * widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, classes))
+        nn.init.constant_(classifier[-1].bias, -5.0)  # type: ignore[arg-type]  # most windows show nothing
+        self.slide = SlidingWindow(nn.Sequential(*layers), classifier, self.WINDOW, self.STRIDE, widths[-1])
+        self.pyramid = tuple(pyramid)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, boxes, centres = [], [], []
+        for scale in self.pyramid:
+            size = (int(x.shape[2] * scale), int(x.shape[3] * scale))
+            answer, places, windows = self.slide(functional.interpolate(x, size, mode="bilinear", align_corners=False))
+            logits.append(answer)
+            boxes.append(places / scale)
+            centres.append((windows[:, :2] + windows[:, 2:]) / (2 * scale))
+        return torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(centres)
 
 
 def convolve_classifier(classifier: nn.Sequential, side: int) -> nn.Sequential:

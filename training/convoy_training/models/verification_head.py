@@ -6,7 +6,6 @@ embedding tell two people apart.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,17 +24,16 @@ class VerificationHead(nn.Module):
         return self.weigh((a - b).abs())[:, 0]
 
 
-class SiameseVerifier(nn.Module):
-    """Two pictures through one embedder, then the head: a, b -> logit [N]."""
+class PairVerifier(nn.Module):
+    """uint8 RGB [N,112,224,3], two aligned faces side by side -> logit [N] that both are the same person."""
 
-    def __init__(self, embedder: nn.Module, dimension: int) -> None:
+    def __init__(self, embedder: nn.Module, head: VerificationHead) -> None:
         super().__init__()
-        self.embedder, self.head = embedder, VerificationHead(dimension)
+        self.embedder, self.head = embedder, head
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        # One batch, so that both pictures are normalised by the same statistics.
-        first, second = self.embedder(torch.cat([a, b])).chunk(2)
-        return self.head(first, second)
+    def forward(self, images: Tensor) -> Tensor:
+        first, second = images.chunk(2, dim=2)
+        return self.head(self.embedder(first), self.embedder(second))
 
 
 def compute_verification_loss(logits: Tensor, same: Tensor) -> Tensor:

@@ -16,15 +16,17 @@ from convoy_training.models.face_detector import FaceDetector
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.googlenet import GoogLeNet
+from convoy_training.models.landmark_head import LandmarkNet
 from convoy_training.models.lenet import LeNet
 from convoy_training.models.localiser import Localiser
 from convoy_training.models.mobilenet_v1 import MobileNetV1
 from convoy_training.models.mobilenet_v2 import MobileNetV2
 from convoy_training.models.nin import NetworkInNetwork
-from convoy_training.models.overfeat import OverFeat
+from convoy_training.models.overfeat import OverFeat, WindowDetector
 from convoy_training.models.resnet import BLOCKS, ResNet
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
+from convoy_training.models.verification_head import PairVerifier, VerificationHead
 from convoy_training.models.vgg import CONVOLUTIONS, VGG
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.yolo import Yolo
@@ -38,7 +40,8 @@ ANCHORS = [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90
 class Architecture:
     """A network: `build(classes=...)`, its usual number of classes, and its usual input (height, width) in pixels.
 
-    pixels_last: it takes pictures as they are, [N,H,W,3], instead of [N,3,H,W].
+    pixels_last: it takes pictures as they are, [N,H,W,3], instead of [N,3,H,W]. classifies: it answers with logits
+    [N,classes], or with a map of them.
     """
 
     name: str
@@ -46,10 +49,11 @@ class Architecture:
     classes: int
     input: tuple[int, int]
     pixels_last: bool = False
+    classifies: bool = False
 
 
 def _classifier(name: str, build: Callable[..., nn.Module], size: int = 224, classes: int = 1000) -> Architecture:
-    return Architecture(name, build, classes, (size, size))
+    return Architecture(name, build, classes, (size, size), classifies=True)
 
 
 ARCHITECTURES = {
@@ -68,7 +72,13 @@ ARCHITECTURES = {
         _classifier("whitened-resnet", partial(WhitenedResNet, widths=(32, 128, 256), refinements=(1, 2, 2)), 32, 10),
         Architecture("unet", partial(UNet, widths=(16, 32, 64, 96, 128), depths=(1, 1, 2, 2)), 11, (384, 480)),
         Architecture("unet-original", OriginalUNet, 2, (572, 572)),
-        Architecture("overfeat", OverFeat, 1000, (231, 231)),
+        _classifier("overfeat", OverFeat, 231),
+        Architecture(
+            "sliding-window",
+            partial(WindowDetector, widths=(12, 24, 48), hidden=64, pyramid=(2.0, 1.0, 0.5)),
+            3,
+            (320, 320),
+        ),
         Architecture("localiser", Localiser, 3, (224, 224)),
         Architecture("faster-rcnn", FasterRCNN, 20, (608, 800)),
         Architecture(
@@ -82,6 +92,14 @@ ARCHITECTURES = {
         ),
         Architecture("face-detector", lambda classes: FaceDetector(), 1, (480, 640), pixels_last=True),
         Architecture("face-embedder", lambda classes: FaceEmbedder(), 1, (112, 112), pixels_last=True),
+        Architecture(
+            "face-verification",
+            lambda classes: PairVerifier(FaceEmbedder(), VerificationHead(256)),
+            1,
+            (112, 224),
+            pixels_last=True,
+        ),
+        Architecture("face-landmarks", lambda classes: LandmarkNet(), 1, (64, 64), pixels_last=True),
     )
 }
 

@@ -22,6 +22,7 @@ from convoy_training.augment.mixup import mix, mix_losses
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
+from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.zoo import find_architecture
@@ -92,9 +93,9 @@ class Graph(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = normalise(images, self.config)
         if self.config.mirror_average:
-            logits = self.model(torch.cat([x, x.flip(3)])).unflatten(0, (2, -1)).mean(0)
-        else:
-            logits = self.model(x)
+            (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
+            return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
+        (logits,) = answer(self.model, x)
         return logits.softmax(dim=1)
 
 
@@ -118,7 +119,10 @@ def build_model(config: Config) -> nn.Module:
         model: nn.Module = WhitenedResNet(len(split.classes), config.widths, config.refinements)
         model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))  # type: ignore[operator]
     else:
-        model = find_architecture(config.architecture).build(classes=len(split.classes))
+        architecture = find_architecture(config.architecture)
+        if not architecture.classifies:
+            raise RecipeError(f"architecture: {config.architecture} is no classifier")
+        model = architecture.build(classes=len(split.classes))
     if config.init:
         load_weights(model, config.init)
     freeze(model, config.trainable)
@@ -137,7 +141,7 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     pixels, partners, share = normalise(images, config), torch.arange(len(labels), device=labels.device), 1.0
     if config.mixup:
         pixels, partners, share = mix(pixels, config.mixup)
-    logits, *hints = as_tuple(model(pixels))
+    logits, *hints = answer(model, pixels)
     smooth = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
     loss = mix_losses(smooth, logits, labels, partners, share)
     for hint in hints:
@@ -145,9 +149,11 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
 
 
-def as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """One head or, in training, several."""
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+def answer(model: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
+    """Logits [N,C] of one head or, in training, of several; OverFeat's are the mean over its windows."""
+    outputs = model(pixels)
+    heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    return tuple(logits.mean((2, 3)) if logits.ndim == 4 else logits for logits in heads)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:

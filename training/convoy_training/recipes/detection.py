@@ -1,9 +1,9 @@
-"""Object detection: labelled boxes, YOLO with or without anchors or Faster R-CNN, COCO mean average precision."""
+"""Object detection: labelled boxes; YOLO with or without anchors, Faster R-CNN, a sliding window; COCO mean AP."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from convoy.core.images import Picture
 from convoy.core.manifest import InputSpec, Thresholds
 from convoy.core.resizing import place
 from convoy.detection import task
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training import recipe
@@ -25,6 +25,7 @@ from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
 from convoy_training.metrics.precision import Boxes, measure_average_precision
 from convoy_training.models.faster_rcnn import FasterRCNN
+from convoy_training.models.overfeat import WindowDetector
 from convoy_training.models.yolo import STRIDES, Yolo
 from convoy_training.models.yolo_anchors import AnchorYolo, choose_anchors
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
@@ -44,12 +45,13 @@ class Config(recipe.Config):
     """The fields of a detection recipe."""
 
     data: Source
-    architecture: Literal["yolo", "yolo-anchors", "faster-rcnn"] = "yolo"
+    architecture: Literal["yolo", "yolo-anchors", "faster-rcnn", "sliding-window"] = "yolo"
     widths: tuple[int, ...] = (12, 24, 48, 96, 160)
     depths: tuple[int, ...] = Field((1, 1, 2, 1), description="of the yolo")
-    head_width: int = Field(48, description="of the yolo's heads; of the faster-rcnn's fully connected layers")
+    head_width: int = Field(48, description="of the yolo's heads; of the others' fully connected layers")
     anchor_sizes: tuple[float, ...] = Field((32, 64, 128), description="of the faster-rcnn, in input pixels")
     proposals: int = Field(100, gt=0, description="regions that the faster-rcnn's second stage looks at")
+    pyramid: tuple[float, ...] = Field((2.0, 1.0, 0.5), description="scales at which the sliding-window looks")
     input_size: int = Field(320, multiple_of=STRIDES[-1])
     scales: tuple[float, float] = (0.7, 1.5)
     light: float = Field(0.3, ge=0, lt=1)
@@ -58,6 +60,12 @@ class Config(recipe.Config):
     box_weight: float = 3.0
     detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
+
+    @model_validator(mode="after")
+    def _window_has_three_halvings(self) -> Self:
+        if self.architecture == "sliding-window" and len(self.widths) != 3:
+            raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
+        return self
 
 
 class Batches:
@@ -106,7 +114,7 @@ class Graph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(self.model, FasterRCNN | AnchorYolo):
             return self.model(normalise(images)).decode()  # type: ignore[no-any-return]
-        logits, boxes, _, _ = self.model(normalise(images))
+        logits, boxes, *_ = self.model(normalise(images))
         return boxes, logits.sigmoid()
 
 
@@ -128,6 +136,8 @@ def build_model(config: Config) -> nn.Module:
     if config.architecture == "faster-rcnn":
         return FasterRCNN(len(classes), config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
                           proposals=config.proposals)  # fmt: skip
+    if config.architecture == "sliding-window":
+        return WindowDetector(len(classes), config.widths, config.head_width, config.pyramid)
     return Yolo(len(classes), config.widths, config.depths, config.head_width)
 
 
@@ -155,7 +165,7 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
         anchors = next(buffer for name, buffer in model.named_buffers() if name.endswith("anchors"))
         grid = model(normalise(images))
         return compute_anchor_loss(grid, truth_boxes, truth_labels, anchors, config.box_weight)
-    logits, boxes, centres, _ = model(normalise(images))
+    logits, boxes, centres, *_ = model(normalise(images))
     assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
     return compute_detection_loss(logits, boxes, assignment, config.box_weight)
 
@@ -171,8 +181,8 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def describe_input(config: Config) -> InputSpec:
-    """Any picture, at most `input_size` pixels long, padded to whole strides; to a square for the two stages."""
-    if config.architecture == "faster-rcnn":  # a graph with a fixed number of proposals wants a fixed size
+    """Any picture, at most `input_size` pixels long, padded to whole strides, or to a square where that must be."""
+    if config.architecture in ("faster-rcnn", "sliding-window"):  # so many proposals, a pyramid of whole pixels
         return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
 
