@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from convoy_training.augment.batch import IMAGENET_COLOURS, Augmentation, augment, shift_principal_colours, warp_locally
+from convoy_training.augment.batch import (
+    IMAGENET_COLOURS,
+    Augmentation,
+    augment,
+    draw_offsets,
+    shift_principal_colours,
+    warp_locally,
+)
 from pydantic import ValidationError
 
 
@@ -52,7 +59,7 @@ def test_the_same_seed_draws_the_same() -> None:
 def test_a_warp_moves_points_by_the_deviation_asked_for() -> None:
     torch.manual_seed(0)
     ramp = torch.arange(96.0).expand(64, 1, 96, 96)
-    moved = warp_locally([ramp], 4.0)[0] - ramp
+    moved = warp_locally([ramp], draw_offsets(ramp, 4.0))[0] - ramp
     assert moved[:, :, 48, 48].std().item() == pytest.approx(4.0, rel=0.25)
     assert (moved[:, :, :, 1:] - moved[:, :, :, :-1])[..., 20:76, 20:75].abs().max() < 1  # smooth: nothing tears
 

@@ -32,9 +32,9 @@ def train(root: Path, run: Path, name: str, *overrides: str) -> tuple[Any, Any, 
 @pytest.mark.data
 @pytest.mark.slow
 def test_a_sliding_window_finds_cells(root: Path, tmp_path: Path) -> None:
-    changes = ("epochs=3", "input_size=160", "pyramid=[2.0,1.0]", "optimizer.lr=0.004")
+    changes = ("epochs=2", "input_size=160", "pyramid=[2.0,1.0]", "optimizer.lr=0.004")
     recipe, config, model, reached = train(root, tmp_path / "run", "bccd-sliding-window", *changes, *SECONDS)
-    assert reached["ap_50_RBC"] > 0.3  # 0.56 with these numbers
+    assert reached["ap_50_RBC"] > 0.2
     folder = publish_model(recipe, config, model, tmp_path)
     assert load_manifest(folder).task == "detection"
 
@@ -68,10 +68,10 @@ def test_a_head_on_embeddings_knows_strangers_apart(
 ) -> None:
     monkeypatch.chdir(root)
     faces, pairs = identities.load_pairs("lfw")
-    rows = np.arange(len(pairs.same))[::10]
+    rows = np.arange(len(pairs.same))[::20]
     some = identities.Pairs(pairs.first[rows], pairs.second[rows], pairs.same[rows], pairs.fold[rows])
     monkeypatch.setattr(face_verification.identities, "load_pairs", lambda dataset: (faces, some))
-    changes = ("people=200", "different_images=2", "epochs=10", "batch_size=128")
+    changes = ("people=120", "different_images=2", "epochs=6", "batch_size=128")
     recipe, config, model, reached = train(root, tmp_path / "run", "face-verification", *changes)
     assert reached["lfw_accuracy_at_one_half"] > 0.8
     pictures = face_verification.show_pairs()[:8]

@@ -6,6 +6,8 @@ so that a resumed run draws the same.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import kornia.augmentation as kornia
 import torch
 from kornia.constants import DataKey, Resample
@@ -37,29 +39,50 @@ class Augmentation(Strict):
     principal_colours: float = Field(0.0, ge=0, description="AlexNet's colour noise; the paper's deviation is 0.1")
 
 
+@dataclass(frozen=True)
+class Motion:
+    """Where pixels went. matrix [N,3,3]: from an old pixel to where it is now, counted from pixel centres.
+
+    offsets [N,2,H,W]: then, in x and y, from each new pixel to the one it shows; None without a warp. size: height and
+    width of the new images. mirrored [N]: whether left and right changed sides.
+    """
+
+    matrix: Tensor
+    offsets: Tensor | None
+    size: tuple[int, int]
+
+    @property
+    def mirrored(self) -> Tensor:
+        return self.matrix[:, 0, 0] < 0
+
+
 def augment(images: Tensor, masks: Tensor | None, how: Augmentation, ignore: int = 255) -> tuple[Tensor, Tensor | None]:
     """Changes RGB [N,H,W,3] in 0..255, and class ids [N,H,W] with them; gives float images of the same form."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
     # Kornia fills what comes from outside with 0, so 0 must be free: ids are one higher while they move.
     layers = [pixels] if masks is None else [pixels, masks[:, None].float() + 1]
-    layers = _move(layers, how)
-    pixels = _recolour(layers[0], how).clamp(0, 1)
+    layers, _ = move(layers, how)
+    pixels = recolour(layers[0], how).clamp(0, 1)
     ids = None if masks is None else torch.where(layers[1] == 0, ignore, layers[1] - 1)[:, 0].round().to(masks.dtype)
     return pixels.permute(0, 2, 3, 1) * 255, ids
 
 
-def warp_locally(layers: list[Tensor], deviation: float, points: int = 3) -> list[Tensor]:
-    """Moves the points of a coarse grid at random and what lies between them smoothly along (bicubic).
+def draw_offsets(images: Tensor, deviation: float, points: int = 3) -> Tensor:
+    """Moves the points of a coarse grid at random and what lies between smoothly along (bicubic): [N,2,H,W] pixels.
 
-    layers [N,C,H,W]: the first is sampled bilinearly, the others nearest. Source: Ronneberger et al. 2015, section 3.1.
+    Source: Ronneberger et al. 2015, section 3.1.
     """
-    first = layers[0]
-    count, _, height, width = first.shape
-    size = torch.tensor([width, height], device=first.device)
-    coarse = torch.randn(count, 2, points, points, device=first.device) * deviation
-    moved = functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-    still = torch.eye(2, 3, device=first.device).expand(count, -1, -1)
-    grid = functional.affine_grid(still, [count, 1, height, width], align_corners=False) + 2 * moved / size
+    coarse = torch.randn(len(images), 2, points, points, device=images.device) * deviation
+    return functional.interpolate(coarse, images.shape[2:], mode="bicubic", align_corners=True)
+
+
+def warp_locally(layers: list[Tensor], offsets: Tensor) -> list[Tensor]:
+    """Layers [N,C,H,W], each pixel taken from `offsets` [N,2,H,W] further; the first bilinearly, the others nearest."""
+    count, _, height, width = layers[0].shape
+    size = torch.tensor([width, height], device=offsets.device)
+    still = torch.eye(2, 3, device=offsets.device).expand(count, -1, -1)
+    grid = functional.affine_grid(still, [count, 1, height, width], align_corners=False)
+    grid = grid + 2 * offsets.permute(0, 2, 3, 1) / size
     modes = ["bilinear"] + ["nearest"] * (len(layers) - 1)
     return [functional.grid_sample(x, grid, mode=m, align_corners=False) for x, m in zip(layers, modes, strict=True)]
 
@@ -73,7 +96,8 @@ def shift_principal_colours(pixels: Tensor, deviation: float) -> Tensor:
     return pixels + (steps @ IMAGENET_COLOURS.to(pixels.device).T)[:, :, None, None]
 
 
-def _move(layers: list[Tensor], how: Augmentation) -> list[Tensor]:
+def move(layers: list[Tensor], how: Augmentation) -> tuple[list[Tensor], Motion]:
+    """Mirrors, turns, shears, scales, cuts and warps layers [N,C,H,W], the images first, all in the same way."""
     steps: list[kornia.GeometricAugmentationBase2D] = []
     if how.mirror:
         steps.append(kornia.RandomHorizontalFlip(p=how.mirror))
@@ -84,16 +108,21 @@ def _move(layers: list[Tensor], how: Augmentation) -> list[Tensor]:
         steps.append(affine)
     if how.crop:
         steps.append(kornia.RandomCrop(how.crop, align_corners=False, p=1.0))
+    matrix = torch.eye(3, device=layers[0].device).expand(len(layers[0]), -1, -1)
     if steps:
         nearest = {DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": False}}
-        moved = kornia.AugmentationSequential(*steps, data_keys=["input", "mask"][: len(layers)], extra_args=nearest)(
-            *layers
-        )
+        keys = ["input"] + ["mask"] * (len(layers) - 1)
+        sequence = kornia.AugmentationSequential(*steps, data_keys=keys, extra_args=nearest)  # type: ignore[arg-type]
+        moved = sequence(*layers)
         layers = [moved] if isinstance(moved, Tensor) else list(moved)
-    return warp_locally(layers, how.warp) if how.warp else layers
+        matrix = sequence.transform_matrix.to(matrix)  # type: ignore[union-attr]
+    offsets = draw_offsets(layers[0], how.warp) if how.warp else None
+    layers = layers if offsets is None else warp_locally(layers, offsets)
+    return layers, Motion(matrix, offsets, (layers[0].shape[2], layers[0].shape[3]))
 
 
-def _recolour(pixels: Tensor, how: Augmentation) -> Tensor:
+def recolour(pixels: Tensor, how: Augmentation) -> Tensor:
+    """Changes the light and the colours of RGB [N,3,H,W] in 0..1."""
     if how.light or how.colour:
         pixels = kornia.ColorJitter(how.light, how.light, how.colour, how.colour / 10, p=1.0)(pixels)
     return shift_principal_colours(pixels, how.principal_colours) if how.principal_colours else pixels

@@ -15,7 +15,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
+from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
@@ -55,11 +57,18 @@ class Config(recipe.Config):
     input_size: int = Field(320, multiple_of=STRIDES[-1])
     scales: tuple[float, float] = (0.7, 1.5)
     light: float = Field(0.3, ge=0, lt=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
     box_weight: float = 3.0
     detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
+
+    @model_validator(mode="after")
+    def _crop_is_whole_strides(self) -> Self:
+        if self.augment and self.augment.crop and any(side % STRIDES[-1] for side in self.augment.crop):
+            raise ValueError(f"augment.crop: sides are multiples of {STRIDES[-1]}")
+        return self
 
     @model_validator(mode="after")
     def _window_has_three_halvings(self) -> Self:
@@ -158,6 +167,8 @@ def build_data(config: Config) -> Data:
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, truth_boxes, truth_labels = batch
+    if config.augment:
+        images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
     if config.architecture == "faster-rcnn":
         stages = model(normalise(images), lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
         return compute_two_stage_loss(stages, truth_boxes, truth_labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import cv2
 import numpy as np
@@ -12,11 +12,13 @@ from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import InputSpec, Manifest, Thresholds
 from convoy.core.resizing import place
 from convoy.faces.task import Options, interpret, prepare
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training.augment import face as augment
 from convoy_training.augment import face_scene
+from convoy_training.augment.batch import Augmentation
+from convoy_training.augment.points import augment_faces
 from convoy_training.data import cifar, wider
 from convoy_training.losses.face_detection import compute_face_loss
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
@@ -50,9 +52,16 @@ class Config(BaseConfig):
     close_up_share: float = Field(0.3, ge=0, le=1)
     animal_share: float = Field(0.2, ge=0, le=1, description="share of a close-up mosaic's quarters without a face")
     degradation: float = Field(0.5, ge=0, le=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     box_weight: float = 2.0
     landmark_weight: float = 2.0
     thresholds: Thresholds = Thresholds(detection=0.5, iou=0.4)
+
+    @model_validator(mode="after")
+    def _crop_is_whole_strides(self) -> Self:
+        if self.augment and self.augment.crop and any(side % STRIDES[-1] for side in self.augment.crop):
+            raise ValueError(f"augment.crop: sides are multiples of {STRIDES[-1]}")
+        return self
 
 
 class Batches:
@@ -139,6 +148,8 @@ def build_data(config: Config) -> Data:
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     """Score, box and landmark losses, weighted."""
     images, *targets = batch
+    if config.augment:
+        images, *targets = augment_faces(images, targets[0], targets[1], targets[2], config.augment)
     cells = locate_cells([(images.shape[1] // s, images.shape[2] // s) for s in STRIDES], images.device)
     parts = compute_face_loss(model(images), cells, (targets[0], targets[1], targets[2]))
     return parts["score"] + config.box_weight * parts["box"] + config.landmark_weight * parts["landmark"], parts

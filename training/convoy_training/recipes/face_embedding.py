@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from convoy.core.manifest import InputSpec
 from convoy.faces.alignment import ALIGNED_SIZE_PX
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training.augment import face as augment
+from convoy_training.augment.batch import Augmentation
+from convoy_training.augment.batch import augment as change
 from convoy_training.data import identities
 from convoy_training.data.exclusions import read_exclusions
 from convoy_training.losses.margin import MarginSoftmax
@@ -68,9 +70,16 @@ class Config(BaseConfig):
     images_per_person: int = Field(40, gt=0)
     singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     exclude: Path | None = Field(None, description="a list that `convoy-train clean` wrote: images not to train on")
     people: int | None = Field(None, gt=0, description="train on so many people only")
     different_images: int | None = Field(None, gt=0, description="train on so many images of each person only")
+
+    @model_validator(mode="after")
+    def _size_stays(self) -> Self:
+        if self.augment and self.augment.crop:
+            raise ValueError("augment.crop: an aligned face keeps its size; scales enlarge it")
+        return self
 
     def build_embedder(self) -> FaceEmbedder:
         """The network without its training head."""
@@ -171,8 +180,11 @@ def build_data(config: Config) -> Data:
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Margin softmax over the people."""
-    return model(*batch), {}
+    """Margin softmax over the people, or triplets."""
+    images, labels = batch
+    if config.augment:
+        images, _ = change(images, None, config.augment)
+    return model(images, labels), {}
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
