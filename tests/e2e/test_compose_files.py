@@ -1,0 +1,44 @@
+"""The Compose files lie over each other as meant; nothing is started."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.e2e.compose import ROOT, SERVICES
+
+pytestmark = pytest.mark.docker
+OVERLAYS = sorted(path.name for path in ROOT.glob("compose.*.yaml"))
+
+
+def merged(*overlays: str) -> dict[str, Any]:
+    """What Compose makes of docker-compose.yml and these."""
+    files = [word for file in ("docker-compose.yml", *overlays) for word in ("--file", file)]
+    environment = os.environ | {"COMPOSE_PROFILES": "full"}
+    command = ["docker", "compose", *files, "config", "--format", "json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["services"]
+
+
+@pytest.mark.parametrize("overlay", [(), *((name,) for name in OVERLAYS), tuple(OVERLAYS)], ids=str)
+def test_whatever_lies_over_it_services_stay_hardened_and_limited(overlay: tuple[str, ...]) -> None:
+    services = merged(*overlay)
+    assert set(SERVICES) < set(services)
+    for name, service in services.items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
+        assert [place for place in service.get("tmpfs", []) if ":size=" not in place] == [], name
+
+
+def test_with_gpus_every_service_with_a_model_asks_for_one_and_takes_nothing_else() -> None:
+    services = merged("compose.gpu.yaml")
+    assert services["image"]["build"]["target"] == "gpu"
+    for name in SERVICES:
+        assert services[name]["image"].endswith("-gpu")
+        devices = services[name]["deploy"]["resources"].get("reservations", {}).get("devices", [])
+        asked = [(device["driver"], device["capabilities"]) for device in devices]
+        assert asked == ([] if name == "recognition" else [("nvidia", ["gpu"])]), name
+        assert services[name]["environment"].get("CONVOY_DEVICE") == (None if name == "recognition" else "cuda")
