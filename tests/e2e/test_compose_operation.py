@@ -93,6 +93,11 @@ def test_prometheus_finds_every_replica_and_has_no_alert(fleet: Fleet) -> None:
     wait_for(lambda: firing(fleet), [])  # services that took their time to start had one
 
 
+def test_the_alerts_keep_what_promtool_is_told_of_them(fleet: Fleet) -> None:
+    done = fleet.run_inside("prometheus", "promtool", "test", "rules", "/etc/convoy/rules_test.yml")
+    assert done.returncode == 0 and "SUCCESS" in done.stdout, done.stdout + done.stderr
+
+
 def test_calls_are_spread_over_all_replicas(fleet: Fleet) -> None:
     picture = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
     done = fleet.run_inside("recognition", "python", "-c", CALLER.format(calls=CALLS, picture=picture))
