@@ -50,7 +50,7 @@ class Ledger:
             assert faces in (self.did[person_id], self.tried[person_id]), person_id
             self.did[person_id] = self.tried[person_id] = faces
             expected |= {(person_id, f"f{i}"): template(person_id, f"f{i}") for i in range(faces)}
-        found = {(p, f): kept async for page in store.scan_templates(GALLERY) for p, f, kept in page}
+        found = dict([one async for page in store.scan_templates(GALLERY) for one in zip(*page, strict=True)])
         assert found == expected
         gallery = await store.get_gallery(GALLERY)
         assert (gallery.people, gallery.faces) == (sum(person is not None for person in people), len(expected))

@@ -152,10 +152,9 @@ async def outcome(call: Awaitable[Any]) -> Any:
 
 
 async def everything(store: Store, name: str) -> Any:
-    people = sorted([one async for page in store.scan_people(name) for one in page], key=lambda one: one.person_id)
-    templates = sorted([one async for page in store.scan_templates(name) for one in page])
-    faces = [(person_id, face_id) for person_id, face_id, _ in templates]
-    read = await store.get_templates(name, faces)
+    people = dict([one async for page in store.scan_people(name) for one in page])
+    templates = dict([one async for page in store.scan_templates(name) for one in zip(*page, strict=True)])
+    read = await store.get_templates(name, sorted(templates))
     return people, templates, read, (await store.get_head(name)).version
 
 

@@ -7,7 +7,7 @@ from operator import xor
 import structlog
 from prometheus_client import Gauge
 
-from convoy.recognition.index import fingerprint
+from convoy.recognition.index import fingerprints
 from convoy.recognition.replicas import Replicas
 from convoy.recognition.state import State
 from convoy.recognition.store.base import Store
@@ -49,8 +49,7 @@ class Comparison:
     async def _checksum(self, state: State) -> str:
         # A scan may meet a face twice, and by exclusive or that would take it away again.
         prints: dict[tuple[str, str], int] = {}
-        async for page in self._store.scan_templates(state.gallery.name):
-            for person_id, face_id, template in page:
-                vector = state.codec.decode(person_id, face_id, template)
-                prints[person_id, face_id] = fingerprint(person_id, face_id, vector)
+        async for faces, templates in self._store.scan_templates(state.gallery.name):
+            if faces:
+                prints.update(zip(faces, fingerprints(faces, state.codec.decode_many(faces, templates)), strict=True))
         return f"{reduce(xor, prints.values(), 0):016x}"

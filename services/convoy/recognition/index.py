@@ -4,7 +4,7 @@ Two ways lead to the answer; both end by comparing the last candidates in float6
 
 - Certified: byte codes give every similarity with a bound on its error, and all faces whose bound reaches the worst of
   the answer are compared exactly. The answer is that of brute force, always. Taken when asked for, and by itself for up
-  to CERTIFIED_UP_TO faces.
+  to CERTIFIED_UP_TO faces; a small gallery's float32 products are computed at once, with the bound on their rounding.
 - By signs: only faces that differ from the probe in few signs are compared. Under random directions it misses a face of
   cosine SEEN_FROM in SEEN_BUT of the cases, and of a higher one far less; what it finds is ranked exactly.
 
@@ -20,8 +20,11 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
+from operator import xor
 
 import numpy as np
+import numpy.typing as npt
 
 from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
 from convoy.recognition.scan import Owner, Query, Scanner
@@ -64,6 +67,10 @@ class Index:
         """Ids of a person's faces."""
         return list(self._slots.get(person_id, ()))
 
+    def count_of(self, people: Iterable[str]) -> int:
+        """Faces of these people."""
+        return sum(len(self._slots.get(person_id, ())) for person_id in people)
+
     def vectors_of(self, person_id: str) -> Vector:
         """The vectors of a person's faces, [faces, dimension], in the order of faces_of."""
         return self._gather(np.fromiter(self._slots.get(person_id, {}).values(), np.int64))
@@ -80,16 +87,21 @@ class Index:
     def add_many(self, owners: Sequence[Owner], vectors: Vector) -> None:
         """Insert faces, vectors [n, dimension]; those that are there already are left as they are."""
         fresh = [i for i, (person_id, face_id) in enumerate(owners) if face_id not in self._slots.get(person_id, ())]
-        slots = np.array([self._free.pop() if self._free else self._grow() for _ in fresh], np.int64)
+        if len(fresh) < len(owners):
+            owners, vectors = [owners[i] for i in fresh], vectors[fresh]
+        slots = self._room_for(len(owners))
         for number in np.unique(slots // CAPACITY).tolist():
             here = slots // CAPACITY == number
-            self._blocks[number].write(slots[here] % CAPACITY, vectors[np.array(fresh)[here]])
-        for i, slot in zip(fresh, slots.tolist(), strict=True):
-            person_id, face_id = owners[i]
-            self._slots.setdefault(person_id, {})[face_id] = slot
-            self._owners[slot] = owners[i]
-            self._checksum ^= fingerprint(person_id, face_id, vectors[i])
-        self._size += len(fresh)
+            self._blocks[number].write(slots[here] % CAPACITY, vectors[here])
+        for owner, slot in zip(owners, slots.tolist(), strict=True):
+            person_id, face_id = owner
+            if person_id in self._slots:
+                self._slots[person_id][face_id] = slot
+            else:
+                self._slots[person_id] = {face_id: slot}
+            self._owners[slot] = owner
+        self._checksum ^= reduce(xor, fingerprints(owners, vectors), 0)
+        self._size += len(owners)
 
     def remove(self, person_id: str, face_ids: Iterable[str] | None = None) -> None:
         """Delete faces of a person, by default all; those that are not there are passed over."""
@@ -98,9 +110,8 @@ class Index:
         for face_id in list(slots) if face_ids is None else face_ids:
             if (slot := slots.pop(face_id, None)) is not None:
                 self._owners[slot] = None
-                self._checksum ^= fingerprint(
-                    person_id, face_id, self._blocks[slot // CAPACITY].vectors[slot % CAPACITY]
-                )
+                vector = self._blocks[slot // CAPACITY].vectors[slot % CAPACITY]
+                self._checksum ^= fingerprints([(person_id, face_id)], vector[None])[0]
                 self._limbo.append((self._removals, slot))
                 self._size -= 1
         if not slots:
@@ -132,12 +143,14 @@ class Index:
         finally:
             del self._running[ticket]
 
-    def _grow(self) -> int:
-        slot = len(self._owners)
-        if slot == len(self._blocks) * CAPACITY:
+    def _room_for(self, count: int) -> Rows:
+        """So many slots: those that were freed, then new ones at the end."""
+        again = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        first, new = len(self._owners), count - len(again)
+        while len(self._blocks) * CAPACITY < first + new:
             self._blocks.append(Block(self.dimension))
-        self._owners.append(None)
-        return slot
+        self._owners.extend([None] * new)
+        return np.concatenate([np.array(again, np.int64), np.arange(first, first + new)])
 
     def _slots_of(self, people: Iterable[str]) -> Rows:
         slots = (slot for person_id in people for slot in list(self._slots.get(person_id, {}).values()))
@@ -174,10 +187,26 @@ class Index:
         return rows
 
 
-def fingerprint(person_id: str, face_id: str, vector: Vector) -> int:
-    """64 bits that stand for one face; those of a set of faces are joined by exclusive or."""
-    name = zlib.crc32(f"{person_id} {face_id}".encode())
-    return name << 32 | zlib.crc32(vector.tobytes(), name)
+def fingerprints(owners: Sequence[Owner], vectors: Vector) -> list[int]:
+    """64 bits that stand for each face; those of a set of faces are joined by exclusive or.
+
+    vectors: [faces, dimension]. A sum of the numbers' bits, each times an odd number of its own, so that any bit counts
+    (multilinear hashing), made to depend on the name, and mixed (the finalizer of MurmurHash3).
+    """
+    names = np.array([zlib.crc32(f"{person_id} {face_id}".encode()) for person_id, face_id in owners], np.uint64)
+    bits = np.ascontiguousarray(vectors, np.float32).view(np.uint32)
+    mixed = np.einsum("ij,j->i", bits, _odd_numbers(bits.shape[1]), dtype=np.uint64, casting="same_kind")
+    mixed ^= names << np.uint64(32) | names
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        mixed ^= mixed >> np.uint64(33)
+        mixed *= np.uint64(factor)
+    found: list[int] = mixed.tolist()
+    return found
+
+
+@cache
+def _odd_numbers(count: int) -> npt.NDArray[np.uint64]:
+    return np.random.default_rng(0).integers(2**64, size=count, dtype=np.uint64, endpoint=False) | np.uint64(1)
 
 
 def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:

@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import faiss
-import numpy as np
 
 from convoy.recognition.blocks import Vector
 from convoy.recognition.index import Hit, Index
-from convoy.recognition.records import Gallery, Person
+from convoy.recognition.records import Gallery, Person, glance
 from convoy.recognition.scan import TOGETHER
 from convoy.recognition.state import Entry
 from convoy.recognition.store.base import Head, Store
@@ -27,7 +26,8 @@ class MemoryState:
         self.gallery = gallery
         self.codec = codec
         self.head = Head(0, "")
-        self.people: dict[str, Person] = {}
+        # Read from the store as a whole they stay as they came, which takes a fifth of the time and memory.
+        self.people: dict[str, Person | bytes] = {}
         self.index = Index(gallery.model.embedding_size, os.cpu_count() or 1)
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -41,13 +41,12 @@ class MemoryState:
     async def load(self, head: Head, anew: bool) -> Head:
         """See State."""
         async for page in self._store.scan_people(self.gallery.name):
-            for person in page:
-                self.put(person.person_id, person, {})
+            self._take(page)
         # While one page is decoded and coded in a thread, the next one is read.
         filling = asyncio.create_task(asyncio.sleep(0))
-        async for templates in self._store.scan_templates(self.gallery.name):
+        async for faces, templates in self._store.scan_templates(self.gallery.name):
             await filling
-            filling = asyncio.create_task(asyncio.to_thread(self._fill, templates))
+            filling = asyncio.create_task(asyncio.to_thread(self._fill, faces, templates))
         await filling
         return head
 
@@ -76,10 +75,7 @@ class MemoryState:
             self.index.remove(person_id)
             return
         self.people[person_id] = person
-        for entry in person.entries:
-            self._by_entry[entry].add(person_id)
-        if person.expire_time_ms is not None:
-            heapq.heappush(self._expiring, (person.expire_time_ms, person_id))
+        self._note(person_id, person.entries, person.expire_time_ms)
         if known := self.index.faces_of(person_id):
             kept = {face.face_id for face in person.faces}
             self.index.remove(person_id, [face_id for face_id in known if face_id not in kept])
@@ -94,7 +90,7 @@ class MemoryState:
         """See State."""
         while self._expiring and self._expiring[0][0] <= now_ms:
             _, person_id = heapq.heappop(self._expiring)
-            if (person := self.people.get(person_id)) and person.is_expired(now_ms):
+            if (person := self._person(person_id)) and person.is_expired(now_ms):
                 self.put(person_id, None, {})
 
     async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
@@ -107,11 +103,11 @@ class MemoryState:
         """See State."""
         if not having:
             return len(self.index)
-        return sum(len(self.people[person_id].faces) for person_id in self._having(having))
+        return self.index.count_of(self._having(having))
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """See State."""
-        return {person_id: self.people[person_id] for person_id in person_ids if person_id in self.people}
+        return {person_id: person for person_id in person_ids if (person := self._person(person_id))}
 
     async def vectors_of(self, person_id: str) -> Vector | None:
         """See State."""
@@ -125,13 +121,31 @@ class MemoryState:
         """See State."""
         return self.index.checksum
 
-    def _fill(self, templates: Iterable[tuple[str, str, bytes]]) -> None:
+    def _take(self, page: Sequence[tuple[str, bytes]]) -> None:
+        """Put people into a state that nobody searches yet."""
+        for (person_id, _), (entries, expire_time_ms) in zip(page, glance([kept for _, kept in page]), strict=True):
+            self._note(person_id, entries, expire_time_ms)
+        self.people.update(page)
+
+    def _fill(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> None:
         """Put templates into the index of a state that nobody searches yet."""
         # A face whose person came later is read when the stream names the person.
-        present = [(person_id, face_id, kept) for person_id, face_id, kept in templates if person_id in self.people]
-        if present:
-            vectors = np.stack([self.codec.decode(*face) for face in present])
-            self.index.add_many([(person_id, face_id) for person_id, face_id, _ in present], vectors)
+        if not all(person_id in self.people for person_id, _ in faces):
+            present = [i for i, (person_id, _) in enumerate(faces) if person_id in self.people]
+            faces, templates = [faces[i] for i in present], [templates[i] for i in present]
+        if faces:
+            self.index.add_many(faces, self.codec.decode_many(faces, templates))
+
+    def _person(self, person_id: str) -> Person | None:
+        kept = self.people.get(person_id)
+        return Person.from_json(person_id, kept) if isinstance(kept, bytes) else kept
+
+    def _note(self, person_id: str, entries: Iterable[Entry], expire_time_ms: int | None) -> None:
+        """Whereby the person is found, and when the person goes."""
+        for entry in entries:
+            self._by_entry[entry].add(person_id)
+        if expire_time_ms is not None:
+            heapq.heappush(self._expiring, (expire_time_ms, person_id))
 
     def _having(self, entries: Sequence[Entry]) -> set[str]:
         """Ids of the people with all of these entries."""
@@ -139,8 +153,9 @@ class MemoryState:
         return set.intersection(*sets)
 
     def _forget(self, person_id: str) -> None:
-        if (before := self.people.pop(person_id, None)) is None:
+        if (before := self._person(person_id)) is None:
             return
+        del self.people[person_id]
         for entry in before.entries:
             self._by_entry[entry].discard(person_id)
             if not self._by_entry[entry]:

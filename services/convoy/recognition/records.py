@@ -3,7 +3,7 @@
 Times are whole milliseconds since 1970 (UTC).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -132,13 +132,19 @@ class Person:
         return _compact(kept | {"tags": self.tags} if self.tags else kept)
 
     @classmethod
-    def from_json(cls, person_id: str, text: str) -> Self:
+    def from_json(cls, person_id: str, text: str | bytes) -> Self:
         """The inverse of to_json."""
         kept = orjson.loads(text)
         faces = tuple(Face(*face) for face in kept["faces"])
         created, updated, expires = kept["times"]
         tags = tuple(kept.get("tags", ()))
         return cls(person_id, kept["name"], kept["metadata"], faces, created, updated, expires, tags)
+
+
+def glance(records: Sequence[bytes]) -> Iterator[tuple[list[tuple[str, str]], int | None]]:
+    """Of the texts of many people: each one's entries and when the person expires; a fifth of what from_json costs."""
+    for kept in orjson.loads(b"[%b]" % b",".join(records)):
+        yield [*kept["metadata"].items(), *(("", tag) for tag in kept.get("tags", ()))], kept["times"][2]
 
 
 @dataclass(frozen=True, slots=True)

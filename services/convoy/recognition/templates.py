@@ -1,5 +1,6 @@
 """A template as bytes: how an embedding is laid out in the store, in the clear or sealed."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,9 @@ class Codec(Protocol):
     def decode(self, person_id: str, face_id: str, template: bytes) -> Vector:
         """The embedding, unit length."""
 
+    def decode_many(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> Vector:
+        """The embeddings of (person id, face id), [faces, dimension]; there is at least one."""
+
 
 class Plain:
     """Little-endian float32, in the clear."""
@@ -30,6 +34,10 @@ class Plain:
     def decode(self, person_id: str, face_id: str, template: bytes) -> Vector:
         """See Codec."""
         return np.frombuffer(template, "<f4")
+
+    def decode_many(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> Vector:
+        """See Codec."""
+        return np.frombuffer(b"".join(templates), "<f4").reshape(len(templates), -1)
 
 
 class Sealed:
@@ -47,6 +55,12 @@ class Sealed:
     def decode(self, person_id: str, face_id: str, template: bytes) -> Vector:
         """See Codec. Raises InvalidTag when the template is not what was kept here."""
         return self._plain.decode(person_id, face_id, unseal(self._cipher, template, self._place(person_id, face_id)))
+
+    def decode_many(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> Vector:
+        """See Codec. Raises InvalidTag when one is not what was kept there."""
+        places = (self._place(*face) for face in faces)
+        plain = [unseal(self._cipher, kept, place) for kept, place in zip(templates, places, strict=True)]
+        return self._plain.decode_many(faces, plain)
 
     def _place(self, person_id: str, face_id: str) -> str:
         return f"{self._gallery} {person_id} {face_id}"

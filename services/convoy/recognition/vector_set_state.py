@@ -17,7 +17,7 @@ import numpy as np
 from convoy.core.errors import FailedPrecondition
 from convoy.recognition.blocks import Vector
 from convoy.recognition.call import now_ms
-from convoy.recognition.index import Hit, fingerprint
+from convoy.recognition.index import Hit, fingerprints
 from convoy.recognition.records import Gallery, Person
 from convoy.recognition.state import Entry
 from convoy.recognition.store.base import Head, Store
@@ -53,7 +53,7 @@ class VectorSetState:
             return settled
         present: set[str] = set()
         async for page in self._store.scan_people(self.gallery.name):
-            ids = [person.person_id for person in page]
+            ids = [person_id for person_id, _ in page]
             present.update(ids)
             # What was settled before a first load was cut off need not be settled again.
             ids = ids if anew else await self._sets.outdated(self.gallery, head.version, ids)
@@ -124,11 +124,12 @@ class VectorSetState:
 
     async def checksum(self) -> str:
         """That of the store's templates of the faces that are in the sets: the sets' own numbers are rounded."""
-        prints = []
+        prints: list[int] = []
         async for person_id, face_ids in self._sets.members(self.gallery):
             vectors = await self._vectors([(person_id, face_id) for face_id in face_ids])
-            nothing = np.empty(0, np.float32)
-            prints += [fingerprint(person_id, f, vectors.get((person_id, f), nothing)) for f in face_ids]
+            nothing = np.zeros(self.gallery.model.embedding_size, np.float32)
+            faces = [(person_id, face_id) for face_id in face_ids]
+            prints += fingerprints(faces, np.stack([vectors.get(face, nothing) for face in faces]))
         return f"{reduce(xor, prints, 0):016x}"
 
     async def _settle(self, person_ids: Sequence[str], version: int, force: bool = False) -> None:

@@ -154,11 +154,14 @@ class Store(Protocol):
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """The templates of (person id, face id), None for those that are not there."""
 
-    def scan_people(self, name: str) -> AsyncIterator[list[Person]]:
-        """Everybody, in pages. Who comes or goes meanwhile may be missed or met twice: the stream tells."""
+    def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """Everybody's id and record, as Person.from_json takes it, in pages.
 
-    def scan_templates(self, name: str) -> AsyncIterator[list[tuple[str, str, bytes]]]:
-        """Every template with its person and face id, in pages, with the same caveat."""
+        Who comes or goes meanwhile may be missed or met twice: the stream tells.
+        """
+
+    def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
+        """Every face as (person id, face id), and beside it the templates, in pages, with the same caveat."""
 
     async def get_head(self, name: str) -> Head:
         """Where the stream stands; version 0 when there never was such a gallery."""

@@ -134,12 +134,13 @@ class MemoryStore(Store):
         templates = self._shelves.get(name, _Shelf()).templates
         return [templates.get(face) for face in faces]
 
-    async def scan_people(self, name: str) -> AsyncIterator[list[Person]]:
-        yield list(self._shelves.get(name, _Shelf()).people.values())
+    async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
+        people = self._shelves.get(name, _Shelf()).people.values()
+        yield [(person.person_id, person.to_json().encode()) for person in people]
 
-    async def scan_templates(self, name: str) -> AsyncIterator[list[tuple[str, str, bytes]]]:
+    async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         templates = self._shelves.get(name, _Shelf()).templates
-        yield [(person_id, face_id, template) for (person_id, face_id), template in templates.items()]
+        yield list(templates), list(templates.values())
 
     async def get_head(self, name: str) -> Head:
         return self._shelves.get(name, _Shelf()).head

@@ -38,6 +38,7 @@ from redis.backoff import ExponentialBackoff
 from redis.credentials import CredentialProvider
 
 from convoy.core.errors import Unavailable
+from convoy.recognition.background import end
 from convoy.recognition.records import Change, Gallery, Note, Person, Policy
 from convoy.recognition.store.base import (
     RESENT_S,
@@ -57,6 +58,7 @@ from convoy.recognition.store.base import (
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
+SCANNED = 1000
 DISK_MS = 3000
 # Redis answers nobody else while a script runs: some ms for so many.
 WRITES_PER_SCRIPT = 128
@@ -208,13 +210,13 @@ class RedisStore(Store):
         found: list[bytes | None] = await self._do("HMGET", _key(name, "templates"), *(_field(*face) for face in faces))
         return found
 
-    async def scan_people(self, name: str) -> AsyncIterator[list[Person]]:
+    async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         async for page in self._scan(_key(name, "people")):
-            yield [Person.from_json(person_id.decode(), record.decode()) for person_id, record in page]
+            yield [(person_id.decode(), record) for person_id, record in page.items()]
 
-    async def scan_templates(self, name: str) -> AsyncIterator[list[tuple[str, str, bytes]]]:
+    async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         async for page in self._scan(_key(name, "templates")):
-            yield [(*_unfield(face), template) for face, template in page]
+            yield [_unfield(face) for face in page], list(page.values())
 
     async def get_head(self, name: str) -> Head:
         version, token = await self._do("HMGET", _key(name, "head"), "version", "token")
@@ -246,14 +248,19 @@ class RedisStore(Store):
         read = await asyncio.gather(*metas, *heads)
         return [_gallery(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
 
-    async def _scan(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
-        cursor = 0
-        while True:
-            reply = await self._do("HSCAN", key, cursor, "COUNT", PAGE)
-            cursor, page = int(reply[0]), reply[1]
-            yield list(page.items())
-            if cursor == 0:
-                return
+    async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
+        """The fields of a hash. While the caller works on a page the next one is on its way."""
+        coming: asyncio.Task[Any] | None = self._scan_page(key, 0)
+        try:
+            while coming is not None:
+                cursor, page = await coming
+                coming = self._scan_page(key, int(cursor)) if int(cursor) else None
+                yield page
+        finally:
+            await end(coming)
+
+    def _scan_page(self, key: str, cursor: int) -> "asyncio.Task[Any]":
+        return asyncio.create_task(self._do("HSCAN", key, cursor, "COUNT", SCANNED))
 
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         text, digest = _script(name)
@@ -347,7 +354,7 @@ def _field(person_id: str, face_id: str) -> str:
 
 
 def _unfield(field: bytes) -> tuple[str, str]:
-    person_id, face_id = field.decode().split(" ")
+    person_id, _, face_id = field.decode().partition(" ")
     return person_id, face_id
 
 
