@@ -24,17 +24,24 @@ def table(head: list[str], rows: list[list[object]]) -> str:
 
 
 def overhead(numbers: dict[str, Any]) -> str:
-    """What of raw speed is left."""
+    """What of raw speed is left, by Convoy and by the bare server."""
     rows: list[list[object]] = []
     for network, measured in numbers.items():
         for case, run in measured["served"].items():
-            cells = [run["of_raw"], run["per_second"], run["cpu_ms_beyond_model"], run["load_cpu_ms"]]
+            bare = measured["bare"].get(case, {})
+            cells = [run["of_raw"], bare.get("of_raw"), run["cpu_of_raw"], bare.get("cpu_of_raw"), run["per_second"]]
+            cells += [run["cpu_ms_beyond_model"], bare.get("cpu_ms_beyond_model"), run["load_cpu_ms"]]
             rows.append([f"{network}, {case}", *cells, run["p50_ms"], run["p99_ms"], run.get("p50_ms_beyond_raw")])
-    head = ["network and callers", "of raw", "answers/s", "server CPU beyond the model, ms"]
-    head += ["load generator CPU, ms", "p50, ms", "p99, ms", "p50 beyond raw, ms"]
+    head = ["network and callers", "of raw", "bare server", "by CPU time", "bare server", "answers/s"]
+    head += ["server CPU beyond the model, ms", "bare server", "load generator CPU, ms"]
+    head += ["p50, ms", "p99, ms", "p50 beyond raw, ms"]
     limits = "; ".join(f"{network} {_limits(measured['raw'])}" for network, measured in numbers.items())
-    memory = ", ".join(f"{network} {measured['resident_mb']} MiB" for network, measured in numbers.items())
-    return f"{table(head, rows)}\nRaw runs a second: {limits}. Resident: {memory}.\n"
+    memory = ", ".join(f"{n} {m['resident_mb']} MiB (bare {m['bare_resident_mb']})" for n, m in numbers.items())
+    by_cpu = (
+        "By CPU time: the model's own, of all that server and load generator use for an answer. The bare server is\n"
+        "gRPC's thread pool around ONNX Runtime and nothing else (`benchmarks/bare.py`)."
+    )
+    return f"{table(head, rows)}\n{by_cpu}\n\nRaw runs a second: {limits}. Resident: {memory}.\n"
 
 
 def _limits(raw: dict[str, Any]) -> str:

@@ -1,27 +1,33 @@
-"""How much of ONNX Runtime's own speed is left when a network is served.
+"""How much of ONNX Runtime's own speed is left when a network is served, by Convoy and by the simplest server there is.
 
 Raw is ONNX Runtime called in-process with nothing around it, the better of two single-threaded runs side by side and
-one run on two threads. Raw and served runs alternate; medians of all repeats; the load generator shares the cores.
+one run on two threads. The bare server is benchmarks/bare.py. Raw and served runs alternate; medians over the rounds of
+each round's ratio; the load generator shares the cores.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from convoy.core.manifest import GRAPH_FILE
 
 from benchmarks.conditions import write_result
 from benchmarks.h2load import Target, closed_loop, grpc_target
 from benchmarks.networks import pictures, write_network
 from benchmarks.raw import DECODED, NARROW, WIDE, Raw, Sample, photo
 from benchmarks.requests import TENSOR_DOOR, TYPED_DOOR, tensor_request, typed_request
-from benchmarks.server import Served, serving
+from benchmarks.server import Served, free_port, running, serving
 
 TENSOR, JPEG = "tensor", "JPEG 640x480"
+CONVOY, BARE = "convoy", "bare"
 
 
 @dataclass(frozen=True)
@@ -63,33 +69,49 @@ def serve_once(served: Served, target: Target, callers: int, seconds: float) -> 
 
 
 def compare(name: str, models: Path, repeats: int, seconds: float) -> dict[str, object]:
-    """Raw and served, alternating."""
+    """Raw, Convoy and the bare server, alternating."""
     cases, images, jpeg = CASES[name], pictures(name, 1), photo()
-    raw = Raw(write_network(models, name), images, jpeg)
+    folder = write_network(models, name)
+    raw = Raw(folder, images, jpeg)
     kinds = (NARROW, WIDE, *([DECODED] if any(case.payload == JPEG for case in cases) else []))
     limits: dict[str, list[Sample]] = defaultdict(list)
-    runs: dict[Case, list[Answered]] = defaultdict(list)
-    with serving("classification", models, CONVOY_MODEL=name) as served:
-        targets = {
-            TENSOR: grpc_target(served.port, TENSOR_DOOR, tensor_request(name, images)),
-            JPEG: grpc_target(served.port, TYPED_DOOR, typed_request(jpeg)),
-        }
-        for case in cases:
-            closed_loop(targets[case.payload], case.callers, 1.0)
+    runs: dict[str, dict[Case, list[Answered]]] = {CONVOY: defaultdict(list), BARE: defaultdict(list)}
+    with ExitStack() as stack:
+        convoy = stack.enter_context(serving("classification", models, CONVOY_MODEL=name))
+        servers = {CONVOY: convoy, BARE: stack.enter_context(_serving_bare(folder / GRAPH_FILE))}
+        contents = {TENSOR: (TENSOR_DOOR, tensor_request(name, images)), JPEG: (TYPED_DOOR, typed_request(jpeg))}
+        asked = [
+            (kind, case, grpc_target(served.port, *contents[case.payload]))
+            for case in cases
+            for kind, served in servers.items()
+            if kind == CONVOY or case.payload == TENSOR
+        ]
+        for _, case, target in asked:
+            closed_loop(target, case.callers, 1.0)
         for _ in range(repeats):
-            for kind in kinds:
-                limits[kind].append(raw.measure(kind, seconds))
-            for case in cases:
-                runs[case].append(serve_once(served, targets[case.payload], case.callers, seconds))
-        resident_mb = served.resident_mb()
-        served_ok, served_failed = served.answered(), served.answered("INTERNAL")
+            for limit in kinds:
+                limits[limit].append(raw.measure(limit, seconds))
+            for kind, case, target in asked:
+                runs[kind][case].append(serve_once(servers[kind], target, case.callers, seconds))
+        resident_mb = {kind: round(served.resident_mb()) for kind, served in servers.items()}
+        served_ok, served_failed = convoy.answered(), convoy.answered("INTERNAL")
     if served_failed or not served_ok:
         raise RuntimeError("calls failed")
     return {
         "raw": {kind: _show_raw(samples) for kind, samples in limits.items()},
-        "served": {str(case): _show_served(case, answered, limits) for case, answered in runs.items()},
-        "resident_mb": round(resident_mb),
+        "served": {str(case): _show_served(case, answered, limits) for case, answered in runs[CONVOY].items()},
+        "bare": {str(case): _show_served(case, answered, limits) for case, answered in runs[BARE].items()},
+        "resident_mb": resident_mb[CONVOY],
+        "bare_resident_mb": resident_mb[BARE],
     }
+
+
+@contextmanager
+def _serving_bare(graph: Path) -> Iterator[Served]:
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare", str(graph), str(port)]
+    with running(command, dict(os.environ), [port]) as child:
+        yield Served(port, child.pid)
 
 
 def _show_raw(samples: list[Sample]) -> dict[str, float]:
@@ -103,18 +125,20 @@ def _show_raw(samples: list[Sample]) -> dict[str, float]:
 def _show_served(case: Case, runs: list[Answered], limits: dict[str, list[Sample]]) -> dict[str, object]:
     """Medians, and how they stand to raw."""
     kinds = (DECODED,) if case.payload == JPEG else (NARROW, WIDE)
-    best = max(statistics.median(s.per_second for s in limits[kind]) for kind in kinds)
     model_cpu_s = statistics.median(s.cpu_s for s in limits[kinds[0]])
     rate = statistics.median(run.per_second for run in runs)
+    ratios = [run.per_second / max(limits[kind][i].per_second for kind in kinds) for i, run in enumerate(runs)]
     cpu_s = statistics.median(run.cpu_s for run in runs)
+    load_cpu_s = statistics.median(run.load_cpu_s for run in runs)
     p50, p99 = (statistics.median(np.percentile(run.latencies_s, p) for run in runs) for p in (50, 99))
     shown: dict[str, object] = {
         "per_second": round(rate, 1),
-        "of_raw": round(rate / best, 3),
-        "ratios": [round(run.per_second / best, 3) for run in runs],
+        "of_raw": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "cpu_of_raw": round(model_cpu_s / (cpu_s + load_cpu_s), 3),
         "cpu_ms": round(cpu_s * 1000, 2),
         "cpu_ms_beyond_model": round((cpu_s - model_cpu_s) * 1000, 2),
-        "load_cpu_ms": round(statistics.median(run.load_cpu_s for run in runs) * 1000, 3),
+        "load_cpu_ms": round(load_cpu_s * 1000, 3),
         "p50_ms": round(float(p50) * 1000, 2),
         "p99_ms": round(float(p99) * 1000, 2),
     }
@@ -129,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
     chosen = parser.parse_args()
     numbers = {}
     for name in chosen.networks:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 
 import structlog
+import uvloop
 from pydantic import ValidationError
 
 from convoy.core.errors import ConvoyError
@@ -50,7 +51,7 @@ def run(name: str) -> None:
     for variable, meant in _misspelt(os.environ).items():
         log.warning("unknown variable", variable=variable, did_you_mean=meant)
     try:
-        asyncio.run(serve(name, settings))
+        uvloop.run(serve(name, settings))
     except ConvoyError as error:
         log.error("cannot start", service=name, reason=error.reason, problem=error.message)
         sys.exit(1)

@@ -51,14 +51,14 @@ def test_sigterm_finishes_what_is_in_flight(models: Path) -> None:
     with process("classification", CONVOY_MODELS=str(models)) as child:
         with grpc.insecure_channel(f"127.0.0.1:{serving_port(child)}") as channel:
             stub = classification_pb2_grpc.ClassificationServiceStub(channel)
-            request = classification_pb2.ClassifyRequest(images=[PICTURE] * 16)
-            stub.Classify(request, timeout=20)
+            request = classification_pb2.ClassifyRequest(images=[PICTURE] * 4)
+            stub.Classify(request, timeout=60)
             with ThreadPoolExecutor(8) as callers:
-                calls = [callers.submit(stub.Classify, request, timeout=20) for _ in range(8)]
+                calls = [callers.submit(stub.Classify, request, timeout=60) for _ in range(8)]
                 while not any(call.done() for call in calls):
                     pass
                 child.send_signal(signal.SIGTERM)
-                answers = [call.exception(30) for call in calls]
+                answers = [call.exception(60) for call in calls]
         assert child.wait(30) == 0
     # Each call was either answered whole or never let in; none was broken off.
     for error in answers:

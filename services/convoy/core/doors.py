@@ -15,4 +15,6 @@ def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:
     models = model_servicer.ModelServicer(host)
     models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     tensors = tensor_servicer.TensorServicer(host, models)
+    # The first handler of a name is the one that answers.
+    server.add_generic_rpc_handlers((tensor_servicer.infer_handlers(tensors),))
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(tensors, server)

@@ -50,6 +50,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, service: str, guard: Guard) -> None:
         self._service = service
         self._guard = guard
+        # Where everybody may do everything, a method's handler is the same for all callers.
+        self._for_anybody: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -57,17 +59,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> MaybeHandler:
         """Wrap the handler that the call would go to."""
-        handler = await continuation(handler_call_details)
         method = handler_call_details.method
+        if (known := self._for_anybody.get(method)) is not None:
+            return known
+        handler = await continuation(handler_call_details)
         if handler is None or method.startswith(_QUIET):
             return handler
         try:
             caller = self._guard.identify(method, handler_call_details.invocation_metadata or ())
         except errors.ConvoyError as error:
             return self._refusing(method, error)
-        if handler.response_streaming:
-            return self._streaming(handler, method, caller)
-        return self._unary(handler, method, caller)
+        wrapped = (self._streaming if handler.response_streaming else self._unary)(handler, method, caller)
+        if self._guard.is_open:
+            self._for_anybody[method] = wrapped
+        return wrapped
 
     def _refusing(self, method: str, error: errors.ConvoyError) -> Handler:
         """A handler that reads nothing of what the caller sends: a stranger's 64 MiB stay on the wire."""

@@ -66,7 +66,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
 
         def measured() -> Value:
-            if deadline is not None and loop.time() >= deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was looked at")
             with stage(model.manifest.name, model.manifest.version, name):
                 return work(*arguments)

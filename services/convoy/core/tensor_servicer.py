@@ -3,12 +3,15 @@
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version as distribution_version
+from typing import Any
 
+import grpc
 import numpy as np
 
 from convoy.core import tensors
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.host import ModelHost
+from convoy.core.infer_request import InferRequest
 from convoy.core.interceptors import Context, deadline
 from convoy.core.manifest import INPUT_NAME, Manifest
 from convoy.core.model_servicer import ModelServicer
@@ -82,30 +85,31 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
             config.output.add(name=name, data_type=data_type, dims=_dims(shape)[1:])
         return pb.ModelConfigResponse(config=config)
 
-    async def ModelInfer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:
+    async def ModelInfer(self, sent: InferRequest, context: Context) -> pb.ModelInferResponse:  # type: ignore[override]
         """Run tensors through a graph; the rows of a batch may share batches with other callers'."""
+        request = sent.message
         model = self._host.repository.get(request.model_name, request.model_version)
-        images = _read_images(request, model)
+        images = _read_images(sent, model)
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
 
         async def run(row: tensors.Array) -> dict[str, tensors.Array]:
             return await infer(model, row, until, priority)
 
-        rows = await in_order(list(images), run)
+        rows = await in_order(images, run)
         response = pb.ModelInferResponse(
             model_name=model.manifest.name, model_version=model.manifest.version, id=request.id
         )
         outputs = {name: _stack([row[name] for row in rows]) for name in wanted}
-        tensors.write_outputs(response, outputs, raw=bool(request.raw_input_contents))
+        tensors.write_outputs(response, outputs, raw=bool(sent.raw))
         return response
 
-    async def ModelStreamInfer(
-        self, requests: AsyncIterator[pb.ModelInferRequest], context: Context
+    async def ModelStreamInfer(  # type: ignore[override]
+        self, requests: AsyncIterator[InferRequest], context: Context
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
         """Run a stream of tensors, answered in order."""
 
-        async def answer(request: pb.ModelInferRequest) -> pb.ModelStreamInferResponse:
+        async def answer(request: InferRequest) -> pb.ModelStreamInferResponse:
             return pb.ModelStreamInferResponse(infer_response=await self.ModelInfer(request, context))
 
         async for response in answer_in_order(requests, answer, _refuse):
@@ -145,7 +149,21 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.RepositoryModelUnloadResponse()
 
 
-def _read_images(request: pb.ModelInferRequest, model: LoadedModel) -> tensors.Array:
+def infer_handlers(servicer: TensorServicer) -> grpc.GenericRpcHandler:
+    """The two calls that carry tensors, which generated code would read with protobuf alone."""
+    read, write = InferRequest.from_bytes, pb.ModelInferResponse.SerializeToString
+    one: Any = servicer.ModelInfer
+    many: Any = servicer.ModelStreamInfer
+    handlers = {
+        "ModelInfer": grpc.unary_unary_rpc_method_handler(one, read, write),
+        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(
+            many, read, pb.ModelStreamInferResponse.SerializeToString
+        ),
+    }
+    return grpc.method_handlers_generic_handler(NAME, handlers)
+
+
+def _read_images(request: InferRequest, model: LoadedModel) -> tensors.Array:
     inputs = tensors.read_inputs(request)
     if list(inputs) != [INPUT_NAME]:
         raise InvalidArgument("BAD_TENSOR", f"the model takes one input named '{INPUT_NAME}', not {list(inputs)}")
@@ -206,9 +224,9 @@ def _whole_number(request: pb.ModelInferRequest, name: str) -> int:
     return int(getattr(value, choice))
 
 
-def _refuse(request: pb.ModelInferRequest, error: ConvoyError) -> pb.ModelStreamInferResponse:
+def _refuse(request: InferRequest, error: ConvoyError) -> pb.ModelStreamInferResponse:
     response = pb.ModelStreamInferResponse(error_message=f"{error.reason}: {error.message}")
-    response.infer_response.id = request.id
+    response.infer_response.id = request.message.id
     return response
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.infer_request import InferRequest
 from convoy.inference import open_inference_pb2 as pb
 
 Array = npt.NDArray[np.generic]
@@ -43,12 +44,12 @@ _CONTENTS = {
 }
 
 
-def read_inputs(request: pb.ModelInferRequest) -> dict[str, Array]:
-    """The request's inputs by name. Raises InvalidArgument(BAD_TENSOR)."""
-    raw = request.raw_input_contents
-    if raw and len(raw) != len(request.inputs):
-        raise InvalidArgument("BAD_TENSOR", f"{len(request.inputs)} inputs came with {len(raw)} raw contents")
-    return {t.name: _read(t, raw[i] if raw else None) for i, t in enumerate(request.inputs)}
+def read_inputs(request: InferRequest) -> dict[str, Array]:
+    """The request's inputs by name, raw ones where they lie. Raises InvalidArgument(BAD_TENSOR)."""
+    raw, inputs = request.raw, request.message.inputs
+    if raw and len(raw) != len(inputs):
+        raise InvalidArgument("BAD_TENSOR", f"{len(inputs)} inputs came with {len(raw)} raw contents")
+    return {t.name: _read(t, raw[i] if raw else None) for i, t in enumerate(inputs)}
 
 
 def write_outputs(response: pb.ModelInferResponse, outputs: dict[str, Array], raw: bool) -> None:
@@ -63,7 +64,7 @@ def write_outputs(response: pb.ModelInferResponse, outputs: dict[str, Array], ra
             getattr(tensor.contents, _CONTENTS[datatype]).extend(values.reshape(-1).tolist())
 
 
-def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Array:
+def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None) -> Array:
     dtype = DTYPES.get(tensor.datatype)
     if dtype is None:
         raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the datatype '{tensor.datatype}' is not served")
