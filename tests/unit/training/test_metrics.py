@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from convoy_training.metrics import accuracy, overlap
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
-from convoy_training.metrics.precision import Boxes, measure_average_precision
+from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
 
 
 def test_iou_by_hand() -> None:
@@ -42,3 +42,15 @@ def test_average_precision_of_perfect_half_and_no_detections() -> None:
     assert values["ap_50_a"] == pytest.approx(51 / 101) and values["ap_50_b"] == pytest.approx(1.0)
     nothing = [picture(labels=[], scores=[])] * 2
     assert measure_average_precision(nothing, truth, ("a", "b"))["map_50"] == 0.0
+
+
+def test_the_interval_of_average_precision_is_that_of_pictures_drawn_anew() -> None:
+    truth = [picture((0, 0, 10, 10), labels=[0]) for _ in range(20)]
+    found = [picture((0, 0, 10, 10), labels=[0], scores=[0.9]) for _ in range(20)]
+    assert measure_intervals(found, truth, ("a",))["map_50"] == (1.0, 1.0)
+    for i in range(0, 20, 2):
+        found[i] = picture(labels=[], scores=[])  # half of the cells are missed
+    low, high = measure_intervals(found, truth, ("a",))["ap_50_a"]
+    # Of 20 pictures drawn, 6 to 14 have their cell found in 95 of 100 draws: 20 * 0.5 +- 1.96 * sqrt(20 * 0.25).
+    assert low == pytest.approx(0.3, abs=0.06) and high == pytest.approx(0.7, abs=0.06)
+    assert measure_intervals(found, truth, ("a",))["ap_50_a"] == (low, high)

@@ -130,6 +130,7 @@ def test_landmark_errors_by_hand() -> None:
     assert measure_errors(found, truth).tolist() == [0.5]
 
 
+@pytest.mark.data
 def test_only_classifiers_classify() -> None:
     fields = {"name": "c", "task": "classification", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}}
     recipe, config = resolve_recipe({**fields, "architecture": "yolo"}, "test")

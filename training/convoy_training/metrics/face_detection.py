@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from convoy_training.metrics.precision import bootstrap
+
 Floats = NDArray[np.floating]
 
 
@@ -34,8 +36,10 @@ class Truth:
     ignored: NDArray[np.bool_]
 
 
-def measure_average_precision(truths: Sequence[Truth], found: Sequence[Found], smallest_px: float) -> tuple[float, int]:
-    """AP at IoU 0.5 for faces whose shorter side has at least `smallest_px`, and how many those are.
+def measure_average_precision(
+    truths: Sequence[Truth], found: Sequence[Found], smallest_px: float
+) -> tuple[float, int, tuple[float, float] | None]:
+    """AP at IoU 0.5 for faces whose shorter side has at least `smallest_px`, how many those are, 95 % interval.
 
     Smaller and ignored faces count neither as found nor as missed. Computed by pycocotools (101-point interpolation).
     """
@@ -43,7 +47,7 @@ def measure_average_precision(truths: Sequence[Truth], found: Sequence[Found], s
     skipped = [t.ignored | (side < smallest_px) for t, side in zip(truths, sides, strict=True)]
     count = int(sum((~s).sum() for s in skipped))
     if not any(len(f.scores) for f in found):
-        return 0.0, count  # pycocotools cannot read an empty list of results
+        return 0.0, count, None  # pycocotools cannot read an empty list of results
     with contextlib.redirect_stdout(io.StringIO()):
         truth, result = _to_coco(truths, skipped), _to_results(found)
         evaluation = COCOeval(truth, truth.loadRes(result), "bbox")
@@ -54,8 +58,13 @@ def measure_average_precision(truths: Sequence[Truth], found: Sequence[Found], s
         # A small detection that hits nothing is outside the question too, as in COCO's own area ranges.
         _ignore_small_misses(evaluation, found, smallest_px)
         evaluation.accumulate()
+    value = _read(evaluation)["ap"]
+    return value, count, bootstrap(evaluation, _read)["ap"]
+
+
+def _read(evaluation: COCOeval) -> dict[str, float]:
     precision = evaluation.eval["precision"]
-    return float(precision[precision > -1].mean()), count
+    return {"ap": float(precision[precision > -1].mean()) if (precision > -1).any() else 0.0}
 
 
 def measure_landmark_error(truths: Sequence[Truth], found: Sequence[Found]) -> tuple[float, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +30,42 @@ def measure_average_precision(
     found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]
 ) -> dict[str, float]:
     """`map_50`, `map_50_95` and, per class, `ap_50_<class>`."""
-    precision = measure_precision(found, truth, classes)
-    values = {"map_50": _mean(precision[0]), "map_50_95": _mean(precision)}
-    return values | {f"ap_50_{name}": _mean(precision[0, :, i]) for i, name in enumerate(classes)}
+    return _summarise(measure_precision(found, truth, classes), classes)
+
+
+def measure_intervals(
+    found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """The 95 % interval of each number of `measure_average_precision`."""
+    return bootstrap(_evaluate(found, truth, classes), lambda e: _summarise(_read_precision(e), classes))
+
+
+def bootstrap(
+    evaluation: COCOeval, summarise: Callable[[COCOeval], Mapping[str, float]], samples: int = 500, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals over pictures drawn with repetition (Efron 1979), once all are matched."""
+    random, by_picture = np.random.default_rng(seed), evaluation.evalImgs
+    count = len(evaluation.params.imgIds)
+    groups = [by_picture[start : start + count] for start in range(0, len(by_picture), count)]  # by class and size
+    drawn = []
+    for _ in range(samples):
+        rows = random.integers(0, count, count)
+        evaluation.evalImgs = [group[row] for group in groups for row in rows]
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.accumulate()
+        drawn.append(summarise(evaluation))
+    return {
+        name: tuple(round(float(v), 4) for v in np.quantile([values[name] for values in drawn], [0.025, 0.975]))
+        for name in drawn[0]
+    }  # type: ignore[return-value]
 
 
 def measure_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> NDArray[np.floating]:
     """Precision [IoU 0.50 to 0.95, recall 0 to 1 in 101 steps, class]; -1 for a class without objects."""
+    return _read_precision(_evaluate(found, truth, classes))
+
+
+def _evaluate(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> COCOeval:
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {
@@ -47,10 +76,21 @@ def measure_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: S
         coco.createIndex()
         detections = _annotate(found)
         evaluation = COCOeval(coco, coco.loadRes(detections) if detections else COCO(), "bbox")
+        evaluation.params.maxDets = [100]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()
-    precision: NDArray[np.floating] = evaluation.eval["precision"][..., 0, -1]  # all areas, 100 detections
+    return evaluation
+
+
+def _read_precision(evaluation: COCOeval) -> NDArray[np.floating]:
+    precision: NDArray[np.floating] = evaluation.eval["precision"][..., 0, 0]  # all areas, 100 detections
     return precision
+
+
+def _summarise(precision: NDArray[np.floating], classes: Sequence[str]) -> dict[str, float]:
+    values = {"map_50": _mean(precision[0]), "map_50_95": _mean(precision)}
+    return values | {f"ap_50_{name}": _mean(precision[0, :, i]) for i, name in enumerate(classes)}
 
 
 def _annotate(pictures: Sequence[Boxes]) -> list[dict[str, object]]:

@@ -25,7 +25,7 @@ from convoy_training.data.boxes import Example, Split, check_classes
 from convoy_training.losses.anchors import compute_anchor_loss
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
-from convoy_training.metrics.precision import Boxes, measure_average_precision
+from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
 from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.overfeat import WindowDetector
 from convoy_training.models.yolo import STRIDES, Yolo
@@ -214,8 +214,12 @@ def find_objects(predict: Predict, config: Config, split: str, threshold: float)
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data = load_split(config, split)
     truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
-    values = measure_average_precision(find_objects(predict, config, split, 0.001), truth, data.classes)
-    return [Metric(name, value, config.data.title, split, len(truth)) for name, value in values.items()]
+    found = find_objects(predict, config, split, 0.001)
+    values = measure_average_precision(found, truth, data.classes)
+    intervals = measure_intervals(found, truth, data.classes)
+    return [
+        Metric(name, value, config.data.title, split, len(truth), intervals[name]) for name, value in values.items()
+    ]
 
 
 def collect(detections: Sequence[task.Detection]) -> Boxes:

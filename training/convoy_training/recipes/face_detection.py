@@ -175,10 +175,10 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
     truths = [Truth(picture.boxes_xyxy, picture.landmarks, picture.ignored) for picture in pictures]
     metrics = []
     for smallest in SMALLEST_PX:
-        value, count = measure_average_precision(truths, found, smallest)
+        value, count, interval = measure_average_precision(truths, found, smallest)
         condition = f"{count} faces with a shorter side of {smallest} pixels or more in pictures of 448 pixels"
         metrics.append(
-            Metric(f"ap50_{smallest}px", value, "WIDER FACE subset", split, len(pictures), condition=condition)
+            Metric(f"ap50_{smallest}px", value, "WIDER FACE subset", split, len(pictures), interval, condition)
         )
     error, count = measure_landmark_error(truths, found)
     condition = f"{count} faces found, against the pseudo landmarks of another detector"
