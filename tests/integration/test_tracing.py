@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from convoy.core import tracing
-from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
+from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2, recognition_pb2, recognition_pb2_grpc
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests import tiny_pictures
@@ -44,3 +45,34 @@ async def test_the_stages_of_a_call_join_the_callers_trace(tmp_path: Path, expor
         assert call.start_time <= stage.start_time <= stage.end_time <= call.end_time  # type: ignore[operator]
     failed = [span for span in spans if span.name == call.name and span is not call]
     assert [span.attributes["rpc.grpc.status_code"] for span in failed if span.attributes] == ["INVALID_ARGUMENT"]
+
+
+@pytest.mark.redis
+async def test_recognition_and_faces_share_one_trace(
+    tmp_path: Path, exporter: InMemorySpanExporter, redis_url: str
+) -> None:
+    models = write_repository(tmp_path)
+    photo = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.portrait(1)))
+    async with (
+        running("faces", models) as faces,
+        running(
+            "recognition", models, redis_url=redis_url, faces_address=f"127.0.0.1:{faces.server.port}"
+        ) as recognition,
+    ):
+        stub = recognition_pb2_grpc.RecognitionServiceStub(recognition.channel)
+        await stub.CreateGallery(recognition_pb2.CreateGalleryRequest(gallery="staff"))
+        await stub.Identify(recognition_pb2.IdentifyRequest(gallery="staff", image=photo), metadata=HEADERS)
+    tracing.flush_traces()
+    ours = [s for s in exporter.get_finished_spans() if s.context and f"{s.context.trace_id:032x}" == CALLERS_TRACE]
+    by_id = {span.context.span_id: span for span in ours if span.context}
+    (identify,) = (span for span in ours if span.name == "convoy.v1.RecognitionService/Identify")
+    (embed,) = (span for span in ours if span.name == "convoy.v1.FaceService/EmbedFaces")
+
+    def ancestors(span: ReadableSpan) -> Iterator[ReadableSpan]:
+        while span.parent is not None and span.parent.span_id in by_id:
+            span = by_id[span.parent.span_id]
+            yield span
+
+    assert identify in ancestors(embed)
+    stages = [span for span in ours if embed in ancestors(span)]
+    assert {span.name for span in stages} >= {"preprocess", "queue", "infer", "postprocess"}

@@ -1,5 +1,6 @@
 """The engine: what it refuses, how it counts cores, that both of its sessions say the same."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,29 @@ def test_one_picture_alone_and_in_a_batch_say_the_same(tmp_path: Path) -> None:
     together = engine.run(images)["probabilities"]
     for row, image in zip(together, images, strict=True):
         assert np.allclose(engine.run(image[None], alone=True)["probabilities"][0], row, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float"])
+def test_a_batch_in_a_devices_memory_says_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of a GPU, with the CPU as the device: batches of changing sizes, in several threads."""
+    body = "probabilities = Cast <to = 1> (images)"
+    source = graph(f"{kind}[N, 8, 8, 3] images) => (float[N, 8, 8, 3] probabilities", body)
+    plain = Engine(source, "cpu")
+    monkeypatch.setattr(module, "_MEMORY", {"CPUExecutionProvider": "cpu"})
+    bound = Engine(source, "cpu")
+    assert plain._bound is None and bound._bound is not None
+
+    def same(seed: int) -> bool:
+        images = np.random.default_rng(seed).integers(0, 256, (1 + seed // 2 % 3, 8, 8, 3), np.uint8)
+        answer, wanted = bound.run(images[:, :, ::-1])["probabilities"], plain.run(images[:, :, ::-1])["probabilities"]
+        return bool(np.array_equal(answer, wanted))
+
+    with ThreadPoolExecutor(3) as threads:
+        assert all(threads.map(same, range(60)))
+
+
+def test_cuda_and_tensorrt_are_what_keeps_batches_on_the_device() -> None:
+    assert {name for name, provider in module.PROVIDERS.items() if provider in module._MEMORY} == {"cuda", "tensorrt"}
 
 
 CAST = "y = Cast <to = 1> (images)"
