@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 import faiss
+import numkong
 import numpy as np
-import simsimd
 
 DIMENSION, REPEATS = 512, 7
 
@@ -46,14 +46,15 @@ def main() -> None:
     show("FAISS hammings, eight queries in one call", lambda: hammings(8), 8)
     show("choosing the rows that are near", lambda: np.flatnonzero(differing[0] <= 230))
     show("FAISS IndexBinaryFlat, 200 nearest", lambda: flat.search(signs[:1], 200))
-    show("simsimd, Hamming distance of bits", lambda: simsimd.cdist(signs[:1], signs, metric="hamming", dtype="bin8"))
     for kind in (faiss.IndexRaBitQFastScan, faiss.IndexRaBitQ):
         index = kind(DIMENSION, faiss.METRIC_INNER_PRODUCT)
         index.train(vectors[:5000])
         index.add(vectors)
         index.qb = 4
         show(f"FAISS {kind.__name__}, 4 bits, 100 nearest", lambda index=index: index.search(vectors[:1], 100))
-    show("bytes, simsimd", lambda: simsimd.cdist(codes[:1], codes, metric="dot", out_dtype="float32"))
+    show("bytes, NumKong", lambda: numkong.cdist(codes[:1], codes, "dot", out_dtype="float32"))
+    packed = numkong.dots_pack(codes[:8], dtype="int8")
+    show("bytes, NumKong, eight queries packed", lambda: numkong.dots_packed(codes, packed), 8)
     pointers = list(map(faiss.swig_ptr, (products, vectors[0], vectors)))
     show("float32, FAISS", lambda: faiss.fvec_inner_products_ny(*pointers, DIMENSION, rows))
 

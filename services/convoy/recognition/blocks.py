@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 import faiss
+import numkong
 import numpy as np
 import numpy.typing as npt
-import simsimd
 
 Vector = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -78,9 +78,7 @@ class Block:
         codes = self._codes[rows] if isinstance(rows, slice) else self._codes.take(rows, axis=0)
         if not len(codes):
             return np.empty(0, np.float32), np.empty(0, np.float32)
-        # Not into an array of ours: cdist(out=…) of simsimd 6.5 takes a reference of None away with every call, until
-        # the interpreter aborts.
-        found: Vector = np.asarray(simsimd.cdist(code, codes, metric="dot", out_dtype="float32"))[0]
+        found: Vector = np.asarray(numkong.cdist(code, codes, "dot", out_dtype="float32"))[0]
         found *= self._scale[rows]
         found *= scale
         off = self._error[rows] * (1 + error)
