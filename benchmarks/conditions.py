@@ -10,7 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("convoy", "grpcio", "onnxruntime", "numpy", "opencv-python-headless", "faiss-cpu")
+PACKAGES = (
+    "convoy",
+    "grpcio",
+    "onnxruntime",
+    "numpy",
+    "opencv-python-headless",
+    "faiss-cpu",
+    "numkong",
+    "redis",
+    "hiredis",
+)
 
 
 def conditions() -> dict[str, object]:

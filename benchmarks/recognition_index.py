@@ -7,11 +7,13 @@
 Every probe has a mate in the gallery at a known cosine, evenly from 0.35 to 0.75. Brute force in float32 is the judge.
 With --model galleries are real: the model's embeddings of all faces of CONVOY_DATA (LFW and CelebA, those that it was
 trained on too: this measures searches, not the model), and one photo of each person with several is the probe.
-Prints a table. Latencies are those of the machine under its load; CPU is the time of all threads for each query.
+Prints a table and writes benchmarks/results/recognition_index.json (with --model recognition_index_real.json).
+Latencies are those of the machine under its load; CPU is the time of all threads for each query.
 """
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,10 @@ import faiss
 import numpy as np
 from convoy.recognition.index import Index
 
+from benchmarks.conditions import write_result
+
 LOWEST, HIGHEST = 0.35, 0.75
+ROWS: list[dict[str, object]] = []
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -64,6 +69,14 @@ def report(index: Index, probes: np.ndarray, judged: list[str], callers: int, fi
         found, (p50, p99, busy), rate = measure(index, probes, exact, callers)
         agreed = np.mean([name == wanted for name, wanted in zip(found, judged, strict=True)])
         way = "certified" if exact else "default"
+        numbers = {
+            "p50_ms": p50 * 1e3,
+            "p99_ms": p99 * 1e3,
+            "cpu_ms": busy * 1e3,
+            "queries_per_s": rate,
+            "agreed": agreed,
+        }
+        ROWS.append({"faces": len(index), "way": way, **{name: round(float(n), 4) for name, n in numbers.items()}})
         print(
             f"| {len(index):>9,} | {way:9} | {p50 * 1e3:8.2f} | {p99 * 1e3:8.2f} | {busy * 1e3:7.2f} | {rate:9.0f} "
             f"| {agreed:8.2%} | {index.nbytes / 2**20:7.0f} | {filled_s:6.1f} |",
@@ -136,6 +149,8 @@ def main() -> None:
         run(size, chosen.dimension, chosen.queries, chosen.callers)
     if chosen.model:
         run_real(chosen.model, chosen.queries, chosen.callers)
+    name = "recognition_index_real" if chosen.model else "recognition_index"
+    write_result(name, " ".join(["python -m benchmarks.recognition_index", *sys.argv[1:]]), ROWS)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.recognition_kernels [--rows 200000]
 
-Decision 9 says which were taken and why. Prints a table.
+Decision 9 says which were taken and why. Prints a table and writes benchmarks/results/recognition_kernels.json.
 """
 
 import argparse
@@ -12,6 +12,8 @@ from collections.abc import Callable
 import faiss
 import numkong
 import numpy as np
+
+from benchmarks.conditions import write_result
 
 DIMENSION, REPEATS = 512, 7
 
@@ -29,6 +31,8 @@ def main() -> None:
     flat = faiss.IndexBinaryFlat(DIMENSION)
     flat.add(signs)
 
+    found: dict[str, float] = {}
+
     def hammings(queries: int) -> None:
         pointers = map(faiss.swig_ptr, (signs[:queries], signs))
         faiss.hammings(*pointers, queries, rows, signs.shape[1], faiss.swig_ptr(differing))
@@ -39,7 +43,8 @@ def main() -> None:
             started = time.thread_time()
             work()
             times.append(time.thread_time() - started)
-        print(f"| {name} | {np.median(times) / queries / rows * 1e9:.1f} |", flush=True)
+        found[name] = round(float(np.median(times)) / queries / rows * 1e9, 1)
+        print(f"| {name} | {found[name]} |", flush=True)
 
     print("| kernel | ms |\n|---|---:|")
     show("FAISS hammings", lambda: hammings(1))
@@ -57,6 +62,7 @@ def main() -> None:
     show("bytes, NumKong, eight queries packed", lambda: numkong.dots_packed(codes, packed), 8)
     pointers = list(map(faiss.swig_ptr, (products, vectors[0], vectors)))
     show("float32, FAISS", lambda: faiss.fvec_inner_products_ny(*pointers, DIMENSION, rows))
+    write_result("recognition_kernels", f"python -m benchmarks.recognition_kernels --rows {rows}", found)
 
 
 if __name__ == "__main__":

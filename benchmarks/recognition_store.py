@@ -3,12 +3,14 @@
     python -m benchmarks.recognition_store [--faces 100000] [--dimension 512] [--appendfsync always] [--redis URL]
 
 Starts a Redis of its own for each way of writing its file, or takes the one at --redis (its gallery `benchmark` is
-deleted). Prints a table; the machine and its load decide the times.
+deleted). Prints a table and writes
+benchmarks/results/recognition_store.json; the machine and its load decide the times.
 """
 
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,11 +22,13 @@ from convoy.recognition.store.base import PersonChange, Request, Write, made
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.templates import Plain
 
+from benchmarks.conditions import write_result
 from tests.redis_server import RedisServer
 
 LANES = 2
 BATCH = 128
 SINGLE = 500
+ROWS: list[dict[str, object]] = []
 
 
 def write(number: int, vector: np.ndarray) -> Write:
@@ -68,9 +72,10 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             numbers = range(first, min(first + BATCH, faces))
             await store.change_people(gallery, [write(number, vector) for number in numbers])
 
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     await asyncio.gather(*(lane() for _ in range(LANES)))
     rate = (faces - SINGLE) / (time.perf_counter() - started)
+    bulk_busy = (time.process_time() - worked) / (faces - SINGLE)
 
     cold = Replicas(store, lambda gallery: Plain())
     started, worked = time.perf_counter(), time.process_time()
@@ -80,6 +85,18 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     await store.delete_gallery("benchmark", Note("DeleteGallery", 1))
     for each in (store, *watchers):
         await each.close()
+    ROWS.append(
+        {
+            "appendfsync": title,
+            "faces": faces,
+            "register_ms_p50_p99": percentiles(written),
+            "visible_on_three_ms_p50_p99": percentiles(visible),
+            "bulk_faces_per_s": round(rate),
+            "bulk_cpu_us_a_face": round(bulk_busy * 1e6, 1),
+            "cold_load_s": round(loading, 2),
+            "cold_load_cpu_s": round(busy, 2),
+        }
+    )
     print(
         f"| {title:12} | {percentiles(written)} | {percentiles(visible)} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) |"
     )
@@ -106,6 +123,7 @@ async def main() -> None:
             server.start()
             await measure(server.url, way, chosen.faces, chosen.dimension)
             server.stop()
+    write_result("recognition_store", " ".join(["python -m benchmarks.recognition_store", *sys.argv[1:]]), ROWS)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ case for a graph: nothing lies near anything. Prints a table; times are those of
 import argparse
 import asyncio
 import os
+import sys
 import time
 
 import numpy as np
@@ -22,11 +23,13 @@ from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.templates import Plain
 
+from benchmarks.conditions import write_result
 from benchmarks.recognition_index import probes_of, unit
 from tests.redis_server import Redis8
 
 PROBES = 100
 PAGE = 500
+ROWS: list[dict[str, object]] = []
 
 
 def write_of(number: int, vector: np.ndarray) -> Write:
@@ -66,6 +69,10 @@ async def measure(url: str, faces: int, dimension: int, shards: int, quantizatio
         whole = np.mean([hits == wanted for hits, wanted in zip(found, expected, strict=True)])
         p50, p99 = np.percentile(times, [50, 99]) * 1e3
         way = "exact" if exact else "graph"
+        numbers = {"mates_found": mates, "five_best_equal": whole, "p50_ms": p50, "p99_ms": p99, "faces_per_s_in": rate}
+        kept = {name: round(float(number), 3) for name, number in numbers.items()}
+        row = {"faces": faces, "shards": shards, "numbers": quantization, "search": way}
+        ROWS.append(row | kept | {"bytes_a_face": round(size / faces)})
         print(
             f"| {faces:>7,} | {shards} | {quantization:7} | {way} | {mates:.1%} | {whole:.1%} "
             f"| {p50:.2f} / {p99:.2f} | {rate:,.0f} | {size / faces:,.0f} |",
@@ -99,6 +106,9 @@ async def main() -> None:
     finally:
         if server:
             server.stop()
+    write_result(
+        "recognition_vector_sets", " ".join(["python -m benchmarks.recognition_vector_sets", *sys.argv[1:]]), ROWS
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from convoy.recognition.blocks import Vector
 from convoy.recognition.faces import FaceSource
 from convoy.recognition.identification import Identification, check_criterion
 from convoy.recognition.index import Hit
@@ -10,6 +11,8 @@ from convoy.recognition.replicas import Replicas
 from convoy.v1 import recognition_pb2 as pb
 
 OTHERS = 20
+# Searches of one page at a time, so that other callers' come between.
+AT_ONCE = 8
 
 
 class Duplicates:
@@ -37,7 +40,13 @@ class Duplicates:
             for face, template in zip(faces, templates, strict=True)
             if template is not None
         ]
-        found = await asyncio.gather(*(state.search(vector, OTHERS + 1, [], exact=False) for _, vector in probes))
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def search(vector: Vector) -> list[Hit]:
+            async with turn:
+                return await state.search(vector, OTHERS + 1, [], exact=False)
+
+        found = await asyncio.gather(*(search(vector) for _, vector in probes))
         pairs: dict[tuple[str, str], pb.Duplicate] = {}
         for (face, _), hits in zip(probes, found, strict=True):
             for hit in hits:

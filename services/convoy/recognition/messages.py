@@ -57,7 +57,10 @@ def read_vector_sets(request: pb.CreateGalleryRequest) -> VectorSets | None:
     """Where a new gallery is to be searched, None for memory. Raises InvalidArgument(BAD_ARGUMENT)."""
     asked = request.vector_sets
     if request.backend != pb.BACKEND_VECTOR_SETS:
-        if request.backend not in pb.Backend.values() or request.HasField("vector_sets"):
+        if request.backend not in pb.Backend.values():
+            known = ", ".join(name for name, number in pb.Backend.items() if number)
+            raise InvalidArgument("BAD_ARGUMENT", f"backend {request.backend} is none of {known}", {"field": "backend"})
+        if request.HasField("vector_sets"):
             raise InvalidArgument("BAD_ARGUMENT", "vector_sets are for BACKEND_VECTOR_SETS", {"field": "backend"})
         return None
     effort = asked.search_effort or SEARCH_EFFORT
