@@ -28,15 +28,21 @@ def overhead(numbers: dict[str, Any]) -> str:
     rows: list[list[object]] = []
     for network, measured in numbers.items():
         for case, run in measured["served"].items():
-            bare = measured["bare"].get(case, {})
-            cells = [run["of_raw"], bare.get("of_raw"), run["cpu_of_raw"], bare.get("cpu_of_raw"), run["per_second"]]
+            bare = measured.get("bare", {}).get(case, {})
+            cells = [
+                run["of_raw"],
+                bare.get("of_raw"),
+                run.get("cpu_of_raw"),
+                bare.get("cpu_of_raw"),
+                run["per_second"],
+            ]
             cells += [run["cpu_ms_beyond_model"], bare.get("cpu_ms_beyond_model"), run["load_cpu_ms"]]
             rows.append([f"{network}, {case}", *cells, run["p50_ms"], run["p99_ms"], run.get("p50_ms_beyond_raw")])
     head = ["network and callers", "of raw", "bare server", "by CPU time", "bare server", "answers/s"]
     head += ["server CPU beyond the model, ms", "bare server", "load generator CPU, ms"]
     head += ["p50, ms", "p99, ms", "p50 beyond raw, ms"]
     limits = "; ".join(f"{network} {_limits(measured['raw'])}" for network, measured in numbers.items())
-    memory = ", ".join(f"{n} {m['resident_mb']} MiB (bare {m['bare_resident_mb']})" for n, m in numbers.items())
+    memory = ", ".join(f"{n} {m['resident_mb']} MiB (bare {m.get('bare_resident_mb')})" for n, m in numbers.items())
     by_cpu = (
         "By CPU time: the model's own, of all that server and load generator use for an answer. The bare server is\n"
         "gRPC's thread pool around ONNX Runtime and nothing else (`benchmarks/bare.py`)."

@@ -165,8 +165,22 @@ def test_models_are_listed_and_verified(run: Run, tiny_repository: Path, tmp_pat
     assert all(not one["problem"] for one in document(run("model", "verify", tiny_repository, "--json")))
     broken = tmp_path / "models" / "broken" / "1"
     broken.mkdir(parents=True)
+    (listed,) = document(run("model", "list", tmp_path / "models", "--json"))
+    assert listed["name"] == "broken" and "manifest.json cannot be read" in listed["problem"]
+    assert "broken:1" in run("model", "list", tmp_path / "models").stdout
     (verdict,) = document(run("model", "verify", tmp_path / "models", "--json"), 1)
     assert verdict["model"] == "broken/1" and "manifest.json cannot be read" in verdict["problem"]
+
+
+def test_models_are_loaded_and_unloaded(run: Run) -> None:
+    (default,) = document(run("model", "status", "classification", "--json"))
+    assert (default["state"], default["is_default"]) == ("READY", True)
+    (again,) = document(run("model", "load", "classification", default["model"], "--json"))
+    assert again["state"] == "READY"
+    missing = run("model", "load", "classification", "nobody")
+    assert missing.returncode != 0 and "MODEL_NOT_FOUND" in missing.stderr
+    refused = run("model", "unload", "classification", default["model"])
+    assert refused.returncode != 0 and "DEFAULT_MODEL" in refused.stderr
 
 
 @pytest.mark.parametrize("words", [["classify"], ["classify", "no-such-file.png"], ["nonsense"]])

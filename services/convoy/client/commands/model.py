@@ -1,22 +1,26 @@
-"""convoy model: the models in a repository, or inside a running service; import is in model_import.py."""
+"""convoy model: the models in a repository; import is in model_import.py, load, unload and status in model_admin.py."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.client.commands import model_admin
 from convoy.client.commands.model_import import import_graph
 from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table
 from convoy.client.services import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 
 if TYPE_CHECKING:
-    from convoy.core.manifest import Metric
+    from convoy.core.manifest import Manifest, Metric
 
-app = typer.Typer(no_args_is_help=True, help="List models, check that they keep the contract, import others.")
+app = typer.Typer(no_args_is_help=True, help="List, check, import, load and unload models.")
 Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
 DEFAULT_FOLDER = Path("exported_models")
 app.command("import")(politely(import_graph))
+for command in (model_admin.load, model_admin.unload, model_admin.status):
+    app.command()(politely(command))
 
 
 @app.command("list")
@@ -33,7 +37,7 @@ def list_all(
     Examples: **convoy model list exported_models** and **convoy model list --service faces**
     """
     if service is not None:
-        _list_service(service, as_json)
+        model_admin.status(service, as_json)
     else:
         _list_folder(folder, as_json)
 
@@ -54,37 +58,35 @@ def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.NO)
 
 
-def _list_service(service: ServiceName, as_json: bool) -> None:
-    from convoy.client import Convoy
-
-    with Convoy() as convoy:
-        models = convoy.list_models(service)
-    if as_json:
-        print_json(models)
-        return
-    rows = [
-        (
-            one.model,
-            one.task,
-            one.architecture,
-            one.precision,
-            one.problem or one.state,
-            "yes" if one.is_default else "",
-        )
-        for one in models
-    ]
-    print_table("", ("model", "task", "architecture", "precision", "state", "default"), rows)
-
-
 def _list_folder(folder: Path, as_json: bool) -> None:
+    """A model that is broken is a row like the others, with what is wrong with it."""
     from convoy.core.manifest import load_manifest
 
-    manifests = [load_manifest(path) for path in _folders(folder)]
+    models: list[Manifest | _Broken] = []
+    for path in _folders(folder):
+        try:
+            models.append(load_manifest(path))
+        except ConvoyError as error:
+            models.append(_Broken(path.parent.name, path.name, error.message))
     if as_json:
-        print_json([manifest.model_dump(mode="json") for manifest in manifests])
+        print_json([asdict(one) if isinstance(one, _Broken) else one.model_dump(mode="json") for one in models])
         return
-    rows = [(f"{one.name}:{one.version}", one.task.value, one.precision, _first(one.metrics)) for one in manifests]
+    rows = [
+        (f"{one.name}:{one.version}", "", "", one.problem)
+        if isinstance(one, _Broken)
+        else (f"{one.name}:{one.version}", one.task.value, one.precision, _first(one.metrics))
+        for one in models
+    ]
     print_table("", ("model", "task", "precision", "measured"), rows)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A version folder without a manifest that can be read."""
+
+    name: str
+    version: str
+    problem: str
 
 
 def _first(metrics: "list[Metric]") -> str:
