@@ -175,11 +175,12 @@ def test_models_are_listed_and_verified(run: Run, tiny_repository: Path, tmp_pat
 def test_models_are_loaded_and_unloaded(run: Run) -> None:
     (default,) = document(run("model", "status", "classification", "--json"))
     assert (default["state"], default["is_default"]) == ("READY", True)
-    (again,) = document(run("model", "load", "classification", default["model"], "--json"))
+    model = "{name}:{version}".format(**default["model"])
+    (again,) = document(run("model", "load", "classification", model, "--json"))
     assert again["state"] == "READY"
     missing = run("model", "load", "classification", "nobody")
     assert missing.returncode != 0 and "MODEL_NOT_FOUND" in missing.stderr
-    refused = run("model", "unload", "classification", default["model"])
+    refused = run("model", "unload", "classification", model)
     assert refused.returncode != 0 and "DEFAULT_MODEL" in refused.stderr
 
 

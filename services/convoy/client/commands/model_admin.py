@@ -1,12 +1,14 @@
 """convoy model load, unload, status: the models inside a running service."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.client.answers.models import ModelInfo
 from convoy.client.commands.output import AsJson, print_json, print_table
 from convoy.client.services import ServiceName
+
+if TYPE_CHECKING:
+    from convoy.client.answers.models import ModelInfo
 
 Service = Annotated[ServiceName, typer.Argument(help="The running service.")]
 Model = Annotated[
@@ -48,7 +50,7 @@ def unload(service: Service, model: Model, as_json: AsJson = False) -> None:
         show(convoy.list_models(service), as_json)
 
 
-def show(models: list[ModelInfo], as_json: bool) -> None:
+def show(models: "list[ModelInfo]", as_json: bool) -> None:
     """A row a model."""
     if as_json:
         print_json(models)
