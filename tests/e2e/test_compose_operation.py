@@ -23,6 +23,7 @@ from tests.e2e.compose import ROOT, SERVICES, Fleet, free_range, running_fleet
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICAS = {"faces": 3, "recognition": 2}
 SCALE = tuple(f"{service}={count}" for service, count in REPLICAS.items())
+SCALES = [word for pair in SCALE for word in ("--scale", pair)]
 CALLS = 24
 DASHBOARD = json.loads((ROOT / "observability" / "grafana" / "convoy.json").read_text())
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
@@ -205,13 +206,18 @@ def test_an_upgrade_and_its_rollback_keep_galleries(fleet: Fleet, staff: Path) -
     recipe = f"FROM convoy:{old}\nLABEL release=next\n"
     build = ["docker", "build", "--quiet", "--tag", f"convoy:{old}-next", "-"]
     subprocess.run(build, input=recipe, text=True, capture_output=True, check=True)
-    scale = [word for pair in SCALE for word in ("--scale", pair)]
     try:
         for tag in (f"{old}-next", old):
             other = Fleet(fleet.environment | {"IMAGE_TAG": tag})
-            other.compose("up", "--wait", "--wait-timeout", "300", *scale, "recognition")
+            other.compose("up", "--wait", "--wait-timeout", "300", *SCALES, "recognition")
             images = other.compose("ps", "--format", "{{.Image}}", *REPLICAS).split()
             assert Counter(images) == {f"convoy:{tag}": sum(REPLICAS.values())}
             assert who_is_there(other, staff) == ["biden"]
     finally:
         subprocess.run(["docker", "image", "rm", f"convoy:{old}-next"], capture_output=True)
+
+
+def test_what_goes_down_comes_up_with_its_galleries(fleet: Fleet, staff: Path) -> None:
+    fleet.compose("down")
+    fleet.compose("up", "--wait", "--wait-timeout", "300", *SCALES, "recognition")
+    assert who_is_there(fleet, staff) == ["biden"]
