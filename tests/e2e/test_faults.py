@@ -41,7 +41,8 @@ TOLD: dict[str, dict[str, set[str]]] = {
     },
     "redis": {"identify": NO_STORE, "register": NO_STORE, "health": HEALTH},
 }
-NO_FACES_AND_STORE = {"embed": AWAY, "identify": NO_FACES | NO_STORE, "register": NO_FACES | NO_STORE, "health": HEALTH}
+NO_NEIGHBOUR = {"identify": NO_FACES | NO_STORE, "register": NO_FACES | NO_STORE, "health": HEALTH}
+NO_FACES_AND_STORE = NO_NEIGHBOUR | {"embed": AWAY}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ ROWS = [
     Row("redis-password-changed", faults.password_changed, TOLD["redis"], RESTART_S),
     Row("kill-redis-and-faces", together(kill("redis"), kill("faces")), NO_FACES_AND_STORE, CRASH_S),
     Row("pause-redis-and-faces", together(pause("redis"), pause("faces")), NO_FACES_AND_STORE, CUT_S, hold_s=12.0),
-    Row("no-names", without_names("recognition"), {}, PAUSE_S, hold_s=10.0),
+    Row("no-names", without_names("recognition"), NO_NEIGHBOUR, PAUSE_S, hold_s=10.0),
     Row("tmp-full", together(*map(tmp_full, SERVICES)), {}, PAUSE_S, hold_s=10.0),
     Row("disk-full", faults.disk_full, TOLD["redis"], 75.0, 10.0, ("register",)),
 ]
