@@ -1,12 +1,9 @@
 """One service as a process: the only place that knows all five by name."""
 
 import asyncio
-import difflib
 import importlib
-import os
 import signal
 import sys
-from collections.abc import Iterable
 
 import structlog
 import uvloop
@@ -14,7 +11,7 @@ from pydantic import ValidationError
 
 from convoy.core.errors import ConvoyError
 from convoy.core.rpc import Server, Service
-from convoy.core.settings import Settings
+from convoy.core.settings import Settings, misspelt_variables
 from convoy.core.telemetry import configure_logging
 from convoy.core.tracing import configure_tracing, flush_traces
 
@@ -48,7 +45,7 @@ def run(name: str) -> None:
         sys.exit(f"cannot start {name}: {_bad_variables(error)}")
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
-    for variable, meant in _misspelt(os.environ).items():
+    for variable, meant in misspelt_variables().items():
         log.warning("unknown variable", variable=variable, did_you_mean=meant)
     try:
         uvloop.run(serve(name, settings))
@@ -57,17 +54,6 @@ def run(name: str) -> None:
         sys.exit(1)
     finally:
         flush_traces()
-
-
-def _misspelt(variables: Iterable[str]) -> dict[str, str]:
-    """CONVOY_* variables that nobody reads but that look much like one that is read, each with that one.
-
-    Others are left alone: clients have their own, and Kubernetes sets CONVOY_FACES_SERVICE_HOST and its like.
-    """
-    known = {f"CONVOY_{field.upper()}" for field in Settings.model_fields}
-    strangers = (name for name in variables if name.startswith("CONVOY_") and name not in known)
-    close = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.9) for name in strangers}
-    return {name: matches[0] for name, matches in close.items() if matches}
 
 
 def _bad_variables(error: ValidationError) -> str:

@@ -1,5 +1,7 @@
 """Every CONVOY_* variable, in one class: the only reader of the environment."""
 
+import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -131,3 +133,14 @@ class Settings(BaseSettings):
     embedder; for a door, set 0.01 or less."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """Two people closer than this are not told apart, unless the gallery says otherwise."""
+
+
+def misspelt_variables() -> dict[str, str]:
+    """CONVOY_* variables that nobody reads but that look much like one that is read, each with that one.
+
+    Others are left alone: clients have their own, and Kubernetes sets CONVOY_FACES_SERVICE_HOST and its like.
+    """
+    known = {f"CONVOY_{field.upper()}" for field in Settings.model_fields}
+    strangers = (name for name in os.environ if name.startswith("CONVOY_") and name not in known)
+    close = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.9) for name in strangers}
+    return {name: matches[0] for name, matches in close.items() if matches}
