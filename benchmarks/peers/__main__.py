@@ -33,7 +33,8 @@ from benchmarks.server import Served, free_port, running, serving
 NETWORK = "mobilenet-v2.float"
 CALLERS = (8, 32)
 NEEDED_HELP = {
-    "pytriton": "the interpreter's own libpython in LD_LIBRARY_PATH; with the one it brings no model starts on 3.11.7",
+    "pytriton": "the interpreter's own libpython in LD_LIBRARY_PATH, since with the one it brings no model starts on "
+    "3.11.7; 30 s in place of 1 s for the start of its model",
     "mlserver": "uvloop below 0.22: its workers ask for an event loop that newer ones no longer make",
     "litserve": "python-multipart, for files of forms",
     "bentoml": "an ASGI application, since its own type for arrays travels as JSON",
