@@ -59,7 +59,9 @@ def kill(service: str) -> Fault:
     def broken(rig: Rig) -> Iterator[None]:
         process = rig.container(service).attrs["State"]["Pid"]
         words = ["sh", "-c", f"kill -9 {process}"]
-        rig.engine.containers.run("redis:8", words, pid_mode="host", user="root", remove=True)
+        # Without its own /data the image would leave a volume behind.
+        place = {"pid_mode": "host", "user": "root", "tmpfs": {"/data": "size=1m"}, "remove": True}
+        rig.engine.containers.run("redis:8", words, **place)
         yield
 
     return broken
