@@ -21,6 +21,7 @@ from convoy.recognition.replicas import Replicas
 from convoy.recognition.store.base import PersonChange, Request, Write, made
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.templates import Plain
+from redis.asyncio import Redis
 
 from benchmarks.conditions import write_result
 from tests.redis_server import RedisServer
@@ -39,6 +40,16 @@ def write(number: int, vector: np.ndarray) -> Write:
     return Write([(change, Note("Register", 1, person_id))])
 
 
+async def bare_multi(client: Redis, number: int, vector: np.ndarray) -> float:
+    """The floor, in seconds: as many bytes in one MULTI that decides nothing."""
+    started = time.perf_counter()
+    pipe = client.pipeline(transaction=True)
+    pipe.hset("{bare}:templates", str(number), vector.tobytes())
+    pipe.hset("{bare}:people", str(number), "x" * 100)
+    await pipe.xadd("{bare}:changes", {"token": "0123456789abcdef", "person_id": str(number)}).execute()
+    return time.perf_counter() - started
+
+
 def percentiles(times: list[float]) -> str:
     return " / ".join(f"{np.percentile(times, p) * 1e3:.2f}" for p in (50, 99))
 
@@ -54,8 +65,10 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     vector = np.random.default_rng(0).standard_normal(dimension).astype(np.float32)
     vector /= np.linalg.norm(vector)
 
-    written, visible = [], []
+    written, visible, bare = [], [], []
+    client = Redis.from_url(url)
     for number in range(SINGLE):
+        bare.append(await bare_multi(client, number, vector))
         started = time.perf_counter()
         [committed] = await store.change_people(gallery, [write(number, vector)])
         written.append(time.perf_counter() - started)
@@ -64,6 +77,7 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
         visible.append(time.perf_counter() - started)
     for replicas in fleet:
         await replicas.close()
+    await client.aclose()
 
     batches = iter(range(SINGLE, faces, BATCH))
 
@@ -90,6 +104,7 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             "appendfsync": title,
             "faces": faces,
             "register_ms_p50_p99": percentiles(written),
+            "bare_multi_ms_p50_p99": percentiles(bare),
             "visible_on_three_ms_p50_p99": percentiles(visible),
             "bulk_faces_per_s": round(rate),
             "bulk_cpu_us_a_face": round(bulk_busy * 1e6, 1),
@@ -97,9 +112,8 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             "cold_load_cpu_s": round(busy, 2),
         }
     )
-    print(
-        f"| {title:12} | {percentiles(written)} | {percentiles(visible)} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) |"
-    )
+    times = " | ".join(percentiles(each) for each in (written, bare, visible))
+    print(f"| {title:12} | {times} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) |")
 
 
 async def main() -> None:
@@ -112,8 +126,9 @@ async def main() -> None:
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.faces:,} faces of {chosen.dimension} numbers"
     )
-    print("| appendfsync | register, p50 / p99 ms | visible on 3, p50 / p99 ms | bulk, faces/s | cold load, s (CPU) |")
-    print("|-------------|-----------------------:|---------------------------:|--------------:|-------------------:|")
+    what = ("register", "bare MULTI", "visible on 3")
+    columns = ["appendfsync", *(f"{one}, p50 / p99 ms" for one in what), "bulk, faces/s", "cold load, s (CPU)"]
+    print(f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
     if chosen.redis:
         await measure(chosen.redis, "as it is", chosen.faces, chosen.dimension)
         return

@@ -29,20 +29,15 @@ puts = st.tuples(person_ids, face_ids, st.booleans(), request_ids)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    server: RedisServer
+    # Of all sequences: connecting anew for each would take longer than the sequence.
+    loop: asyncio.AbstractEventLoop
+    redis: RedisStore
 
     def __init__(self) -> None:
         super().__init__()
-        with self.server.client() as client:
-            client.flushall()
-        self.loop = asyncio.new_event_loop()
-        self.stores: tuple[Store, Store] = (MemoryStore(), RedisStore(self.server.url))
+        self.loop.run_until_complete(self.redis.command("FLUSHALL"))
+        self.stores: tuple[Store, Store] = (MemoryStore(), self.redis)
         self.galleries: dict[str, Gallery] = {}
-        self.requests = 0
-
-    def teardown(self) -> None:
-        self.loop.run_until_complete(self.stores[1].close())
-        self.loop.close()
 
     def both(self, call: Callable[[Store], Awaitable[Any]]) -> Any:
         expected, found = (self.loop.run_until_complete(outcome(call(store))) for store in self.stores)
@@ -183,9 +178,14 @@ def note(action: str, person_id: str = "") -> Note:
 
 
 @pytest.mark.redis
+@pytest.mark.timeout(0 if "STORE_SEQUENCES" in os.environ else 600)
 def test_memory_and_redis_give_the_same_answers(shared_redis: RedisServer) -> None:
     """STORE_SEQUENCES=5000 tries so many random sequences of commands instead of 40."""
-    StoreMachine.server = shared_redis
+    StoreMachine.loop, StoreMachine.redis = asyncio.new_event_loop(), RedisStore(shared_redis.url)
     sequences = int(os.environ.get("STORE_SEQUENCES", "40"))
     chosen = settings(max_examples=sequences, stateful_step_count=40, deadline=None)
-    run_state_machine_as_test(StoreMachine, settings=chosen)
+    try:
+        run_state_machine_as_test(StoreMachine, settings=chosen)
+    finally:
+        StoreMachine.loop.run_until_complete(StoreMachine.redis.close())
+        StoreMachine.loop.close()
