@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from convoy.recognition import scan
 from convoy.recognition.index import Hit, Index
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -90,6 +91,13 @@ def test_many_faces_are_searched_as_brute_force_would(people_count: int, faces_e
     assert [hit.similarity for hit in hits] == [float(similarities[i]) for i in expected]
 
 
+@pytest.fixture
+def divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes over few rows are cut into parts for threads too."""
+    monkeypatch.setattr(scan, "WORTH_A_THREAD", 1)
+
+
+@pytest.mark.usefixtures("divided")
 def test_searches_at_once_share_their_passes_and_not_their_answers() -> None:
     rng = np.random.default_rng(5)
     vectors = rng.standard_normal((30_000, 32)).astype(np.float32)
@@ -131,6 +139,7 @@ def test_a_slot_that_a_search_may_have_seen_is_not_used_again() -> None:
     assert index._slots["eve"]["f1"] == 0
 
 
+@pytest.mark.usefixtures("divided")
 def test_beyond_the_certified_size_mates_are_found_and_exact_is_brute_force() -> None:
     rng = np.random.default_rng(3)
     vectors = rng.standard_normal((60_000, 64)).astype(np.float32)

@@ -30,8 +30,9 @@ SCREENED_FROM = 20_000
 CERTIFIED_UP_TO = 50_000
 SEEN_FROM = 0.35
 SEEN_BUT = 0.002
-# Rows of codes that stay in a core's cache while several probes are compared with them; and those worth a thread.
-SHARED_SIGNS, SHARED_BYTES, WORTH_A_THREAD = 16_384, 4_096, 4_096
+# Rows of codes that stay in a core's cache while several probes are compared with them; and how many times as many are
+# worth a thread: with fewer, waking it takes longer than what it saves.
+SHARED_SIGNS, SHARED_BYTES, WORTH_A_THREAD = 16_384, 4_096, 8
 
 
 @dataclass(slots=True)
@@ -142,7 +143,7 @@ class Scanner:
 
     def _passed(self, look: Look, queries: int, count: int, shared: int) -> list[Estimates]:
         """What `look` finds in all rows for each query, in as many threads as are worth it."""
-        threads = max(1, min(self._threads, count // WORTH_A_THREAD))
+        threads = max(1, min(self._threads, count // (WORTH_A_THREAD * shared)))
         step = min(CAPACITY if queries == 1 else shared, -(-count // threads))
         pieces = self._pieces(count, step)
         size = -(-len(pieces) // threads)
