@@ -9,6 +9,7 @@ answer, or a refusal, takes.
 import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -96,7 +97,7 @@ def main() -> None:
             with serving("classification", Path(folder), CONVOY_MODEL=name) as served:
                 numbers[name] = offer(served, request, chosen.seconds, chosen.timeout, chosen.repeats)
         print(name, numbers[name], flush=True)
-    print(write_result("overload", "python -m benchmarks.overload", numbers))
+    print(write_result("overload", " ".join(["python -m benchmarks.overload", *sys.argv[1:]]), numbers))
 
 
 if __name__ == "__main__":

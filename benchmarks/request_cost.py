@@ -7,6 +7,7 @@ repository in the same rounds.
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from contextlib import ExitStack
@@ -77,7 +78,7 @@ def main() -> None:
                     costs[name].append((served.cpu_s() - before) / load.answers * 1000)
     numbers = {name: {"cpu_ms": round(statistics.median(c), 3), "least": round(min(c), 3)} for name, c in costs.items()}
     print(numbers)
-    print(write_result("request_cost", "python -m benchmarks.request_cost", numbers))
+    print(write_result("request_cost", " ".join(["python -m benchmarks.request_cost", *sys.argv[1:]]), numbers))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import argparse
 import os
 import statistics
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -178,7 +179,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         numbers = compare(chosen.repeats, chosen.seconds, chosen.names, Path(folder) / "models")
     print(numbers)
-    print(write_result("peers", "python -m benchmarks.peers", numbers))
+    print(write_result("peers", " ".join(["python -m benchmarks.peers", *sys.argv[1:]]), numbers))
 
 
 if __name__ == "__main__":
