@@ -94,7 +94,8 @@ def test_many_faces_are_searched_as_brute_force_would(people_count: int, faces_e
 @pytest.fixture
 def divided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes over few rows are cut into parts for threads too."""
-    monkeypatch.setattr(scan, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(scan, "SIGNS_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(scan, "BYTES_WORTH_A_THREAD", 1)
 
 
 @pytest.mark.usefixtures("divided")

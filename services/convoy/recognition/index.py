@@ -26,8 +26,9 @@ from operator import xor
 import numpy as np
 import numpy.typing as npt
 
-from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
+from convoy.recognition.blocks import CAPACITY, Block, Rows, Vector
 from convoy.recognition.scan import Owner, Query, Scanner
+from convoy.recognition.sharing import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Index:
     def __init__(self, dimension: int, threads: int = 1) -> None:
         self.dimension = dimension
         self._scanner = Scanner(dimension, threads)
+        self._shared = Shared(self._answer)
         self._blocks, self._owners = self._scanner.blocks, self._scanner.owners
         self._slots: dict[str, dict[str, int]] = {}
         self._free: list[int] = []
@@ -135,13 +137,15 @@ class Index:
         ticket = object()
         self._running[ticket] = self._removals
         try:
-            if among is None:
-                slots = self._scanner.candidates(Query(Probe(vector), top_k, exact))
-            else:
-                slots = self._slots_of(among)
-            return self._rank(vector, slots, top_k)
+            if among is not None:
+                return self._rank(vector, self._slots_of(among), top_k)
+            return self._shared.ask(Query(np.ascontiguousarray(vector, np.float32), top_k, exact))
         finally:
             del self._running[ticket]
+
+    def _answer(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        found = self._scanner.candidates(queries)
+        return [self._rank(query.vector, slots, query.top_k) for query, slots in zip(queries, found, strict=True)]
 
     def _room_for(self, count: int) -> Rows:
         """So many slots: those that were freed, then new ones at the end."""
@@ -158,17 +162,16 @@ class Index:
 
     def _rank(self, vector: Vector, slots: Rows, top_k: int) -> list[Hit]:
         """Compare in float64, one row at a time, so that equal faces get equal similarities wherever they lie."""
-        owners = [self._owners[slot] for slot in slots.tolist()]
         exact = vector.astype(np.float64)
         chunks = [(self._gather(slots[i : i + 4096]) * exact).sum(axis=1) for i in range(0, slots.size, 4096)]
-        similarities = _joined(chunks, np.float64).astype(np.float32).clip(-1, 1)
+        similarities = _joined(chunks, np.float64).astype(np.float32)
         best: dict[str, Hit] = {}
         last = -math.inf
-        for i in np.argsort(-similarities, kind="stable").tolist():
-            similarity, owner = float(similarities[i]), owners[i]
+        for i in similarities.argsort()[::-1].tolist():
+            similarity = min(max(similarities[i].item(), -1.0), 1.0)
             if len(best) >= top_k and similarity < last:
                 break
-            if owner is None:
+            if (owner := self._owners[slots[i]]) is None:
                 continue
             hit = Hit(owner[0], owner[1], similarity)
             if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
@@ -210,6 +213,8 @@ def _odd_numbers(count: int) -> npt.NDArray[np.uint64]:
 
 
 def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, kind)
 
 

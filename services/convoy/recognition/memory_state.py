@@ -13,7 +13,7 @@ import faiss
 from convoy.recognition.blocks import Vector
 from convoy.recognition.index import Hit, Index
 from convoy.recognition.records import Gallery, Person, glance
-from convoy.recognition.scan import TOGETHER
+from convoy.recognition.sharing import TOGETHER
 from convoy.recognition.state import Entry
 from convoy.recognition.store.base import Head, Store
 from convoy.recognition.templates import Codec

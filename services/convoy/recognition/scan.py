@@ -1,68 +1,50 @@
 """Passes over all blocks that choose the few faces worth an exact comparison.
 
-One pass serves all queries that wait for one: memory is slower than arithmetic, and codes that were brought into the
-cache for one probe are there for the next. Whoever comes while no pass runs leads one, for itself and for who came
-meanwhile; the others wait for it. A pass is cut into parts, one for each thread.
+One pass serves several queries; a long one is cut into parts for all threads. Each stage gives bounds between which a
+similarity lies; what may reach the worst of the answer is kept.
 """
 
 import math
-import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from statistics import NormalDist
 
 import faiss
 import numpy as np
 
-from convoy.recognition.blocks import CAPACITY, Block, Probe, Rows, Vector
+from convoy.recognition.blocks import CAPACITY, PAIRS, STEP, Block, Near, Probes, Room, Rows, Vector
 
 Owner = tuple[str, str]
-Part = list[tuple[Block, int, slice]]
-Look = Callable[[Block, slice, int], "tuple[Rows, Vector, Vector]"]
-# So many queries share a pass at most, so that the last of a crowd does not wait for all of it.
-TOGETHER = 16
+# Rows of a block, and the slot of the block's first.
+Piece = tuple[Block, int, slice]
+Look = Callable[[Room, Block, slice], list[Near]]
 # Up to so many faces, which stay in a core's cache, float32 products take no longer than those of byte codes.
 COMPARED_UP_TO = 4_000
 SCREENED_FROM = 20_000
 CERTIFIED_UP_TO = 50_000
 SEEN_FROM = 0.35
-SEEN_BUT = 0.002
-# Rows of codes that stay in a core's cache while several probes are compared with them; and how many times as many are
-# worth a thread: with fewer, waking it takes longer than what it saves.
-SHARED_SIGNS, SHARED_BYTES, WORTH_A_THREAD = 16_384, 4_096, 8
+SEEN_BUT = 0.004
+# Rows of byte codes that stay in a core's cache while several probes are compared with them.
+SHARED_BYTES = 16_384
+# Pairs of a probe and a row for each thread: with fewer, waking it takes longer than what it saves.
+SIGNS_WORTH_A_THREAD, BYTES_WORTH_A_THREAD = 131_072, 32_768
 
 
 @dataclass(slots=True)
 class Query:
-    """A probe on its way; `found`: the slots that hold the best `top_k` people."""
+    """Which `top_k` people are nearest to a vector; `floor`: what each of them reaches at least, as far as is known."""
 
-    probe: Probe
+    vector: Vector
     top_k: int
     exact: bool
-    found: Rows | None = None
-    near: "Estimates | None" = None
     floor: float = -math.inf
 
 
-@dataclass(slots=True)
-class Estimates:
-    """Slots with estimates of their similarities, and what each is off by at most; a part of each thread."""
-
-    parts: list[tuple[Rows, Vector, Vector]] = field(default_factory=list)
-
-    def joined(self) -> tuple[Rows, Vector, Vector]:
-        """All parts as one."""
-        if len(self.parts) == 1:
-            return self.parts[0]
-        slots, estimates, off = zip(*self.parts, strict=True)
-        return np.concatenate(slots), np.concatenate(estimates), np.concatenate(off)
-
-
 class Scanner:
-    """Looks through blocks that its owner fills; `owners`: whose face each slot holds, None for nobody's."""
+    """Looks, for one caller at a time, through blocks that its owner fills; `owners`: whose face each slot holds, None
+    for nobody's."""
 
     def __init__(self, dimension: int, threads: int) -> None:
         self.blocks: list[Block] = []
@@ -70,110 +52,95 @@ class Scanner:
         # Float32 sums of products of unit vectors are off by less than this in any order (Higham, gamma_n), twice.
         self._rounding = dimension * 2.0**-22
         self._reach = _reach(dimension)
-        self._threads = threads
-        self._waiting: deque[Query] = deque()
-        self._leading = threading.Lock()
+        self._rooms = [Room() for _ in range(threads)]
 
-    def candidates(self, query: Query) -> Rows:
-        """The slots that hold the best people; see Index for what is certain of them."""
-        self._waiting.append(query)
-        while query.found is None:
-            with self._leading:
-                if query.found is None:
-                    self._lead()
-        return query.found
-
-    def _lead(self) -> None:
-        queries = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
-        try:
-            self._answer(queries)
-        except BaseException:
-            self._waiting.extend(query for query in queries if query.found is None)
-            raise
-
-    def _answer(self, queries: list[Query]) -> None:
+    def candidates(self, queries: Sequence[Query]) -> list[Rows]:
+        """For each query the slots that hold the best people; see Index for what is certain of them."""
         count = len(self.owners)
         if not count:
-            for query in queries:
-                query.found = np.empty(0, np.int64)
-            return
+            return [np.empty(0, np.int64)] * len(queries)
         if count <= COMPARED_UP_TO:
-            for query in queries:
-                self._compare(query, count)
-            return
-        if count > SCREENED_FROM:
-            self._screen(queries, count)
-        proven = [query for query in queries if query.found is None]
-        if proven:
-            self._prove(proven, count)
+            return [self._compare(query, count) for query in queries]
+        if count <= SCREENED_FROM:
+            return self._prove(queries, count)
+        found = self._screen(queries, count)
+        if unsure := [i for i, query in enumerate(queries) if self._is_unsure(query, count)]:
+            for i, slots in zip(unsure, self._prove([queries[i] for i in unsure], count), strict=True):
+                found[i] = slots
+        return found
 
-    def _compare(self, query: Query, count: int) -> None:
-        """Compare float32 itself: what its rounding does not rule out holds the answer for certain."""
-        found = self.blocks[0].products(query.probe, count)
-        worst = self._worst(np.arange(count), found, query.top_k)
-        query.found = np.flatnonzero(found >= worst - 2 * self._rounding)
+    def _is_unsure(self, query: Query, count: int) -> bool:
+        return query.exact or count <= CERTIFIED_UP_TO or query.floor == -math.inf
 
-    def _screen(self, queries: list[Query], count: int) -> None:
-        """Compare signs: enough for most queries, and for the others a floor that the answer does not go below."""
-        probes = [query.probe for query in queries]
+    def _compare(self, query: Query, count: int) -> Rows:
+        """Compare float32 itself."""
+        products = self.blocks[0].products(query.vector, count)
+        return np.flatnonzero(products >= self._worst(None, products, query.top_k) - 2 * self._rounding)
 
-        def look(block: Block, rows: slice, number: int) -> tuple[Rows, Vector, Vector]:
-            few = np.flatnonzero(block.differing_signs(probes[number], rows) <= self._reach) + rows.start
-            return few, *block.estimates(probes[number], few)
+    def _screen(self, queries: Sequence[Query], count: int) -> list[Rows]:
+        """Compare signs, and bytes of the few that are near: enough for most queries, a floor for the others."""
+        probes = _probes(queries)
 
-        for query, near in zip(queries, self._passed(look, len(queries), count, SHARED_SIGNS), strict=True):
-            slots, estimates, off = near.joined()
-            worst = self._worst(slots, estimates - off, query.top_k)
-            query.floor = worst - 2 * self._rounding
-            if worst > -math.inf and not query.exact and count > CERTIFIED_UP_TO:
-                query.found = slots[estimates + off >= query.floor]
+        def look(room: Room, block: Block, rows: slice) -> list[Near]:
+            return [block.near(probes, room, rows, self._reach)]
 
-    def _prove(self, queries: list[Query], count: int) -> None:
+        return self._passed(look, queries, count, PAIRS // len(queries), SIGNS_WORTH_A_THREAD)
+
+    def _prove(self, queries: Sequence[Query], count: int) -> list[Rows]:
         """Compare byte codes: what the error bound does not rule out holds the answer for certain."""
+        probes = _probes(queries)
 
-        def look(block: Block, rows: slice, number: int) -> tuple[Rows, Vector, Vector]:
-            estimates, off = block.estimates(queries[number].probe, rows)
-            few = np.flatnonzero(estimates + off >= queries[number].floor)
-            return few + rows.start, estimates[few], off[few]
+        def look(_: Room, block: Block, rows: slice) -> list[Near]:
+            return [block.reaching(probes, number, rows, query.floor) for number, query in enumerate(queries)]
 
-        for query, possible in zip(queries, self._passed(look, len(queries), count, SHARED_BYTES), strict=True):
-            slots, estimates, off = possible.joined()
-            worst = self._worst(slots, estimates - off, query.top_k)
-            query.found = slots[estimates + off >= worst - 2 * self._rounding]
+        step = CAPACITY if len(queries) == 1 else SHARED_BYTES
+        return self._passed(look, queries, count, step, BYTES_WORTH_A_THREAD)
 
-    def _passed(self, look: Look, queries: int, count: int, shared: int) -> list[Estimates]:
-        """What `look` finds in all rows for each query, in as many threads as are worth it."""
-        threads = max(1, min(self._threads, count // (WORTH_A_THREAD * shared)))
-        step = min(CAPACITY if queries == 1 else shared, -(-count // threads))
-        pieces = self._pieces(count, step)
+    def _passed(self, look: Look, queries: Sequence[Query], count: int, step: int, worth_a_thread: int) -> list[Rows]:
+        """Slots that may hold the best people for each query, found by a look at all rows; their floors are raised."""
+        threads = max(1, min(len(self._rooms), len(queries) * count // worth_a_thread))
+        pieces = self._pieces(count, min(step, -(-count // threads)))
         size = -(-len(pieces) // threads)
         parts = [pieces[i : i + size] for i in range(0, len(pieces), size)]
-        futures = [_pool(self._threads - 1).submit(_look_through, part, look, queries) for part in parts[1:]]
-        looked = [_look_through(parts[0], look, queries)]
-        looked += [future.result() for future in futures]
-        return [Estimates([part for one in looked for part in one[number].parts]) for number in range(queries)]
+        work = [partial(_look_through, look, *place) for place in zip(self._rooms, parts, strict=False)]
+        helping = [_pool(len(self._rooms) - 1).submit(one) for one in work[1:]]
+        found = work[0]()
+        for future in helping:
+            found += future.result()
+        numbers, slots, estimates, off = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+        low, high = estimates - off, estimates + off
+        return [
+            self._kept(query, *((slots, low, high) if len(queries) == 1 else _of(number, numbers, slots, low, high)))
+            for number, query in enumerate(queries)
+        ]
 
-    def _pieces(self, count: int, step: int) -> Part:
-        """Rows in use, `step` at a time, with the slot of each block's first."""
+    def _kept(self, query: Query, slots: Rows, low: Vector, high: Vector) -> Rows:
+        query.floor = max(query.floor, self._worst(slots, low, query.top_k) - 2 * self._rounding)
+        return slots[high >= query.floor]
+
+    def _pieces(self, count: int, step: int) -> list[Piece]:
+        """Rows in use, about `step` at a time: each piece begins where a comparison may."""
+        step = min(max(step // STEP, 1) * STEP, CAPACITY)
         return [
             (block, number * CAPACITY, slice(start, min(start + step, count - number * CAPACITY, CAPACITY)))
             for number, block in enumerate(self.blocks)
             for start in range(0, min(CAPACITY, count - number * CAPACITY), step)
         ]
 
-    def _worst(self, slots: Rows, scores: Vector, top_k: int) -> float:
-        """The score of the `top_k`-th different person, -inf for fewer people."""
-        wanted = 4 * top_k + 16
-        while True:
-            some = np.argpartition(scores, -wanted)[-wanted:] if wanted < scores.size else np.arange(scores.size)
-            worst = self._kth_person(slots[some], scores[some], top_k)
-            if worst > -math.inf or wanted >= scores.size:
+    def _worst(self, slots: Rows | None, scores: Vector, top_k: int) -> float:
+        """The score of the `top_k`-th different person, -inf for fewer people; without `slots` all are meant."""
+        wanted = 2 * top_k + 8
+        while wanted < scores.size:
+            some = np.argpartition(scores, -wanted)[-wanted:]
+            worst = self._kth_person(some if slots is None else slots[some], scores[some], top_k)
+            if worst > -math.inf:
                 return worst
             wanted *= 4
+        return self._kth_person(np.arange(scores.size) if slots is None else slots, scores, top_k)
 
     def _kth_person(self, slots: Rows, scores: Vector, top_k: int) -> float:
         seen: set[str] = set()
-        for i in np.argsort(-scores).tolist():
+        for i in np.argsort(scores)[::-1].tolist():
             if (owner := self.owners[slots[i]]) is not None:
                 seen.add(owner[0])
                 if len(seen) == top_k:
@@ -181,19 +148,26 @@ class Scanner:
         return -math.inf
 
 
-def _look_through(part: Part, look: Look, queries: int) -> list[Estimates]:
-    """One thread's part: each piece is shown to every query while it is in the cache."""
-    found = [Estimates() for _ in range(queries)]
-    for block, first, rows in part:
-        for number in range(queries):
-            few, estimates, off = look(block, rows, number)
-            found[number].parts.append((few + first, estimates, off))
-    return found
+def _probes(queries: Sequence[Query]) -> Probes:
+    return Probes(np.stack([query.vector for query in queries]))
+
+
+def _look_through(look: Look, room: Room, part: list[Piece]) -> list[Near]:
+    return [
+        (numbers, near + first, estimates, off)
+        for block, first, rows in part
+        for numbers, near, estimates, off in look(room, block, rows)
+    ]
+
+
+def _of(number: int, numbers: Rows, slots: Rows, low: Vector, high: Vector) -> tuple[Rows, Vector, Vector]:
+    its = np.flatnonzero(numbers == number)
+    return slots[its], low[its], high[its]
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Helpers of whoever leads a pass. OpenMP's own threads inside of them would only get in each other's way."""
+    """Helpers of whoever leads. OpenMP's own threads inside of them would only get in each other's way."""
     return ThreadPoolExecutor(max(1, threads), "scan", faiss.omp_set_num_threads, (1,))
 
 
