@@ -101,6 +101,26 @@ class StoreContract:
         counted = await store.get_gallery("staff")
         assert (counted.people, counted.faces, counted.version) == (1, 2, 2)
 
+    async def test_people_and_templates_are_read_together(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1")
+        await self.put(store, gallery, ada)
+        templates = [b"template of f1 \x00", None]
+        assert await store.read_people("staff", ["ada", "bob"], [("ada", "f1"), ("bob", "f1")]) == (
+            [ada, None],
+            templates,
+        )
+        assert await store.read_people("staff", ["ada"], []) == ([ada], [])
+        assert await store.read_people("staff", [], [("ada", "f1")]) == ([], templates[:1])
+
+    async def test_a_change_names_the_faces_that_came_with_it(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1", "f2")
+        await self.put(store, gallery, ada)
+        await self.put(store, gallery, ada.without("f1", 4_000))
+        changes = await store.read_changes("staff", 1, 0.01)
+        assert [change.faces for change in changes] == [("f1", "f2"), ()]
+
     async def test_a_change_on_an_outdated_record_is_refused_and_changes_nothing(self, store: Store) -> None:
         gallery = await self.made(store)
         await self.put(store, gallery, person("ada", "f1"))

@@ -73,7 +73,7 @@ class Block:
         for start in range(0, len(rows), CODED):
             few, here = vectors[start : start + CODED], rows[start : start + CODED]
             # Rows that follow each other are written faster as a slice.
-            where = slice(here[0], here[-1] + 1) if np.all(np.diff(here) == 1) else here
+            where = slice(here[0], here[-1] + 1) if len(here) == 1 or np.all(np.diff(here) == 1) else here
             self._codes[where], self._measures[where, 0], self._measures[where, 1] = _to_bytes(few)
             self._signs[where] = np.packbits(few > 0, axis=1)
             self.vectors[where] = few
@@ -138,8 +138,8 @@ def _bounded(
 
 def _to_bytes(vectors: Vector) -> tuple[npt.NDArray[np.int8], Vector, Vector]:
     """Codes, scale and error of each vector; the error is rounded up."""
-    scale = np.maximum(vectors.max(axis=1), -vectors.min(axis=1)) / np.float32(127)
-    scale[scale <= 0] = 1
+    # A vector of zeros has any scale.
+    scale = np.maximum(np.abs(vectors).max(axis=1) / np.float32(127), np.float32(1e-30))
     work = vectors / scale[:, None]
     np.rint(work, out=work)
     codes = work.astype(np.int8)

@@ -18,7 +18,7 @@ Inserts and deletes belong to one thread (the event loop); searches run in any o
 import math
 import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import xor
@@ -92,8 +92,7 @@ class Index:
         if len(fresh) < len(owners):
             owners, vectors = [owners[i] for i in fresh], vectors[fresh]
         slots = self._room_for(len(owners))
-        for number in np.unique(slots // CAPACITY).tolist():
-            here = slots // CAPACITY == number
+        for number, here in _by_block(slots):
             self._blocks[number].write(slots[here] % CAPACITY, vectors[here])
         for owner, slot in zip(owners, slots.tolist(), strict=True):
             person_id, face_id = owner
@@ -180,12 +179,8 @@ class Index:
         return sorted(best.values(), key=_order)[:top_k]
 
     def _gather(self, slots: Rows) -> Vector:
-        if len(self._blocks) == 1:
-            return self._blocks[0].vectors[slots]
         rows = np.empty((slots.size, self.dimension), np.float32)
-        numbers = slots // CAPACITY
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
+        for number, here in _by_block(slots):
             rows[here] = self._blocks[number].vectors[slots[here] % CAPACITY]
         return rows
 
@@ -205,6 +200,14 @@ def fingerprints(owners: Sequence[Owner], vectors: Vector) -> list[int]:
         mixed *= np.uint64(factor)
     found: list[int] = mixed.tolist()
     return found
+
+
+def _by_block(slots: Rows) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]]:
+    """The number of each block that has some of the slots, and which ones."""
+    numbers = slots // CAPACITY
+    different = set(numbers.tolist())
+    for number in different:
+        yield number, slice(None) if len(different) == 1 else numbers == number
 
 
 @cache

@@ -50,23 +50,27 @@ class MemoryState:
         await filling
         return head
 
-    async def refresh(self, person_ids: Sequence[str], version: int) -> None:
+    async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
         """See State."""
-        people = await self._store.get_people(self.gallery.name, person_ids)
+        name, person_ids = self.gallery.name, list(changed)
         known = {person_id: set(self.index.faces_of(person_id)) for person_id in person_ids}
-        faces = [
+        faces = [(i, face_id) for i, came in changed.items() for face_id in came if face_id not in known[i]]
+        people, templates = await self._store.read_people(name, person_ids, faces)
+        embeddings: defaultdict[str, dict[str, Vector]] = defaultdict(dict)
+        self._decode(faces, templates, embeddings)
+        # The record may be newer than the changes that were read, and have more faces.
+        missing = [
             (person.person_id, face.face_id)
             for person in people
             if person
             for face in person.faces
-            if face.face_id not in known[person.person_id]
+            if face.face_id not in known[person.person_id] and face.face_id not in embeddings[person.person_id]
         ]
-        embeddings: defaultdict[str, dict[str, Vector]] = defaultdict(dict)
-        for face, template in zip(faces, await self._store.get_templates(self.gallery.name, faces), strict=True):
-            if template is not None:
-                embeddings[face[0]][face[1]] = self.codec.decode(*face, template)
+        self._decode(missing, await self._store.get_templates(name, missing), embeddings)
         for person_id, person in zip(person_ids, people, strict=True):
-            self.put(person_id, person, embeddings[person_id])
+            kept = {face.face_id for face in person.faces} if person else set()
+            its = embeddings[person_id]
+            self.put(person_id, person, {face_id: its[face_id] for face_id in its if face_id in kept})
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """See State."""
@@ -135,6 +139,17 @@ class MemoryState:
             faces, templates = [faces[i] for i in present], [templates[i] for i in present]
         if faces:
             self.index.add_many(faces, self.codec.decode_many(faces, templates))
+
+    def _decode(
+        self,
+        faces: Sequence[tuple[str, str]],
+        templates: Sequence[bytes | None],
+        into: Mapping[str, dict[str, Vector]],
+    ) -> None:
+        """Add the embeddings of those faces that are there still."""
+        for (person_id, face_id), template in zip(faces, templates, strict=True):
+            if template is not None:
+                into[person_id][face_id] = self.codec.decode(person_id, face_id, template)
 
     def _person(self, person_id: str) -> Person | None:
         kept = self.people.get(person_id)

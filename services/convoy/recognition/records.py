@@ -164,12 +164,14 @@ class Change:
     """An entry of a gallery's stream: the change that led to `version`.
 
     token: unique to it; parent: the token of the change before, so that a follower sees when history was replaced.
+    faces: ids of the faces that came with it.
     """
 
     version: int
     token: str
     parent: str
     note: Note
+    faces: tuple[str, ...] = ()
 
 
 def _compact(value: Mapping[str, Any]) -> str:

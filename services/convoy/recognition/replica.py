@@ -8,6 +8,7 @@ restored or emptied) the gallery is loaded anew.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -148,14 +149,17 @@ class Replica:
         return None
 
     async def _take(self, state: State, changes: list[Change]) -> None:
-        ids = list(dict.fromkeys(change.note.person_id for change in changes if change.note.person_id))
+        changed: defaultdict[str, list[str]] = defaultdict(list)
+        for change in changes:
+            if change.note.person_id:
+                changed[change.note.person_id] += change.faces
         if any(not change.note.person_id for change in changes):
             gallery = await self._store.get_gallery(self.name)
             if gallery.born != state.gallery.born:
                 raise gallery_not_found(self.name)
             state.gallery = gallery
-        if ids:
-            await state.refresh(ids, changes[-1].version)
+        if changed:
+            await state.refresh(changed, changes[-1].version)
         await self._arrive(state, Head(changes[-1].version, changes[-1].token))
 
     async def _arrive(self, state: State, head: Head) -> None:

@@ -29,8 +29,8 @@ class State(Protocol):
         anew: the stream could not be followed from where this process stood.
         """
 
-    async def refresh(self, person_ids: Sequence[str], version: int) -> None:
-        """Make people be as they are in the store, which has that version."""
+    async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
+        """Make people be as they are in the store, which has that version; with each the ids of faces that came."""
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """Make the person be so; `embeddings` holds those of the faces that are new."""

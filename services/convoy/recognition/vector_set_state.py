@@ -63,9 +63,9 @@ class VectorSetState:
                 await self._settle([person_id], head.version, force=True)
         return head
 
-    async def refresh(self, person_ids: Sequence[str], version: int) -> None:
+    async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
         """See State."""
-        await self._settle(await self._sets.outdated(self.gallery, version, person_ids), version)
+        await self._settle(await self._sets.outdated(self.gallery, version, list(changed)), version)
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """The stream brings it."""

@@ -154,6 +154,12 @@ class Store(Protocol):
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """The templates of (person id, face id), None for those that are not there."""
 
+    async def read_people(
+        self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
+    ) -> tuple[list[Person | None], list[bytes | None]]:
+        """What get_people and get_templates give, in one round trip where the store is elsewhere."""
+        return await self.get_people(name, person_ids), await self.get_templates(name, faces)
+
     def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Everybody's id and record, as Person.from_json takes it, in pages.
 

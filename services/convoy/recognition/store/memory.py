@@ -4,7 +4,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from convoy.recognition.records import Change, Gallery, Note, Person
@@ -42,9 +42,9 @@ class _Shelf:
         ends_at, committed = self.answers.get((born, key), (0.0, Committed(0)))
         return replace(committed, repeated=True) if time.time() < ends_at else None
 
-    async def append(self, note: Note, born: int, request: Request) -> Committed:
+    async def append(self, note: Note, born: int, request: Request, faces: Iterable[str] = ()) -> Committed:
         version = self.head.version + 1
-        self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note))
+        self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note, tuple(faces)))
         committed = Committed(version, request.answer)
         self.answers[born, request.key] = (time.time() + request.lifetime_s, committed)
         async with self.moved:
@@ -176,7 +176,7 @@ class MemoryStore(Store):
             return gallery_full(gallery.name, "faces", policy.max_faces)
         for change, note in write.changes:
             self._apply(shelf, change)
-            committed = await shelf.append(note, gallery.born, write.request)
+            committed = await shelf.append(note, gallery.born, write.request, change.templates)
         return committed
 
     def _find(self, name: str, born: int | None = None) -> tuple[_Shelf, Gallery]:

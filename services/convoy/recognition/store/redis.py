@@ -189,11 +189,7 @@ class RedisStore(Store):
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
             return []
-        records = await self._do("HMGET", _key(name, "people"), *person_ids)
-        return [
-            Person.from_json(i, record.decode()) if record else None
-            for i, record in zip(person_ids, records, strict=True)
-        ]
+        return _people(person_ids, await self._do("HMGET", _key(name, "people"), *person_ids))
 
     async def list_people(self, name: str, after: str, limit: int) -> list[Person]:
         start = f"({after}" if after else "-"
@@ -209,6 +205,18 @@ class RedisStore(Store):
             return []
         found: list[bytes | None] = await self._do("HMGET", _key(name, "templates"), *(_field(*face) for face in faces))
         return found
+
+    async def read_people(
+        self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
+    ) -> tuple[list[Person | None], list[bytes | None]]:
+        if not person_ids or not faces:
+            return await super().read_people(name, person_ids, faces)
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command("HMGET", _key(name, "people"), *person_ids)
+        pipe.execute_command("HMGET", _key(name, "templates"), *(_field(*face) for face in faces))
+        with _reached():
+            records, templates = await pipe.execute()
+        return _people(person_ids, records), templates
 
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         async for page in self._scan(_key(name, "people")):
@@ -407,10 +415,12 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     before = change.before.to_json() if change.before else ""
     removed = [_field(person_id, face_id) for face_id in change.removed]
     added = [_field(person_id, face_id) for face_id in change.templates]
+    # Whoever follows the stream asks for the new templates together with the record.
+    words = [*_words(note), *(("faces", " ".join(change.templates)) if added else ())]
     if after is None:
-        return person_id, before, "", "", token, _words(note), removed, added
+        return person_id, before, "", "", token, words, removed, added
     expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
-    return person_id, before, after.to_json(), expire_ms, token, _words(note), removed, added
+    return person_id, before, after.to_json(), expire_ms, token, words, removed, added
 
 
 def _outcome(gallery: Gallery, write: Write, reply: Any) -> Outcome:
@@ -427,7 +437,13 @@ def _outcome(gallery: Gallery, write: Write, reply: Any) -> Outcome:
 def _change(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
     facts = {key.decode(): value.decode() for key, value in fields.items()}
     token, parent, time_ms = facts.pop("token"), facts.pop("parent"), int(facts.pop("time_ms"))
-    return Change(int(entry_id.split(b"-")[0]), token, parent, Note(time_ms=time_ms, **facts))
+    faces = tuple(facts.pop("faces", "").split())
+    return Change(int(entry_id.split(b"-")[0]), token, parent, Note(time_ms=time_ms, **facts), faces)
+
+
+def _people(person_ids: Sequence[str], records: Sequence[bytes | None]) -> list[Person | None]:
+    pairs = zip(person_ids, records, strict=True)
+    return [Person.from_json(person_id, record) if record else None for person_id, record in pairs]
 
 
 def _only_stream(reply: Any) -> Any:
