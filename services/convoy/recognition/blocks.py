@@ -6,6 +6,7 @@ at angle a differ in a share a / pi of random directions (Charikar 2002, "Simila
 rounding algorithms"), so few differing bits mean high similarity.
 """
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -31,12 +32,17 @@ class Probes:
     """Vectors, [probes, dimension], as bytes and as signs."""
 
     def __init__(self, vectors: Vector) -> None:
+        self._vectors = vectors
         self.codes, self.scales, self.errors = _to_bytes(vectors)
-        self.signs = np.packbits(vectors > 0, axis=1)
-        self.signs_at = _faiss.swig_ptr(self.signs)
 
     def __len__(self) -> int:
-        return len(self.signs)
+        return len(self.codes)
+
+    @cached_property
+    def signs(self) -> tuple[npt.NDArray[np.uint8], Any]:
+        """Sign codes, and FAISS's pointer to them."""
+        codes = np.packbits(self._vectors > 0, axis=1)
+        return codes, _faiss.swig_ptr(codes)
 
 
 class Room:
@@ -95,8 +101,8 @@ class Block:
         count = rows.stop - rows.start
         if len(probes) * count > PAIRS:
             raise ValueError(f"{len(probes)} probes and {count} rows are more than {PAIRS} pairs")
-        codes_at = self._signs_at[rows.start // STEP]
-        _faiss.hammings(probes.signs_at, codes_at, len(probes), count, self._signs.shape[1], room.differing_at)
+        at = probes.signs[1], self._signs_at[rows.start // STEP]
+        _faiss.hammings(*at, len(probes), count, self._signs.shape[1], room.differing_at)
         pairs = np.flatnonzero(room.differing[: len(probes) * count] <= reach)
         numbers, near = np.divmod(pairs, count)
         near += rows.start

@@ -166,11 +166,11 @@ class Index:
         similarities = _joined(chunks, np.float64).astype(np.float32)
         best: dict[str, Hit] = {}
         last = -math.inf
-        for i in similarities.argsort()[::-1].tolist():
-            similarity = min(max(similarities[i].item(), -1.0), 1.0)
+        order = similarities.argsort()[::-1]
+        for similarity, slot in zip(similarities[order].clip(-1, 1).tolist(), slots[order].tolist(), strict=True):
             if len(best) >= top_k and similarity < last:
                 break
-            if (owner := self._owners[slots[i]]) is None:
+            if (owner := self._owners[slot]) is None:
                 continue
             hit = Hit(owner[0], owner[1], similarity)
             if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
@@ -179,6 +179,8 @@ class Index:
         return sorted(best.values(), key=_order)[:top_k]
 
     def _gather(self, slots: Rows) -> Vector:
+        if len(self._blocks) == 1:
+            return self._blocks[0].vectors[slots]
         rows = np.empty((slots.size, self.dimension), np.float32)
         for number, here in _by_block(slots):
             rows[here] = self._blocks[number].vectors[slots[here] % CAPACITY]

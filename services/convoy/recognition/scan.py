@@ -99,7 +99,8 @@ class Scanner:
     def _passed(self, look: Look, queries: Sequence[Query], count: int, step: int, worth_a_thread: int) -> list[Rows]:
         """Slots that may hold the best people for each query, found by a look at all rows; their floors are raised."""
         threads = max(1, min(len(self._rooms), len(queries) * count // worth_a_thread))
-        pieces = self._pieces(count, min(step, -(-count // threads)))
+        share = -(-count // (threads * STEP)) * STEP
+        pieces = self._pieces(count, min(step // STEP * STEP, share))
         size = -(-len(pieces) // threads)
         parts = [pieces[i : i + size] for i in range(0, len(pieces), size)]
         work = [partial(_look_through, look, *place) for place in zip(self._rooms, parts, strict=False)]
@@ -119,8 +120,8 @@ class Scanner:
         return slots[high >= query.floor]
 
     def _pieces(self, count: int, step: int) -> list[Piece]:
-        """Rows in use, about `step` at a time: each piece begins where a comparison may."""
-        step = min(max(step // STEP, 1) * STEP, CAPACITY)
+        """Rows in use, `step` at a time, a multiple of STEP."""
+        step = min(step, CAPACITY)
         return [
             (block, number * CAPACITY, slice(start, min(start + step, count - number * CAPACITY, CAPACITY)))
             for number, block in enumerate(self.blocks)
@@ -149,7 +150,7 @@ class Scanner:
 
 
 def _probes(queries: Sequence[Query]) -> Probes:
-    return Probes(np.stack([query.vector for query in queries]))
+    return Probes(queries[0].vector[None] if len(queries) == 1 else np.stack([query.vector for query in queries]))
 
 
 def _look_through(look: Look, room: Room, part: list[Piece]) -> list[Near]:
