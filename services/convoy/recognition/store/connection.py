@@ -1,0 +1,85 @@
+"""How a Redis is reached, and what is said when it cannot be."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis import exceptions
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.credentials import CredentialProvider
+
+from convoy.core.errors import Unavailable
+
+# Words with which Redis says that it cannot serve for now, though it answers.
+AWAY_ERRORS = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterError,
+    exceptions.RedisClusterException,
+    exceptions.ReadOnlyError,
+    OSError,
+)
+AWAY = ("MISCONF", "NOREPLICAS")
+
+
+class _Login(CredentialProvider):
+    """What a new connection says of itself. The password is asked for each time: it may change meanwhile."""
+
+    def __init__(self, user: str, password: Callable[[], str]) -> None:
+        self._user = user
+        self._password = password
+
+    def get_credentials(self) -> tuple[str, str]:
+        return self._user, self._password()
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        return self.get_credentials()
+
+
+def connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
+    """A client for redis://, rediss:// (TLS), unix://, redis+cluster://, rediss+cluster:// and redis+sentinel:// URLs.
+
+    Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
+    """
+    options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
+    # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
+    options["max_connections"] = 1 << 16
+    # Again only where the connection broke; a store that is silent for seconds is away, and callers are told then.
+    broken = (exceptions.ConnectionError,)
+    options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2, supported_errors=broken)
+    user = urlsplit(url)
+    if password and not user.password:
+        options["credential_provider"] = _Login(unquote(user.username or "default"), password)
+        url = url.replace(f"{user.username}@", "", 1) if user.username else url
+    scheme, _, rest = url.partition("://")
+    if scheme in ("redis+cluster", "rediss+cluster"):
+        return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
+    if scheme == "redis+sentinel":
+        hosts, database, name = rest.split("/")
+        pairs = [host.rsplit(":", 1) for host in hosts.rpartition("@")[2].split(",")]
+        ask: Any = Sentinel
+        master: Redis = ask([(host, int(port)) for host, port in pairs], socket_timeout=2.0).master_for(
+            name, db=int(database), **options
+        )
+        return master
+    return Redis.from_url(url, **options)
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Turn every way in which Redis can be away into one error."""
+    try:
+        yield
+    except AWAY_ERRORS as error:
+        raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
+    except exceptions.OutOfMemoryError as error:
+        raise Unavailable(
+            "STORE_UNAVAILABLE", "the store (Redis) has no memory left; give it more or delete people"
+        ) from error
+    except exceptions.ResponseError as error:
+        if not str(error).startswith(AWAY):
+            raise
+        raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error

@@ -1,0 +1,155 @@
+"""How galleries and changes are written as keys and words of Redis, and its replies read."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgpack
+
+from convoy.recognition.records import Change, Gallery, Note, Person, Policy
+from convoy.recognition.store.base import (
+    Committed,
+    Conflict,
+    Head,
+    Outcome,
+    PersonChange,
+    Request,
+    Write,
+    gallery_full,
+    gallery_not_found,
+)
+
+
+def key_of(name: str, part: str) -> str:
+    """A key of a gallery."""
+    return f"convoy:{{{name}}}:{part}"
+
+
+def keys_of(name: str, *parts: str) -> list[str]:
+    """Several keys of a gallery."""
+    return [key_of(name, part) for part in parts]
+
+
+def request_key(name: str, born: int, request: Request) -> str:
+    """Where the first answer to a request is remembered."""
+    return key_of(name, f"request:{born}:{request.key}")
+
+
+def field_of(person_id: str, face_id: str) -> str:
+    """The field of a template in its hash."""
+    return f"{person_id} {face_id}"
+
+
+def face_of(field: bytes) -> tuple[str, str]:
+    """Person id and face id of a field."""
+    person_id, _, face_id = field.decode().partition(" ")
+    return person_id, face_id
+
+
+def new_token() -> str:
+    """What tells a change from every other."""
+    return secrets.token_hex(8)
+
+
+def _tokens(count: int) -> list[str]:
+    """So many at once: one call to the system."""
+    digits = secrets.token_hex(8 * count)
+    return [digits[i : i + 16] for i in range(0, len(digits), 16)]
+
+
+def words_of(note: Note) -> list[str]:
+    """The note as field, value, field, value…; empty ones are left out."""
+    facts = {
+        "action": note.action,
+        "time_ms": str(note.time_ms),
+        "person_id": note.person_id,
+        "actor": note.actor,
+        "outcome": note.outcome,
+        "request_id": note.request_id,
+    }
+    return [word for fact in facts.items() if fact[1] for word in fact]
+
+
+def limits_of(policy: Policy) -> tuple[int, int]:
+    """How many people and faces a gallery may hold; 0 is no limit."""
+    return policy.max_people, policy.max_faces
+
+
+def packed(writes: Sequence[Write]) -> Iterator[bytes]:
+    """What the script change_people reads of writes."""
+    changes = [change for write in writes for change, _ in write.changes]
+    tokens = iter(_tokens(len(changes)))
+    # Redis reads MessagePack as it was before it told bytes from text.
+    yield msgpack.packb([_write(write, tokens) for write in writes], use_bin_type=False)
+    for change in changes:
+        yield from change.templates.values()
+
+
+def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
+    request = write.request
+    at_version = "" if write.at_version is None else write.at_version
+    changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
+    return int(bool(request.request_id)), request.answer, request.lifetime_s, at_version, changes
+
+
+def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
+    person_id, after = change.person_id, change.after
+    before = change.before.to_json() if change.before else ""
+    removed = [field_of(person_id, face_id) for face_id in change.removed]
+    added = [field_of(person_id, face_id) for face_id in change.templates]
+    # Whoever follows the stream asks for the new templates together with the record.
+    words = [*words_of(note), *(("faces", " ".join(change.templates)) if added else ())]
+    if after is None:
+        return person_id, before, "", "", token, words, removed, added
+    expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
+    return person_id, before, after.to_json(), expire_ms, token, words, removed, added
+
+
+def outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:
+    """What came of a write. Raises NotFound(GALLERY_NOT_FOUND)."""
+    match reply[0]:
+        case b"NOT_FOUND":
+            raise gallery_not_found(gallery.name)
+        case b"CONFLICT":
+            return Conflict()
+        case b"FULL":
+            return gallery_full(gallery.name, reply[1].decode(), int(reply[2]))
+    return committed_of(reply, write.request)
+
+
+def change_of(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
+    """An entry of a stream."""
+    facts = {key.decode(): value.decode() for key, value in fields.items()}
+    token, parent, time_ms = facts.pop("token"), facts.pop("parent"), int(facts.pop("time_ms"))
+    faces = tuple(facts.pop("faces", "").split())
+    return Change(int(entry_id.split(b"-")[0]), token, parent, Note(time_ms=time_ms, **facts), faces)
+
+
+def people_of(person_ids: Sequence[str], records: Sequence[bytes | None]) -> list[Person | None]:
+    """People of their records, None for those who are not there."""
+    pairs = zip(person_ids, records, strict=True)
+    return [Person.from_json(person_id, record) if record else None for person_id, record in pairs]
+
+
+def only_stream(reply: Any) -> Any:
+    """The entries of an XREAD of one stream, in the shape of either protocol."""
+    if not reply:
+        return []
+    return next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+
+
+def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | None:
+    """A gallery of its fields; None if it is not there."""
+    info, born, people, faces = meta
+    if info is None:
+        return None
+    counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
+    return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
+
+
+def committed_of(reply: Any, request: Request) -> Committed:
+    """What the script says that it kept."""
+    if reply[0] == b"REPEATED":
+        return Committed(int(reply[1]), reply[2], repeated=bool(request.request_id))
+    return Committed(int(reply[1]), request.answer)
