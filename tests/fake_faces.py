@@ -98,7 +98,7 @@ class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
 @asynccontextmanager
 async def serving(faces: FakeFaces) -> AsyncIterator[str]:
     """The fake on a free port; gives its address."""
-    server = grpc.aio.server(interceptors=[CallInterceptor("faces", Guard("faces", Settings()))])
+    server = grpc.aio.server(interceptors=[CallInterceptor("faces", Guard("faces", Settings()), {})])
     faces_pb2_grpc.add_FaceServiceServicer_to_server(faces, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

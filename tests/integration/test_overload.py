@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
+async def never() -> AsyncIterator[bytes]:
+    """No message, and no end of messages either."""
+    await asyncio.Event().wait()
+    yield b""
+
+
 async def test_a_full_queue_says_when_to_come_again(tmp_path: Path, gate: threading.Event) -> None:
     settings: dict[str, Any] = {"threads": 1, "queue_size": 2, "max_batch_size": 1}
     async with running("classification", write_repository(tmp_path), **settings) as service:
@@ -59,7 +66,33 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path, gate: thread
             assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
             assert refused.metadata["queue_size"] == "2"
             assert refused.retry_delay_s is not None and refused.retry_delay_s > 0
+        # Before its message has come: who never sends it is refused nevertheless.
+        for method in ("/inference.GRPCInferenceService/ModelInfer", "/convoy.v1.ClassificationService/Classify"):
+            silent = service.channel.stream_unary(method)
+            refused = await refusal(silent, never())
+            assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        assert (await tensors.ServerLive(pb.ServerLiveRequest())).live
+        assert (await tensors.ModelMetadata(pb.ModelMetadataRequest(name="cifar10-resnet"))).inputs
         assert not any(call.done() for call in accepted)
         gate.set()
         answers = await asyncio.gather(*accepted)
         assert all(answer.raw_output_contents for answer in answers)
+
+
+async def test_a_call_that_ends_without_its_message(tmp_path: Path) -> None:
+    async with running("classification", write_repository(tmp_path)) as service:
+        infer = service.channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        refused = await refusal(infer, iter(()))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_MESSAGE")
+        gone = infer(never())
+        before = cancelled()
+        await gone.wait_for_connection()
+        await asyncio.sleep(0.1)
+        gone.cancel()
+        while cancelled() == before:
+            await asyncio.sleep(0.01)
+
+
+def cancelled() -> float:
+    labels = {"service": "classification", "method": "ModelInfer", "code": "CANCELLED"}
+    return REGISTRY.get_sample_value("convoy_requests_total", labels) or 0.0

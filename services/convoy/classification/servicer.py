@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.classification import task
-from convoy.core.doors import MODEL_DOORS, add_model_doors
+from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError
 from convoy.core.host import ModelHost
@@ -85,4 +85,5 @@ async def build(settings: Settings) -> Service:
         classification_pb2_grpc.add_ClassificationServiceServicer_to_server(ClassificationServicer(host), server)
         add_model_doors(host, server)
 
-    return Service("classification", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)
+    doors = (NAME, *MODEL_DOORS)
+    return Service("classification", PORT, doors, add_to, host.start, host.stop, gates(host, f"/{NAME}/Classify"))

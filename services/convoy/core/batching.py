@@ -8,8 +8,9 @@ a full queue, or one too long for the caller's deadline, refuses at once.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -97,6 +98,7 @@ class Batcher:
         self._executor = executor
         self._queues: dict[int, deque[_Waiting]] = {}
         self._queued = 0
+        self._preparing = 0
         self._running = 0
         self._input_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -114,12 +116,41 @@ class Batcher:
         deadline: on time.monotonic's clock. Raises ResourceExhausted(QUEUE_FULL), DeadlineExceeded, or what the engine
         raised for this very input.
         """
-        self._admit(deadline)
+        self.admit(deadline)
         waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
         self._queues.setdefault(priority, deque()).append(waiting)
         self._queued += 1
         self._dispatch()
         return await waiting.result
+
+    def admit(self, deadline: float | None, ahead: int = 0) -> None:
+        """Raise what `submit` would refuse an input with; `ahead` further ones are on their way before it."""
+        waiting = self._queued + self._preparing + ahead
+        wait_s = (waiting + self._running) * self._input_s / self.policy.runners
+        if waiting >= self.policy.queue_size:
+            facts = {"queue_size": self.policy.queue_size}
+            raise ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
+        if deadline is None:
+            return
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed before the work began")
+        if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
+            message = f"the queue takes {wait_s:.3f} s and the deadline is in {left_s:.3f} s"
+            raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
+
+    @contextmanager
+    def preparing(self, deadline: float | None) -> Iterator[None]:
+        """Keep a place for an input while it is decoded, so that nothing is decoded only to be refused.
+
+        Raises like `submit`.
+        """
+        self.admit(deadline)
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
 
     async def close(self) -> None:
         """Wait until everything that was admitted is answered."""
@@ -128,23 +159,6 @@ class Batcher:
         while self._queued or self._running:
             self._finished.clear()
             await self._finished.wait()
-
-    def _admit(self, deadline: float | None) -> None:
-        wait_s = self._expected_wait_s()
-        if self._queued >= self.policy.queue_size:
-            facts = {"queue_size": self.policy.queue_size}
-            raise ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
-        if deadline is None:
-            return
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed before the work began")
-        if self._queued and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
-            message = f"the queue takes {wait_s:.3f} s and the deadline is in {left_s:.3f} s"
-            raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
-
-    def _expected_wait_s(self) -> float:
-        return (self._queued + self._running) * self._input_s / self.policy.runners
 
     def _dispatch(self) -> None:
         while self._running < self.policy.runners + self.policy.ready and self._queued:

@@ -1,6 +1,9 @@
 """The models that one process serves, and what decides how they run: cores, device, default model."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +24,8 @@ log = structlog.get_logger()
 _BATCH_ON_CPU = 4
 _BATCHED_PIXELS_ON_CPU = 128 * 128
 _BATCH_ON_GPU = 32
+# How much less than the event loop's the turn of a thread that computes is worth: who is refused must not wait for it.
+_NICENESS = 5
 
 
 class ModelHost:
@@ -38,8 +43,8 @@ class ModelHost:
         self.default = default
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
         # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
-        self._workers = ThreadPoolExecutor(cores, "decode")
-        self._runners = ThreadPoolExecutor(cores, "engine")
+        self._workers = ThreadPoolExecutor(cores, "decode", _give_way)
+        self._runners = ThreadPoolExecutor(cores, "engine", _give_way)
         # Two of the largest pictures, so that one caller's do not hold up everybody's.
         self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
@@ -93,6 +98,12 @@ class ModelHost:
                 await self.repository.refresh()
             except (ConvoyError, OSError) as error:
                 log.error("the model repository cannot be read", problem=str(error))
+
+
+def _give_way() -> None:
+    """Let the event loop go first, on systems that know priorities of single threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def split(name_and_version: str) -> tuple[str, str]:

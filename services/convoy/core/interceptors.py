@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from convoy.core import errors
+from convoy.core.gate import Gate
 from convoy.core.security.callers import ANYBODY, Caller, begin_caller
 from convoy.core.security.guard import Guard
 from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight, request_id
@@ -38,6 +39,8 @@ STATUSES: dict[type[errors.ConvoyError], grpc.StatusCode] = {
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_TYPES = "type.googleapis.com/"
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -47,9 +50,10 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of one service. Health and reflection are answered to anybody."""
 
-    def __init__(self, service: str, guard: Guard) -> None:
+    def __init__(self, service: str, guard: Guard, gates: Mapping[str, Gate]) -> None:
         self._service = service
         self._guard = guard
+        self._gates = gates
         # Where everybody may do everything, a method's handler is the same for all callers.
         self._for_anybody: dict[str, Handler] = {}
 
@@ -82,12 +86,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
 
-    def _let_in(self, handler: Handler, method: str, content: Any, caller: Caller, context: Context) -> Any:
-        """The request out of its bytes, or the stream of requests, each looked at. Raises what the guard raises."""
+    async def _let_in(self, handler: Handler, method: str, content: Any, caller: Caller, context: Context) -> Any:
+        """The request out of its bytes, or the stream of requests, each looked at.
+
+        Raises what the guard and the method's gate raise; then nothing of the message has been read.
+        """
         peer, deserialize = context.peer(), handler.request_deserializer
         self._guard.count(caller, peer)
         if handler.request_streaming:
             return self._guard.each(method, _read_each(content, deserialize), caller, peer)
+        if (gate := self._gates.get(method)) is not None:
+            with gate.passing(deadline(context)):
+                content = await _receive(context)
         request = _read(content, deserialize)
         self._guard.admit(method, request, caller)
         return request
@@ -98,7 +108,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(content: Any, context: Context) -> Any:
             call = _Call(self._service, method, context, caller)
             try:
-                request = self._let_in(handler, method, content, caller, context)
+                request = await self._let_in(handler, method, content, caller, context)
                 response = await inner(request, context)
                 self._guard.hide(response, caller)
             except BaseException as error:
@@ -107,7 +117,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return response
 
         wrap: Any = grpc.unary_unary_rpc_method_handler
-        if handler.request_streaming:
+        # gRPC receives the message of a unary call before it asks anybody, that of a stream when it is read.
+        if handler.request_streaming or method in self._gates:
             wrap = grpc.stream_unary_rpc_method_handler
         return _typed(wrap(answer, None, handler.response_serializer))
 
@@ -117,7 +128,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(content: Any, context: Context) -> AsyncIterator[Any]:
             call = _Call(self._service, method, context, caller)
             try:
-                request = self._let_in(handler, method, content, caller, context)
+                request = await self._let_in(handler, method, content, caller, context)
                 async for response in inner(request, context):
                     self._guard.hide(response, caller)
                     yield response
@@ -131,9 +142,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return _typed(wrap(answer, None, handler.response_serializer))
 
 
-def _read(content: bytes, deserialize: Any) -> Any:
-    """gRPC would answer bytes that are no message with UNKNOWN, so they are read here."""
+async def _receive(context: Context) -> Any:
+    """The one message of a call, or EOF."""
+    content: Any = await context.read()
+    if content is grpc.aio.EOF:
+        # Its sender said that there is none, or is gone; then gRPC cancels the call while we ask again.
+        content = await context.read()
+    return content
+
+
+def _read(content: Any, deserialize: Any) -> Any:
+    """gRPC would answer bytes that are no message with UNKNOWN, so they are read here; EOF is a call without any."""
     try:
+        if content is grpc.aio.EOF:
+            raise DecodeError
         return deserialize(content)
     except DecodeError:
         raise errors.InvalidArgument("BAD_MESSAGE", "the bytes are no message of this call") from None
@@ -187,7 +209,7 @@ class _Call:
             self.finish(str(self._context.code()))
             raise error
         status = to_status(error)
-        code = _code(status.code)
+        code = _CODES[status.code]
         unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
         self.finish(code.name, **unexpected)
         trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
@@ -206,8 +228,8 @@ def to_status(error: BaseException) -> status_pb2.Status:
     details: list[Message] = [info]
     details += [d for d in error.details if isinstance(d, Message) and d.ByteSize() <= MOST_DETAIL_BYTES]
     if isinstance(error, errors.ResourceExhausted):
-        delay = duration_pb2.Duration()
-        delay.FromMilliseconds(max(1, round(error.retry_delay_s * 1000)))
+        seconds, ms = divmod(max(1, round(error.retry_delay_s * 1000)), 1000)
+        delay = duration_pb2.Duration(seconds=seconds, nanos=ms * 1_000_000)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return _status(status_code(error), _short(error.message), details)
 
@@ -234,16 +256,8 @@ def _short(text: str) -> str:
 
 
 def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
-    packed = []
-    for detail in details:
-        wrapped = any_pb2.Any()
-        wrapped.Pack(detail)
-        packed.append(wrapped)
+    packed = [any_pb2.Any(type_url=_TYPES + d.DESCRIPTOR.full_name, value=d.SerializeToString()) for d in details]
     return status_pb2.Status(code=code.value[0], message=message, details=packed)
-
-
-def _code(number: int) -> grpc.StatusCode:
-    return next(code for code in grpc.StatusCode if code.value[0] == number)
 
 
 def _reason(error: BaseException) -> str:

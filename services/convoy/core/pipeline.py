@@ -5,6 +5,7 @@ import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import numpy as np
@@ -52,8 +53,10 @@ class Pipeline:
         """
 
         async def one(source: Source) -> Result:
-            async with self._budget.taken(weigh(source)):
-                inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
+            async with AsyncExitStack() as held:
+                with model.batcher.preparing(deadline):
+                    await held.enter_async_context(self._budget.taken(weigh(source)))
+                    inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
                 outputs = await infer(model, inputs, deadline)
                 return await self.stage(model, "postprocess", None, interpret, outputs, context)
 

@@ -87,6 +87,10 @@ class Repository:
             raise NotFound("MODEL_NOT_FOUND", message)
         return self._loaded[name, chosen]
 
+    def loaded(self) -> Collection[LoadedModel]:
+        """Every model that answers."""
+        return self._loaded.values()
+
     def entries(self) -> list[Entry]:
         """Every version of this repository's tasks, on disk or in memory, by name and version."""
         found = dict.fromkeys(self._on_disk()) | dict.fromkeys(self._loaded)

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from wsgiref.simple_server import WSGIServer
@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from convoy.core.errors import FailedPrecondition
+from convoy.core.gate import Gate
 from convoy.core.interceptors import CallInterceptor
 from convoy.core.security.files import Watched
 from convoy.core.security.guard import Guard
@@ -43,7 +44,8 @@ class Service:
     """What a process serves.
 
     port: the one it has by default; grpc_names: full names of its gRPC services, for health and reflection; add_to puts
-    the servicers into a server; start runs before the first call, stop after the last; is_ready is what health says.
+    the servicers into a server; start runs before the first call, stop after the last; gates: what stands before the
+    messages of which methods (/package.Service/Method); is_ready is what health says.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Service:
     add_to: Callable[[grpc.aio.Server], None]
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
+    gates: Mapping[str, Gate] = field(default_factory=dict)
     is_ready: Callable[[], bool] = field(default=_always)
 
 
@@ -65,7 +68,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._guard = Guard(service.name, settings)
         self._tls = server_tls(settings)
-        interceptor = CallInterceptor(service.name, self._guard)
+        interceptor = CallInterceptor(service.name, self._guard, service.gates)
         self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
         self._metrics: WSGIServer | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -180,6 +183,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # Who connects and says nothing is hung up on; one connection does not take all there is.
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_concurrent_streams", 1024),
+        # How much comes of a message before anybody wants it; all of one that is wanted is asked for at once.
+        ("grpc.http2.lookahead_bytes", 16 * 1024),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 0),
         # A client looks its replicas up anew when a connection ends; what is under way on it is finished first.

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.core.calibration import FalseMatchCurve
-from convoy.core.doors import MODEL_DOORS, add_model_doors
+from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
 from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.core.gate import Gate
 from convoy.core.host import ModelHost
 from convoy.core.images import encode_png
 from convoy.core.interceptors import Context, deadline, stream_error
@@ -192,4 +193,7 @@ async def build(settings: Settings) -> Service:
         faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host), server)
         add_model_doors(host, server)
 
-    return Service("faces", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)
+    # Every picture goes to the detector first.
+    detector = Gate(lambda: [host.named(settings.face_detector)])
+    photos = dict.fromkeys((f"/{NAME}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
+    return Service("faces", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop, gates(host) | photos)

@@ -220,7 +220,9 @@ async def build(settings: Settings) -> Service:
         await servicer.stop()
         await faces.close()
 
-    return Service("recognition", PORT, (NAME,), add_to, servicer.start, stop, lambda: servicer.replicas.is_ready)
+    return Service(
+        "recognition", PORT, (NAME,), add_to, servicer.start, stop, is_ready=lambda: servicer.replicas.is_ready
+    )
 
 
 def _password(path: Path) -> Callable[[], str]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from convoy.core.doors import MODEL_DOORS, add_model_doors
+from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
 from convoy.core.engine import Outputs
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.host import ModelHost
@@ -88,4 +88,5 @@ async def build(settings: Settings) -> Service:
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(host), server)
         add_model_doors(host, server)
 
-    return Service("segmentation", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop)
+    doors = (NAME, *MODEL_DOORS)
+    return Service("segmentation", PORT, doors, add_to, host.start, host.stop, gates(host, f"/{NAME}/Segment"))

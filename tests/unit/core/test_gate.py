@@ -1,0 +1,102 @@
+"""A gate refuses what every queue behind it would refuse, and nothing else."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from convoy.core import gate as gate_module
+from convoy.core.batching import Batcher, BatchPolicy
+from convoy.core.errors import DeadlineExceeded, ResourceExhausted
+from convoy.core.gate import Gate
+from convoy.core.pipeline import Pipeline
+
+QUEUE = 2
+PIXELS = np.zeros(1, np.uint8)
+
+
+@pytest.fixture
+def closed() -> Iterator[threading.Event]:
+    """Engines run nothing until the event is set."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def executor(closed: threading.Event) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+        closed.set()
+
+
+def model(executor: ThreadPoolExecutor, closed: threading.Event) -> Any:
+    def run(images: np.ndarray, alone: bool) -> dict[str, np.ndarray]:
+        closed.wait(10)
+        return {"same": images}
+
+    return SimpleNamespace(batcher=Batcher(run, BatchPolicy(1, queue_size=QUEUE), executor))
+
+
+async def fill(batcher: Batcher) -> list[asyncio.Task[Any]]:
+    tasks = [asyncio.create_task(batcher.submit(PIXELS)) for _ in range(1 + QUEUE)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.fixture
+async def models(executor: ThreadPoolExecutor, closed: threading.Event) -> AsyncIterator[list[Any]]:
+    """One that is full, and one that is idle."""
+    full, idle = model(executor, closed), model(executor, closed)
+    tasks = await fill(full.batcher)
+    yield [full, idle]
+    closed.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_call_is_refused_where_no_queue_would_take_it(models: list[Any]) -> None:
+    full, idle = models
+    with pytest.raises(ResourceExhausted) as refused, Gate(lambda: [full]).passing(None):
+        raise AssertionError("it was let in")
+    assert refused.value.reason == "QUEUE_FULL" and refused.value.metadata == {"queue_size": str(QUEUE)}
+    with Gate(lambda: [full, idle]).passing(None), Gate(lambda: []).passing(None):
+        pass
+    with pytest.raises(DeadlineExceeded), Gate(lambda: [idle]).passing(time.monotonic() - 1):
+        raise AssertionError("it was let in")
+
+
+async def test_what_is_arriving_has_places_in_the_queue(models: list[Any]) -> None:
+    gate = Gate(lambda: models[1:])
+    with ExitStack() as arriving:
+        for _ in range(QUEUE):
+            arriving.enter_context(gate.passing(None))
+        with pytest.raises(ResourceExhausted), gate.passing(None):
+            raise AssertionError("it was let in")
+    with gate.passing(None):
+        pass
+
+
+async def test_a_slow_sender_keeps_nobody_out(models: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "_SOON_S", 0.0)
+    gate = Gate(lambda: models[1:])
+    with ExitStack() as arriving:
+        for _ in range(2 * QUEUE):
+            arriving.enter_context(gate.passing(None))
+
+
+async def test_nothing_is_decoded_that_the_queue_would_refuse(models: list[Any], executor: ThreadPoolExecutor) -> None:
+    seen: list[object] = []
+    full, idle = models
+    with idle.batcher.preparing(None), idle.batcher.preparing(None):
+        for refusing in (full, idle):
+            with pytest.raises(ResourceExhausted):
+                await Pipeline(executor, None).run(  # type: ignore[arg-type]
+                    refusing, [1], seen.append, lambda outputs, context: None, lambda source: 1, None
+                )
+    assert seen == []
