@@ -30,12 +30,14 @@ abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for
 soak: $(VENV)/.setup ## Load a fleet and look whether it stays small; MINUTES=60 for an hour
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, ten minutes on a quiet machine; needs h2load
+bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, a quarter of an hour on a quiet machine; needs h2load
 	$(BIN)/python -m benchmarks.peers.install
 	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.serving_overhead
 	$(BIN)/python -m benchmarks.overload
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.recognition_index 1000 10000 100000 1000000
+	$(BIN)/python -m benchmarks.recognition_store
 	$(BIN)/python -m benchmarks.report
 
 check: $(VENV)/.setup ## Format, lint, types, direction of imports, protos

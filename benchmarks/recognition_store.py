@@ -133,6 +133,12 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     rate = (faces - 2 * SINGLE) / (time.perf_counter() - started)
     bulk_busy = (time.process_time() - worked) / (faces - 2 * SINGLE)
 
+    started = time.perf_counter()
+    for pages in (store.scan_people("benchmark"), store.scan_templates("benchmark")):
+        async for _ in pages:
+            pass
+    reading = time.perf_counter() - started
+
     cold = Replicas(store, lambda gallery: Plain())
     started, worked = time.perf_counter(), time.process_time()
     assert len((await cold.state("benchmark", 2 * SINGLE)).index) == faces
@@ -149,9 +155,10 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             "bulk_cpu_us_a_face": round(bulk_busy * 1e6, 1),
             "cold_load_s": round(loading, 2),
             "cold_load_cpu_s": round(busy, 2),
+            "reading_alone_s": round(reading, 2),
         }
     )
-    print(f"| {title:12} | {' | '.join(single.values())} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) |")
+    print(f"| {title:12} | {' | '.join(single.values())} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) | {reading:.2f} |")
 
 
 async def main() -> None:
@@ -165,7 +172,13 @@ async def main() -> None:
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.faces:,} faces of {chosen.dimension} numbers"
     )
     what = ("register", "bare MULTI", "visible on 3")
-    columns = ["appendfsync", *(f"{one}, p50 / p99 ms" for one in what), "bulk, faces/s", "cold load, s (CPU)"]
+    columns = [
+        "appendfsync",
+        *(f"{one}, p50 / p99 ms" for one in what),
+        "bulk, faces/s",
+        "cold load, s (CPU)",
+        "reading alone, s",
+    ]
     print(f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
     if chosen.redis:
         await measure(chosen.redis, "as it is", chosen.faces, chosen.dimension)

@@ -106,11 +106,45 @@ def cost(numbers: dict[str, Any]) -> str:
     return table(["checkout", "server CPU of a call of 150 KB, ms", "least of the rounds"], rows)
 
 
+SEARCH_TARGETS = {
+    (1_000, "default"): (0.1, None),
+    (10_000, "default"): (0.4, None),
+    (100_000, "default"): (0.9, 1_800),
+    (1_000_000, "default"): (6, 350),
+    (100_000, "certified"): (3, None),
+    (1_000_000, "certified"): (30, None),
+}
+
+
+def search(numbers: list[dict[str, Any]]) -> str:
+    """The index in memory, beside what was aimed at."""
+    rows: list[list[object]] = []
+    for run in numbers:
+        p50, rate = SEARCH_TARGETS.get((run["faces"], run["way"]), (None, None))
+        cells = [run["p50_ms"], p50, run["p99_ms"], run["cpu_ms"], round(run["queries_per_s"]), rate]
+        rows.append([f"{run['faces']:,} {run['way']}", *cells, f"{run['agreed']:.2%}"])
+    head = ["faces", "p50, ms", "aim", "p99, ms", "CPU a query, ms", "queries/s, 8 callers", "aim"]
+    return table([*head, "agreed with brute force"], rows)
+
+
+def store(numbers: list[dict[str, Any]]) -> str:
+    """The store's path, beside what was aimed at."""
+    head = ["appendfsync", "faces", "register, p50 / p99 ms", "bare MULTI, p50 / p99 ms", "visible on 3, p50 / p99 ms"]
+    head += ["bulk, faces/s", "CPU a face, µs", "cold load, s", "CPU, s", "reading alone, s"]
+    keys = ["appendfsync", "faces", "register_ms_p50_p99", "bare_multi_ms_p50_p99", "visible_on_three_ms_p50_p99"]
+    keys += ["bulk_faces_per_s", "bulk_cpu_us_a_face", "cold_load_s", "cold_load_cpu_s", "reading_alone_s"]
+    aims = ["aim", "", "0.5 everysec, 1.0 always", "", "1.5 / 10", "12,000", "", "0.5 (10⁵), 12 (10⁶)", "", ""]
+    return table(head, [*([run.get(key) for key in keys] for run in numbers), aims])
+
+
 SECTIONS = {
     "request_cost": ("What a call costs by itself", cost),
     "serving_overhead": ("What of raw speed is left", overhead),
     "overload": ("More load than it can carry", overload),
     "peers": ("Beside other servers", peers),
+    "recognition_index": ("Searching a gallery", search),
+    "recognition_index_real": ("Searching real faces", search),
+    "recognition_store": ("Registering, following, loading", store),
 }
 
 
