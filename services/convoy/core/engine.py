@@ -6,6 +6,7 @@ runs. Threads do not spin while they wait: the cores belong to decoding too. On 
 once, into memory that is kept, and only the outputs come back.
 """
 
+import functools
 import os
 import threading
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ PROVIDERS = {
 _BYTES: np.dtype[np.generic] = np.dtype(np.uint8)
 PIXEL_TYPES = {"tensor(uint8)": _BYTES, "tensor(float)": np.dtype(np.float32)}
 _BEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
+_AS_REQUESTED = 1
 _CGROUP = Path("/sys/fs/cgroup")
 # Where the batches of a provider live, in the words of onnxruntime; those of the others stay where NumPy has them.
 _MEMORY = {PROVIDERS["cuda"]: "cuda", PROVIDERS["tensorrt"]: "cuda"}
@@ -145,6 +147,13 @@ class _BoundSession:
         return placed
 
 
+@functools.cache
+def _share_memory() -> None:
+    """One arena for all sessions on a CPU, grown as asked for; each would have its own, grown by powers of two."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": _AS_REQUESTED}))
+
+
 def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -> ort.InferenceSession:
     present = ort.get_available_providers()
     wanted = [name for name in _BEST_FIRST if PROVIDERS[name] in present] if device == "auto" else [device]
@@ -168,10 +177,12 @@ def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -
 
 
 def _options(threads: int, quiet: bool) -> ort.SessionOptions:
+    _share_memory()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4 if quiet else 3
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options

@@ -6,25 +6,32 @@ Nothing is recorded, and next to nothing is spent, until CONVOY_OTLP_ENDPOINT na
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry import context, propagate, trace
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-_provider: TracerProvider | None = None
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+_provider: "TracerProvider | None" = None
 
 
-def configure_tracing(service: str, endpoint: str, exporter: SpanExporter | None = None) -> None:
+def configure_tracing(service: str, endpoint: str, exporter: "SpanExporter | None" = None) -> None:
     """Send spans to an OTLP collector over gRPC (http://host:4317), or to `exporter`; an empty endpoint sends none."""
     global _provider
-    if exporter is None and endpoint:
-        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
-    if exporter is None:
+    if exporter is None and not endpoint:
         _provider = None
         return
+    # What records and sends takes 5 MiB of memory, so it is imported where it is wanted.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    if exporter is None:
+        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
     _provider = TracerProvider(resource=Resource.create({"service.name": f"convoy-{service}"}))
     _provider.add_span_processor(BatchSpanProcessor(exporter))
 

@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from convoy.core.errors import PermissionDenied, ResourceExhausted, Unauthenticated
 from convoy.core.security import scores
 from convoy.core.security.callers import ANYBODY, Caller
-from convoy.core.security.jwts import Jwts
 from convoy.core.security.rates import Rates, host_of
 from convoy.core.security.rules import anybody, rule_of
 from convoy.core.security.scopes import SCORES, allows
 from convoy.core.security.tokens import Tokens
 from convoy.core.settings import Settings
+
+if TYPE_CHECKING:
+    from convoy.core.security.jwts import Jwts
 
 log = structlog.get_logger()
 METADATA_KEY = "authorization"
@@ -30,7 +33,7 @@ class Guard:
         jwks = settings.jwks_file
         self._service = service
         self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
-        self._jwts = Jwts(jwks, settings.jwt_issuer, settings.jwt_audience) if jwks else None
+        self._jwts = _jwts(jwks, settings) if jwks else None
         self._rates = Rates(settings.rate_limit, settings.rate_limit_burst) if settings.rate_limit else None
         self.is_open = self._tokens is None and self._jwts is None
 
@@ -89,6 +92,13 @@ class Guard:
 
     def _take(self, caller: Caller, peer: str) -> float:
         return 0.0 if self._rates is None else self._rates.take(f"name:{caller.name}" if caller.name else host_of(peer))
+
+
+def _jwts(jwks: Path, settings: Settings) -> "Jwts":
+    """Imported where it is wanted: cryptography takes 6 MiB of memory."""
+    from convoy.core.security.jwts import Jwts
+
+    return Jwts(jwks, settings.jwt_issuer, settings.jwt_audience)
 
 
 def _need(scope: str, caller: Caller, what_for: str = "for this call") -> None:
