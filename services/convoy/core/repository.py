@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from convoy.core.batching import Batcher, BatchPolicy
-from convoy.core.engine import Engine
+from convoy.core.engine import Engine, give_back_memory
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, InputSpec, Manifest, Task, load_manifest
 from convoy.core.outputs import output_problem
@@ -176,6 +176,7 @@ class Repository:
         engine.check(manifest.task)
         policy = self._loading.policy(manifest.input, engine.on_gpu)
         _warm_up(engine, manifest, policy)
+        give_back_memory()
         return LoadedModel(manifest, engine, Batcher(engine.run, policy, self._executor))
 
     async def _drop(self, key: tuple[str, str]) -> None:
