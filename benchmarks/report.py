@@ -3,6 +3,7 @@
 python -m benchmarks.report
 """
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -168,5 +169,6 @@ def _show(cell: object) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     PAGE.write_text(page())
     print(PAGE)

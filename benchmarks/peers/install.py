@@ -3,6 +3,7 @@
 What does not install is said, with pip's last lines, and left out of the comparison.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -35,5 +36,7 @@ def install(name: str) -> str:
 
 
 if __name__ == "__main__":
-    for peer in NAMES:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(NAMES), metavar="NAME", help="by default all")
+    for peer in parser.parse_args().names:
         print(peer, install(peer) or "is installed", flush=True)
