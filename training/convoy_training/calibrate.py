@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Calibration, Task, load_manifest
 
 from convoy_training.card import write_card
 from convoy_training.data import identities
+from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
-from convoy_training.publishing import RECIPES
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, embed
 
 MATCH_RATE = 1e-2
@@ -24,6 +24,8 @@ Stricter rates are there to be asked for; with embedders as small as ours they t
 def calibrate_model(folder: Path) -> Calibration:
     """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest."""
     manifest = load_manifest(folder)
+    if manifest.task is not Task.FACE_EMBEDDING:
+        raise TrainingError(f"{folder} does {manifest.task}: only the similarities of a face embedder are calibrated")
     faces = identities.load_faces(tuple(VALIDATION_SETS), "validation")
     impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
     curve = fit_curve(impostors)
@@ -31,7 +33,7 @@ def calibrate_model(folder: Path) -> Calibration:
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
     manifest.save(folder)
-    write_card(manifest, RECIPES / f"{manifest.name}.md", folder)
+    write_card(manifest, folder)
     return calibration
 
 

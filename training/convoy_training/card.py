@@ -7,6 +7,10 @@ from pathlib import Path
 from convoy.core.manifest import Manifest, Metric, load_manifest
 
 REPORT = "report.html"
+PICTURES = (
+    f"Curves and confusions: [{REPORT}]({REPORT}), without photos, since most of the data may not be passed on;\n"
+    "`convoy-train evaluate <this folder> --report mistakes.html` shows the worst mistakes to whoever has the data."
+)
 HEAD = """# Models
 
 Each folder is `<model>/<version>/` with the graph, its manifest and a card. Every number was measured on the ONNX graph
@@ -18,11 +22,15 @@ through the serving code; `convoy-train evaluate exported_models/<model>/<versio
 """
 
 
-def write_card(manifest: Manifest, notes: Path, folder: Path) -> None:
-    """Writes README.md: the facts out of the manifest, the recipe's notes on use and failure, a link to the report."""
+def write_card(manifest: Manifest, folder: Path) -> None:
+    """Writes README.md: the facts out of the manifest, the recipe's notes on use and failure, a link to the report.
+
+    The notes lie beside the recipe, as .md; a smaller form of a model has those of the model that it was made from.
+    """
+    notes = Path(manifest.training.recipe).with_suffix(".md")
     text = describe_model(manifest, notes.read_text() if notes.exists() else "")
     if (folder / REPORT).exists():
-        text = text.replace("\n## Training\n", f"\nCurves and confusions: [{REPORT}]({REPORT}).\n\n## Training\n")
+        text = text.replace("\n## Training\n", f"\n{PICTURES}\n\n## Training\n")
     (folder / "README.md").write_text(text)
 
 
@@ -69,12 +77,12 @@ def describe_export(manifest: Manifest) -> str:
     )
 
 
-def write_table(models: Path, recipes: Path) -> Path:
+def write_table(models: Path) -> Path:
     """Writes README.md over a folder of models, one line for each version, and every model's card anew."""
     rows = []
     for folder in sorted(path.parent for path in models.glob("*/*/manifest.json")):
         manifest = load_manifest(folder)
-        write_card(manifest, recipes / f"{manifest.name}.md", folder)
+        write_card(manifest, folder)
         rows.append(_row(manifest, folder))
     page = models / "README.md"
     page.write_text(HEAD + "".join(rows))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from convoy.core.errors import ConvoyError
-from convoy.core.manifest import GRAPH_FILE, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
 from lightning.fabric import Fabric
 
 from convoy_training.calibrate import calibrate_model
@@ -30,7 +30,7 @@ from convoy_training.memory import keep_freed_memory
 from convoy_training.models.zoo import find_architecture
 from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
-from convoy_training.publishing import RECIPES, publish_model
+from convoy_training.publishing import publish_model
 from convoy_training.quantize import Precision, quantize_model
 from convoy_training.recipe import load_recipe
 from convoy_training.report.page import write_report
@@ -44,6 +44,7 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
+Shown = Annotated[list[str], typer.Option("--metric", help="Show this metric (repeatable). Default: the first.")]
 Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]
 
 
@@ -127,15 +128,26 @@ def _evaluate_by_protocol(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
+    overrides: Override = [],  # noqa: B006
     models: Annotated[Path, typer.Option(help="Where models are published.")] = Path("exported_models"),
 ) -> None:
-    """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card."""
-    recipe, config = open_run(run)
+    """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card.
+
+    A face embedder's similarities are calibrated.
+    """
+    recipe, config = open_run(run, overrides)
     folder = publish_model(recipe, config, load_model(recipe, config, run), models)
+    _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
+
+
+def _finish(folder: Path, published: Subject, run: Path | None = None) -> None:
+    """Calibration of a face embedder, the report, and the card that speaks of both."""
+    if load_manifest(folder).task is Task.FACE_EMBEDDING:
+        calibrate_model(folder)
+    manifest = load_manifest(folder)
     # Charts only: a published folder may not carry pictures of the data.
-    manifest, published = load_manifest(folder), Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE))
     published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run)
-    write_card(manifest, RECIPES / f"{config.name}.md", folder)
+    write_card(manifest, folder)
     typer.echo(f"wrote {folder}")
 
 
@@ -175,17 +187,16 @@ def quantize(
     source = load_manifest(folder)
     recipe, config = load_recipe(Path(source.training.recipe))
     target = quantize_model(recipe, config, folder, precision)
-    if source.calibration:
-        calibrate_model(target)
-    typer.echo(f"wrote {target}")
+    _finish(target, Subject(target, recipe, config, open_onnx(target / GRAPH_FILE)))
 
 
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Published <model>/<version> folders.")],
+    metrics: Shown = [],  # noqa: B006
 ) -> None:
     """Show published models side by side, with their smaller forms: accuracy as measured, size, speed here."""
-    print_comparison([form for folder in folders for form in find_forms(folder)])
+    print_comparison([form for folder in folders for form in find_forms(folder)], metrics)
 
 
 @app.command()
@@ -209,7 +220,7 @@ def table(
     models: Annotated[Path, typer.Argument(help="The folder of published models.")] = Path("exported_models"),
 ) -> None:
     """Write the table of published models and their cards, README.md, from the manifests."""
-    typer.echo(f"wrote {write_table(models, RECIPES)}")
+    typer.echo(f"wrote {write_table(models)}")
 
 
 @app.command()
@@ -227,6 +238,6 @@ def main() -> None:
     """Runs the command; an expected error is one sentence and exit code 1."""
     try:
         app()
-    except (TrainingError, ConvoyError) as error:
-        typer.echo(f"error: {error}", err=True)
+    except (TrainingError, ConvoyError, OSError) as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)

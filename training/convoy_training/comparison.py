@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from convoy_training.quantize import SUFFIX
 from convoy_training.recipe import Images, load_recipe
 from convoy_training.tables import print_table
 
-RUNS = 30
+RUNS, WARM_UP = 50, 5
 
 
 def find_forms(folder: Path) -> list[Path]:
@@ -25,33 +26,43 @@ def find_forms(folder: Path) -> list[Path]:
     return [folder, *(form for form in forms if (form / MANIFEST_FILE).exists())]
 
 
-def print_comparison(folders: list[Path]) -> None:
-    """One line a model: precision, size, multiply-adds, its first metric, and the time of one image on one thread."""
+def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None:
+    """One line a model: precision, size, multiply-adds, metrics (the first, or those named), CPU time on one thread."""
     table = Table("model", "precision")
     for column in ("file", "multiply-adds", "measured", "one image, one thread"):
         table.add_column(column, justify="right")
-    for folder in folders:
-        manifest = load_manifest(folder)
-        recipe, config = load_recipe(Path(manifest.training.recipe))
-        time_s = measure_time_s(folder / GRAPH_FILE, recipe.example_images(config)[:1])
-        table.add_row(*_describe(manifest, folder), f"{time_s * 1e3:.2f} ms")
+    manifests = [load_manifest(folder) for folder in folders]
+    times_s = measure_times_s(dict(zip(folders, map(example_image, manifests), strict=True)))
+    for folder, manifest in zip(folders, manifests, strict=True):
+        table.add_row(*_describe(manifest, folder, metrics), f"{times_s[folder] * 1e3:.2f} ms")
     print_table(table)
 
 
-def measure_time_s(file: Path, image: Images) -> float:
-    """The median of several runs on one image [1,H,W,3], after a warm-up."""
-    predict, times = open_onnx(file, threads=1), []
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        predict(image)
-        times.append(time.perf_counter() - began)
-    return float(np.median(times[3:]))
+def example_image(manifest: Manifest) -> Images:
+    """One image [1,H,W,3] of the validation split, as the service would hand it to the graph."""
+    recipe, config = load_recipe(Path(manifest.training.recipe))
+    return recipe.example_images(config)[:1]
 
 
-def _describe(manifest: Manifest, folder: Path) -> list[str]:
-    first = manifest.metrics[0] if manifest.metrics else None
+def measure_times_s(images: Mapping[Path, Images]) -> dict[Path, float]:
+    """CPU seconds of each model on its image, the median of several runs after a warm-up.
+
+    They run in turns, so that whatever else the machine does meets all alike.
+    """
+    predicts = {folder: open_onnx(folder / GRAPH_FILE, threads=1) for folder in images}
+    times: dict[Path, list[float]] = {folder: [] for folder in images}
+    for _ in range(RUNS + WARM_UP):
+        for folder, image in images.items():
+            began = time.process_time()
+            predicts[folder](image)
+            times[folder].append(time.process_time() - began)
+    return {folder: float(np.median(values[WARM_UP:])) for folder, values in times.items()}
+
+
+def _describe(manifest: Manifest, folder: Path, metrics: Collection[str]) -> list[str]:
+    shown = [m for m in manifest.metrics if m.name in metrics] if metrics else manifest.metrics[:1]
     size = f"{(folder / GRAPH_FILE).stat().st_size / 2**20:.1f} MiB"
-    measured = f"{first.name} {format_value(first)}" if first else "not measured"
+    measured = "\n".join(f"{metric.name} {format_value(metric)}" for metric in shown) or "not measured"
     return [
         f"{manifest.name}/{manifest.version}",
         manifest.precision,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ from convoy_training.checkpoint import load_model
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
-from convoy_training.recipe import Config, Images, Metric, Predict, Recipe, load_recipe, resolve_recipe
+from convoy_training.recipe import Config, Images, Metric, Predict, Recipe, load_recipe
 from convoy_training.report.page import review, show_training, write_report
 
 ENLARGED = 256 / 224
@@ -55,12 +54,12 @@ def open_subject(target: Path) -> Subject:
     return Subject(target, recipe, config, build_predict(recipe, config, load_model(recipe, config, target)))
 
 
-def open_run(run: Path) -> tuple[Recipe, Config]:
-    """The recipe that made a run folder."""
+def open_run(run: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
+    """The recipe that made a run folder, with some fields set otherwise."""
     file = run / "recipe.yaml"
     if not file.exists():
         raise TrainingError(f"{run} is neither a run folder (no recipe.yaml) nor a model (no {MANIFEST_FILE})")
-    return resolve_recipe(yaml.safe_load(file.read_text()), str(file))
+    return load_recipe(file, overrides)
 
 
 def describe(subject: Subject) -> dict[str, str]:

@@ -41,7 +41,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
     data = recipe.build_data(config)
-    _open_run(config, run, data.digest, resume)
+    recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
     model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)
     if config.start_from:
@@ -49,6 +49,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
+    _open_run(config, run, data.digest, resume)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)

@@ -63,7 +63,7 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
             **export.manifest,
         )  # fmt: skip
         manifest.save(partial)
-        write_card(manifest, RECIPES / f"{config.name}.md", partial)
+        write_card(manifest, partial)
 
     publish(folder, write)
     return folder

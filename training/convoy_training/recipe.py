@@ -149,6 +149,10 @@ class Export:
         return Manifest.model_construct(**self.manifest)
 
 
+FILES = ("exclude", "init")
+"""Fields of recipes that name a file."""
+
+
 def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
     """Reads a YAML recipe, applies `dotted.name=value` overrides (values are YAML) and validates every field."""
     try:
@@ -157,6 +161,7 @@ def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Conf
         raise RecipeError(f"{file}: cannot be read: {error}") from error
     if not isinstance(fields, dict):
         raise RecipeError(f"{file}: a recipe is a mapping of fields")
+    _find_beside(fields, file)
     for override in overrides:
         _override(fields, override)
     return resolve_recipe(fields, str(file))
@@ -179,11 +184,23 @@ def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Conf
         raise RecipeError(f"{origin}: {reasons}") from error
 
 
+def _find_beside(fields: dict[str, Any], file: Path) -> None:
+    """Files that a recipe names lie beside it; those that do not are looked for from the working folder."""
+    for name in FILES:
+        if fields.get(name) and (beside := file.parent / str(fields[name])).exists():
+            fields[name] = str(beside)
+
+
 def _override(fields: dict[str, Any], override: str) -> None:
     path, separator, value = override.partition("=")
     if not separator:
         raise RecipeError(f"--set {override}: write it as name=value")
     *groups, last = path.split(".")
-    for group in groups:
-        fields = fields.setdefault(group, {})
-    fields[last] = yaml.safe_load(value)
+    try:
+        for group in groups:
+            fields = fields.setdefault(group, {})
+        fields[last] = yaml.safe_load(value)
+    except (AttributeError, TypeError) as error:
+        raise RecipeError(f"--set {override}: {'.'.join(groups)} is no group of fields") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not YAML: {error}") from error

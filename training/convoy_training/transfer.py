@@ -20,7 +20,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
     try:
         weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever a damaged file makes its parsers raise
-        raise CheckpointError(f"{file} is not a state dict: {error}") from error
+        raise CheckpointError(f"{file} is not a state dict: {str(error).splitlines()[0]}") from error
     own = model.state_dict()
     head = {name for name in own if name.startswith(f"{find_head(model)}.")}
     other = {name for name in own if name in weights and weights[name].shape != own[name].shape}

@@ -28,6 +28,7 @@ _TURBO_SCALES = (8, 4, 2)
 # A progressive JPEG takes some ten passes over the picture; thousands of empty ones fit into a small file, for hours.
 MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
+_METADATA = b"\xff\xe1"
 _STRIP_PX = 2**20
 
 
@@ -78,13 +79,17 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
         raise InvalidArgument(
             "IMAGE_TOO_LARGE", f"the image has {len(data):,} bytes; at most {limits.max_bytes:,} are taken", facts
         )
+    if size := _plain_jpeg_size(data):
+        _check_pixels(*size, limits)
+        _check_scans(data)
+        return Picture(_decode_jpeg(data, _turbo_divisor(*size, min_side)), *size)
     header = _read_header(data)
     width, height = header.size
     _check_pixels(width, height, limits)
     if header.format == "JPEG":
         _check_scans(data)
     orientation = _orientation(header)
-    if header.format == "JPEG" and header.mode in ("RGB", "L"):
+    if _is_turbo(header):
         image = _decode_jpeg(data, _turbo_divisor(width, height, min_side))
     else:
         image = _decode_with_pillow(header)
@@ -96,11 +101,13 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
 
 def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
     """How many pixels `decode_image` would bring into memory, by the header alone; 0 for what it refuses."""
+    if size := _plain_jpeg_size(data):
+        return size[0] * size[1] // _turbo_divisor(*size, min_side) ** 2
     try:
         header = _read_header(data)
     except InvalidArgument:
         return 0
-    divisor = _turbo_divisor(*header.size, min_side) if header.format == "JPEG" else 1
+    divisor = _turbo_divisor(*header.size, min_side) if _is_turbo(header) else 1
     return header.size[0] * header.size[1] // divisor**2
 
 
@@ -142,6 +149,17 @@ def _raw_to_rgb(data: bytes, shape: tuple[int, int, int], pixel_format: str) -> 
     return np.repeat(image, 3, axis=2) if pixel_format == "GRAY8" else image
 
 
+def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a grey or colour JPEG without EXIF or XMP, at a tenth of Pillow's cost; else None."""
+    if not data.startswith(b"\xff\xd8") or data.find(_METADATA, 0, data.find(_START_OF_SCAN)) >= 0:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # Pillow says what is wrong with it.
+        return None
+    return (width, height) if colours in ("YCbCr", "RGB", "Gray") else None
+
+
 def _read_header(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
@@ -173,6 +191,10 @@ def _orientation(header: Image.Image) -> int:
     except Exception:  # A broken EXIF block is no reason to refuse the picture.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_turbo(header: Image.Image) -> bool:
+    return header.format == "JPEG" and header.mode in ("RGB", "L")
 
 
 def _turbo_divisor(width: int, height: int, min_side: int | None) -> int:

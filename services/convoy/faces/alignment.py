@@ -27,20 +27,24 @@ def estimate_similarity(source: NDArray[np.floating], target: NDArray[np.floatin
 
     Both are [K,2] points; returns the [2,3] matrix with target ~ matrix @ (x, y, 1), least squares, never a reflection.
     Raises DegenerateLandmarksError where the source points coincide or a point is not finite.
-    Source: Umeyama, "Least-squares estimation of transformation parameters", TPAMI 1991, equations 40 to 42.
+    Source: Umeyama, "Least-squares estimation of transformation parameters", TPAMI 1991, equations 40 to 42; in the
+    plane their singular value decomposition comes to a quotient of complex numbers.
     """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+    start, end = _as_complex(source), _as_complex(target)
+    if not (np.isfinite(start).all() and np.isfinite(end).all()):
         raise DegenerateLandmarksError("the landmarks are not finite")
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    variance = ((source - source_mean) ** 2).sum() / len(source)
-    if variance < 1e-9:
+    start_mean, end_mean = start.mean(), end.mean()
+    spread = np.vdot(start - start_mean, start - start_mean).real
+    if spread / len(start) < 1e-9:
         raise DegenerateLandmarksError("the landmarks coincide")
-    u, singular, vt = np.linalg.svd((target - target_mean).T @ (source - source_mean) / len(source))
-    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0])
-    rotation_scale = (u * signs) @ vt * ((singular * signs).sum() / variance)
-    translation = target_mean - rotation_scale @ source_mean
-    return np.column_stack([rotation_scale, translation]).astype(np.float32)
+    turn = np.vdot(start - start_mean, end - end_mean) / spread
+    shift = end_mean - turn * start_mean
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float32)
+
+
+def _as_complex(points_xy: NDArray[np.floating]) -> NDArray[np.complex128]:
+    """Points [K,2] as x + iy [K]: in the plane a rotation with a scale is the product with one complex number."""
+    return np.ascontiguousarray(points_xy, np.float64).view(np.complex128)[:, 0]
 
 
 def align_face(

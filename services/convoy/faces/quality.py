@@ -3,6 +3,7 @@
 No model: plain measures of the aligned crop and of the landmarks, cheap enough for every face of every photo.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -46,59 +47,69 @@ def assess_quality(aligned_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.floa
 
     One bad part makes a bad face, whatever the others are: hence the geometric mean.
     """
-    grey = np.asarray(cv2.cvtColor(aligned_rgb, cv2.COLOR_RGB2GRAY), np.uint8)[FACE]
+    grey = np.asarray(cv2.cvtColor(aligned_rgb[FACE], cv2.COLOR_RGB2GRAY), np.uint8)
     parts = {
         "size": measure_size(landmarks_xy),
         "sharpness": measure_sharpness(grey),
         "exposure": measure_exposure(grey),
         "frontality": measure_frontality(landmarks_xy),
     }
-    weighted = [WEIGHTS[name] * np.log(max(value, 1e-6)) for name, value in {**parts, "detection": detection}.items()]
-    return FaceQuality(score=float(np.exp(sum(weighted) / sum(WEIGHTS.values()))), **parts)
+    weighted = [WEIGHTS[name] * math.log(max(value, 1e-6)) for name, value in {**parts, "detection": detection}.items()]
+    return FaceQuality(score=math.exp(sum(weighted) / sum(WEIGHTS.values())), **parts)
 
 
 def measure_size(landmarks_xy: NDArray[np.floating]) -> float:
     """Enough pixels: by the eye distance, or by the height of the face where it is turned away."""
-    across, down = _measure_face(np.asarray(landmarks_xy, np.float64))
+    across, down = _measure_face(landmarks_xy)
     return _ramp(max(across, EYES_TO_MOUTH * down), *EYE_DISTANCE_PX)
 
 
 def measure_sharpness(grey: NDArray[np.uint8]) -> float:
     """Variance of the Laplacian [Pech-Pacheco et al., ICPR 2000], independent of contrast, on a logarithmic scale."""
-    contrast = max(float(grey.std()), 4.0)
-    variance = float(cv2.Laplacian(grey, cv2.CV_32F).var()) * (40.0 / contrast) ** 2
-    return _ramp(np.log10(variance + 1e-6), *LAPLACIAN_LOG10)
+    contrast = max(_measure_levels(grey)[1], 4.0)
+    variance = (_measure_levels(np.asarray(cv2.Laplacian(grey, cv2.CV_16S), np.int16))[1] * 40.0 / contrast) ** 2
+    return _ramp(math.log10(variance + 1e-6), *LAPLACIAN_LOG10)
 
 
 def measure_exposure(grey: NDArray[np.uint8]) -> float:
     """Contrast, times the share of pixels that are neither black nor burnt out, times how far the mean is from both."""
-    usable = float(np.mean((grey > 12) & (grey < 243)))
-    mean = float(grey.mean())
-    return _ramp(float(grey.std()), *CONTRAST_LEVELS) * usable * _ramp(mean, 15, 70) * _ramp(255 - mean, 15, 60)
+    usable = cv2.countNonZero(cv2.inRange(grey, 13, 242)) / grey.size
+    mean, deviation = _measure_levels(grey)
+    return _ramp(deviation, *CONTRAST_LEVELS) * usable * _ramp(mean, 15, 70) * _ramp(255 - mean, 15, 60)
 
 
 def measure_frontality(landmarks_xy: NDArray[np.floating]) -> float:
     """1 from the front, 0 in profile or far up or down; a tilted head is no fault, since alignment turns it back."""
-    points = np.asarray(landmarks_xy, np.float64)
-    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
-    across, down = _measure_face(points)
+    across, down = _measure_face(landmarks_xy)
     size = max(across, EYES_TO_MOUTH * down)
     if size < 1e-6 or down < 1e-6:
         return 0.0
-    downwards = (mouth - eyes) / down
-    nose = points[2] - eyes
-    sideways = abs(float(nose @ np.array([-downwards[1], downwards[0]]))) / size
-    tilt = abs(float(nose @ downwards) / down - NOSE_HEIGHT)
+    left, right, nose, mouth_left, mouth_right = _as_complex(landmarks_xy)
+    eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
+    # In the frame of the face: its real axis points from the eyes to the mouth.
+    tip = (nose - eyes) * ((mouth - eyes) / down).conjugate()
+    sideways, tilt = abs(tip.imag) / size, abs(tip.real / down - NOSE_HEIGHT)
     narrow = across / (EYES_TO_MOUTH * down)
     return _ramp(-sideways, -0.5, -0.1) * _ramp(-tilt, -0.45, -0.15) * _ramp(narrow, 0.3, 0.75)
 
 
-def _measure_face(points: NDArray[np.float64]) -> tuple[float, float]:
+def _measure_face(landmarks_xy: NDArray[np.floating]) -> tuple[float, float]:
     """Eye distance and eye-to-mouth distance."""
-    across = float(np.linalg.norm(points[1] - points[0]))
-    return across, float(np.linalg.norm(points[3:].mean(axis=0) - points[:2].mean(axis=0)))
+    left, right, _, mouth_left, mouth_right = _as_complex(landmarks_xy)
+    return abs(right - left), abs(mouth_left + mouth_right - left - right) / 2
+
+
+def _as_complex(points_xy: NDArray[np.floating]) -> list[complex]:
+    """Points [K,2] as x + iy: of so few, Python's own numbers are quicker than arrays."""
+    return [complex(x, y) for x, y in points_xy.tolist()]
+
+
+def _measure_levels(image: NDArray[np.integer]) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    mean, deviation = cv2.meanStdDev(image)
+    return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def _ramp(value: float, zero: float, one: float) -> float:
     """0 up to `zero`, 1 from `one` on, straight between."""
-    return float(np.clip((value - zero) / (one - zero), 0.0, 1.0))
+    return min(max((value - zero) / (one - zero), 0.0), 1.0)

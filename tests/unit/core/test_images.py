@@ -97,6 +97,19 @@ def test_transparency_is_laid_on_white_and_animations_give_their_first_frame() -
         assert tuple(decode_image(data).image_rgb[8, 8]) == (255, 0, 0)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_with_and_without_metadata_is_read_alike(mode: str) -> None:
+    exif = Image.Exif()
+    exif[271] = "maker"
+    image = scene().resize((640, 480)).convert(mode)
+    plain, tagged = save(image), save(image, exif=exif.tobytes())
+    assert b"Exif" in tagged and b"Exif" not in plain
+    one, other = decode_image(plain, min_side=100), decode_image(tagged, min_side=100)
+    assert (one.width, one.height) == (other.width, other.height) == (640, 480)
+    assert np.array_equal(one.image_rgb, other.image_rgb)
+    assert pixels_to_decode(plain, 100) == pixels_to_decode(tagged, 100) == one.image_rgb.size // 3
+
+
 def test_garbage_has_a_reason() -> None:
     assert reason(b"") == "EMPTY_IMAGE"
     assert reason(b"hello, this is no image at all") == "NOT_AN_IMAGE"

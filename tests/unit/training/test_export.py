@@ -37,7 +37,7 @@ def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
     assert manifest.export.images_compared == 8 and manifest.metrics[0].n == 64
     assert manifest.multiply_adds == 14 * 14 * 4 * 27 + 4 * 14 * 14 * 2
     assert "top1_accuracy" in (folder / "README.md").read_text()
-    assert "[tiny/1](tiny/1/)" in write_table(tmp_path, tmp_path).read_text()
+    assert "[tiny/1](tiny/1/)" in write_table(tmp_path).read_text()
 
 
 def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:

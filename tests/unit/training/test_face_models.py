@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from convoy_training.export import export_onnx, open_onnx
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, decode, locate_cells
 from convoy_training.models.face_embedder import FaceEmbedder
+from convoy_training.models.folding import FoldedEmbedder
+from convoy_training.quantize import quantize_graph
 from convoy_training.recipe import Export
 
 
@@ -40,6 +43,38 @@ def test_without_mirror_the_side_matters(embedder: FaceEmbedder) -> None:
     alone = FaceEmbedder(dimension=32, crop_px=32, widths=(4, 8, 8, 16), depths=(1, 1, 1), mirror=False).eval()
     alone.load_state_dict(embedder.state_dict())
     assert (alone(images) - alone(images.flip(2))).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+@torch.inference_mode()
+def test_folding_leaves_the_numbers(mirror: bool) -> None:
+    torch.manual_seed(1)
+    embedder = FaceEmbedder(dimension=32, crop_px=32, widths=(4, 8, 8, 16), depths=(1, 2, 1), mirror=mirror)
+    for layer in embedder.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
+            for values in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+                values.copy_(torch.rand_like(values) + 0.5)
+        elif isinstance(layer, torch.nn.PReLU):
+            layer.weight.uniform_(-1.2, 1.2)
+    images = torch.from_numpy(make_images(3, 112, 112))
+    folded = FoldedEmbedder(embedder.train())(images)
+    assert embedder.training, "folding does not touch what it folds"
+    torch.testing.assert_close(folded, embedder.eval()(images), atol=2e-6, rtol=0)
+    assert (folded[0] - folded[1]).abs().max() > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_int8_leaves_the_stem_and_the_activations_alone(tmp_path: Path, embedder: FaceEmbedder) -> None:
+    images, export = make_images(8, 112, 112), Export(outputs=("embeddings",), manifest={})
+    export_onnx(FoldedEmbedder(embedder), images, export, tmp_path / "model.onnx")
+    quantize_graph(tmp_path / "model.onnx", images, tmp_path / "int8.onnx")
+    exact, rough = (open_onnx(tmp_path / name)(images)["embeddings"] for name in ("model.onnx", "int8.onnx"))
+    assert 0.99 < (exact * rough).sum(axis=1).min() < 1 - 1e-7
+    graph = onnx.load(str(tmp_path / "int8.onnx")).graph
+    kept = [node for node in graph.node if node.op_type == "Conv" and not node.input[1].endswith("_Output")]
+    # The stem; two scalings in each of its four activations; one for the first norm of each of the three blocks.
+    assert len(kept) == 1 + 2 * 4 + 3
+    assert sum(node.op_type == "Conv" for node in graph.node) > len(kept)
 
 
 def test_cells_cover_the_canvas_evenly() -> None:

@@ -36,12 +36,25 @@ def test_any_field_can_be_set() -> None:
         ("optimizer.lr=-1", "optimizer.lr: Input should be greater than 0"),
         ("optimizer.learning_rate=1", "optimizer.learning_rate: Extra inputs are not permitted"),
         ("epochs", "write it as name=value"),
+        ("epochs=[", "the value is not YAML"),
+        ("name.first=1", "name is no group of fields"),
         ("task=astrology", "no recipe for the task 'astrology'"),
     ],
 )
 def test_a_wrong_field_is_named(override: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
         load_recipe(RECIPES[0], [override])
+
+
+def test_a_file_that_a_recipe_names_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipes").mkdir()
+    file = tmp_path / "recipes" / "r.yaml"
+    file.write_text(Path("training/recipes/face-embedder-tiny.yaml").read_text() + "\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe(file)[1].exclude == Path("face-embedder-exclude.csv")  # neither there: as it is written
+    (tmp_path / "recipes" / "face-embedder-exclude.csv").write_text("file,reason,detail\n")
+    assert load_recipe(file)[1].exclude == tmp_path / "recipes" / "face-embedder-exclude.csv"
+    assert load_recipe(file, ["exclude=other.csv"])[1].exclude == Path("other.csv")
 
 
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ def test_only_the_chosen_parts_learn(pictures: Path, tmp_path: Path) -> None:
             assert torch.equal(trained[name], value), name
 
 
+def test_the_last_stages_learn_and_those_before_stay(pictures: Path, tmp_path: Path) -> None:
+    start = ResNet(18, classes=5).state_dict()
+    torch.save(start, tmp_path / "weights.pth")
+    parts = ["layer4", "fc"]
+    changes = {"architecture": "resnet18", "init": str(tmp_path / "weights.pth"), "trainable": parts, "epochs": 1}
+    recipe, config = resolve_recipe(fields(pictures, **changes), "test")
+    trained = fit(recipe, config, tmp_path / "run").state_dict()
+    last = {name for name in start if name.startswith("layer4.")}
+    for name in set(start) - last - {"fc.weight", "fc.bias"}:
+        assert torch.equal(trained[name], start[name]), name
+    # Everything in the last stage moves: weights, and the statistics of its normalisations.
+    assert not [name for name in last if torch.equal(trained[name], start[name])]
+
+
 def test_a_folder_without_what_it_needs_is_refused(pictures: Path, tmp_path: Path) -> None:
     (pictures / "train" / "red" / "0.png").write_bytes(b"no picture")
     with pytest.raises(LabelError, match=r"train/red/0\.png: .*not a JPEG, PNG or WebP"):

@@ -23,7 +23,7 @@ class Archive:
         """A label file; a missing one is named."""
         if name not in self.files:
             raise LabelError(name, None, "the file does not exist")
-        return self.files[name].decode()
+        return decode_text(self.files[name], name)
 
     def find(self, name: str, file: str, line: int) -> str:
         """The name of a file that line `line` of `file` speaks of, which must exist."""
@@ -34,6 +34,15 @@ class Archive:
         if shorter in self.files:
             return shorter
         raise LabelError(file, line, f"{name} does not exist")
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """The text of a label file."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise LabelError(name, line, "this is not text in UTF-8: save it so") from error
 
 
 class Folder(Mapping[str, bytes]):

@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from convoy_training.data.source import compute_digest, find
+from convoy_training.data.source import compute_digest, find, read_arrays
 from convoy_training.errors import LabelError
 
 ARCHIVE = "cifar10_A.npz"
@@ -28,7 +28,7 @@ class Split:
 @cache
 def load_split(split: str) -> Split:
     """`train` (45,000 images) or `validation` (5,000)."""
-    archive = dict(np.load(find(ARCHIVE)))
+    archive = read_arrays(find(ARCHIVE), ("classes", "data", "labels", "offsets"))
     labels = archive["labels"].astype(np.int64)
     classes = tuple(name.decode() for name in archive["classes"])
     rows = np.arange(len(labels))

@@ -10,6 +10,9 @@ from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import Row, Split, build_example, decode
 from convoy_training.errors import LabelError
 
+FIELDS = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
+"""What every entry of the three lists must have."""
+
 
 @cache
 def load_split(path: str, split: str) -> Split:
@@ -28,7 +31,9 @@ def load_split(path: str, split: str) -> Split:
     for image in document["images"]:
         name = _find_image(archive, image["file_name"], file)
         examples.append(
-            build_example(decode(archive.files[name], name), rows[image["id"]], file, tuple(names.values()))
+            build_example(
+                decode(archive.files[name], name), rows[image["id"]], f"{file} ({name})", tuple(names.values())
+            )
         )
     return Split(examples, tuple(names.values()))
 
@@ -39,9 +44,15 @@ def parse(text: str, file: str) -> dict[str, list[dict[str, Any]]]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise LabelError(file, error.lineno, f"this is not JSON: {error.msg}") from error
-    for key in ("images", "annotations", "categories"):
+    for key, names in FIELDS.items():
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
             raise LabelError(file, None, f"the list '{key}' is missing")
+        for place, entry in enumerate(document[key]):
+            for name in names:
+                if not isinstance(entry, dict) or not isinstance(entry.get(name), int | str):
+                    raise LabelError(file, None, f"{key}[{place}] has no number or text '{name}'")
+    if not document["images"]:
+        raise LabelError(file, None, "it lists no images")
     return document
 
 

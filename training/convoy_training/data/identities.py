@@ -18,7 +18,8 @@ import simplejpeg
 from convoy.faces.alignment import ALIGNED_SIZE_PX, REFERENCE_LANDMARKS, estimate_similarity
 from numpy.typing import NDArray
 
-from convoy_training.data.source import compute_digest, find, read_tar
+from convoy_training.data.archive import decode_text
+from convoy_training.data.source import compute_digest, find, read_arrays, read_tar
 from convoy_training.errors import LabelError
 
 ARCHIVES = {"lfw": "lfw_160_A.tar", "celeba": "celeba_wild_160_A.tar", "celeba_lowres": "celeba_lowres_89x109_A.npz"}
@@ -102,10 +103,10 @@ def load_pairs(dataset: str) -> tuple[Faces, Pairs]:
     faces = load_faces((dataset,), "validation")
     rows = {file: row for row, file in enumerate(faces.files)}
     lines = _read_member(dataset, "pairs_val.txt").splitlines()
-    folds, half = (int(n) for n in lines[0].split())
+    folds, half = _read_header(lines, f"{ARCHIVES[dataset]}:pairs_val.txt")
     first, second, same = [], [], []
     for number, line in enumerate(lines[1:], 2):
-        names = _pair_files(dataset, line.split())
+        names = _pair_files(dataset, line.split()) if len(line.split()) in (3, 4) else ("",)
         if any(name not in rows for name in names):
             raise LabelError(f"{ARCHIVES[dataset]}:pairs_val.txt", number, f"no such held-out image: {line}")
         first.append(rows[names[0]])
@@ -125,10 +126,13 @@ def read_landmarks(dataset: str) -> dict[str, NDArray[np.float32]]:
     """`person/file` -> landmarks [5,2] in pixels of the stored image."""
     landmarks = {}
     for number, line in enumerate(_read_member(dataset, "landmarks.txt").splitlines(), 1):
-        file, *numbers = line.split()
+        file, *numbers = line.split() or [""]
         if len(numbers) != 10:
             raise LabelError(f"{ARCHIVES[dataset]}:landmarks.txt", number, f"{len(numbers)} numbers, not 10")
-        landmarks[file] = np.array(numbers, np.float32).reshape(5, 2)
+        try:
+            landmarks[file] = np.array(numbers, np.float32).reshape(5, 2)
+        except ValueError as error:
+            raise LabelError(f"{ARCHIVES[dataset]}:landmarks.txt", number, str(error)) from error
     return landmarks
 
 
@@ -162,16 +166,25 @@ def _open_dataset(dataset: str, border_px: int) -> Callable[[str], NDArray[np.ui
 
         def read(file: str) -> NDArray[np.uint8]:
             start, end = archive["offsets"][rows[file] : rows[file] + 2]
-            image = simplejpeg.decode_jpeg(archive["data"][start:end].tobytes(), colorspace="RGB")
+            image = _decode(archive["data"][start:end].tobytes(), f"{dataset}/{file}")
             return cut_face(image, LOWRES_LANDMARKS, border_px)
     else:
         images, landmarks = read_tar(find(ARCHIVES[dataset])), read_landmarks(dataset)
 
         def read(file: str) -> NDArray[np.uint8]:
-            image = simplejpeg.decode_jpeg(images[f"{dataset}/{file}"], colorspace="RGB")
+            image = _decode(images.get(f"{dataset}/{file}", b""), f"{dataset}/{file}")
             return cut_face(image, landmarks[file], border_px)
 
     return read
+
+
+def _read_header(lines: list[str], file: str) -> tuple[int, int]:
+    """The first line of a pairs file: folds, and pairs of each kind in one."""
+    try:
+        folds, half = (int(number) for number in lines[0].split())
+    except (IndexError, ValueError):
+        raise LabelError(file, 1, "the first line is not two numbers: folds, pairs of a kind in each") from None
+    return folds, half
 
 
 def _pair_files(dataset: str, fields: list[str]) -> tuple[str, str]:
@@ -183,10 +196,20 @@ def _pair_files(dataset: str, fields: list[str]) -> tuple[str, str]:
     return f"{dataset}/{people[0]}/{images[0]}", f"{dataset}/{people[1]}/{images[1]}"
 
 
+def _decode(jpeg: bytes, name: str) -> NDArray[np.uint8]:
+    try:
+        return simplejpeg.decode_jpeg(jpeg, colorspace="RGB")  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise LabelError(name, None, f"the image is missing or cannot be decoded: {error}") from error
+
+
 def _read_member(dataset: str, name: str) -> str:
-    return read_tar(find(ARCHIVES[dataset]))[name].decode()
+    files = read_tar(find(ARCHIVES[dataset]))
+    if name not in files:
+        raise LabelError(f"{ARCHIVES[dataset]}:{name}", None, "the file does not exist")
+    return decode_text(files[name], f"{ARCHIVES[dataset]}:{name}")
 
 
 @cache
 def _read_lowres() -> dict[str, NDArray[np.generic]]:
-    return dict(np.load(find(ARCHIVES["celeba_lowres"])))
+    return read_arrays(find(ARCHIVES["celeba_lowres"]), ("classes", "data", "names", "offsets"))

@@ -41,6 +41,8 @@ def load_split(path: str, split: str) -> Split:
     for image_name, mask_name in parse_listing(archive, listing):
         images.append(decode(archive.files[image_name], image_name))
         masks.append(read_mask(archive.files[mask_name], mask_name, images[-1].shape[:2], names))
+    if not images:
+        raise LabelError(listing, None, "it lists no images")
     return Split(images, masks, classes)
 
 

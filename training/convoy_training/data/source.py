@@ -5,8 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import zipfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from convoy_training.errors import TrainingError
 
@@ -28,5 +34,20 @@ def compute_digest(path: Path) -> str:
 @cache
 def read_tar(path: Path) -> dict[str, bytes]:
     """Every regular file of an uncompressed tar: name -> bytes."""
-    with tarfile.open(path) as archive:
-        return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+    except (tarfile.TarError, EOFError) as error:
+        raise TrainingError(f"{path} is neither a folder nor a whole uncompressed tar: {error}") from error
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file, which must have these."""
+    try:
+        with np.load(path) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} is not a whole .npz file: {error}") from error
+    if missing := sorted(set(names) - set(arrays)):
+        raise TrainingError(f"{path} has no array '{missing[0]}'")
+    return arrays

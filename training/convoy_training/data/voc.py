@@ -22,6 +22,8 @@ def load_split(path: str, split: str) -> Split:
         label = archive.find(f"Annotations/{name}.xml", listing, number)
         rows = parse(archive.files[label], label)
         examples.append(build_example(decode(archive.files[image], image), rows, label, classes))
+    if not examples:
+        raise LabelError(listing, None, "it lists no images")
     return Split(examples, classes)
 
 

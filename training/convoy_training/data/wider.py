@@ -14,6 +14,7 @@ from convoy.faces.alignment import REFERENCE_LANDMARKS, estimate_similarity
 from numpy.typing import NDArray
 
 from convoy_training.data import identities
+from convoy_training.data.boxes import Row, check_box
 from convoy_training.data.source import compute_digest, find, read_tar
 from convoy_training.errors import LabelError
 
@@ -23,6 +24,9 @@ VALIDATION_STEP = 5
 
 CLOSE_UP_BOX = np.array([56.3, 64.4, 80.0, 109.0])
 """Centre, width and height of the face box in the 112x112 reference: medians of WIDER's boxes with landmarks."""
+
+FACE = {"image_id", "bbox", "keypoints", "ignore", "iscrowd"}
+"""What an annotation must have; of the COCO form."""
 
 Split = Literal["train", "validation"]
 
@@ -46,7 +50,7 @@ class Picture:
 def load_split(split: Split) -> tuple[Picture, ...]:
     """The pictures of a split with all their faces."""
     files = read_tar(find(ARCHIVE))
-    index = json.loads(files["wider/annotations/train.json"])
+    index = _read_index(files)
     faces: dict[int, list[dict[str, Any]]] = {}
     for face in index["annotations"]:
         faces.setdefault(face["image_id"], []).append(face)
@@ -86,15 +90,35 @@ def digest() -> str:
     return hashlib.sha256("".join(compute_digest(find(archive)) for archive in archives).encode()).hexdigest()
 
 
+def _read_index(files: dict[str, bytes]) -> dict[str, list[dict[str, Any]]]:
+    """The pictures and their faces; each has what is read of it."""
+    file, fields = f"{ARCHIVE}:train.json", {"images": {"id", "file_name"}, "annotations": FACE}
+    try:
+        index = json.loads(files.get("wider/annotations/train.json", b""))
+    except ValueError as error:
+        raise LabelError(file, getattr(error, "lineno", None), f"missing, or not JSON: {error}") from error
+    for key, names in fields.items():
+        for place, entry in enumerate(index.get(key, [{}]) if isinstance(index, dict) else [{}]):
+            if not isinstance(entry, dict) or (missing := sorted(names - set(entry))):
+                raise LabelError(file, None, f"{key}[{place}] has no '{missing[0]}'")
+    return index  # type: ignore[no-any-return]
+
+
 def _read_picture(files: dict[str, bytes], image: dict[str, Any], faces: list[dict[str, Any]]) -> Picture:
     name = image["file_name"]
     if f"wider/images/{name}" not in files:
         raise LabelError(f"{ARCHIVE}:train.json", None, f"{name} is annotated, but not in the archive")
-    boxes = np.array([face["bbox"] for face in faces], np.float32).reshape(-1, 4)
-    if (boxes[:, 2:] <= 0).any():
-        raise LabelError(f"{ARCHIVE}:train.json", None, f"{name} has a box without area")
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(files[f"wider/images/{name}"])
+        boxes = np.array([face["bbox"] for face in faces], np.float32).reshape(len(faces), 4)
+        points = np.array([face["keypoints"] for face in faces], np.float32).reshape(len(faces), 5, 3)
+    except ValueError as error:
+        raise LabelError(
+            f"{ARCHIVE}:train.json", None, f"{name} or one of its faces cannot be read: {error}"
+        ) from error
     boxes[:, 2:] += boxes[:, :2]
-    points = np.array([face["keypoints"] for face in faces], np.float32).reshape(-1, 5, 3)
+    for box in boxes.tolist():
+        check_box(Row(None, "face", tuple(box)), f"{ARCHIVE}:train.json ({name})", ("face",), (height, width))
     landmarks = np.where(points[:, :, 2:] > 0, points[:, :, :2], np.float32(np.nan))
     ignored = np.array([bool(face["ignore"] or face["iscrowd"]) for face in faces], bool)
     return Picture(name, files[f"wider/images/{name}"], boxes, landmarks, ignored)

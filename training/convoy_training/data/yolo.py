@@ -22,7 +22,7 @@ def load_split(path: str, split: str) -> Split:
     for name in (n for n in archive.files if n.startswith(folder) and n.lower().endswith(IMAGES)):
         label = f"labels/{PurePosixPath(name).relative_to('images').with_suffix('.txt')}"
         image = decode(archive.files[name], name)
-        text = archive.files[label].decode() if label in archive.files else ""
+        text = archive.read_text(label) if label in archive.files else ""
         examples.append(build_example(image, parse(text, label, classes, image.shape[:2]), label, classes))
     if not examples:
         raise LabelError(folder, None, "there are no images")

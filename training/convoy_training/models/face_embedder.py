@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+PIXEL_RANGE = 127.5
+"""Pixels are centred at it and divided by it: -1 to 1."""
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut, PReLU between, batch norm first and last.
@@ -71,7 +74,7 @@ class FaceEmbedder(nn.Module):
         """Embeds a batch."""
         pixels = images.permute(0, 3, 1, 2).float()
         pixels = F.interpolate(pixels, size=(self.crop_px, self.crop_px), mode="bilinear", align_corners=False)
-        pixels = ((pixels - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
+        pixels = ((pixels - PIXEL_RANGE) / PIXEL_RANGE).contiguous(memory_format=torch.channels_last)
         features = self.head(self.blocks(self.stem(pixels)))
         if self.mirror and not self.training:
             features = features + self.head(self.blocks(self.stem(pixels.flip(3))))

@@ -13,6 +13,7 @@ from convoy.faces import task
 from convoy.faces.alignment import ALIGNED_SIZE_PX, DegenerateLandmarksError
 from numpy.typing import NDArray
 
+from convoy_training.data.archive import decode_text
 from convoy_training.data.identities import Faces, Pairs
 from convoy_training.errors import LabelError
 from convoy_training.export import open_onnx
@@ -63,7 +64,8 @@ def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
     (0: two people). A first line of two numbers is LFW's header, folds and pairs of a kind in each; without it the
     pairs are dealt into ten folds.
     """
-    lines = [(number, line.split()) for number, line in enumerate(file.read_text().splitlines(), 1) if line.strip()]
+    text = decode_text(_read_list(file), str(file))
+    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     header = None
     if lines and len(lines[0][1]) == 2 and all(field.isdigit() for field in lines[0][1]):
         header = [int(field) for field in lines.pop(0)[1]]
@@ -79,6 +81,13 @@ def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
             fold[rows] = np.arange(len(rows)) % min(FOLDS, len(listed) // 2)
         return listed, fold
     return listed, np.repeat(np.arange(header[0]), 2 * header[1])
+
+
+def _read_list(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise LabelError(str(file), None, f"cannot be read: {error}") from error
 
 
 def _read_pair(fields: list[str], file: str, line: int) -> Listed:

@@ -22,6 +22,7 @@ from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.triplet import MinedTriplets
 from convoy_training.metrics.face_embedding import judge_pairs, judge_people, judge_quality
 from convoy_training.models.face_embedder import FaceEmbedder
+from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
 
@@ -188,8 +189,8 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    """The embedder alone."""
-    return model.embedder  # type: ignore[return-value]
+    """The embedder alone, its constants folded."""
+    return FoldedEmbedder(model.embedder)  # type: ignore[arg-type]
 
 
 def example_images(config: Config, split: str = "validation") -> Images:

@@ -1,0 +1,109 @@
+"""A trained face embedder rewritten for serving: the same numbers, in layers that a CPU runs quickly.
+
+What is constant after training goes into the weights beside it: batch norms into convolutions and the head's matrix.
+PReLU becomes two scalings by channel and a ReLU, since ONNX Runtime keeps convolutions, ReLU, pooling and sums in its
+blocked layout, and leaves it for PReLU. The mirror image is the second half of one batch; the head is linear, so it
+sees the sum of both.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from convoy_training.models.face_embedder import PIXEL_RANGE, FaceEmbedder, ResidualBlock
+
+
+def scale_channels(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
+    """Each channel times its factor [C], plus its bias [C]: a depthwise convolution of one pixel."""
+    layer = nn.Conv2d(len(factors), len(factors), 1, groups=len(factors), bias=bias is not None)
+    layer.weight = nn.Parameter(factors.detach().reshape(-1, 1, 1, 1).clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+def read_norm(norm: nn.BatchNorm2d | nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """A batch norm in evaluation as factors [C] and bias [C]."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    factors = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return factors, norm.bias - norm.running_mean * factors
+
+
+class FoldedPReLU(nn.Module):
+    """max(x, 0) + a min(x, 0) as (1 - a) max(x, 0) + a x."""
+
+    def __init__(self, activation: nn.PReLU) -> None:
+        super().__init__()
+        self.positive = scale_channels(1 - activation.weight)
+        self.all = scale_channels(activation.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N,C,H,W] to the same."""
+        return self.positive(F.relu(features)) + self.all(features)
+
+
+class FoldedBlock(nn.Module):
+    """`ResidualBlock`. Its first norm stays by itself: the convolution behind it pads with what is zero after it."""
+
+    def __init__(self, block: ResidualBlock) -> None:
+        super().__init__()
+        first, conv, norm, activation, last_conv, last_norm = block.body
+        self.body = nn.Sequential(
+            scale_channels(*read_norm(first)),
+            fuse_conv_bn_eval(conv, norm),
+            FoldedPReLU(activation),
+            fuse_conv_bn_eval(last_conv, last_norm),
+        )
+        self.shortcut = block.shortcut
+        if isinstance(block.shortcut, nn.Sequential):
+            pool, conv, norm = block.shortcut
+            self.shortcut = nn.Sequential(pool, fuse_conv_bn_eval(conv, norm))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N,C,H,W] to [N,C',H/stride,W/stride]."""
+        return self.body(features) + self.shortcut(features)
+
+
+class FoldedEmbedder(nn.Module):
+    """`FaceEmbedder` in evaluation: uint8 RGB [N,112,112,3] to the same float32 [N,D]; the embedder stays as it is."""
+
+    def __init__(self, embedder: FaceEmbedder) -> None:
+        super().__init__()
+        self.crop_px, self.mirror = embedder.crop_px, embedder.mirror
+        embedder = copy.deepcopy(embedder).eval()
+        with torch.no_grad():
+            conv, norm, activation = embedder.stem
+            stem = fuse_conv_bn_eval(conv, norm)
+            stem.weight /= PIXEL_RANGE
+            blocks = (FoldedBlock(block) for block in embedder.blocks)
+            self.features = nn.Sequential(stem, FoldedPReLU(activation), *blocks)
+            self.head = fold_head(embedder.head, views=2 if self.mirror else 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeds a batch."""
+        pixels = images.permute(0, 3, 1, 2).float()
+        pixels = F.interpolate(pixels, size=(self.crop_px, self.crop_px), mode="bilinear", align_corners=False)
+        pixels = pixels - PIXEL_RANGE
+        if self.mirror:
+            both = self.features(torch.cat([pixels, pixels.flip(3)]))
+            features = both.unflatten(0, (2, -1)).sum(dim=0)
+        else:
+            features = self.features(pixels)
+        return F.normalize(self.head(features.flatten(1)))
+
+
+def fold_head(head: nn.Sequential, views: int) -> nn.Linear:
+    """Norm, flatten, matrix and norm as one matrix with bias, for the sum of so many views of a face."""
+    first, _, _, matrix, last = head
+    factors, bias = read_norm(first)
+    last_factors, last_bias = read_norm(last)
+    weights = matrix.weight.unflatten(1, (len(factors), -1))
+    folded = nn.Linear(matrix.in_features, matrix.out_features)
+    folded.weight = nn.Parameter((weights * factors[:, None] * last_factors[:, None, None]).flatten(1))
+    folded.bias = nn.Parameter(views * (weights.sum(dim=2) @ bias * last_factors + last_bias))
+    return folded
