@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -105,14 +105,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_unary or handler.stream_unary
 
+        async def respond(content: Any, context: Context) -> Any:
+            request = await self._let_in(handler, method, content, caller, context)
+            response = await inner(request, context)
+            self._guard.hide(response, caller)
+            return response
+
         async def answer(content: Any, context: Context) -> Any:
             call = _Call(self._service, method, context, caller)
             try:
-                request = await self._let_in(handler, method, content, caller, context)
-                response = await inner(request, context)
-                self._guard.hide(response, caller)
+                response = await respond(content, context)
             except BaseException as error:
                 await call.fail(error)
+                raise
             call.finish("OK")
             return response
 
@@ -134,6 +139,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     yield response
             except BaseException as error:
                 await call.fail(error)
+                raise
             call.finish("OK")
 
         wrap: Any = grpc.unary_stream_rpc_method_handler
@@ -199,22 +205,21 @@ class _Call:
         else:
             log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
 
-    async def fail(self, error: BaseException) -> NoReturn:
-        """End the call with the error's status."""
+    async def fail(self, error: BaseException) -> None:
+        """End the call with the error's status, by raising; or return where the error itself is to go on."""
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self.finish("CANCELLED")
-            raise error
+            return self.finish("CANCELLED")
         if self._context.code() not in (None, 0, grpc.StatusCode.OK):
             # The handler has aborted the call itself.
-            self.finish(str(self._context.code()))
-            raise error
+            return self.finish(str(self._context.code()))
         status = to_status(error)
         code = _CODES[status.code]
         unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
         self.finish(code.name, **unexpected)
         trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
+        # gRPC keeps what abort raises in a ring of references; without its frames the error keeps no message in it.
+        error.__traceback__ = None
         await self._context.abort(code, status.message, trailing)
-        raise AssertionError("abort always raises")
 
 
 def to_status(error: BaseException) -> status_pb2.Status:

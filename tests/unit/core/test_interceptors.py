@@ -1,0 +1,71 @@
+"""What a call leaves behind."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import grpc
+import pytest
+from convoy.core.errors import InvalidArgument
+from convoy.core.interceptors import CallInterceptor
+from convoy.core.security.guard import Guard
+from convoy.core.settings import Settings
+
+METHOD = "/test.Service/Method"
+FAILING, SLEEPING = b"fail", b"sleep"
+
+
+class Message:
+    """Stands for a large request: whether it is gone can be asked."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        alive.append(weakref.ref(self))
+
+
+alive: list["weakref.ref[Message]"] = []
+
+
+async def answer(message: Message, context: object) -> bytes:
+    if message.content == FAILING:
+        raise InvalidArgument("WRONG", "it is wrong")
+    if message.content == SLEEPING:
+        await asyncio.sleep(60)
+    return message.content
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[str]:
+    server = grpc.aio.server(interceptors=[CallInterceptor("test", Guard("test", Settings()), {})])
+    handler = grpc.unary_unary_rpc_method_handler(answer, Message)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", {"Method": handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+@pytest.mark.parametrize("content", [b"good", FAILING, SLEEPING])
+async def test_the_message_of_a_call_is_freed_with_it_however_it_ends(address: str, content: bytes) -> None:
+    alive.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            for number in range(5):
+                call = channel.unary_unary(METHOD)(content)
+                if content == SLEEPING:
+                    while len(alive) <= number:
+                        await asyncio.sleep(0.01)
+                    call.cancel()
+                with suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
+                    await call
+            for _ in range(100):
+                if not any(message() for message in alive):
+                    break
+                await asyncio.sleep(0.01)
+        assert [message() for message in alive] == [None] * 5
+    finally:
+        gc.enable()
