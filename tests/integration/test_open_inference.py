@@ -2,12 +2,17 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
+from convoy.core.budget import PixelBudget
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
 
 from tests.serving import refusal, running
@@ -90,3 +95,39 @@ async def test_typed_contents_are_answered_with_typed_contents(models: Path) -> 
             tensor = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=shape)
             hostile = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[tensor], raw_input_contents=[b""])
             assert (await refusal(stub.ModelInfer, hostile)).reason == "BAD_TENSOR"
+
+
+def _zeros(*shape: int) -> open_inference_pb2.ModelInferRequest:
+    pb = open_inference_pb2
+    tensor = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=shape)
+    return pb.ModelInferRequest(model_name="bccd-yolo", inputs=[tensor], raw_input_contents=[bytes(math.prod(shape))])
+
+
+async def test_a_call_to_a_model_of_free_size_has_a_most_of_pixels(models: Path) -> None:
+    async with running("detection", models, max_tensor_pixels=64 * 64) as service:
+        infer = open_inference_pb2_grpc.GRPCInferenceServiceStub(service.channel).ModelInfer
+        for shape in [(1, 64, 96, 3), (2, 64, 64, 3)]:
+            refused = await refusal(infer, _zeros(*shape))
+            assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TOO_MANY_PIXELS")
+            assert refused.metadata["max_pixels"] == "4096"
+        assert (await infer(_zeros(1, 64, 64, 3))).outputs
+        assert (await infer(_zeros(4, 32, 32, 3))).outputs
+
+
+async def test_calls_to_models_of_free_size_do_not_add_up(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, peaks = [0], []
+    taken = PixelBudget.taken
+
+    @asynccontextmanager
+    async def counted(self: PixelBudget, pixels: int) -> AsyncIterator[None]:
+        async with taken(self, pixels):
+            at_work[0] += pixels
+            peaks.append(at_work[0])
+            yield
+            at_work[0] -= pixels
+
+    monkeypatch.setattr(PixelBudget, "taken", counted)
+    async with running("detection", models, max_tensor_pixels=64 * 64) as service:
+        infer = open_inference_pb2_grpc.GRPCInferenceServiceStub(service.channel).ModelInfer
+        await asyncio.gather(*(infer(_zeros(1, 64, 64, 3)) for _ in range(8)))
+    assert len(peaks) == 8 and max(peaks) <= 2 * 64 * 64

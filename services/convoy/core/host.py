@@ -47,6 +47,8 @@ class ModelHost:
         self._runners = ThreadPoolExecutor(cores, "engine", _give_way)
         # Two of the largest pictures, so that one caller's do not hold up everybody's.
         self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
+        # Apart from pictures: a pixel in a graph takes a hundred times the memory of one that is only decoded.
+        self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._required = (default, *required)
         pinned = {name for name, version in map(split, self._required) if version}

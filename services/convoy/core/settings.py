@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     """Largest encoded picture, in MiB."""
     max_image_pixels: int = Field(default=50_000_000, ge=1)
     """Most pixels in a picture, checked before it is decoded."""
+    max_tensor_pixels: int = Field(default=1024 * 1024, ge=1)
+    """Most pixels (batch x height x width) in one call of the tensor door to a model that takes pictures of any size;
+    twice as many are in such graphs at a time, what comes on top waits."""
     max_images_per_call: int = Field(default=32, ge=1)
     """Pictures in one call."""
     max_message_mb: Megabytes = 64

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from importlib.metadata import version as distribution_version
 from typing import Any
 
@@ -92,11 +93,15 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         images = _read_images(sent, model)
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
+        pixels = _count_pixels(images, model, self._host.settings.max_tensor_pixels)
 
         async def run(row: tensors.Array) -> dict[str, tensors.Array]:
             return await infer(model, row, until, priority)
 
-        rows = await in_order(images, run)
+        async with AsyncExitStack() as held:
+            with model.batcher.preparing(until):
+                await held.enter_async_context(self._host.tensor_pixels.taken(pixels))
+            rows = await in_order(images, run)
         response = pb.ModelInferResponse(
             model_name=model.manifest.name, model_version=model.manifest.version, id=request.id
         )
@@ -185,6 +190,22 @@ def _fits(shape: tuple[int, ...], manifest: Manifest) -> bool:
     if spec.height is not None:
         return (height, width) == (spec.height, spec.width)
     return height % spec.stride == 0 and width % spec.stride == 0
+
+
+def _count_pixels(images: tensors.Array, model: LoadedModel, most: int) -> int:
+    """How many pixels [N, H, W, 3] has; 0 where the graph's own size bounds what it takes.
+
+    Raises InvalidArgument(TOO_MANY_PIXELS).
+    """
+    if model.manifest.input.height is not None:
+        return 0
+    count, height, width = images.shape[:3]
+    pixels: int = count * height * width
+    if pixels > most:
+        facts = {"batch": count, "width": width, "height": height, "max_pixels": most}
+        message = f"'{INPUT_NAME}' has {count:,} x {width:,} x {height:,} pixels; at most {most:,} are taken in a call"
+        raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
+    return pixels
 
 
 def _wanted_outputs(request: pb.ModelInferRequest, model: LoadedModel) -> list[str]:
