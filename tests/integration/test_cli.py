@@ -97,6 +97,8 @@ def test_segment_writes_the_mask(run: Run, photo: Callable[..., Path], tmp_path:
     half = photo("half.png", with_box((0, 0, 80, 120)))
     document(run("segment", half, "--mask", mask, "--json"))
     assert set(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED).ravel()) == {0, 1}
+    lossy = run("segment", half, "--mask", tmp_path / "mask.jpg")
+    assert lossy.returncode == 2 and "written as .png" in lossy.stderr and lossy.stdout == ""
     assert run("segment", half, photo("dark.png", plain()), "--draw", overlays).returncode == 0
     assert sorted(path.name for path in overlays.iterdir()) == ["dark.png", "half.png"]
 

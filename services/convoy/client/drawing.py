@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convoy.client.answers.common import Box, ImageRGB
-from convoy.client.answers.faces import Face, Landmarks
+from convoy.client.answers.faces import Face
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
 from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.client.tags import MIN_TEXT, place_tags, shorten, tag_height, tag_pad
 from convoy.core.errors import InvalidArgument
 from convoy.core.images import decode_image
 
@@ -33,12 +34,18 @@ def read_picture(path: Path) -> ImageRGB:
 
 
 def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    """Write a picture or a mask [H, W]; the ending of the name says how. InvalidArgument(BAD_ARGUMENT): unknown one."""
+    """Write a picture or a mask [H, W]; the ending of the name says how. InvalidArgument(BAD_ARGUMENT): no fit one."""
+    check_picture_name(path, is_mask=image.ndim == 2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        cv2.imwrite(str(path), image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    except cv2.error:
-        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no name for a picture; try .png or .jpg") from None
+    cv2.imwrite(str(path), image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def check_picture_name(path: Path, is_mask: bool = False) -> None:
+    """Whether a picture, or a mask, can be written there. InvalidArgument(BAD_ARGUMENT)."""
+    if is_mask and path.suffix.lower() != ".png":
+        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' would lose class numbers: a mask is written as .png")
+    if not cv2.haveImageWriter(str(path)):
+        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no name for a picture; try .png or .jpg")
 
 
 def colour_of(index: int) -> Colour:
@@ -56,11 +63,11 @@ def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int =
 
 
 def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
-    """The picture with a labelled box around each object, the best on top."""
-    picture = image_rgb.copy()
-    for found in reversed(answer.detections):
-        _draw_box(picture, found.box, colour_of(found.index), f"{found.label} {found.score:.2f}")
-    return picture
+    """The picture with a labelled box around each object, the best on top; labels without room are below it."""
+    return _draw_boxes(
+        image_rgb.copy(),
+        [(found.box, colour_of(found.index), f"{found.label} {found.score:.2f}") for found in answer.detections],
+    )
 
 
 def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float = 0.55, most: int = 6) -> ImageRGB:
@@ -73,20 +80,22 @@ def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float 
 
 
 def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:
-    """The picture with each face's box, landmarks and quality."""
-    picture = image_rgb.copy()
+    """The picture with each face's box, landmarks and quality; a quality without room is below it."""
+    picture, faces = image_rgb.copy(), list(faces)
     for face in faces:
-        _draw_box(picture, face.box, BLUE, f"quality {face.quality.score:.2f}")
-        _draw_landmarks(picture, face.landmarks)
-    return picture
+        _draw_landmarks(picture, face)
+    return _draw_boxes(picture, [(face.box, BLUE, f"quality {face.quality.score:.2f}") for face in faces])
 
 
 def draw_identification(image_rgb: ImageRGB, answer: Identification) -> ImageRGB:
-    """The picture with each face's name: green is known, red unknown, amber too close to tell."""
-    picture = image_rgb.copy()
-    for found in reversed(answer.faces):
-        _draw_box(picture, found.face.box, DECISION_COLOURS[found.decision], name_of(found))
-    return picture
+    """The picture with each face's name: green is known, red unknown, amber too close to tell.
+
+    Names without room are below it.
+    """
+    return _draw_boxes(
+        image_rgb.copy(),
+        [(found.face.box, DECISION_COLOURS[found.decision], name_of(found)) for found in answer.faces],
+    )
 
 
 def name_of(found: IdentifiedFace) -> str:
@@ -106,21 +115,37 @@ def write_caption(image_rgb: ImageRGB, text: str, colour: Colour = BLACK, height
     return np.vstack([image_rgb, bar])
 
 
-def _draw_box(picture: ImageRGB, box: Box, colour: Colour, text: str) -> None:
+def _draw_boxes(picture: ImageRGB, found: Sequence[tuple[Box, Colour, str]]) -> ImageRGB:
+    """Each box with its text; the picture grows downwards by the texts that found no room, with their numbers."""
     line = _line_width(picture)
-    corners = (round(box.x_min), round(box.y_min)), (round(box.x_max), round(box.y_max))
-    cv2.rectangle(picture, *corners, colour, line, cv2.LINE_AA)
-    size = _text_size(picture)
-    height = round(size * 1.5)
-    top = corners[0][1] - height if corners[0][1] >= height else min(corners[1][1], picture.shape[0] - height)
-    _write_tag(picture, text, (corners[0][0] - line // 2, top), colour, size)
+    for box, colour, _ in reversed(found):
+        corners = (round(box.x_min), round(box.y_min)), (round(box.x_max), round(box.y_max))
+        cv2.rectangle(picture, *corners, colour, line, cv2.LINE_AA)
+    edges = np.array([(box.x_min, box.y_min, box.x_max, box.y_max) for box, _, _ in found], np.float64).reshape(-1, 4)
+    extent = picture.shape[1], picture.shape[0]
+    texts = [text for _, _, text in found]
+    tags = place_tags(edges, texts, extent, _text_size(picture), _text_width)
+    for tag, (_, colour, _) in zip(tags, found, strict=True):
+        _write_tag(picture, tag.text, (tag.left, tag.top), colour, tag.size)
+    legend = [
+        (f"{tag.number}: {text}", colour) for tag, (_, colour, text) in zip(tags, found, strict=True) if tag.number
+    ]
+    return np.vstack([picture, *(_legend_line(picture.shape[1], *entry) for entry in legend)])
 
 
-def _draw_landmarks(picture: ImageRGB, marks: Landmarks) -> None:
+def _legend_line(width: int, text: str, colour: Colour) -> ImageRGB:
+    bar = np.full((tag_height(MIN_TEXT), width, 3), colour, np.uint8)
+    _write_tag(bar, text, (0, 0), colour, MIN_TEXT)
+    return bar
+
+
+def _draw_landmarks(picture: ImageRGB, face: Face) -> None:
+    marks = face.landmarks
     points = (marks.left_eye, marks.right_eye, marks.nose, marks.mouth_left, marks.mouth_right)
+    radius = max(1, min(_line_width(picture) + 1, round(face.box.width / 30)))
     for point in points:
         centre = (round(point.x), round(point.y))
-        cv2.circle(picture, centre, _line_width(picture) + 1, AMBER, cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(picture, centre, radius, AMBER, cv2.FILLED, cv2.LINE_AA)
 
 
 def _write_legend(picture: ImageRGB, lines: Sequence[tuple[str, Colour]]) -> None:
@@ -130,8 +155,9 @@ def _write_legend(picture: ImageRGB, lines: Sequence[tuple[str, Colour]]) -> Non
 
 
 def _write_tag(picture: ImageRGB, text: str, left_top: tuple[int, int], colour: Colour, size: int) -> None:
-    """Write a line on a filled rectangle, moved to where it fits into the picture."""
-    height, pad = round(size * 1.5), max(2, size // 3)
+    """Write a line on a filled rectangle, shortened and moved until it fits into the picture."""
+    height, pad = tag_height(size), tag_pad(size)
+    text = shorten(text, picture.shape[1] - 2 * pad, lambda part: _text_width(part, size))
     width = _text_width(text, size) + 2 * pad
     left = max(0, min(left_top[0], picture.shape[1] - width))
     top = max(0, min(left_top[1], picture.shape[0] - height))
@@ -151,7 +177,7 @@ def _text_width(text: str, size: int) -> int:
 
 def _text_size(picture: ImageRGB) -> int:
     """Pixels from ascender to descender: a thirtieth of the long side, but never too small to read."""
-    return max(11, min(int(max(picture.shape[:2])) // 30, 64))
+    return max(MIN_TEXT, min(int(max(picture.shape[:2])) // 30, 64))
 
 
 def _line_width(picture: ImageRGB) -> int:

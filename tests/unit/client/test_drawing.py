@@ -1,8 +1,10 @@
 """Pictures of answers: what is drawn where, and that nothing else of the picture changes."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
-from convoy.client import drawing
+from convoy.client import drawing, tags
 from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.vision import Classification, Detection, Detections, Label, Region, Segmentation
 from convoy.core.errors import InvalidArgument
@@ -29,6 +31,41 @@ def test_tags_stay_inside_the_picture():
     corner = Detection(Box(380, 0, 400, 20), 0, "a label that is long", 0.5)
     drawn = drawing.draw_detections(black(), Detections((corner,), SIZE, MODEL))
     assert drawn[:40, 150:380].any()
+
+
+def rectangle(tag):
+    width = 6 * len(tag.text) + 2 * tags.tag_pad(tag.size)
+    return tag.left, tag.top, tag.left + width, tag.top + tags.tag_height(tag.size)
+
+
+def shared(one, other):
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    return max(0, width) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
+
+
+def test_tags_of_a_crowd_hide_neither_each_other_nor_faces_nor_leave_the_picture():
+    boxes = np.array([(x, y, x + 40, y + 50) for y in (60, 160) for x in range(10, 560, 90)], float)
+    texts = ["quality 0.5", "somebody whose name is long"] * 7
+    placed = tags.place_tags(boxes, texts, (600, 300), 20, lambda text, size: 6 * len(text))
+    spots = [rectangle(tag) for tag in placed]
+    assert all(left >= 0 and top >= 0 and right <= 600 and bottom <= 300 for left, top, right, bottom in spots)
+    assert not any(shared(one, other) for one, other in combinations(spots, 2))
+    assert not any(shared(one, box) > 200 for at, one in enumerate(spots) for b, box in enumerate(boxes) if at != b)
+
+
+def test_what_has_no_room_is_numbered_and_told_below_the_picture():
+    boxes = tuple(Detection(Box(x, 2, x + 30, 98), 1, "a label that is long", 0.5) for x in range(0, 160, 32))
+    drawn = drawing.draw_detections(black(160, 100), Detections(boxes, Size(160, 100), MODEL))
+    assert drawn.shape[0] > 100 and drawn.shape[1] == 160
+    assert np.allclose(drawn[100:, -2], drawing.colour_of(1))
+
+
+def test_a_long_text_is_shortened_to_the_picture():
+    wide = drawing.draw_detections(
+        black(100, 300), Detections((Detection(Box(0, 100, 90, 190), 0, "x" * 300, 1.0),), SIZE, MODEL)
+    )
+    assert wide.shape == (300, 100, 3)
+    assert tags.shorten("abcdef", 4, len) == "abc…"
 
 
 def test_a_mask_colours_only_its_pixels_and_keeps_the_picture_visible():
@@ -66,3 +103,6 @@ def test_pictures_are_written_and_read_again(tmp_path):
     assert np.array_equal(drawing.read_picture(tmp_path / "new" / "a.png"), picture)
     with pytest.raises(InvalidArgument, match="no name for a picture"):
         drawing.write_picture(tmp_path / "a.nonsense", picture)
+    with pytest.raises(InvalidArgument, match="class numbers"):
+        drawing.write_picture(tmp_path / "mask.jpg", picture[..., 0])
+    assert not (tmp_path / "mask.jpg").exists()

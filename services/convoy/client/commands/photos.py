@@ -45,9 +45,14 @@ class Inquiry:
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
     """Ask about each photo, print and draw the answers, and leave with the exit code that they add up to.
 
+    drawings: by their kind; a "mask" is kept without loss. A name that no picture can have is refused before the call.
     A photo that is refused or not there does not keep the others from being answered; a service that is away does.
     """
-    targets = [(drawing_paths(photos, target), draw) for target, draw in drawings.values() if target is not None]
+    targets = [
+        (_writable(drawing_paths(photos, target), kind == "mask"), draw)
+        for kind, (target, draw) in drawings.items()
+        if target is not None
+    ]
     outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
     answers = [(photo, answer) for photo, answer in outcomes if not isinstance(answer, ConvoyError)]
     for paths, draw in targets:
@@ -93,6 +98,14 @@ def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "D
 
     for photo, answer in answers:
         write_picture(paths[photo], draw(read_picture(photo), answer))
+
+
+def _writable(paths: list[Path], is_mask: bool) -> list[Path]:
+    from convoy.client.drawing import check_picture_name
+
+    for path in paths:
+        check_picture_name(path, is_mask)
+    return paths
 
 
 def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
