@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE_HEAD = """# Configuration
 
 Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
-from `services/convoy/core/settings.py` by `make proto`. A service that finds a misspelt one says so in its log.
+from `services/convoy/core/settings.py` by `make proto`. A service that finds a misspelt one says so in its log, the
+command on standard error.
 
 | variable | default | values | meaning |
 |---|---|---|---|

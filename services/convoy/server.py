@@ -7,11 +7,10 @@ import sys
 
 import structlog
 import uvloop
-from pydantic import ValidationError
 
 from convoy.core.errors import ConvoyError
 from convoy.core.rpc import Server, Service
-from convoy.core.settings import Settings, misspelt_variables
+from convoy.core.settings import Settings, misspelt_variables, read_settings
 from convoy.core.telemetry import configure_logging
 from convoy.core.tracing import configure_tracing, flush_traces
 
@@ -40,9 +39,9 @@ async def serve(name: str, settings: Settings) -> None:
 def run(name: str) -> None:
     """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
     try:
-        settings = Settings()
-    except ValidationError as error:
-        sys.exit(f"cannot start {name}: {_bad_variables(error)}")
+        settings = read_settings()
+    except ConvoyError as error:
+        sys.exit(f"cannot start {name}: {error.message}")
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
     for variable, meant in misspelt_variables().items():
@@ -54,8 +53,3 @@ def run(name: str) -> None:
         sys.exit(1)
     finally:
         flush_traces()
-
-
-def _bad_variables(error: ValidationError) -> str:
-    problems = (f"CONVOY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors())
-    return "; ".join(problems)

@@ -83,6 +83,14 @@ def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[
     assert words in text and "Traceback" not in text
 
 
+def test_a_store_that_cannot_be_meant_says_so_in_a_sentence() -> None:
+    with process("recognition", CONVOY_REDIS_URL="foo://:secret@x") as child:
+        _, text = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "cannot start" in text and "CONVOY_REDIS_URL" in text
+    assert "Traceback" not in text and "secret" not in text
+
+
 def test_a_port_in_use_is_named(models: Path) -> None:
     with process("classification", CONVOY_MODELS=str(models)) as first:
         port = serving_port(first)

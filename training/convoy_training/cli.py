@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from convoy.core.errors import ConvoyError
@@ -238,6 +238,12 @@ def main() -> None:
     """Runs the command; an expected error is one sentence and exit code 1."""
     try:
         app()
-    except (TrainingError, ConvoyError, OSError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+    except (TrainingError, ConvoyError) as error:
+        _give_up(str(error))
+    except OSError as error:
+        _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _give_up(problem: str) -> NoReturn:
+    typer.echo(f"error: {' '.join(problem.split())}", err=True)
+    sys.exit(1)

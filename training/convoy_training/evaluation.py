@@ -67,9 +67,12 @@ def describe(subject: Subject) -> dict[str, str]:
     facts = {"measured": str(subject.target), "task": subject.config.task, "recipe": f"{subject.config.name}.yaml"}
     environment = subject.target / "environment.json"
     if environment.exists():
-        known = json.loads(environment.read_text())
-        facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
-        facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
+        try:
+            known = json.loads(environment.read_text("utf-8"))
+            facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
+            facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TrainingError(f"{environment}: is not what `fit` wrote") from error
     return facts
 
 

@@ -156,9 +156,13 @@ FILES = ("exclude", "init")
 def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
     """Reads a YAML recipe, applies `dotted.name=value` overrides (values are YAML) and validates every field."""
     try:
-        fields = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"{file}: cannot be read: {error}") from error
+        fields = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{file}: a recipe is UTF-8 text") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{file}: is not YAML: {error}") from error
     if not isinstance(fields, dict):
         raise RecipeError(f"{file}: a recipe is a mapping of fields")
     _find_beside(fields, file)

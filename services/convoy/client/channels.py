@@ -8,7 +8,7 @@ import grpc.aio
 
 from convoy.client.credentials import Credentials
 from convoy.client.services import ServiceName
-from convoy.core.settings import Settings
+from convoy.core.settings import read_settings
 
 SERVICE_CONFIG = json.dumps(
     {
@@ -92,8 +92,8 @@ def connection(
     max_message_mb: int | None = None,
     token: str | None = None,
 ) -> Connection:
-    """Addresses as host:port, limits and token as given, the rest from CONVOY_* variables."""
-    settings = Settings()
+    """Addresses as host:port, limits and token as given, the rest from CONVOY_* variables. Raises InvalidArgument."""
+    settings = read_settings()
     return Connection(
         {
             "classification": classification or settings.classification_address,

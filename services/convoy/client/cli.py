@@ -1,5 +1,6 @@
 """The command `convoy`. Each group of commands has a file in commands/; nothing heavy is imported before it is used."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -35,6 +36,15 @@ app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
 app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
 
 
+def _point_out_misspelt() -> None:
+    """Say which CONVOY_* variables nobody reads; most environments have none, and are not made to wait for it."""
+    if any(name.startswith("CONVOY_") for name in os.environ):
+        from convoy.core.settings import misspelt_variables
+
+        for variable, meant in misspelt_variables().items():
+            typer.echo(f"convoy: nobody reads {variable}; did you mean {meant}?", err=True)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -45,6 +55,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def convoy(
+    context: typer.Context,
     _: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -71,6 +82,8 @@ def convoy(
     **Exit codes**: 0 yes or done; 1 the answer is no (not the person, nobody known, nothing found with --require); 2
     bad usage or input; 3 a service is away, too slow or full; 4 not allowed; 5 a fault inside a service.
     """
+    if context.invoked_subcommand != "serve":  # A service says it in its log.
+        _point_out_misspelt()
 
 
 def main() -> None:

@@ -180,12 +180,16 @@ class GalleryFile:
     ) -> tuple[api.ExportGalleryResponse, bool] | None:
         """The next part and whether it is the last; None at the end. may_end: also within a part."""
         head = file.read(HEAD.size)
-        if not head or (may_end and len(head) < HEAD.size):
+        if not head:
             return None
-        length, is_last = HEAD.unpack(head) if len(head) == HEAD.size else (MOST_BYTES, False)
+        length, is_last = HEAD.unpack(head) if len(head) == HEAD.size else (0, False)
         sealed = file.read(length) if length < MOST_BYTES else b""
-        if may_end and len(sealed) < length < MOST_BYTES:
-            return None
+        if len(head) < HEAD.size or len(sealed) < length < MOST_BYTES:
+            if may_end:
+                return None
+            raise _bad(
+                self.path, f"it ends within part {number + 1}, so it is not whole; copy it again, or export again"
+            )
         part = self._seal.open(sealed, self._place(number, is_last)) if len(sealed) == length else None
         if part is None:
             raise _bad(self.path, f"part {number + 1} does not open: the key is another one, or the file was changed")

@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from convoy.core.errors import InvalidArgument
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Megabytes = Annotated[int, Field(ge=1, le=1024)]
@@ -136,6 +138,15 @@ class Settings(BaseSettings):
     embedder; for a door, set 0.01 or less."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """Two people closer than this are not told apart, unless the gallery says otherwise."""
+
+
+def read_settings() -> Settings:
+    """What the environment says. Raises InvalidArgument(BAD_ARGUMENT), with every variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = (f"CONVOY_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors())
+        raise InvalidArgument("BAD_ARGUMENT", "; ".join(problems)) from None
 
 
 def misspelt_variables() -> dict[str, str]:

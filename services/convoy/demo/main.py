@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from convoy.client.drawing import write_picture
 from convoy.client.fleet import Fleet, free_ports
-from convoy.core.settings import Settings
+from convoy.core.settings import read_settings
 from convoy.demo.photos import PACKAGED, Cast, packaged_cast, read_cast
 from convoy.demo.recognition import tell_recognition
 from convoy.demo.sheet import make_sheet
@@ -28,7 +28,7 @@ def tell(photos: Path | None, out: Path, fpir: float | None = None) -> bool:
     cast = read_cast(photos) if photos else packaged_cast()
     with tempfile.TemporaryDirectory(prefix="convoy-demo-") as data:
         console.print("Starting an embedded Redis and the five services on this machine ...")
-        fleet = Fleet(Path(data), Settings().models, free_ports(), metrics=False)
+        fleet = Fleet(Path(data), read_settings().models, free_ports(), metrics=False)
         with fleet, fleet.client(TIMEOUT_S) as convoy:
             console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))
             stage = Stage(convoy, out, console)

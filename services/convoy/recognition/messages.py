@@ -95,8 +95,10 @@ def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:
             kept: float | None = getattr(before, field)
             return kept
         value: float = getattr(message, field)
-        if not low <= value <= high or (low == value and field == "false_positive_identification_rate"):
-            raise InvalidArgument("BAD_ARGUMENT", f"policy.{field} is {value:g}; it must lie in {low:g} to {high:g}")
+        is_rate = field == "false_positive_identification_rate"
+        if not low <= value <= high or (is_rate and value == low):
+            allowed = f"above {low:g}, up to {high:g}" if is_rate else f"in {low:g} to {high:g}"
+            raise InvalidArgument("BAD_ARGUMENT", f"policy.{field} is {value:g}; it must lie {allowed}")
         return value
 
     return Policy(

@@ -1,6 +1,7 @@
 """The galleries that this process searches: each loaded when it is first needed, and all of them at the start."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -19,6 +20,7 @@ from convoy.recognition.vector_set_state import VectorSetState
 
 RETRY_S = 0.5
 PAGE = 100
+LONGEST_SILENCE_S = 300.0
 
 log = structlog.get_logger()
 
@@ -79,16 +81,18 @@ class Replicas:
 
     async def _watch(self) -> None:
         """Ask the store again and again whether it is there; load what it holds the first time that it is."""
-        is_loaded = False
+        is_loaded, told = False, _Told()
         while True:
             try:
                 await self.store.ping()
                 if not is_loaded:
                     await self._load_all()
                 is_loaded = self.is_ready = True
+                told = _Told()
             except Unavailable as error:
-                if self.is_ready or not is_loaded:
-                    log.warning("store is away", problem=error.message, cause=str(error.__cause__))
+                cause = str(error.__cause__)
+                if told.is_due(cause, time.monotonic()):
+                    log.warning("store is away", problem=error.message, cause=cause)
                 self.is_ready = False
             except Exception:
                 log.exception("store answers what cannot be understood")
@@ -104,3 +108,19 @@ class Replicas:
                     await (await self._open(name)).loaded()
                 except (NotFound, FailedPrecondition) as error:
                     log.warning("gallery is not loaded", gallery=name, problem=error.message)
+
+
+class _Told:
+    """What was said of a trouble that lasts: again when it changes, else after pauses that double."""
+
+    def __init__(self) -> None:
+        self._cause: str | None = None
+        self._next_s = self._pause_s = 0.0
+
+    def is_due(self, cause: str, now_s: float) -> bool:
+        """Whether to say so now, on time.monotonic's clock; taken as said if so."""
+        if cause == self._cause and now_s < self._next_s:
+            return False
+        self._pause_s = min(2 * self._pause_s, LONGEST_SILENCE_S) if cause == self._cause else 1.0
+        self._cause, self._next_s = cause, now_s + self._pause_s
+        return True

@@ -1,5 +1,6 @@
 """What the commands are made of: JSON documents, paths of drawings, exit codes, a fast start."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -81,3 +82,21 @@ def test_help_waits_for_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "soon"])
+def test_a_wrong_variable_is_told_in_a_sentence(seconds):
+    done = run_health(CONVOY_TIMEOUT_S=seconds)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert f"CONVOY_TIMEOUT_S='{seconds}'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_misspelt_variable_is_pointed_out():
+    done = run_health(CONVOY_TIMEOT_S="5", CONVOY_FACES_ADDRESS="127.0.0.1:1")
+    assert done.returncode == ExitCode.UNAVAILABLE
+    assert done.stderr.splitlines() == ["convoy: nobody reads CONVOY_TIMEOT_S; did you mean CONVOY_TIMEOUT_S?"]
+
+
+def run_health(**variables):
+    command = [sys.executable, "-m", "convoy.client", "health", "faces"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | variables)

@@ -63,6 +63,15 @@ def test_a_file_that_is_cut_anywhere_is_noticed(tmp_path: Path, secret: Secret |
         assert refused(cut, secret), length
 
 
+def test_a_file_that_is_cut_within_a_part_is_said_to_be_cut(tmp_path: Path) -> None:
+    path = written(tmp_path / "f", KEY)
+    start, (first, _, _) = pieces(path)
+    for length in (1, HEAD.size, len(first) - 1):
+        (tmp_path / "cut").write_bytes((start + first)[: len(start) + length])
+        with pytest.raises(FailedPrecondition, match="ends within part 1"):
+            list(GalleryFile.open(tmp_path / "cut", KEY).parts())
+
+
 def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path: Path, secret: Secret | None) -> None:
     whole = written(tmp_path / "f", secret).read_bytes()
     changed = tmp_path / "changed"

@@ -68,3 +68,17 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path: Path) -> None:
 def test_help_teaches_the_commands() -> None:
     text = CliRunner().invoke(app, ["--help"]).output
     assert all(command in text for command in ("fit", "evaluate", "export", "table", "CONVOY_DATA"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), (b"\xff\xfe\x00\x91", "UTF-8 text"), (b"a: [", "is not YAML")],
+    ids=["absent", "binary", "not YAML"],
+)
+def test_a_file_that_is_no_recipe_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    file = tmp_path / "recipe.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(RecipeError, match=reason) as refused:
+        load_recipe(file)
+    assert "Errno" not in str(refused.value)

@@ -41,13 +41,13 @@ def up(
     Example: **convoy up --data ./people --models exported_models**
     """
     from convoy.client.fleet import Fleet, default_ports
-    from convoy.core.settings import Settings
+    from convoy.core.settings import read_settings
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     fleet = Fleet(
         data,
-        models or Settings().models,
+        models or read_settings().models,
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),

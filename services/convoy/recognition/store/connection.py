@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.credentials import CredentialProvider
 
-from convoy.core.errors import Unavailable
+from convoy.core.errors import InvalidArgument, Unavailable
 
 # Words with which Redis says that it cannot serve for now, though it answers.
 AWAY_ERRORS = (
@@ -43,7 +43,18 @@ def connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClust
     """A client for redis://, rediss:// (TLS), unix://, redis+cluster://, rediss+cluster:// and redis+sentinel:// URLs.
 
     Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
+    Raises InvalidArgument(BAD_ARGUMENT) for any other.
     """
+    try:
+        return _connect(url, password)
+    except (ValueError, exceptions.RedisClusterException):
+        # Neither the URL nor what is wrong with it: either may show the password.
+        known = "redis, rediss, unix, redis+cluster, rediss+cluster or redis+sentinel"
+        message = f"CONVOY_REDIS_URL is no URL of scheme {known}, as docs/recognition.md writes them"
+        raise InvalidArgument("BAD_ARGUMENT", message) from None
+
+
+def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
     options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
     # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
     options["max_connections"] = 1 << 16
