@@ -177,10 +177,11 @@ def photos(people: Path, data: Path, tmp_path: Path) -> Path:
 def test_the_readme_s_python_example(fleet: Fleet, convoy: Convoy, photos: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     command = [sys.executable, "-c", example]
-    done = subprocess.run(command, cwd=photos, env=fleet.environment, capture_output=True, text=True)
+    runs = [
+        subprocess.run(command, cwd=photos, env=fleet.environment, capture_output=True, text=True) for _ in range(2)
+    ]
     convoy.delete_gallery("friends")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "Ada Lovelace"
+    assert [(done.returncode, done.stdout.strip()) for done in runs] == [(0, "Ada Lovelace")] * 2, runs[-1].stderr
 
 
 def test_the_readme_s_commands(fleet: Fleet, convoy: Convoy, photos: Path) -> None:

@@ -5,14 +5,16 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from convoy.client.answers.common import Model, Size
-from convoy.client.answers.recognition import Decision
+from convoy.client.answers.common import Box, Model, Size
+from convoy.client.answers.recognition import Decision, IdentifiedFace, Match
 from convoy.client.answers.vision import Region, Segmentation
-from convoy.client.commands.output import ExitCode, exit_code, in_our_words
+from convoy.client.commands.output import ExitCode, exit_code, in_our_words, print_table
 from convoy.client.commands.photos import drawing_paths
+from convoy.client.commands.recognition import _identified_row
 from convoy.client.documents import to_document
 from convoy.core import errors
 
@@ -74,6 +76,28 @@ def test_the_services_words_for_a_choice_become_options():
 )
 def test_exit_codes(error, code):
     assert exit_code(error) is code
+
+
+def test_tables_break_no_word_and_say_when_they_are_empty(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/path/that/is/longer/than/the/terminal/is/wide.jpg"
+    print_table(path, ("result", "why", "photo"), [("NO_FACE", "there is no face in the picture", path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == path
+    assert any(path in line for line in lines[1:])
+    print_table("a.jpg", ("label",), [], "nothing found")
+    assert capsys.readouterr().out == "a.jpg: nothing found\n"
+
+
+def test_only_the_match_stands_beside_a_match():
+    face = SimpleNamespace(box=Box(0, 0, 10, 20))
+    matches = tuple(Match(one, one, "", similarity, {}) for one, similarity in (("joe", 0.9), ("bo", 0.4), ("al", 0.3)))
+    rows = {decision: _identified_row(IdentifiedFace(face, decision, matches, 0.3, 0.01, 0.5)) for decision in Decision}
+    assert {decision: (row[2], row[6]) for decision, row in rows.items()} == {
+        Decision.MATCH: ("joe", "bo 0.400, al 0.300"),
+        Decision.AMBIGUOUS: ("joe or bo", "al 0.300"),
+        Decision.NO_MATCH: ("", "joe 0.900, bo 0.400, al 0.300"),
+    }
 
 
 def test_help_waits_for_nothing_heavy():

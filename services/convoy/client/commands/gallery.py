@@ -1,10 +1,11 @@
 """convoy gallery: sets of people."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from convoy.client.commands.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
@@ -35,7 +36,9 @@ def create(
     vector_sets: Annotated[
         int, typer.Option(min=0, help="Search it in so many vector sets of Redis 8; 0 for the service's memory.")
     ] = 0,
-    quantization: Annotated[str, typer.Option(help="How vector sets keep numbers: none or q8.")] = "none",
+    quantization: Annotated[
+        Literal["none", "q8"], typer.Option(help="How vector sets keep numbers; needs --vector-sets.")
+    ] = "none",
     as_json: AsJson = False,
 ) -> None:
     """Make an empty gallery.
@@ -45,6 +48,8 @@ def create(
     from convoy.client import Convoy
     from convoy.client.answers.galleries import GalleryPolicy, VectorSets
 
+    if quantization != "none" and not vector_sets:
+        raise InvalidArgument("BAD_ARGUMENT", "--quantization needs --vector-sets")
     policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
     sets = VectorSets(vector_sets, quantization) if vector_sets else None
     with Convoy() as convoy:

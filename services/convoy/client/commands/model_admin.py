@@ -51,19 +51,18 @@ def unload(service: Service, model: Model, as_json: AsJson = False) -> None:
 
 
 def show(models: "list[ModelInfo]", as_json: bool) -> None:
-    """A row a model."""
+    """A row a model, narrow enough for 80 columns; --json has its task and the rest."""
     if as_json:
         print_json(models)
         return
     rows = [
         (
             one.model,
-            one.task,
-            one.architecture,
-            one.precision,
             one.problem or one.state,
             "yes" if one.is_default else "",
+            one.precision,
+            one.architecture,
         )
         for one in models
     ]
-    print_table("", ("model", "task", "architecture", "precision", "state", "default"), rows)
+    print_table("", ("model", "state", "default", "precision", "architecture"), rows)

@@ -103,20 +103,34 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(to_document(value), indent=2, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table; columns of numbers (their names end with a space) are set to the right."""
+def print_table(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], if_empty: str = "there are none"
+) -> None:
+    """Print a table, or without rows a sentence; columns of numbers (names that end with a space) are set to the right.
+
+    No word is broken, so that paths and ids can be copied: a table that needs it is wider than the terminal.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console, JustifyMethod
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
+        typer.echo(f"{title}: {if_empty}" if title else if_empty)
+        return
+    if title:
+        typer.echo(title)
+    table = Table(box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         justify: JustifyMethod = "right" if column.endswith(" ") else "left"
-        table.add_column(column.rstrip(), justify=justify, overflow="fold", no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    Console().print(table)
+        words = [word for text in (column, *(row[place] for row in cells)) for word in text.split()]
+        longest = max(map(cell_len, words), default=0)
+        table.add_column(column.rstrip(), justify=justify, min_width=longest, no_wrap=place == 0)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    Console().print(table, crop=False)
 
 
 def confirm(question: str, yes: bool) -> None:

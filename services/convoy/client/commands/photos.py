@@ -61,7 +61,7 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: 
         print_json([_document(photo, outcome) for photo, outcome in outcomes])
     else:
         for photo, answer in answers:
-            print_table(str(photo), inquiry.columns, inquiry.rows(answer))
+            print_table(str(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
     failures = [tell_failure(error, str(photo)) for photo, error in outcomes if isinstance(error, ConvoyError)]
     if failures:
         raise typer.Exit(max(failures))

@@ -118,7 +118,7 @@ def identify(
             filter=read_facts(where),
             tags=tag or (),
         ),
-        ("face at", "decision", "who", "similarity ", "threshold ", "margin "),
+        ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
     )
@@ -176,15 +176,16 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
-    box = found.face.box
-    names = ", ".join(match.name for match in found.matches)
+    """`who` is the match alone, or the two that are too close to tell."""
+    box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
     best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (
         f"{box.centre.x:.0f},{box.centre.y:.0f}",
         found.decision.value,
-        names,
+        " or ".join(match.name for match in found.matches[:meant]),
         best,
         f"{found.match_threshold:.3f}",
         margin,
+        ", ".join(f"{match.name} {match.similarity:.3f}" for match in found.matches[meant:]),
     )
