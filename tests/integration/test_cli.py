@@ -134,8 +134,13 @@ def test_the_story_of_recognition(run: Run, photo: Callable[..., Path], tmp_path
     assert document(run("person", "delete", "ada", "-g", "story", "--yes", "--json"))["faces_deleted"] == 1
     assert document(run("gallery", "show", "story", "--json"))["gallery"]["people_count"] == 0
     assert "story" in [one["name"] for one in document(run("gallery", "list", "--json"))]
+    assert run("gallery", "alias", "tale", "story").returncode == 0
     assert run("gallery", "delete", "story").returncode == 1, "without --yes and a terminal nothing is deleted"
-    assert document(run("gallery", "delete", "story", "--yes", "--json"))["people_deleted"] == 0
+    deleted = run("gallery", "delete", "story", "--yes", "--json")
+    assert document(deleted)["people_deleted"] == 0
+    assert "'tale' still stands for 'story'" in deleted.stderr
+    assert "for which the alias 'tale' stands" in run("identify", again, "--gallery", "tale").stderr
+    assert run("gallery", "alias", "tale").returncode == 0
     gone = run("gallery", "show", "story")
     assert gone.returncode == 2 and "GALLERY_NOT_FOUND" in gone.stderr and gone.stdout == ""
 

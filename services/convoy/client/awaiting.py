@@ -121,7 +121,7 @@ class AsyncConvoy:
             )
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address) from None
+            raise read_failure(error, operation.service, address, operation.request) from None
         return operation.read(response)
 
     async def receive(self, operation: Operation[Result]) -> AsyncIterator[Result]:
@@ -135,7 +135,7 @@ class AsyncConvoy:
                 yield operation.read(message)
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address) from None
+            raise read_failure(error, operation.service, address, operation.request) from None
         finally:
             call.cancel()
 

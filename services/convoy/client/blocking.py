@@ -120,7 +120,7 @@ class Convoy:
             )
         except grpc.RpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address) from None
+            raise read_failure(error, operation.service, address, operation.request) from None
         return operation.read(response)
 
     def receive(self, operation: Operation[Result]) -> Iterator[Result]:
@@ -134,7 +134,7 @@ class Convoy:
                 yield operation.read(message)
         except grpc.RpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address) from None
+            raise read_failure(error, operation.service, address, operation.request) from None
         finally:
             call.cancel()
 

@@ -1,6 +1,7 @@
 """How services are reached: addresses, balancing, retries, limits. Both flavours of client open channels with these."""
 
 import json
+import re
 from dataclasses import dataclass
 
 import grpc
@@ -8,8 +9,12 @@ import grpc.aio
 
 from convoy.client.credentials import Credentials
 from convoy.client.services import ServiceName
+from convoy.core.errors import InvalidArgument
 from convoy.core.settings import read_settings
 
+SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
+"""Names that gRPC resolves by other means than the DNS alone."""
+HOST_AND_PORT = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:/\s]+):(\d{1,5})")
 SERVICE_CONFIG = json.dumps(
     {
         # A name with several addresses is balanced over, one connection each.
@@ -45,7 +50,7 @@ class Connection:
     def target(self, service: ServiceName) -> str:
         """The name that gRPC resolves: an address without a scheme is looked up in the DNS."""
         address = self.addresses[service]
-        return address if address.startswith(("dns:", "ipv4:", "ipv6:", "unix:", "xds:")) else f"dns:///{address}"
+        return address if address.startswith(SCHEMES) else f"dns:///{address}"
 
     def options(self) -> list[tuple[str, str | int]]:
         """Arguments of a channel."""
@@ -94,15 +99,25 @@ def connection(
 ) -> Connection:
     """Addresses as host:port, limits and token as given, the rest from CONVOY_* variables. Raises InvalidArgument."""
     settings = read_settings()
+    addresses: dict[ServiceName, str] = {
+        "classification": classification or settings.classification_address,
+        "detection": detection or settings.detection_address,
+        "segmentation": segmentation or settings.segmentation_address,
+        "faces": faces or settings.faces_address,
+        "recognition": recognition or settings.recognition_address,
+    }
+    for service, address in addresses.items():
+        _check_address(service, address)
     return Connection(
-        {
-            "classification": classification or settings.classification_address,
-            "detection": detection or settings.detection_address,
-            "segmentation": segmentation or settings.segmentation_address,
-            "faces": faces or settings.faces_address,
-            "recognition": recognition or settings.recognition_address,
-        },
+        addresses,
         timeout_s or settings.timeout_s,
         (max_message_mb or settings.max_message_mb) << 20,
         Credentials(settings, token),
     )
+
+
+def _check_address(service: ServiceName, address: str) -> None:
+    found = HOST_AND_PORT.fullmatch(address)
+    if not address.startswith(SCHEMES) and (found is None or not 0 < int(found[2]) < 1 << 16):
+        message = f"'{address}' is no address of the {service} service: give host:port, without http://"
+        raise InvalidArgument("BAD_ARGUMENT", message, {"service": service, "address": address})

@@ -82,6 +82,9 @@ def convoy(
     **Exit codes**: 0 yes or done; 1 the answer is no (not the person, nobody known, nothing found with --require); 2
     bad usage or input; 3 a service is away, too slow or full; 4 not allowed; 5 a fault inside a service.
     """
+    if context.invoked_subcommand not in ("up", "serve"):
+        # gRPC writes its own lines about a connection; commands say in a sentence what came of it.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     if context.invoked_subcommand != "serve":  # A service says it in its log.
         _point_out_misspelt()
 

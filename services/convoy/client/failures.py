@@ -11,6 +11,8 @@ from convoy.client.answers.recognition import read_registration
 from convoy.core import errors
 from convoy.v1 import common_pb2, recognition_pb2
 
+TLS_FAILED = ("handshake", "ssl", "certificate")
+"""What gRPC says of a connection whose TLS failed has one of these in it."""
 DETAILS_KEY = "grpc-status-details-bin"
 DETAIL_TYPES: tuple[type[Message], ...] = (
     error_details_pb2.ErrorInfo,
@@ -29,10 +31,11 @@ KINDS: dict[grpc.StatusCode, type[errors.ConvoyError]] = {
 }
 
 
-def read_failure(call: grpc.RpcError, service: str, address: str) -> errors.ConvoyError:
+def read_failure(call: grpc.RpcError, service: str, address: str, request: Message | None = None) -> errors.ConvoyError:
     """The error that a failed call means; `details` carries a Registration where no photo was accepted.
 
     A code that Convoy does not speak (INTERNAL, UNIMPLEMENTED, ...) gives a plain ConvoyError with the code as reason.
+    Where the request named a gallery by an alias, a missing gallery is told with the alias.
     """
     code, message = call.code(), call.details() or "no explanation was given"
     facts = _read_details(call)
@@ -44,7 +47,16 @@ def read_failure(call: grpc.RpcError, service: str, address: str) -> errors.Conv
     registrations = tuple(
         read_registration(fact) for fact in facts if isinstance(fact, recognition_pb2.RegisterResponse)
     )
+    if info.reason == "GALLERY_NOT_FOUND":
+        asked, missing = _gallery_of(request), info.metadata.get("gallery", "")
+        message += f", for which the alias {asked!r} stands" if asked and missing and asked != missing else ""
     return KINDS.get(code, errors.ConvoyError)(info.reason, message, info.metadata, registrations)
+
+
+def _gallery_of(request: Message | None) -> str:
+    """The gallery that a request names, if it names one."""
+    gallery = getattr(getattr(request, "person", request), "gallery", "")
+    return gallery if isinstance(gallery, str) else ""
 
 
 def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
@@ -60,6 +72,8 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
     metadata = {"service": service, "address": address}
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # CANCELLED: the server stopped meanwhile
         text = f"the {service} service cannot be reached at {address}"
+        if any(word in message.lower() for word in TLS_FAILED):
+            text += ": the two sides do not agree on TLS; see CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
         return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"the {service} service at {address} did not answer in time"

@@ -25,9 +25,11 @@ Picture: TypeAlias = str | PathLike[str] | bytes | npt.NDArray[Any] | PillowImag
 
 
 def write_image(picture: Picture) -> common_pb2.Image:
-    """The message for one picture. OSError: the file cannot be read; InvalidArgument(BAD_RAW_IMAGE): no such layout."""
+    """The message for one picture. OSError: the file cannot be read; InvalidArgument: no plain file (BAD_ARGUMENT), no
+    such layout (BAD_RAW_IMAGE).
+    """
     if isinstance(picture, str | PathLike):
-        return common_pb2.Image(encoded=Path(picture).read_bytes())
+        return common_pb2.Image(encoded=_read_file(Path(picture)))
     if isinstance(picture, bytes):
         return common_pb2.Image(encoded=picture)
     if isinstance(picture, np.ndarray):
@@ -35,6 +37,13 @@ def write_image(picture: Picture) -> common_pb2.Image:
     if hasattr(picture, "convert"):
         return common_pb2.Image(raw=_write_array(_flatten(picture)))
     raise InvalidArgument("BAD_ARGUMENT", f"a {type(picture).__name__} is no picture: give a path, bytes or an array")
+
+
+def _read_file(path: Path) -> bytes:
+    """What a file holds. A device or pipe is refused: it may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no plain file")
+    return path.read_bytes()
 
 
 def _flatten(picture: Any) -> Any:

@@ -12,10 +12,13 @@ import pytest
 from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.recognition import Decision, IdentifiedFace, Match
 from convoy.client.answers.vision import Region, Segmentation
+from convoy.client.channels import connection
+from convoy.client.cli import app
 from convoy.client.commands.output import ExitCode, exit_code, in_our_words, print_table
-from convoy.client.commands.photos import drawing_paths
+from convoy.client.commands.photos import check_size, drawing_paths, naming
 from convoy.client.commands.recognition import _identified_row
 from convoy.client.documents import to_document
+from convoy.client.pictures import write_image
 from convoy.core import errors
 
 
@@ -98,6 +101,48 @@ def test_only_the_match_stands_beside_a_match():
         Decision.AMBIGUOUS: ("joe or bo", "al 0.300"),
         Decision.NO_MATCH: ("", "joe 0.900, bo 0.400, al 0.300"),
     }
+
+
+def test_a_failure_on_one_of_several_photos_names_it():
+    with pytest.raises(errors.InvalidArgument) as caught, naming([Path("a.jpg"), Path("b.jpg")]):
+        raise errors.InvalidArgument("NOT_AN_IMAGE", "image 2 of 2: no picture", {"image_index": 1})
+    assert caught.value.message == "b.jpg: no picture"
+
+
+def test_a_photo_larger_than_a_message_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVOY_MAX_MESSAGE_MB", "1")
+    large = tmp_path / "large.jpg"
+    large.write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(errors.InvalidArgument, match="larger than a message"):
+        check_size(large)
+
+
+def test_what_is_no_plain_file_is_not_read():
+    with pytest.raises(errors.InvalidArgument, match="/dev/zero"):
+        write_image("/dev/zero")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:50051", "foo:bar:1", "host", "host:0", "host:70000", "a b:1"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(errors.InvalidArgument, match="host:port"):
+        connection(faces=address)
+
+
+@pytest.mark.parametrize("address", ["host:1", "[::1]:50051", "dns:///convoy:50051", "unix:/run/convoy.sock"])
+def test_addresses_are_taken(address):
+    assert connection(faces=address).addresses["faces"] == address
+
+
+def test_verify_says_which_options_belong_together(capsys):
+    for words, sentence in (
+        (["--person", "ada"], "--person needs --gallery"),
+        (["--gallery", "team"], "--gallery needs --person"),
+        ([], "either --person"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            app(["verify", __file__, *words])
+        assert left.value.code == ExitCode.BAD_INPUT
+        assert sentence in capsys.readouterr().err
 
 
 def test_help_waits_for_nothing_heavy():

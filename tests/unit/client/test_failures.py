@@ -30,6 +30,16 @@ def test_kind_reason_message_and_facts_survive(convoy, fleet, kind):
     assert caught.value.metadata == {"limit": "5"}
 
 
+def test_a_gallery_that_is_gone_is_told_with_the_alias_that_stands_for_it(convoy, fleet):
+    fleet.failures = [errors.NotFound("GALLERY_NOT_FOUND", "there is no gallery named 'staff'", {"gallery": "staff"})]
+    with pytest.raises(errors.NotFound, match="'staff', for which the alias 'team' stands"):
+        convoy.register("team", "ada", [plain()])
+    fleet.failures = [errors.NotFound("GALLERY_NOT_FOUND", "there is no gallery named 'team'", {"gallery": "team"})]
+    with pytest.raises(errors.NotFound) as caught:
+        list(convoy.list_people("team"))
+    assert caught.value.message == "there is no gallery named 'team'"
+
+
 async def test_asyncio_raises_the_same(addresses, fleet):
     fleet.failures = [errors.NotFound("MODEL_NOT_FOUND", "no such model", {"model": "x"})]
     async with AsyncConvoy(**addresses) as convoy:

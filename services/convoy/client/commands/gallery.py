@@ -1,11 +1,12 @@
 """convoy gallery: sets of people."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from convoy.client.commands.output import AsJson, ExitCode, confirm, politely, print_json, print_table
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
@@ -135,10 +136,15 @@ def delete(
     confirm(f"Delete the gallery '{name}' with everybody in it, for good?", yes)
     with Convoy() as convoy:
         answer = convoy.delete_gallery(name)
+        left = []
+        with suppress(ConvoyError):  # Who may delete one gallery may not see every alias; the gallery is gone anyway.
+            left = [alias for alias, gallery in convoy.list_gallery_aliases().items() if gallery == name]
     if as_json:
         print_json(answer)
     else:
         typer.echo(f"deleted: {answer.people_deleted} people with {answer.faces_deleted} faces")
+    for alias in left:
+        typer.echo(f"convoy: '{alias}' still stands for '{name}'; `convoy gallery alias {alias}` ends that", err=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,6 +79,7 @@ def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
 
     def ask(photo: Path) -> Any:
         try:
+            check_size(photo)
             return inquiry.ask(convoy, photo)
         except Unavailable:
             raise
@@ -98,6 +100,29 @@ def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "D
 
     for photo, answer in answers:
         write_picture(paths[photo], draw(read_picture(photo), answer))
+
+
+def check_size(*photos: Path) -> None:
+    """Look before reading whether photos fit into a message. InvalidArgument(MESSAGE_TOO_LARGE); OSError."""
+    from convoy.core.settings import read_settings
+
+    most = read_settings().max_message_mb
+    for photo in photos:
+        if photo.stat().st_size > most << 20:
+            message = f"'{photo}' is larger than a message may be, {most} MiB (CONVOY_MAX_MESSAGE_MB)"
+            raise InvalidArgument("MESSAGE_TOO_LARGE", message)
+
+
+@contextmanager
+def naming(photos: Sequence[Path]) -> Iterator[None]:
+    """Failures on one of several photos get its name in place of its number."""
+    try:
+        yield
+    except ConvoyError as error:
+        index = int(error.metadata.get("image_index", -1))
+        if 0 <= index < len(photos):
+            error.message = error.message.replace(f"image {index + 1} of {len(photos)}", str(photos[index]), 1)
+        raise
 
 
 def _writable(paths: list[Path], is_mask: bool) -> list[Path]:

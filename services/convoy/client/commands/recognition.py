@@ -15,8 +15,8 @@ from convoy.client.commands.output import (
     print_table,
     tell_failure,
 )
-from convoy.client.commands.photos import DrawTo, Inquiry, Photos, answer_all
-from convoy.core.errors import FailedPrecondition
+from convoy.client.commands.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.recognition import IdentifiedFace, Registration
@@ -58,7 +58,8 @@ def register(
     """
     from convoy.client import Convoy
 
-    with Convoy() as convoy:
+    check_size(*photos)
+    with Convoy() as convoy, naming(photos):
         try:
             answer = convoy.register(
                 gallery,
@@ -142,7 +143,13 @@ def verify(
     """
     from convoy.client import Convoy
 
-    with Convoy() as convoy:
+    if (person is None) != (gallery is None):
+        raise InvalidArgument("BAD_ARGUMENT", "--person needs --gallery" if person else "--gallery needs --person")
+    if (person is None) == (photo is None):
+        raise InvalidArgument("BAD_ARGUMENT", "give either --person with --gallery or --photo")
+    photos = [probe, *([photo] if photo else [])]
+    check_size(*photos)
+    with Convoy() as convoy, naming(photos):
         answer = convoy.verify(
             probe, gallery=gallery, person_id=person, photo=photo, match_threshold=threshold, false_match_rate=fmr
         )
