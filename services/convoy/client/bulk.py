@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from convoy.client.operations.operation import Operation
 from convoy.client.operations.recognition import register
+from convoy.client.pictures import read_file
 from convoy.core.errors import (
     ConvoyError,
     DeadlineExceeded,
@@ -182,10 +183,10 @@ class Bulk:
         unreadable = []
         for path in entry.photos:
             try:
-                contents.append(path.read_bytes())
+                contents.append(read_file(path))
                 readable.append(path)
-            except OSError as error:
-                message = error.strerror or str(error)
+            except (OSError, InvalidArgument) as error:
+                message = getattr(error, "strerror", None) or str(error)
                 unreadable.append(Outcome(path, entry.person_id, False, "UNREADABLE", message))
         self._unreadable[number] = unreadable
         if not readable:

@@ -29,7 +29,7 @@ def write_image(picture: Picture) -> common_pb2.Image:
     such layout (BAD_RAW_IMAGE).
     """
     if isinstance(picture, str | PathLike):
-        return common_pb2.Image(encoded=_read_file(Path(picture)))
+        return common_pb2.Image(encoded=read_file(Path(picture)))
     if isinstance(picture, bytes):
         return common_pb2.Image(encoded=picture)
     if isinstance(picture, np.ndarray):
@@ -39,8 +39,8 @@ def write_image(picture: Picture) -> common_pb2.Image:
     raise InvalidArgument("BAD_ARGUMENT", f"a {type(picture).__name__} is no picture: give a path, bytes or an array")
 
 
-def _read_file(path: Path) -> bytes:
-    """What a file holds. A device or pipe is refused: it may never end."""
+def read_file(path: Path) -> bytes:
+    """What a file holds. InvalidArgument(BAD_ARGUMENT): a device or pipe, which may never end; OSError."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no plain file")
     return path.read_bytes()

@@ -67,14 +67,17 @@ def place_tags(
         tag = None
         for letters in sorted({largest, MIN_TEXT}, reverse=True):
             line = shorten(text, picture[0] - 2 * tag_pad(letters), lambda part: width_of(part, letters))  # noqa: B023
-            spot = _free_spot(box, _extent(line, letters, width_of), picture, taken, others)
+            extent = _extent(line, letters, width_of)
+            spot = _free_spot(_spots(box, extent, picture), extent, taken, others)
             if spot is not None:
                 tag = Tag(line, *spot, letters)
                 break
         if tag is None:
             number = 1 + sum(one.number is not None for one in tags)
             extent = _extent(str(number), MIN_TEXT, width_of)
-            spot = _free_spot(box, extent, picture, taken, others) or _least_covering(box, extent, picture, taken)
+            # In the corner of its own box a number cannot be taken for a neighbour's.
+            spots = [_inside(box[0], box[1], extent, picture), *_spots(box, extent, picture)]
+            spot = _free_spot(spots, extent, taken, others) or _least_covering(spots, extent, taken)
             tag = Tag(str(number), *spot, MIN_TEXT, number)
         width, height = _extent(tag.text, tag.size, width_of)
         taken = np.vstack([taken, [tag.left, tag.top, tag.left + width, tag.top + height]])
@@ -87,10 +90,10 @@ def _extent(text: str, size: int, width_of: Callable[[str, int], float]) -> tupl
 
 
 def _free_spot(
-    box: Rectangle, extent: tuple[float, float], picture: tuple[int, int], taken: Rectangle, others: Rectangle
+    spots: list[tuple[int, int]], extent: tuple[float, float], taken: Rectangle, others: Rectangle
 ) -> tuple[int, int] | None:
     """Left and top of the first place that hides nothing."""
-    for left, top in _spots(box, extent, picture):
+    for left, top in spots:
         spot = np.array([left, top, left + extent[0], top + extent[1]])
         if (
             not (_overlaps(spot, taken) > HARMLESS).any()
@@ -100,10 +103,7 @@ def _free_spot(
     return None
 
 
-def _least_covering(
-    box: Rectangle, extent: tuple[float, float], picture: tuple[int, int], taken: Rectangle
-) -> tuple[int, int]:
-    spots = _spots(box, extent, picture) or [_inside(box[0], box[1], extent, picture)]
+def _least_covering(spots: list[tuple[int, int]], extent: tuple[float, float], taken: Rectangle) -> tuple[int, int]:
     return min(
         spots,
         key=lambda spot: float(_overlaps(np.array([*spot, spot[0] + extent[0], spot[1] + extent[1]]), taken).sum()),

@@ -60,6 +60,14 @@ def test_what_has_no_room_is_numbered_and_told_below_the_picture():
     assert np.allclose(drawn[100:, -2], drawing.colour_of(1))
 
 
+def test_a_number_stands_in_its_own_box():
+    boxes = np.array([(x, 2, x + 30, 98) for x in range(0, 160, 32)], float)
+    placed = tags.place_tags(boxes, ["a label that is long"] * 5, (160, 100), 20, lambda text, size: 6 * len(text))
+    numbered = [(box, tag) for box, tag in zip(boxes, placed, strict=True) if tag.number is not None]
+    assert numbered
+    assert [(tag.left, tag.top) for _, tag in numbered] == [(box[0], box[1]) for box, _ in numbered]
+
+
 def test_a_long_text_is_shortened_to_the_picture():
     wide = drawing.draw_detections(
         black(100, 300), Detections((Detection(Box(0, 100, 90, 190), 0, "x" * 300, 1.0),), SIZE, MODEL)
