@@ -12,6 +12,8 @@ import typer
 from convoy.core import errors
 
 P = ParamSpec("P")
+# Names of up to so many cells stand in one line of a table.
+UNBROKEN = 24
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -108,7 +110,8 @@ def print_table(
 ) -> None:
     """Print a table, or without rows a sentence; columns of numbers (names that end with a space) are set to the right.
 
-    No word is broken, so that paths and ids can be copied: a table that needs it is wider than the terminal.
+    No word and no name of up to UNBROKEN cells is broken, so that paths and ids can be copied: a table that needs it is
+    wider than the terminal. A column in which nothing stands is left out.
     """
     from rich import box
     from rich.cells import cell_len
@@ -123,13 +126,18 @@ def print_table(
     if title:
         typer.echo(title)
     table = Table(box=box.SIMPLE_HEAD)
+    shown: list[int] = []
     for place, column in enumerate(columns):
+        if not any(row[place] for row in cells):
+            continue
+        shown.append(place)
         justify: JustifyMethod = "right" if column.endswith(" ") else "left"
-        words = [word for text in (column, *(row[place] for row in cells)) for word in text.split()]
-        longest = max(map(cell_len, words), default=0)
+        texts = [column.rstrip(), *(row[place] for row in cells)]
+        pieces = [piece for text in texts for piece in ([text] if cell_len(text) <= UNBROKEN else text.split())]
+        longest = max(map(cell_len, pieces), default=0)
         table.add_column(column.rstrip(), justify=justify, min_width=longest, no_wrap=place == 0)
     for row in cells:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(row[place]) for place in shown))
     Console().print(table, crop=False)
 
 
