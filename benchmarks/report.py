@@ -75,7 +75,8 @@ def overload(numbers: dict[str, Any]) -> str:
     ]
     peaks = ", ".join(f"{network} {m['peak_per_second']}/s" for network, m in numbers.items())
     deadline_s = next(iter(numbers.values()))["deadline_s"]
-    return f"{table([*head, 'load generator, cores'], rows)}\nPeaks: {peaks}; every call has {deadline_s} s.\n"
+    conditions = f"Peaks: {peaks}; every call has {deadline_s} s; one model is loaded."
+    return f"{table([*head, 'load generator, cores'], rows)}\n{conditions}\n"
 
 
 def peers(numbers: dict[str, Any]) -> str:

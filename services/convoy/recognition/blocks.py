@@ -1,4 +1,4 @@
-"""A fixed room for faces in three resolutions: float32, bytes and signs; and the kernels that compare probes with it.
+"""A fixed number of rows for faces in three resolutions, float32, bytes and signs, and the kernels that compare probes.
 
 A byte code is the vector divided by its scale and rounded; `error` is the length of what rounding took away: by Cauchy
 and Schwarz no similarity is further from its estimate than the errors allow. A sign code is one bit a number: vectors
@@ -45,7 +45,7 @@ class Probes:
         return codes, _faiss.swig_ptr(codes)
 
 
-class Room:
+class Scratch:
     """Where one thread counts differing signs.
 
     FAISS takes pointers, and each that is made lets go of the interpreter lock, which another thread may keep for a
@@ -96,14 +96,14 @@ class Block:
         _faiss.fvec_inner_products_ny(*pointers, self.vectors.shape[1], count)
         return found
 
-    def near(self, probes: Probes, room: Room, rows: slice, reach: int) -> Near:
+    def near(self, probes: Probes, scratch: Scratch, rows: slice, reach: int) -> Near:
         """What differs from a probe in at most `reach` signs, of rows that begin at a multiple of STEP."""
         count = rows.stop - rows.start
         if len(probes) * count > PAIRS:
             raise ValueError(f"{len(probes)} probes and {count} rows are more than {PAIRS} pairs")
         at = probes.signs[1], self._signs_at[rows.start // STEP]
-        _faiss.hammings(*at, len(probes), count, self._signs.shape[1], room.differing_at)
-        pairs = np.flatnonzero(room.differing[: len(probes) * count] <= reach)
+        _faiss.hammings(*at, len(probes), count, self._signs.shape[1], scratch.differing_at)
+        pairs = np.flatnonzero(scratch.differing[: len(probes) * count] <= reach)
         numbers, near = np.divmod(pairs, count)
         near += rows.start
         ends = np.searchsorted(numbers, range(len(probes) + 1)).tolist()

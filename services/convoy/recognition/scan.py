@@ -14,12 +14,12 @@ from statistics import NormalDist
 import faiss
 import numpy as np
 
-from convoy.recognition.blocks import CAPACITY, PAIRS, STEP, Block, Near, Probes, Room, Rows, Vector
+from convoy.recognition.blocks import CAPACITY, PAIRS, STEP, Block, Near, Probes, Rows, Scratch, Vector
 
 Owner = tuple[str, str]
 # Rows of a block, and the slot of the block's first.
 Piece = tuple[Block, int, slice]
-Look = Callable[[Room, Block, slice], list[Near]]
+Look = Callable[[Scratch, Block, slice], list[Near]]
 # Up to so many faces, which stay in a core's cache, float32 products take no longer than those of byte codes.
 COMPARED_UP_TO = 4_000
 SCREENED_FROM = 20_000
@@ -52,7 +52,7 @@ class Scanner:
         # Float32 sums of products of unit vectors are off by less than this in any order (Higham, gamma_n), twice.
         self._rounding = dimension * 2.0**-22
         self._reach = _reach(dimension)
-        self._rooms = [Room() for _ in range(threads)]
+        self._scratches = [Scratch() for _ in range(threads)]
 
     def candidates(self, queries: Sequence[Query]) -> list[Rows]:
         """For each query the slots that hold the best people; see Index for what is certain of them."""
@@ -81,8 +81,8 @@ class Scanner:
         """Compare signs, and bytes of the few that are near: enough for most queries, a floor for the others."""
         probes = _probes(queries)
 
-        def look(room: Room, block: Block, rows: slice) -> list[Near]:
-            return [block.near(probes, room, rows, self._reach)]
+        def look(scratch: Scratch, block: Block, rows: slice) -> list[Near]:
+            return [block.near(probes, scratch, rows, self._reach)]
 
         return self._passed(look, queries, count, PAIRS // len(queries), SIGNS_WORTH_A_THREAD)
 
@@ -90,7 +90,7 @@ class Scanner:
         """Compare byte codes: what the error bound does not rule out holds the answer for certain."""
         probes = _probes(queries)
 
-        def look(_: Room, block: Block, rows: slice) -> list[Near]:
+        def look(_: Scratch, block: Block, rows: slice) -> list[Near]:
             return [block.reaching(probes, number, rows, query.floor) for number, query in enumerate(queries)]
 
         step = CAPACITY if len(queries) == 1 else SHARED_BYTES
@@ -98,13 +98,13 @@ class Scanner:
 
     def _passed(self, look: Look, queries: Sequence[Query], count: int, step: int, worth_a_thread: int) -> list[Rows]:
         """Slots that may hold the best people for each query, found by a look at all rows; their floors are raised."""
-        threads = max(1, min(len(self._rooms), len(queries) * count // worth_a_thread))
+        threads = max(1, min(len(self._scratches), len(queries) * count // worth_a_thread))
         share = -(-count // (threads * STEP)) * STEP
         pieces = self._pieces(count, min(step // STEP * STEP, share))
         size = -(-len(pieces) // threads)
         parts = [pieces[i : i + size] for i in range(0, len(pieces), size)]
-        work = [partial(_look_through, look, *place) for place in zip(self._rooms, parts, strict=False)]
-        helping = [_pool(len(self._rooms) - 1).submit(one) for one in work[1:]]
+        work = [partial(_look_through, look, *place) for place in zip(self._scratches, parts, strict=False)]
+        helping = [_pool(len(self._scratches) - 1).submit(one) for one in work[1:]]
         found = work[0]()
         for future in helping:
             found += future.result()
@@ -153,11 +153,11 @@ def _probes(queries: Sequence[Query]) -> Probes:
     return Probes(queries[0].vector[None] if len(queries) == 1 else np.stack([query.vector for query in queries]))
 
 
-def _look_through(look: Look, room: Room, part: list[Piece]) -> list[Near]:
+def _look_through(look: Look, scratch: Scratch, part: list[Piece]) -> list[Near]:
     return [
         (numbers, near + first, estimates, off)
         for block, first, rows in part
-        for numbers, near, estimates, off in look(room, block, rows)
+        for numbers, near, estimates, off in look(scratch, block, rows)
     ]
 
 

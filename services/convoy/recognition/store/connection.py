@@ -13,7 +13,6 @@ from redis.credentials import CredentialProvider
 
 from convoy.core.errors import InvalidArgument, Unavailable
 
-# Words with which Redis says that it cannot serve for now, though it answers.
 AWAY_ERRORS = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -22,6 +21,7 @@ AWAY_ERRORS = (
     exceptions.ReadOnlyError,
     OSError,
 )
+# Words with which Redis says that it cannot serve for now, though it answers.
 AWAY = ("MISCONF", "NOREPLICAS")
 
 
