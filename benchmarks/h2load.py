@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.load import Metadata
+
 GRPC_HEADERS = ("content-type: application/grpc", "te: trailers")
 
 
@@ -43,9 +45,11 @@ class Load:
         return self.answers / self.seconds
 
 
-def grpc_target(port: int, path: str, request: bytes, timeout_ms: int | None = None) -> Target:
+def grpc_target(port: int, path: str, request: bytes, timeout_ms: int | None = None, metadata: Metadata = ()) -> Target:
     """A unary call; `timeout_ms` is the deadline that the server is told."""
-    headers = GRPC_HEADERS if timeout_ms is None else (*GRPC_HEADERS, f"grpc-timeout: {timeout_ms}m")
+    headers = (*GRPC_HEADERS, *(f"{key}: {value}" for key, value in metadata))
+    if timeout_ms is not None:
+        headers = (*headers, f"grpc-timeout: {timeout_ms}m")
     return Target(f"http://127.0.0.1:{port}{path}", b"\0" + struct.pack(">I", len(request)) + request, headers)
 
 

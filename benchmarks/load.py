@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 
 Method = grpc.aio.UnaryUnaryMultiCallable
+Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def open_channel(port: int) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
 
 
-async def probe_loop(call: Method, request: bytes, rate: float, seconds: float, timeout_s: float) -> list[Answer]:
+async def probe_loop(
+    call: Method, request: bytes, rate: float, seconds: float, timeout_s: float, metadata: Metadata = ()
+) -> list[Answer]:
     """Calls at `rate` a second, at exponentially distributed distances (seed 0), each with a deadline."""
     distances = np.random.default_rng(0).exponential(1 / rate, max(1, int(rate * seconds)))
     due = time.perf_counter() + np.cumsum(distances)
@@ -41,7 +44,7 @@ async def probe_loop(call: Method, request: bytes, rate: float, seconds: float, 
     for moment in due:
         if (wait_s := moment - time.perf_counter()) > 0:
             await asyncio.sleep(wait_s)
-        tasks.append(asyncio.create_task(_timed(call, request, float(moment), timeout_s)))
+        tasks.append(asyncio.create_task(_timed(call, request, float(moment), timeout_s, metadata)))
     return list(await asyncio.gather(*tasks))
 
 
@@ -53,9 +56,9 @@ def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
     return dict(zip(("p50_ms", "p90_ms", "p99_ms", "max_ms"), np.round(values, 2).tolist(), strict=True))
 
 
-async def _timed(call: Method, request: bytes, due: float, timeout_s: float) -> Answer:
+async def _timed(call: Method, request: bytes, due: float, timeout_s: float, metadata: Metadata) -> Answer:
     try:
-        await call(request, timeout=timeout_s)
+        await call(request, timeout=timeout_s, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         return Answer(time.perf_counter() - due, error.code().name)
     return Answer(time.perf_counter() - due, "OK")

@@ -3,7 +3,8 @@
 Peak is measured with a closed loop; then h2load offers 1, 2 and 10 times as much in an open loop, each call with a
 deadline. Goodput is what the server itself counts as answered OK, against the peak of the same round. Beside that,
 a few calls a second come from a slow generator, which measures from the moment each was due: that is how long an
-answer, or a refusal, takes.
+answer, or a refusal, takes. With `--beside` further models are loaded, which nobody asks; calls name theirs in their
+metadata, unless `--unnamed`.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.conditions import write_result
 from benchmarks.h2load import Load, closed_loop, grpc_target, open_loop
-from benchmarks.load import Answer, method, open_channel, percentiles_ms, probe_loop
+from benchmarks.load import Answer, Metadata, method, open_channel, percentiles_ms, probe_loop
 from benchmarks.networks import pictures, write_network
 from benchmarks.requests import TENSOR_DOOR, tensor_request
 from benchmarks.server import Served, serving
@@ -29,10 +30,12 @@ PROBES_PER_SECOND = 15.0
 NETWORKS = ("mobilenet-v2.uint8", "resnet50.uint8")
 
 
-def offer(served: Served, request: bytes, seconds: float, timeout_s: float, repeats: int) -> dict[str, object]:
+def offer(
+    served: Served, request: bytes, seconds: float, timeout_s: float, repeats: int, metadata: Metadata
+) -> dict[str, object]:
     """Peak, then multiples of it, and again."""
-    asked = grpc_target(served.port, TENSOR_DOOR, request)
-    urgent = grpc_target(served.port, TENSOR_DOOR, request, round(timeout_s * 1000))
+    asked = grpc_target(served.port, TENSOR_DOOR, request, None, metadata)
+    urgent = grpc_target(served.port, TENSOR_DOOR, request, round(timeout_s * 1000), metadata)
     closed_loop(asked, 8, 1.0)
     peaks, rounds = [], defaultdict(list)
     for _ in range(repeats):
@@ -40,7 +43,7 @@ def offer(served: Served, request: bytes, seconds: float, timeout_s: float, repe
         for factor in FACTORS:
             before, cpu_s, started = served.answered(), served.cpu_s(), time.perf_counter()
             with ThreadPoolExecutor(1) as pool:
-                probes = pool.submit(_probe, served.port, request, seconds, timeout_s)
+                probes = pool.submit(_probe, served.port, request, seconds, timeout_s, metadata)
                 load = open_loop(urgent, peaks[-1] * factor, seconds)
                 elapsed_s = time.perf_counter() - started
                 good = served.answered() - before
@@ -68,10 +71,11 @@ def judge(runs: list[tuple[float, Load, float, float, list[Answer]]]) -> dict[st
     }
 
 
-def _probe(port: int, request: bytes, seconds: float, timeout_s: float) -> list[Answer]:
+def _probe(port: int, request: bytes, seconds: float, timeout_s: float, metadata: Metadata) -> list[Answer]:
     async def probe() -> list[Answer]:
         async with open_channel(port) as channel:
-            return await probe_loop(method(channel, TENSOR_DOOR), request, PROBES_PER_SECOND, seconds, timeout_s)
+            call = method(channel, TENSOR_DOOR)
+            return await probe_loop(call, request, PROBES_PER_SECOND, seconds, timeout_s, metadata)
 
     return asyncio.run(probe())
 
@@ -82,21 +86,27 @@ def _by_code(answers: list[Answer]) -> Iterator[tuple[str, list[float]]]:
 
 
 def main() -> None:
-    """Measure, print, write results/overload.json."""
+    """Measure, print, write results/overload.json, which is of one loaded model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
     parser.add_argument("--timeout", type=float, default=1.0, help="seconds that a caller gives a call")
+    parser.add_argument("--beside", nargs="+", default=(), help="networks that are loaded as well")
+    parser.add_argument("--unnamed", action="store_true", help="calls name their model in the message alone")
     chosen = parser.parse_args()
     numbers = {}
     for name in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:
-            write_network(Path(folder), name)
+            for loaded in {name, *chosen.beside}:
+                write_network(Path(folder), loaded)
+            metadata = () if chosen.unnamed else (("convoy-model", name),)
             request = tensor_request(name, pictures(name, 1))
             with serving("classification", Path(folder), CONVOY_MODEL=name) as served:
-                numbers[name] = offer(served, request, chosen.seconds, chosen.timeout, chosen.repeats)
+                numbers[name] = offer(served, request, chosen.seconds, chosen.timeout, chosen.repeats, metadata)
         print(name, numbers[name], flush=True)
+    if chosen.beside or chosen.unnamed:
+        return
     print(write_result("overload", " ".join(["python -m benchmarks.overload", *sys.argv[1:]]), numbers))
 
 

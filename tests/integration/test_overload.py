@@ -3,13 +3,17 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from convoy.client import AsyncConvoy
 from convoy.core.engine import Engine, Outputs
+from convoy.core.errors import ResourceExhausted
+from convoy.core.manifest import Task
 from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
@@ -17,12 +21,18 @@ from prometheus_client import REGISTRY
 
 from tests import tiny_pictures
 from tests.serving import refusal, running
-from tests.tiny_models import write_repository
+from tests.tiny_models import write_model, write_repository
 
 SIDE = 32
 PIXELS = np.zeros((1, SIDE, SIDE, 3), np.uint8)
 TENSOR = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=PIXELS.shape)
-TENSORS = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[TENSOR], raw_input_contents=[PIXELS.tobytes()])
+
+
+def tensors_for(model: str) -> pb.ModelInferRequest:
+    return pb.ModelInferRequest(model_name=model, inputs=[TENSOR], raw_input_contents=[PIXELS.tobytes()])
+
+
+TENSORS = tensors_for("cifar10-resnet")
 PICTURE = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain()))
 
 
@@ -77,6 +87,45 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path, gate: thread
         gate.set()
         answers = await asyncio.gather(*accepted)
         assert all(answer.raw_output_contents for answer in answers)
+
+
+async def test_only_the_model_that_a_call_names_refuses_it(tmp_path: Path, gate: threading.Event) -> None:
+    write_model(write_repository(tmp_path), "other", Task.CLASSIFICATION)
+    settings: dict[str, Any] = {"threads": 1, "queue_size": 2, "max_batch_size": 1}
+    async with running("classification", tmp_path, **settings) as service:
+        tensors = open_inference_pb2_grpc.GRPCInferenceServiceStub(service.channel)
+        await tensors.ModelInfer(TENSORS)
+        gate.clear()
+        accepted = [asyncio.ensure_future(tensors.ModelInfer(TENSORS)) for _ in range(4)]
+        while REGISTRY.get_sample_value("convoy_queue_depth", {"model": "cifar10-resnet", "version": "1"}) != 2:
+            await asyncio.sleep(0.01)
+        for method in ("/inference.GRPCInferenceService/ModelInfer", "/convoy.v1.ClassificationService/Classify"):
+            silent = service.channel.stream_unary(method)
+            # Without a name, or by one that is not known, it might go to the other model.
+            waiting = [silent(never(), metadata=header) for header in (None, named("other"), named("unknown"))]
+            for name in ("cifar10-resnet", "cifar10-resnet:1", ""):
+                refused = await refusal(partial(silent, never(), metadata=named(name)))
+                assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+            assert not any(call.done() for call in waiting)
+            for call in waiting:
+                call.cancel()
+        # Whose name is not the message's is refused by the one or by the other, and keeps nobody out.
+        for request, name in ((TENSORS, "other"), (tensors_for("other"), "cifar10-resnet")):
+            lying = await refusal(partial(tensors.ModelInfer, request, metadata=named(name)))
+            assert lying.reason == "QUEUE_FULL"
+        accepted.append(asyncio.ensure_future(tensors.ModelInfer(tensors_for("other"), metadata=named("other"))))
+        async with AsyncConvoy(classification=f"127.0.0.1:{service.server.port}") as convoy:
+            typed = asyncio.ensure_future(convoy.classify(tiny_pictures.plain(), model="other:1"))
+            with pytest.raises(ResourceExhausted):
+                await convoy.classify(tiny_pictures.plain())
+            assert not any(call.done() for call in (*accepted, typed))
+            gate.set()
+            assert all(answer.raw_output_contents for answer in await asyncio.gather(*accepted))
+            assert (await typed).best
+
+
+def named(model: str) -> tuple[tuple[str, str]]:
+    return (("convoy-model", model),)
 
 
 async def test_a_call_that_ends_without_its_message(tmp_path: Path) -> None:

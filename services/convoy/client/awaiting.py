@@ -117,7 +117,9 @@ class AsyncConvoy:
         )
         try:
             response: Any = await send(
-                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.credentials.metadata()
+                operation.request,
+                timeout=self._connection.timeout_s,
+                metadata=self._connection.credentials.metadata() + operation.metadata(),
             )
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]

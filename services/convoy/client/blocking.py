@@ -116,7 +116,9 @@ class Convoy:
         )
         try:
             response: Any = send(
-                operation.request, timeout=self._connection.timeout_s, metadata=self._connection.credentials.metadata()
+                operation.request,
+                timeout=self._connection.timeout_s,
+                metadata=self._connection.credentials.metadata() + operation.metadata(),
             )
         except grpc.RpcError as error:
             address = self._connection.addresses[operation.service]

@@ -1,10 +1,14 @@
 """What classification, detection, segmentation and faces serve beside their own API."""
 
+from collections.abc import Iterable
+
 import grpc
 
 from convoy.core import model_servicer, tensor_servicer
+from convoy.core.errors import NotFound
 from convoy.core.gate import Gate
 from convoy.core.host import ModelHost
+from convoy.core.repository import LoadedModel
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import models_pb2_grpc
 
@@ -12,8 +16,19 @@ MODEL_DOORS = (model_servicer.NAME, tensor_servicer.NAME)
 
 
 def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
-    """A gate before `methods` and before the tensor door: their requests may name any of the host's models."""
-    return dict.fromkeys((*methods, f"/{tensor_servicer.NAME}/ModelInfer"), Gate(host.repository.loaded))
+    """A gate before `methods` and before the tensor door: their requests may go to any of the host's models.
+
+    To the one that the headers name (name, name:version, empty for the default); to any that is loaded, if they name
+    none, or one that is not there, which is answered when the message says so too.
+    """
+
+    def models(named: str | None) -> Iterable[LoadedModel]:
+        try:
+            return host.repository.loaded() if named is None else [host.named(named or host.default)]
+        except NotFound:
+            return host.repository.loaded()
+
+    return dict.fromkeys((*methods, f"/{tensor_servicer.NAME}/ModelInfer"), Gate(models))
 
 
 def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:

@@ -25,6 +25,8 @@ DOMAIN = "convoy"
 MOST_TEXT_BYTES = 600
 MOST_DETAIL_BYTES = 3000
 REQUEST_ID_KEY = "x-request-id"
+# The model that a call goes to, as a hint for its gate: name or name:version, empty for the default.
+MODEL_KEY = "convoy-model"
 STATUS_KEY = "grpc-status-details-bin"
 
 # The one table from kinds of error to statuses.
@@ -96,7 +98,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             return self._guard.each(method, _read_each(content, deserialize), caller, peer)
         if (gate := self._gates.get(method)) is not None:
-            with gate.passing(deadline(context)):
+            with gate.passing(deadline(context), _metadata(context).get(MODEL_KEY)):
                 content = await _receive(context)
         request = _read(content, deserialize)
         self._guard.admit(method, request, caller)

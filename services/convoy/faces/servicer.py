@@ -194,6 +194,6 @@ async def build(settings: Settings) -> Service:
         add_model_doors(host, server)
 
     # Every picture goes to the detector first.
-    detector = Gate(lambda: [host.named(settings.face_detector)])
+    detector = Gate(lambda _: [host.named(settings.face_detector)])
     photos = dict.fromkeys((f"/{NAME}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
     return Service("faces", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop, gates(host) | photos)

@@ -207,6 +207,10 @@ Global___Box: _TypeAlias = Box  # noqa: Y015
 class ModelRef(_message.Message):
     """Which model, in which version. In a request an empty name means the service's default model, and an empty version
     the newest one loaded; answers always carry both.
+
+    A call may name the model of its request in its metadata as well: `convoy-model`, with name or name:version, or nothing
+    for the default model. Then a service whose queue for it is full refuses the call before its message is received. It is
+    a hint: the request decides, and an unknown name there changes nothing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -35,15 +35,20 @@ class RuleFleet(
     faces_pb2_grpc.FaceServiceServicer,
     recognition_pb2_grpc.RecognitionServiceServicer,
 ):
-    """Keeps every request; cuts off the first `cut`, raises `failures` one after another before it answers."""
+    """Keeps every request, and the model that its headers named.
+
+    Cuts off the first `cut`, raises `failures` one after another before it answers.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
+        self.named: list[object] = []
         self.failures: list[ConvoyError] = []
         self.cut = 0
 
     def hear(self, request: Message, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
+        self.named.append(dict(context.invocation_metadata()).get("convoy-model"))
         if len(self.requests) <= self.cut:
             context.cancel()
         if self.failures:

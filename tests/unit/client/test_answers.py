@@ -26,6 +26,15 @@ def test_many_pictures_go_in_one_call(convoy, fleet):
     assert len(fleet.requests) == 1
 
 
+def test_the_headers_name_the_model_that_the_message_names(convoy, fleet):
+    convoy.classify(plain())
+    convoy.detect(plain(), model="bccd-yolo")
+    convoy.segment(plain(), model="camvid-unet:2")
+    convoy.classify(plain(), model="\N{SNOWMAN}")
+    convoy.embed_faces(plain())
+    assert fleet.named == ["", "bccd-yolo", "camvid-unet:2", None, None]
+
+
 def test_detect_sends_only_the_thresholds_that_were_given(convoy, fleet):
     (found,) = convoy.detect(plain(), iou_threshold=0.0, labels=["cell"])
     assert (found.label, found.score, found.box) == ("cell", 0.5, Box(1, 0, 3, 2))

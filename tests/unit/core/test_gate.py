@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from convoy.core import gate as gate_module
 from convoy.core.batching import Batcher, BatchPolicy
-from convoy.core.errors import DeadlineExceeded, ResourceExhausted
+from convoy.core.doors import gates
+from convoy.core.errors import DeadlineExceeded, NotFound, ResourceExhausted
 from convoy.core.gate import Gate
 from convoy.core.pipeline import Pipeline
 
@@ -62,17 +63,17 @@ async def models(executor: ThreadPoolExecutor, closed: threading.Event) -> Async
 
 async def test_a_call_is_refused_where_no_queue_would_take_it(models: list[Any]) -> None:
     full, idle = models
-    with pytest.raises(ResourceExhausted) as refused, Gate(lambda: [full]).passing(None):
+    with pytest.raises(ResourceExhausted) as refused, Gate(lambda _: [full]).passing(None):
         raise AssertionError("it was let in")
     assert refused.value.reason == "QUEUE_FULL" and refused.value.metadata == {"queue_size": str(QUEUE)}
-    with Gate(lambda: [full, idle]).passing(None), Gate(lambda: []).passing(None):
+    with Gate(lambda _: [full, idle]).passing(None), Gate(lambda _: []).passing(None):
         pass
-    with pytest.raises(DeadlineExceeded), Gate(lambda: [idle]).passing(time.monotonic() - 1):
+    with pytest.raises(DeadlineExceeded), Gate(lambda _: [idle]).passing(time.monotonic() - 1):
         raise AssertionError("it was let in")
 
 
 async def test_what_is_arriving_has_places_in_the_queue(models: list[Any]) -> None:
-    gate = Gate(lambda: models[1:])
+    gate = Gate(lambda _: models[1:])
     with ExitStack() as arriving:
         for _ in range(QUEUE):
             arriving.enter_context(gate.passing(None))
@@ -84,10 +85,60 @@ async def test_what_is_arriving_has_places_in_the_queue(models: list[Any]) -> No
 
 async def test_a_slow_sender_keeps_nobody_out(models: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "_SOON_S", 0.0)
-    gate = Gate(lambda: models[1:])
+    gate = Gate(lambda _: models[1:])
     with ExitStack() as arriving:
         for _ in range(2 * QUEUE):
             arriving.enter_context(gate.passing(None))
+
+
+def gate_of(full: Any, idle: Any, default: str = "full") -> Gate:
+    """Before a host with two models."""
+    loaded = {"full": full, "full:1": full, "idle": idle}
+
+    def named(name: str) -> Any:
+        if name not in loaded:
+            raise NotFound("MODEL_NOT_FOUND", name)
+        return loaded[name]
+
+    repository = SimpleNamespace(loaded=lambda: [full, idle])
+    host: Any = SimpleNamespace(repository=repository, named=named, default=default)
+    return gates(host, "/Any")["/Any"]
+
+
+def lets_in(gate: Gate, named: str | None) -> bool:
+    try:
+        with gate.passing(None, named):
+            return True
+    except ResourceExhausted:
+        return False
+
+
+async def test_a_call_that_names_its_model_is_judged_by_that_queue(models: list[Any]) -> None:
+    gate = gate_of(*models)
+    assert not lets_in(gate, "full") and not lets_in(gate, "full:1")
+    assert lets_in(gate, "idle")
+    # The empty name is the default's, whichever that is.
+    assert not lets_in(gate, "") and lets_in(gate_of(*models, default="idle"), "")
+
+
+async def test_a_call_that_names_none_or_an_unknown_one_is_judged_by_all(models: list[Any]) -> None:
+    full, idle = models
+    for named in (None, "unknown", "idle:7", "\N{SNOWMAN}"):
+        assert lets_in(gate_of(full, idle), named)
+        assert not lets_in(gate_of(full, full), named)
+    # Not even the default is there any more.
+    assert lets_in(gate_of(full, idle, default="gone"), "")
+
+
+async def test_what_arrives_for_one_model_keeps_nobody_from_another(
+    models: list[Any], executor: ThreadPoolExecutor, closed: threading.Event
+) -> None:
+    gate = gate_of(models[1], model(executor, closed))
+    with ExitStack() as arriving:
+        for _ in range(QUEUE):
+            arriving.enter_context(gate.passing(None, "full"))
+        assert not lets_in(gate, "full") and not lets_in(gate, "full:1")
+        assert lets_in(gate, "idle") and lets_in(gate, None)
 
 
 async def test_nothing_is_decoded_that_the_queue_would_refuse(models: list[Any], executor: ThreadPoolExecutor) -> None:

@@ -1,5 +1,6 @@
 """The plan of one call, the same for both flavours of client."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.client.services import ServiceName
 from convoy.core.errors import InvalidArgument
+from convoy.v1 import common_pb2
 
 Response = TypeVar("Response", bound=Message)
 Result = TypeVar("Result")
@@ -23,6 +25,11 @@ API: dict[ServiceName, str] = {
 }
 
 
+MODEL_KEY = "convoy-model"
+SENDABLE = re.compile(r"[!-~]{0,100}")
+"""What may stand in metadata; names of models that are there do."""
+
+
 @dataclass(frozen=True)
 class Operation(Generic[Result]):
     """Send `request` to `method` of `service`; `read` turns the response into the answer."""
@@ -32,6 +39,14 @@ class Operation(Generic[Result]):
     request: Message
     response_type: type[Message]
     read: Callable[[Any], Result]
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Says beside the message which model is meant, so that a service may refuse before the message comes."""
+        model = getattr(self.request, "model", None)
+        if not isinstance(model, common_pb2.ModelRef):
+            return ()
+        named = f"{model.name}:{model.version}" if model.version else model.name
+        return ((MODEL_KEY, named),) if SENDABLE.fullmatch(named) else ()
 
 
 @dataclass(frozen=True)
