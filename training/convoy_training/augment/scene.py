@@ -32,10 +32,11 @@ def change_light(images: NDArray[np.float32], strength: float, random: np.random
     count = len(images)
 
     def draw(width: float, channels: int = 1) -> NDArray[np.float32]:
-        return random.uniform(1 - width, 1 + width, (count, 1, 1, channels)).astype(np.float32)
+        return random.uniform(1 - width, 1 + width, (count, channels, 1)).astype(np.float32)
 
-    mean = images.mean((1, 2, 3), keepdims=True)
-    images = (images - mean) * draw(strength) + mean * draw(strength)
-    grey = images.mean(3, keepdims=True)
-    images = (images - grey) * draw(strength) + grey
-    return (images * draw(strength / 4, 3)).clip(0, 255)
+    contrast, brightness, saturation, tint = draw(strength), draw(strength), draw(strength), draw(strength / 4, 3)
+    # All four are linear: one matrix [3,4] an image and one pass over its pixels.
+    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) / 3
+    lift = (brightness - contrast) * images.mean((1, 2, 3))[:, None, None]
+    matrices = tint * np.concatenate([contrast * mix, lift.repeat(3, 1)], 2)
+    return np.stack([cv2.transform(image, matrix) for image, matrix in zip(images, matrices, strict=True)]).clip(0, 255)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def compute_dice(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
@@ -12,11 +11,14 @@ def compute_dice(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
 
     logits [N,C,H,W]; target int64 [N,H,W], `ignore` where nothing is known.
     """
-    known = (target != ignore)[:, None]
     classes = logits.shape[1]
-    truth = functional.one_hot(target.clamp(max=classes - 1), classes).permute(0, 3, 1, 2) * known
-    probabilities = logits.softmax(1) * known
-    overlap = (probabilities * truth).sum((0, 2, 3))
-    total = (probabilities + truth).sum((0, 2, 3))
-    present = truth.sum((0, 2, 3)) > 0
+    rows, target = logits.permute(0, 2, 3, 1).reshape(-1, classes), target.flatten()  # a view where channels lie last
+    probabilities, known = rows.softmax(1), target != ignore
+    target = target.where(known, 0)
+    sizes = torch.bincount(target[known], minlength=classes)
+    # Sums by index, not products with one-hot maps: those took a third of a step of a small network.
+    right = probabilities.gather(1, target[:, None])[:, 0] * known
+    overlap = torch.zeros_like(probabilities[0]).index_add(0, target, right)
+    total = known.to(probabilities.dtype) @ probabilities + sizes
+    present = sizes > 0
     return 1 - torch.mean((2 * overlap[present] + 1) / (total[present] + 1))
