@@ -4,6 +4,7 @@ import io
 import json
 import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from convoy_training.cli import main
-from convoy_training.data import cifar, wider
+from convoy_training.data import cifar, identities, source, wider
 
 JPEG = cv2.imencode(".jpg", np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
 MASK = cv2.imencode(".png", np.zeros((64, 64), np.uint8))[1].tobytes()
@@ -41,6 +42,17 @@ FORMS: dict[str, dict[str, str | bytes]] = {
         "m.png": MASK,
     },
     "image_folder": {f"{split}/{name}/1.jpg": JPEG for split in ("train", "val") for name in "ab"},
+}
+POINTS = "62 72 98 72 80 90 65 108 95 108"
+PEOPLE = {
+    **{f"{name}/{name}_{i:04d}.jpg": JPEG for name in ("Ann", "Bob", "Cy") for i in (1, 2)},
+    "landmarks.txt": "\n".join(f"{name}/{name}_{i:04d}.jpg {POINTS}" for name in ("Ann", "Bob", "Cy") for i in (1, 2)),
+    "people_train.txt": "Cy 2\n\n",
+    "people_val.txt": "Ann 2\nBob 2",
+}
+PAIRS = {
+    "lfw": "1 1\nAnn 1 2\nAnn 2 Bob 1",
+    "celeba": "1 1\nAnn Ann_0001.jpg Ann_0002.jpg\nAnn Ann_0002.jpg Bob Bob_0001.jpg",
 }
 TASKS = {"masks": "segmentation", "image_folder": "classification"}
 
@@ -122,12 +134,64 @@ def test_a_wrong_face_is_named(
     images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(3)]
     index = json.dumps({"images": images, "annotations": [{**FACE, **changes}]}) if changes else "{"
     files = {"annotations/train.json": index.encode(), **{f"images/{number}.jpg": JPEG for number in range(3)}}
-    with tarfile.open(tmp_path / wider.ARCHIVE, "w") as archive:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(f"wider/{name}")
+    write_tar(tmp_path / wider.ARCHIVE, {f"wider/{name}": data for name, data in files.items()})
+    assert re.search(reason, refuse({"task": "face_detection"}, monkeypatch, capsys))
+
+
+@pytest.fixture
+def unread_people() -> Iterator[None]:
+    """No test reads the people of another."""
+    cached = (identities.load_faces, identities.load_pairs, identities._read_lowres, source.read_tar)
+    for function in cached:
+        function.cache_clear()
+    yield
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.mark.usefixtures("unread_people")
+@pytest.mark.parametrize(
+    ("dataset", "file", "content", "said"),
+    [
+        ("lfw", "pairs_val.txt", "one\nAnn 1 2", "1: the first line is not two numbers"),
+        ("lfw", "pairs_val.txt", "1 1\nAnn 1 2", "1: says 2 pairs, has 1"),
+        ("lfw", "pairs_val.txt", "1 1\nAnn 1\nAnn 2 Bob 1", "2: no such held-out image: Ann 1"),
+        ("lfw", "pairs_val.txt", "1 1\nAnn 1 two\nAnn 2 Bob 1", "2: no such held-out image: Ann 1 two"),
+        ("lfw", "pairs_val.txt", "1 1\nAnn 1 2\nAnn 2 Cy 1", "3: no such held-out image: Ann 2 Cy 1"),
+        ("celeba", "pairs_val.txt", "1 1\nAnn 1.jpg 2.jpg", "2: no such held-out image: Ann 1.jpg 2.jpg"),
+        ("lfw", "landmarks.txt", "Ann/Ann_0001.jpg 1 2 3", "1: 3 numbers, not 10"),
+        ("lfw", "landmarks.txt", f"Ann/1.jpg {POINTS}\nAnn/2.jpg x{POINTS}", "2: could not convert string to float"),
+        ("celeba", "landmarks.txt", f"Ann/1.jpg nan{POINTS[2:]}", "1: a coordinate is not finite"),
+    ],
+)
+def test_a_wrong_line_about_people_is_named(
+    dataset: str,
+    file: str,
+    content: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONVOY_DATA", str(tmp_path))
+    for name, pairs in PAIRS.items():
+        files = PEOPLE | {"pairs_val.txt": pairs} | ({file: content} if name == dataset else {})
+        in_archive = {f"{name}/{f}" if f.endswith(".jpg") else f: data for f, data in files.items()}
+        write_tar(tmp_path / identities.ARCHIVES[name], in_archive)
+    nobody = {"classes": np.array([], "S1"), "names": np.array([], "S1")}
+    np.savez(tmp_path / identities.ARCHIVES["celeba_lowres"], data=np.array([]), offsets=np.array([0]), **nobody)
+    recipe = {"task": "face_embedding", "architecture": {"dimension": 8, "crop_px": 32, "widths": [4], "depths": []}}
+    assert f"{identities.ARCHIVES[dataset]}:{file}:{said}" in refuse(recipe, monkeypatch, capsys)
+
+
+def write_tar(path: Path, files: dict[str, str | bytes]) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            entry = tarfile.TarInfo(name)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
-    assert re.search(reason, refuse({"task": "face_detection"}, monkeypatch, capsys))
 
 
 def test_an_archive_that_is_none_is_named(

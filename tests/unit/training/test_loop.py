@@ -7,7 +7,7 @@ import pytest
 import torch
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
-from convoy_training.loop import build_average_step, build_optimizer, build_scheduler, fit
+from convoy_training.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
 from convoy_training.recipe import Data, Optimizer
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
@@ -92,6 +92,38 @@ def test_a_run_is_not_overwritten_by_accident(tmp_path: Path) -> None:
         fit(RECIPE, CONFIG, tmp_path)
     with pytest.raises(RecipeError, match="differs"):
         fit(RECIPE, CONFIG.model_copy(update={"epochs": 9}), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"name: [", "is not YAML"),
+        (b"\xff", "is UTF-8 text"),
+        (b"", "is a mapping of fields"),
+    ],
+)
+def test_a_broken_recipe_in_a_run_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG, tmp_path)
+    (tmp_path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(RecipeError, match=rf"(?s)recipe\.yaml: .*{reason}.*Remove it to go on"):
+        fit(RECIPE, CONFIG, tmp_path, resume=True)
+    (tmp_path / "recipe.yaml").unlink()
+    fit(RECIPE, CONFIG, tmp_path, resume=True)
+    assert (tmp_path / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[{", b"\xff", b"3", b"[1]", b'[{"name": "x"}]'])
+def test_metrics_of_a_run_that_cannot_be_read_are_named_and_measured_again(content: bytes, tmp_path: Path) -> None:
+    """A run can end between its last checkpoint and the measurement."""
+    fit(RECIPE, CONFIG, tmp_path)
+    before = read_metrics(tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    if content is not None:
+        (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(RecipeError, match=r"metrics\.json cannot be read: .*--resume` measures again"):
+        read_metrics(tmp_path)
+    fit(RECIPE, CONFIG, tmp_path, resume=True)
+    assert read_metrics(tmp_path) == before
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def load_pairs(dataset: str) -> tuple[Faces, Pairs]:
     folds, half = _read_header(lines, f"{ARCHIVES[dataset]}:pairs_val.txt")
     first, second, same = [], [], []
     for number, line in enumerate(lines[1:], 2):
-        names = _pair_files(dataset, line.split()) if len(line.split()) in (3, 4) else ("",)
+        names = _pair_files(dataset, line.split())
         if any(name not in rows for name in names):
             raise LabelError(f"{ARCHIVES[dataset]}:pairs_val.txt", number, f"no such held-out image: {line}")
         first.append(rows[names[0]])
@@ -133,6 +133,8 @@ def read_landmarks(dataset: str) -> dict[str, NDArray[np.float32]]:
             landmarks[file] = np.array(numbers, np.float32).reshape(5, 2)
         except ValueError as error:
             raise LabelError(f"{ARCHIVES[dataset]}:landmarks.txt", number, str(error)) from error
+        if not np.isfinite(landmarks[file]).all():
+            raise LabelError(f"{ARCHIVES[dataset]}:landmarks.txt", number, "a coordinate is not finite")
     return landmarks
 
 
@@ -141,7 +143,7 @@ def read_people(dataset: str, split: Split) -> set[str]:
     if dataset == "celeba_lowres":
         return {str(name, "ascii") for name in _read_lowres()["classes"]} if split == "train" else set()
     lines = _read_member(dataset, f"people_{'train' if split == 'train' else 'val'}.txt").splitlines()
-    return {line.split()[0] for line in lines}
+    return {line.split()[0] for line in lines if line.strip()}
 
 
 def cut_face(image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], border_px: int) -> NDArray[np.uint8]:
@@ -187,12 +189,14 @@ def _read_header(lines: list[str], file: str) -> tuple[int, int]:
     return folds, half
 
 
-def _pair_files(dataset: str, fields: list[str]) -> tuple[str, str]:
-    """LFW counts a person's images, CelebA names the files; three fields are one person, four are two."""
+def _pair_files(dataset: str, fields: list[str]) -> tuple[str, ...]:
+    """LFW counts a person's images, CelebA names the files; three fields are one person, four are two, others no pair."""
+    if len(fields) not in (3, 4):
+        return ("",)
     people = (fields[0], fields[0]) if len(fields) == 3 else (fields[0], fields[2])
-    images = (fields[1], fields[2]) if len(fields) == 3 else (fields[1], fields[3])
+    images = (fields[1], fields[-1])
     if dataset == "lfw":
-        images = tuple(f"{person}_{int(n):04d}.jpg" for person, n in zip(people, images, strict=True))  # type: ignore[assignment]
+        images = tuple(f"{person}_{n.zfill(4)}.jpg" for person, n in zip(people, images, strict=True))  # type: ignore[assignment]
     return f"{dataset}/{people[0]}/{images[0]}", f"{dataset}/{people[1]}/{images[1]}"
 
 
