@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from convoy_training.checkpoint import load_checkpoint, load_model, save_checkpoint
 from convoy_training.errors import DivergenceError, RecipeError
-from convoy_training.recipe import Config, Metric, Optimizer, Predict, Recipe
+from convoy_training.recipe import Config, Metric, Optimizer, Predict, Recipe, read_fields
 
 
 def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None) -> nn.Module:
@@ -58,6 +58,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     state |= {"average": average} if average else {}
     start = load_checkpoint(fabric, run, state) if resume else 0
     curves = TensorBoardLogger(run, name="curves", version="")
+    published = average.module if average else model.module
     for epoch in range(start, config.epochs):
         fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
         model.train()
@@ -82,12 +83,13 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
         save_checkpoint(fabric, run, state, epoch + 1)
         fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
                      flush=True)  # fmt: skip
-        published = average.module if average else model.module
-        last = epoch + 1 == config.epochs
-        if fabric.is_global_zero and (last or (config.validate_every and (epoch + 1) % config.validate_every == 0)):
+        between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
+        if fabric.is_global_zero and between:
             _validate(recipe, config, published, run, curves, (epoch + 1) * steps)
+    if fabric.is_global_zero:  # also where all epochs were there: a run may end between its last one and this
+        _validate(recipe, config, published, run, curves, config.epochs * steps)
     curves.finalize("success")
-    return average.module if average else model.module
+    return published
 
 
 def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
@@ -180,14 +182,21 @@ def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
 def _agrees(recipe_file: Path, config: Config) -> bool:
     """Whether the recipe of a run is this one; fields that it was written without have their defaults."""
     try:
-        return type(config).model_validate(yaml.safe_load(recipe_file.read_text())) == config
+        return type(config).model_validate(read_fields(recipe_file)) == config
     except ValidationError:
         return False
+    except RecipeError as error:
+        raise RecipeError(f"{error}. Remove it to go on with the recipe given") from error
 
 
 def read_metrics(run: Path) -> list[Metric]:
     """The last validation of a run folder."""
-    return [Metric(**fields) for fields in json.loads((run / "metrics.json").read_text())]
+    file = run / "metrics.json"
+    try:
+        return [Metric(**fields) for fields in json.loads(file.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        again = f"`convoy-train fit {run / 'recipe.yaml'} --run {run} --resume` measures again"
+        raise RecipeError(f"{file} cannot be read: {error}. {again}") from error
 
 
 def _validate(

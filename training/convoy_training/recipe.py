@@ -155,6 +155,15 @@ FILES = ("exclude", "init")
 
 def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
     """Reads a YAML recipe, applies `dotted.name=value` overrides (values are YAML) and validates every field."""
+    fields = read_fields(file)
+    _find_beside(fields, file)
+    for override in overrides:
+        _override(fields, override)
+    return resolve_recipe(fields, str(file))
+
+
+def read_fields(file: Path) -> dict[str, Any]:
+    """The fields of a YAML recipe, not yet validated."""
     try:
         fields = yaml.safe_load(file.read_text("utf-8"))
     except OSError as error:
@@ -165,10 +174,7 @@ def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Conf
         raise RecipeError(f"{file}: is not YAML: {error}") from error
     if not isinstance(fields, dict):
         raise RecipeError(f"{file}: a recipe is a mapping of fields")
-    _find_beside(fields, file)
-    for override in overrides:
-        _override(fields, override)
-    return resolve_recipe(fields, str(file))
+    return fields
 
 
 def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Config]:
