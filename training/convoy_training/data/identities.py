@@ -190,7 +190,7 @@ def _read_header(lines: list[str], file: str) -> tuple[int, int]:
 
 
 def _pair_files(dataset: str, fields: list[str]) -> tuple[str, ...]:
-    """LFW counts a person's images, CelebA names the files; three fields are one person, four are two, others no pair."""
+    """LFW counts a person's images, CelebA names the files; three fields are one person, four two, others no pair."""
     if len(fields) not in (3, 4):
         return ("",)
     people = (fields[0], fields[0]) if len(fields) == 3 else (fields[0], fields[2])
