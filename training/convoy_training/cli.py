@@ -16,6 +16,7 @@ from lightning.fabric import Fabric
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import REPORT, write_card, write_table
 from convoy_training.checkpoint import load_model
+from convoy_training.class_bias import choose_bias, measure_biases
 from convoy_training.cleaning import Limits
 from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.comparison import find_forms, print_comparison
@@ -167,9 +168,21 @@ def clean(
 
 @app.command()
 def calibrate(
-    model: Annotated[Path, typer.Argument(help="A published face embedder, <model>/<version>.")],
+    model: Annotated[Path, typer.Argument(help="A published face embedder or membrane segmenter, <model>/<version>.")],
+    split: Annotated[str, typer.Option(help="Of a segmenter: choose on `train`, look at `validation`.")] = "train",
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write the table into the model's manifest."""
+    """Measure how often two strangers reach a similarity, and write the table into a face embedder's manifest.
+
+    Of a segmenter with `regions_of`, show what each class_bias gives, and which one to put into the recipe.
+    """
+    if load_manifest(model).task is Task.SEGMENTATION:
+        choices = measure_biases(model, split)
+        for choice in choices:
+            values = f"mean_iou {choice.mean_iou:.4f}  foreground_rand_score {choice.rand_score:.4f}"
+            typer.echo(f"class_bias {list(choice.class_bias)}  {values}")
+        if split == "train":
+            typer.echo(f"choose class_bias: {list(choose_bias(choices).class_bias)}")
+        return
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")

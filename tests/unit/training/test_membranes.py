@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from convoy_training import class_bias
 from convoy_training.data import isbi
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import LabelError, RecipeError
+from convoy_training.export import open_onnx
 from convoy_training.loop import fit
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.metrics.regions import measure_rand_score
@@ -121,3 +123,35 @@ def test_a_bias_moves_the_choice_of_class() -> None:
     model.bias.data = torch.tensor([1.0, 0.0])
     image = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
     assert segmentation.Graph(model)(image).sum() == 0 and segmentation.Graph(model, (0.0, 1.5))(image).sum() == 16
+
+
+@pytest.mark.parametrize("there", [(), (0.0, 0.5)])
+def test_the_least_bias_that_separates_is_chosen_whatever_the_graph_has(slices: Path, there: tuple[float, ...]) -> None:
+    fields = {
+        "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}, "regions_of": "cell",
+        "data": {"format": "isbi", "path": str(slices), "title": "slices"}, "class_bias": there,
+    }  # fmt: skip
+    recipe, config = resolve_recipe(fields, "test")
+    in_graph = there[1] if there else 0.0
+
+    def logits(images: np.ndarray) -> np.ndarray:
+        dark = np.where(images[..., 0] < 100, -0.8, -9.0) + in_graph  # membranes are found from a bias of 0.8 on
+        return np.stack([np.zeros_like(dark), dark], 1).astype(np.float32)
+
+    choices = list(class_bias.try_biases(logits, recipe, config, "train"))
+    assert [choice.class_bias[1] for choice in choices] == list(class_bias.BIASES)
+    found = [choice.rand_score for choice in choices]
+    assert max(found[:2]) < 0.8 and found[2:] == pytest.approx([1.0] * len(found[2:]))
+    assert class_bias.choose_bias(choices).class_bias == (0.0, 1.0)
+
+
+def test_the_logits_of_a_published_segmenter_are_what_its_classes_come_from() -> None:
+    file = Path("exported_models/isbi-unet/1/model.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    unbiased = class_bias.bias_classes(class_bias.open_logits(file), np.zeros(2, np.float32))
+    np.testing.assert_array_equal(unbiased(images)["class_map"], open_onnx(file)(images)["class_map"])
+
+
+def test_only_a_segmenter_of_regions_has_a_bias_to_choose() -> None:
+    with pytest.raises(RecipeError, match="regions_of"):
+        class_bias.measure_biases(Path("exported_models/camvid-unet/1"))
