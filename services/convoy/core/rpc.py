@@ -183,6 +183,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # Who connects and says nothing is hung up on; one connection does not take all there is.
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_concurrent_streams", 1024),
+        # gRPC would count calls that are answered and not cleared away yet, and refuse clients that keep to the limit.
+        # Many calls that are reset at once, against which that is meant, cost as little without it.
+        ("grpc.http.overload_protection", 0),
         # How much comes of a message before anybody wants it; all of one that is wanted is asked for at once.
         ("grpc.http2.lookahead_bytes", 16 * 1024),
         ("grpc.http2.bdp_probe", 0),
