@@ -141,6 +141,26 @@ async def test_a_service_does_not_start_without_its_model(models: Path) -> None:
                 pass
 
 
+async def test_a_model_of_another_task_is_told_from_one_that_is_not_there(models: Path) -> None:
+    write_model(models, "cells", Task.DETECTION)
+    cells = common_pb2.ModelRef(name="cells")
+    request = classification_pb2.ClassifyRequest(images=REQUEST.images, model=cells)
+    async with running("classification", models, model_poll_s=0.01) as service:
+        stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
+        admin = models_pb2_grpc.ModelServiceStub(service.channel)
+        load = models_pb2.LoadModelRequest(model=cells)
+        for call, wrong in ((stub.Classify, request), (admin.LoadModel, load)):
+            answer = await refusal(call, wrong)
+            assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_TASK")
+        shutil.rmtree(models / "cells")
+        while (await refusal(stub.Classify, request)).reason != "MODEL_NOT_FOUND":
+            await asyncio.sleep(0.01)
+        write_model(models, "cells", Task.CLASSIFICATION)
+        while (await admin.ListModels(models_pb2.ListModelsRequest())).models[-1].state != models_pb2.MODEL_STATE_READY:
+            await asyncio.sleep(0.01)
+        assert (await stub.Classify(request)).model.name == "cells"
+
+
 @pytest.mark.parametrize(
     ("name", "version"), [(NAME, "1/."), (f"../{NAME}", "1"), (f"spare/../{NAME}", "1"), (NAME, "01")]
 )

@@ -185,6 +185,13 @@ async def test_a_stream_of_frames_is_answered_in_order_and_goes_on_after_a_bad_o
     assert all(len(answers[n].response.results[0].faces) == 1 for n in (0, 1, 3, 4, 5))
 
 
+async def test_a_detector_embeds_nothing(faces: Running) -> None:
+    stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
+    detector = common_pb2.ModelRef(name="face-detector-nano")
+    answer = await refusal(stub.EmbedFaces, faces_pb2.EmbedFacesRequest(images=[image(NOBODY)], embedder=detector))
+    assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_TASK")
+
+
 async def test_the_faces_of_many_photos_share_batches(faces: Running) -> None:
     stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
     photos = [image(tiny_pictures.group([n, n + 1, n + 2])) for n in range(10)]
@@ -265,6 +272,10 @@ async def test_arguments_out_of_range_are_refused(classification: Running) -> No
     unknown = pb.ClassifyRequest(images=[image(RED)], model=common_pb2.ModelRef(name="nobody"))
     answer = await refusal(stub.Classify, unknown)
     assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
+    elsewhere = pb.ClassifyRequest(images=[image(RED)], model=common_pb2.ModelRef(name="bccd-yolo"))
+    answer = await refusal(stub.Classify, elsewhere)
+    assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_TASK")
+    assert answer.message == "the model 'bccd-yolo' does detection; this service does classification"
 
 
 async def test_health_reflection_and_metrics(classification: Running) -> None:

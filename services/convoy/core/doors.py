@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import grpc
 
 from convoy.core import model_servicer, tensor_servicer
-from convoy.core.errors import NotFound
+from convoy.core.errors import ConvoyError
 from convoy.core.gate import Gate
 from convoy.core.host import ModelHost
 from convoy.core.repository import LoadedModel
@@ -19,13 +19,13 @@ def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
     """A gate before `methods` and before the tensor door: their requests may go to any of the host's models.
 
     To the one that the headers name (name, name:version, empty for the default); to any that is loaded, if they name
-    none, or one that is not there, which is answered when the message says so too.
+    none, or one that is not loaded, which is answered when the message says so too.
     """
 
     def models(named: str | None) -> Iterable[LoadedModel]:
         try:
             return host.repository.loaded() if named is None else [host.named(named or host.default)]
-        except NotFound:
+        except ConvoyError:
             return host.repository.loaded()
 
     return dict.fromkeys((*methods, f"/{tensor_servicer.NAME}/ModelInfer"), Gate(models))

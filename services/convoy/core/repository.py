@@ -73,11 +73,18 @@ class Repository:
         self._loaded: dict[tuple[str, str], LoadedModel] = {}
         self._problems: dict[tuple[str, str], tuple[float, str]] = {}
         self._unloaded: set[tuple[str, str]] = set()
+        # What other services do, by name of the model, as of the last refresh.
+        self._elsewhere: dict[str, Task] = {}
         self._lock = asyncio.Lock()
 
     def get(self, name: str, version: str = "") -> LoadedModel:
-        """A loaded model, the newest version if none is named. Raises NotFound(MODEL_NOT_FOUND)."""
+        """A loaded model, the newest version if none is named.
+
+        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has.
+        """
         versions = self._versions_loaded(name)
+        if not versions and name in self._elsewhere:
+            raise self._wrong_task(name, self._elsewhere[name])
         if not versions:
             known = ", ".join(sorted({n for n, _ in self._loaded})) or "none"
             raise NotFound("MODEL_NOT_FOUND", f"no model named '{name}' is loaded; loaded are: {known}")
@@ -100,7 +107,7 @@ class Repository:
     async def load(self, name: str, version: str = "") -> LoadedModel:
         """Load a version, the newest on disk if none is named, and let it answer.
 
-        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE).
+        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
         """
         version = version or self._newest_on_disk(name)
         # Looked up, not joined: "../other" and "1/." would name folders too.
@@ -122,7 +129,10 @@ class Repository:
     async def refresh(self) -> None:
         """Load the newest version of every model that is not loaded yet; what is broken is refused and logged once."""
         async with self._lock:
-            for name in sorted({name for name, _ in self._on_disk()} - self._pinned):
+            names = {name for name, _ in self._on_disk()}
+            for gone in self._elsewhere.keys() - names:
+                del self._elsewhere[gone]
+            for name in sorted(names - self._pinned):
                 await self._refresh_model(name)
 
     async def close(self) -> None:
@@ -138,7 +148,9 @@ class Repository:
             return
         manifest = self._peek(name, version)
         if manifest is not None and manifest.task not in self._tasks:
+            self._elsewhere[name] = manifest.task
             return
+        self._elsewhere.pop(name, None)
         newest_so_far = self._versions_loaded(name)[-1:]
         try:
             await self._load(name, version)
@@ -170,14 +182,17 @@ class Repository:
     def _open(self, folder: Path) -> LoadedModel:
         manifest = load_manifest(folder)
         if manifest.task not in self._tasks:
-            served = ", ".join(sorted(self._tasks))
-            raise FailedPrecondition("BAD_MODEL", f"{manifest.name} does {manifest.task}; this service does {served}")
+            raise self._wrong_task(manifest.name, manifest.task)
         engine = Engine(folder / GRAPH_FILE, self._loading.device, self._loading.threads)
         engine.check(manifest.task)
         policy = self._loading.policy(manifest.input, engine.on_gpu)
         _warm_up(engine, manifest, policy)
         give_back_memory()
         return LoadedModel(manifest, engine, Batcher(engine.run, policy, self._executor))
+
+    def _wrong_task(self, name: str, task: Task) -> FailedPrecondition:
+        served = ", ".join(sorted(self._tasks))
+        return FailedPrecondition("WRONG_TASK", f"the model '{name}' does {task}; this service does {served}")
 
     async def _drop(self, key: tuple[str, str]) -> None:
         model = self._loaded.pop(key)

@@ -54,7 +54,7 @@ class FacePipeline:
         return self._of_task(self._host.settings.face_detector, Task.FACE_DETECTION)
 
     def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
-        """A face embedder by name, without one that in use. Raises NotFound(MODEL_NOT_FOUND)."""
+        """A face embedder by name, without one that in use. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
         if wanted.name:
             return self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
         return self._of_task(self._host.settings.face_embedder, Task.FACE_EMBEDDING)

@@ -37,7 +37,8 @@ class ClassificationServiceStub:
     """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
 
     INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND).
+    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
+    does something else (WRONG_TASK).
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     ClassifyStream: _grpc.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]
@@ -52,7 +53,8 @@ class ClassificationServiceAsyncStub(ClassificationServiceStub):
     """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
 
     INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND).
+    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
+    does something else (WRONG_TASK).
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     ClassifyStream: _aio.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]  # type: ignore[assignment]
@@ -70,7 +72,8 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
 
         INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND).
+        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
+        does something else (WRONG_TASK).
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
         """
 

@@ -56,8 +56,8 @@ class DetectionServiceServicer:
 
         INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
         unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-        model (MODEL_NOT_FOUND). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the
-        caller's time is over.
+        model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
+        the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,8 +38,8 @@ class DetectionServiceStub:
 
     INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
     unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-    model (MODEL_NOT_FOUND). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the
-    caller's time is over.
+    model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
+    the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
     """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
@@ -54,8 +54,8 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
     unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-    model (MODEL_NOT_FOUND). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the
-    caller's time is over.
+    model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
+    the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
@@ -73,8 +73,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
         unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-        model (MODEL_NOT_FOUND). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the
-        caller's time is over.
+        model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
+        the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
         """
 
     @_abc_1.abstractmethod

@@ -78,7 +78,8 @@ class FaceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmbedFaces(self, request, context):
-        """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND).
+        """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
+        the model is no face embedder (WRONG_TASK).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,7 +104,7 @@ class FaceServiceServicer:
 
     def GetFaceModel(self, request, context):
         """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-        (MODEL_NOT_FOUND).
+        (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,9 @@ class FaceServiceStub:
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     EmbedFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]
-    """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
+    """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
+    the model is no face embedder (WRONG_TASK).
+    """
     EmbedFacesStream: _grpc.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]
     """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
     stream goes on.
@@ -53,7 +55,7 @@ class FaceServiceStub:
     """
     GetFaceModel: _grpc.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]
     """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-    (MODEL_NOT_FOUND).
+    (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
     """
 
 @_typing.type_check_only
@@ -69,7 +71,9 @@ class FaceServiceAsyncStub(FaceServiceStub):
     RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
     """
     EmbedFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]  # type: ignore[assignment]
-    """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
+    """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
+    the model is no face embedder (WRONG_TASK).
+    """
     EmbedFacesStream: _aio.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]  # type: ignore[assignment]
     """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
     stream goes on.
@@ -81,7 +85,7 @@ class FaceServiceAsyncStub(FaceServiceStub):
     """
     GetFaceModel: _aio.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]  # type: ignore[assignment]
     """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-    (MODEL_NOT_FOUND).
+    (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
     """
 
 class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -106,7 +110,9 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.EmbedFacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.EmbedFacesResponse, _abc.Awaitable[_faces_pb2.EmbedFacesResponse]]:
-        """DetectFaces and an embedding of each face. The same errors, and NOT_FOUND (MODEL_NOT_FOUND)."""
+        """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
+        the model is no face embedder (WRONG_TASK).
+        """
 
     @_abc_1.abstractmethod
     def EmbedFacesStream(
@@ -136,7 +142,7 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.GetFaceModelResponse, _abc.Awaitable[_faces_pb2.GetFaceModelResponse]]:
         """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-        (MODEL_NOT_FOUND).
+        (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
         """
 
 def add_FaceServiceServicer_to_server(servicer: FaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

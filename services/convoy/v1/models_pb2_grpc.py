@@ -70,7 +70,7 @@ class ModelServiceServicer:
         the new one is refused.
 
         NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-        reason in one sentence (BAD_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class ModelServiceStub:
     the new one is refused.
 
     NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-    reason in one sentence (BAD_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
     """
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]
     """Unloads a version once the requests inside it are answered.
@@ -65,7 +65,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     the new one is refused.
 
     NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-    reason in one sentence (BAD_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
     """
     UnloadModel: _aio.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]  # type: ignore[assignment]
     """Unloads a version once the requests inside it are answered.
@@ -97,7 +97,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         the new one is refused.
 
         NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-        reason in one sentence (BAD_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
         """
 
     @_abc_1.abstractmethod

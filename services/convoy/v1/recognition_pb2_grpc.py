@@ -167,7 +167,7 @@ class RecognitionServiceServicer:
     def CreateGallery(self, request, context):
         """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
-        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
+        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
         (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
         templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).

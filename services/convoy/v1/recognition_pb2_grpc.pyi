@@ -41,7 +41,7 @@ class RecognitionServiceStub:
     CreateGallery: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.CreateGalleryRequest, _recognition_pb2.CreateGalleryResponse]
     """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
-    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
+    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
     (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
     templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -148,7 +148,7 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     CreateGallery: _aio.UnaryUnaryMultiCallable[_recognition_pb2.CreateGalleryRequest, _recognition_pb2.CreateGalleryResponse]  # type: ignore[assignment]
     """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
-    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
+    NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
     INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
     (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
     templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
@@ -258,7 +258,7 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recognition_pb2.CreateGalleryResponse, _abc.Awaitable[_recognition_pb2.CreateGalleryResponse]]:
         """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
 
-        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND).
+        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
         INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
         (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
         templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).

@@ -55,7 +55,8 @@ class SegmentationServiceServicer:
         """Segments one picture or several in one call; results come in the order of the pictures, all or none.
 
         INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND).
+        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
+        does something else (WRONG_TASK).
         RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

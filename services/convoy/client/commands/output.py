@@ -44,6 +44,7 @@ HINTS = {
     "DEADLINE_EXCEEDED": "CONVOY_TIMEOUT_S gives it more seconds",
     "QUEUE_FULL": "try again in a moment",
     "MODEL_NOT_FOUND": "`convoy model list` shows which there are",
+    "WRONG_TASK": "`convoy model list` shows which model does what",
     "GALLERY_NOT_FOUND": "`convoy gallery list` shows which there are, `convoy gallery create` makes one",
     "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
     "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",

@@ -37,7 +37,7 @@ def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
 
 
 def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
-    """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL)."""
+    """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL, WRONG_TASK)."""
     request = models_pb2.LoadModelRequest(model=write_model(model))
     return plan(service, request, models_pb2.LoadModelResponse, lambda reply: read_model_info(reply.model), MODELS)
 
