@@ -71,15 +71,19 @@ clean: ## Remove what was made here, .venv included; galleries in containers sta
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
+	@echo "==> $(VENV), a virtual environment"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/.demo: services/pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet -c services/constraints.txt -e "services[demo]"
+	@echo "==> The services, the client and what the demo needs: a minute or two"
+	$(BIN)/pip install -c services/constraints.txt -e "services[demo]"
 	touch $@
 
 # torch goes first and alone: a build that is there already stays, and no other package chooses one.
 $(VENV)/.setup: $(VENV)/.demo training/pyproject.toml requirements-dev.txt
-	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet -c services/constraints.txt -e services -e training -r requirements-dev.txt
+	@echo "==> $(TORCH): the largest download"
+	$(BIN)/pip install "$(TORCH)"
+	@echo "==> Training, and the tools of development"
+	$(BIN)/pip install -c services/constraints.txt -e services -e training -r requirements-dev.txt
 	touch $@
