@@ -37,7 +37,7 @@ def main() -> None:
         pointers = map(faiss.swig_ptr, (signs[:queries], signs))
         faiss.hammings(*pointers, queries, rows, signs.shape[1], faiss.swig_ptr(differing))
 
-    def show(name: str, work: Callable[[], object], queries: int = 1) -> None:
+    def show(name: str, work: Callable[[], object], queries: int = 1, rows: int = rows) -> None:
         times = []
         for _ in range(REPEATS):
             started = time.thread_time()
@@ -60,6 +60,12 @@ def main() -> None:
     show("bytes, NumKong", lambda: numkong.cdist(codes[:1], codes, "dot", out_dtype="float32"))
     packed = numkong.dots_pack(codes[:8], dtype="int8")
     show("bytes, NumKong, eight queries packed", lambda: numkong.dots_packed(codes, packed), 8)
+    small = codes[:10_000]
+    show(
+        "bytes, NumKong, 10,000 rows", lambda: numkong.cdist(small[:1], small, "dot", out_dtype="float32"), rows=10_000
+    )
+    copies = [numkong.dots_pack(small[i : i + 1000]) for i in range(0, 10_000, 1000)]
+    show("bytes, NumKong, 10,000 rows packed", lambda: [numkong.dots_packed(codes[:1], p) for p in copies], rows=10_000)
     pointers = list(map(faiss.swig_ptr, (products, vectors[0], vectors)))
     show("float32, FAISS", lambda: faiss.fvec_inner_products_ny(*pointers, DIMENSION, rows))
     write_result("recognition_kernels", f"python -m benchmarks.recognition_kernels --rows {rows}", found)

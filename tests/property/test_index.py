@@ -74,6 +74,21 @@ IndexMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=4
 TestIndexMachine = IndexMachine.TestCase
 
 
+class ByteIndexMachine(IndexMachine):
+    """Searches by byte codes, as in larger galleries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compared_up_to, scan.COMPARED_UP_TO = scan.COMPARED_UP_TO, 0
+
+    def teardown(self) -> None:
+        scan.COMPARED_UP_TO = self.compared_up_to
+
+
+ByteIndexMachine.TestCase.settings = IndexMachine.TestCase.settings
+TestByteIndexMachine = ByteIndexMachine.TestCase
+
+
 @pytest.mark.parametrize(("people_count", "faces_each"), [(3_000, 1), (700, 5), (40, 500)])
 def test_many_faces_are_searched_as_brute_force_would(people_count: int, faces_each: int) -> None:
     rng = np.random.default_rng(people_count)
@@ -125,6 +140,44 @@ def test_a_deleted_face_is_erased_from_memory() -> None:
     index.remove("ada")
     assert not index.search(unit(1), 5)
     assert not any(block.vectors.any() for block in index._blocks)
+
+
+def test_a_deleted_face_is_erased_from_copies_for_searching_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "COMPARED_UP_TO", 0)
+    index = Index(DIMENSION)
+    index.add("ada", "f1", unit(1))
+    assert index.search(unit(1), 5)[0].person_id == "ada"
+    with_copies = index.nbytes
+    index.remove("ada")
+    assert index.nbytes < with_copies
+    assert not index.search(unit(1), 5)
+
+
+def test_searches_beside_changes_find_whom_nobody_changes() -> None:
+    rng = np.random.default_rng(11)
+    vectors = rng.standard_normal((6_000, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = Index(32, threads=2)
+    index.add_many([(f"p{i}", "f") for i in range(3_000)], vectors[:3_000])
+    done = False
+
+    def search() -> int:
+        searches = 0
+        while not done:
+            for i in range(0, 3_000, 2):
+                assert index.search(vectors[i], 1)[0].person_id == f"p{i}"
+                searches += 1
+        return searches
+
+    with ThreadPoolExecutor(2) as callers:
+        both = [callers.submit(search) for _ in range(2)]
+        for i in range(1, 3_000, 2):
+            index.remove(f"p{i}")
+            index.add(f"p{i}", "f", vectors[3_000 + i])
+        done = True
+    assert all(one.result() for one in both)
+    for i in range(3_000):
+        assert index.search(vectors[3_000 + i if i % 2 else i], 1)[0].person_id == f"p{i}"
 
 
 def test_a_slot_that_a_search_may_have_seen_is_not_used_again() -> None:

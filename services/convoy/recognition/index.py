@@ -2,9 +2,10 @@
 
 Two ways lead to the answer; both end by comparing the last candidates in float64:
 
-- Certified: byte codes give every similarity with a bound on its error, and all faces whose bound reaches the worst of
-  the answer are compared exactly. The answer is that of brute force, always. Taken when asked for, and by itself for up
-  to CERTIFIED_UP_TO faces; a small gallery's float32 products are computed at once, with the bound on their rounding.
+- Certified: byte codes give every similarity with a bound on its error. The most similar faces are compared exactly,
+  and the bound says that no other is better than the worst of the answer; where it does not, more are compared. The
+  answer is that of brute force, always. Taken when asked for, and by itself for up to CERTIFIED_UP_TO faces; of a small
+  gallery float32 products are computed at once, with the bound on their rounding.
 - By signs: only faces that differ from the probe in few signs are compared. Under random directions it misses a face of
   cosine SEEN_FROM in SEEN_BUT of the cases, and of a higher one far less; what it finds is ranked exactly.
 
@@ -19,25 +20,42 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, reduce
 from operator import xor
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from convoy.recognition.blocks import CAPACITY, Block, Rows, Vector
-from convoy.recognition.scan import Owner, Query, Scanner
+from convoy.recognition.scan import Candidates, Scanner
 from convoy.recognition.sharing import Shared
 
+Owner = tuple[str, str]
+# So many rows are compared in float64 at once; so few are gathered faster one by one.
+COMPARED, FEW = 4096, 32
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+CERTIFIED_UP_TO = 50_000
+
+
+class Query(NamedTuple):
+    """Which `top_k` people are nearest to a vector."""
+
+    vector: Vector
+    top_k: int
+    exact: bool
+
+
+class Hit(NamedTuple):
     """A person and the face that is nearest to the probe."""
 
     person_id: str
     face_id: str
     similarity: float
+
+
+# In place of an answer: there may be better ones.
+_UNSURE: list[Hit] = []
 
 
 class Index:
@@ -47,7 +65,9 @@ class Index:
         self.dimension = dimension
         self._scanner = Scanner(dimension, threads)
         self._shared = Shared(self._answer)
-        self._blocks, self._owners = self._scanner.blocks, self._scanner.owners
+        self._blocks = self._scanner.blocks
+        # Whose face each slot holds, None for nobody's.
+        self._owners: list[Owner | None] = []
         self._slots: dict[str, dict[str, int]] = {}
         self._free: list[int] = []
         self._limbo: deque[tuple[int, int]] = deque()
@@ -63,7 +83,9 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Memory that the vectors and codes take."""
-        return len(self._owners) * self._blocks[0].row_bytes if self._blocks else 0
+        return sum(block.packed_bytes for block in self._blocks) + len(self._owners) * (
+            self._blocks[0].row_bytes if self._blocks else 0
+        )
 
     def faces_of(self, person_id: str) -> list[str]:
         """Ids of a person's faces."""
@@ -137,14 +159,29 @@ class Index:
         self._running[ticket] = self._removals
         try:
             if among is not None:
-                return self._rank(vector, self._slots_of(among), top_k)
+                slots = self._slots_of(among)
+                unknown = Candidates(slots, np.zeros(slots.size, np.float32), 1.0, -math.inf)
+                return self._rank(Query(vector, top_k, True), unknown)
             return self._shared.ask(Query(np.ascontiguousarray(vector, np.float32), top_k, exact))
         finally:
             del self._running[ticket]
 
     def _answer(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        found = self._scanner.candidates(queries)
-        return [self._rank(query.vector, slots, query.top_k) for query, slots in zip(queries, found, strict=True)]
+        if not (count := len(self._owners)):
+            return [[] for _ in queries]
+        answers = [_UNSURE] * len(queries)
+        if count > CERTIFIED_UP_TO and (screened := [i for i, query in enumerate(queries) if not query.exact]):
+            found = self._scanner.screen([queries[i].vector for i in screened], count)
+            for i, candidates in zip(screened, found, strict=True):
+                answers[i] = self._rank(queries[i], candidates)
+        wanted = 8 * max(query.top_k for query in queries)
+        while unsure := [i for i, answer in enumerate(answers) if answer is _UNSURE]:
+            found = self._scanner.prove([queries[i].vector for i in unsure], count, wanted)
+            for i, candidates in zip(unsure, found, strict=True):
+                answers[i] = self._rank(queries[i], candidates)
+            # If it was not enough, so many faces were of too few people.
+            wanted *= 4
+        return answers
 
     def _room_for(self, count: int) -> Rows:
         """So many slots: those that were freed, then new ones at the end."""
@@ -159,29 +196,57 @@ class Index:
         slots = (slot for person_id in people for slot in list(self._slots.get(person_id, {}).values()))
         return np.fromiter(slots, np.int64)
 
-    def _rank(self, vector: Vector, slots: Rows, top_k: int) -> list[Hit]:
-        """Compare in float64, one row at a time, so that equal faces get equal similarities wherever they lie."""
-        exact = vector.astype(np.float64)
-        chunks = [(self._gather(slots[i : i + 4096]) * exact).sum(axis=1) for i in range(0, slots.size, 4096)]
-        similarities = _joined(chunks, np.float64).astype(np.float32)
+    def _rank(self, query: Query, candidates: Candidates) -> list[Hit]:
+        """The best of the candidates, or _UNSURE if others may be better."""
+        order = candidates.estimates.argsort()[::-1]
+        slots, estimates = candidates.slots[order], candidates.estimates[order]
+        exact = query.vector.astype(np.float64)
+        # First those who are among the best if each face is of another person.
+        least = estimates[query.top_k - 1] - 2 * candidates.off if slots.size > query.top_k else -math.inf
+        few = np.count_nonzero(estimates >= least)
+        similarities = self._compare(exact, slots[:few])
+        hits, worst = self._best(slots, similarities, query.top_k)
+        if few < slots.size and estimates[few] + candidates.off >= worst:
+            rest = slots[few : np.count_nonzero(estimates + candidates.off >= worst)]
+            similarities = np.concatenate([similarities, self._compare(exact, rest)])
+            hits, worst = self._best(slots, similarities, query.top_k)
+        return _UNSURE if worst < candidates.others else hits
+
+    def _compare(self, exact: np.ndarray, slots: Rows) -> Vector:
+        """In float64, one row at a time, so that equal faces get equal similarities wherever they lie."""
+        if slots.size > COMPARED:
+            parts = range(0, slots.size, COMPARED)
+            return np.concatenate([self._compare(exact, slots[start : start + COMPARED]) for start in parts])
+        products = self._gather(slots, np.float64)
+        products *= exact
+        similarities: Vector = np.add.reduce(products, axis=1).astype(np.float32)
+        return similarities
+
+    def _best(self, slots: Rows, similarities: Vector, top_k: int) -> tuple[list[Hit], float]:
+        """The best people of the first slots, and the similarity of the last of them, -inf for fewer than `top_k`."""
         best: dict[str, Hit] = {}
         last = -math.inf
         order = similarities.argsort()[::-1]
-        for similarity, slot in zip(similarities[order].clip(-1, 1).tolist(), slots[order].tolist(), strict=True):
+        for similarity, slot in zip(similarities[order].tolist(), slots[order].tolist(), strict=True):
             if len(best) >= top_k and similarity < last:
                 break
-            if (owner := self._owners[slot]) is None:
-                continue
-            hit = Hit(owner[0], owner[1], similarity)
-            if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
-                best[owner[0]] = hit
-                last = similarity
-        return sorted(best.values(), key=_order)[:top_k]
+            if owner := self._owners[slot]:
+                hit = Hit(owner[0], owner[1], min(max(similarity, -1.0), 1.0))
+                if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
+                    best[owner[0]] = hit
+                    last = similarity
+        hits = sorted(best.values(), key=_order)[:top_k]
+        return hits, hits[-1].similarity if len(hits) == top_k else -math.inf
 
-    def _gather(self, slots: Rows) -> Vector:
+    def _gather(self, slots: Rows, kind: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
+        """The vectors in these slots."""
         if len(self._blocks) == 1:
-            return self._blocks[0].vectors[slots]
-        rows = np.empty((slots.size, self.dimension), np.float32)
+            return self._blocks[0].vectors.take(slots, axis=0).astype(kind, copy=False)
+        rows: npt.NDArray[Any] = np.empty((slots.size, self.dimension), kind)
+        if slots.size <= FEW:
+            for row, slot in enumerate(slots.tolist()):
+                rows[row] = self._blocks[slot // CAPACITY].vectors[slot % CAPACITY]
+            return rows
         for number, here in _by_block(slots):
             rows[here] = self._blocks[number].vectors[slots[here] % CAPACITY]
         return rows
@@ -215,12 +280,6 @@ def _by_block(slots: Rows) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]
 @cache
 def _odd_numbers(count: int) -> npt.NDArray[np.uint64]:
     return np.random.default_rng(0).integers(2**64, size=count, dtype=np.uint64, endpoint=False) | np.uint64(1)
-
-
-def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def _order(hit: Hit) -> tuple[float, str, str]:
