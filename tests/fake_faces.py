@@ -92,7 +92,7 @@ class FakeFaces(faces_pb2_grpc.FaceServiceServicer):
             for i, values in enumerate(said["faces"])
         ]
         size = common_pb2.Size(width=100, height=100)
-        return faces_pb2.Faces(faces=faces[:1] if largest else faces, image_size=size)
+        return faces_pb2.Faces(faces=faces[:1] if largest else faces, image_size=size, found=len(faces))
 
 
 @asynccontextmanager

@@ -127,6 +127,11 @@ def test_the_story_of_recognition(run: Run, photo: Callable[..., Path], tmp_path
     assert document(run("identify", bob, "--gallery", "story", "--json"), 1)[0]["answer"]["faces"][0]["matches"] == []
     assert document(run("verify", again, "--person", "ada", "--gallery", "story", "--json"))["is_match"] is True
     assert document(run("verify", bob, "--photo", ada, "--json"), 1)["is_match"] is False
+    both = photo("both.png", group([1, 2]))
+    several = run("verify", both, "--photo", ada, "--json")
+    assert [document(several)[key] for key in ("faces_found", "reference_faces_found")] == [2, 1]
+    assert "both.png shows 2 faces; the largest was compared, from (25, 25) to (175, 175)" in several.stderr
+    assert "ada.png" not in several.stderr
     assert run("verify", bob, "--person", "carl", "--gallery", "story").returncode == 2
     assert document(run("person", "list", "-g", "story", "--json"))[0]["metadata"] == {"desk": "4"}
     assert document(run("person", "update", "ada", "-g", "story", "--fact", "desk=", "--json"))["metadata"] == {}

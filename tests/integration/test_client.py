@@ -67,6 +67,8 @@ def test_faces(convoy: Convoy) -> None:
 def test_faces_are_compared(convoy: Convoy) -> None:
     assert convoy.compare_faces(portrait(1), portrait(1, noise=5)).is_match
     assert not convoy.compare_faces(portrait(1), portrait(2)).is_match
+    several = convoy.compare_faces(group([1, 2, 3]), portrait(1))
+    assert several.is_match and (several.first_faces_found, several.second_faces_found) == (3, 1)
     with pytest.raises(errors.FailedPrecondition) as caught:
         convoy.compare_faces(portrait(1), plain())
     assert caught.value.reason == "NO_FACE"

@@ -109,6 +109,12 @@ class TestStory:
         assert same.is_match and same.similarity > 0.9 and same.match_threshold == pytest.approx(0.5)
         assert not (await stub.Verify(pb.VerifyRequest(probe=photo_of(2), person=person))).is_match
         assert (await stub.Verify(pb.VerifyRequest(probe=photo_of(2), photo=photo_of(2, 7)))).is_match
+        assert same.faces_found == 1 and not same.HasField("reference_face") and not same.reference_faces_found
+        probe, other = picture(look(1, 5), look(2)), picture(look(1), look(3), look(2))
+        several = await stub.Verify(pb.VerifyRequest(probe=probe, photo=other))
+        assert several.is_match and (several.faces_found, several.reference_faces_found) == (2, 3)
+        for face in (several.face, several.reference_face):
+            assert face.box.x_max == 100 and not face.HasField("embedding")
         strict = pb.VerifyRequest(probe=photo_of(1, 5), person=person, false_match_rate=1e-5)
         assert (await stub.Verify(strict)).match_threshold == pytest.approx(0.4)
         unknown = pb.VerifyRequest(probe=photo_of(1), person=pb.PersonRef(gallery=staff, person_id="p9"))

@@ -151,6 +151,10 @@ async def test_faces_come_with_landmarks_quality_and_embedding(faces: Running) -
     largest = faces_pb2.FaceDetectionOptions(selection=faces_pb2.FACE_SELECTION_LARGEST)
     response = await stub.DetectFaces(faces_pb2.DetectFacesRequest(images=[picture], options=largest))
     assert len(response.results[0].faces) == 1 and not response.results[0].faces[0].embedding.values
+    assert response.results[0].faces[0].box == found.faces[0].box and response.results[0].found == 3
+    small = faces_pb2.FaceDetectionOptions(max_faces=1, min_face_size=145)
+    response = await stub.EmbedFaces(faces_pb2.EmbedFacesRequest(images=[picture, image(NOBODY)], options=small))
+    assert [(len(result.faces), result.found) for result in response.results] == [(1, 2), (0, 0)]
 
 
 async def test_compare_tells_people_apart(faces: Running) -> None:

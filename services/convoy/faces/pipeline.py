@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +36,11 @@ class JudgedFace:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo's faces, largest first; of its picture only the sizes are kept."""
+    """A photo's faces that were wanted, largest first, of so many found; of its picture only the sizes are kept."""
 
     picture: Picture
     faces: list[JudgedFace]
+    found: int
 
 
 class FacePipeline:
@@ -75,9 +76,9 @@ class FacePipeline:
             return pixels, (placement, picture)
 
         def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> Photo:
-            found = task.interpret(outputs, *where, manifest, options)
-            judged = (_judge(where[1], face) for face in found)
-            return Photo(where[1].outline(), [face for face in judged if face is not None])
+            found = task.interpret(outputs, *where, manifest, replace(options, max_faces=None, largest_only=False))
+            judged = (_judge(where[1], face) for face in task.select(found, options))
+            return Photo(where[1].outline(), [face for face in judged if face is not None], len(found))
 
         return await self._host.pipeline.run(detector, images, prepare, interpret, weigh, deadline)
 
@@ -92,7 +93,8 @@ class FacePipeline:
             return JudgedFace(face.detected, face.aligned_rgb, face.quality, vector)
 
         async def embed_photo(photo: Photo) -> Photo:
-            return Photo(photo.picture, await at_once([asyncio.ensure_future(embed_face(f)) for f in photo.faces]))
+            faces = await at_once([asyncio.ensure_future(embed_face(face)) for face in photo.faces])
+            return replace(photo, faces=faces)
 
         return await in_order(photos, embed_photo)
 

@@ -88,6 +88,8 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             first=_face(one),
             second=_face(other),
             embedder=model_ref(manifest),
+            first_faces_found=photos[0].found,
+            second_faces_found=photos[1].found,
         )
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
@@ -152,7 +154,7 @@ def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
 
 def _faces(photo: Photo, embedder: common_pb2.ModelRef | None = None, crops: bool = False) -> pb.Faces:
     faces = [_face(face, embedder, crops) for face in photo.faces]
-    return pb.Faces(faces=faces, image_size=image_size(photo.picture))
+    return pb.Faces(faces=faces, image_size=image_size(photo.picture), found=photo.found)
 
 
 def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: bool = False) -> pb.Face:

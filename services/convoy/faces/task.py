@@ -23,10 +23,10 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Options:
-    """What counts. None means what the manifest says; min_face_size_px is in the picture that was sent."""
+    """What counts. None: detection_threshold by the manifest, any number of faces; sizes are of the picture sent."""
 
     detection_threshold: float | None = None
-    max_faces: int = 200
+    max_faces: int | None = 200
     min_face_size_px: int = 0
     largest_only: bool = False
 
@@ -69,7 +69,18 @@ def interpret(
         DetectedFace(edge, point, float(score))
         for edge, point, score in zip(edges, points, scores[above][kept], strict=True)
     ]
-    return _select(found, options)
+    return select(found, options)
+
+
+def select(faces: list[DetectedFace], options: Options) -> list[DetectedFace]:
+    """Those that count, largest first."""
+
+    def large_enough(face: DetectedFace) -> bool:
+        x_min, y_min, x_max, y_max = face.box_xyxy
+        return float(min(x_max - x_min, y_max - y_min)) >= max(1, options.min_face_size_px)
+
+    ordered = sorted(filter(large_enough, faces), key=lambda face: -face.area)
+    return ordered[: 1 if options.largest_only else options.max_faces]
 
 
 def align(picture: Picture, face: DetectedFace) -> Pixels:
@@ -81,12 +92,3 @@ def align(picture: Picture, face: DetectedFace) -> Pixels:
 def cosine(one: Floats, other: Floats) -> float:
     """Cosine similarity of two unit embeddings, -1 to 1."""
     return float(np.clip(np.dot(one, other), -1.0, 1.0))
-
-
-def _select(faces: list[DetectedFace], options: Options) -> list[DetectedFace]:
-    def large_enough(face: DetectedFace) -> bool:
-        x_min, y_min, x_max, y_max = face.box_xyxy
-        return float(min(x_max - x_min, y_max - y_min)) >= max(1, options.min_face_size_px)
-
-    ordered = sorted(filter(large_enough, faces), key=lambda face: -face.area)
-    return ordered[: 1 if options.largest_only else options.max_faces]

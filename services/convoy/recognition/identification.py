@@ -78,10 +78,10 @@ class Identification:
         for photo, name in zip(photos, ("the probe", "the reference photo"), strict=False):
             if not photo.faces:
                 raise no_face(name)
-        probe = photos[0].faces[0]
-        known = embedding_of(photos[1].faces[0])[None] if reference == "photo" else await self._known(request, model)
-        similarity = _best_similarity(embedding_of(probe), known)
-        return _verified(request, probe, similarity, model)
+        probe, other = photos[0], photos[1] if reference == "photo" else None
+        known = embedding_of(other.faces[0])[None] if other else await self._known(request, model)
+        similarity = _best_similarity(embedding_of(probe.faces[0]), known)
+        return _verified(request, probe, other, similarity, model)
 
     async def _faces_on_record(self, request: pb.VerifyRequest) -> tuple[State, Vector]:
         person = request.person
@@ -153,7 +153,11 @@ def _match(hit: Hit, person: Person | None) -> pb.Match:
 
 
 def _verified(
-    request: pb.VerifyRequest, face: faces_pb2.Face, similarity: float, model: FaceModel
+    request: pb.VerifyRequest,
+    probe: faces_pb2.Faces,
+    other: faces_pb2.Faces | None,
+    similarity: float,
+    model: FaceModel,
 ) -> pb.VerifyResponse:
     match request.WhichOneof("criterion"):
         case "match_threshold":
@@ -167,7 +171,10 @@ def _verified(
         similarity=similarity,
         match_threshold=threshold,
         expected_false_match_rate=model.curve.false_match_rate_at(threshold) if model.curve else 1.0,
-        face=without_embedding(face),
+        face=without_embedding(probe.faces[0]),
+        faces_found=probe.found,
+        reference_face=without_embedding(other.faces[0]) if other else None,
+        reference_faces_found=other.found if other else 0,
     )
 
 

@@ -254,6 +254,9 @@ class Faces(_message.Message):
 
     FACES_FIELD_NUMBER: _builtins.int
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    found: _builtins.int
+    """How many there are in the picture: more than are here where the selection or max_faces left some out."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Face]:
         """Largest first."""
@@ -267,10 +270,11 @@ class Faces(_message.Message):
         *,
         faces: _abc.Iterable[Global___Face] | None = ...,
         image_size: _common_pb2.Size | None = ...,
+        found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces", b"faces", "image_size", b"image_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces", b"faces", "found", b"found", "image_size", b"image_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -519,6 +523,8 @@ class CompareFacesResponse(_message.Message):
     FIRST_FIELD_NUMBER: _builtins.int
     SECOND_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    FIRST_FACES_FOUND_FIELD_NUMBER: _builtins.int
+    SECOND_FACES_FOUND_FIELD_NUMBER: _builtins.int
     is_match: _builtins.bool
     """Whether the similarity reaches the threshold."""
     similarity: _builtins.float
@@ -527,6 +533,10 @@ class CompareFacesResponse(_message.Message):
     """The threshold that was used."""
     expected_false_match_rate: _builtins.float
     """How often strangers reach that threshold, by the embedder's calibration."""
+    first_faces_found: _builtins.int
+    """How many faces there are in the first picture."""
+    second_faces_found: _builtins.int
+    """How many faces there are in the second picture."""
     @_builtins.property
     def first(self) -> Global___Face:
         """The face of the first picture, without its embedding."""
@@ -549,10 +559,12 @@ class CompareFacesResponse(_message.Message):
         first: Global___Face | None = ...,
         second: Global___Face | None = ...,
         embedder: _common_pb2.ModelRef | None = ...,
+        first_faces_found: _builtins.int = ...,
+        second_faces_found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "first", b"first", "second", b"second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "expected_false_match_rate", b"expected_false_match_rate", "first", b"first", "is_match", b"is_match", "match_threshold", b"match_threshold", "second", b"second", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "expected_false_match_rate", b"expected_false_match_rate", "first", b"first", "first_faces_found", b"first_faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "second", b"second", "second_faces_found", b"second_faces_found", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

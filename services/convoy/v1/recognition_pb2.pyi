@@ -1556,6 +1556,9 @@ class VerifyResponse(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     FACE_FIELD_NUMBER: _builtins.int
+    FACES_FOUND_FIELD_NUMBER: _builtins.int
+    REFERENCE_FACE_FIELD_NUMBER: _builtins.int
+    REFERENCE_FACES_FOUND_FIELD_NUMBER: _builtins.int
     is_match: _builtins.bool
     """Whether the similarity reaches the threshold."""
     similarity: _builtins.float
@@ -1564,9 +1567,17 @@ class VerifyResponse(_message.Message):
     """The threshold that was used."""
     expected_false_match_rate: _builtins.float
     """How often strangers reach that threshold, by the embedder's calibration."""
+    faces_found: _builtins.int
+    """How many faces there are in the probe: of several the largest was compared."""
+    reference_faces_found: _builtins.int
+    """How many faces there are in the reference photo; 0 where the reference is a person."""
     @_builtins.property
     def face(self) -> _faces_pb2.Face:
         """The face of the probe, without its embedding."""
+
+    @_builtins.property
+    def reference_face(self) -> _faces_pb2.Face:
+        """The face of the reference photo, without its embedding; not set where the reference is a person."""
 
     def __init__(
         self,
@@ -1576,10 +1587,13 @@ class VerifyResponse(_message.Message):
         match_threshold: _builtins.float = ...,
         expected_false_match_rate: _builtins.float = ...,
         face: _faces_pb2.Face | None = ...,
+        faces_found: _builtins.int = ...,
+        reference_face: _faces_pb2.Face | None = ...,
+        reference_faces_found: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "reference_face", b"reference_face"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_match_rate", b"expected_false_match_rate", "face", b"face", "is_match", b"is_match", "match_threshold", b"match_threshold", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_match_rate", b"expected_false_match_rate", "face", b"face", "faces_found", b"faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "reference_face", b"reference_face", "reference_faces_found", b"reference_faces_found", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

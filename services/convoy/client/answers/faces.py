@@ -57,12 +57,13 @@ class Face:
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of a picture, largest first. embedder: None where no embeddings were asked for."""
+    """The faces of a picture that were wanted, largest first, of so many found. embedder: None without embeddings."""
 
     faces: tuple[Face, ...]
     image_size: Size
     detector: Model
     embedder: Model | None = None
+    found: int = 0
 
     def __iter__(self) -> Iterator[Face]:
         return iter(self.faces)
@@ -82,6 +83,8 @@ class FaceComparison:
     first: Face
     second: Face
     embedder: Model
+    first_faces_found: int
+    second_faces_found: int
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def read_faces(response: faces_pb2.DetectFacesResponse | faces_pb2.EmbedFacesRes
     detector = read_model(response.detector)
     embedder = read_model(response.embedder) if isinstance(response, faces_pb2.EmbedFacesResponse) else None
     return [
-        Faces(tuple(map(read_face, result.faces)), read_size(result.image_size), detector, embedder)
+        Faces(tuple(map(read_face, result.faces)), read_size(result.image_size), detector, embedder, result.found)
         for result in response.results
     ]
 
@@ -141,6 +144,8 @@ def read_comparison(response: faces_pb2.CompareFacesResponse) -> FaceComparison:
         read_face(response.first),
         read_face(response.second),
         read_model(response.embedder),
+        response.first_faces_found,
+        response.second_faces_found,
     )
 
 

@@ -91,13 +91,19 @@ class Identification:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a face is of a given person; similarity is a cosine, -1 to 1."""
+    """Whether a face is of a given person; similarity is a cosine, -1 to 1.
+
+    face: the largest of `faces_found` in the probe; reference_face: the same of a reference photo, None for a person.
+    """
 
     is_match: bool
     similarity: float
     match_threshold: float
     expected_false_match_rate: float
     face: Face
+    faces_found: int
+    reference_face: Face | None = None
+    reference_faces_found: int = 0
 
 
 def read_registration(response: recognition_pb2.RegisterResponse) -> Registration:
@@ -127,6 +133,9 @@ def read_verification(response: recognition_pb2.VerifyResponse) -> Verification:
         response.match_threshold,
         response.expected_false_match_rate,
         read_face(response.face),
+        response.faces_found,
+        read_face(response.reference_face) if response.HasField("reference_face") else None,
+        response.reference_faces_found,
     )
 
 

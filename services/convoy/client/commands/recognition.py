@@ -19,6 +19,7 @@ from convoy.client.commands.photos import DrawTo, Inquiry, Photos, answer_all, c
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
+    from convoy.client.answers.faces import Face
     from convoy.client.answers.recognition import IdentifiedFace, Registration
 
 PANEL = "Recognise people"
@@ -159,6 +160,9 @@ def verify(
         verdict = "the same person" if answer.is_match else "not the same person"
         facts = (f"{answer.similarity:.3f}", f"{answer.match_threshold:.3f}", f"{answer.expected_false_match_rate:.2g}")
         print_table("", ("verdict", "similarity ", "threshold ", "false-match rate "), [(verdict, *facts)])
+    _tell_of_several(probe, answer.face, answer.faces_found)
+    if photo and answer.reference_face:
+        _tell_of_several(photo, answer.reference_face, answer.reference_faces_found)
     raise typer.Exit(ExitCode.YES if answer.is_match else ExitCode.NO)
 
 
@@ -169,6 +173,17 @@ def read_facts(facts: list[str] | None) -> dict[str, str]:
         if not separator:
             raise typer.BadParameter(f"'{key}' is not KEY=VALUE")
     return {key: value for key, _, value in pairs}
+
+
+def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
+    """Say which face of several was compared."""
+    if found > 1:
+        edges = (face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max)
+        x_min, y_min, x_max, y_max = map(round, edges)
+        message = (
+            f"{photo} shows {found} faces; the largest was compared, from ({x_min}, {y_min}) to ({x_max}, {y_max})"
+        )
+        typer.echo(f"convoy: {message}", err=True)
 
 
 def _show_registration(photos: list[Path], answer: "Registration", as_json: bool) -> None:
