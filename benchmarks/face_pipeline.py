@@ -82,7 +82,7 @@ async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detec
         # The very sessions that the way runs: a second copy of the weights would push the first out of the cache.
         graphs = {detector: pipeline.detector.engine, embedder: pipeline.embedder(common_pb2.ModelRef()).engine}
         crop, canvas = faces[0].aligned_rgb[None], np.ascontiguousarray(photo[None])
-        nano = np.ascontiguousarray(cv2.resize(photo, (NANO_PX, NANO_PX))[None])
+        nano = np.asarray(cv2.resize(photo, (NANO_PX, NANO_PX))[None], np.uint8)
 
         async def run(name: str, images: npt.NDArray[np.uint8]) -> None:
             graphs[name].run(images)

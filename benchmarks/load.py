@@ -7,11 +7,12 @@ answered: a slow server cannot make its callers wait politely and so hide how sl
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
 import numpy as np
 
-Method = grpc.aio.UnaryUnaryMultiCallable
+Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 Metadata = tuple[tuple[str, str], ...]
 
 

@@ -30,7 +30,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         planes = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return self.network(planes).softmax(dim=1)
+        return torch.softmax(self.network(planes), dim=1)
 
 
 def pictures(name: str, count: int) -> np.ndarray:

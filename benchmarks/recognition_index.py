@@ -31,7 +31,8 @@ ROWS: list[dict[str, object]] = []
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    divided: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return divided
 
 
 def people(rng: np.random.Generator, count: int, dimension: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -45,7 +46,8 @@ def probes_of(rng: np.random.Generator, mates: np.ndarray) -> np.ndarray:
     cosines = np.linspace(LOWEST, HIGHEST, len(mates), dtype=np.float32)[:, None]
     noise = rng.standard_normal(mates.shape, np.float32)
     noise = unit(noise - (noise * mates).sum(axis=1, keepdims=True) * mates)
-    return (cosines * mates + np.sqrt(1 - cosines**2) * noise).astype(np.float32)
+    probes: np.ndarray = (cosines * mates + np.sqrt(1 - cosines**2) * noise).astype(np.float32)
+    return probes
 
 
 def measure(index: Index, probes: np.ndarray, exact: bool, callers: int) -> tuple[list[str], list[float], float]:
@@ -69,7 +71,7 @@ def report(index: Index, probes: np.ndarray, judged: list[str], callers: int, fi
     time.sleep(0.5)
     for exact in (False, True):
         found, (p50, p99, busy), rate = measure(index, probes, exact, callers)
-        agreed = np.mean([name == wanted for name, wanted in zip(found, judged, strict=True)])
+        agreed = float(np.mean([name == wanted for name, wanted in zip(found, judged, strict=True)]))
         way = "certified" if exact else "default"
         numbers = {
             "p50_ms": p50 * 1e3,
@@ -78,7 +80,7 @@ def report(index: Index, probes: np.ndarray, judged: list[str], callers: int, fi
             "queries_per_s": rate,
             "agreed": agreed,
         }
-        ROWS.append({"faces": len(index), "way": way, **{name: round(float(n), 4) for name, n in numbers.items()}})
+        ROWS.append({"faces": len(index), "way": way, **{name: round(n, 4) for name, n in numbers.items()}})
         print(
             f"| {len(index):>9,} | {way:9} | {p50 * 1e3:8.2f} | {p99 * 1e3:8.2f} | {busy * 1e3:7.2f} | {rate:9.0f} "
             f"| {agreed:8.2%} | {index.nbytes / 2**20:7.0f} | {filled_s:6.1f} |",

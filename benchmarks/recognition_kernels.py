@@ -8,6 +8,7 @@ Decision 9 says which were taken and why. Prints a table and writes benchmarks/r
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import faiss
 import numkong
@@ -35,7 +36,7 @@ def main() -> None:
 
     def hammings(queries: int) -> None:
         pointers = map(faiss.swig_ptr, (signs[:queries], signs))
-        faiss.hammings(*pointers, queries, rows, signs.shape[1], faiss.swig_ptr(differing))
+        faiss.hammings(*pointers, queries, rows, signs.shape[1], faiss.swig_ptr(differing))  # type: ignore[attr-defined]
 
     def show(name: str, work: Callable[[], object], queries: int = 1, rows: int = rows) -> None:
         times = []
@@ -56,7 +57,7 @@ def main() -> None:
         index.train(vectors[:5000])
         index.add(vectors)
         index.qb = 4
-        show(f"FAISS {kind.__name__}, 4 bits, 100 nearest", lambda index=index: index.search(vectors[:1], 100))
+        show(f"FAISS {kind.__name__}, 4 bits, 100 nearest", partial(index.search, vectors[:1], 100))
     show("bytes, NumKong", lambda: numkong.cdist(codes[:1], codes, "dot", out_dtype="float32"))
     packed = numkong.dots_pack(codes[:8], dtype="int8")
     show("bytes, NumKong, eight queries packed", lambda: numkong.dots_packed(codes, packed), 8)
@@ -67,7 +68,8 @@ def main() -> None:
     copies = [numkong.dots_pack(small[i : i + 1000]) for i in range(0, 10_000, 1000)]
     show("bytes, NumKong, 10,000 rows packed", lambda: [numkong.dots_packed(codes[:1], p) for p in copies], rows=10_000)
     pointers = list(map(faiss.swig_ptr, (products, vectors[0], vectors)))
-    show("float32, FAISS", lambda: faiss.fvec_inner_products_ny(*pointers, DIMENSION, rows))
+    products_of = faiss.fvec_inner_products_ny  # type: ignore[attr-defined]
+    show("float32, FAISS", lambda: products_of(*pointers, DIMENSION, rows))
     write_result("recognition_kernels", f"python -m benchmarks.recognition_kernels --rows {rows}", found)
 
 

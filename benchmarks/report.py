@@ -5,6 +5,7 @@ python -m benchmarks.report
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +137,11 @@ def store(numbers: list[dict[str, Any]]) -> str:
     keys = ["appendfsync", "faces", "register_ms_p50_p99", "bare_multi_ms_p50_p99", "visible_on_three_ms_p50_p99"]
     keys += ["bulk_faces_per_s", "bulk_cpu_us_a_face", "cold_load_s", "cold_load_cpu_s", "reading_alone_s"]
     aims = ["aim", "", "0.5 everysec, 1.0 always", "", "1.5 / 10", "12,000", "", "0.5 (10⁵), 12 (10⁶)", "", ""]
-    return table(head, [*([run.get(key) for key in keys] for run in numbers), aims])
+    rows: list[list[object]] = [*([run.get(key) for key in keys] for run in numbers), [*aims]]
+    return table(head, rows)
 
 
-SECTIONS = {
+SECTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "request_cost": ("What a call costs by itself", cost),
     "serving_overhead": ("What of raw speed is left", overhead),
     "overload": ("More load than it can carry", overload),

@@ -65,6 +65,10 @@ def works(convoy: Convoy) -> list[Callable[[], object]]:
     """The mix: every service, streams, people who come and go, and pictures that are none."""
     numbers = count()
 
+    def stream() -> None:
+        for _ in convoy.stream(plans.detect(STREET) for _ in range(16)):
+            pass
+
     def come_and_go() -> None:
         number = next(numbers)
         photo = tiny_pictures.encode(tiny_pictures.portrait(1 + number % 1000))
@@ -82,7 +86,7 @@ def works(convoy: Convoy) -> list[Callable[[], object]]:
 
     return [
         lambda: convoy.classify_many([STREET] * 4),
-        lambda: list(convoy.stream(plans.detect(STREET) for _ in range(16))),
+        stream,
         lambda: convoy.segment(STREET),
         lambda: convoy.embed_faces(PORTRAIT),
         lambda: convoy.identify(GALLERY, PORTRAIT),

@@ -24,7 +24,15 @@ def install(name: str) -> str:
     python = python_of(name)
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--requirement", FOLDER / name / "requirements.txt"]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        FOLDER / name / "requirements.txt",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return "\n".join(done.stderr.splitlines()[-3:])
