@@ -188,8 +188,10 @@ async def main() -> None:
         with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
             server = RedisServer(Path(folder), "--appendfsync", way)
             server.start()
-            await measure(server.url, way, chosen.faces, chosen.dimension)
-            server.stop()
+            try:
+                await measure(server.url, way, chosen.faces, chosen.dimension)
+            finally:
+                server.stop()
     write_result("recognition_store", " ".join(["python -m benchmarks.recognition_store", *sys.argv[1:]]), ROWS)
 
 
