@@ -1,8 +1,8 @@
 """How a Redis is reached, and what is said when it cannot be."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from redis import exceptions
@@ -13,6 +13,8 @@ from redis.credentials import CredentialProvider
 
 from convoy.core.errors import InvalidArgument, Unavailable
 
+T = TypeVar("T")
+ANSWERS_IN_S = 5.0
 AWAY_ERRORS = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -55,7 +57,8 @@ def connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClust
 
 
 def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
-    options: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
+    # No socket_timeout: to bound a write by it redis-py makes a task, which takes a third of a command's time.
+    options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": 2.0}
     # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
     options["max_connections"] = 1 << 16
     # Again only where the connection broke; a store that is silent for seconds is away, and callers are told then.
@@ -79,11 +82,11 @@ def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClus
     return Redis.from_url(url, **options)
 
 
-@contextmanager
-def reached() -> Iterator[None]:
-    """Turn every way in which Redis can be away into one error."""
+async def answered(asked: Awaitable[T]) -> T:
+    """Redis's answer; turns every way in which it can be away, or silent for ANSWERS_IN_S, into one error."""
     try:
-        yield
+        async with asyncio.timeout(ANSWERS_IN_S):
+            return await asked
     except AWAY_ERRORS as error:
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
     except exceptions.OutOfMemoryError as error:

@@ -44,7 +44,7 @@ from convoy.recognition.store.base import (
     gallery_exists,
     gallery_not_found,
 )
-from convoy.recognition.store.connection import connect, reached
+from convoy.recognition.store.connection import answered, connect
 from convoy.recognition.store.layout import (
     change_of,
     committed_of,
@@ -200,8 +200,7 @@ class RedisStore(Store):
         pipe = self._redis.pipeline(transaction=False)
         pipe.execute_command("HMGET", key_of(name, "people"), *person_ids)
         pipe.execute_command("HMGET", key_of(name, "templates"), *(field_of(*face) for face in faces))
-        with reached():
-            records, templates = await pipe.execute()
+        records, templates = await answered(pipe.execute())
         return people_of(person_ids, records), templates
 
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
@@ -258,25 +257,24 @@ class RedisStore(Store):
 
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         text, digest = _script(name)
-        with reached():
-            try:
-                return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
-            except exceptions.NoScriptError:
-                return await self._write("EVAL", text, len(keys), *keys, *arguments)
+        try:
+            return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
+        except exceptions.NoScriptError:
+            return await self._write("EVAL", text, len(keys), *keys, *arguments)
 
     async def _write(self, *command: object) -> Any:
         if not self._wait_aof:
-            return await self._redis.execute_command(*command)
+            return await self._do(*command)
         # Both on one connection: WAITAOF waits for what its own connection wrote.
         pipe = self._redis.pipeline(transaction=False)
-        reply, waited = await pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS).execute()
+        pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS)
+        reply, waited = await answered(pipe.execute())
         if waited[0] < 1:
             raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
         return reply
 
     async def _do(self, *command: object) -> Any:
-        with reached():
-            return await self._redis.execute_command(*command)
+        return await answered(self._redis.execute_command(*command))
 
 
 @cache
