@@ -28,7 +28,7 @@ _HEALTH_INTERVAL_S = 0.25
 HANDSHAKE_S = 10
 _LIVENESS = "liveness"
 # Objects made before rubbish is looked for: a call makes hundreds that reference counts free by themselves.
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 async def _nothing() -> None:
@@ -88,6 +88,7 @@ class Server:
             names = (*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, by_name)
         await self._set_health(_NOT_SERVING)
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
             await service.start()
             self.port = self._listen(service.port if settings.port is None else settings.port)
@@ -103,7 +104,6 @@ class Server:
         self._watcher = asyncio.create_task(self._watch())
         # What lives as long as the process is not looked through again and again.
         gc.freeze()
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
 

@@ -91,6 +91,10 @@ class Index:
         """Ids of a person's faces."""
         return list(self._slots.get(person_id, ()))
 
+    def people(self) -> set[str]:
+        """Ids of those who have a face in it."""
+        return set(self._slots)
+
     def count_of(self, people: Iterable[str]) -> int:
         """Faces of these people."""
         return sum(len(self._slots.get(person_id, ())) for person_id in people)

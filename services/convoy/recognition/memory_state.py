@@ -40,15 +40,23 @@ class MemoryState:
 
     async def load(self, head: Head, anew: bool) -> Head:
         """See State."""
+        await asyncio.gather(self._load_people(), self._load_faces())
+        # Whose record was gone before it was read: the stream says so too, but only after this state is searched.
+        for person_id in self.index.people() - self.people.keys():
+            self.index.remove(person_id)
+        return head
+
+    async def _load_people(self) -> None:
         async for page in self._store.scan_people(self.gallery.name):
             self._take(page)
+
+    async def _load_faces(self) -> None:
         # While one page is decoded and coded in a thread, the next one is read.
         filling = asyncio.create_task(asyncio.sleep(0))
         async for faces, templates in self._store.scan_templates(self.gallery.name):
             await filling
             filling = asyncio.create_task(asyncio.to_thread(self._fill, faces, templates))
         await filling
-        return head
 
     async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
         """See State."""
@@ -128,15 +136,12 @@ class MemoryState:
     def _take(self, page: Sequence[tuple[str, bytes]]) -> None:
         """Put people into a state that nobody searches yet."""
         for (person_id, _), (entries, expire_time_ms) in zip(page, glance([kept for _, kept in page]), strict=True):
-            self._note(person_id, entries, expire_time_ms)
+            if entries or expire_time_ms is not None:
+                self._note(person_id, entries, expire_time_ms)
         self.people.update(page)
 
     def _fill(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> None:
         """Put templates into the index of a state that nobody searches yet."""
-        # A face whose person came later is read when the stream names the person.
-        if not all(person_id in self.people for person_id, _ in faces):
-            present = [i for i, (person_id, _) in enumerate(faces) if person_id in self.people]
-            faces, templates = [faces[i] for i in present], [templates[i] for i in present]
         if faces:
             self.index.add_many(faces, self.codec.decode_many(faces, templates))
 
