@@ -168,18 +168,18 @@ def clean(
 
 @app.command()
 def calibrate(
-    model: Annotated[Path, typer.Argument(help="A published face embedder or membrane segmenter, <model>/<version>.")],
+    model: Annotated[Path, typer.Argument(help="A published face embedder or segmenter, <model>/<version>.")],
     split: Annotated[str, typer.Option(help="Of a segmenter: choose on `train`, look at `validation`.")] = "train",
 ) -> None:
     """Measure how often two strangers reach a similarity, and write the table into a face embedder's manifest.
 
-    Of a segmenter with `regions_of`, show what each class_bias gives, and which one to put into the recipe.
+    Of a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_manifest(model).task is Task.SEGMENTATION:
         choices = measure_biases(model, split)
         for choice in choices:
-            values = f"mean_iou {choice.mean_iou:.4f}  foreground_rand_score {choice.rand_score:.4f}"
-            typer.echo(f"class_bias {list(choice.class_bias)}  {values}")
+            values = "  ".join(f"{name} {value:.4f}" for name, value in choice.values.items())
+            typer.echo(f"{values}  class_bias: {list(choice.class_bias)}")
         if split == "train":
             typer.echo(f"choose class_bias: {list(choose_bias(choices).class_bias)}")
         return
