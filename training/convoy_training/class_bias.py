@@ -1,7 +1,7 @@
 """By how much a segmenter should prefer some classes when it chooses.
 
-A gap of a pixel in a membrane makes one cell of two, so there a preference for borders pays. Elsewhere the loss weighs rare
-classes more (`weigh_classes`), which finds more of them than there are; a bias takes a share of those weights back.
+A gap of a pixel in a membrane makes one cell of two, so there a preference for borders pays. Elsewhere the loss weighs
+rare classes more (`weigh_classes`), which finds more of them than there are; a bias takes a share of the weights back.
 """
 
 from __future__ import annotations
