@@ -6,6 +6,7 @@ at angle a differ in a share a / pi of random directions (Charikar 2002, "Simila
 rounding algorithms"), so few differing bits mean high similarity.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -67,7 +68,7 @@ class Block:
         self._vectors_at = _faiss.swig_ptr(self.vectors)
         self._codes = np.zeros((CAPACITY, dimension), np.int8)
         self._scales = np.zeros(CAPACITY, np.float32)
-        self._worst_error = 0.0
+        self._worst_scale = self._worst_error = 0.0
         self._signs = np.zeros((CAPACITY, (dimension + 7) // 8), np.uint8)
         self._signs_at = [_faiss.swig_ptr(self._signs[start:]) for start in range(0, CAPACITY, STEP)]
         # NumKong's copies of PACKED rows each, and how often those rows were written.
@@ -91,6 +92,7 @@ class Block:
             # Rows that follow each other are written faster as a slice.
             where = slice(here[0], here[-1] + 1) if len(here) == 1 or np.all(np.diff(here) == 1) else here
             self._codes[where], self._scales[where], errors = _to_bytes(few)
+            self._worst_scale = max(self._worst_scale, float(self._scales[where].max()))
             self._worst_error = max(self._worst_error, float(errors.max()))
             self._signs[where] = np.packbits(few > 0, axis=1)
             self.vectors[where] = few
@@ -121,16 +123,14 @@ class Block:
         at = probes.signs[1], self._signs_at[rows.start // STEP]
         _faiss.hammings(*at, len(probes), count, self._signs.shape[1], scratch.differing_at)
         pairs = np.flatnonzero(scratch.differing[: len(probes) * count] <= reach)
-        ends = pairs.searchsorted(range(count, len(probes) * count, count)).tolist()
-        near = [pairs[start:end] for start, end in pairwise([0, *ends, pairs.size])]
-        return [self._near(probes, number, its + (rows.start - number * count)) for number, its in enumerate(near)]
-
-    def _near(self, probes: Probes, number: int, rows: Rows) -> tuple[Rows, Vector]:
-        if not rows.size:
-            return rows, np.empty(0, np.float32)
-        products = _products(probes.codes[number : number + 1], self._codes.take(rows, axis=0))[0]
-        products *= self._scales.take(rows)
-        return rows, products
+        ends = pairs.searchsorted(range(0, (len(probes) + 1) * count, count)).tolist()
+        near = pairs % count + rows.start
+        codes, products = self._codes.take(near, axis=0), np.empty(near.size, np.float32)
+        for number, (start, end) in enumerate(pairwise(ends)):
+            if start < end:
+                products[start:end] = _products(probes.codes[number : number + 1], codes[start:end])[0]
+        products *= self._scales.take(near)
+        return [(near[start:end], products[start:end]) for start, end in pairwise(ends)]
 
     def products(self, probes: Probes, rows: slice, packed: bool) -> Vector:
         """Estimates of similarities over the probes' scales, [probes, rows], for rows from a multiple of STEP on.
@@ -152,6 +152,10 @@ class Block:
         """How far a probe's estimates are at most from the similarities, of any row."""
         error = probes.errors[number]
         return self._worst_error * (1 + error) + error
+
+    def spread(self, probes: Probes, number: int) -> float:
+        """The standard deviation of a probe's estimates, of any row, where rounding errors are as good as random."""
+        return math.hypot(self._worst_scale, probes.scales[number]) / math.sqrt(12)
 
     def _pack(self, number: int) -> Any:
         """The copy of PACKED rows, made anew if one was written since."""

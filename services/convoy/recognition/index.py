@@ -32,6 +32,8 @@ from convoy.recognition.scan import Candidates, Scanner
 from convoy.recognition.sharing import Shared
 
 Owner = tuple[str, str]
+# The negative of a similarity, person id and face id: of two the lesser one comes first.
+Place = tuple[float, str, str]
 # So many rows are compared in float64 at once; so few are gathered faster one by one.
 COMPARED, FEW = 4096, 32
 
@@ -202,19 +204,19 @@ class Index:
 
     def _rank(self, query: Query, candidates: Candidates) -> list[Hit]:
         """The best of the candidates, or _UNSURE if others may be better."""
-        order = candidates.estimates.argsort()[::-1]
-        slots, estimates = candidates.slots[order], candidates.estimates[order]
-        exact = query.vector.astype(np.float64)
-        # First those who are among the best if each face is of another person.
-        least = estimates[query.top_k - 1] - 2 * candidates.off if slots.size > query.top_k else -math.inf
-        few = np.count_nonzero(estimates >= least)
-        similarities = self._compare(exact, slots[:few])
-        hits, worst = self._best(slots, similarities, query.top_k)
-        if few < slots.size and estimates[few] + candidates.off >= worst:
-            rest = slots[few : np.count_nonzero(estimates + candidates.off >= worst)]
-            similarities = np.concatenate([similarities, self._compare(exact, rest)])
-            hits, worst = self._best(slots, similarities, query.top_k)
-        return _UNSURE if worst < candidates.others else hits
+        slots, estimates, off, others = candidates
+        exact, least = query.vector.astype(np.float64), -math.inf
+        if slots.size > query.top_k:
+            # Who is among the best if each face is of another person.
+            ordered = estimates.copy()
+            ordered.partition(slots.size - query.top_k)
+            least = ordered[slots.size - query.top_k] - 2 * off
+        (few,) = (estimates >= least).nonzero()
+        hits, worst = self._best(exact, slots[few], query.top_k)
+        if worst - off < least:
+            (few,) = (estimates >= worst - off).nonzero()
+            hits, worst = self._best(exact, slots[few], query.top_k)
+        return _UNSURE if worst < others else hits
 
     def _compare(self, exact: np.ndarray, slots: Rows) -> Vector:
         """In float64, one row at a time, so that equal faces get equal similarities wherever they lie."""
@@ -224,23 +226,26 @@ class Index:
         products = self._gather(slots, np.float64)
         products *= exact
         similarities: Vector = np.add.reduce(products, axis=1).astype(np.float32)
-        return similarities
+        return np.minimum(np.maximum(similarities, -1, out=similarities), 1, out=similarities)
 
-    def _best(self, slots: Rows, similarities: Vector, top_k: int) -> tuple[list[Hit], float]:
-        """The best people of the first slots, and the similarity of the last of them, -inf for fewer than `top_k`."""
-        best: dict[str, Hit] = {}
+    def _best(self, exact: np.ndarray, slots: Rows, top_k: int) -> tuple[list[Hit], float]:
+        """The best people of these slots, and the similarity of the last of them, -inf for fewer than `top_k`."""
+        similarities = self._compare(exact, slots)
+        best: dict[str, Place] = {}
         last = -math.inf
         order = similarities.argsort()[::-1]
         for similarity, slot in zip(similarities[order].tolist(), slots[order].tolist(), strict=True):
-            if len(best) >= top_k and similarity < last:
+            if similarity < last and len(best) >= top_k:
                 break
             if owner := self._owners[slot]:
-                hit = Hit(owner[0], owner[1], min(max(similarity, -1.0), 1.0))
-                if owner[0] not in best or _order(hit) < _order(best[owner[0]]):
-                    best[owner[0]] = hit
+                person_id, face_id = owner
+                place = (-similarity, person_id, face_id)
+                if (known := best.get(person_id)) is None or place < known:
+                    best[person_id] = place
                     last = similarity
-        hits = sorted(best.values(), key=_order)[:top_k]
-        return hits, hits[-1].similarity if len(hits) == top_k else -math.inf
+        places = sorted(best.values())[:top_k]
+        worst = -places[-1][0] if len(places) == top_k else -math.inf
+        return [Hit(person_id, face_id, -least) for least, person_id, face_id in places], worst
 
     def _gather(self, slots: Rows, kind: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
         """The vectors in these slots."""
@@ -284,7 +289,3 @@ def _by_block(slots: Rows) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]
 @cache
 def _odd_numbers(count: int) -> npt.NDArray[np.uint64]:
     return np.random.default_rng(0).integers(2**64, size=count, dtype=np.uint64, endpoint=False) | np.uint64(1)
-
-
-def _order(hit: Hit) -> tuple[float, str, str]:
-    return (-hit.similarity, hit.person_id, hit.face_id)

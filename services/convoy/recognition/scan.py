@@ -21,6 +21,8 @@ COMPARED_UP_TO = 2_000
 PACKED_UP_TO = CAPACITY
 SEEN_FROM = 0.35
 SEEN_BUT = 0.004
+# Of random faces fewer than one in 10^14 is further from its estimate than so many standard deviations.
+SPREADS = 8
 # Rows of byte codes that stay in a core's cache while several probes are compared with them.
 SHARED_BYTES = 16_384
 # Pairs of a probe and a row for each thread: with fewer, waking it takes longer than what it saves.
@@ -63,7 +65,7 @@ class Scanner:
 
         def look(scratch: Scratch, block: Block, rows: slice) -> list[Candidates]:
             near = block.near(probes, scratch, rows, self._reach)
-            return [self._scaled(block, probes, number, *its)._replace(others=-1.0) for number, its in enumerate(near)]
+            return [self._likely(block, probes, number, *its) for number, its in enumerate(near)]
 
         return self._passed(look, len(probes), count, PAIRS // len(probes), SIGNS_WORTH_A_THREAD)
 
@@ -96,14 +98,13 @@ class Scanner:
         """`prove` for one probe and piece."""
         least = _reached_by(products, wanted)
         (few,) = np.nonzero(products >= least)
-        return self._scaled(block, probes, number, few + rows.start, products[few], least)
-
-    def _scaled(
-        self, block: Block, probes: Probes, number: int, rows: Rows, products: Vector, least: float = 0.0
-    ) -> Candidates:
-        """What products of rows, and that those of the others are not over the least, say of similarities."""
         scale, off = probes.scales[number], block.off(probes, number) + self._rounding
-        return Candidates(rows, products * scale, off, least * scale + off)
+        return Candidates(few + rows.start, products[few] * scale, off, least * scale + off)
+
+    def _likely(self, block: Block, probes: Probes, number: int, rows: Rows, products: Vector) -> Candidates:
+        """`screen` for one probe and piece."""
+        off = SPREADS * block.spread(probes, number) + self._rounding
+        return Candidates(rows, products * probes.scales[number], off, -1.0)
 
     def _passed(self, look: Look, probes: int, count: int, step: int, worth_a_thread: int) -> list[Candidates]:
         """What a look at all slots finds for each probe."""
