@@ -35,7 +35,8 @@ from tests.redis_server import RedisServer
 LANES = 2
 BATCH = 128
 SINGLE = 500
-LATELY_GB = 2
+# Memory that a face takes while it is loaded, in numbers of eight bytes: about three times its index.
+TAKEN_NUMBERS = 1_000
 FOLLOWERS = 3
 ROWS: list[dict[str, object]] = []
 
@@ -137,8 +138,10 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     rate = (faces - 2 * SINGLE) / (time.perf_counter() - started)
     bulk_busy = (time.process_time() - worked) / (faces - 2 * SINGLE)
 
+    while (await store.command("INFO", "persistence"))["aof_rewrite_in_progress"]:
+        await asyncio.sleep(0.5)
     # Memory that the machine has not given out lately costs more than all else here, where machines are virtual.
-    np.ones(LATELY_GB << 27)
+    np.ones(faces * TAKEN_NUMBERS)
     started = time.perf_counter()
     for pages in (store.scan_people("benchmark"), store.scan_templates("benchmark")):
         async for _ in pages:
@@ -175,6 +178,8 @@ async def main() -> None:
     parser.add_argument("--appendfsync", nargs="+", default=["everysec", "always"])
     parser.add_argument("--redis")
     chosen = parser.parse_args()
+    if chosen.faces <= 2 * SINGLE:
+        parser.error(f"--faces must be over {2 * SINGLE}: so many are registered one by one")
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.faces:,} faces of {chosen.dimension} numbers"
     )

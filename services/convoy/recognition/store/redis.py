@@ -66,7 +66,7 @@ from convoy.recognition.store.layout import (
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
-SCANNED = 2000
+SCANNED = 1000
 DISK_MS = 3000
 # Redis answers nobody else while a script runs: some ms for so many.
 WRITES_PER_SCRIPT = 128
