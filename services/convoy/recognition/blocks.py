@@ -91,8 +91,9 @@ class Block:
             few, here = vectors[start : start + CODED], rows[start : start + CODED]
             # Rows that follow each other are written faster as a slice.
             where = slice(here[0], here[-1] + 1) if len(here) == 1 or np.all(np.diff(here) == 1) else here
-            self._codes[where], self._scales[where], errors = _to_bytes(few)
-            self._worst_scale = max(self._worst_scale, float(self._scales[where].max()))
+            self._codes[where], scales, errors = _to_bytes(few)
+            self._scales[where] = scales
+            self._worst_scale = max(self._worst_scale, float(scales.max()))
             self._worst_error = max(self._worst_error, float(errors.max()))
             self._signs[where] = np.packbits(few > 0, axis=1)
             self.vectors[where] = few

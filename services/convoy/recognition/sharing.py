@@ -53,18 +53,25 @@ class Shared(Generic[Query, Answer]):
             raise caller.error or AssertionError
         return caller.answer
 
-    def _lead(self, caller: _Caller[Query, Answer]) -> None:
-        batch = [caller]
-        with self._lock:
-            while self._waiting and len(batch) < TOGETHER:
-                batch.append(self._waiting.popleft())
+    def _serve(self, batch: list[_Caller[Query, Answer]]) -> None:
         try:
             answers = self._answer([one.query for one in batch])
             for one, answer in zip(batch, answers, strict=True):
                 one.answer = answer
         except BaseException as error:
-            for one in batch:
-                one.error = error
+            if len(batch) == 1:
+                batch[0].error = error
+            else:
+                # Each alone: the others shall not pay for the one that failed.
+                for one in batch:
+                    self._serve([one])
+
+    def _lead(self, caller: _Caller[Query, Answer]) -> None:
+        batch = [caller]
+        with self._lock:
+            while self._waiting and len(batch) < TOGETHER:
+                batch.append(self._waiting.popleft())
+        self._serve(batch)
         with self._lock:
             following = self._waiting.popleft() if self._waiting else None
             self._led = following is not None
