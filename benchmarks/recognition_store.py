@@ -1,6 +1,6 @@
 """The store's path alone: registering ready embeddings, seeing them on other replicas, and loading a gallery from cold.
 
-    python -m benchmarks.recognition_store [--faces 100000] [--dimension 512] [--appendfsync always] [--redis URL]
+    python -m benchmarks.recognition_store [--faces 100000 1000000] [--appendfsync always] [--redis URL]
 
 Starts a Redis of its own for each way of writing its file, or takes the one at --redis (its gallery `benchmark` is
 deleted). Prints a table and writes benchmarks/results/recognition_store.json; the machine and its load decide.
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -167,25 +168,25 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             "reading_alone_s": round(reading, 2),
         }
     )
-    print(f"| {title:12} | {' | '.join(single.values())} | {rate:,.0f} | {loading:.2f} ({busy:.2f}) | {reading:.2f} |")
+    measured = f"{rate:,.0f} | {loading:.2f} ({busy:.2f}) | {reading:.2f}"
+    print(f"| {title:12} | {faces:,} | {' | '.join(single.values())} | {measured} |")
 
 
 async def main() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=100_000)
+    parser.add_argument("--faces", type=int, nargs="+", default=[100_000])
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--appendfsync", nargs="+", default=["everysec", "always"])
     parser.add_argument("--redis")
     chosen = parser.parse_args()
-    if chosen.faces <= 2 * SINGLE:
+    if min(chosen.faces) <= 2 * SINGLE:
         parser.error(f"--faces must be over {2 * SINGLE}: so many are registered one by one")
-    print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.faces:,} faces of {chosen.dimension} numbers"
-    )
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.dimension} numbers a face")
     what = ("register", "bare MULTI", "visible on 3")
     columns = [
         "appendfsync",
+        "faces",
         *(f"{one}, p50 / p99 ms" for one in what),
         "bulk, faces/s",
         "cold load, s (CPU)",
@@ -193,14 +194,15 @@ async def main() -> None:
     ]
     print(f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
     if chosen.redis:
-        await measure(chosen.redis, "as it is", chosen.faces, chosen.dimension)
+        for faces in chosen.faces:
+            await measure(chosen.redis, "as it is", faces, chosen.dimension)
         return
-    for way in chosen.appendfsync:
+    for faces, way in product(chosen.faces, chosen.appendfsync):
         with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
             server = RedisServer(Path(folder), "--appendfsync", way)
             server.start()
             try:
-                await measure(server.url, way, chosen.faces, chosen.dimension)
+                await measure(server.url, way, faces, chosen.dimension)
             finally:
                 server.stop()
     write_result("recognition_store", " ".join(["python -m benchmarks.recognition_store", *sys.argv[1:]]), ROWS)
