@@ -73,6 +73,7 @@ def test_sigterm_finishes_what_is_in_flight(models: Path) -> None:
         ({"CONVOY_MODEL": "nobody"}, "no model named 'nobody'"),
         ({"CONVOY_DEVICE": "tensorrt"}, "this onnxruntime has no TensorrtExecutionProvider"),
         ({"CONVOY_PORT": "1x"}, "CONVOY_PORT"),
+        ({"CONVOY_THREADS": "100000"}, "CONVOY_THREADS"),
     ],
     ids=["no-repository", "no-model", "no-device", "bad-variable"],
 )

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """Seconds between looks at the model repository for new versions; 0 turns hot reload off."""
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = "auto"
     """Where graphs run. auto takes the best that runs the graph; a named one that cannot be had stops the start."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     """Cores to use; by default the container's CPU quota or the machine's cores."""
 
     max_batch_size: int | None = Field(default=None, ge=1)
