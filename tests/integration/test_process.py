@@ -75,7 +75,7 @@ def test_sigterm_finishes_what_is_in_flight(models: Path) -> None:
         ({"CONVOY_PORT": "1x"}, "CONVOY_PORT"),
         ({"CONVOY_THREADS": "100000"}, "CONVOY_THREADS"),
     ],
-    ids=["no-repository", "no-model", "no-device", "bad-variable"],
+    ids=["no-repository", "no-model", "no-device", "bad-variable", "too-many-threads"],
 )
 def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[str, str], words: str) -> None:
     with process("classification", **({"CONVOY_MODELS": str(models)} | variables)) as child:
