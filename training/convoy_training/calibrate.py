@@ -25,7 +25,7 @@ def calibrate_model(folder: Path) -> Calibration:
     """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest."""
     manifest = load_manifest(folder)
     if manifest.task is not Task.FACE_EMBEDDING:
-        raise TrainingError(f"{folder} does {manifest.task}: only the similarities of a face embedder are calibrated")
+        raise TrainingError(f"{folder} does {manifest.task}: only face embedders and segmenters are calibrated")
     faces = identities.load_faces(tuple(VALIDATION_SETS), "validation")
     impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
     curve = fit_curve(impostors)
