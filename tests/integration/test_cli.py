@@ -196,7 +196,10 @@ def test_models_are_loaded_and_unloaded(run: Run) -> None:
     assert refused.returncode != 0 and "DEFAULT_MODEL" in refused.stderr
 
 
-@pytest.mark.parametrize("words", [["classify"], ["classify", "no-such-file.png"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "words",
+    [["classify"], ["classify", "no-such-file.png"], ["nonsense"], ["gallery", "create", "g", "--max-faces", "9" * 23]],
+)
 def test_wrong_usage_exits_with_2(run: Run, words: list[str]) -> None:
     assert run(*words).returncode == 2
 

@@ -190,6 +190,23 @@ class TestRegister:
         assert await register(stub, 1, 0, request_id="once") == first
         assert (await stub.GetGallery(pb.GetGalleryRequest(gallery=staff))).gallery.version == first.version
 
+    async def test_a_request_that_comes_several_times_at_once_gets_one_answer(self, stub: Stub, staff: str) -> None:
+        answers = await asyncio.gather(*(register(stub, 1, 0, request_id="at once") for _ in range(8)))
+        assert all(answer == answers[0] for answer in answers)
+        await register(stub, 2)
+        merge = pb.MergePeopleRequest(gallery=staff, person_id="p1", merged_person_id="p2", request_id="merge at once")
+        merged = await asyncio.gather(*(stub.MergePeople(merge) for _ in range(8)))
+        assert all(answer == merged[0] for answer in merged)
+
+    @pytest.mark.parametrize("token", ["z\nfake line", "z" * 129, "two words"])
+    async def test_a_page_token_that_nobody_gave_is_refused(self, stub: Stub, staff: str, token: str) -> None:
+        failed = await refusal(stub.ListPeople, pb.ListPeopleRequest(gallery=staff, page_token=token))
+        assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_ARGUMENT")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            async for _ in stub.ExportGallery(pb.ExportGalleryRequest(gallery=staff, page_token=token)):
+                pass
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
     async def test_twins_are_registered_when_allowed_and_told_apart_by_nobody(self, stub: Stub, staff: str) -> None:
         await register(stub, 1, 0)
         twin = pb.RegisterRequest(gallery=staff, person_id="twin", photos=[photo_of(1, 1)])

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """Whether models can be loaded and unloaded over gRPC."""
     reflection: bool = True
     """Whether gRPC reflection is served."""
-    drain_s: float = Field(default=20.0, ge=0.0)
+    drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
     """Seconds that requests in flight have to finish after SIGTERM."""
 
     tls_cert: Path | None = None

@@ -178,7 +178,10 @@ def _read_images(request: InferRequest, model: LoadedModel) -> tensors.Array:
         raise InvalidArgument("BAD_TENSOR", f"'{INPUT_NAME}' must be {taken}, not {sent}")
     if images.ndim != 4 or images.shape[0] < 1 or not _fits(images.shape[1:], model.manifest):
         shape = [-1, *_input_dims(model.manifest)]
-        raise InvalidArgument("BAD_TENSOR", f"'{INPUT_NAME}' has the shape {list(images.shape)}; it must fit {shape}")
+        step = model.manifest.input.stride
+        sides = f", height and width multiples of {step}" if model.manifest.input.height is None and step > 1 else ""
+        message = f"'{INPUT_NAME}' has the shape {list(images.shape)}; it must fit {shape}{sides}"
+        raise InvalidArgument("BAD_TENSOR", message)
     return images
 
 

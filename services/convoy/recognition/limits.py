@@ -27,8 +27,14 @@ def check_gallery_name(name: str) -> None:
 
 def check_person_id(person_id: str) -> None:
     """1 to 128 printable characters without space."""
-    if not 1 <= len(person_id) <= 128 or not person_id.isprintable() or any(c.isspace() for c in person_id):
+    if not _is_person_id(person_id):
         raise _bad("person_id", f"{person_id[:140]!r} is no person id: 1 to 128 printable characters without space")
+
+
+def check_page_token(token: str) -> None:
+    """The id of a person after whom a page begins; empty for the first page."""
+    if token and not _is_person_id(token):
+        raise _bad("page_token", "page_token is not one that this call gave")
 
 
 def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
@@ -85,3 +91,7 @@ def page_size(asked: int) -> int:
 
 def _bad(field: str, message: str) -> InvalidArgument:
     return InvalidArgument("BAD_ARGUMENT", message, {"field": field})
+
+
+def _is_person_id(text: str) -> bool:
+    return 1 <= len(text) <= 128 and text.isprintable() and not any(character.isspace() for character in text)

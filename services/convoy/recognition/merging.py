@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
 from convoy.recognition.limits import check_metadata, check_request_id, check_tags
@@ -33,7 +33,13 @@ class Merging:
         gallery = await self._store.get_gallery(request.gallery)
         if (repeated := await self._store.get_answer(gallery, request.request_id)) is not None:
             return _answer(repeated)
-        return _answer(await tried_again(lambda: self._attempt(request)))
+        try:
+            return _answer(await tried_again(lambda: self._attempt(request)))
+        except ConvoyError:
+            # What stands in the way may be the same request, which came twice and was faster the other time.
+            if (repeated := await self._store.get_answer(gallery, request.request_id)) is None:
+                raise
+            return _answer(repeated)
 
     async def _attempt(self, request: pb.MergePeopleRequest) -> Committed:
         gallery = await self._store.get_gallery(request.gallery)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from convoy.core.errors import NotFound
 from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
-from convoy.recognition.limits import check_expiry, check_metadata, check_tags, check_text, page_size
+from convoy.recognition.limits import check_expiry, check_metadata, check_page_token, check_tags, check_text, page_size
 from convoy.recognition.messages import milliseconds, person_message
 from convoy.recognition.records import Gallery, Note, Person
 from convoy.recognition.replicas import Replicas
@@ -34,6 +34,7 @@ class People:
     async def list(self, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
         """People by id; the token of a page is its last id."""
         size, now = page_size(request.page_size), now_ms()
+        check_page_token(request.page_token)
         await self._store.get_gallery(request.gallery)
         people = await self._store.list_people(request.gallery, request.page_token, size + 1)
         token = people[size - 1].person_id if len(people) > size else ""

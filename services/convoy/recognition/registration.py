@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convoy.core.errors import AlreadyExists, InvalidArgument
+from convoy.core.errors import AlreadyExists, ConvoyError, InvalidArgument
 from convoy.core.settings import Settings
 from convoy.recognition.blocks import Vector
 from convoy.recognition.call import current_call, now_ms
@@ -64,6 +64,15 @@ class Registration:
         gallery = await self._store.get_gallery(request.gallery)
         if (repeated := await self._store.get_answer(gallery, request.request_id)) is not None:
             return _first_answer(repeated)
+        try:
+            return await self._register(request, gallery)
+        except ConvoyError:
+            # What stands in the way may be the same request, which came twice and was faster the other time.
+            if (repeated := await self._store.get_answer(gallery, request.request_id)) is None:
+                raise
+            return _first_answer(repeated)
+
+    async def _register(self, request: pb.RegisterRequest, gallery: Gallery) -> pb.RegisterResponse:
         _expiry(request)
         await self._present(request)
         photos = await self._look_at(request, gallery)

@@ -13,6 +13,7 @@ from convoy.recognition.gallery import Galleries
 from convoy.recognition.limits import (
     MAX_PAGE_SIZE,
     check_metadata,
+    check_page_token,
     check_person_id,
     check_tags,
     check_text,
@@ -49,6 +50,7 @@ class Transfer:
 
     async def export(self, request: pb.ExportGalleryRequest) -> AsyncIterator[pb.ExportGalleryResponse]:
         """Everybody from a token on, each as on record at that moment."""
+        check_page_token(request.page_token)
         gallery = await self._store.get_gallery(request.gallery)
         await self._galleries.note(gallery.name, "ExportGallery", f"from {request.page_token or 'the start'}")
         token = request.page_token

@@ -74,6 +74,12 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
         except OSError as error:
             typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
             raise typer.Exit(ExitCode.BAD_INPUT) from None
+        except ValueError as error:
+            # Of messages, which hold numbers of so many bits.
+            if "out of range" not in str(error):
+                raise
+            typer.echo(f"convoy: {str(error)[:1].lower()}{str(error)[1:]}", err=True)
+            raise typer.Exit(ExitCode.BAD_INPUT) from None
 
     return wrapped
 
@@ -145,7 +151,7 @@ def print_table(
 def confirm(question: str, yes: bool) -> None:
     """Ask before what cannot be undone, unless --yes was given."""
     if not yes:
-        typer.confirm(question, abort=True)
+        typer.confirm(question, abort=True, err=True)
 
 
 @contextmanager
