@@ -1,6 +1,7 @@
 """The life of a gallery as callers see it: export, import, merging, duplicates, names that stand for galleries."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,11 @@ class TestTransfer:
             assert await import_refusal(stub, [pb.ExportedPerson(person=ada.person, embeddings=embeddings)]) == (
                 "BAD_ARGUMENT"
             )
+        marvel = pb.ExportedPerson()
+        marvel.CopyFrom(ada)
+        for quality in (math.nan, -0.1, 1.1):
+            marvel.person.faces[0].quality = quality
+            assert await import_refusal(stub, [marvel]) == "BAD_ARGUMENT"
         nameless = pb.ExportedPerson(person=pb.Person(person_id="two words"))
         assert await import_refusal(stub, [nameless]) == await import_refusal(stub, [ada, ada]) == "BAD_ARGUMENT"
         gone = pb.ExportedPerson(person=pb.Person(person_id="gone", expire_time=Timestamp(seconds=1)))

@@ -95,6 +95,12 @@ async def test_typed_contents_are_answered_with_typed_contents(models: Path) -> 
             tensor = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=shape)
             hostile = pb.ModelInferRequest(model_name="cifar10-resnet", inputs=[tensor], raw_input_contents=[b""])
             assert (await refusal(stub.ModelInfer, hostile)).reason == "BAD_TENSOR"
+        tensor = pb.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=[129, 32, 32, 3])
+        crowd = pb.ModelInferRequest(
+            model_name="cifar10-resnet", inputs=[tensor], raw_input_contents=[bytes(129 * 32 * 32 * 3)]
+        )
+        many = await refusal(stub.ModelInfer, crowd)
+        assert (many.code, many.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_TENSOR")
 
 
 def _zeros(*shape: int) -> open_inference_pb2.ModelInferRequest:

@@ -2,6 +2,7 @@
 
 import grpc
 
+from convoy.core.errors import FailedPrecondition
 from convoy.core.security.files import Watched, read_file
 from convoy.core.security.tls import Pem, client_tls
 from convoy.core.settings import Settings
@@ -23,6 +24,9 @@ class Credentials:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Goes along with every call."""
         token = self._token_file.current() if self._token_file else self._token
+        if not (token.isascii() and token.isprintable()):
+            message = "the token of CONVOY_CLIENT_TOKEN or its file is no line of printable ASCII"
+            raise FailedPrecondition("BAD_CREDENTIALS", message)
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def pem(self) -> Pem | None:

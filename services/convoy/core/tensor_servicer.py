@@ -91,6 +91,9 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         request = sent.message
         model = self._host.repository.get(request.model_name, request.model_version)
         images = _read_images(sent, model)
+        if len(images) > (most := self._host.settings.queue_size):
+            # It would be told that the queue is full whenever it came.
+            raise InvalidArgument("BAD_TENSOR", f"{len(images)} images were sent; the queue takes at most {most}")
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
         pixels = _count_pixels(images, model, self._host.settings.max_tensor_pixels)

@@ -168,6 +168,9 @@ def _read(message: pb.ExportedPerson, dimension: int) -> _Comer:
     ids = [face.face_id for face in person.faces]
     if len(set(ids)) < len(ids) or not all(_is_face_id(face_id) for face_id in ids):
         raise _bad(f"a face id of {person.person_id!r} is repeated, or not 1 to {MAX_FACE_ID} of printable ASCII")
+    # Written so that it is refused for NaN too.
+    if not all(0 <= face.quality <= 1 for face in person.faces):
+        raise _bad(f"a face of {person.person_id!r} has a quality that is not from 0 to 1")
     if len(message.embeddings) != len(ids):
         raise _bad(f"person {person.person_id!r} has {len(ids)} faces, but {len(message.embeddings)} embeddings")
     vectors = [_vector(person.person_id, content, dimension) for content in message.embeddings]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.client.commands.output import AsJson, ExitCode, politely, print_json, print_table, progress
+from convoy.client.commands.output import AsJson, ExitCode, in_our_words, politely, print_json, print_table, progress
 from convoy.client.commands.recognition import Gallery
 
 if TYPE_CHECKING:
@@ -97,4 +97,4 @@ def _kind(outcome: "Outcome") -> str:
 
 
 def _row(outcome: "Outcome") -> tuple[object, ...]:
-    return outcome.reason, outcome.person_id, outcome.path, outcome.message
+    return outcome.reason, outcome.person_id, outcome.path, in_our_words(outcome.message)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from convoy.client.answers import galleries
 from convoy.client.answers.common import Model
-from convoy.client.operations.operation import Listing, Operation, Page, one_of, plan, write_time
+from convoy.client.operations.operation import Listing, Operation, Page, one_of, plan, write_tags, write_time
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as api
@@ -136,8 +136,8 @@ def update_person(
         display_name=display_name,
         metadata=metadata,
         expire_time=write_time(expire_time),
-        add_tags=add_tags,
-        remove_tags=remove_tags,
+        add_tags=write_tags(add_tags),
+        remove_tags=write_tags(remove_tags),
     )
     return plan("recognition", request, api.UpdatePersonResponse, lambda reply: galleries.read_person(reply.person))
 

@@ -81,6 +81,13 @@ def one_of(**choices: float | None) -> dict[str, Any]:
     return made
 
 
+def write_tags(tags: Iterable[str]) -> Iterable[str]:
+    """The tags. A single text is refused, since each of its letters would be one: InvalidArgument(BAD_ARGUMENT)."""
+    if isinstance(tags, str):
+        raise InvalidArgument("BAD_ARGUMENT", "give a list of tags, not a single one")
+    return tags
+
+
 def write_time(time: datetime | None) -> Timestamp | None:
     """The message for a time; one without a zone is read as UTC."""
     if time is None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from convoy.client.answers import recognition
 from convoy.client.operations.faces import write_options
-from convoy.client.operations.operation import Operation, one_of, plan, write_time
+from convoy.client.operations.operation import Operation, one_of, plan, write_tags, write_time
 from convoy.client.pictures import Picture, write_image, write_images
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import recognition_pb2 as api
@@ -43,7 +43,7 @@ def register(
         use_largest_face=use_largest_face,
         allow_identity_conflict=allow_identity_conflict,
         expire_time=write_time(expire_time),
-        tags=tags,
+        tags=write_tags(tags),
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -77,7 +77,7 @@ def identify(
         min_version=min_version,
         exact=exact,
         filter=filter,
-        tags=tags,
+        tags=write_tags(tags),
         **one_of(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),

@@ -1,0 +1,32 @@
+"""What a client refuses before it calls."""
+
+from collections.abc import Callable
+
+import pytest
+from convoy.client.credentials import Credentials
+from convoy.client.operations import galleries, recognition, vision
+from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.settings import Settings
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: vision.classify(b"a picture", model=":1"),
+        lambda: recognition.register("staff", "ada", [b"a picture"], tags="night"),
+        lambda: recognition.identify("staff", b"a picture", tags="night"),
+        lambda: galleries.update_person("staff", "ada", add_tags="night"),
+        lambda: galleries.update_person("staff", "ada", remove_tags="night"),
+    ],
+    ids=["version without a name", "register", "identify", "add", "remove"],
+)
+def test_what_would_be_taken_for_something_else_is_refused(ask: Callable[[], object]) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        ask()
+    assert refused.value.reason == "BAD_ARGUMENT"
+
+
+def test_a_token_of_several_lines_is_refused_without_showing_it() -> None:
+    with pytest.raises(FailedPrecondition) as refused:
+        Credentials(Settings(), "secret\nsecond line").metadata()
+    assert refused.value.reason == "BAD_CREDENTIALS" and "secret" not in refused.value.message
