@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, Task, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Calibration, Manifest, Task, load_manifest
 
 from convoy_training.card import write_card
 from convoy_training.data import identities
 from convoy_training.errors import TrainingError
 from convoy_training.export import open_onnx
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
-from convoy_training.recipes.face_embedding import VALIDATION_SETS, embed
+from convoy_training.recipe import Config as BaseConfig
+from convoy_training.recipe import load_recipe
+from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 
 MATCH_RATE = 1e-2
 """The false-match rate of the default threshold: one pair of strangers in a hundred.
@@ -21,15 +24,24 @@ Stricter rates are there to be asked for; with embedders as small as ours they t
 """
 
 
-def calibrate_model(folder: Path) -> Calibration:
-    """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest."""
+FEWEST_PAIRS = 20_000
+"""Of strangers: below, the tail model would be fitted to fewer than twenty of them."""
+
+
+def calibrate_model(folder: Path, config: BaseConfig | None = None) -> Calibration:
+    """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest.
+
+    config: its recipe, by default the one that the manifest names. Raises TrainingError for too few strangers.
+    """
     manifest = load_manifest(folder)
     if manifest.task is not Task.FACE_EMBEDDING:
         raise TrainingError(f"{folder} does {manifest.task}: only face embedders and segmenters are calibrated")
-    faces = identities.load_faces(tuple(VALIDATION_SETS), "validation")
+    faces, titles = _load_strangers(config or _find_recipe(manifest))
     impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
+    if (count := len(impostors.similarities)) < FEWEST_PAIRS:
+        raise TrainingError(f"{count:,} pairs of strangers are too few to calibrate by: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
-    calibration = describe_curve(curve, impostors, len(faces.labels), f"convoy-train calibrate {folder}")
+    calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
     manifest.save(folder)
@@ -37,10 +49,22 @@ def calibrate_model(folder: Path) -> Calibration:
     return calibration
 
 
-def describe_curve(curve: Curve, impostors: Impostors, faces: int, command: str) -> Calibration:
+def _find_recipe(manifest: Manifest) -> BaseConfig | None:
+    recipe = Path(manifest.training.recipe)
+    return load_recipe(recipe)[1] if recipe.is_file() else None
+
+
+def _load_strangers(config: BaseConfig | None) -> tuple[identities.Faces, list[str]]:
+    """Held-out faces and their sets' names: those of the recipe's own people, or of LFW and CelebA."""
+    if isinstance(config, Config) and config.data:
+        return next(load_held_out(config)).faces, [config.data.title]
+    return identities.load_faces(tuple(VALIDATION_SETS), "validation"), list(VALIDATION_SETS.values())
+
+
+def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], faces: int, command: str) -> Calibration:
     """The manifest's form of a curve."""
     return Calibration(
-        dataset=" and ".join(VALIDATION_SETS.values()),
+        dataset=" and ".join(titles),
         split=f"all pairs of {impostors.people} held-out people ({faces} faces)",
         impostor_pairs=len(impostors.similarities),
         similarity=[round(value, 5) for value in curve.similarities],

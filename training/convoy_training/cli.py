@@ -144,7 +144,10 @@ def export(
 def _finish(folder: Path, published: Subject, run: Path | None = None) -> None:
     """Calibration of a face embedder, the report, and the card that speaks of both."""
     if load_manifest(folder).task is Task.FACE_EMBEDDING:
-        calibrate_model(folder)
+        try:
+            calibrate_model(folder, published.config)
+        except TrainingError as error:
+            typer.echo(f"not calibrated, so callers must give a threshold: {error}", err=True)
     manifest = load_manifest(folder)
     # Charts only: a published folder may not carry pictures of the data.
     published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run)

@@ -48,14 +48,16 @@ def _as_complex(points_xy: NDArray[np.floating]) -> NDArray[np.complex128]:
 
 
 def align_face(
-    image_rgb: NDArray[np.uint8], landmarks: NDArray[np.floating], size_px: int = ALIGNED_SIZE_PX
+    image_rgb: NDArray[np.uint8], landmarks: NDArray[np.floating], size_px: int = ALIGNED_SIZE_PX, border_px: int = 0
 ) -> NDArray[np.uint8]:
     """Cut the face with these [5,2] landmarks out of an [H,W,3] image as the aligned [size,size,3] crop.
 
+    border_px: as many further pixels on each side, [size + 2 border, size + 2 border, 3].
     A face much larger than the crop is first reduced by area averaging, so that the warp does not alias.
     Pixels outside the image are black. Raises DegenerateLandmarksError.
     """
-    reference = REFERENCE_LANDMARKS * (size_px / ALIGNED_SIZE_PX)
+    reference = REFERENCE_LANDMARKS * (size_px / ALIGNED_SIZE_PX) + border_px
+    size_px += 2 * border_px
     matrix = estimate_similarity(landmarks, reference)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:

@@ -83,10 +83,10 @@ def select(faces: list[DetectedFace], options: Options) -> list[DetectedFace]:
     return ordered[: 1 if options.largest_only else options.max_faces]
 
 
-def align(picture: Picture, face: DetectedFace) -> Pixels:
-    """The face turned upright, [112, 112, 3]."""
+def align(picture: Picture, face: DetectedFace, border_px: int = 0) -> Pixels:
+    """The face turned upright, [112, 112, 3]; border_px: so many further pixels on each side."""
     scale = np.asarray(picture.scale_xy, np.float32)
-    return align_face(picture.image_rgb, face.landmarks_xy / scale)
+    return align_face(picture.image_rgb, face.landmarks_xy / scale, border_px=border_px)
 
 
 def cosine(one: Floats, other: Floats) -> float:

@@ -8,10 +8,10 @@ import pytest
 import simplejpeg
 from convoy_training.cli import app
 from convoy_training.data.identities import Faces, Pairs
+from convoy_training.data.own_people import load_own_pairs, read_pairs
 from convoy_training.errors import LabelError, RecipeError
 from convoy_training.metrics.resampling import Comparisons, compare_all, measure_rates
 from convoy_training.protocols.identification import judge_search, search
-from convoy_training.protocols.photos import load_own_pairs, read_pairs
 from convoy_training.protocols.subject import Judged, group_faces
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from typer.testing import CliRunner

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-import cv2
 import numpy as np
 import simplejpeg
-from convoy.faces.alignment import ALIGNED_SIZE_PX, REFERENCE_LANDMARKS, estimate_similarity
+from convoy.faces.alignment import align_face
 from numpy.typing import NDArray
 
 from convoy_training.data.archive import decode_text
@@ -73,6 +72,11 @@ def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, sele
     files = list_files(datasets, split, selection)
     readers = {dataset: _open_dataset(dataset, border_px) for dataset in datasets}
     crops = [readers[dataset](file) for dataset, _, file in (name.partition("/") for name in files)]
+    return gather(crops, files)
+
+
+def gather(crops: Sequence[NDArray[np.uint8]], files: Sequence[str]) -> Faces:
+    """Crops with their owners: the folder that each file lies in."""
     owners = [file.rsplit("/", 1)[0] for file in files]
     people = tuple(sorted(set(owners)))
     index = {person: label for label, person in enumerate(people)}
@@ -82,19 +86,22 @@ def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, sele
 
 def list_files(datasets: tuple[str, ...], split: Split, selection: Selection = EVERYTHING) -> list[str]:
     """`dataset/person/file` of every image that is taken, dataset by dataset."""
-    people = sorted(f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split))
-    order = np.random.default_rng(0).permutation(len(people))
-    chosen = {people[i] for i in order[: selection.people]}
-    taken: Counter[str] = Counter()
-    files = []
-    for dataset in datasets:
-        for name in _list_images(dataset):
-            file = f"{dataset}/{name}"
-            owner = file.rsplit("/", 1)[0]
-            if owner in chosen and file not in selection.exclude and taken[owner] != selection.images:
-                taken[owner] += 1
-                files.append(file)
-    return files
+    people = {f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split)}
+    return select(people, [f"{dataset}/{name}" for dataset in datasets for name in _list_images(dataset)], selection)
+
+
+def select(people: Collection[str], files: Iterable[str], selection: Selection) -> list[str]:
+    """Of files `dataset/person/file` those that are taken of these people, `dataset/person`."""
+    ordered = sorted(people)
+    chosen = {ordered[i] for i in np.random.default_rng(0).permutation(len(ordered))[: selection.people]}
+    counts: Counter[str] = Counter()
+    taken = []
+    for file in files:
+        owner = file.rsplit("/", 1)[0]
+        if owner in chosen and file not in selection.exclude and counts[owner] != selection.images:
+            counts[owner] += 1
+            taken.append(file)
+    return taken
 
 
 @cache
@@ -146,13 +153,6 @@ def read_people(dataset: str, split: Split) -> set[str]:
     return {line.split()[0] for line in lines if line.strip()}
 
 
-def cut_face(image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], border_px: int) -> NDArray[np.uint8]:
-    """The aligned crop with a border of further pixels around it; outside the image, its edge goes on."""
-    size = ALIGNED_SIZE_PX + 2 * border_px
-    matrix = estimate_similarity(landmarks, REFERENCE_LANDMARKS + border_px)
-    return cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
 def _list_images(dataset: str) -> list[str]:
     """`person/file` of all images of a dataset."""
     if dataset == "celeba_lowres":
@@ -169,13 +169,13 @@ def _open_dataset(dataset: str, border_px: int) -> Callable[[str], NDArray[np.ui
         def read(file: str) -> NDArray[np.uint8]:
             start, end = archive["offsets"][rows[file] : rows[file] + 2]
             image = _decode(archive["data"][start:end].tobytes(), f"{dataset}/{file}")
-            return cut_face(image, LOWRES_LANDMARKS, border_px)
+            return align_face(image, LOWRES_LANDMARKS, border_px=border_px)
     else:
         images, landmarks = read_tar(find(ARCHIVES[dataset])), read_landmarks(dataset)
 
         def read(file: str) -> NDArray[np.uint8]:
             image = _decode(images.get(f"{dataset}/{file}", b""), f"{dataset}/{file}")
-            return cut_face(image, landmarks[file], border_px)
+            return align_face(image, landmarks[file], border_px=border_px)
 
     return read
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from convoy_training.data import identities
+from convoy_training.data.own_people import load_own_pairs
 from convoy_training.errors import RecipeError
 from convoy_training.protocols.identification import judge_search
-from convoy_training.protocols.photos import load_own_pairs
 from convoy_training.protocols.subject import Outcome, judge_faces, open_embedder
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from convoy_training.recipe import Predict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from convoy_training.augment import face as augment
 from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.batch import augment as change
-from convoy_training.data import identities
+from convoy_training.data import identities, own_people
 from convoy_training.data.exclusions import read_exclusions
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.triplet import MinedTriplets
@@ -58,6 +58,24 @@ class Triplets(Strict):
     faces_per_person: int = Field(4, ge=2)
 
 
+class OwnPeople(Strict):
+    """People of one's own in place of LFW and CelebA: a folder with a folder of photos for each, as LFW's."""
+
+    people: Path
+    pairs: Path = Field(description="a list as `evaluate --pairs` takes it; who is named in it is held out")
+    title: str = Field(description="what the manifest calls it")
+    detector: Path = Field(Path("exported_models/face-detector-nano/1"), description="finds and aligns the faces")
+
+
+class HeldOut(NamedTuple):
+    """Faces that are not trained on, and pairs of them; `name` begins the names of its metrics."""
+
+    name: str
+    title: str
+    faces: identities.Faces
+    pairs: identities.Pairs
+
+
 class Config(BaseConfig):
     """A face embedder; `images_per_person` caps what the most photographed people add to an epoch.
 
@@ -65,6 +83,7 @@ class Config(BaseConfig):
     """
 
     task: Literal["face_embedding"] = "face_embedding"
+    data: OwnPeople | None = Field(None, description="people of one's own; by default LFW and CelebA")
     architecture: Architecture = Architecture()
     margin: Margin = Margin()
     triplets: Triplets | None = None
@@ -117,7 +136,19 @@ def select_faces(config: Config) -> identities.Selection:
 
 def load_training_faces(config: Config) -> identities.Faces:
     """The crops to train on, each with a border to jitter in."""
+    if config.data:
+        own = config.data
+        return own_people.load_people(own.people, own.pairs, own.detector, BORDER_PX, select_faces(config))
     return identities.load_faces(TRAINING_SETS, "train", BORDER_PX, select_faces(config))
+
+
+def load_held_out(config: Config) -> Iterator[HeldOut]:
+    """What a recipe's embedder is judged by: its own people, or LFW and CelebA."""
+    if own := config.data:
+        yield HeldOut(own_people.OWN, own.title, *own_people.load_held_out(own.pairs, own.people, own.detector))
+        return
+    for dataset, title in VALIDATION_SETS.items():
+        yield HeldOut(dataset, title, *identities.load_pairs(dataset))
 
 
 def count_samples(images: Sequence[int], config: Config) -> int:
@@ -175,9 +206,10 @@ def build_model(config: Config) -> Trainee:
 
 
 def build_data(config: Config) -> Data:
-    """LFW and CelebA people of the training lists, in memory."""
-    faces = load_training_faces(config)
-    return Data(Batches(faces, config), identities.digest(TRAINING_SETS))
+    """The people to train on, in memory."""
+    faces, own = load_training_faces(config), config.data
+    digest = own_people.digest(own.people, own.pairs) if own else identities.digest(TRAINING_SETS)
+    return Data(Batches(faces, config), digest)
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -194,11 +226,14 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    """Sixteen held-out LFW faces; of the training people 128, spread over them."""
+    """Sixteen held-out faces, of LFW by default; of the training people 128, spread over them."""
     if split == "validation":
-        held_out = {dataset: identities.load_pairs(dataset)[0] for dataset in VALIDATION_SETS}  # what `evaluate` reads
-        return held_out["lfw"].crops[:16]
-    crops = identities.load_faces(("lfw",), "train").crops
+        first, *_ = load_held_out(config)  # all of them are read, so that what is wrong is said now
+        return first.faces.crops[:16]
+    if config.data:
+        crops = load_training_faces(config).crops[:, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
+    else:
+        crops = identities.load_faces(("lfw",), "train").crops
     return crops[:: max(1, len(crops) // 128)][:128]
 
 
@@ -211,8 +246,7 @@ def embed(predict: Predict, crops: Images, batch_size: int = 64) -> np.ndarray:
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
     """Held-out people: the official pairs, all pairs of faces, and an open-set search."""
     metrics: list[Metric] = []
-    for dataset, title in VALIDATION_SETS.items():
-        faces, pairs = identities.load_pairs(dataset)
+    for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
         similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
         metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i) for n, v, s, c, i in judge_pairs(similarities, pairs)]
@@ -225,11 +259,18 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
 def describe(config: Config) -> Export:
     """One output of vectors with length one; fixed, aligned 112x112 input."""
     size = ALIGNED_SIZE_PX
+    data: tuple[str, ...] = (
+        "LFW, 3,973 people of folds 1 to 6 (7,977 images)",
+        "CelebA, 211 identities (4,238 images)",
+        "CelebA at 89x109 pixels, 1,131 further identities (3,922 images)",
+    )
+    if config.data:
+        faces = load_training_faces(config)
+        data = (f"{config.data.title}, {len(faces.people):,} people ({len(faces.files):,} images)",)
     return Export(
         outputs=("embeddings",),
         manifest={"architecture": "face-embedder", "input": InputSpec(height=size, width=size, resize="aligned"),
                   "embedding_size": config.architecture.dimension},
-        data=("LFW, 3,973 people of folds 1 to 6 (7,977 images)", "CelebA, 211 identities (4,238 images)",
-              "CelebA at 89x109 pixels, 1,131 further identities (3,922 images)"),
+        data=data,
         data_terms=config.licence,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from convoy_training.data import identities
 from convoy_training.metrics.face_embedding import assess_faces, pair_with_quality
 from convoy_training.metrics.rejection import measure_miss_after_rejection
 from convoy_training.recipe import Predict
-from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed
+from convoy_training.recipes.face_embedding import Config, embed, load_held_out
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.page import Section, Shot
 
@@ -19,8 +19,7 @@ REJECTED = np.linspace(0, 0.5, 26)
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """For each set of held-out pairs: similarities, error rates, worst pairs; and the ROC of all sets."""
     sections, characteristics = [], []
-    for dataset, title in VALIDATION_SETS.items():
-        faces, pairs = identities.load_pairs(dataset)
+    for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
         similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
         genuine, impostor = similarities[pairs.same], similarities[~pairs.same]

@@ -1,8 +1,14 @@
-"""A user's own pairs of photos: a list file, a folder, and a detector that finds and aligns the faces."""
+"""A user's own people: a folder of photos for each, a list of pairs, and a detector that finds and aligns the faces.
+
+Who is named in the list is held out; all others are there to be trained on.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +18,20 @@ from convoy.core.manifest import GRAPH_FILE, Manifest, load_manifest
 from convoy.faces import task
 from convoy.faces.alignment import ALIGNED_SIZE_PX, DegenerateLandmarksError
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from convoy_training.data.archive import decode_text
-from convoy_training.data.identities import Faces, Pairs
+from convoy_training.data.identities import EVERYTHING, Faces, Pairs, Selection, gather, select
+from convoy_training.data.image_folder import FORMATS
+from convoy_training.data.source import compute_digest
 from convoy_training.errors import LabelError
 from convoy_training.export import open_onnx
 from convoy_training.recipe import Predict
 
 FOLDS = 10
+FEWEST = 20
+OWN = "own"
+"""Stands for the data set in the names of files."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,68 @@ def load_own_pairs(list_file: Path, images: Path, detector: Path) -> tuple[Faces
         Pairs(first, second, np.array([pair.same for pair in listed]), fold),
         np.array([crop is None for crop in crops]),
     )
+
+
+@cache
+def load_held_out(pairs: Path, people: Path, detector: Path) -> tuple[Faces, Pairs]:
+    """The listed pairs, as `identities.load_pairs` gives them; each photo must show a face."""
+    faces, listed, faceless = load_own_pairs(pairs, people, detector)
+    same = int(listed.same.sum())
+    if min(same, len(listed.same) - same) < FEWEST:
+        told = (
+            f"{same} pairs of one person and {len(listed.same) - same} of two: {FEWEST} of each are needed to judge by"
+        )
+        raise LabelError(str(pairs), None, told)
+    if faceless.any():
+        name = faces.files[int(faceless.argmax())]
+        raise LabelError(str(pairs), None, f"no face was found in {people / name}: list another photo")
+    return faces, listed
+
+
+@cache
+def load_people(
+    people: Path, pairs: Path, detector: Path, border_px: int = 0, selection: Selection = EVERYTHING
+) -> Faces:
+    """The largest face of each photo `people/<person>/<photo>` of who is not named in `pairs`, `border_px` around it.
+
+    Files are `own/person/photo`. Photos without a face are told of and left out.
+    """
+    listed, _ = read_pairs(pairs)
+    held_out = {str(Path(name).parent) for pair in listed for name in (pair.first, pair.second)}
+    photos = [f"{OWN}/{path.parent.name}/{path.name}" for path in list_photos(people)]
+    trained = {photo.rsplit("/", 1)[0] for photo in photos if photo.split("/")[1] not in held_out}
+    manifest, predict = load_manifest(detector), open_onnx(detector / GRAPH_FILE)
+    crops, files, faceless = [], [], []
+    for file in tqdm(select(trained, photos, selection), desc="finding faces", disable=not sys.stderr.isatty()):
+        path = people / file.removeprefix(f"{OWN}/")
+        crop = _cut_largest(_read(path, people), predict, manifest, border_px)
+        if crop is None:
+            faceless.append(path)
+        else:
+            crops.append(crop)
+            files.append(file)
+    if faceless:
+        print(f"{len(faceless)} photos without a face are left out, the first is {faceless[0]}", file=sys.stderr)
+    if len({file.split("/")[1] for file in files}) < 2:
+        raise LabelError(str(people), None, f"faces of two people at least are needed who are not named in {pairs}")
+    return gather(crops, files)
+
+
+def list_photos(people: Path) -> list[Path]:
+    """`people/<person>/<photo>`, in the order of their names."""
+    if not people.is_dir():
+        raise LabelError(str(people), None, "is no folder of people")
+    photos = people.glob("*/*")
+    return sorted(photo for photo in photos if photo.suffix.lower() in FORMATS and photo.is_file())
+
+
+def digest(people: Path, pairs: Path) -> str:
+    """One SHA-256 over the list and all photos with their names."""
+    parts = [
+        compute_digest(pairs),
+        *(f"{photo.relative_to(people)} {compute_digest(photo)}" for photo in list_photos(people)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
@@ -108,13 +182,13 @@ def _read(path: Path, list_file: Path) -> Picture:
         raise LabelError(str(list_file), None, f"{path} cannot be read: {error}") from error
 
 
-def _cut_largest(picture: Picture, predict: Predict, manifest: Manifest) -> Pixels | None:
+def _cut_largest(picture: Picture, predict: Predict, manifest: Manifest, border_px: int = 0) -> Pixels | None:
     if (picture.width, picture.height) == (ALIGNED_SIZE_PX, ALIGNED_SIZE_PX):
-        return picture.image_rgb
+        return np.pad(picture.image_rgb, ((border_px, border_px), (border_px, border_px), (0, 0)), mode="edge")
     canvas, placement = task.prepare(picture, manifest)
     outputs = {name: rows[0] for name, rows in predict(canvas[None]).items()}
     faces = task.interpret(outputs, placement, picture, manifest, task.Options(largest_only=True))
     try:
-        return task.align(picture, faces[0]) if faces else None
+        return task.align(picture, faces[0], border_px) if faces else None
     except DegenerateLandmarksError:
         return None

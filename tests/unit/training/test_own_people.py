@@ -1,0 +1,116 @@
+"""An embedder of one's own people: who is named in the pairs is held out, everybody else is trained on."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from convoy_training import calibrate
+from convoy_training.cli import app
+from convoy_training.data import own_people
+from convoy_training.data.identities import EVERYTHING, Selection
+from convoy_training.errors import LabelError
+from convoy_training.recipe import load_recipe
+from typer.testing import CliRunner
+
+DETECTOR = Path("exported_models/face-detector-nano/1")
+PEOPLE = [f"person {letter}" for letter in "abcdefgh"]
+HELD_OUT = PEOPLE[:3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Eight people with four faces each, cut already, and pairs of the first three."""
+    random = np.random.default_rng(0)
+    for person in PEOPLE:
+        (tmp_path / "people" / person).mkdir(parents=True)
+        face = random.integers(0, 256, (7, 7, 3), np.uint8)
+        for number in range(4):
+            picture = cv2.resize(face, (112, 112)) // 2 + random.integers(0, 64, (112, 112, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / "people" / person / f"{number}.png"), picture)
+    a, b, c = (name.replace(" ", "_") for name in HELD_OUT)
+    for name in HELD_OUT:
+        (tmp_path / "people" / name).rename(tmp_path / "people" / name.replace(" ", "_"))
+    same = [f"{name}/{i}.png {name}/{j}.png 1" for name in (a, b, c) for i in range(4) for j in range(4) if i != j]
+    different = [
+        f"{one}/{i}.png {other}/{j}.png 0" for one, other in ((a, b), (b, c)) for i in range(4) for j in range(4)
+    ]
+    (tmp_path / "pairs.txt").write_text("\n".join(same + different))
+    return tmp_path
+
+
+def test_who_is_named_in_the_pairs_is_held_out(folder: Path) -> None:
+    trained = own_people.load_people(folder / "people", folder / "pairs.txt", DETECTOR, 14)
+    assert trained.people == tuple(f"own/{person}" for person in PEOPLE[3:])
+    assert trained.crops.shape == (20, 140, 140, 3)
+    assert np.array_equal(trained.crops[:, 14], trained.crops[:, 0])
+    faces, pairs = own_people.load_held_out(folder / "pairs.txt", folder / "people", DETECTOR)
+    assert faces.crops.shape == (12, 112, 112, 3) and len(pairs.same) == 68 and pairs.same.sum() == 36
+    lines = (folder / "pairs.txt").read_text().splitlines()
+    (folder / "pairs.txt").write_text("\n".join(lines[:46]))
+    own_people.load_held_out.cache_clear()
+    with pytest.raises(LabelError, match="36 pairs of one person and 10 of two"):
+        own_people.load_held_out(folder / "pairs.txt", folder / "people", DETECTOR)
+
+
+def test_selections_hold_for_own_people_too(folder: Path) -> None:
+    everybody = folder / "people", folder / "pairs.txt", DETECTOR, 0
+    fewer = own_people.load_people(*everybody, Selection(frozenset({f"own/{PEOPLE[3]}/0.png"}), people=3, images=2))
+    assert len(fewer.people) == 3 and len(fewer.files) == 6 and f"own/{PEOPLE[3]}/0.png" not in fewer.files
+    assert set(fewer.people) < set(own_people.load_people(*everybody, EVERYTHING).people)
+
+
+def test_photos_without_a_face_are_left_out_and_told_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wall = folder / "people" / PEOPLE[4] / "wall.png"
+    cv2.imwrite(str(wall), np.full((240, 320, 3), 127, np.uint8))
+    faces = own_people.load_people(folder / "people", folder / "pairs.txt", DETECTOR)
+    assert (
+        len(faces.files) == 20
+        and f"1 photos without a face are left out, the first is {wall}" in capsys.readouterr().err
+    )
+    listed = HELD_OUT[0].replace(" ", "_")
+    wall.rename(folder / "people" / listed / "0.png")
+    with pytest.raises(LabelError, match=rf"no face was found in .*{listed}/0\.png"):
+        own_people.load_held_out(folder / "pairs.txt", folder / "people", DETECTOR)
+
+
+def test_what_cannot_be_trained_on_is_refused(folder: Path) -> None:
+    with pytest.raises(LabelError, match="is no folder of people"):
+        own_people.load_people(folder / "nobody", folder / "pairs.txt", DETECTOR)
+    (folder / "people" / PEOPLE[5] / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(LabelError, match=r"broken\.jpg cannot be read"):
+        own_people.load_people(folder / "people", folder / "pairs.txt", DETECTOR)
+    for person in PEOPLE[4:]:
+        for photo in (folder / "people" / person).iterdir():
+            photo.unlink()
+    with pytest.raises(LabelError, match="two people at least"):
+        own_people.load_people(folder / "people", folder / "pairs.txt", DETECTOR)
+
+
+def test_own_people_from_the_recipe_to_the_manifest(folder: Path) -> None:
+    recipe = {
+        "name": "own-embedder",
+        "task": "face_embedding",
+        "licence": "ours",
+        "epochs": 1,
+        "batch_size": 5,
+        "optimizer": {"lr": 0.01},
+        "architecture": {"dimension": 8, "crop_px": 32, "widths": [4, 4, 4, 4]},
+        "data": {"people": str(folder / "people"), "pairs": str(folder / "pairs.txt"), "title": "Our staff"},
+    }
+    file = folder / "own-embedder.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    run, models = folder / "run", folder / "models"
+    for words in (["fit", str(file), "--run", str(run)], ["export", str(run), "--models", str(models)]):
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    names = [metric["name"] for metric in json.loads((run / "metrics.json").read_text())]
+    assert names == ["own_pair_accuracy", "own_tar_at_far_1e-2", "own_equal_error_rate"]
+    manifest = json.loads((models / "own-embedder" / "1" / "manifest.json").read_text())
+    assert manifest["training"]["data"] == ["Our staff, 5 people (20 images)"]
+    assert manifest["calibration"] is None and "20,000 are needed" in done.output
+    assert {metric["dataset"] for metric in manifest["metrics"]} == {"Our staff"}
+    _, config = load_recipe(file)
+    assert next(calibrate.load_held_out(config)).title == "Our staff"
