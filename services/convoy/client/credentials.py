@@ -2,7 +2,7 @@
 
 import grpc
 
-from convoy.core.errors import FailedPrecondition
+from convoy.core.errors import InvalidArgument
 from convoy.core.security.files import Watched, read_file
 from convoy.core.security.tls import Pem, client_tls
 from convoy.core.settings import Settings
@@ -26,7 +26,7 @@ class Credentials:
         token = self._token_file.current() if self._token_file else self._token
         if not (token.isascii() and token.isprintable()):
             message = "the token of CONVOY_CLIENT_TOKEN or its file is no line of printable ASCII"
-            raise FailedPrecondition("BAD_CREDENTIALS", message)
+            raise InvalidArgument("BAD_ARGUMENT", message)
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def pem(self) -> Pem | None:
