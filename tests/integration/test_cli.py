@@ -139,6 +139,9 @@ def test_the_story_of_recognition(run: Run, photo: Callable[..., Path], tmp_path
     assert document(run("person", "delete", "ada", "-g", "story", "--yes", "--json"))["faces_deleted"] == 1
     assert document(run("gallery", "show", "story", "--json"))["gallery"]["people_count"] == 0
     assert "story" in [one["name"] for one in document(run("gallery", "list", "--json"))]
+    events = document(run("gallery", "audit", "story", "--limit", "2", "--json"))
+    assert len(events) == 2 and events[0]["version"] > events[1]["version"]
+    assert events[0]["action"] in run("gallery", "audit", "story").stdout
     assert run("gallery", "alias", "tale", "story").returncode == 0
     assert run("gallery", "delete", "story").returncode == 1, "without --yes and a terminal nothing is deleted"
     deleted = run("gallery", "delete", "story", "--yes", "--json")

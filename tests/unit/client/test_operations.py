@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from convoy.client.credentials import Credentials
-from convoy.client.operations import galleries, recognition, vision
+from convoy.client.operations import galleries, models, recognition, vision
 from convoy.core.errors import InvalidArgument
 from convoy.core.settings import Settings
 
@@ -17,8 +17,11 @@ from convoy.core.settings import Settings
         lambda: recognition.identify("staff", b"a picture", tags="night"),
         lambda: galleries.update_person("staff", "ada", add_tags="night"),
         lambda: galleries.update_person("staff", "ada", remove_tags="night"),
+        lambda: models.list_models("recognition"),
+        lambda: models.load_model("recognition", "any"),
+        lambda: models.unload_model("recognition", "any"),
     ],
-    ids=["version without a name", "register", "identify", "add", "remove"],
+    ids=["version without a name", "register", "identify", "add", "remove", "list", "load", "unload"],
 )
 def test_what_would_be_taken_for_something_else_is_refused(ask: Callable[[], object]) -> None:
     with pytest.raises(InvalidArgument) as refused:

@@ -1,6 +1,7 @@
 """convoy gallery: sets of people."""
 
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -121,6 +122,39 @@ def show(name: Name, as_json: AsJson = False) -> None:
     ]
     facts += [(key.replace("_", " "), value) for key, value in vars(status).items()]
     print_table(gallery.name, ("what", "value"), facts)
+
+
+@app.command()
+@politely
+def audit(
+    name: Name,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many changes at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what and when, newest first; a deleted gallery keeps its history.
+
+    Example: **convoy gallery audit team --limit 10**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        events = list(islice(convoy.list_audit_events(name, page_size=min(limit, 1000)), limit))
+    if as_json:
+        print_json(events)
+        return
+    columns = ("version ", "time", "action", "person", "outcome", "caller")
+    rows = [
+        (
+            one.version,
+            one.time.isoformat(" ", "seconds") if one.time else "",
+            one.action,
+            one.person_id,
+            one.outcome,
+            one.actor,
+        )
+        for one in events
+    ]
+    print_table(name, columns, rows)
 
 
 @app.command()

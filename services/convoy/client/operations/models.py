@@ -6,6 +6,7 @@ from convoy.client.answers.models import ModelInfo, read_model_info
 from convoy.client.operations.operation import Operation, plan
 from convoy.client.operations.vision import write_model
 from convoy.client.services import ServiceName
+from convoy.core.errors import InvalidArgument
 from convoy.v1 import models_pb2
 
 HEALTH = "grpc.health.v1.Health"
@@ -25,10 +26,10 @@ def check_health(service: ServiceName) -> Operation[str]:
 
 
 def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
-    """The models of a service's tasks in its repository, loaded or not; recognition has none."""
+    """The models of a service's tasks in its repository, loaded or not. InvalidArgument: recognition has none."""
     request = models_pb2.ListModelsRequest()
     return plan(
-        service,
+        _with_models(service),
         request,
         models_pb2.ListModelsResponse,
         lambda reply: [read_model_info(one) for one in reply.models],
@@ -39,10 +40,20 @@ def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
 def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
     """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL, WRONG_TASK)."""
     request = models_pb2.LoadModelRequest(model=write_model(model))
-    return plan(service, request, models_pb2.LoadModelResponse, lambda reply: read_model_info(reply.model), MODELS)
+    return plan(
+        _with_models(service), request, models_pb2.LoadModelResponse, lambda reply: read_model_info(reply.model), MODELS
+    )
 
 
 def unload_model(service: ServiceName, model: str) -> Operation[None]:
     """Unload name:version (name alone for all) once its requests are answered. NotFound(MODEL_NOT_FOUND)."""
     request = models_pb2.UnloadModelRequest(model=write_model(model))
-    return plan(service, request, models_pb2.UnloadModelResponse, lambda _: None, MODELS)
+    return plan(_with_models(service), request, models_pb2.UnloadModelResponse, lambda _: None, MODELS)
+
+
+def _with_models(service: ServiceName) -> ServiceName:
+    if service == "recognition":
+        raise InvalidArgument(
+            "BAD_ARGUMENT", "recognition has no models of its own; those of the faces service are its"
+        )
+    return service
