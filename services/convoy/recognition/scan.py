@@ -70,9 +70,9 @@ class Scanner:
         return self._passed(look, len(probes), count, PAIRS // len(probes), SIGNS_WORTH_A_THREAD)
 
     def prove(self, vectors: Sequence[Vector], count: int, wanted: int) -> list[Candidates]:
-        """Of the first `count` slots the `wanted` most similar to each vector, and all that may be similar enough.
+        """Of the first `count` slots those with the highest estimates for each vector, `wanted` or some more.
 
-        vectors: [dimension] each. Not one of the others is more similar than said.
+        vectors: [dimension] each. What is said of the others is certain.
         """
         if count <= COMPARED_UP_TO:
             return [self._compare(vector, count, min(wanted, count)) for vector in vectors]
