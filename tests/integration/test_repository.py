@@ -156,7 +156,11 @@ async def test_a_model_of_another_task_is_told_from_one_that_is_not_there(models
         while (await refusal(stub.Classify, request)).reason != "MODEL_NOT_FOUND":
             await asyncio.sleep(0.01)
         write_model(models, "cells", Task.CLASSIFICATION)
-        while (await admin.ListModels(models_pb2.ListModelsRequest())).models[-1].state != models_pb2.MODEL_STATE_READY:
+        listing = models_pb2.ListModelsRequest()
+        while not any(
+            one.model.name == "cells" and one.state == models_pb2.MODEL_STATE_READY
+            for one in (await admin.ListModels(listing)).models
+        ):
             await asyncio.sleep(0.01)
         assert (await stub.Classify(request)).model.name == "cells"
 
