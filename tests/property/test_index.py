@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from convoy.recognition import scan
+from convoy.recognition import blocks, scan
 from convoy.recognition.index import Hit, Index
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -151,6 +151,21 @@ def test_a_deleted_face_is_erased_from_copies_for_searching_too(monkeypatch: pyt
     index.remove("ada")
     assert index.nbytes < with_copies
     assert not index.search(unit(1), 5)
+
+
+def test_copies_for_searching_go_when_the_gallery_grows_out_of_one_block() -> None:
+    rng = np.random.default_rng(7)
+    vectors = rng.standard_normal((blocks.CAPACITY + 1, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = Index(8)
+    index.add_many([(f"p{i}", "f") for i in range(blocks.CAPACITY)], vectors[:-1])
+    without = index.nbytes
+    index.search(vectors[0], 1, exact=True)
+    assert index.nbytes > without
+    index.add("one more", "f", vectors[-1])
+    assert index.nbytes == without // blocks.CAPACITY * (blocks.CAPACITY + 1)
+    assert index.search(vectors[-1], 1, exact=True)[0].person_id == "one more"
+    assert index.nbytes == without // blocks.CAPACITY * (blocks.CAPACITY + 1)
 
 
 def test_searches_beside_changes_find_whom_nobody_changes() -> None:

@@ -139,7 +139,6 @@ class Block:
         packed: compare copies in a layout that is faster to compare; for so few rows that they stay in the cache.
         """
         if not packed:
-            self._packed.clear()
             products = _products(probes.codes, self._codes[rows])
             products *= self._scales[rows]
             return products
@@ -168,6 +167,10 @@ class Block:
         if self._changes[number] != changes:  # a row was written meanwhile, and may be half in it
             self._packed.pop(number, None)
         return packed
+
+    def unpack(self) -> None:
+        """Forget all copies."""
+        self._packed.clear()
 
     def _changed(self, number: int) -> None:
         """Forget the copy of rows that were written, which would keep what was erased."""

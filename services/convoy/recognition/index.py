@@ -194,6 +194,8 @@ class Index:
         again = [self._free.pop() for _ in range(min(count, len(self._free)))]
         first, new = len(self._owners), count - len(again)
         while len(self._blocks) * CAPACITY < first + new:
+            for block in self._blocks:
+                block.unpack()  # several blocks are compared as they are
             self._blocks.append(Block(self.dimension))
         self._owners.extend([None] * new)
         return np.concatenate([np.array(again, np.int64), np.arange(first, first + new)])

@@ -57,7 +57,7 @@ def connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClust
 
 
 def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
-    # No socket_timeout: to bound a write by it redis-py makes a task, which takes a third of a command's time.
+    # No socket_timeout: to bound a write by it redis-py makes a task, which takes a fifth of a command's time.
     options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": 2.0}
     # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
     options["max_connections"] = 1 << 16
