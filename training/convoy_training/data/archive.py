@@ -1,4 +1,4 @@
-"""A dataset's files by name, whether they lie in a folder or in an uncompressed tar."""
+"""A dataset's files by name, whether they lie in a folder or in a tar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from convoy_training.data.source import compute_digest, find, read_tar
+from convoy_training.data.source import compute_digest, locate, read_tar
 from convoy_training.errors import LabelError
 
 
@@ -71,7 +71,7 @@ class Folder(Mapping[str, bytes]):
 @cache
 def open_archive(path: str) -> Archive:
     """Opens a folder or a tar: a path as given, or else one in CONVOY_DATA. A tar's single top folder is the root."""
-    place = Path(path) if Path(path).exists() else find(path)
+    place = locate(path)
     if place.is_dir():
         folder = Folder(place)
         return Archive(folder, _digest(folder))

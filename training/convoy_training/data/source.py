@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -25,6 +28,11 @@ def find(name: str) -> Path:
     return path
 
 
+def locate(path: str) -> Path:
+    """A path as given where there is something, or else one in CONVOY_DATA."""
+    return Path(path) if Path(path).exists() else find(path)
+
+
 def compute_digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -33,12 +41,12 @@ def compute_digest(path: Path) -> str:
 
 @cache
 def read_tar(path: Path) -> dict[str, bytes]:
-    """Every regular file of an uncompressed tar: name -> bytes."""
+    """Every regular file of a tar, compressed or not: name -> bytes."""
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(path) as archive:
             return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
-    except (tarfile.TarError, EOFError) as error:
-        raise TrainingError(f"{path} is neither a folder nor a whole uncompressed tar: {error}") from error
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+        raise TrainingError(f"{path} is neither a folder nor a whole tar: {error}") from error
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:

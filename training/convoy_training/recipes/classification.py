@@ -33,9 +33,9 @@ AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, s
 
 
 class Source(recipe.Strict):
-    """Where the pictures come from: CIFAR-10, or a folder or tar with train/<class>/ and val/<class>/."""
+    """Where the pictures come from: CIFAR, or a folder or tar with train/<class>/ and val/<class>/."""
 
-    format: Literal["cifar10", "image_folder"] = "cifar10"
+    format: Literal["cifar", "image_folder"] = "cifar"
     path: str = cifar.ARCHIVE
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
@@ -108,8 +108,8 @@ def normalise(images: Tensor, config: Config) -> Tensor:
 
 def load_split(config: Config, split: str) -> cifar.Split:
     """Reads and checks one split in the recipe's format."""
-    if config.data.format == "cifar10":
-        return cifar.load_split(split)
+    if config.data.format == "cifar":
+        return cifar.load_split(split, config.data.path)
     return image_folder.load_split(config.data.path, split, config.input_size)
 
 
@@ -130,7 +130,8 @@ def build_model(config: Config) -> nn.Module:
 
 
 def build_data(config: Config) -> Data:
-    digest = cifar.digest() if config.data.format == "cifar10" else open_archive(config.data.path).digest
+    path = config.data.path
+    digest = cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
     return Data(Batches(load_split(config, "train"), config), digest)
 
 
