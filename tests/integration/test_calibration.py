@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from convoy.core.manifest import GRAPH_FILE, load_manifest
 from convoy_training.data import identities
-from convoy_training.export import open_onnx
 from convoy_training.metrics.false_match import Impostors, compare_strangers, fit_curve
 from convoy_training.recipes.face_embedding import embed
+from convoy_training.session import open_onnx
 
 MODEL = Path("exported_models/face-embedder-small/1")
 FACES = 700

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from convoy.core.manifest import load_manifest
-from convoy_training.export import open_onnx
 from convoy_training.recipe import load_recipe
+from convoy_training.session import open_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))

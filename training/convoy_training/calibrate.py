@@ -11,11 +11,11 @@ from convoy.core.manifest import GRAPH_FILE, Calibration, Manifest, Task, load_m
 from convoy_training.card import write_card
 from convoy_training.data import identities
 from convoy_training.errors import TrainingError
-from convoy_training.export import open_onnx
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import load_recipe
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
+from convoy_training.session import open_onnx
 
 MATCH_RATE = 1e-2
 """The false-match rate of the default threshold: one pair of strangers in a hundred.

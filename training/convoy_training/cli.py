@@ -24,7 +24,6 @@ from convoy_training.costs import print_layers, print_zoo
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_run, open_subject
-from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict, read_metrics
 from convoy_training.loop import fit as fit_model
 from convoy_training.memory import keep_freed_memory
@@ -36,6 +35,7 @@ from convoy_training.quantize import Precision, quantize_model
 from convoy_training.recipe import load_recipe
 from convoy_training.report.page import write_report
 from convoy_training.scaling import print_points, read_point, show_points, to_dicts
+from convoy_training.session import open_onnx
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -11,9 +11,9 @@ from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, load_manif
 from rich.table import Table
 
 from convoy_training.card import format_count, format_value
-from convoy_training.export import open_onnx
 from convoy_training.quantize import SUFFIX
 from convoy_training.recipe import Images, load_recipe
+from convoy_training.session import open_onnx
 from convoy_training.tables import print_table
 
 RUNS, WARM_UP = 50, 5

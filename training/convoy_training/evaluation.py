@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import RecipeError, TrainingError
-from convoy_training.export import open_onnx
 from convoy_training.loop import build_predict
 from convoy_training.recipe import Config, Images, Metric, Predict, Recipe, load_recipe
 from convoy_training.report.page import review, show_training, write_report
+from convoy_training.session import open_onnx
 
 ENLARGED = 256 / 224
 """AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from torch import nn
 
 from convoy_training.errors import ExportError
 from convoy_training.recipe import Export, Images, Predict
+from convoy_training.session import open_onnx
 
 OPSET = 20
 # One warning for each torchvision operator that is not installed, at every export.
@@ -50,19 +50,6 @@ def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) ->
     _strip(program.model_proto, file)
     onnx.checker.check_model(str(file), full_check=True)
     return _compare(graph, open_onnx(file), images, export)
-
-
-def open_onnx(file: Path, threads: int = 0) -> Predict:
-    """An ONNX file as the same function that `build_predict` makes of a PyTorch graph."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def predict(images: np.ndarray) -> dict[str, Any]:
-        return dict(zip(names, session.run(names, {"images": images}), strict=True))
-
-    return predict
 
 
 def publish(folder: Path, write: Callable[[Path], None]) -> None:

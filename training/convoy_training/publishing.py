@@ -18,9 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convoy_training.card import write_card
 from convoy_training.errors import ExportError
-from convoy_training.export import OPSET, export_onnx, open_onnx, publish
+from convoy_training.export import OPSET, export_onnx, publish
 from convoy_training.loop import build_predict
 from convoy_training.recipe import Config, Metric, Recipe
+from convoy_training.session import open_onnx
 
 RECIPES = Path("training/recipes")
 AGREEMENT = 0.01

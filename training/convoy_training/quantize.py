@@ -20,9 +20,10 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 from convoy_training.card import write_card
 from convoy_training.errors import ExportError
-from convoy_training.export import open_onnx, publish
+from convoy_training.export import publish
 from convoy_training.publishing import record_metrics
 from convoy_training.recipe import Config, Images, Recipe
+from convoy_training.session import open_onnx
 
 # Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
 QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Concat", "Relu"]

@@ -9,7 +9,7 @@ from convoy_training import comparison
 from convoy_training.card import write_table
 from convoy_training.comparison import find_forms
 from convoy_training.errors import ExportError
-from convoy_training.export import export_onnx, open_onnx, publish
+from convoy_training.export import export_onnx, publish
 from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
@@ -18,6 +18,7 @@ from convoy_training.publishing import publish_model
 from convoy_training.quantize import quantize_model
 from convoy_training.recipe import Export
 from convoy_training.recipes import detection, segmentation
+from convoy_training.session import open_onnx
 from torch import nn
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE

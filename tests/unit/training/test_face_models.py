@@ -6,12 +6,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from convoy_training.export import export_onnx, open_onnx
+from convoy_training.export import export_onnx
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, decode, locate_cells
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.quantize import quantize_graph
 from convoy_training.recipe import Export
+from convoy_training.session import open_onnx
 
 
 def make_images(count: int, height: int, width: int) -> np.ndarray:

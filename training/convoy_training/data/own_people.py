@@ -25,8 +25,8 @@ from convoy_training.data.identities import EVERYTHING, Faces, Pairs, Selection,
 from convoy_training.data.image_folder import FORMATS
 from convoy_training.data.source import compute_digest
 from convoy_training.errors import LabelError
-from convoy_training.export import open_onnx
 from convoy_training.recipe import Predict
+from convoy_training.session import open_onnx
 
 FOLDS = 10
 FEWEST = 20

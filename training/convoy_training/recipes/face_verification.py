@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
-from convoy_training.export import open_onnx
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.metrics.verification import measure_equal_error_rate
 from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.session import open_onnx
 
 BATCH = 32
 
