@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, Manifest, Task, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Calibration, Task, load_manifest
 
 from convoy_training.card import write_card
 from convoy_training.data import identities
 from convoy_training.errors import TrainingError
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
+from convoy_training.recipe import RECIPE_FILE, open_recipe
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import load_recipe
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 from convoy_training.session import open_onnx
 
@@ -31,12 +31,13 @@ FEWEST_PAIRS = 20_000
 def calibrate_model(folder: Path, config: BaseConfig | None = None) -> Calibration:
     """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest.
 
-    config: its recipe, by default the one that the manifest names. Raises TrainingError for too few strangers.
+    config: its recipe, by default the one beside it, which an imported embedder has not. Raises TrainingError for too
+    few strangers.
     """
     manifest = load_manifest(folder)
     if manifest.task is not Task.FACE_EMBEDDING:
         raise TrainingError(f"{folder} does {manifest.task}: only face embedders and segmenters are calibrated")
-    faces, titles = _load_strangers(config or _find_recipe(manifest))
+    faces, titles = _load_strangers(config or _find_recipe(folder))
     impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"{count:,} pairs of strangers are too few to calibrate by: {FEWEST_PAIRS:,} are needed")
@@ -49,9 +50,8 @@ def calibrate_model(folder: Path, config: BaseConfig | None = None) -> Calibrati
     return calibration
 
 
-def _find_recipe(manifest: Manifest) -> BaseConfig | None:
-    recipe = Path(manifest.training.recipe)
-    return load_recipe(recipe)[1] if recipe.is_file() else None
+def _find_recipe(folder: Path) -> BaseConfig | None:
+    return open_recipe(folder)[1] if (folder / RECIPE_FILE).exists() else None
 
 
 def _load_strangers(config: BaseConfig | None) -> tuple[identities.Faces, list[str]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from convoy.core.manifest import Manifest, Metric, load_manifest
 
+from convoy_training.origin import NOTES
+
 REPORT = "report.html"
 PICTURES = (
     f"Curves and confusions: [{REPORT}]({REPORT}), without photos, since most of the data may not be passed on;\n"
@@ -23,11 +25,8 @@ through the serving code; `convoy-train evaluate exported_models/<model>/<versio
 
 
 def write_card(manifest: Manifest, folder: Path) -> None:
-    """Writes README.md: the facts out of the manifest, the recipe's notes on use and failure, a link to the report.
-
-    The notes lie beside the recipe, as .md; a smaller form of a model has those of the model that it was made from.
-    """
-    notes = Path(manifest.training.recipe).with_suffix(".md")
+    """Writes README.md: the facts out of the manifest, the notes on use and failure beside it, a link to the report."""
+    notes = folder / NOTES
     text = describe_model(manifest, notes.read_text() if notes.exists() else "")
     if (folder / REPORT).exists():
         text = text.replace("\n## Training\n", f"\n{PICTURES}\n\n## Training\n")

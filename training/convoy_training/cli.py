@@ -23,16 +23,17 @@ from convoy_training.comparison import find_forms, print_comparison
 from convoy_training.costs import print_layers, print_zoo
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import RecipeError, TrainingError
-from convoy_training.evaluation import Subject, average_crops, ensemble, open_run, open_subject
+from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
 from convoy_training.loop import build_predict, read_metrics
 from convoy_training.loop import fit as fit_model
 from convoy_training.memory import keep_freed_memory
 from convoy_training.models.zoo import find_architecture
+from convoy_training.origin import describe_origin, read_origin, write_command
 from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing import publish_model
 from convoy_training.quantize import Precision, quantize_model
-from convoy_training.recipe import load_recipe
+from convoy_training.recipe import load_recipe, open_recipe
 from convoy_training.report.page import write_report
 from convoy_training.scaling import print_points, read_point, show_points, to_dicts
 from convoy_training.session import open_onnx
@@ -63,7 +64,9 @@ def fit(
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=config.precision)
     folder = run or Path("runs") / config.name
-    model = fit_model(recipe, config, folder, resume=resume, fabric=fabric)
+    command = write_command(recipe_file, overrides, accelerator, devices)
+    origin = describe_origin(recipe_file, command, config.start_from)
+    model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
     if fabric.is_global_zero:
         subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
@@ -136,8 +139,8 @@ def export(
 
     A face embedder's similarities are calibrated.
     """
-    recipe, config = open_run(run, overrides)
-    folder = publish_model(recipe, config, load_model(recipe, config, run), models)
+    recipe, config = open_recipe(run, overrides)
+    folder = publish_model(recipe, config, load_model(recipe, config, run), models, read_origin(run))
     _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
 
 
@@ -200,8 +203,7 @@ def quantize(
 
     INT8 is calibrated on training images; a face embedder's similarities are calibrated anew as well.
     """
-    source = load_manifest(folder)
-    recipe, config = load_recipe(Path(source.training.recipe))
+    recipe, config = open_recipe(folder)
     target = quantize_model(recipe, config, folder, precision)
     _finish(target, Subject(target, recipe, config, open_onnx(target / GRAPH_FILE)))
 

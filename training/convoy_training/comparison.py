@@ -12,7 +12,7 @@ from rich.table import Table
 
 from convoy_training.card import format_count, format_value
 from convoy_training.quantize import SUFFIX
-from convoy_training.recipe import Images, load_recipe
+from convoy_training.recipe import Images, open_recipe
 from convoy_training.session import open_onnx
 from convoy_training.tables import print_table
 
@@ -32,15 +32,15 @@ def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None
     for column in ("file", "multiply-adds", "measured", "one image, one thread"):
         table.add_column(column, justify="right")
     manifests = [load_manifest(folder) for folder in folders]
-    times_s = measure_times_s(dict(zip(folders, map(example_image, manifests), strict=True)))
+    times_s = measure_times_s({folder: example_image(folder) for folder in folders})
     for folder, manifest in zip(folders, manifests, strict=True):
         table.add_row(*_describe(manifest, folder, metrics), f"{times_s[folder] * 1e3:.2f} ms")
     print_table(table)
 
 
-def example_image(manifest: Manifest) -> Images:
+def example_image(folder: Path) -> Images:
     """One image [1,H,W,3] of the validation split, as the service would hand it to the graph."""
-    recipe, config = load_recipe(Path(manifest.training.recipe))
+    recipe, config = open_recipe(folder)
     return recipe.example_images(config)[:1]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from convoy_training.checkpoint import load_model
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.loop import build_predict
-from convoy_training.recipe import Config, Images, Metric, Predict, Recipe, load_recipe
+from convoy_training.origin import ENVIRONMENT, read_environment
+from convoy_training.recipe import Images, Metric, Predict, Recipe, open_recipe
 from convoy_training.report.page import review, show_training, write_report
 from convoy_training.session import open_onnx
 
@@ -47,32 +47,22 @@ class Subject:
 
 def open_subject(target: Path) -> Subject:
     """A run folder of `fit`, or a published <model>/<version> folder."""
+    recipe, config = open_recipe(target)
     if (target / MANIFEST_FILE).exists():
-        recipe, config = load_recipe(Path(load_manifest(target).training.recipe))
+        load_manifest(target)  # proves that the graph is the one described
         return Subject(target, recipe, config, open_onnx(target / GRAPH_FILE))
-    recipe, config = open_run(target)
     return Subject(target, recipe, config, build_predict(recipe, config, load_model(recipe, config, target)))
-
-
-def open_run(run: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
-    """The recipe that made a run folder, with some fields set otherwise."""
-    file = run / "recipe.yaml"
-    if not file.exists():
-        raise TrainingError(f"{run} is neither a run folder (no recipe.yaml) nor a model (no {MANIFEST_FILE})")
-    return load_recipe(file, overrides)
 
 
 def describe(subject: Subject) -> dict[str, str]:
     """Where a subject comes from, for the head of its report."""
     facts = {"measured": str(subject.target), "task": subject.config.task, "recipe": f"{subject.config.name}.yaml"}
-    environment = subject.target / "environment.json"
-    if environment.exists():
+    if known := read_environment(subject.target):
         try:
-            known = json.loads(environment.read_text("utf-8"))
             facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
             facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrainingError(f"{environment}: is not what `fit` wrote") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TrainingError(f"{subject.target / ENVIRONMENT}: is not what `fit` wrote") from error
     return facts
 
 

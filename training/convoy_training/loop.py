@@ -1,6 +1,7 @@
 """The training loop: one for all tasks, on Lightning Fabric (any device, any precision, several processes).
 
-A run folder holds recipe.yaml (resolved), environment.json, last.ckpt, metrics.json and TensorBoard curves.
+A run folder holds recipe.yaml (resolved), environment.json, notes.md (where the recipe has notes), last.ckpt,
+metrics.json and TensorBoard curves.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-import yaml
 from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 from pydantic import ValidationError
@@ -30,10 +30,23 @@ from tqdm import tqdm
 
 from convoy_training.checkpoint import load_checkpoint, load_model, save_checkpoint
 from convoy_training.errors import DivergenceError, RecipeError
-from convoy_training.recipe import Config, Metric, Optimizer, Predict, Recipe, read_fields
+from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_environment
+from convoy_training.recipe import (
+    RECIPE_FILE,
+    Config,
+    Metric,
+    Optimizer,
+    Predict,
+    Recipe,
+    read_fields,
+    write_recipe,
+)
 
 
-def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None) -> nn.Module:
+def fit(
+    recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
+    origin: Origin = UNKNOWN,
+) -> nn.Module:  # fmt: skip
     """Trains to the last epoch and returns the weights to publish (the moving average where the recipe has one).
 
     `resume` goes on from the last whole epoch in `run`; on CPU the result is the same to the bit as without the break.
@@ -49,7 +62,7 @@ def fit(recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabr
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
-    _open_run(config, run, data.digest, resume)
+    _open_run(config, run, data.digest, resume, origin)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -163,20 +176,24 @@ def _numbers(parts: Any) -> dict[str, float]:
     return {name: value.item() for name, value in parts.items()}
 
 
-def _open_run(config: Config, run: Path, digest: str, resume: bool) -> None:
-    recipe_file = run / "recipe.yaml"
-    resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+def _open_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> None:
+    recipe_file = run / RECIPE_FILE
+    facts = {"recipe": origin.recipe, "command": origin.command}
     if resume:
         if recipe_file.exists() and not _agrees(recipe_file, config):
             raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
     elif (run / "last.ckpt").exists():
         raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
     run.mkdir(parents=True, exist_ok=True)
-    recipe_file.write_text(resolved)
+    if resume:  # as the run was begun: what it started from may be gone
+        facts |= {name: value for name, value in read_environment(run).items() if name in facts}
+    write_recipe(config, run)
     versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
     versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
-    facts = {"seed": config.seed, "data_sha256": digest, "versions": versions}
-    (run / "environment.json").write_text(json.dumps(facts, indent=2) + "\n")
+    described = {**facts, "seed": config.seed, "data_sha256": digest, "versions": versions}
+    (run / ENVIRONMENT).write_text(json.dumps(described, indent=2) + "\n")
+    if origin.notes:
+        (run / NOTES).write_text(origin.notes)
 
 
 def _agrees(recipe_file: Path, config: Config) -> bool:
@@ -195,7 +212,7 @@ def read_metrics(run: Path) -> list[Metric]:
     try:
         return [Metric(**fields) for fields in json.loads(file.read_text("utf-8"))]
     except (OSError, ValueError, TypeError) as error:
-        again = f"`convoy-train fit {run / 'recipe.yaml'} --run {run} --resume` measures again"
+        again = f"`convoy-train fit {run / RECIPE_FILE} --run {run} --resume` measures again"
         raise RecipeError(f"{file} cannot be read: {error}. {again}") from error
 
 

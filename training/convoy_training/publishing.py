@@ -20,16 +20,18 @@ from convoy_training.card import write_card
 from convoy_training.errors import ExportError
 from convoy_training.export import OPSET, export_onnx, publish
 from convoy_training.loop import build_predict
-from convoy_training.recipe import Config, Metric, Recipe
+from convoy_training.origin import NOTES, UNKNOWN, Origin
+from convoy_training.recipe import Config, Metric, Recipe, write_recipe
 from convoy_training.session import open_onnx
 
-RECIPES = Path("training/recipes")
 AGREEMENT = 0.01
 """A share of a point is rounding: one pair of faces on the other side of a threshold."""
 
 
-def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path) -> Path:
+def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN) -> Path:
     """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder.
+
+    The folder carries its recipe and the notes of `origin`.
 
     Raises ExportError where no service would answer with it.
     """
@@ -58,12 +60,15 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
             parameters=count_parameters(file),
             multiply_adds=count_multiply_adds(graph, images[:1]),
             licence=config.licence,
-            training=describe_training(config, export.data, export.data_terms),
+            training=describe_training(config, export.data, export.data_terms, origin),
             export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=export.tolerance,
                                images_compared=len(images)),
             **export.manifest,
         )  # fmt: skip
         manifest.save(partial)
+        write_recipe(config, partial)
+        if origin.notes:
+            (partial / NOTES).write_text(origin.notes)
         write_card(manifest, partial)
 
     publish(folder, write)
@@ -87,10 +92,9 @@ def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]
     ]  # fmt: skip
 
 
-def describe_training(config: Config, data: Sequence[str], terms: str) -> Training:
+def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
     """Where the weights come from."""
-    file = RECIPES / f"{config.name}.yaml"
-    return Training(recipe=str(file), command=f"convoy-train fit {file}", data=list(data), data_terms=terms,
+    return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
                     seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip
 
 

@@ -6,6 +6,7 @@ for GPUs: half the memory and several times the arithmetic, with inputs, outputs
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +22,9 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from convoy_training.card import write_card
 from convoy_training.errors import ExportError
 from convoy_training.export import publish
+from convoy_training.origin import NOTES
 from convoy_training.publishing import record_metrics
-from convoy_training.recipe import Config, Images, Recipe
+from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe
 from convoy_training.session import open_onnx
 
 # Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
@@ -63,6 +65,9 @@ def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Prec
             }
         )
         manifest.save(partial)
+        for kept in (RECIPE_FILE, NOTES):
+            if (folder / kept).exists():
+                shutil.copy(folder / kept, partial / kept)
         write_card(manifest, partial)
 
     publish(target, write)

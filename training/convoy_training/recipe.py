@@ -13,12 +13,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import yaml
-from convoy.core.manifest import Manifest
+from convoy.core.manifest import MANIFEST_FILE, Manifest
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from convoy_training.errors import RecipeError
+from convoy_training.errors import RecipeError, TrainingError
 
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], dict[str, NDArray[Any]]]
@@ -151,6 +151,8 @@ class Export:
 
 FILES = ("exclude", "init")
 """Fields of recipes that name a file."""
+RECIPE_FILE = "recipe.yaml"
+"""The resolved recipe in a run folder and in a published <model>/<version> folder."""
 
 
 def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
@@ -160,6 +162,21 @@ def load_recipe(file: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Conf
     for override in overrides:
         _override(fields, override)
     return resolve_recipe(fields, str(file))
+
+
+def open_recipe(folder: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Config]:
+    """The recipe that made a run or a published model, with some fields set otherwise."""
+    if (folder / RECIPE_FILE).exists():
+        return load_recipe(folder / RECIPE_FILE, overrides)
+    if (folder / MANIFEST_FILE).exists():
+        told = f"put the recipe there that names its task, its data and its network as {RECIPE_FILE}"
+        raise TrainingError(f"{folder} has no {RECIPE_FILE}, as models have that were not exported here: {told}")
+    raise TrainingError(f"{folder} is neither a run folder nor a published model: it has no {RECIPE_FILE}")
+
+
+def write_recipe(config: Config, folder: Path) -> None:
+    """Leaves every field in the folder, paths as they were given."""
+    (folder / RECIPE_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
 def read_fields(file: Path) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
-from convoy_training.evaluation import open_run
 from convoy_training.loop import read_metrics
 from convoy_training.publishing import count_multiply_adds
+from convoy_training.recipe import open_recipe
 from convoy_training.recipes.face_embedding import TRAINING_SETS, Config, count_samples, select_faces
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section
@@ -43,7 +43,7 @@ class Point:
 
 def read_point(run: Path) -> Point:
     """A finished run of a face embedder."""
-    config = open_run(run)[1]
+    config = open_recipe(run)[1]
     if not isinstance(config, Config):
         raise RecipeError(f"{run} is a run for {config.task}; scaling is about face embedders")
     files = identities.list_files(TRAINING_SETS, "train", select_faces(config))

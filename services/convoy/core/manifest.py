@@ -136,7 +136,7 @@ class Training(Part):
     """Where the weights come from, and under which terms they may be used."""
 
     recipe: str
-    """Path of the recipe in the repository, or what a foreign model is."""
+    """The recipe's file as it was given to `convoy-train fit`, or what a foreign model is."""
     command: str
     data: list[str]
     data_terms: str

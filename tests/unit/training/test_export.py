@@ -95,7 +95,7 @@ def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
     assert onnx.TensorProto.FLOAT16 in stored
     forms = find_forms(folder)
     assert forms == [folder, quantised.resolve(), halved.resolve()]
-    monkeypatch.setattr(comparison, "load_recipe", lambda file: (RECIPE, CONFIG))
+    monkeypatch.setattr(comparison, "open_recipe", lambda folder: (RECIPE, CONFIG))
     comparison.print_comparison(forms)
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("float32", "int8", "float16", "top1_accuracy", " ms"))
