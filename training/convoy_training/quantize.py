@@ -127,7 +127,7 @@ def find_activations(graph: Any) -> Iterator[str]:
             yield node.name
 
 
-class _Reader(CalibrationDataReader):
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
     """Hands the calibration images over one by one."""
 
     def __init__(self, images: Images) -> None:

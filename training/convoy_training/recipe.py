@@ -199,7 +199,7 @@ def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Conf
     task = str(fields.get("task", ""))
     name = f"convoy_training.recipes.{task}"
     try:
-        recipe: Recipe = importlib.import_module(name)  # type: ignore[assignment]
+        recipe: Recipe = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise

@@ -112,10 +112,11 @@ def move(layers: list[Tensor], how: Augmentation) -> tuple[list[Tensor], Motion]
     if steps:
         nearest = {DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": False}}
         keys = ["input"] + ["mask"] * (len(layers) - 1)
-        sequence = kornia.AugmentationSequential(*steps, data_keys=keys, extra_args=nearest)  # type: ignore[arg-type]
+        sequence = kornia.AugmentationSequential(*steps, data_keys=keys, extra_args=nearest)
         moved = sequence(*layers)
         layers = [moved] if isinstance(moved, Tensor) else list(moved)
-        matrix = sequence.transform_matrix.to(matrix)  # type: ignore[union-attr]
+        assert sequence.transform_matrix is not None
+        matrix = sequence.transform_matrix.to(matrix)
     offsets = draw_offsets(layers[0], how.warp) if how.warp else None
     layers = layers if offsets is None else warp_locally(layers, offsets)
     return layers, Motion(matrix, offsets, (layers[0].shape[2], layers[0].shape[3]))

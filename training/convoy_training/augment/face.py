@@ -61,7 +61,7 @@ def reduce(image: Image, random: Generator) -> Image:
 def compress(image: Image, random: Generator) -> Image:
     """JPEG of quality 15 to 70."""
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=int(random.integers(15, 70)))
-    return simplejpeg.decode_jpeg(data)  # type: ignore[no-any-return]
+    return simplejpeg.decode_jpeg(data)
 
 
 def occlude(image: Image, random: Generator) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
@@ -21,7 +22,8 @@ def place(
     height, width = example.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
     offset = np.array([width * flips[0], height * flips[1]]) * scale + shift
-    image, linear = example.image_rgb, mirror
+    image: MatLike = example.image_rgb
+    linear = mirror
     if scale < 0.75:
         # As the service does, average when shrinking: bilinear sampling alone would skip pixels.
         image = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)

@@ -22,9 +22,9 @@ def crop_and_scale(
     warp = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
     if random.random() < 0.5:
         warp = np.array([[-1, 0, width - 1], [0, 1, 0]], np.float32) @ np.vstack([warp, [0, 0, 1]]).astype(np.float32)
-    image = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderValue=GREY)
-    mask = cv2.warpAffine(mask, warp, (width, height), flags=cv2.INTER_NEAREST, borderValue=ignore)
-    return image, mask
+    seen = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderValue=GREY)
+    labels = cv2.warpAffine(mask, warp, (width, height), flags=cv2.INTER_NEAREST, borderValue=ignore)
+    return seen, labels  # type: ignore[return-value]
 
 
 def change_light(images: NDArray[np.float32], strength: float, random: np.random.Generator) -> NDArray[np.float32]:

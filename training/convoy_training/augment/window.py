@@ -50,8 +50,8 @@ def cut_window(example: Example, size_px: int, wanted: bool, random: np.random.G
                 continue
         left, top = (int(v) for v in np.round(random.uniform(low, high)))
         window = np.array([left, top, left + side, top + side])
-        touched = (np.minimum(boxes[:, 2:], window[2:]) > np.maximum(boxes[:, :2], window[:2])).all(1)
-        inside = (boxes[:, :2] >= window[:2] - 0.5).all(1) & (boxes[:, 2:] <= window[2:] + 0.5).all(1)
+        touched = np.all(np.minimum(boxes[:, 2:], window[2:]) > np.maximum(boxes[:, :2], window[:2]), axis=1)
+        inside = np.all((boxes[:, :2] >= window[:2] - 0.5) & (boxes[:, 2:] <= window[2:] + 0.5), axis=1)
         if touched.sum() == int(wanted) and inside[touched].all():
             image = example.image_rgb[top : top + side, left : left + side]
             box = (boxes[touched][0] - np.tile(window[:2], 2)) / side if wanted else np.zeros(4)

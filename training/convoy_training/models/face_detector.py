@@ -38,6 +38,7 @@ class Head(nn.Module):
         super().__init__()
         self.features = convolve(channels, channels)
         self.output = nn.Conv2d(channels, 15, 1)
+        assert self.output.bias is not None
         nn.init.normal_(self.output.weight, std=0.01)
         nn.init.zeros_(self.output.bias)
         # A rare event at the start (Lin et al., "Focal loss", ICCV 2017, section 3.3); boxes of four strides.

@@ -68,8 +68,9 @@ class FasterRCNN(nn.Module):
         ratios: Sequence[float] = (0.5, 1.0, 2.0), hidden: int = 4096, proposals: int = 300,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.backbone = _build_small(widths) if widths else nn.Sequential(*VGG(16).features[:-1])
-        self.stride, channels = (2 ** len(widths), widths[-1]) if widths else (16, 512)
+        self.backbone = _build_small(widths) if widths else nn.Sequential(*list(VGG(16).features)[:-1])
+        self.stride: int = 2 ** len(widths) if widths else 16
+        channels = widths[-1] if widths else 512
         self.sizes, self.ratios, self.proposals = tuple(sizes), tuple(ratios), proposals
         self.proposer = Proposer(channels, channels, len(sizes) * len(ratios))
         self.describe = nn.Sequential(

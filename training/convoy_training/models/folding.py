@@ -9,6 +9,7 @@ sees the sum of both.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,8 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
-        first, conv, norm, activation, last_conv, last_norm = block.body
+        parts: Any = block.body
+        first, conv, norm, activation, last_conv, last_norm = parts
         self.body = nn.Sequential(
             scale_channels(*read_norm(first)),
             fuse_conv_bn_eval(conv, norm),
@@ -61,7 +63,8 @@ class FoldedBlock(nn.Module):
         )
         self.shortcut = block.shortcut
         if isinstance(block.shortcut, nn.Sequential):
-            pool, conv, norm = block.shortcut
+            of_shortcut: Any = block.shortcut
+            pool, conv, norm = of_shortcut
             self.shortcut = nn.Sequential(pool, fuse_conv_bn_eval(conv, norm))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -77,11 +80,12 @@ class FoldedEmbedder(nn.Module):
         self.crop_px, self.mirror = embedder.crop_px, embedder.mirror
         embedder = copy.deepcopy(embedder).eval()
         with torch.no_grad():
-            conv, norm, activation = embedder.stem
+            parts: Any = embedder.stem
+            conv, norm, activation = parts
             stem = fuse_conv_bn_eval(conv, norm)
             stem.weight /= PIXEL_RANGE
-            blocks = (FoldedBlock(block) for block in embedder.blocks)
-            self.features = nn.Sequential(stem, FoldedPReLU(activation), *blocks)
+            blocks: Any = embedder.blocks
+            self.features = nn.Sequential(stem, FoldedPReLU(activation), *map(FoldedBlock, blocks))
             self.head = fold_head(embedder.head, views=2 if self.mirror else 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -97,8 +101,8 @@ class FoldedEmbedder(nn.Module):
         return F.normalize(self.head(features.flatten(1)))
 
 
-def fold_head(head: nn.Sequential, views: int) -> nn.Linear:
-    """Norm, flatten, matrix and norm as one matrix with bias, for the sum of so many views of a face."""
+def fold_head(head: Any, views: int) -> nn.Linear:
+    """Norm, dropout, flatten, matrix and norm in a row as one matrix with bias, for the sum of so many views."""
     first, _, _, matrix, last = head
     factors, bias = read_norm(first)
     last_factors, last_bias = read_norm(last)

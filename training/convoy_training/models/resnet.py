@@ -54,6 +54,11 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]; `depth` 18, 34, 50, 101 or 152."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(self, depth: int, classes: int = 1000) -> None:
         super().__init__()
         block = BasicBlock if depth < 50 else Bottleneck

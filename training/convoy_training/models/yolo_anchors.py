@@ -54,7 +54,7 @@ class AnchorYolo(nn.Module):
         self.pyramid = Pyramid(widths[-3:])
         self.heads = nn.ModuleList(nn.Conv2d(width, PER_CELL * (5 + classes), 1) for width in widths[-3:])
         for head in self.heads:
-            nn.init.constant_(head.bias.view(PER_CELL, -1)[:, 4], -5.0)  # type: ignore[operator,union-attr]
+            nn.init.constant_(head.bias.view(PER_CELL, -1)[:, 4], -5.0)  # type: ignore[operator]
         self.register_buffer("anchors", torch.tensor(anchors, dtype=torch.float32).view(len(STRIDES), PER_CELL, 2))
 
     def forward(self, x: Tensor) -> Grid:

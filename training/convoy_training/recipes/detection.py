@@ -122,7 +122,7 @@ class Graph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(self.model, FasterRCNN | AnchorYolo):
-            return self.model(normalise(images)).decode()  # type: ignore[no-any-return]
+            return self.model(normalise(images)).decode()
         logits, boxes, *_ = self.model(normalise(images))
         return boxes, logits.sigmoid()
 

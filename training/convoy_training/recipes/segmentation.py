@@ -214,7 +214,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
             scores.append(measure_rand_score(found == inside, truth == inside))
     counts = np.stack(frames)
     values = {"mean_iou": measure_mean_iou(counts.sum(0)), "pixel_accuracy": measure_accuracy(counts.sum(0))}
-    values |= {"foreground_rand_score": np.mean(scores)} if scores else {}
+    values |= {"foreground_rand_score": float(np.mean(scores))} if scores else {}
     values |= {f"iou_{name}": iou for name, iou in zip(data.classes, measure_iou(counts.sum(0)), strict=True)}
     intervals = {"mean_iou": measure_interval(counts)}
     return [

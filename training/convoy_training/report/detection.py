@@ -34,7 +34,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
         for owner, label in zip(matches.of_found, boxes.labels, strict=True):
             confusion[example.labels[owner] if owner >= 0 else -1, label] += 1
         missed = ~matches.truth_found
-        np.add.at(confusion, (example.labels[missed], -1), 1)
+        confusion[:, -1] += np.bincount(example.labels[missed], minlength=len(confusion))
         mistakes = int((~right).sum() + missed.sum())
         image = draw_boxes(example.image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
         caption = f"{len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
