@@ -91,7 +91,8 @@ def _strip(model: onnx.ModelProto, file: Path) -> None:
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+    named: list[Any] = [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]
+    for value in named:
         del value.metadata_props[:]
     del model.metadata_props[:], model.graph.metadata_props[:]
     model.producer_name, model.producer_version, model.doc_string = "convoy-training", "", ""

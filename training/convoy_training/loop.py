@@ -22,7 +22,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.loggers import TensorBoardLogger
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -56,7 +56,7 @@ def fit(
     data = recipe.build_data(config)
     recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
-    model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)
+    model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.start_from:
         model.load_state_dict(load_model(recipe, config, config.start_from).state_dict())
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
@@ -91,7 +91,7 @@ def fit(
             if average:
                 average.update_parameters(model.module)
             losses.append(loss.item())
-            curves.log_metrics({"loss": losses[-1], "lr": scheduler.get_last_lr()[0], **_numbers(parts)}, step)
+            curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
             bar.set_postfix(loss=f"{losses[-1]:.3f}")
         save_checkpoint(fabric, run, state, epoch + 1)
         fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 Numbers = NDArray[Any]
-STYLE = {"svg.hashsalt": "convoy", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
+STYLE: Any = {"svg.hashsalt": "convoy", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False, "legend.frameon": False, "axes.grid": True, "grid.alpha": 0.25}  # fmt: skip
 POINTS = 300
 """More points a line would make the file larger and nothing clearer."""
