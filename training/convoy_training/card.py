@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 from convoy.core.manifest import Manifest, Metric, load_manifest
 
 from convoy_training.origin import NOTES
 
 REPORT = "report.html"
+SVG = "{http://www.w3.org/2000/svg}"
 PICTURES = (
-    f"Curves and confusions: [{REPORT}]({REPORT}), without photos, since most of the data may not be passed on;\n"
+    f"All curves and confusions: [{REPORT}]({REPORT}), without photos, since most of the data may not be passed on;\n"
     "`convoy-train evaluate <this folder> --report mistakes.html` shows the worst mistakes to whoever has the data."
 )
 HEAD = """# Models
@@ -25,12 +27,20 @@ through the serving code; `convoy-train evaluate exported_models/<model>/<versio
 
 
 def write_card(manifest: Manifest, folder: Path) -> None:
-    """Writes README.md: the facts out of the manifest, the notes on use and failure beside it, a link to the report."""
+    """Writes README.md: the facts out of the manifest, the notes on use and failure beside it, charts, the report."""
     notes = folder / NOTES
     text = describe_model(manifest, notes.read_text() if notes.exists() else "")
-    if (folder / REPORT).exists():
-        text = text.replace("\n## Training\n", f"\n{PICTURES}\n\n## Training\n")
+    shown = [show_chart(file) for file in sorted(folder.glob("*.svg"))] + [PICTURES] * (folder / REPORT).exists()
+    if shown:
+        text = text.replace("\n## Training\n", "\n## Pictures\n\n" + "\n\n".join(shown) + "\n\n## Training\n")
     (folder / "README.md").write_text(text)
+
+
+def show_chart(file: Path) -> str:
+    """A chart that lies beside the card, over the sentence in it that says how to read it."""
+    chart = ElementTree.parse(file).getroot()
+    title, sentence = (chart.findtext(f"{SVG}{name}", "") for name in ("title", "desc"))
+    return f"**{title}.** {sentence}\n\n![{title}]({file.name})"
 
 
 def describe_model(manifest: Manifest, notes: str) -> str:
@@ -48,7 +58,7 @@ def describe_model(manifest: Manifest, notes: str) -> str:
 
 ## Measured
 
-| metric | value | data | split | n | restricted to |
+| metric | value (95 % interval) | data | split | n | conditions |
 |---|---:|---|---|---:|---|
 {rows}
 

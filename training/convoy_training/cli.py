@@ -14,7 +14,7 @@ from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
 from lightning.fabric import Fabric
 
 from convoy_training.calibrate import calibrate_model
-from convoy_training.card import REPORT, write_card, write_table
+from convoy_training.card import REPORT, format_value, write_table
 from convoy_training.checkpoint import load_model
 from convoy_training.class_bias import choose_bias, measure_biases
 from convoy_training.cleaning import Limits
@@ -34,6 +34,8 @@ from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing import publish_model
 from convoy_training.quantize import Precision, quantize_model
 from convoy_training.recipe import load_recipe, open_recipe
+from convoy_training.recording import describe
+from convoy_training.recording import record as record_model
 from convoy_training.report.page import write_report
 from convoy_training.scaling import print_points, read_point, show_points, to_dicts
 from convoy_training.session import open_onnx
@@ -88,8 +90,15 @@ def evaluate(
     images: Annotated[Path, typer.Option(help="The folder of the photos in --pairs.")] = Path(),
     detector: Annotated[Path, typer.Option(help="Finds the faces in --images.")] = DETECTOR,
     as_json: Annotated[bool, typer.Option("--json", help="With --protocol: metrics and curves, for scripts.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write it into the published folders.")] = False,
 ) -> None:
     """Measure runs (PyTorch) or published models (ONNX), through the serving code's pre- and post-processing."""
+    if record:
+        if together or crops or report or protocol or split != "validation":
+            raise RecipeError("--record: manifests hold what a model alone gives on its validation split")
+        for target in targets:
+            _record(target)
+        return
     if protocol:
         own = OwnPairs(pairs, images, detector) if pairs else None
         _evaluate_by_protocol(targets, protocol, own, as_json, report, pictures)
@@ -109,6 +118,13 @@ def evaluate(
         if report:
             subject.report(report, metrics, split, pictures=pictures)
             typer.echo(f"wrote {report}")
+
+
+def _record(target: Path) -> None:
+    for before, now in record_model(target):
+        change = "" if before is None or before.value == now.value else f", was {before.value:.4f}"
+        typer.echo(f"{now.name:24} {format_value(now)}{change}")
+    typer.echo(f"wrote {target}")
 
 
 def _evaluate_by_protocol(
@@ -151,10 +167,7 @@ def _finish(folder: Path, published: Subject, run: Path | None = None) -> None:
             calibrate_model(folder, published.config)
         except TrainingError as error:
             typer.echo(f"not calibrated, so callers must give a threshold: {error}", err=True)
-    manifest = load_manifest(folder)
-    # Charts only: a published folder may not carry pictures of the data.
-    published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run)
-    write_card(manifest, folder)
+    describe(published, run)
     typer.echo(f"wrote {folder}")
 
 

@@ -17,7 +17,7 @@ from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.loop import build_predict
 from convoy_training.origin import ENVIRONMENT, read_environment
 from convoy_training.recipe import Images, Metric, Predict, Recipe, open_recipe
-from convoy_training.report.page import review, show_training, write_report
+from convoy_training.report.page import review, show_training, write_charts, write_report
 from convoy_training.session import open_onnx
 
 ENLARGED = 256 / 224
@@ -38,11 +38,17 @@ class Subject:
         return self.recipe.evaluate(self.predict, self.config, split)
 
     def report(
-        self, file: Path, metrics: Sequence[Any], split: str, *, pictures: bool = True, run: Path | None = None
-    ) -> None:
-        """Writes the report of these metrics as one HTML file, with the training curves of `run` or of the target."""
+        self, file: Path, metrics: Sequence[Any], split: str, *, pictures: bool = True, run: Path | None = None,
+        charts: bool = False,
+    ) -> None:  # fmt: skip
+        """Writes the report of these metrics as one HTML file, with the training curves of `run` or of the target.
+
+        charts: those for the model's card too, as SVG files beside it.
+        """
         sections = [*show_training(run or self.target), *review(self.predict, self.config, split)]
         write_report(file, f"{self.config.name}, {split}", describe(self), metrics, sections, pictures=pictures)
+        if charts:
+            write_charts(file.parent, sections)
 
 
 def open_subject(target: Path) -> Subject:

@@ -84,11 +84,14 @@ def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> N
 
 
 def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]:
-    """Measured numbers, rounded to what their sample size can carry, as the manifest holds them."""
+    """Measured numbers as the manifest holds them, with four digits, more than their samples can carry.
+
+    What is not defined is left out, such as the IoU of a class that neither occurs nor is answered.
+    """
     return [
         MetricFacts(name=m.name, value=round(m.value, 4), dataset=m.dataset, split=m.split, n=m.n, command=command,
-                    interval=m.interval, condition=m.condition)
-        for m in metrics
+                    interval=m.interval and (round(m.interval[0], 4), round(m.interval[1], 4)), condition=m.condition)
+        for m in metrics if not math.isnan(m.value)
     ]  # fmt: skip
 
 

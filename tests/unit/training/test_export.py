@@ -5,21 +5,26 @@ import onnx
 import pytest
 import torch
 from convoy.core.manifest import digest, load_manifest
-from convoy_training import comparison
+from convoy_training import comparison, evaluation, recording
 from convoy_training.card import write_table
+from convoy_training.cli import app
 from convoy_training.comparison import find_forms
-from convoy_training.errors import ExportError
+from convoy_training.errors import ExportError, RecipeError
 from convoy_training.export import export_onnx, publish
 from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
-from convoy_training.publishing import publish_model
+from convoy_training.publishing import publish_model, record_metrics
 from convoy_training.quantize import quantize_model
-from convoy_training.recipe import Export
+from convoy_training.recipe import Export, Metric, Predict
 from convoy_training.recipes import detection, segmentation
+from convoy_training.recording import remember
+from convoy_training.report.charts import draw_bars
+from convoy_training.report.page import Section
 from convoy_training.session import open_onnx
 from torch import nn
+from typer.testing import CliRunner
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE
 
@@ -39,6 +44,52 @@ def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
     assert manifest.multiply_adds == 14 * 14 * 4 * 27 + 4 * 14 * 14 * 2
     assert "top1_accuracy" in (folder / "README.md").read_text()
     assert "[tiny/1](tiny/1/)" in write_table(tmp_path).read_text()
+
+
+def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = publish_model(RECIPE, CONFIG, RECIPE.build_model(CONFIG), tmp_path / "models")
+    published, card = load_manifest(folder), (folder / "README.md").read_text()
+    stale = published.model_copy(deep=True)
+    stale.metrics[0].value, stale.metrics[0].name = -1.0, "gone"
+    stale.save(folder)
+    asked: list[np.ndarray] = []
+
+    def count(predict: Predict) -> Predict:
+        return remember(lambda images: asked.append(images) or predict(images))  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(recording, "remember", count)
+    monkeypatch.setattr(evaluation, "open_recipe", lambda folder: (RECIPE, CONFIG))
+    chart = draw_bars(["left", "right"], [0.5, 0.7], "share")
+    # Looks at the split as a task's own page does.
+    monkeypatch.setattr(evaluation, "review", lambda predict, config, split: [
+        Section("Halves", "", [chart], card=f"{len(RECIPE.evaluate(predict, config, split))} number: long is good.")
+    ])  # fmt: skip
+    done = CliRunner().invoke(app, ["evaluate", str(folder), "--record"])
+    assert done.exit_code == 0, done.output
+    assert load_manifest(folder) == published  # all but the numbers stays, and they are as they were
+    assert len(asked) == 1
+    text = (folder / "README.md").read_text()
+    assert text.startswith(card[: card.index("## Training")]) and "![Halves](halves.svg)" in text
+    assert "1 number: long is good." in text and "<svg" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("further", [["--split", "train"], ["--ensemble"], ["--crops", "5"], ["--report", "r.html"]])
+def test_only_what_a_manifest_holds_is_recorded(tmp_path: Path, further: list[str]) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: tiny")
+    with pytest.raises(RecipeError, match="no published model"):
+        recording.record(tmp_path)
+    refused = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--record", *further])
+    assert isinstance(refused.exception, RecipeError) and "alone" in str(refused.exception)
+
+
+def test_a_manifest_holds_four_digits_and_nothing_undefined() -> None:
+    measured = [
+        Metric("a", 0.123456, "d", "s", 9, (0.1000049, 0.1999951), "c"),
+        Metric("b", float("nan"), "d", "s", 9),
+        Metric("c", 0.5, "d", "s", 9),
+    ]
+    recorded = record_metrics(measured, "again")
+    assert [(m.name, m.value, m.interval) for m in recorded] == [("a", 0.1235, (0.1, 0.2)), ("c", 0.5, None)]
 
 
 def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Face metrics against answers worked out by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from convoy_training.metrics import verification
+from convoy_training.metrics import face_embedding, verification
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.metrics.false_match import Tail, compare_strangers, fit_curve
 from convoy_training.metrics.rejection import measure_miss_after_rejection
@@ -42,12 +44,6 @@ def test_true_match_rate_and_equal_error_rate() -> None:
     assert verification.measure_equal_error_rate(genuine, impostors) == pytest.approx(0.25)
 
 
-def test_a_bootstrap_interval_holds_the_mean_of_coin_flips() -> None:
-    flips = np.random.default_rng(0).random(400) < 0.7
-    low, high = verification.measure_interval(lambda rows: float(flips[rows].mean()), len(flips))
-    assert low < flips.mean() < high and 0.06 < high - low < 0.12
-
-
 BOXES = np.array([[10.0, 10.0, 60.0, 60.0], [100.0, 100.0, 110.0, 112.0]])
 POINTS = np.stack([np.tile([30.0, 30.0], (5, 1)) + np.arange(5)[:, None] * 4, np.full((5, 2), np.nan)])
 TRUTH = Truth(BOXES, POINTS, np.zeros(2, bool))
@@ -84,8 +80,19 @@ def test_a_missed_face_halves_recall_and_no_face_is_zero() -> None:
 def test_landmark_error_is_in_eye_distances() -> None:
     eyes = np.linalg.norm(POINTS[0, 0] - POINTS[0, 1])
     found = Found(BOXES[:1], np.array([0.9]), POINTS[:1] + np.array([3.0, 0.0]))
-    error, count = measure_landmark_error([TRUTH], [found])
-    assert (error, count) == (pytest.approx(3.0 / eyes), 1)
+    expected = pytest.approx(3.0 / eyes)
+    assert measure_landmark_error([TRUTH], [found]) == (expected, 1, (expected, expected))
+    assert measure_landmark_error([TRUTH], [find(np.zeros((0, 4)), [])])[1:] == (0, None)
+
+
+def test_the_interval_of_the_landmark_error_is_that_of_pictures_drawn_anew() -> None:
+    shifts = np.arange(40.0)
+    found = [Found(BOXES[:1], np.array([0.9]), POINTS[:1] + np.array([shift, 0.0])) for shift in shifts]
+    eyes = np.linalg.norm(POINTS[0, 0] - POINTS[0, 1])
+    error, count, interval = measure_landmark_error([TRUTH] * 40, found)
+    assert (error * eyes, count) == (pytest.approx(19.5), 40) and interval
+    # The median's interval by order statistics (Conover 1999): 40 / 2 -+ 1.96 * sqrt(40) / 2 places from the end.
+    assert interval[0] * eyes == pytest.approx(13.3, abs=2) and interval[1] * eyes == pytest.approx(25.7, abs=2)
 
 
 def make_people(people: int, faces: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -129,3 +136,30 @@ def test_refusing_the_poorest_leaves_the_errors_of_the_rest() -> None:
     genuine, qualities = np.array([0.1, 0.9, 0.2, 0.8]), np.array([0.2, 0.9, 0.7, 0.6])
     rates = [measure_miss_after_rejection(genuine, qualities, 0.5, rejected) for rejected in (0.0, 0.25, 0.5)]
     assert rates == pytest.approx([1 / 2, 1 / 3, 1 / 2])
+
+
+def test_a_pair_that_counts_twice_is_as_good_as_two() -> None:
+    genuine, qualities = np.array([0.1, 0.9, 0.2, 0.8]), np.array([0.2, 0.9, 0.7, 0.6])
+    twice = np.array([2.0, 1.0, 0.0, 1.0])
+    for rejected in (0.0, 0.25, 0.5):
+        rows = np.repeat(np.arange(4), twice.astype(int))
+        expected = measure_miss_after_rejection(genuine[rows], qualities[rows], 0.5, rejected)
+        assert measure_miss_after_rejection(genuine, qualities, 0.5, rejected, twice) == pytest.approx(expected)
+
+
+def test_everything_that_is_said_of_held_out_people_has_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = make_people(60, 4, seed=0)
+    vectors, labels = np.concatenate([vectors, -vectors[:80:4]]), np.concatenate([labels, 60 + np.arange(20)])
+    quality = np.random.default_rng(0).random(len(labels))
+    monkeypatch.setattr(face_embedding, "assess_faces", lambda faces: [SimpleNamespace(score=q) for q in quality])
+    faces = SimpleNamespace(labels=labels)
+    judged = [*face_embedding.judge_people(vectors, labels), *face_embedding.judge_quality(vectors, faces)]  # type: ignore[arg-type]
+    names = [name for name, *_ in judged]
+    assert names[:4] == [f"all_pairs_tar_at_far_1e-{n}" for n in (2, 3, 4)] + ["rank_1"]
+    assert names[4:6] == ["fnir_at_fpir_1e-1", "fnir_at_fpir_1e-2"] and names[6] == "fnmr_rejecting_0_percent"
+    for name, value, _, _, (low, high), condition in judged:
+        assert low <= value <= high and high - low > 0.01 and "people" in condition, name
+    values = {name: (value, interval) for name, value, _, _, interval, _ in judged}
+    # Nobody refused at FMR 1e-3: what is missed there is what is not matched there, in every draw.
+    share, (low, high) = values["all_pairs_tar_at_far_1e-3"]
+    assert values["fnmr_rejecting_0_percent"] == (pytest.approx(1 - share), pytest.approx((1 - high, 1 - low)))

@@ -1,5 +1,6 @@
 """The original U-Net and its task: slices, the Rand score, the published sizes."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -59,7 +60,11 @@ def test_a_membrane_segmenter_trains_and_is_judged_by_regions(slices: Path, tmp_
     torch.manual_seed(0)
     fit(recipe, config, tmp_path / "run")
     text = (tmp_path / "run" / "metrics.json").read_text()
-    assert '"foreground_rand_score"' in text and '"iou_membrane"' in text
+    metrics = {metric["name"]: metric for metric in json.loads(text)}
+    assert {"mean_iou", "pixel_accuracy", "foreground_rand_score", "iou_cell", "iou_membrane"} == set(metrics)
+    for metric in metrics.values():
+        assert metric["interval"][0] <= metric["value"] <= metric["interval"][1]
+        assert metric["condition"] == "interval from 5 pictures, too few to be sure of it"
 
 
 def test_the_rand_score_by_hand() -> None:
@@ -76,6 +81,27 @@ def test_the_rand_score_by_hand() -> None:
     gap = truth.copy()
     gap[0, 4] = True
     assert measure_rand_score(gap, truth) == pytest.approx(merged)  # one pixel of a gap merges both
+
+
+def test_intervals_of_a_segmenter_come_from_its_frames(slices: Path) -> None:
+    fields = {
+        "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}, "regions_of": "cell",
+        "data": {"format": "isbi", "path": str(slices), "title": "slices"},
+    }  # fmt: skip
+    recipe, config = resolve_recipe(fields, "test")
+    frames = iter(range(5))
+
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:  # right in all frames but one, where all is one cell
+        return {"class_map": ((images[..., 0] < 100) & (next(frames) > 0)).astype(np.uint8)}
+
+    metrics = {metric.name: metric for metric in recipe.evaluate(predict, config, "validation")}  # type: ignore[arg-type]
+    wrong = 1 - 4 / 64  # of the pixels of that frame, the membrane's four columns
+    # Five draws hit that frame up to three times in 97.5 of 100 cases (0.33 never, 0.007 four times and more).
+    assert metrics["pixel_accuracy"].value == pytest.approx((4 + wrong) / 5)
+    assert metrics["pixel_accuracy"].interval == pytest.approx((1 - 3 * (1 - wrong) / 5, 1.0))
+    low, high = metrics["foreground_rand_score"].interval or (0, 0)
+    assert high == 1.0 and (1 - low) / (1 - metrics["foreground_rand_score"].value) == pytest.approx(3)
+    assert metrics["iou_membrane"].interval == pytest.approx((0.4, 1.0))
 
 
 def test_the_paper_net_has_the_papers_shapes() -> None:

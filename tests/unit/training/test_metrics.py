@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from convoy_training.metrics import accuracy, overlap
+from convoy_training.metrics import accuracy
+from convoy_training.metrics.bootstrap import bootstrap, find_interval
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
 
@@ -13,11 +14,34 @@ def test_iou_by_hand() -> None:
     assert measure_accuracy(counts) == pytest.approx(3 / 5)
 
 
-def test_the_interval_of_equal_frames_is_a_point_and_of_unequal_ones_is_not() -> None:
-    good, bad = np.eye(2, dtype=np.int64) * 50, np.full((2, 2), 25)
-    assert overlap.measure_interval(np.stack([good] * 9)) == (1.0, 1.0)
-    low, high = overlap.measure_interval(np.stack([good, bad] * 20))
-    assert low < measure_mean_iou(good * 20 + bad * 20) < high
+def test_the_bootstrap_of_a_mean_is_what_the_central_limit_gives() -> None:
+    values = np.random.default_rng(1).normal(5, 2, 400)
+    draws: list[tuple[float, float]] = []
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        draws.append((float(values[rows].mean()), float(values[rows].max())))
+        return dict(zip(("mean", "largest"), draws[-1], strict=True))
+
+    intervals = bootstrap(measure, 400)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert intervals["mean"] == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+    assert intervals["largest"][1] == values.max()  # nothing larger can be drawn
+    assert len(draws) == 1000 and intervals["mean"] == find_interval(np.array(draws)[:, 0])  # one pass for both
+    assert bootstrap(measure, 400) == intervals
+
+
+def test_groups_are_drawn_each_by_itself() -> None:
+    def measure(few: np.ndarray, many: np.ndarray) -> dict[str, float]:
+        assert len(few) == 3 and len(many) == 50 and few.max() < 3
+        return {"difference": float(many.mean() - few.mean())}
+
+    low, high = bootstrap(measure, 3, 50)["difference"]
+    assert low < 24.5 - 1 < high
+
+
+def test_a_number_that_some_draws_leave_undefined_has_the_interval_of_the_others() -> None:
+    assert find_interval(np.array([np.nan, 2.0, 2.0])) == (2.0, 2.0)
+    assert np.isnan(find_interval(np.array([np.nan]))).all()
 
 
 def test_wilson_interval_of_a_published_example() -> None:

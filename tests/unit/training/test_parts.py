@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.metrics.localisation import Answer, judge
 from convoy_training.publishing import publish_model
 from convoy_training.recipe import load_recipe, resolve_recipe
-from convoy_training.recipes import face_verification
+from convoy_training.recipes import face_verification, localisation
 from convoy_training.session import open_onnx
 
 SECONDS = ("ema_decay=null", "validate_every=0")
@@ -120,6 +121,18 @@ def test_an_answer_is_right_in_all_it_says() -> None:
     assert not judge(window, Answer(np.zeros(4), None)).presence
     empty = Window(window.image_rgb, np.zeros(4), None)
     assert judge(empty, Answer(np.zeros(4), None)).localisation and not judge(empty, Answer(box, 1)).localisation
+
+
+def test_the_windows_of_a_photograph_are_drawn_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = np.array([0.1, 0.1, 0.5, 0.5])
+    windows = [Window(np.zeros((100, 100, 3), np.uint8), box, 0)] * 40
+    answers = [Answer(box * 100, 0) if photograph < 2 else Answer(box, None) for photograph in range(4)]
+    monkeypatch.setattr(localisation, "draw_windows", lambda config, split: windows)
+    monkeypatch.setattr(localisation, "localise", lambda *args: [answer for answer in answers for _ in range(10)])
+    config = SimpleNamespace(repeats=10, data=SimpleNamespace(title="t"))
+    for metric in localisation.evaluate(lambda images: {}, config, "validation"):  # type: ignore[arg-type]
+        # Four photographs are all right once in sixteen draws; forty windows by themselves would never be.
+        assert (metric.value, metric.interval, metric.n) == (0.5, (0.0, 1.0), 40), metric.name
 
 
 def test_landmark_errors_by_hand() -> None:

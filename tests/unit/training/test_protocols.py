@@ -10,8 +10,9 @@ from convoy_training.cli import app
 from convoy_training.data.identities import Faces, Pairs
 from convoy_training.data.own_people import load_own_pairs, read_pairs
 from convoy_training.errors import LabelError, RecipeError
-from convoy_training.metrics.resampling import Comparisons, compare_all, measure_rates
-from convoy_training.protocols.identification import judge_search, search
+from convoy_training.metrics.resampling import Comparisons, Resampled, compare_all, measure_rates
+from convoy_training.metrics.verification import find_threshold
+from convoy_training.protocols.identification import judge_search
 from convoy_training.protocols.subject import Judged, group_faces
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from typer.testing import CliRunner
@@ -40,6 +41,24 @@ def test_true_match_rates_by_hand() -> None:
     assert rates[0].threshold > 0.4 and rates[1].threshold < 0.4
     # One pair of four is the least that can be counted.
     assert not [*measure_rates(Comparisons(similarities, first, second, first == second), (0.1,))]
+
+
+def test_people_drawn_twice_are_pairs_counted_as_often() -> None:
+    judged = make_judged([5] * 30, noise=1.4)
+    vectors, labels = judged.vectors, judged.faces.labels
+    people = np.random.default_rng(0).integers(0, 30, 30)
+    draw = Resampled(compare_all(vectors, labels)).draw(people)
+    # The same by copying faces: two copies of a person are two people, whose pairs with each other are left out.
+    rows = np.concatenate([np.flatnonzero(labels == person) for person in people])
+    copies = np.repeat(np.arange(30), 5)
+    first, second = np.triu_indices(len(rows), 1)
+    similarities = (vectors[rows] @ vectors[rows].T)[first, second]
+    impostors = similarities[labels[rows][first] != labels[rows][second]]
+    genuine = similarities[copies[first] == copies[second]]
+    for rate in (0.9, 0.3, 1e-2, 1e-3):
+        threshold = draw.find_threshold(rate)
+        assert threshold == pytest.approx(find_threshold(impostors, rate), abs=1e-6)
+        assert draw.measure_true_match_rate(threshold) == pytest.approx(np.mean(genuine >= threshold - 1e-6), abs=1e-3)
 
 
 def test_intervals_by_people_are_wider_than_by_pairs() -> None:
@@ -85,15 +104,6 @@ def test_groups_cover_every_face_once() -> None:
     masks = group_faces(quality, frontality)
     for kind in ("quality", "pose"):
         assert (sum(mask.astype(int) for name, mask in masks.items() if name.startswith(kind)) == 1).all()
-
-
-def test_a_search_by_hand() -> None:
-    judged = make_judged([2, 2, 1], noise=0.0)
-    found = search(judged, np.array([0, 2]), np.array([1, 3, 4]))
-    assert found.nearest[:2].tolist() == [0, 1] and found.right.tolist() == [True, True, False]
-    assert found.known.tolist() == [True, True, False]
-    assert found.rank_one(np.array([0, 1])) == 1.0
-    assert found.miss_rate(np.array([0, 1]), np.array([2]), 0.0) == 0.0
 
 
 def test_a_growing_gallery_makes_search_no_easier() -> None:

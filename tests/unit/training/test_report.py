@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from convoy_training.card import show_chart
 from convoy_training.data import identities
 from convoy_training.recipe import Metric
 from convoy_training.recipes.segmentation import Config as SegmentationConfig
@@ -13,7 +14,8 @@ from convoy_training.report import face_embedding, segmentation
 from convoy_training.report.boxes import match
 from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw_lines, draw_matrix, draw_smoothed
 from convoy_training.report.classification import show_worst
-from convoy_training.report.page import Section, Shot, write_report
+from convoy_training.report.curves import read_curves
+from convoy_training.report.page import Section, Shot, write_charts, write_report
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
 METRIC = Metric("top1_accuracy", 0.9, "<data>", "validation", 1200, (0.88, 0.92))
@@ -32,6 +34,29 @@ def test_a_report_is_one_file_with_charts_and_pictures(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
+def test_a_card_shows_the_charts_that_lie_beside_it_and_says_how_to_read_them(tmp_path: Path) -> None:
+    chart = draw_matrix(np.array([[5, 1], [0, 7]]), ["cat", "dog"], "who")
+    shown = Section("Cats & dogs", "Below.", [chart, chart], card="Rows < columns.")
+    (tmp_path / "old.svg").write_text("<svg/>")
+    write_charts(tmp_path, [Section("Not for the card", "", [chart]), shown])
+    assert [file.name for file in tmp_path.iterdir()] == ["cats-dogs.svg"]
+    assert show_chart(tmp_path / "cats-dogs.svg") == "**Cats & dogs.** Rows < columns.\n\n![Cats & dogs](cats-dogs.svg)"
+    svg = (tmp_path / "cats-dogs.svg").read_text()
+    # The first thing drawn is a white background: the text is black in dark mode too.
+    assert svg.count("<svg") == 1 and "fill: #ffffff" in svg[: svg.index("cat</text>")]
+
+
+def test_a_published_model_keeps_the_curves_of_its_training(tmp_path: Path) -> None:
+    curve, other = (draw_lines([Line(name, np.arange(3), np.arange(3))], "step", name) for name in ("loss", "IoU"))
+    assert read_curves(tmp_path) == []
+    training = Section("Training", "By step.", [curve, curve])
+    for sections in ([training, Section("Overlap", "", [other])], [Section("Overlap", "", [other]), training]):
+        write_report(tmp_path / "report.html", "model", {}, [METRIC], sections)
+        assert read_curves(tmp_path) == [curve, curve]
+    write_report(tmp_path / "report.html", "model", {}, [METRIC], [Section("Overlap", "", [other])])
+    assert read_curves(tmp_path) == []
+
+
 def test_the_same_numbers_give_the_same_chart() -> None:
     def draw() -> list[str]:
         x = np.linspace(0, 1, 2000)
@@ -46,6 +71,7 @@ def test_the_same_numbers_give_the_same_chart() -> None:
     first, second = draw(), draw()
     assert first == second and all(chart.startswith("<svg") and len(chart) < 60_000 for chart in first)
     assert "cat" in first[2] and "0.500" in first[3]
+    assert len(re.findall(r">\d+</text>", first[2])) == 3  # of four cells, the empty one stays so
 
 
 def test_the_surest_mistakes_come_first() -> None:

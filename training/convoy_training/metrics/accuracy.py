@@ -10,4 +10,4 @@ def measure_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]
     share = right / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return round(middle - half, 4), round(middle + half, 4)
+    return middle - half, middle + half

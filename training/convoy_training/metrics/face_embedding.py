@@ -1,6 +1,7 @@
 """What an embedder is worth on people it was not trained on: by pairs, by search, and with the poorest refused.
 
-Every measure comes as name, value, what it was measured on, and on how much of it.
+Every measure comes as `Judgement`: name, value, what it was measured on, on how much of it, its 95 % interval, and what
+that interval's draws drew again.
 """
 
 from __future__ import annotations
@@ -12,22 +13,30 @@ from convoy.faces.quality import FaceQuality, assess_quality
 
 from convoy_training.data import identities
 from convoy_training.metrics import identification, verification
+from convoy_training.metrics.bootstrap import Interval, bootstrap
 from convoy_training.metrics.rejection import measure_miss_after_rejection
+from convoy_training.metrics.resampling import SAMPLES, Resampled, compare_all, measure_rates
 
-Interval = tuple[float, float]
+Judgement = tuple[str, float, str, int, Interval, str]
+FALSE_MATCH_RATE = 1e-3
+"""At which quality is judged."""
 
 
-def judge_pairs(similarities: np.ndarray, pairs: identities.Pairs) -> Iterator[tuple[str, float, str, int, Interval]]:
-    """Name, value, what it was measured on, how much of it, 95 % interval of each measure of the pairs."""
-    measures = {
-        "pair_accuracy": lambda r: verification.measure_accuracy(similarities[r], pairs.same[r], pairs.fold[r]),
-        "tar_at_far_1e-2": lambda r: verification.measure_true_match_rate(*split_pairs(similarities, pairs, r), 1e-2),
-        "equal_error_rate": lambda r: verification.measure_equal_error_rate(*split_pairs(similarities, pairs, r)),
-    }
+def judge_pairs(similarities: np.ndarray, pairs: identities.Pairs) -> Iterator[Judgement]:
+    """Accuracy and error rates of the pairs."""
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        genuine, impostors = split_pairs(similarities, pairs, rows)
+        return {
+            "pair_accuracy": verification.measure_accuracy(similarities[rows], pairs.same[rows], pairs.fold[rows]),
+            "tar_at_far_1e-2": verification.measure_true_match_rate(genuine, impostors, 1e-2),
+            "equal_error_rate": verification.measure_equal_error_rate(genuine, impostors),
+        }
+
     count = len(similarities)
-    for name, measure in measures.items():
-        interval = verification.measure_interval(measure, count, samples=500)
-        yield name, measure(np.arange(count)), "pairs of held-out people", count, interval
+    intervals = bootstrap(measure, count, samples=500)
+    for name, value in measure(np.arange(count)).items():
+        yield name, value, "pairs of held-out people", count, intervals[name], "interval by pairs"
 
 
 def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,30 +45,40 @@ def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndar
     return chosen[same], chosen[~same]
 
 
-def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, float, str, int]]:
+def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[Judgement]:
     """Rates that the official pairs are too few for: over all pairs of faces, and of an open-set search."""
-    rows, columns = np.triu_indices(len(labels), 1)
-    similarities, same = (vectors @ vectors.T)[rows, columns], labels[rows] == labels[columns]
     split = f"all pairs of {len(labels)} faces of {labels.max() + 1} held-out people"
-    for rate in (1e-2, 1e-3, 1e-4):
-        value = verification.measure_true_match_rate(similarities[same], similarities[~same], rate)
-        yield f"all_pairs_tar_at_far_{rate:.0e}".replace("e-0", "e-"), value, split, len(same)
-    search = identification.split_search(vectors, labels)
-    split = f"held-out people, one photo each of {len(search.gallery)} enrolled, the others and strangers as probes"
-    yield "rank_1", identification.measure_rank_one(search), split, len(search.probes)
-    for rate in (1e-1, 1e-2):
-        value = identification.measure_miss_rate(search, rate)
-        yield f"fnir_at_fpir_{rate:.0e}".replace("e-0", "e-"), value, split, len(search.probes)
+    for rate, count in measure_rates(compare_all(vectors, labels), (1e-2, 1e-3, 1e-4)):
+        name = f"all_pairs_tar_at_far_{rate.false_match_rate:.0e}".replace("e-0", "e-")
+        yield name, rate.true_match_rate, split, count, rate.interval, "interval by people"
+    gallery = identification.choose_gallery(labels)
+    probes = np.setdiff1d(np.arange(len(labels)), gallery)
+    searched = identification.search(vectors, labels, gallery, probes)
+    intervals = identification.measure_intervals(searched)
+    split = f"held-out people, one photo each of {len(gallery)} enrolled, the others and strangers as probes"
+    for name, value in identification.measure_search(searched).items():
+        yield name, value, split, len(probes), intervals[name], "interval by people, with one gallery"
 
 
-def judge_quality(vectors: np.ndarray, faces: identities.Faces) -> Iterator[tuple[str, float, str, int]]:
+def judge_quality(vectors: np.ndarray, faces: identities.Faces) -> Iterator[Judgement]:
     """The false non-match rate at FMR 1e-3 as the poorest genuine pairs, by the service's own quality, are refused."""
     quality = np.array([quality.score for quality in assess_faces(faces)])
-    genuine, pair_quality, threshold = pair_with_quality(vectors, faces.labels, quality)
-    for rejected in (0.0, 0.1, 0.3):
-        value = measure_miss_after_rejection(genuine, pair_quality, threshold, rejected)
-        split = f"genuine pairs of held-out people at FMR 1e-3, the poorest {rejected:.0%} refused by quality"
-        yield f"fnmr_rejecting_{rejected:.0%}".replace("%", "_percent"), value, split, len(genuine)
+    genuine, pair_quality, _ = pair_with_quality(vectors, faces.labels, quality)
+    resampled = Resampled(compare_all(vectors, faces.labels))
+    names = {f"fnmr_rejecting_{rejected:.0%}".replace("%", "_percent"): rejected for rejected in (0.0, 0.1, 0.3)}
+
+    def measure(people: np.ndarray) -> dict[str, float]:
+        draw = resampled.draw(people)
+        threshold, weights = draw.find_threshold(FALSE_MATCH_RATE), draw.weights
+        return {
+            name: measure_miss_after_rejection(genuine, pair_quality, threshold, rejected, weights)
+            for name, rejected in names.items()
+        }
+
+    intervals = bootstrap(measure, resampled.people, samples=SAMPLES)
+    for name, value in measure(np.arange(resampled.people)).items():
+        split = f"genuine pairs of held-out people at FMR 1e-3, the poorest {names[name]:.0%} refused by quality"
+        yield name, value, split, len(genuine), intervals[name], "interval by people, threshold anew in each draw"
 
 
 def assess_faces(faces: identities.Faces) -> list[FaceQuality]:
@@ -70,7 +89,7 @@ def assess_faces(faces: identities.Faces) -> list[FaceQuality]:
 
 
 def pair_with_quality(
-    vectors: np.ndarray, labels: np.ndarray, quality: np.ndarray, false_match_rate: float = 1e-3
+    vectors: np.ndarray, labels: np.ndarray, quality: np.ndarray, false_match_rate: float = FALSE_MATCH_RATE
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """All genuine pairs' similarities, the quality of each pair's poorer face, the threshold at a false-match rate."""
     rows, columns = np.triu_indices(len(labels), 1)

@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.metrics.bootstrap import Interval, bootstrap
 from convoy_training.metrics.verification import find_threshold
+
+RATES = (1e-1, 1e-2)
+"""False-positive identification rates at which misses are counted."""
+
+Rows = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Search:
-    """Probes [N,D] with their people [N] against a gallery [K,D] of one template a person; unit vectors."""
+class Searched:
+    """The best template of every probe [N]: its row in the gallery, its similarity, and whether it is the right person.
 
-    gallery: NDArray[np.floating]
-    gallery_people: NDArray[np.integer]
-    probes: NDArray[np.floating]
-    probe_people: NDArray[np.integer]
-
-
-def split_search(vectors: NDArray[np.floating], people: NDArray[np.integer]) -> Search:
-    """The first face of everyone with two or more is the gallery; their others and all single faces are probes.
-
-    So those with one face are the strangers of an open-set search, and nobody is both.
+    known: whether the probe's person is in the gallery; person: who the probe is.
     """
-    first = np.zeros(len(people), bool)
-    first[np.unique(people, return_index=True)[1]] = True
-    gallery = first & (np.bincount(people)[people] > 1)
-    return Search(vectors[gallery], people[gallery], vectors[~gallery], people[~gallery])
+
+    nearest: NDArray[np.int64]
+    best: NDArray[np.floating]
+    right: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    person: NDArray[np.integer]
+
+    def rank_one(self, probes: Rows) -> float:
+        """The share of these probes of known people whose nearest template is their own."""
+        return float(np.mean(self.right[probes]))
+
+    def miss_rate(self, known: Rows, strangers: Rows, rate: float) -> float:
+        """FNIR at FPIR (ISO/IEC 19795-1): the share of known probes not named first, or named below the threshold.
+
+        The threshold is the lowest that at most `rate` of the strangers' searches reaches.
+        """
+        threshold = find_threshold(self.best[strangers], rate)
+        return float(np.mean(~(self.right[known] & (self.best[known] >= threshold))))
 
 
-def measure_rank_one(search: Search) -> float:
-    """Closed-set: the share of probes of people in the gallery whose nearest template is their own."""
-    known = np.isin(search.probe_people, search.gallery_people)
-    nearest = (search.probes[known] @ search.gallery.T).argmax(axis=1)
-    return float(np.mean(search.gallery_people[nearest] == search.probe_people[known]))
+def choose_gallery(people: NDArray[np.integer]) -> Rows:
+    """The first face of everyone with two or more; so those with one face are the strangers of an open-set search."""
+    first = np.unique(people, return_index=True)[1]
+    return first[np.bincount(people)[people[first]] > 1]
 
 
-def measure_miss_rate(search: Search, false_positive_rate: float) -> float:
-    """FNIR at FPIR (ISO/IEC 19795-1): the share of known probes not named first, or named below the threshold.
+def search(vectors: NDArray[np.floating], people: NDArray[np.integer], gallery: Rows, probes: Rows) -> Searched:
+    """Find the nearest of the gallery's faces for every probe; both are rows of unit vectors [N,D]."""
+    similarities = vectors[probes] @ vectors[gallery].T
+    nearest = similarities.argmax(axis=1)
+    known = np.isin(people[probes], people[gallery])
+    right = people[gallery][nearest] == people[probes]
+    return Searched(nearest, similarities.max(axis=1), right, known, people[probes])
 
-    The threshold is the lowest that at most this share of strangers' searches reaches.
-    """
-    similarities = search.probes @ search.gallery.T
-    best = similarities.max(axis=1)
-    known = np.isin(search.probe_people, search.gallery_people)
-    threshold = find_threshold(best[~known], false_positive_rate)
-    right = search.gallery_people[similarities.argmax(axis=1)] == search.probe_people
-    return float(np.mean(~(right & (best >= threshold))[known]))
+
+def measure_search(searched: Searched) -> dict[str, float]:
+    """`rank_1` (closed-set, of known people) and `fnir_at_fpir_<rate>` at each of `RATES`."""
+    return _measure(searched, np.flatnonzero(searched.known), np.flatnonzero(~searched.known))
+
+
+def measure_intervals(searched: Searched, samples: int = 200) -> dict[str, Interval]:
+    """95 % intervals when the people searched for, and the strangers, are drawn again; the gallery stays."""
+    known, strangers = np.flatnonzero(searched.known), np.flatnonzero(~searched.known)
+    by_person = [known[searched.person[known] == person] for person in np.unique(searched.person[known])]
+
+    def measure(people: Rows, others: Rows) -> Mapping[str, float]:
+        return _measure(searched, np.concatenate([by_person[person] for person in people]), strangers[others])
+
+    return bootstrap(measure, len(by_person), len(strangers), samples=samples)
+
+
+def _measure(searched: Searched, known: Rows, strangers: Rows) -> dict[str, float]:
+    misses = {
+        f"fnir_at_fpir_{rate:.0e}".replace("e-0", "e-"): searched.miss_rate(known, strangers, rate) for rate in RATES
+    }
+    return {"rank_1": searched.rank_one(known)} | misses

@@ -33,14 +33,3 @@ def measure_mean_iou(counts: Counts) -> float:
 def measure_accuracy(counts: Counts) -> float:
     """The share of known pixels that are right."""
     return float(counts.diagonal().sum() / max(1, counts.sum()))
-
-
-def measure_interval(frames: Counts, samples: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of the mean IoU over frames [F,C,C] drawn with replacement (bootstrap, Efron 1979).
-
-    Neighbouring frames of a film resemble each other, so the truth is somewhat wider.
-    """
-    random = np.random.default_rng(seed)
-    draws = random.integers(0, len(frames), (samples, len(frames)))
-    low, high = np.quantile([measure_mean_iou(frames[rows].sum(0)) for rows in draws], [0.025, 0.975])
-    return round(float(low), 4), round(float(high), 4)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from convoy_training.metrics.bootstrap import Interval, bootstrap
+
 
 @dataclass(frozen=True)
 class Boxes:
@@ -33,31 +35,25 @@ def measure_average_precision(
     return _summarise(measure_precision(found, truth, classes), classes)
 
 
-def measure_intervals(
-    found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+def measure_intervals(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> dict[str, Interval]:
     """The 95 % interval of each number of `measure_average_precision`."""
-    return bootstrap(_evaluate(found, truth, classes), lambda e: _summarise(_read_precision(e), classes))
+    return resample_pictures(_evaluate(found, truth, classes), lambda e: _summarise(_read_precision(e), classes))
 
 
-def bootstrap(
-    evaluation: COCOeval, summarise: Callable[[COCOeval], Mapping[str, float]], samples: int = 500, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals over pictures drawn with repetition (Efron 1979), once all are matched."""
-    random, by_picture = np.random.default_rng(seed), evaluation.evalImgs
-    count = len(evaluation.params.imgIds)
+def resample_pictures(
+    evaluation: COCOeval, summarise: Callable[[COCOeval], Mapping[str, float]], samples: int = 500
+) -> dict[str, Interval]:
+    """95 % intervals over pictures drawn with repetition, once all are matched."""
+    by_picture, count = evaluation.evalImgs, len(evaluation.params.imgIds)
     groups = [by_picture[start : start + count] for start in range(0, len(by_picture), count)]  # by class and size
-    drawn = []
-    for _ in range(samples):
-        rows = random.integers(0, count, count)
+
+    def measure(rows: NDArray[np.integer]) -> Mapping[str, float]:
         evaluation.evalImgs = [group[row] for group in groups for row in rows]
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.accumulate()
-        drawn.append(summarise(evaluation))
-    return {
-        name: tuple(round(float(v), 4) for v in np.quantile([values[name] for values in drawn], [0.025, 0.975]))
-        for name in drawn[0]
-    }  # type: ignore[return-value]
+        return summarise(evaluation)
+
+    return bootstrap(measure, count, samples=samples)
 
 
 def measure_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> NDArray[np.floating]:

@@ -8,10 +8,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
-def measure_miss_after_rejection(genuine: Floats, qualities: Floats, threshold: float, rejected: float) -> float:
+def measure_miss_after_rejection(
+    genuine: Floats, qualities: Floats, threshold: float, rejected: float, weights: Floats | None = None
+) -> float:
     """The false non-match rate at `threshold` of genuine pairs, without the share `rejected` of poorest quality.
 
-    A pair is as good as its poorer face. Source: the error-versus-reject curve of Grother and Tabassi, TPAMI 2007.
+    A pair is as good as its poorer face, and counts `weights` times, by default once. Source: the error-versus-reject
+    curve of Grother and Tabassi, TPAMI 2007.
     """
-    kept = np.argsort(qualities, kind="stable")[int(rejected * len(qualities)) :]
-    return float(np.mean(genuine[kept] < threshold))
+    order = np.argsort(qualities, kind="stable")
+    weights = np.ones(len(genuine)) if weights is None else weights[order]
+    kept = np.clip(np.cumsum(weights) - int(rejected * weights.sum()), 0, weights)
+    return float(np.average(genuine[order] < threshold, weights=kept))

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.metrics.bootstrap import Interval, bootstrap
+
+SAMPLES = 200
+
 Floats = NDArray[np.floating]
 
 
@@ -43,7 +47,7 @@ class Rate:
     false_match_rate: float
     threshold: float
     true_match_rate: float
-    interval: tuple[float, float]
+    interval: Interval
 
 
 def compare_all(vectors: Floats, people: NDArray[np.integer]) -> Comparisons:
@@ -53,40 +57,74 @@ def compare_all(vectors: Floats, people: NDArray[np.integer]) -> Comparisons:
     return Comparisons((vectors @ vectors.T)[rows, columns], first, second, first == second)
 
 
-def measure_rates(
-    pairs: Comparisons, rates: Sequence[float], *, samples: int = 200, seed: int = 0
-) -> Iterator[tuple[Rate, int]]:
+class Resampled:
+    """Pairs that count as often as their people were drawn."""
+
+    def __init__(self, pairs: Comparisons) -> None:
+        order = np.argsort(-pairs.impostors, kind="stable")
+        self.genuine, self.impostors = pairs.genuine, pairs.impostors[order]
+        self.people = int(max(pairs.first.max(), pairs.second.max())) + 1
+        self.own = pairs.first[pairs.same], pairs.second[pairs.same]
+        self.sides = pairs.first[~pairs.same][order], pairs.second[~pairs.same][order]
+        met, self.counts = np.unique(self.sides[0] * np.int64(self.people) + self.sides[1], return_counts=True)
+        self.met = np.divmod(met, self.people)  # who was compared with whom, so many times
+
+    def draw(self, people: NDArray[np.integer]) -> Draw:
+        """The pairs as these people's, who may be there several times."""
+        return Draw(self, np.bincount(people, minlength=self.people).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw: how many times [people] each was drawn."""
+
+    pairs: Resampled
+    times: NDArray[np.float64]
+
+    @property
+    def weights(self) -> Floats:
+        """Of the genuine pairs."""
+        first, second = self.pairs.own
+        return np.where(first == second, self.times[first], self.times[first] * self.times[second])
+
+    def find_threshold(self, false_match_rate: float) -> float:
+        """Just above the first impostor whose admission would exceed the rate."""
+        falling, (first, second) = self.pairs.impostors, self.pairs.sides
+        one, other = self.pairs.met
+        most = false_match_rate * float((self.pairs.counts * self.times[one] * self.times[other]).sum()) + 1e-9
+        # Only the most similar are looked at: at first twice as many as the rate admits when everybody is there once.
+        count = 2 * int(false_match_rate * len(falling)) + 1000
+        while True:
+            mass = np.cumsum(self.times[first[:count]] * self.times[second[:count]])
+            if count >= len(falling) or mass[-1] > most:
+                break
+            count *= 2
+        admitted = int(np.searchsorted(mass, most, side="right"))
+        return float(np.nextafter(falling[min(admitted, len(falling) - 1)], np.inf, dtype=falling.dtype))
+
+    def measure_true_match_rate(self, threshold: float) -> float:
+        """The share of genuine pairs at or above the threshold; NaN where no such pair was drawn."""
+        weights = self.weights
+        total = float(weights.sum())
+        return float(weights[self.pairs.genuine >= threshold].sum()) / total if total else float("nan")
+
+
+def measure_rates(pairs: Comparisons, rates: Sequence[float], *, samples: int = SAMPLES) -> Iterator[tuple[Rate, int]]:
     """The true match rate at each false match rate that the impostor pairs can show, and how many pairs they are.
 
-    A rate is left out where less than one pair of strangers would pass. interval: 95 %, people resampled.
+    A rate is left out where less than one pair of strangers would pass. interval: 95 %, people resampled, the threshold
+    found anew in each draw.
     """
-    order = np.argsort(-pairs.impostors, kind="stable")
-    impostors = pairs.impostors[order]
-    possible = [rate for rate in rates if rate * len(impostors) >= 1]
-    drawn = np.empty((samples, len(possible)))
-    random, people = np.random.default_rng(seed), int(max(pairs.first.max(), pairs.second.max())) + 1
-    sides = [pairs.first[~pairs.same][order], pairs.second[~pairs.same][order]]
-    own = [pairs.first[pairs.same], pairs.second[pairs.same]]
-    for sample in range(samples):
-        times = np.bincount(random.integers(0, people, people), minlength=people).astype(np.float32)
-        weights = times[sides[0]] * times[sides[1]]
-        genuine = np.where(own[0] == own[1], times[own[0]], times[own[0]] * times[own[1]])
-        thresholds = [_find_threshold(impostors, np.cumsum(weights, dtype=np.float64), rate) for rate in possible]
-        drawn[sample] = [_share_above(pairs.genuine, genuine, threshold) for threshold in thresholds]
-    ones = np.arange(1, len(impostors) + 1, dtype=np.float64)
-    for column, rate in enumerate(possible):
-        threshold = _find_threshold(impostors, ones, rate)
-        low, high = np.nanquantile(drawn[:, column], [0.025, 0.975])
-        value = float(np.mean(pairs.genuine >= threshold))
-        yield Rate(rate, threshold, value, (float(low), float(high))), len(pairs.similarities)
+    resampled = Resampled(pairs)
+    possible = [rate for rate in rates if rate * len(resampled.impostors) >= 1]
 
+    def measure(people: NDArray[np.integer]) -> dict[float, float]:
+        draw = resampled.draw(people)
+        return {rate: draw.measure_true_match_rate(draw.find_threshold(rate)) for rate in possible}
 
-def _find_threshold(falling: Floats, mass: NDArray[np.float64], rate: float) -> float:
-    """Just above the first impostor whose admission would exceed the rate; mass: running sum of the pairs' weights."""
-    admitted = int(np.searchsorted(mass, rate * mass[-1] + 1e-9, side="right"))
-    return float(np.nextafter(falling[min(admitted, len(falling) - 1)], np.inf, dtype=falling.dtype))
-
-
-def _share_above(similarities: Floats, weights: Floats, threshold: float) -> float:
-    total = float(weights.sum())
-    return float(weights[similarities >= threshold].sum()) / total if total else float("nan")
+    intervals = bootstrap(measure, resampled.people, samples=samples)
+    everybody = resampled.draw(np.arange(resampled.people))
+    for rate in possible:
+        threshold = everybody.find_threshold(rate)
+        value = everybody.measure_true_match_rate(threshold)
+        yield Rate(rate, threshold, value, intervals[rate]), len(pairs.similarities)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,13 +51,3 @@ def measure_equal_error_rate(genuine: Similarities, impostors: Similarities) -> 
     false_non_match = np.searchsorted(np.sort(genuine), thresholds, side="left") / len(genuine)
     crossing = int(np.argmin(np.abs(false_match - false_non_match)))
     return float((false_match[crossing] + false_non_match[crossing]) / 2)
-
-
-def measure_interval(
-    measure: Callable[[NDArray[np.int64]], float], n: int, *, samples: int = 1000, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """The bootstrap percentile interval of `measure(rows)` over rows drawn with replacement from n (Efron 1979)."""
-    random = np.random.default_rng(seed)
-    values = [measure(random.integers(0, n, n)) for _ in range(samples)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

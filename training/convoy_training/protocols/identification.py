@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
-from convoy_training.metrics.verification import find_threshold
+from convoy_training.metrics.identification import (
+    RATES,
+    Searched,
+    choose_gallery,
+    measure_intervals,
+    measure_search,
+    search,
+)
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
 from convoy_training.recipe import Metric
 from convoy_training.report.charts import Line, draw_bars, draw_lines
 from convoy_training.report.page import Section, Shot
 
-RATES = (1e-1, 1e-2)
 DRAWS = 5
 """Smaller galleries are drawn so often, and their numbers averaged."""
 
 WORST = 8
 
 
-@dataclass(frozen=True)
-class Searched:
-    """The best template of every probe [N]: its row in the gallery, its similarity, and whether it is the right person.
-
-    known: whether the probe's person is in the gallery; person: who the probe is.
-    """
-
-    nearest: NDArray[np.int64]
-    best: NDArray[np.float32]
-    right: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-    person: NDArray[np.int64]
-
-    def rank_one(self, probes: NDArray[np.integer]) -> float:
-        """The share of these probes of known people whose nearest template is their own."""
-        return float(np.mean(self.right[probes]))
-
-    def miss_rate(self, known: NDArray[np.integer], strangers: NDArray[np.integer], rate: float) -> float:
-        """FNIR of known probes at the threshold that at most `rate` of the strangers' searches reach."""
-        threshold = find_threshold(self.best[strangers], rate)
-        return float(np.mean(~(self.right[known] & (self.best[known] >= threshold))))
-
-
 def judge_search(judged: Judged, dataset: str) -> Outcome:
     """One photo each of K people is enrolled; their other photos and people with one photo alone are searched."""
     labels = judged.faces.labels
-    first = np.unique(labels, return_index=True)[1]
-    enrolled = first[np.bincount(labels)[labels[first]] > 1]
+    enrolled = choose_gallery(labels)
     metrics, curves = _judge_growth(judged, enrolled, dataset)
     probes = np.setdiff1d(np.arange(len(labels)), enrolled)
-    searched = search(judged, enrolled, probes)
+    searched = search(judged.vectors, labels, enrolled, probes)
     by_group, charts = _judge_groups(judged, searched, probes, dataset)
     chart = draw_lines([Line(c.label.split(":")[1].strip(), c.x, c.y) for c in curves], "people in the gallery", "rate",
                        log_x=True)  # fmt: skip
@@ -66,16 +44,6 @@ def judge_search(judged: Judged, dataset: str) -> Outcome:
     return Outcome([*metrics, *by_group], curves, sections)
 
 
-def search(judged: Judged, enrolled: NDArray[np.integer], probes: NDArray[np.integer]) -> Searched:
-    """Find the nearest of the enrolled faces for every probe; both are rows of `judged`."""
-    labels = judged.faces.labels
-    similarities = judged.vectors[probes] @ judged.vectors[enrolled].T
-    nearest = similarities.argmax(axis=1)
-    known = np.isin(labels[probes], labels[enrolled])
-    right = labels[enrolled][nearest] == labels[probes]
-    return Searched(nearest, similarities.max(axis=1), right, known, labels[probes])
-
-
 def _judge_growth(judged: Judged, enrolled: NDArray[np.integer], dataset: str) -> tuple[list[Metric], list[Line]]:
     labels, random = judged.faces.labels, np.random.default_rng(0)
     strangers = np.flatnonzero(np.bincount(labels)[labels] == 1)
@@ -84,50 +52,21 @@ def _judge_growth(judged: Judged, enrolled: NDArray[np.integer], dataset: str) -
     metrics: list[Metric] = []
     table: dict[str, list[float]] = {}
     for size in sizes:
-        values: dict[str, list[tuple[float, tuple[float, float]]]] = {}
-        for _ in range(DRAWS if size < len(enrolled) else 1):
+        drawn, everybody = [], size == len(enrolled)
+        for _ in range(1 if everybody else DRAWS):
             gallery = np.sort(random.choice(enrolled, size, replace=False))
             known = others[np.isin(labels[others], labels[gallery])]
-            searched = search(judged, gallery, np.concatenate([known, strangers]))
-            for name, measure in _list_measures(searched).items():
-                interval = _resample(searched, measure) if size == len(enrolled) else (np.nan, np.nan)
-                everything = np.flatnonzero(searched.known), np.flatnonzero(~searched.known)
-                values.setdefault(name, []).append((measure(*everything), interval))
-        for name, drawn in values.items():
-            value = float(np.mean([v for v, _ in drawn]))
+            searched = search(judged.vectors, labels, gallery, np.concatenate([known, strangers]))
+            drawn.append(measure_search(searched))
+        intervals = measure_intervals(searched) if everybody else {}
+        condition = f"{size} people enrolled, {len(strangers)} strangers"
+        condition += "; interval by people" if everybody else f", mean of {DRAWS} draws"
+        for name in drawn[0]:
+            value = float(np.mean([values[name] for values in drawn]))
             table.setdefault(name, []).append(value)
-            interval = drawn[0][1] if size == len(enrolled) else None
-            condition = f"{size} people enrolled, {len(strangers)} strangers" + (
-                "" if interval else f", mean of {DRAWS} draws"
-            )
-            split = "held-out people, one photo each enrolled"
-            metrics.append(Metric(name, value, dataset, split, len(known) + len(strangers), interval, condition))
+            split, count = "held-out people, one photo each enrolled", len(known) + len(strangers)
+            metrics.append(Metric(name, value, dataset, split, count, intervals.get(name), condition))
     return metrics, [Line(f"{dataset}: {name}", np.array(sizes), np.array(v)) for name, v in table.items()]
-
-
-Measure = Callable[[NDArray[np.integer], NDArray[np.integer]], float]
-
-
-def _list_measures(searched: Searched) -> dict[str, Measure]:
-    measures: dict[str, Measure] = {"rank_1": lambda known, strangers: searched.rank_one(known)}
-    for rate in RATES:
-        name = f"fnir_at_fpir_{rate:.0e}".replace("e-0", "e-")
-        measures[name] = partial(searched.miss_rate, rate=rate)
-    return measures
-
-
-def _resample(searched: Searched, measure: Measure, samples: int = 200) -> tuple[float, float]:
-    """The 95 % interval when the people searched for, and the strangers, are drawn again."""
-    random = np.random.default_rng(0)
-    known, strangers = np.flatnonzero(searched.known), np.flatnonzero(~searched.known)
-    people = np.unique(searched.person[known])
-    rows = {person: known[searched.person[known] == person] for person in people}
-    values = []
-    for _ in range(samples):
-        drawn = np.concatenate([rows[person] for person in random.choice(people, len(people))])
-        values.append(measure(drawn, random.choice(strangers, len(strangers))))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _judge_groups(

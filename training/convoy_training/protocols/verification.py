@@ -8,6 +8,7 @@ import numpy as np
 
 from convoy_training.data import identities
 from convoy_training.metrics import verification
+from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.resampling import Comparisons, compare_all, measure_rates
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
 from convoy_training.recipe import Metric
@@ -38,12 +39,13 @@ def judge_listed_pairs(
         similarities[faceless[pairs.first] | faceless[pairs.second]] = -1.0
     compared = Comparisons(similarities, faces.labels[pairs.first], faces.labels[pairs.second], pairs.same)
     count, folds = len(similarities), np.unique(pairs.fold)
-    metrics = [
-        Metric("pair_accuracy", verification.measure_accuracy(similarities, pairs.same, pairs.fold), dataset, split,
-               count, verification.measure_interval(lambda r: verification.measure_accuracy(
-                   similarities[r], pairs.same[r], pairs.fold[r]), count, samples=200),
-               f"mean of {len(folds)} folds, each at the threshold that is best on the others"),
-    ]  # fmt: skip
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        return {"accuracy": verification.measure_accuracy(similarities[rows], pairs.same[rows], pairs.fold[rows])}
+
+    condition = f"mean of {len(folds)} folds, each at the threshold that is best on the others; interval by pairs"
+    value, interval = measure(np.arange(count))["accuracy"], bootstrap(measure, count, samples=200)["accuracy"]
+    metrics = [Metric("pair_accuracy", value, dataset, split, count, interval, condition)]
     curves, sections = [], []
     summary, roc = _summarise(compared, dataset, split)
     metrics += summary

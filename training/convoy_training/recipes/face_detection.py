@@ -180,10 +180,10 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
         metrics.append(
             Metric(f"ap50_{smallest}px", value, "WIDER FACE subset", split, len(pictures), interval, condition)
         )
-    error, count = measure_landmark_error(truths, found)
+    error, count, interval = measure_landmark_error(truths, found)
     condition = f"{count} faces found, against the pseudo landmarks of another detector"
     name = "median_landmark_error_by_eye_distance"
-    return [*metrics, Metric(name, error, "WIDER FACE subset", split, len(pictures), condition=condition)]
+    return [*metrics, Metric(name, error, "WIDER FACE subset", split, len(pictures), interval, condition)]
 
 
 def find_faces(predict: Predict, image_rgb: Pixels, manifest: Manifest) -> Found:

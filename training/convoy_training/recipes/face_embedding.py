@@ -248,11 +248,10 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
     metrics: list[Metric] = []
     for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
-        similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
-        metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i) for n, v, s, c, i in judge_pairs(similarities, pairs)]
+        judged = [*judge_pairs((vectors[pairs.first] * vectors[pairs.second]).sum(axis=1), pairs)]
         if dataset == "lfw":
-            people = [*judge_people(vectors, faces.labels), *judge_quality(vectors, faces)]
-            metrics += [Metric(f"lfw_{n}", v, title, s, c) for n, v, s, c in people]
+            judged += [*judge_people(vectors, faces.labels), *judge_quality(vectors, faces)]
+        metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i, told) for n, v, s, c, i, told in judged]
     return metrics
 
 

@@ -16,6 +16,7 @@ from convoy_training.augment.face_scene import Scene
 from convoy_training.data import wider
 from convoy_training.data.face_windows import draw_background, draw_face
 from convoy_training.metrics.accuracy import measure_interval
+from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.models.landmark_head import LandmarkNet, compute_landmark_loss
 from convoy_training.recipe import Config as BaseConfig
@@ -129,8 +130,10 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     right, n = int(((probabilities > 0.5) == face).sum()), len(scenes)
     errors = measure_errors(points[face], truth[face] * config.size_px)
     condition = f"{len(errors)} windows with a face, against the landmarks of other detectors"
+    interval = bootstrap(lambda rows: {"median": float(np.median(errors[rows]))}, len(errors))["median"]
+    name = "median_landmark_error_by_eye_distance"
     return [
-        Metric("median_landmark_error_by_eye_distance", float(np.median(errors)), TITLE, split, n, condition=condition),
+        Metric(name, float(np.median(errors)), TITLE, split, n, interval, condition),
         Metric("face_accuracy", right / n, TITLE, split, n, measure_interval(right, n)),
     ]
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
+from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.verification import measure_equal_error_rate
 from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from convoy_training.recipe import Config as BaseConfig
@@ -135,10 +136,15 @@ def judge_pairs(predict: Predict) -> np.ndarray:
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     probabilities, same = judge_pairs(predict), identities.load_pairs("lfw")[1].same
     right, n, where = int(((probabilities > 0.5) == same).sum()), len(same), "pairs of held-out people"
-    error = measure_equal_error_rate(probabilities[same], probabilities[~same])
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        found, truth = probabilities[rows], same[rows]
+        return {"error": measure_equal_error_rate(found[truth], found[~truth])}
+
+    error, interval = measure(np.arange(n))["error"], bootstrap(measure, n)["error"]
     return [
         Metric("lfw_accuracy_at_one_half", right / n, "LFW", where, n, measure_interval(right, n)),
-        Metric("lfw_equal_error_rate", error, "LFW", where, n),
+        Metric("lfw_equal_error_rate", error, "LFW", where, n, interval, "interval by pairs"),
     ]
 
 

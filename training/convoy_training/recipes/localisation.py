@@ -23,7 +23,7 @@ from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Split, check_classes
 from convoy_training.errors import RecipeError
 from convoy_training.losses.localisation import compute_localisation_loss
-from convoy_training.metrics.accuracy import measure_interval
+from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.localisation import Answer, judge
 from convoy_training.models.localiser import Localiser
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
@@ -164,13 +164,24 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     outcomes = [
         judge(window, answer) for window, answer in zip(windows, localise(predict, config, windows), strict=True)
     ]
-    metrics = []
-    for name in ("localisation_accuracy", "presence_accuracy"):
-        right = sum(getattr(outcome, name.removesuffix("_accuracy")) for outcome in outcomes)
-        interval = measure_interval(right, len(windows))
-        metrics.append(Metric(name, right / len(windows), config.data.title, split, len(windows), interval))
-    overlaps = [o.overlap for w, o in zip(windows, outcomes, strict=True) if w.label is not None]
-    return [*metrics, Metric("mean_overlap", float(np.mean(overlaps)), config.data.title, split, len(overlaps))]
+    objects = np.array([window.label is not None for window in windows])
+    photographs = np.arange(len(windows)).reshape(-1, config.repeats)
+
+    def measure(drawn: np.ndarray) -> dict[str, float]:
+        rows = photographs[drawn].ravel()
+        chosen = [outcomes[row] for row in rows]
+        return {
+            "localisation_accuracy": float(np.mean([outcome.localisation for outcome in chosen])),
+            "presence_accuracy": float(np.mean([outcome.presence for outcome in chosen])),
+            "mean_overlap": float(np.mean([outcomes[row].overlap for row in rows[objects[rows]]])),
+        }
+
+    counts = {"mean_overlap": int(objects.sum())}
+    intervals = bootstrap(measure, len(photographs))  # windows of one photograph are not independent
+    return [
+        Metric(name, value, config.data.title, split, counts.get(name, len(windows)), intervals[name])
+        for name, value in measure(np.arange(len(photographs))).items()
+    ]
 
 
 def describe(config: Config) -> Export:

@@ -22,13 +22,8 @@ from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
-from convoy_training.metrics.overlap import (
-    count_pixels,
-    measure_accuracy,
-    measure_interval,
-    measure_iou,
-    measure_mean_iou,
-)
+from convoy_training.metrics.bootstrap import bootstrap
+from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
@@ -36,6 +31,8 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
+FEWEST = 20
+"""Below so many pictures, what the bootstrap draws from is hardly the population any more: the metric says so."""
 
 
 class Source(recipe.Strict):
@@ -212,14 +209,20 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
         if inside is not None:
             scores.append(measure_rand_score(found == inside, truth == inside))
-    counts = np.stack(frames)
-    values = {"mean_iou": measure_mean_iou(counts.sum(0)), "pixel_accuracy": measure_accuracy(counts.sum(0))}
-    values |= {"foreground_rand_score": float(np.mean(scores))} if scores else {}
-    values |= {f"iou_{name}": iou for name, iou in zip(data.classes, measure_iou(counts.sum(0)), strict=True)}
-    intervals = {"mean_iou": measure_interval(counts)}
+
+    def measure(rows: np.ndarray) -> Mapping[str, float]:
+        counts = np.sum([frames[row] for row in rows], axis=0)
+        values = {"mean_iou": measure_mean_iou(counts), "pixel_accuracy": measure_accuracy(counts)}
+        if scores:
+            values["foreground_rand_score"] = float(np.mean([scores[row] for row in rows]))
+        return values | {f"iou_{name}": float(v) for name, v in zip(data.classes, measure_iou(counts), strict=True)}
+
+    # Neighbouring frames of a film resemble each other, so the truth is somewhat wider.
+    intervals, few = bootstrap(measure, len(frames)), len(frames) < FEWEST
+    condition = f"interval from {len(frames)} pictures, too few to be sure of it" if few else ""
     return [
-        Metric(name, float(value), config.data.title, split, len(frames), intervals.get(name))
-        for name, value in values.items()
+        Metric(name, value, config.data.title, split, len(frames), intervals[name], condition)
+        for name, value in measure(np.arange(len(frames))).items()
     ]
 
 

@@ -45,7 +45,7 @@ def draw_lines(
         if log_y:
             axes.set_yscale("log")
         if any(line.label for line in lines):
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, loc="best")  # named, or matplotlib warns where the machine is slow
 
     return _draw(draw)
 
@@ -75,7 +75,8 @@ def draw_matrix(counts: Numbers, labels: Sequence[str], title: str, columns: Seq
         axes.set_yticks(range(counts.shape[0]), labels, fontsize=7)
         axes.set(xlabel="answer", ylabel="truth", title=title)
         if counts.size <= 400:
-            for (row, column), share in np.ndenumerate(shares):
+            for row, column in np.argwhere(counts):
+                share = shares[row, column]
                 text = f"{share:.0%}" if counts[row].sum() > 999 else f"{counts[row, column]}"
                 colour = "white" if share > 0.6 else "black"
                 axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
@@ -105,7 +106,7 @@ def draw_histograms(groups: Sequence[tuple[str, Numbers]], x_label: str) -> str:
         for name, values in groups:
             axes.hist(values, bins, density=True, alpha=0.55, label=name)
         axes.set(xlabel=x_label, ylabel="density")
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="best")
 
     return _draw(draw)
 

@@ -40,10 +40,13 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     ]
     return [
         Section("Confusions", "Each row is a class, each column an answer.",
-                [draw_matrix(confusion, data.classes, "top-1 answers")]),
+                [draw_matrix(confusion, data.classes, "top-1 answers")],
+                card="Each row is a class, each column an answer; the diagonal is right, the darker the oftener."),
         Section("Each class against the rest", "The legends give average precision, and the area under the ROC curve.",
                 [draw_lines(curves, "recall", "precision", steps=True),
-                 draw_lines(characteristics, "false positive rate", "true positive rate", steps=True)]),
+                 draw_lines(characteristics, "false positive rate", "true positive rate", steps=True)],
+                card="Each class against the rest, as the least probability that counts falls from left to right; the "
+                "further to the upper right, the better. The legend gives average precision."),
         Section("Worst mistakes", "The wrong answers given with most confidence.",
                 shots=show_worst(data.images, data.labels, found, data.classes)),
     ]  # fmt: skip

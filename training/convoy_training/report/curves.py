@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from convoy_training.card import REPORT
 from convoy_training.report.charts import Line, draw_lines, draw_smoothed
 
 
 def read_curves(run: Path) -> list[str]:
-    """One chart for each thing that was recorded, and one for all validation metrics; none where there is no record."""
+    """One chart for each thing that was recorded, and one for all validation metrics; none where there is no record.
+
+    A published model has left its run behind: its charts are those in the report that export wrote.
+    """
     folder = run / "curves"
     if not folder.is_dir():
-        return []
+        return _keep_curves(run / REPORT)
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     charts, validated = [], []
@@ -27,3 +32,9 @@ def read_curves(run: Path) -> list[str]:
     if validated and len(validated[0].x) > 1:
         charts.append(draw_lines(validated, "step", "validation"))
     return charts
+
+
+def _keep_curves(report: Path) -> list[str]:
+    text = report.read_text() if report.exists() else ""
+    section = re.search(r"<h2>Training</h2>(.*?)(<h2>|</body>)", text, re.DOTALL)
+    return re.findall(r"<svg.*?</svg>\n", section[1], re.DOTALL) if section else []

@@ -43,8 +43,12 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     names = [*data.classes, "nothing"]
     return [
         Section("Precision and recall", "At IoU 0.5 by class, with average precision; and the mean AP by IoU.",
-                [draw_lines(curves, "recall", "precision"), draw_lines([by_overlap], "IoU", "mean average precision")]),
+                [draw_lines(curves, "recall", "precision"), draw_lines([by_overlap], "IoU", "mean average precision")],
+                card="From left to right the least score that counts falls: more objects are found, and more of what "
+                "is found is wrong. Boxes are matched at IoU 0.5; the legend gives average precision."),
         Section("Confusions", f"At the service's threshold of {config.detection_threshold}, boxes matched at IoU 0.5.",
-                [draw_matrix(confusion, names, "objects")]),
+                [draw_matrix(confusion, names, "objects")],
+                card=f"Each row is a class, each column an answer, at the service's threshold of "
+                f"{config.detection_threshold}: the last column was missed, the last row is found where nothing is."),
         Section("Pictures with the most mistakes", KEY, shots=[shot for count, shot in shots[:WORST] if count]),
     ]  # fmt: skip

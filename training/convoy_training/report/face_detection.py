@@ -34,7 +34,9 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     shots = sorted((judge(p, f, config) for p, f in zip(pictures, found, strict=True)), key=lambda shot: -shot[0])
     return [
         Section("Precision and recall", "At IoU 0.5. Smaller faces that are found count as wrong in these curves, "
-                "not in the average precision above.", [draw_lines(curves, "recall", "precision")]),
+                "not in the average precision above.", [draw_lines(curves, "recall", "precision")],
+                card="From left to right the least score that counts falls: more faces are found, and more of what is "
+                "found is wrong. Smaller faces that are found count as wrong here, not in the table."),
         Section("Pictures with the most mistakes", KEY, shots=[shot for count, shot in shots[:WORST] if count]),
     ]  # fmt: skip
 

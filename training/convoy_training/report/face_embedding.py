@@ -13,12 +13,17 @@ from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.page import Section, Shot
 
 WORST = 8
+CARD = (
+    "A pair is taken for one person where its similarity reaches the threshold: the higher that is, the fewer "
+    "strangers match, and the more people do not match themselves."
+)
 REJECTED = np.linspace(0, 0.5, 26)
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """For each set of held-out pairs: similarities, error rates, worst pairs; and the ROC of all sets."""
-    sections, characteristics = [], []
+    sections: list[Section] = []
+    characteristics = []
     for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
         similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
@@ -34,7 +39,8 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
         note = f"{len(genuine)} pairs of one person and {len(impostor)} of two, none of them trained on."
         sections.append(
             Section(f"{title}: similarities and errors", note,
-                    [draw_histograms(groups, "similarity"), draw_lines(errors, "threshold", "rate", steps=True)])
+                    [draw_lines(errors, "threshold", "rate", steps=True), draw_histograms(groups, "similarity")],
+                    card="" if sections else f"{CARD} {note}")
         )  # fmt: skip
         sections.append(
             Section(f"{title}: worst pairs", "The least similar pairs of one person, then the most similar of two.",
@@ -44,7 +50,12 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
         if dataset == "lfw":
             sections.append(show_rejection(vectors, faces))
     roc = draw_lines(characteristics, "false match rate", "true match rate", log_x=True, steps=True)
-    return [Section("ROC", "The true match rate against the false match rate, logarithmic.", [roc]), *sections]
+    note = "The true match rate against the false match rate, logarithmic."
+    card = (
+        "How many pairs of one person match (up) where so many pairs of two people do (right, logarithmic): the "
+        "higher, the better."
+    )
+    return [Section("ROC", note, [roc], card=card), *sections]
 
 
 def show_rejection(vectors: np.ndarray, faces: identities.Faces) -> Section:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
@@ -39,12 +41,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence on how to read what follows, charts (SVG) and pictures."""
+    """A heading, a sentence on how to read what follows, charts (SVG) and pictures.
+
+    card: how to read the first chart by itself, where the model's card shows it.
+    """
 
     title: str
     note: str
     charts: Sequence[str] = ()
     shots: Sequence[Shot] = ()
+    card: str = ""
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
@@ -77,3 +83,17 @@ def write_report(
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(text)
     partial.replace(file)
+
+
+def write_charts(folder: Path, sections: Sequence[Section]) -> None:
+    """Writes the charts that a model's card shows as SVG files, in place of those that were there.
+
+    A chart's title and how to read it are in the file, where screen readers look for them too.
+    """
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for section in (section for section in sections if section.card):
+        name = "-".join(re.findall(r"\w+", section.title.lower()))
+        head, text = section.charts[0].split(">", 1)
+        title, description = escape(section.title), escape(section.card)
+        (folder / f"{name}.svg").write_text(f"{head}>\n <title>{title}</title>\n <desc>{description}</desc>{text}")

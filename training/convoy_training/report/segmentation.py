@@ -33,8 +33,11 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     return [
         Section("Overlap", "Intersection over union of each class over all frames, and the mean IoU of single frames.",
                 [draw_bars(data.classes, measure_iou(total).tolist(), "intersection over union"),
-                 draw_histograms([("frames", by_frame)], "mean IoU of a frame")]),
-        Section("Confusions", "Shares of the pixels of each class.", [draw_matrix(total, data.classes, "pixels")]),
+                 draw_histograms([("frames", by_frame)], "mean IoU of a frame")],
+                card="Pixels of a class that were found, over those that are or were taken for it, in all pictures "
+                "together: 1 is perfect."),
+        Section("Confusions", "Shares of the pixels of each class.", [draw_matrix(total, data.classes, "pixels")],
+                card="Each row is a class, each column an answer: shares of its pixels; the diagonal is right."),
         Section("Worst frames", "Picture, truth and answer; black is not labelled.",
                 shots=[shot for _, shot in shots[:WORST]]),
     ]  # fmt: skip
