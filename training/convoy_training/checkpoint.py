@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from convoy_training.errors import CheckpointError
 from convoy_training.recipe import Config, Recipe
@@ -59,20 +59,25 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
     return int(rest["epoch"])
 
 
-def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
-    """The weights to publish out of a run folder: the moving average where there is one."""
+def read_weights(run: Path) -> dict[str, Tensor]:
+    """The weights to publish out of a run folder, by name: the moving average where there is one."""
     path = run / FILE
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    model = recipe.build_model(config)
-    weights = checkpoint["model"]
+    weights: dict[str, Tensor] = checkpoint["model"]
     if "average" in checkpoint:
         prefix = "module."
         weights = {k.removeprefix(prefix): v for k, v in checkpoint["average"].items() if k.startswith(prefix)}
+    return weights
+
+
+def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
+    """The network of a run folder with the weights to publish."""
+    weights, model = read_weights(run), recipe.build_model(config)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} is of another architecture: {error}") from error
+        raise CheckpointError(f"{run / FILE} is of another architecture: {error}") from error
     return model.eval()

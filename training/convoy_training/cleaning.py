@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from convoy_training.data import identities
 from convoy_training.data.exclusions import Exclusion
 from convoy_training.protocols.subject import open_embedder
-from convoy_training.recipes.face_embedding import TRAINING_SETS, embed
+from convoy_training.recipe import RECIPE_FILE, open_recipe
+from convoy_training.recipes.face_embedding import TRAINING_SETS, embed, load_training_faces
 
 Floats = NDArray[np.floating]
 THUMBNAIL_PX = 16
@@ -44,8 +45,20 @@ class Limits:
 
 def clean(target: Path, limits: Limits = Limits()) -> tuple[list[Exclusion], int]:
     """What should not be trained on, by an embedder, and among how many faces; only training people are looked at."""
-    faces = identities.load_faces(TRAINING_SETS, "train")
-    return find_exclusions(faces, embed(open_embedder(target), faces.crops), limits), len(faces.files)
+    predict, faces = open_embedder(target), find_training_faces(target)
+    return find_exclusions(faces, embed(predict, faces.crops), limits), len(faces.files)
+
+
+def find_training_faces(target: Path) -> identities.Faces:
+    """All people that an embedder's recipe could train on, what it leaves out included.
+
+    An imported embedder has no recipe: those of LFW and CelebA.
+    """
+    if not (target / RECIPE_FILE).exists():
+        return identities.load_faces(TRAINING_SETS, "train")
+    everybody = {"exclude": None, "people": None, "different_images": None}
+    config = open_recipe(target)[1].model_copy(update=everybody)
+    return load_training_faces(config, border_px=0)  # type: ignore[arg-type]
 
 
 def find_exclusions(faces: identities.Faces, vectors: Floats, limits: Limits = Limits()) -> list[Exclusion]:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from convoy_training.checkpoint import load_checkpoint, load_model, save_checkpoint
+from convoy_training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from convoy_training.errors import DivergenceError, RecipeError
 from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_environment
 from convoy_training.recipe import (
@@ -41,6 +41,8 @@ from convoy_training.recipe import (
     read_fields,
     write_recipe,
 )
+from convoy_training.recovery import start as start_with
+from convoy_training.transfer import freeze
 
 
 def fit(
@@ -57,8 +59,9 @@ def fit(
     recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
     model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if config.start_from:
-        model.load_state_dict(load_model(recipe, config, config.start_from).state_dict())
+    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
+        start_with(recipe, config, model, data.train)
+    freeze(model, config.trainable)
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
@@ -182,7 +185,7 @@ def _open_run(config: Config, run: Path, digest: str, resume: bool, origin: Orig
     if resume:
         if recipe_file.exists() and not _agrees(recipe_file, config):
             raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
-    elif (run / "last.ckpt").exists():
+    elif (run / FILE).exists():
         raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
     run.mkdir(parents=True, exist_ok=True)
     if resume:  # as the run was begun: what it started from may be gone

@@ -9,13 +9,13 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import yaml
 from convoy.core.manifest import MANIFEST_FILE, Manifest
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from convoy_training.errors import RecipeError, TrainingError
@@ -58,8 +58,19 @@ class Config(Strict):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
-    start_from: Path | None = Field(None, description="run folder of the same architecture whose weights to start from")
+    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
+    start_from: Path | None = Field(
+        None,
+        description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",
+    )
+    trainable: list[str] = Field([], description="parts to train, e.g. [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
+
+    @model_validator(mode="after")
+    def _start_is_one(self) -> Self:
+        if self.init and self.start_from:
+            raise ValueError("init, start_from: a network starts from one of them")
+        return self
 
 
 class Batches(Protocol):

@@ -1,41 +1,59 @@
-"""Transfer learning: start from published weights, and train all of the network or its last parts."""
+"""Transfer learning: take over what another network has learnt, and train all of the network or its last parts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from convoy_training.errors import CheckpointError, RecipeError
 
+STATISTICS = ("running_mean", "running_var")
+
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Loads a state dict by name; only the last layer may differ in shape (another number of classes), and stays new.
-
-    Raises CheckpointError where the file cannot be read or is of another architecture.
-    """
+    """Adopts a state dict; raises CheckpointError where the file cannot be read or is of another architecture."""
     try:
         weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever a damaged file makes its parsers raise
         raise CheckpointError(f"{file} is not a state dict: {str(error).splitlines()[0]}") from error
-    own = model.state_dict()
-    head = {name for name in own if name.startswith(f"{find_head(model)}.")}
-    other = {name for name in own if name in weights and weights[name].shape != own[name].shape}
-    # A published file may carry what this network was built without, such as GoogLeNet's auxiliary heads.
-    if missing := sorted(set(own) - set(weights) - {n for n in own if n.endswith("num_batches_tracked")}):
-        raise CheckpointError(f"{file} is of another architecture: it has no {missing[0]}")
-    if wrong := sorted(other - head):
-        shapes = f"{tuple(weights[wrong[0]].shape)}, not {tuple(own[wrong[0]].shape)}"
-        raise CheckpointError(f"{file} is of another architecture: {wrong[0]} is {shapes}")
-    model.load_state_dict({n: w for n, w in weights.items() if n in own and n not in other}, strict=False)
+    adopt(model, weights, file)
 
 
-def find_head(model: nn.Module) -> str:
-    """The name of the last fully connected layer, auxiliary ones aside."""
-    return [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and not name.startswith("aux")][-1]
+def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Takes what was learnt over by name: parameters and the statistics of normalisations.
+
+    New stay last layers of another size (other classes), what a module calls `training_only` where it does not fit
+    (centres of other people), and what follows from the data (class weights). Raises CheckpointError for another
+    architecture.
+    """
+    modules, own = dict(model.named_modules()), model.state_dict()
+    aside = [f"{name}.{part}".lstrip(".") for name, m in modules.items() for part in getattr(m, "training_only", ())]
+    learnt = {name for name, _ in model.named_parameters()} | {name for name in own if name.endswith(STATISTICS)}
+    known = [name for name in weights if not _belongs(name, aside)]
+    if missing := [name for name in learnt - set(weights) if not _belongs(name, aside)]:
+        raise CheckpointError(f"{source} is of another architecture: it has no {min(missing)}")
+    if further := set(known) - set(own):
+        raise CheckpointError(f"{source} is of another architecture: it has {min(further)}, this network has not")
+    other = {name for name in learnt & set(weights) if weights[name].shape != own[name].shape}
+    for name in sorted(other):
+        layer = modules[name.rpartition(".")[0]]
+        if not _belongs(name, aside) and not _differs_in_outputs(layer, weights[name].shape, own[name].shape):
+            shapes = f"{tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
+            raise CheckpointError(f"{source} is of another architecture: {name} is {shapes}")
+    model.load_state_dict({name: weights[name] for name in learnt & set(weights) - other}, strict=False)
+
+
+def _differs_in_outputs(layer: nn.Module, theirs: Sequence[int], mine: Sequence[int]) -> bool:
+    """Only a last layer does: were there one behind it, that one would have other inputs."""
+    if not isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        return False
+    outputs = 1 if isinstance(layer, nn.ConvTranspose2d) and len(mine) > 1 else 0
+    return [s for i, s in enumerate(theirs) if i != outputs] == [s for i, s in enumerate(mine) if i != outputs]
 
 
 def freeze(model: nn.Module, trainable: Sequence[str]) -> None:
@@ -49,7 +67,7 @@ def freeze(model: nn.Module, trainable: Sequence[str]) -> None:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(parameter.requires_grad and _belongs(name, trainable))
     for name, module in model.named_modules():
-        if isinstance(module, nn.BatchNorm2d) and not _belongs(name, trainable):
+        if isinstance(module, _BatchNorm) and not _belongs(name, trainable):
             module.register_forward_pre_hook(_stay_in_use)
 
 

@@ -10,6 +10,7 @@ import yaml
 from convoy_training import calibrate
 from convoy_training.cli import app
 from convoy_training.data import own_people
+from convoy_training.data.exclusions import read_exclusions
 from convoy_training.data.identities import EVERYTHING, Selection
 from convoy_training.errors import LabelError
 from convoy_training.recipe import load_recipe
@@ -106,6 +107,15 @@ def test_own_people_from_the_recipe_to_the_manifest(folder: Path) -> None:
     for words in (["fit", str(file), "--run", str(run)], ["export", str(run), "--models", str(models)]):
         done = CliRunner().invoke(app, words, catch_exceptions=False)
         assert done.exit_code == 0, done.output
+    copied = folder / "people" / PEOPLE[3]
+    (copied / "twice.png").write_bytes((copied / "0.png").read_bytes())
+    own_people.load_people.cache_clear()
+    for target in (run, models / "own-embedder" / "1"):
+        words = ["clean", str(target), "--out", str(folder / "exclude.csv"), "--same-person", "2", "--far", "-2"]
+        cleaned = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert " of 21 images (" in cleaned.output
+        found = read_exclusions(folder / "exclude.csv")
+        assert f"own/{PEOPLE[3]}/twice.png" in found and {file.split("/")[1] for file in found} <= set(PEOPLE[3:])
     names = [metric["name"] for metric in json.loads((run / "metrics.json").read_text())]
     assert names == ["own_pair_accuracy", "own_tar_at_far_1e-2", "own_equal_error_rate"]
     manifest = json.loads((models / "own-embedder" / "1" / "manifest.json").read_text())

@@ -1,6 +1,7 @@
 """Own pictures, published weights, chosen parts."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,9 +15,12 @@ from convoy_training.loop import fit
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.resnet import ResNet
 from convoy_training.recipe import resolve_recipe
-from convoy_training.transfer import find_head, freeze, load_weights
+from convoy_training.recipes import face_embedding
+from convoy_training.transfer import adopt, freeze, load_weights
 from torch import nn
 from typer.testing import CliRunner
+
+from tests.unit.training.tiny_recipe import CONFIG, RECIPE
 
 
 @pytest.fixture
@@ -98,8 +102,8 @@ def small() -> nn.Sequential:
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "w.pth"
-    torch.save(nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3)).state_dict(), file)
-    with pytest.raises(CheckpointError, match=r"0\.bias is \(5,\), not \(4,\)"):
+    torch.save(nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(16, 3)).state_dict(), file)
+    with pytest.raises(CheckpointError, match=r"1\.bias is \(5,\), not \(4,\)"):
         load_weights(small(), file)
     torch.save(nn.Linear(3, 3).state_dict(), file)
     with pytest.raises(CheckpointError, match="another architecture: it has no 0"):
@@ -114,6 +118,41 @@ def test_a_part_that_does_not_exist_is_named() -> None:
         freeze(small(), ["fc"])
 
 
-def test_the_head_is_the_last_layer_not_an_auxiliary_one() -> None:
-    with torch.device("meta"):
-        assert find_head(GoogLeNet()) == "fc"
+def test_auxiliary_heads_and_the_last_layer_may_be_of_other_classes() -> None:
+    start, model = GoogLeNet(classes=3), GoogLeNet(classes=2)
+    adopt(model, start.state_dict(), Path("weights.pth"))
+    assert torch.equal(model.conv1.conv.weight, start.conv1.conv.weight) and model.fc.weight.shape == (2, 1024)
+    adopt(GoogLeNet(classes=2, auxiliary=False), start.state_dict(), Path("weights.pth"))
+    adopt(model, GoogLeNet(classes=2, auxiliary=False).state_dict(), Path("weights.pth"))
+
+
+def test_centres_of_other_people_stay_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = iter((5, 3))
+    faces = lambda config: SimpleNamespace(people=range(next(people)))  # noqa: E731
+    monkeypatch.setattr(face_embedding, "load_training_faces", faces)
+    architecture = {"dimension": 8, "crop_px": 32, "widths": [4, 4, 4, 4]}
+    config = face_embedding.Config.model_validate(
+        {"name": "e", "epochs": 1, "batch_size": 2, "optimizer": {"lr": 0.1}, "architecture": architecture}
+    )
+    start, model = face_embedding.build_model(config), face_embedding.build_model(config)
+    adopt(model, start.state_dict(), Path("run"))
+    assert torch.equal(model.embedder.stem[0].weight, start.embedder.stem[0].weight)
+    assert model.margin.centres.shape == (3, 8)
+    mined = face_embedding.build_model(config.model_copy(update={"triplets": face_embedding.Triplets()}))
+    adopt(model, mined.state_dict(), Path("run"))
+    adopt(mined, start.state_dict(), Path("run"))
+    assert torch.equal(mined.embedder.head[3].weight, start.embedder.head[3].weight)
+
+
+def test_a_network_of_more_layers_is_another_one() -> None:
+    with pytest.raises(CheckpointError, match=r"it has 4\.bias, this network has not"):
+        adopt(small(), nn.Sequential(*small(), nn.Linear(3, 3)).state_dict(), Path("run"))
+
+
+def test_parts_of_every_task_can_be_chosen(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"trainable": ["5"], "epochs": 1})
+    torch.manual_seed(CONFIG.seed)
+    start = RECIPE.build_model(CONFIG).state_dict()
+    trained = fit(RECIPE, config, tmp_path / "run").state_dict()
+    moved = {name for name in start if not torch.equal(start[name], trained[name])}
+    assert moved == {"5.weight", "5.bias"}

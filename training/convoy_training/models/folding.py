@@ -9,7 +9,7 @@ sees the sum of both.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from convoy_training.models.face_embedder import PIXEL_RANGE, FaceEmbedder, ResidualBlock
+
+Norm = nn.BatchNorm2d | nn.BatchNorm1d
 
 
 def scale_channels(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
@@ -28,11 +30,30 @@ def scale_channels(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     return layer
 
 
-def read_norm(norm: nn.BatchNorm2d | nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+def read_norm(norm: Norm) -> tuple[Tensor, Tensor]:
     """A batch norm in evaluation as factors [C] and bias [C]."""
     assert norm.running_mean is not None and norm.running_var is not None
     factors = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return factors, norm.bias - norm.running_mean * factors
+
+
+def set_norm(
+    norm: Norm,
+    factors: Tensor,
+    bias: Tensor,
+    mean: Tensor | None = None,
+    variance: Tensor | None = None,
+) -> None:
+    """The other way round: `factors` [C] and `bias` [C] as a batch norm whose statistics are these [C]."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    mean = torch.zeros_like(factors) if mean is None else mean
+    variance = torch.full_like(factors, 1 - norm.eps) if variance is None else variance
+    with torch.no_grad():
+        bias = bias + factors * mean
+        norm.weight.copy_(factors * torch.sqrt(variance + norm.eps))
+        norm.bias.copy_(bias)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
 
 
 class FoldedPReLU(nn.Module):
@@ -111,3 +132,34 @@ def fold_head(head: Any, views: int) -> nn.Linear:
     folded.weight = nn.Parameter((weights * factors[:, None] * last_factors[:, None, None]).flatten(1))
     folded.bias = nn.Parameter(views * (weights.sum(dim=2) @ bias * last_factors + last_bias))
     return folded
+
+
+@torch.no_grad()
+def unfold(folded: FoldedEmbedder, embedder: FaceEmbedder) -> list[Norm]:
+    """Gives an embedder the weights of its folded form; returns its norms, whose statistics are nobody's."""
+    stem, activation, *blocks = cast(Any, folded.features)
+    conv, norm, prelu = cast(Any, embedder.stem)
+    _part(stem, conv, norm)
+    conv.weight *= PIXEL_RANGE
+    prelu.weight.copy_(activation.all.weight.flatten())
+    for short, block in zip(blocks, cast(Any, embedder.blocks), strict=True):
+        first, conv, norm, prelu, last_conv, last_norm = block.body
+        set_norm(first, short.body[0].weight.flatten(), short.body[0].bias)
+        _part(short.body[1], conv, norm)
+        prelu.weight.copy_(short.body[2].all.weight.flatten())
+        _part(short.body[3], last_conv, last_norm)
+        if not isinstance(block.shortcut, nn.Identity):
+            _, conv, norm = block.shortcut
+            _part(short.shortcut[1], conv, norm)
+    first, _, _, matrix, last = cast(Any, embedder.head)
+    set_norm(first, torch.ones_like(first.weight), torch.zeros_like(first.bias))
+    matrix.weight.copy_(folded.head.weight)
+    set_norm(last, torch.ones_like(last.weight), folded.head.bias / (2 if folded.mirror else 1))
+    return [module for module in embedder.modules() if isinstance(module, Norm)]
+
+
+def _part(both: nn.Conv2d, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """A convolution with a bias as one without and a norm."""
+    assert both.bias is not None
+    conv.weight.copy_(both.weight)
+    set_norm(norm, torch.ones_like(both.bias), both.bias)

@@ -69,6 +69,8 @@ class Auxiliary(nn.Module):
 class GoogLeNet(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]; in training, logits and those of the two auxiliary heads."""
 
+    training_only = ("aux1", "aux2")
+
     def __init__(
         self, classes: int = 1000, auxiliary: bool = True, large_kernel: int = 3, dropout: float = 0.2
     ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -27,7 +26,6 @@ from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.zoo import find_architecture
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
-from convoy_training.transfer import freeze, load_weights
 
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
@@ -50,8 +48,6 @@ class Config(recipe.Config):
     deviation: tuple[float, float, float] = (0.2470, 0.2435, 0.2616)
     widths: tuple[int, ...] = Field((32, 128, 256), description="of the whitened-resnet")
     refinements: tuple[int, ...] = (1, 2, 2)
-    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
-    trainable: list[str] = Field([], description="parts to train, e.g. [fc] or [layer4, fc]; empty = all")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
@@ -123,9 +119,6 @@ def build_model(config: Config) -> nn.Module:
         if not architecture.classifies:
             raise RecipeError(f"architecture: {config.architecture} is no classifier")
         model = architecture.build(classes=len(split.classes))
-    if config.init:
-        load_weights(model, config.init)
-    freeze(model, config.trainable)
     return model
 
 

@@ -109,6 +109,8 @@ class Config(BaseConfig):
 class Trainee(nn.Module):
     """The embedder with its loss, which for margin softmax has a centre a person that serving does not need."""
 
+    training_only = ("margin",)
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.embedder = config.build_embedder()
@@ -134,12 +136,12 @@ def select_faces(config: Config) -> identities.Selection:
     return identities.Selection(exclude, config.people, config.different_images)
 
 
-def load_training_faces(config: Config) -> identities.Faces:
+def load_training_faces(config: Config, border_px: int = BORDER_PX) -> identities.Faces:
     """The crops to train on, each with a border to jitter in."""
     if config.data:
         own = config.data
-        return own_people.load_people(own.people, own.pairs, own.detector, BORDER_PX, select_faces(config))
-    return identities.load_faces(TRAINING_SETS, "train", BORDER_PX, select_faces(config))
+        return own_people.load_people(own.people, own.pairs, own.detector, border_px, select_faces(config))
+    return identities.load_faces(TRAINING_SETS, "train", border_px, select_faces(config))
 
 
 def load_held_out(config: Config) -> Iterator[HeldOut]:
