@@ -6,7 +6,7 @@ import pytest
 import torch
 from convoy.core.manifest import digest, load_manifest
 from convoy_training import comparison, evaluation, recording
-from convoy_training.card import write_table
+from convoy_training.card import show_chart, write_table
 from convoy_training.cli import app
 from convoy_training.comparison import find_forms
 from convoy_training.errors import ExportError, RecipeError
@@ -90,6 +90,18 @@ def test_a_manifest_holds_four_digits_and_nothing_undefined() -> None:
     ]
     recorded = record_metrics(measured, "again")
     assert [(m.name, m.value, m.interval) for m in recorded] == [("a", 0.1235, (0.1, 0.2)), ("c", 0.5, None)]
+
+
+MODELS = sorted(path.parent for path in Path("exported_models").glob("*/*/manifest.json"))
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+def test_a_published_card_has_intervals_and_pictures(folder: Path) -> None:
+    for metric in load_manifest(folder).metrics:
+        assert metric.interval and metric.interval[0] <= metric.value <= metric.interval[1], metric.name
+        assert metric.interval == (round(metric.interval[0], 4), round(metric.interval[1], 4))
+    charts, card = sorted(folder.glob("*.svg")), (folder / "README.md").read_text()
+    assert charts and all(show_chart(chart) in card and chart.stat().st_size < 60_000 for chart in charts)
 
 
 def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from convoy_training.data.identities import Faces, Pairs
 from convoy_training.data.own_people import load_own_pairs, read_pairs
 from convoy_training.errors import LabelError, RecipeError
 from convoy_training.metrics.resampling import Comparisons, Resampled, compare_all, measure_rates
-from convoy_training.metrics.verification import find_threshold
+from convoy_training.metrics.verification import find_threshold, measure_equal_error_rate
 from convoy_training.protocols.identification import judge_search
 from convoy_training.protocols.subject import Judged, group_faces
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
@@ -59,6 +59,10 @@ def test_people_drawn_twice_are_pairs_counted_as_often() -> None:
         threshold = draw.find_threshold(rate)
         assert threshold == pytest.approx(find_threshold(impostors, rate), abs=1e-6)
         assert draw.measure_true_match_rate(threshold) == pytest.approx(np.mean(genuine >= threshold - 1e-6), abs=1e-3)
+    # Looked at between genuine pairs only: a step is a pair of whom was drawn most.
+    step = np.bincount(people).max() / len(genuine)
+    error = measure_equal_error_rate(genuine, impostors)
+    assert error > 5 * step and draw.measure_equal_error_rate() == pytest.approx(error, abs=step)
 
 
 def test_intervals_by_people_are_wider_than_by_pairs() -> None:
@@ -95,8 +99,10 @@ def test_all_pairs_are_judged_by_quality_and_pose() -> None:
     rates = [metric for metric in outcome.metrics if metric.name.startswith("tar_at_far")]
     assert [metric.name for metric in rates] == ["tar_at_far_1e-2", "tar_at_far_1e-3", "tar_at_far_1e-4"]
     assert all(metric.interval and metric.interval[0] <= metric.value <= metric.interval[1] for metric in rates)
-    groups = [metric.condition for metric in outcome.metrics if metric.name == "fnmr_at_fmr_1e-3"]
-    assert len(groups) == 6 and any("in profile" in group for group in groups)
+    groups = [metric for metric in outcome.metrics if metric.name == "fnmr_at_fmr_1e-3"]
+    assert len(groups) == 6 and any("in profile" in group.condition for group in groups)
+    for metric in [*groups, next(m for m in outcome.metrics if m.name == "equal_error_rate")]:
+        assert metric.interval and metric.interval[0] <= metric.value <= metric.interval[1] > metric.interval[0]
 
 
 def test_groups_cover_every_face_once() -> None:
@@ -115,6 +121,8 @@ def test_a_growing_gallery_makes_search_no_easier() -> None:
     largest = [m for m in outcome.metrics if m.name == "rank_1" and m.interval]
     assert len(largest) == 1 and largest[0].interval[0] < largest[0].value < largest[0].interval[1]
     assert len(outcome.sections[-1].shots) == 16
+    groups = [m for m in outcome.metrics if m.condition.startswith("probes of")]
+    assert len(groups) == 6 and all(m.interval and m.interval[0] <= m.value <= m.interval[1] for m in groups)
 
 
 @pytest.mark.parametrize(

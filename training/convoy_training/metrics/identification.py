@@ -14,6 +14,8 @@ from convoy_training.metrics.verification import find_threshold
 RATES = (1e-1, 1e-2)
 """False-positive identification rates at which misses are counted."""
 
+SAMPLES = 200
+
 Rows = NDArray[np.integer]
 
 
@@ -63,15 +65,19 @@ def measure_search(searched: Searched) -> dict[str, float]:
     return _measure(searched, np.flatnonzero(searched.known), np.flatnonzero(~searched.known))
 
 
-def measure_intervals(searched: Searched, samples: int = 200) -> dict[str, Interval]:
-    """95 % intervals when the people searched for, and the strangers, are drawn again; the gallery stays."""
-    known, strangers = np.flatnonzero(searched.known), np.flatnonzero(~searched.known)
+def measure_intervals(searched: Searched, chosen: NDArray[np.bool_] | None = None) -> dict[str, Interval]:
+    """95 % intervals when the people searched for, and the strangers, are drawn again; the gallery stays.
+
+    chosen [N]: of these probes of known people alone.
+    """
+    known = np.flatnonzero(searched.known if chosen is None else searched.known & chosen)
+    strangers = np.flatnonzero(~searched.known)
     by_person = [known[searched.person[known] == person] for person in np.unique(searched.person[known])]
 
     def measure(people: Rows, others: Rows) -> Mapping[str, float]:
         return _measure(searched, np.concatenate([by_person[person] for person in people]), strangers[others])
 
-    return bootstrap(measure, len(by_person), len(strangers), samples=samples)
+    return bootstrap(measure, len(by_person), len(strangers), samples=SAMPLES)
 
 
 def _measure(searched: Searched, known: Rows, strangers: Rows) -> dict[str, float]:

@@ -68,6 +68,8 @@ class Resampled:
         self.sides = pairs.first[~pairs.same][order], pairs.second[~pairs.same][order]
         met, self.counts = np.unique(self.sides[0] * np.int64(self.people) + self.sides[1], return_counts=True)
         self.met = np.divmod(met, self.people)  # who was compared with whom, so many times
+        self.rising = np.argsort(self.genuine, kind="stable")
+        self.above = np.searchsorted(-self.impostors, -self.genuine[self.rising], side="right")
 
     def draw(self, people: NDArray[np.integer]) -> Draw:
         """The pairs as these people's, who may be there several times."""
@@ -102,11 +104,22 @@ class Draw:
         admitted = int(np.searchsorted(mass, most, side="right"))
         return float(np.nextafter(falling[min(admitted, len(falling) - 1)], np.inf, dtype=falling.dtype))
 
-    def measure_true_match_rate(self, threshold: float) -> float:
-        """The share of genuine pairs at or above the threshold; NaN where no such pair was drawn."""
-        weights = self.weights
+    def measure_true_match_rate(self, threshold: float, chosen: NDArray[np.bool_] | None = None) -> float:
+        """The share of genuine pairs, or of those `chosen` [G], at or above the threshold; NaN where none was drawn."""
+        weights = self.weights if chosen is None else self.weights * chosen
         total = float(weights.sum())
         return float(weights[self.pairs.genuine >= threshold].sum()) / total if total else float("nan")
+
+    def measure_equal_error_rate(self) -> float:
+        """The error where false matches and false non-matches are equally many, at the nearest genuine similarity."""
+        weights, (first, second) = self.weights[self.pairs.rising], self.pairs.sides
+        mass = np.concatenate([[0.0], np.cumsum(self.times[first] * self.times[second])])
+        if not mass[-1] or not weights.sum():
+            return float("nan")
+        matched = mass[self.pairs.above] / mass[-1]
+        missed = (np.cumsum(weights) - weights) / weights.sum()
+        crossing = int(np.argmin(np.abs(matched - missed)))
+        return float(matched[crossing] + missed[crossing]) / 2
 
 
 def measure_rates(pairs: Comparisons, rates: Sequence[float], *, samples: int = SAMPLES) -> Iterator[tuple[Rate, int]]:

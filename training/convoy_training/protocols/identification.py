@@ -79,8 +79,9 @@ def _judge_groups(
         if not len(known):
             continue
         value = searched.miss_rate(known, strangers, RATES[0])
+        interval = measure_intervals(searched, chosen)["fnir_at_fpir_1e-1"]
         metrics.append(Metric("fnir_at_fpir_1e-1", value, dataset, "held-out people, one photo each enrolled",
-                              len(known), condition=f"probes of {name}"))  # fmt: skip
+                              len(known), interval, f"probes of {name}; interval by people"))  # fmt: skip
         names.append(f"{name} ({len(known)})")
         values.append(value)
     return metrics, draw_bars(names, values, "FNIR at FPIR 0.1")

@@ -9,7 +9,7 @@ import numpy as np
 from convoy_training.data import identities
 from convoy_training.metrics import verification
 from convoy_training.metrics.bootstrap import bootstrap
-from convoy_training.metrics.resampling import Comparisons, compare_all, measure_rates
+from convoy_training.metrics.resampling import SAMPLES, Comparisons, Resampled, compare_all, measure_rates
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
 from convoy_training.recipe import Metric
 from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw_lines
@@ -67,20 +67,25 @@ def judge_all_pairs(judged: Judged, dataset: str) -> Outcome:
     rows, columns = np.triu_indices(len(labels), 1)
     rows, columns = rows[compared.same], columns[compared.same]
     quality, frontality = (np.minimum(v[rows], v[columns]) for v in (judged.quality, judged.frontality))
-    threshold = verification.find_threshold(compared.impostors, GROUP_RATE)
-    names, values = [], []
-    for name, chosen in group_faces(quality, frontality).items():
-        if not chosen.any():
-            continue
-        value = float(np.mean(compared.genuine[chosen] < threshold))
-        condition = f"genuine pairs whose poorer face is of {name}"
-        metrics.append(Metric("fnmr_at_fmr_1e-3", value, dataset, split, int(chosen.sum()), condition=condition))
-        names.append(f"{name} ({chosen.sum()} pairs)")
-        values.append(value)
+    groups = {name: chosen for name, chosen in group_faces(quality, frontality).items() if chosen.any()}
+    resampled = Resampled(compared)
+
+    def measure(people: np.ndarray) -> dict[str, float]:
+        draw = resampled.draw(people)
+        threshold = draw.find_threshold(GROUP_RATE)
+        return {name: 1 - draw.measure_true_match_rate(threshold, chosen) for name, chosen in groups.items()}
+
+    values, intervals = measure(np.arange(resampled.people)), bootstrap(measure, resampled.people, samples=SAMPLES)
+    metrics += [
+        Metric("fnmr_at_fmr_1e-3", value, dataset, split, int(groups[name].sum()), intervals[name],
+               f"genuine pairs whose poorer face is of {name}; interval by people")
+        for name, value in values.items()
+    ]  # fmt: skip
+    names = [f"{name} ({chosen.sum()} pairs)" for name, chosen in groups.items()]
     note = (
         f"{split}. The share of genuine pairs turned away at a false match rate of {GROUP_RATE:g}, by the poorer face."
     )
-    charts = [_draw_roc([roc]), draw_bars(names, values, "false non-match rate")]
+    charts = [_draw_roc([roc]), draw_bars(names, [*values.values()], "false non-match rate")]
     return Outcome(metrics, [roc], [Section(f"{dataset}: all pairs, by quality and pose", note, charts)])
 
 
@@ -91,7 +96,14 @@ def _summarise(compared: Comparisons, dataset: str, split: str) -> tuple[list[Me
     roc = Line(f"{dataset}, {split}: true match rate against false match rate", matched[::-1], 1 - missed[::-1])
     error = verification.measure_equal_error_rate(compared.genuine, compared.impostors)
     metrics = [*_list_rates(compared, dataset, split)]
-    metrics.append(Metric("equal_error_rate", error, dataset, split, len(compared.similarities)))
+    resampled = Resampled(compared)
+
+    def measure(people: np.ndarray) -> dict[str, float]:
+        return {"error": resampled.draw(people).measure_equal_error_rate()}
+
+    interval = bootstrap(measure, resampled.people, samples=SAMPLES)["error"]
+    metrics.append(Metric("equal_error_rate", error, dataset, split, len(compared.similarities), interval,
+                          "interval by people"))  # fmt: skip
     return metrics, roc
 
 
