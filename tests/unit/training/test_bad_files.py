@@ -75,7 +75,8 @@ def refuse(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pyte
     [
         ("voc", "ImageSets/Main/train.txt", "", "ImageSets/Main/train.txt: it lists no images"),
         ("voc", "ImageSets/Main/train.txt", NOT_TEXT, "train.txt:2: this is not text in UTF-8"),
-        ("voc", "ImageSets/Main/val.txt", "b\n", "val.txt:1: JPEGImages/b.jpg does not exist"),
+        ("voc", "ImageSets/Main/val.txt", "\na\n", "val.txt:2: JPEGImages/a.jpg is in the training split too"),
+        ("voc", "ImageSets/Main/val.txt", "b\n", "val.txt:1: Annotations/b.xml does not exist"),
         ("coco", "annotations/train.json", NOT_TEXT, "train.json:2: this is not text in UTF-8"),
         ("coco", "annotations/train.json", {"images": []}, "train.json: it lists no images"),
         ("coco", "annotations/train.json", {"images": [3]}, r"images\[0\] has no number or text 'id'"),

@@ -71,8 +71,8 @@ def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
         (annotation(box=(6, 5, 5, 9)), "Annotations/a.xml:4: the box 5,4,5,9 has no area"),
         (annotation(box=(5, 5, 43, 9)), "Annotations/a.xml:4: the box 4,4,43,9 leaves the image 40x30"),
         (annotation(box=(5, "nan", 7, 9)), "has no area"),
-        (annotation(box=(5, "x", 7, 9)), "a.xml:4: a coordinate of bndbox is missing or no number"),
-        (annotation(box=(5, 5, 7)), "a coordinate of bndbox is missing or no number"),
+        (annotation(box=(5, "x", 7, 9)), "a.xml:4: bndbox/ymin is missing or no number"),
+        (annotation(box=(5, 5, 7)), "bndbox/ymax is missing or no number"),
         (b"<annotation>\n<object>", "Annotations/a.xml:2: this is not XML"),
     ],
 )
@@ -88,7 +88,8 @@ def test_wrong_voc_is_refused(xml: bytes, reason: str, tmp_path: Path) -> None:
         ({"image_id": 8}, "annotations/train.json: annotations[0]: image_id 8 is not in the file"),
         ({"category_id": 9}, "annotations[0]: category_id 9 is not in the file"),
         ({"bbox": [1, 2, 3]}, "annotations[0]: bbox is not four numbers"),
-        ({"bbox": [30, 5, 20, 3]}, "the box 30,5,50,8 leaves the image 40x30"),
+        ({"bbox": [30, 5, 20, 3]}, "annotations[0]: the box 30,5,50,8 leaves the image 40x30"),
+        ({"bbox": [30, 5, 20, 3], "id": 44}, "(train/a.jpg): annotations[0] (id 44): the box 30,5,50,8 leaves"),
     ],
 )
 def test_wrong_coco_is_refused(changes: dict[str, object], reason: str, tmp_path: Path) -> None:

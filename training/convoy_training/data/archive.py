@@ -37,9 +37,9 @@ class Archive:
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """The text of a label file."""
+    """The text of a label file, without the mark that editors on Windows put before it."""
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise LabelError(name, line, "this is not text in UTF-8: save it so") from error

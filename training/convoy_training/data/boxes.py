@@ -40,11 +40,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Row:
-    """One box as a label file gives it, and the line that says so."""
+    """One box as a label file gives it, and the line that says so, or the entry where lines tell nothing."""
 
     line: int | None
     label: str
     box_xyxy: tuple[float, float, float, float]
+    entry: str = ""
 
 
 def build_example(image_rgb: NDArray[np.uint8], rows: Iterable[Row], file: str, classes: Sequence[str]) -> Example:
@@ -61,13 +62,21 @@ def build_example(image_rgb: NDArray[np.uint8], rows: Iterable[Row], file: str, 
 def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int], slack: float = 1.0) -> None:
     """A known class, an area, and not more than `slack` pixels outside of the image of `size` (height, width)."""
     x0, y0, x1, y1 = row.box_xyxy
-    text = f"the box {x0:g},{y0:g},{x1:g},{y1:g}"
+    entry = f"{row.entry}: " if row.entry else ""
+    text = f"{entry}the box {x0:g},{y0:g},{x1:g},{y1:g}"
     if row.label not in classes:
-        raise LabelError(file, row.line, f"class '{row.label}' is not one of {', '.join(classes)}")
+        raise LabelError(file, row.line, f"{entry}class '{row.label}' is not one of {', '.join(classes)}")
     if not (x0 < x1 and y0 < y1):
         raise LabelError(file, row.line, f"{text} has no area")
     if x0 < -slack or y0 < -slack or x1 > size[1] + slack or y1 > size[0] + slack:
         raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}")
+
+
+def check_size(image_rgb: NDArray[np.uint8], stated: tuple[float, float], file: str, line: int | None = None) -> None:
+    """The width and height that a label file states are the image's: else its boxes were drawn on another one."""
+    height, width = image_rgb.shape[:2]
+    if stated != (width, height):
+        raise LabelError(file, line, f"it states {stated[0]:g}x{stated[1]:g} pixels, the image has {width}x{height}")
 
 
 def check_classes(split: Split, file: str) -> None:

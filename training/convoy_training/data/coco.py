@@ -7,38 +7,45 @@ from functools import cache
 from typing import Any
 
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import Row, Split, build_example, decode
+from convoy_training.data.boxes import Example, Row, Split, build_example, check_size, decode
+from convoy_training.data.lists import check_held_out, find_repeated
 from convoy_training.errors import LabelError
+
+Entry = dict[str, Any]
+Document = dict[str, list[Entry]]
 
 FIELDS = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
 """What every entry of the three lists must have."""
+UNIQUE = (("images", "id"), ("categories", "id"), ("categories", "name"))
+TRAIN = "annotations/train.json"
 
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images of annotations/train.json or, for `validation`, val.json; crowds are left out."""
+    """The images of annotations/train.json or, for `validation`, val.json; crowds are left out.
+
+    Labels are numbered by the categories of train.json, and those of another split by their names there.
+    """
     archive = open_archive(path)
-    file = f"annotations/{'val' if split == 'validation' else split}.json"
-    document = parse(archive.read_text(file), file)
-    names = {entry["id"]: entry["name"] for entry in document["categories"]}
-    rows: dict[Any, list[Row]] = {image["id"]: [] for image in document["images"]}
-    for place, annotation in enumerate(document["annotations"]):
-        if not annotation.get("iscrowd"):
-            rows[_find(rows, annotation, "image_id", file, place)].append(
-                read_annotation(annotation, names, file, place)
-            )
-    examples = []
-    for image in document["images"]:
-        name = _find_image(archive, image["file_name"], file)
-        examples.append(
-            build_example(
-                decode(archive.files[name], name), rows[image["id"]], f"{file} ({name})", tuple(names.values())
-            )
+    train = parse(archive.read_text(TRAIN), TRAIN)
+    classes = tuple(str(category["name"]) for category in train["categories"])
+    if split == "train":
+        return Split(
+            _read_examples(archive, train, TRAIN, _find_images(archive, train, TRAIN, "train"), classes), classes
         )
-    return Split(examples, tuple(names.values()))
+    folder = "val" if split == "validation" else split
+    file = f"annotations/{folder}.json"
+    document = parse(archive.read_text(file), file)
+    for place, category in enumerate(document["categories"]):
+        if str(category["name"]) not in classes:
+            reason = f"{_name('categories', place, category)}: {TRAIN} has no category '{category['name']}'"
+            raise LabelError(file, None, reason)
+    names = _find_images(archive, document, file, folder)
+    check_held_out(archive, _find_images(archive, train, TRAIN, "train"), dict.fromkeys(names), file)
+    return Split(_read_examples(archive, document, file, names, classes), classes)
 
 
-def parse(text: str, file: str) -> dict[str, list[dict[str, Any]]]:
+def parse(text: str, file: str) -> Document:
     """The document, with its three lists."""
     try:
         document = json.loads(text)
@@ -51,29 +58,62 @@ def parse(text: str, file: str) -> dict[str, list[dict[str, Any]]]:
             for name in names:
                 if not isinstance(entry, dict) or not isinstance(entry.get(name), int | str):
                     raise LabelError(file, None, f"{key}[{place}] has no number or text '{name}'")
+    for key, name in UNIQUE:
+        if (place := find_repeated(entry[name] for entry in document[key])) is not None:
+            raise LabelError(file, None, f"{key}[{place}]: the {name} '{document[key][place][name]}' occurs twice")
     if not document["images"]:
         raise LabelError(file, None, "it lists no images")
     return document
 
 
-def read_annotation(annotation: dict[str, Any], names: dict[Any, str], file: str, place: int) -> Row:
+def read_annotation(annotation: Entry, names: dict[Any, str], file: str, place: int) -> Row:
     """bbox is x, y, width, height."""
-    category = _find(names, annotation, "category_id", file, place)
+    category, entry = _find(names, annotation, "category_id", file, place), _name("annotations", place, annotation)
     try:
         x, y, width, height = (float(v) for v in annotation["bbox"])
     except (KeyError, TypeError, ValueError):
-        raise LabelError(file, None, f"annotations[{place}]: bbox is not four numbers") from None
-    return Row(None, names[category], (x, y, x + width, y + height))
+        raise LabelError(file, None, f"{entry}: bbox is not four numbers") from None
+    return Row(None, names[category], (x, y, x + width, y + height), entry)
 
 
-def _find(known: dict[Any, Any], annotation: dict[str, Any], key: str, file: str, place: int) -> Any:
+def _read_examples(
+    archive: Archive, document: Document, file: str, names: list[str], classes: tuple[str, ...]
+) -> list[Example]:
+    categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
+    rows: dict[Any, list[Row]] = {image["id"]: [] for image in document["images"]}
+    for place, annotation in enumerate(document["annotations"]):
+        if not annotation.get("iscrowd"):
+            image_id = _find(rows, annotation, "image_id", file, place)
+            rows[image_id].append(read_annotation(annotation, categories, file, place))
+    examples = []
+    for place, (image, name) in enumerate(zip(document["images"], names, strict=True)):
+        pixels = decode(archive.files[name], name)
+        width, height = image.get("width"), image.get("height")
+        if isinstance(width, int) and isinstance(height, int):
+            check_size(pixels, (width, height), f"{file}: {_name('images', place, image)}")
+        examples.append(build_example(pixels, rows[image["id"]], f"{file} ({name})", classes))
+    return examples
+
+
+def _name(key: str, place: int, entry: Entry) -> str:
+    """How an entry is found again: by its place, and by its id where it has one."""
+    return f"{key}[{place}]" + (f" (id {entry['id']})" if "id" in entry else "")
+
+
+def _find(known: dict[Any, Any], annotation: Entry, key: str, file: str, place: int) -> Any:
     if annotation.get(key) not in known:
-        raise LabelError(file, None, f"annotations[{place}]: {key} {annotation.get(key)} is not in the file")
+        entry = _name("annotations", place, annotation)
+        raise LabelError(file, None, f"{entry}: {key} {annotation.get(key)} is not in the file")
     return annotation[key]
 
 
-def _find_image(archive: Archive, name: str, file: str) -> str:
-    for candidate in (name, f"images/{name}", f"train/{name}", f"val/{name}"):
-        if candidate in archive.files:
-            return candidate
-    raise LabelError(file, None, f"the image {name} does not exist")
+def _find_images(archive: Archive, document: Document, file: str, folder: str) -> list[str]:
+    """Every image's name in the archive; its own split's folder comes first, for two may number theirs alike."""
+    names = []
+    for place, image in enumerate(document["images"]):
+        name = image["file_name"]
+        places = (f"{folder}/{name}", f"images/{folder}/{name}", name, f"images/{name}", f"train/{name}", f"val/{name}")
+        if (found := next((candidate for candidate in places if candidate in archive.files), None)) is None:
+            raise LabelError(file, None, f"{_name('images', place, image)}: the image {name} does not exist")
+        names.append(found)
+    return names

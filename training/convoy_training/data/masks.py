@@ -1,24 +1,28 @@
-"""Segmentation masks as PNG class ids: train.txt and val.txt with lines `image mask`, and a classes.txt.
+"""Segmentation masks as PNG class ids or palette indices: lines `image mask` in train.txt and val.txt, a classes.txt.
 
 CamVid (Brostow et al. 2009; SegNet's 11-class version, 480x360) comes so.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import decode
+from convoy_training.data.lists import CLASSES, check_held_out, number_lines, parse_classes
 from convoy_training.errors import LabelError
 
 UNLABELLED = "unlabelled"
 IGNORE = 255
+SINGLE_CHANNEL = ("1", "L", "P", "I;16")
+"""Pillow's names for pixels that are one number: a bit, a byte, an index into a palette, 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -34,39 +38,39 @@ class Split:
 def load_split(path: str, split: str) -> Split:
     """The pairs listed in train.txt or, for `validation`, val.txt."""
     archive = open_archive(path)
-    names = parse_classes(archive.read_text("classes.txt"))
+    names = parse_classes(archive.read_text(CLASSES))
     classes = tuple(name for name in names if name.lower() != UNLABELLED)
+    if classes != names[: len(classes)]:
+        line = [name.lower() for name in names].index(UNLABELLED) + 1
+        raise LabelError(CLASSES, line, f"'{names[line - 1]}' is ignored, so it must have the last id")
     listing = f"{'val' if split == 'validation' else split}.txt"
+    entries = parse_listing(archive, listing)
+    if split != "train":
+        train = [image for _, image, _ in parse_listing(archive, "train.txt")]
+        check_held_out(archive, train, {image: line for line, image, _ in entries}, listing)
     images, masks = [], []
-    for image_name, mask_name in parse_listing(archive, listing):
+    for _, image_name, mask_name in entries:
         images.append(decode(archive.files[image_name], image_name))
         masks.append(read_mask(archive.files[mask_name], mask_name, images[-1].shape[:2], names))
-    if not images:
-        raise LabelError(listing, None, "it lists no images")
     return Split(images, masks, classes)
 
 
-def parse_classes(text: str) -> tuple[str, ...]:
-    """Lines `id name` or `name`; the one that is called unlabelled, if any, is last and is ignored."""
-    return tuple(line.split(maxsplit=1)[-1].strip() for line in text.splitlines() if line.strip())
-
-
-def parse_listing(archive: Archive, file: str) -> list[tuple[str, str]]:
-    """Lines `image mask`; both files must exist."""
-    pairs: list[tuple[str, str]] = []
-    for number, line in enumerate(archive.read_text(file).splitlines(), 1):
+def parse_listing(archive: Archive, file: str) -> list[tuple[int, str, str]]:
+    """Lines `image mask` with their numbers; both files must exist."""
+    entries: list[tuple[int, str, str]] = []
+    for number, line in number_lines(archive.read_text(file)):
         if len(names := line.split()) != 2:
             raise LabelError(file, number, f"expected 'image mask', found '{line}'")
         image, mask = (archive.find(name, file, number) for name in names)
-        pairs.append((image, mask))
-    return pairs
+        entries.append((number, image, mask))
+    if not entries:
+        raise LabelError(file, None, "it lists no images")
+    return entries
 
 
 def read_mask(data: bytes, file: str, size: tuple[int, ...], names: Sequence[str]) -> NDArray[np.uint8]:
     """Class ids [H,W]; refuses a mask of another size than its image, or with an id that names no class."""
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    if mask is None:
-        raise LabelError(file, None, "the mask cannot be decoded")
+    mask = _decode_ids(data, file)
     if mask.shape != tuple(size):
         raise LabelError(file, None, f"the mask is {mask.shape}, its image {tuple(size)}")
     present = np.unique(mask)
@@ -75,6 +79,19 @@ def read_mask(data: bytes, file: str, size: tuple[int, ...], names: Sequence[str
         raise LabelError(file, None, f"class id {unknown[0]}, but classes.txt ends at {len(names) - 1}")
     ignored = np.array([name.lower() == UNLABELLED for name in names] + [False] * (256 - len(names)))
     return np.where(ignored[mask], IGNORE, mask).astype(np.uint8)
+
+
+def _decode_ids(data: bytes, file: str) -> NDArray[np.integer]:
+    """What the file holds for each pixel: of a palette PNG the indices, as VOC's masks have it, not their colours."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            mode, values = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise LabelError(file, None, f"the mask cannot be decoded: {error}") from error
+    if mode not in SINGLE_CHANNEL:
+        reason = f"the mask holds colours ({mode}), not class ids: save it as grey or palette PNG with an id a pixel"
+        raise LabelError(file, None, reason)
+    return values.astype(np.uint8) if mode == "1" else values
 
 
 def check_classes(split: Split, file: str) -> None:

@@ -1,51 +1,129 @@
-"""Boxes as VOC XML (Everingham et al. 2010): Annotations/, JPEGImages/, ImageSets/Main/, and a classes.txt."""
+"""Boxes as VOC XML (Everingham et al. 2010): Annotations/, JPEGImages/, ImageSets/Main/; a classes.txt may be there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
-from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Row, Split, build_example, decode
+from convoy_training.data.archive import Archive, open_archive
+from convoy_training.data.boxes import Row, Split, build_example, check_size, decode
+from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, number_lines, parse_classes
 from convoy_training.errors import LabelError
+
+FOLDER = "JPEGImages/"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one file says: its boxes, the name of its image, the image's width and height and the line of these."""
+
+    rows: list[Row]
+    filename: str
+    stated: tuple[float, float] | None
+    size_line: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a list, the image and the annotation that it means."""
+
+    line: int
+    image: str
+    label: str
+    annotation: Annotation
 
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images listed in ImageSets/Main/train.txt or, for `validation`, val.txt."""
+    """The images listed in ImageSets/Main/train.txt or, for `validation`, val.txt.
+
+    Without a classes.txt the classes are those of the training annotations, by name.
+    """
     archive = open_archive(path)
-    classes = tuple(archive.read_text("classes.txt").split())
-    listing = f"ImageSets/Main/{'val' if split == 'validation' else split}.txt"
+    train = _read_entries(archive, "ImageSets/Main/train.txt")
+    entries = train
+    if split != "train":
+        listing = f"ImageSets/Main/{'val' if split == 'validation' else split}.txt"
+        entries = _read_entries(archive, listing)
+        check_held_out(archive, (e.image for e in train), {e.image: e.line for e in entries}, listing)
+    if CLASSES in archive.files:
+        classes = parse_classes(archive.read_text(CLASSES))
+    else:
+        classes = tuple(sorted({row.label for entry in train for row in entry.annotation.rows}))
     examples = []
-    for number, name in enumerate(archive.read_text(listing).split(), 1):
-        image = archive.find(f"JPEGImages/{name}.jpg", listing, number)
-        label = archive.find(f"Annotations/{name}.xml", listing, number)
-        rows = parse(archive.files[label], label)
-        examples.append(build_example(decode(archive.files[image], image), rows, label, classes))
-    if not examples:
-        raise LabelError(listing, None, "it lists no images")
+    for entry in entries:
+        image, found = decode(archive.files[entry.image], entry.image), entry.annotation
+        if found.stated:
+            check_size(image, found.stated, entry.label, found.size_line)
+        examples.append(build_example(image, found.rows, entry.label, classes))
     return Split(examples, classes)
 
 
-def parse(xml: bytes, file: str) -> list[Row]:
-    """The boxes of one annotation.
+def parse(xml: bytes, file: str) -> Annotation:
+    """One annotation; objects marked `difficult` are objects like all others.
 
     VOC counts pixels from 1 and includes the last one, so the near edges move by one.
     """
-    rows = []
-    for line, thing in _find_objects(xml, file):
-        try:
-            x0, y0, x1, y1 = (float(thing.findtext(f"bndbox/{k}") or "") for k in ("xmin", "ymin", "xmax", "ymax"))
-        except ValueError:
-            raise LabelError(file, line, "a coordinate of bndbox is missing or no number") from None
-        rows.append(Row(line, (thing.findtext("name") or "").strip(), (x0 - 1, y0 - 1, x1, y1)))
-    return rows
-
-
-def _find_objects(xml: bytes, file: str) -> list[tuple[int | None, ElementTree.Element]]:
     try:
-        things = ElementTree.fromstring(xml).findall("object")
+        root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         raise LabelError(file, error.position[0], "this is not XML") from error
-    lines = [number for number, line in enumerate(xml.splitlines(), 1) if b"<object>" in line]
+    rows = []
+    for line, thing in _find(root, xml, "object"):
+        x0, y0, x1, y1 = _read_numbers(thing, ("bndbox/xmin", "bndbox/ymin", "bndbox/xmax", "bndbox/ymax"), file, line)
+        if not (name := (thing.findtext("name") or "").strip()):
+            raise LabelError(file, line, "the object has no name")
+        rows.append(Row(line, name, (x0 - 1, y0 - 1, x1, y1)))
+    stated, size_line = None, None
+    for size_line, size in _find(root, xml, "size"):
+        width, height = _read_numbers(size, ("width", "height"), file, size_line)
+        stated = (width, height)
+    return Annotation(rows, (root.findtext("filename") or "").strip(), stated, size_line)
+
+
+def _find(root: ElementTree.Element, xml: bytes, tag: str) -> list[tuple[int | None, ElementTree.Element]]:
+    things = root.findall(tag)
+    lines = [number for number, line in enumerate(xml.splitlines(), 1) if f"<{tag}>".encode() in line]
     return list(zip(lines if len(lines) == len(things) else [None] * len(things), things, strict=True))
+
+
+def _read_numbers(thing: ElementTree.Element, names: tuple[str, ...], file: str, line: int | None) -> list[float]:
+    numbers = []
+    for name in names:
+        try:
+            numbers.append(float(thing.findtext(name) or ""))
+        except ValueError:
+            raise LabelError(file, line, f"{name} is missing or no number") from None
+    return numbers
+
+
+def _read_entries(archive: Archive, listing: str) -> list[Entry]:
+    images = {
+        str(PurePosixPath(name).with_suffix("")): name
+        for name in archive.files
+        if name.startswith(FOLDER) and name.lower().endswith(IMAGES)
+    }
+    entries = []
+    for line, name in number_lines(archive.read_text(listing)):
+        label = archive.find(f"Annotations/{name}.xml", listing, line)
+        annotation = parse(archive.files[label], label)
+        entries.append(Entry(line, _find_image(archive, images, name, annotation, listing, line), label, annotation))
+    if not entries:
+        raise LabelError(listing, None, "it lists no images")
+    return entries
+
+
+def _find_image(
+    archive: Archive, images: Mapping[str, str], name: str, annotation: Annotation, listing: str, line: int
+) -> str:
+    """The image of that name whatever its suffix, or else the one that the annotation names."""
+    if f"{FOLDER}{name}" in images:
+        return images[f"{FOLDER}{name}"]
+    if (named := f"{FOLDER}{annotation.filename}") in archive.files:
+        return named
+    raise LabelError(
+        listing, line, f"{FOLDER}{name}.jpg does not exist, nor does an image of that name in another form"
+    )

@@ -1,38 +1,63 @@
-"""Boxes as YOLO text: images/<split>/*.jpg, labels/<split>/*.txt with lines `class x y width height` in 0..1."""
+"""Boxes as YOLO text: images below images/, for each a file below labels/, lines `class x y width height` in 0..1.
+
+Classes and splits are those of classes.txt with images/train and images/val, or else of Ultralytics' data.yaml.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import PurePosixPath
 
-from convoy_training.data.archive import open_archive
+from convoy_training.data import data_yaml
+from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import Row, Split, build_example, decode
+from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, number_lines, parse_classes
 from convoy_training.errors import LabelError
-
-IMAGES = (".jpg", ".jpeg", ".png")
 
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images below images/train or, for `validation`, images/val; one without a label file shows nothing."""
+    """The images of `train` or, for `validation`, of `val`; one without a label file shows nothing."""
     archive = open_archive(path)
-    classes = tuple(archive.read_text("classes.txt").split())
-    folder = f"images/{'val' if split == 'validation' else split}/"
+    check_labels(archive)
+    key = "val" if split == "validation" else split
+    if CLASSES in archive.files or data_yaml.FILE not in archive.files:
+        classes, file, line = parse_classes(archive.read_text(CLASSES)), f"images/{key}/", None
+        names, train = (_list_images(archive, f"images/{folder}/") for folder in (key, "train"))
+    else:
+        layout, file = data_yaml.read_layout(archive), data_yaml.FILE
+        classes, line = layout.classes, layout.find_line(key)
+        names, train = (layout.list_images(archive, folder) for folder in (key, "train"))
+    if split != "train":
+        check_held_out(archive, train, dict.fromkeys(names, line), file)
     examples = []
-    for name in (n for n in archive.files if n.startswith(folder) and n.lower().endswith(IMAGES)):
-        label = f"labels/{PurePosixPath(name).relative_to('images').with_suffix('.txt')}"
-        image = decode(archive.files[name], name)
+    for name in names:
+        image, label = decode(archive.files[name], name), name_label(name)
         text = archive.read_text(label) if label in archive.files else ""
         examples.append(build_example(image, parse(text, label, classes, image.shape[:2]), label, classes))
-    if not examples:
-        raise LabelError(folder, None, "there are no images")
     return Split(examples, classes)
+
+
+def name_label(image: str) -> str:
+    """images/train/a.jpg -> labels/train/a.txt, train/images/a.jpg -> train/labels/a.txt; as Ultralytics does."""
+    swapped = "/labels/".join(f"/{image}".rsplit("/images/", 1))[1:]
+    return str(PurePosixPath(swapped).with_suffix(".txt"))
+
+
+def check_labels(archive: Archive) -> None:
+    """Every label file below a folder `labels` has its picture: one that has none was misnamed, or the picture lost."""
+    known = {name_label(name) for name in archive.files if name.lower().endswith(IMAGES)}
+    for name in archive.files:
+        place = PurePosixPath(name)
+        # Labelling tools leave their classes.txt there.
+        if place.suffix == ".txt" and "labels" in place.parts[:-1] and name not in known and place.name != CLASSES:
+            raise LabelError(name, None, "there is no image of that name: add it, or remove this file")
 
 
 def parse(text: str, file: str, classes: tuple[str, ...], size: tuple[int, ...]) -> list[Row]:
     """Lines as shares of the image of `size` (height, width), boxes by their centre."""
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in number_lines(text):
         try:
             index, x, y, width, height = (float(value) for value in line.split())
         except ValueError:
@@ -47,3 +72,10 @@ def parse(text: str, file: str, classes: tuple[str, ...], size: tuple[int, ...])
         )
         rows.append(Row(number, classes[int(index)], edges))
     return rows
+
+
+def _list_images(archive: Archive, folder: str) -> list[str]:
+    names = [name for name in archive.files if name.startswith(folder) and name.lower().endswith(IMAGES)]
+    if not names:
+        raise LabelError(folder, None, "there are no images")
+    return names
