@@ -18,7 +18,7 @@ from convoy_training.data import cifar, identities, source, wider
 JPEG = cv2.imencode(".jpg", np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
 MASK = cv2.imencode(".png", np.zeros((64, 64), np.uint8))[1].tobytes()
 NOT_TEXT = b"A\n\xff\xfe"
-FACE = {"image_id": 1, "bbox": [1, 1, 20, 20], "keypoints": [1, 2, 1] * 5, "ignore": 0, "iscrowd": 0}
+FACE = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 20, 20], "keypoints": [1, 2, 1] * 5, "ignore": 0, "iscrowd": 0}
 COCO = {
     "images": [{"id": 1, "file_name": "a.jpg"}],
     "categories": [{"id": 1, "name": "A"}],
@@ -115,11 +115,11 @@ def test_a_wrong_file_is_named(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (None, "missing, or not JSON"),
-        ({"keypoints": [1, 2, 3]}, "1.jpg or one of its faces cannot be read"),
-        ({"bbox": [1, 1, 500, 5]}, r"1.jpg\): the box 1,1,501,6 leaves the image 64x64"),
-        ({"bbox": [1, 1, 0, 5]}, r"1.jpg\): the box 1,1,1,6 has no area"),
-        ({"bbox": None}, "1.jpg or one of its faces cannot be read"),
+        (None, "train.json:1: this is not JSON"),
+        ({"keypoints": [1, 2, 3]}, r"annotations\[0\]: keypoints are not five points"),
+        ({"bbox": [1, 1, 500, 5]}, "1.jpg: the box 1,1,501,6 lies outside the picture of 64x64"),
+        ({"bbox": [1, 1, 0, 5]}, "1.jpg: the box 1,1,1,6 has no area"),
+        ({"bbox": None}, r"annotations\[0\]: bbox is not four numbers"),
     ],
 )
 def test_a_wrong_face_is_named(
@@ -133,7 +133,7 @@ def test_a_wrong_face_is_named(
     monkeypatch.setenv("CONVOY_DATA", str(tmp_path))
     wider.load_split.cache_clear()
     images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(3)]
-    index = json.dumps({"images": images, "annotations": [{**FACE, **changes}]}) if changes else "{"
+    index = json.dumps({**COCO, "images": images, "annotations": [{**FACE, **changes}]}) if changes else "{"
     files = {"annotations/train.json": index.encode(), **{f"images/{number}.jpg": JPEG for number in range(3)}}
     write_tar(tmp_path / wider.ARCHIVE, {f"wider/{name}": data for name, data in files.items()})
     assert re.search(reason, refuse({"task": "face_detection"}, monkeypatch, capsys))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from convoy_training.data.wider import Picture
+from convoy_training.data.face_pictures import Picture
 
 MIRRORED = [1, 0, 2, 4, 3]
 """The landmarks' order after mirroring: left and right are sides of the image."""
@@ -31,7 +31,8 @@ class Scene:
 def cut_around_face(picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator) -> Scene:
     """A canvas in which a randomly chosen face has a size drawn log-uniformly from `face_px`.
 
-    The enlargement stays below 3, since blown-up pixels teach little.
+    The enlargement stays below 3, since blown-up pixels teach little, and a picture's reduction above 0.4, or what
+    brings all of a large one onto the canvas.
     """
     image = picture.decode()
     sides = np.sqrt((picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).prod(axis=1))
@@ -40,7 +41,7 @@ def cut_around_face(picture: Picture, size_px: int, face_px: tuple[float, float]
         return place(picture, image, size_px, random.uniform(0.5, 1.5), random)
     # Large faces are rarer than small ones: choosing by the root of the size evens that out.
     chosen = random.choice(len(sides), p=np.sqrt(sides) / np.sqrt(sides).sum())
-    scale = float(np.clip(target / sides[chosen], 0.4, 3.0))
+    scale = float(np.clip(target / sides[chosen], min(0.4, size_px / max(image.shape[:2])), 3.0))
     return place(picture, image, size_px, scale, random, picture.boxes_xyxy[chosen])
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from convoy_training.augment.face_scene import Scene, place, show_close_up
-from convoy_training.data.wider import Picture
+from convoy_training.data.face_pictures import Picture
 
 FILL = (0.4, 0.8)
 """The face's size as a share of the window."""
 
+LARGEST_ENLARGEMENT = 3.0
 TRIES = 20
+
+
+def single_out(pictures: Sequence[Picture], size_px: int) -> list[Picture]:
+    """Each face that has landmarks as a picture's only one, if it fills a window without being blown up."""
+    smallest = FILL[0] * size_px / LARGEST_ENLARGEMENT
+    faces = []
+    for picture in pictures:
+        sides = np.sqrt((picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).prod(axis=1))
+        faces += [_keep(picture, [row]) for row in np.flatnonzero(picture.whole & (sides >= smallest))]
+    return faces
 
 
 def draw_face(picture: Picture, size_px: int, random: np.random.Generator) -> Scene:
@@ -31,7 +43,18 @@ def draw_background(picture: Picture, size_px: int, random: np.random.Generator)
         near = random.uniform(0, [width - side, height - side])
         boxes = picture.boxes_xyxy
         if not ((boxes[:, 2:] > near) & (boxes[:, :2] < near + side)).all(1).any():
-            empty = replace(picture, boxes_xyxy=boxes[:0], landmarks=picture.landmarks[:0], ignored=picture.ignored[:0])
+            empty = _keep(picture, [])
             window = np.concatenate([near, near + side]).astype(np.float32)
             return place(empty, image, size_px, size_px / side, random, window)
     return None
+
+
+def _keep(picture: Picture, rows: list[int]) -> Picture:
+    """The picture with some of its faces."""
+    index = np.array(rows, np.int64)
+    return replace(
+        picture,
+        boxes_xyxy=picture.boxes_xyxy[index],
+        landmarks=picture.landmarks[index],
+        ignored=picture.ignored[index],
+    )

@@ -19,7 +19,10 @@ from convoy_training.augment import face as augment
 from convoy_training.augment import face_scene
 from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.points import augment_faces
-from convoy_training.data import cifar, wider
+from convoy_training.data import cifar, own_faces, wider
+from convoy_training.data.face_pictures import Picture as Photograph
+from convoy_training.data.own_faces import compute_data_digest
+from convoy_training.errors import LabelError
 from convoy_training.losses.face_detection import compute_face_loss
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, locate_cells
@@ -29,6 +32,10 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
 SMALLEST_PX = (32, 16)
+NO_LANDMARKS = (
+    "no face of the training split has five landmarks, by which faces are aligned for embeddings: add RetinaFace's "
+    "train/label.txt, or set data.close_ups=true, or landmark_weight=0 for a detector that is good for boxes alone"
+)
 LOWEST_SCORE = 0.02
 """Average precision looks at the whole curve, far below the threshold that serving uses."""
 
@@ -40,10 +47,20 @@ class Architecture(Strict):
     neck: int = Field(48, gt=0)
 
 
+class Source(own_faces.Source):
+    """Photographs of one's own, and whether the close-ups and the animals of CONVOY_DATA are shown beside them."""
+
+    close_ups: bool = False
+
+
 class Config(BaseConfig):
-    """A face detector; an epoch is `samples_per_epoch` canvases of `size_px`."""
+    """A face detector; an epoch is `samples_per_epoch` canvases of `size_px`.
+
+    Without `data` it learns from the WIDER FACE subset, the close-ups and the animals of CONVOY_DATA.
+    """
 
     task: Literal["face_detection"] = "face_detection"
+    data: Source | None = None
     architecture: Architecture = Architecture()
     size_px: int = Field(320, ge=64, multiple_of=32)
     samples_per_epoch: int = Field(2048, gt=0)
@@ -63,16 +80,23 @@ class Config(BaseConfig):
             raise ValueError(f"augment.crop: sides are multiples of {STRIDES[-1]}")
         return self
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of close-ups among the canvases, and of animals in their mosaics."""
+        return (self.close_up_share, self.animal_share) if not self.data or self.data.close_ups else (0.0, 0.0)
+
 
 class Batches:
     """Canvases uint8 [B,S,S,3] with padded targets: boxes [B,M,4], landmarks [B,M,5,2], kinds [B,M]."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.pictures = wider.load_split("train")
-        self.close_ups = wider.load_close_ups()
-        animals = cifar.load_split("train")
-        self.animals = animals.images[np.isin(animals.labels, [animals.classes.index(name) for name in ANIMALS])]
+        self.config, self.pictures = config, load_pictures(config, "train")
+        self.close_up_share, self.animal_share = config.shares
+        if self.close_up_share:
+            self.close_ups = wider.load_close_ups()
+        if self.close_up_share and self.animal_share:
+            animals = cifar.load_split("train")
+            self.animals = animals.images[np.isin(animals.labels, [animals.classes.index(name) for name in ANIMALS])]
 
     def __len__(self) -> int:
         return self.config.samples_per_epoch // self.config.batch_size
@@ -86,7 +110,7 @@ class Batches:
     def draw_scene(self, random: np.random.Generator) -> face_scene.Scene:
         """A photograph around a face, one close-up, or four."""
         size, config = self.config.size_px, self.config
-        if random.random() >= config.close_up_share:
+        if random.random() >= self.close_up_share:
             picture = self.pictures[random.integers(len(self.pictures))]
             scene = face_scene.cut_around_face(picture, size, config.face_px, random)
         elif random.random() < 0.5:
@@ -109,7 +133,7 @@ class Batches:
         scenes = []
         for left, top, right, bottom in windows:
             side = max(right - left, bottom - top)
-            animal = random.random() < self.config.animal_share
+            animal = random.random() < self.animal_share
             scenes.append(self.draw_animal(side, random) if animal else self.draw_close_up(side, random))
         return face_scene.merge_quarters(scenes, windows, size_px)
 
@@ -140,9 +164,21 @@ def build_model(config: Config) -> FaceDetector:
     return FaceDetector(**config.architecture.model_dump())
 
 
+def load_pictures(config: Config, split: str) -> Sequence[Photograph]:
+    """The photographs of a split: one's own, or those of CONVOY_DATA."""
+    side: own_faces.Split = "train" if split == "train" else "validation"
+    return own_faces.load_split(config.data.path, config.data.format, side) if config.data else wider.load_split(side)
+
+
 def build_data(config: Config) -> Data:
-    """WIDER's training pictures, close-ups of training people, animals."""
-    return Data(Batches(config), wider.digest())
+    """Photographs, close-ups of training people, animals."""
+    batches = Batches(config)
+    if not config.data:
+        return Data(batches, wider.digest())
+    if config.landmark_weight and not batches.close_up_share and not any(p.whole.any() for p in batches.pictures):
+        raise LabelError(config.data.path, None, NO_LANDMARKS)
+    further = (*wider.CLOSE_UPS, cifar.ARCHIVE) if batches.close_up_share else ()
+    return Data(batches, compute_data_digest(config.data.path, *further))
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -161,29 +197,33 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    """Four held-out photographs on canvases of one size; of the training ones 32."""
+    """Four held-out photographs on canvases of one size; of the training ones some 32."""
     spec = InputSpec(height=448, width=448, resize="letterbox")
-    pictures = wider.load_split("validation")[:4] if split == "validation" else wider.load_split("train")[::31]
-    return np.stack([place(picture.decode(), spec)[0] for picture in pictures])
+    pictures = load_pictures(config, split)
+    # Four, even where there are fewer: a graph is not exported with a batch of one.
+    chosen = pictures[:: -(-len(pictures) // 32)] if split == "train" else (*pictures, *pictures[:1] * 3)[:4]
+    return np.stack([place(picture.decode(), spec)[0] for picture in chosen])
 
 
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
     """Average precision by the faces' size, and landmark error, through the service's own pre- and post-processing."""
     manifest = Manifest.model_construct(input=INPUT, thresholds=config.thresholds)
-    pictures = wider.load_split("train" if split == "train" else "validation")
+    pictures, title = load_pictures(config, split), config.data.title if config.data else "WIDER FACE subset"
     found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
     truths = [Truth(picture.boxes_xyxy, picture.landmarks, picture.ignored) for picture in pictures]
     metrics = []
     for smallest in SMALLEST_PX:
         value, count, interval = measure_average_precision(truths, found, smallest)
-        condition = f"{count} faces with a shorter side of {smallest} pixels or more in pictures of 448 pixels"
-        metrics.append(
-            Metric(f"ap50_{smallest}px", value, "WIDER FACE subset", split, len(pictures), interval, condition)
-        )
+        where = "as they are" if config.data else "of 448 pixels"
+        condition = f"{count} faces with a shorter side of {smallest} pixels or more in pictures {where}"
+        metrics.append(Metric(f"ap50_{smallest}px", value, title, split, len(pictures), interval, condition))
+    if not any(picture.whole.any() for picture in pictures):
+        return metrics
     error, count, interval = measure_landmark_error(truths, found)
-    condition = f"{count} faces found, against the pseudo landmarks of another detector"
+    against = "the landmarks of its list" if config.data else "the pseudo landmarks of another detector"
+    condition = f"{count} faces found, against {against}"
     name = "median_landmark_error_by_eye_distance"
-    return [*metrics, Metric(name, error, "WIDER FACE subset", split, len(pictures), interval, condition)]
+    return [*metrics, Metric(name, error, title, split, len(pictures), interval, condition)]
 
 
 def find_faces(predict: Predict, image_rgb: Pixels, manifest: Manifest) -> Found:
@@ -205,9 +245,22 @@ def describe(config: Config) -> Export:
     return Export(
         outputs=("boxes", "scores", "landmarks"),
         manifest={"architecture": "face-detector", "input": INPUT, "thresholds": config.thresholds},
-        data=("WIDER FACE subset, 991 training pictures of 5 events", "LFW and CelebA training people as close-ups",
-              "CIFAR-10 animals as pictures without a face"),
+        data=tuple(name_data(config)),
         data_terms=config.licence,
         stride=INPUT.stride,
         tolerance=5e-2,
-    )  # fmt: skip
+    )
+
+
+def name_data(config: Config) -> Iterator[str]:
+    """What the manifest says that it was trained on."""
+    if config.data:
+        boxes_alone = "" if config.landmark_weight else ", boxes alone: its landmarks mean nothing"
+        yield f"{config.data.title}, {len(load_pictures(config, 'train'))} training pictures{boxes_alone}"
+    else:
+        yield "WIDER FACE subset, 991 training pictures of 5 events"
+    close_ups, animals = config.shares
+    if close_ups:
+        yield "LFW and CelebA training people as close-ups"
+    if close_ups and animals:
+        yield "CIFAR-10 animals as pictures without a face"

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from convoy_training.augment import face as augment
 from convoy_training.augment.face_scene import Scene
-from convoy_training.data import wider
-from convoy_training.data.face_windows import draw_background, draw_face
+from convoy_training.data import own_faces, wider
+from convoy_training.data.face_pictures import Picture
+from convoy_training.data.face_windows import draw_background, draw_face, single_out
+from convoy_training.data.own_faces import compute_data_digest
+from convoy_training.errors import LabelError, TrainingError
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.landmarks import measure_errors
@@ -24,12 +27,17 @@ from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 TITLE = "LFW and CelebA faces, WIDER backgrounds"
 BATCH = 64
+TRIES = 1000
 
 
 class Config(BaseConfig):
-    """The fields of a landmark recipe; an epoch is `samples_per_epoch` windows of `size_px`."""
+    """The fields of a landmark recipe; an epoch is `samples_per_epoch` windows of `size_px`.
+
+    Without `data` it learns from CONVOY_DATA: faces of LFW and CelebA, backgrounds of WIDER FACE.
+    """
 
     task: Literal["face_landmarks"] = "face_landmarks"
+    data: own_faces.Source | None = None
     widths: tuple[int, ...] = (16, 32, 64)
     size_px: int = Field(64, ge=32, multiple_of=32)
     samples_per_epoch: int = Field(4096, gt=0)
@@ -43,7 +51,7 @@ class Batches:
     """Windows uint8 [B,S,S,3], whether each has a face [B], its landmarks [B,5,2] as shares, NaN where unknown."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
+        self.config, self.pictures = config, load_pictures(config, "train")
 
     def __len__(self) -> int:
         return self.config.samples_per_epoch // self.config.batch_size
@@ -51,7 +59,7 @@ class Batches:
     def __call__(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         random = np.random.default_rng(int(torch.randint(2**62, (1,))))
         for _ in range(len(self)):
-            scenes = [draw_window("train", self.config, random) for _ in range(self.config.batch_size)]
+            scenes = [draw_window(*self.pictures, self.config, random) for _ in range(self.config.batch_size)]
             images = [augment.degrade(scene.image_rgb, random, self.config.degradation) for scene in scenes]
             yield torch.from_numpy(np.stack(images)), *collate(scenes)
 
@@ -68,16 +76,31 @@ class Graph(nn.Module):
         return logits.sigmoid(), points * torch.tensor([images.shape[2], images.shape[1]])
 
 
-def draw_window(split: wider.Split, config: Config, random: np.random.Generator) -> Scene:
-    """A window with a face of the split's people, or with a piece of its photographs' backgrounds."""
+def load_pictures(config: Config, split: str) -> tuple[Sequence[Picture], Sequence[Picture]]:
+    """The faces of a split, each a picture's only one, and the photographs that backgrounds come from."""
+    side: own_faces.Split = "train" if split == "train" else "validation"
+    if not config.data:
+        return wider.load_close_ups(side), wider.load_split(side)
+    pictures = own_faces.load_split(config.data.path, config.data.format, side)
+    faces = single_out(pictures, config.size_px)
+    if not faces:
+        raise LabelError(config.data.path, None, f"no face of the {side} split is large enough and has five landmarks")
+    return faces, pictures
+
+
+def draw_window(
+    faces: Sequence[Picture], pictures: Sequence[Picture], config: Config, random: np.random.Generator
+) -> Scene:
+    """A window with one of the faces, or with a piece of the photographs' backgrounds."""
     if random.random() >= config.empty:
-        close_ups = wider.load_close_ups(split)
-        return draw_face(close_ups[random.integers(len(close_ups))], config.size_px, random)
-    pictures = wider.load_split(split)
-    while True:
+        return draw_face(faces[random.integers(len(faces))], config.size_px, random)
+    for _ in range(TRIES):
         scene = draw_background(pictures[random.integers(len(pictures))], config.size_px, random)
         if scene:
             return scene
+    raise TrainingError(
+        f"no background of {config.size_px} pixels without a face was found: add photographs, or set empty=0"
+    )
 
 
 def collate(scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
@@ -94,7 +117,7 @@ def build_model(config: Config) -> nn.Module:
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(config), wider.digest())
+    return Data(Batches(config), compute_data_digest(config.data.path) if config.data else wider.digest())
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -108,8 +131,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 def draw_windows(config: Config, split: str) -> list[Scene]:
     """The windows that a split is measured on, always the same."""
-    random, side = np.random.default_rng(0), "train" if split == "train" else "validation"
-    return [draw_window(side, config, random) for _ in range(config.validation_windows)]  # type: ignore[arg-type]
+    random, pictures = np.random.default_rng(0), load_pictures(config, split)
+    return [draw_window(*pictures, config, random) for _ in range(config.validation_windows)]
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
@@ -129,18 +152,23 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     face, truth = (t.numpy() for t in collate(scenes))
     right, n = int(((probabilities > 0.5) == face).sum()), len(scenes)
     errors = measure_errors(points[face], truth[face] * config.size_px)
-    condition = f"{len(errors)} windows with a face, against the landmarks of other detectors"
+    title, against = (config.data.title, "its list") if config.data else (TITLE, "other detectors")
+    condition = f"{len(errors)} windows with a face, against the landmarks of {against}"
     interval = bootstrap(lambda rows: {"median": float(np.median(errors[rows]))}, len(errors))["median"]
     name = "median_landmark_error_by_eye_distance"
     return [
-        Metric(name, float(np.median(errors)), TITLE, split, n, interval, condition),
-        Metric("face_accuracy", right / n, TITLE, split, n, measure_interval(right, n)),
+        Metric(name, float(np.median(errors)), title, split, n, interval, condition),
+        Metric("face_accuracy", right / n, title, split, n, measure_interval(right, n)),
     ]
 
 
 def describe(config: Config) -> Export:
     """A part for networks of your own: the services find landmarks with the face detector."""
     spec = InputSpec(height=config.size_px, width=config.size_px, resize="stretch")
-    return Export(outputs=("face", "landmarks"), manifest={"architecture": "face-landmarks", "input": spec},
-                  data=("LFW and CelebA training people as close-ups", "backgrounds of WIDER FACE training pictures"),
-                  data_terms=config.licence)  # fmt: skip
+    data = ("LFW and CelebA training people as close-ups", "backgrounds of WIDER FACE training pictures")
+    return Export(
+        outputs=("face", "landmarks"),
+        manifest={"architecture": "face-landmarks", "input": spec},
+        data=(config.data.title,) if config.data else data,
+        data_terms=config.licence,
+    )

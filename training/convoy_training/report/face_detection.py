@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from convoy.core.manifest import Manifest
 
-from convoy_training.data import wider
+from convoy_training.data.face_pictures import Picture
 from convoy_training.metrics.face_detection import Found
 from convoy_training.metrics.precision import Boxes, measure_precision
 from convoy_training.recipe import Predict
-from convoy_training.recipes.face_detection import INPUT, SMALLEST_PX, Config, find_faces
+from convoy_training.recipes.face_detection import INPUT, SMALLEST_PX, Config, find_faces, load_pictures
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section, Shot
@@ -20,7 +20,7 @@ WORST = 8
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """Precision-recall curves, worst pictures at the service's threshold."""
     manifest = Manifest.model_construct(input=INPUT, thresholds=config.thresholds)
-    pictures = wider.load_split("train" if split == "train" else "validation")
+    pictures = load_pictures(config, split)
     found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
     boxes = [Boxes(f.boxes_xyxy, np.zeros(len(f.scores), int), f.scores) for f in found]
     curves = []
@@ -41,13 +41,13 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     ]  # fmt: skip
 
 
-def measure_sides(picture: wider.Picture) -> np.ndarray:
+def measure_sides(picture: Picture) -> np.ndarray:
     """The shorter side of each box in pixels."""
     sides: np.ndarray = (picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).min(axis=1, initial=np.inf)
     return sides
 
 
-def judge(picture: wider.Picture, found: Found, config: Config) -> tuple[int, Shot]:
+def judge(picture: Picture, found: Found, config: Config) -> tuple[int, Shot]:
     """How many mistakes the service would make on a picture, and the picture with them."""
     kept = found.scores >= config.thresholds.detection
     matches = match(found.boxes_xyxy[kept], picture.boxes_xyxy)

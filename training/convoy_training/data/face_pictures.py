@@ -1,0 +1,97 @@
+"""Photographs with labelled faces, whatever list they come from: the checked form that the face recipes train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from convoy_training.data import boxes
+from convoy_training.errors import LabelError
+
+JPEG = b"\xff\xd8"
+UNKNOWN = np.full((5, 2), np.nan, np.float32)
+"""The landmarks of a face that has none, or fewer than five."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face as a list gives it: line, box x, y, width, height, landmarks [5,2], whether it is to be ignored."""
+
+    line: int | None
+    box_xywh: tuple[float, ...]
+    landmarks: NDArray[np.float32]
+    ignored: bool
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A picture as a list names it, and its faces."""
+
+    name: str
+    line: int | None
+    faces: Sequence[Face]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) in pixels; ignored [M]: neither face nor background.
+
+    files: where the picture's bytes lie under its name, read anew each time.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    boxes_xyxy: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    ignored: NDArray[np.bool_]
+
+    def decode(self) -> NDArray[np.uint8]:
+        """uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
+        data = self.files[self.name]
+        if data.startswith(JPEG):
+            return simplejpeg.decode_jpeg(data, colorspace="RGB")  # type: ignore[no-any-return]
+        return boxes.decode(data, self.name)
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Which faces [M] count and have all five landmarks."""
+        return ~self.ignored & np.isfinite(self.landmarks).all(axis=(1, 2))
+
+
+def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], file: str) -> Picture:
+    """Checks the faces of one picture and cuts their boxes at its border.
+
+    WIDER's annotators drew boxes over the border, so only the centre must lie inside. What is ignored may lie anywhere.
+    Raises LabelError with the list's name, the line and the reason.
+    """
+    height, width = measure(files[name], name)
+    edges = np.array([face.box_xywh for face in faces], np.float32).reshape(-1, 4)
+    edges[:, 2:] += edges[:, :2]
+    for face, (x0, y0, x1, y1) in zip(faces, edges.tolist(), strict=True):
+        text = f"{name}: the box {x0:g},{y0:g},{x1:g},{y1:g}"
+        if not face.ignored and not (x0 < x1 and y0 < y1):
+            raise LabelError(file, face.line, f"{text} has no area")
+        if not face.ignored and not (0 <= x0 + x1 <= 2 * width and 0 <= y0 + y1 <= 2 * height):
+            raise LabelError(file, face.line, f"{text} lies outside the picture of {width}x{height}")
+    edges = np.clip(edges, np.float32(0), np.array([width, height] * 2, np.float32))
+    kept = (edges[:, :2] < edges[:, 2:]).all(axis=1)
+    landmarks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
+    return Picture(name, files, edges[kept], landmarks[kept], np.array([face.ignored for face in faces], bool)[kept])
+
+
+def measure(data: bytes, name: str) -> tuple[int, int]:
+    """Height and width of a picture, which must be whole."""
+    if not data.startswith(JPEG):
+        height, width = boxes.decode(data, name).shape[:2]
+        return height, width
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        # At an eighth and in grey, which is enough to come to the end of the file.
+        simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1)
+    except ValueError as error:
+        raise LabelError(name, None, f"the picture cannot be decoded: {error}") from error
+    return height, width

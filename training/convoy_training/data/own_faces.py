@@ -1,0 +1,86 @@
+"""A user's own photographs with faces: where their lists and pictures lie, as people have WIDER FACE or COCO JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from functools import cache
+from typing import Literal
+
+from pydantic import Field
+from tqdm import tqdm
+
+from convoy_training.data import face_lists
+from convoy_training.data.archive import Archive, open_archive
+from convoy_training.data.face_pictures import Listed, Picture, build_picture
+from convoy_training.data.source import compute_digest, find
+from convoy_training.errors import LabelError
+from convoy_training.recipe import Strict
+
+Split = Literal["train", "validation"]
+Format = Literal["wider", "coco"]
+
+FOLDERS = {"train": "train", "validation": "val"}
+LISTS = {
+    "wider": {
+        "{0}/label.txt": face_lists.parse_retinaface,
+        "wider_face_split/wider_face_{0}_bbx_gt.txt": face_lists.parse_wider,
+        "wider_face_{0}_bbx_gt.txt": face_lists.parse_wider,
+    },
+    "coco": {"annotations/{0}.json": face_lists.parse_coco},
+}
+"""The lists of a split, {0}; the first that is there is read, and RetinaFace's has landmarks."""
+
+PICTURES = ("WIDER_{0}/images/", "{0}/images/", "{0}/", "images/")
+"""Where pictures lie; one that was moved from list to list may stay in the other split's folder."""
+
+
+class Source(Strict):
+    """Where photographs with faces come from: a folder or a tar, and the form of its lists."""
+
+    format: Format = "wider"
+    path: str
+    title: str = Field(description="what the manifest calls it")
+
+
+@cache
+def load_split(path: str, form: Format, split: Split) -> tuple[Picture, ...]:
+    """The pictures of a split with all their faces, checked; there is a face in one of them at least."""
+    archive = open_archive(path)
+    file, listed = read_list(archive, path, form, split)
+    pictures: dict[str, Picture] = {}
+    for entry in tqdm(listed, desc=f"reading pictures of {file}", disable=not sys.stderr.isatty()):
+        name = find_picture(archive, entry, split, file)
+        if name in pictures:
+            raise LabelError(file, entry.line, f"{entry.name} is listed twice")
+        pictures[name] = build_picture(archive.files, name, entry.faces, file)
+    if all(picture.ignored.all() for picture in pictures.values()):
+        raise LabelError(file, None, "there is no face in it")
+    return tuple(pictures.values())
+
+
+def read_list(archive: Archive, path: str, form: Format, split: Split) -> tuple[str, list[Listed]]:
+    """The name and the entries of a split's list."""
+    lists = {name.format(FOLDERS[split]): parse for name, parse in LISTS[form].items()}
+    for file, parse in lists.items():
+        if file in archive.files:
+            return file, parse(archive.read_text(file), file)
+    told = f"there is no list of the {split} split: {' or '.join(lists)}"
+    held_out = "; hold some of the listed pictures out for it, a tenth say" if split == "validation" else ""
+    raise LabelError(path, None, told + held_out)
+
+
+def find_picture(archive: Archive, entry: Listed, split: Split, file: str) -> str:
+    """The name in the archive of a picture that a list speaks of."""
+    splits = sorted(FOLDERS, key=lambda other: other != split)
+    names = [folder.format(FOLDERS[side]) + entry.name for side in splits for folder in PICTURES] + [entry.name]
+    for name in names:
+        if name in archive.files:
+            return name
+    raise LabelError(file, entry.line, f"the picture {entry.name} does not exist; it is looked for as {names[0]}, …")
+
+
+def compute_data_digest(path: str, *further: str) -> str:
+    """The SHA-256 of a user's files, and of archives of CONVOY_DATA that are used beside them."""
+    digests = [open_archive(path).digest, *(compute_digest(find(archive)) for archive in further)]
+    return digests[0] if not further else hashlib.sha256("".join(digests).encode()).hexdigest()
