@@ -14,7 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,10 @@ def fit(
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
-    _open_run(config, run, data.digest, resume, origin)
+    origin = _check_run(config, run, resume, origin)
+    fabric.barrier()  # no process reads what another is writing
+    if fabric.is_global_zero:
+        _open_run(config, run, data.digest, origin)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -179,22 +182,27 @@ def _numbers(parts: Any) -> dict[str, float]:
     return {name: value.item() for name, value in parts.items()}
 
 
-def _open_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> None:
+def _check_run(config: Config, run: Path, resume: bool, origin: Origin) -> Origin:
+    """Whether training may begin in this folder; returns the origin that a resumed run has from its beginning."""
     recipe_file = run / RECIPE_FILE
-    facts = {"recipe": origin.recipe, "command": origin.command}
-    if resume:
-        if recipe_file.exists() and not _agrees(recipe_file, config):
-            raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
-    elif (run / FILE).exists():
-        raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+    if not resume:
+        if (run / FILE).exists():
+            raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+        return origin
+    if recipe_file.exists() and not _agrees(recipe_file, config):
+        raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
+    begun = read_environment(run)
+    return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
+
+
+def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
     run.mkdir(parents=True, exist_ok=True)
-    if resume:  # as the run was begun: what it started from may be gone
-        facts |= {name: value for name, value in read_environment(run).items() if name in facts}
     write_recipe(config, run)
     versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
     versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
-    described = {**facts, "seed": config.seed, "data_sha256": digest, "versions": versions}
-    (run / ENVIRONMENT).write_text(json.dumps(described, indent=2) + "\n")
+    facts = {"recipe": origin.recipe, "command": origin.command, "seed": config.seed}
+    facts |= {"data_sha256": digest, "versions": versions}
+    (run / ENVIRONMENT).write_text(json.dumps(facts, indent=2) + "\n")
     if origin.notes:
         (run / NOTES).write_text(origin.notes)
 

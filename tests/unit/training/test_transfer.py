@@ -13,7 +13,12 @@ from convoy_training.data.archive import open_archive
 from convoy_training.errors import CheckpointError, LabelError, RecipeError
 from convoy_training.loop import fit
 from convoy_training.models.googlenet import GoogLeNet
+from convoy_training.models.lenet import LeNet
+from convoy_training.models.localiser import Localiser
 from convoy_training.models.resnet import ResNet
+from convoy_training.models.unet import UNet
+from convoy_training.models.unet_original import OriginalUNet
+from convoy_training.models.yolo import Yolo
 from convoy_training.recipe import resolve_recipe
 from convoy_training.recipes import face_embedding
 from convoy_training.transfer import adopt, freeze, load_weights
@@ -156,3 +161,27 @@ def test_parts_of_every_task_can_be_chosen(tmp_path: Path) -> None:
     trained = fit(RECIPE, config, tmp_path / "run").state_dict()
     moved = {name for name in start if not torch.equal(start[name], trained[name])}
     assert moved == {"5.weight", "5.bias"}
+
+
+HEADS = {
+    "yolo": (
+        lambda n: Yolo(n, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8),
+        {"heads.0.classify.1.weight", "heads.2.classify.1.bias"},
+    ),
+    "unet": (lambda n: UNet(n, (4, 8), (1,)), {"head.weight", "head.bias"}),
+    "unet-original": (lambda n: OriginalUNet(n, (4, 8), padded=True), {"head.weight", "head.bias"}),
+    "localiser": (lambda n: Localiser(n, (4, 8)), set()),
+    "lenet": (lambda n: LeNet(n), set()),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_only_last_layers_stay_new_for_other_classes(name: str) -> None:
+    build, new = HEADS[name]
+    start, model = build(3), build(5)
+    fresh = {key: value.clone() for key, value in model.state_dict().items()}
+    adopt(model, start.state_dict(), Path("run"))
+    theirs, own = start.state_dict(), model.state_dict()
+    other = {key for key in own if own[key].shape != theirs[key].shape}
+    assert 0 < len(other) <= 6 and new <= other
+    assert all(torch.equal(own[key], fresh[key] if key in other else theirs[key]) for key in own)
