@@ -8,6 +8,7 @@ from convoy_training.metrics import face_embedding, verification
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.metrics.false_match import Tail, compare_strangers, fit_curve
 from convoy_training.metrics.rejection import measure_miss_after_rejection
+from convoy_training.metrics.resampling import resample_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -145,6 +146,36 @@ def test_a_pair_that_counts_twice_is_as_good_as_two() -> None:
         rows = np.repeat(np.arange(4), twice.astype(int))
         expected = measure_miss_after_rejection(genuine[rows], qualities[rows], 0.5, rejected)
         assert measure_miss_after_rejection(genuine, qualities, 0.5, rejected, twice) == pytest.approx(expected)
+
+
+def test_pairs_of_few_people_are_less_sure_than_pairs_of_many() -> None:
+    right = np.tile([True, False], 200)
+    same, folds = np.repeat([True, False], 200), np.arange(400) % 7
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        return {"share": float(right[rows].mean())}
+
+    widths = {}
+    for people in (4, 400):
+        # Whoever has an even number is always judged rightly.
+        first = np.arange(400) % people
+        second = np.where(same, first, (first + 2) % people)
+        low, high = resample_pairs(measure, (first, second), same, folds)["share"]
+        assert low < 0.5 < high
+        widths[people] = high - low
+    # Genuine pairs count as a Poisson number, of variance 1, strangers' as a product of two: variance 3, covariance 1
+    # with the pair on either side. 2 * 1.96 * sqrt(200 * (1 + 3 + 2) * 0.25) / 400 = 0.17; by pairs it would be 0.1.
+    assert widths[400] == pytest.approx(0.17, abs=0.03) and widths[4] == 1.0
+
+
+def test_draws_that_cannot_be_judged_say_nothing() -> None:
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        return {"error": verification.measure_equal_error_rate(similarities[rows][same[rows]],
+                                                               similarities[rows][~same[rows]])}  # fmt: skip
+
+    similarities, same = np.array([0.9, 0.8, 0.1, 0.2]), np.array([True, True, False, False])
+    people = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])
+    assert resample_pairs(measure, people, same, np.arange(4)) == {"error": (0.0, 0.0)}
 
 
 def test_everything_that_is_said_of_held_out_people_has_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:

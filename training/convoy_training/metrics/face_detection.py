@@ -39,7 +39,7 @@ class Truth:
 
 def measure_average_precision(
     truths: Sequence[Truth], found: Sequence[Found], smallest_px: float
-) -> tuple[float, int, Interval | None]:
+) -> tuple[float, int, Interval]:
     """AP at IoU 0.5 for faces whose shorter side has at least `smallest_px`, how many those are, 95 % interval.
 
     Smaller and ignored faces count neither as found nor as missed. Computed by pycocotools (101-point interpolation).
@@ -48,7 +48,7 @@ def measure_average_precision(
     skipped = [t.ignored | (side < smallest_px) for t, side in zip(truths, sides, strict=True)]
     count = int(sum((~s).sum() for s in skipped))
     if not any(len(f.scores) for f in found):
-        return 0.0, count, None  # pycocotools cannot read an empty list of results
+        return 0.0, count, (0.0, 0.0)  # pycocotools cannot read an empty list of results
     with contextlib.redirect_stdout(io.StringIO()):
         truth, result = _to_coco(truths, skipped), _to_results(found)
         evaluation = COCOeval(truth, truth.loadRes(result), "bbox")

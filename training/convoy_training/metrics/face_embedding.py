@@ -15,15 +15,17 @@ from convoy_training.data import identities
 from convoy_training.metrics import identification, verification
 from convoy_training.metrics.bootstrap import Interval, bootstrap
 from convoy_training.metrics.rejection import measure_miss_after_rejection
-from convoy_training.metrics.resampling import SAMPLES, Resampled, compare_all, measure_rates
+from convoy_training.metrics.resampling import SAMPLES, Resampled, compare_all, measure_rates, resample_pairs
 
 Judgement = tuple[str, float, str, int, Interval, str]
 FALSE_MATCH_RATE = 1e-3
 """At which quality is judged."""
 
 
-def judge_pairs(similarities: np.ndarray, pairs: identities.Pairs) -> Iterator[Judgement]:
+def judge_pairs(vectors: np.ndarray, labels: np.ndarray, pairs: identities.Pairs) -> Iterator[Judgement]:
     """Accuracy and error rates of the pairs."""
+    similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
+    people = labels[pairs.first], labels[pairs.second]
 
     def measure(rows: np.ndarray) -> dict[str, float]:
         genuine, impostors = split_pairs(similarities, pairs, rows)
@@ -34,9 +36,9 @@ def judge_pairs(similarities: np.ndarray, pairs: identities.Pairs) -> Iterator[J
         }
 
     count = len(similarities)
-    intervals = bootstrap(measure, count, samples=500)
+    intervals = resample_pairs(measure, people, pairs.same, pairs.fold, samples=500)
     for name, value in measure(np.arange(count)).items():
-        yield name, value, "pairs of held-out people", count, intervals[name], "interval by pairs"
+        yield name, value, "pairs of held-out people", count, intervals[name], "interval by people"
 
 
 def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,9 @@ analysis of pattern recognition systems: the subsets bootstrap", Computer Vision
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from convoy_training.metrics.bootstrap import Interval, bootstrap
 SAMPLES = 200
 
 Floats = NDArray[np.floating]
+Rows = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ class Draw:
     @property
     def weights(self) -> Floats:
         """Of the genuine pairs."""
-        first, second = self.pairs.own
-        return np.where(first == second, self.times[first], self.times[first] * self.times[second])
+        return _count(*self.pairs.own, self.times)
 
     def find_threshold(self, false_match_rate: float) -> float:
         """Just above the first impostor whose admission would exceed the rate."""
@@ -141,3 +142,31 @@ def measure_rates(pairs: Comparisons, rates: Sequence[float], *, samples: int = 
         threshold = everybody.find_threshold(rate)
         value = everybody.measure_true_match_rate(threshold)
         yield Rate(rate, threshold, value, intervals[rate]), len(pairs.similarities)
+
+
+def resample_pairs(
+    measure: Callable[[Rows], Mapping[str, float]],
+    people: tuple[Rows, Rows],
+    same: NDArray[np.bool_],
+    folds: NDArray[np.integer],
+    samples: int = SAMPLES,
+) -> dict[str, Interval]:
+    """95 % intervals of what `measure` gives on rows of listed pairs, whose people [P] and [P] are drawn again.
+
+    A draw without pairs of either kind, or of one fold alone, says nothing.
+    """
+    names, numbers = np.unique(people, return_inverse=True)
+    first, second = numbers.reshape(2, -1)
+    undefined = dict.fromkeys(measure(np.arange(len(same))), float("nan"))
+
+    def measure_draw(drawn: Rows) -> Mapping[str, float]:
+        times = np.bincount(drawn, minlength=len(names))
+        rows = np.repeat(np.arange(len(same)), _count(first, second, times))
+        judged = all(len(np.unique(values[rows])) > 1 for values in (same, folds))
+        return measure(rows) if judged else undefined
+
+    return bootstrap(measure_draw, len(names), samples=samples)
+
+
+def _count(first: Rows, second: Rows, times: NDArray[Any]) -> NDArray[Any]:
+    return np.where(first == second, times[first], times[first] * times[second])

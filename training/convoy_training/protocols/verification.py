@@ -9,7 +9,14 @@ import numpy as np
 from convoy_training.data import identities
 from convoy_training.metrics import verification
 from convoy_training.metrics.bootstrap import bootstrap
-from convoy_training.metrics.resampling import SAMPLES, Comparisons, Resampled, compare_all, measure_rates
+from convoy_training.metrics.resampling import (
+    SAMPLES,
+    Comparisons,
+    Resampled,
+    compare_all,
+    measure_rates,
+    resample_pairs,
+)
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
 from convoy_training.recipe import Metric
 from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw_lines
@@ -43,8 +50,9 @@ def judge_listed_pairs(
     def measure(rows: np.ndarray) -> dict[str, float]:
         return {"accuracy": verification.measure_accuracy(similarities[rows], pairs.same[rows], pairs.fold[rows])}
 
-    condition = f"mean of {len(folds)} folds, each at the threshold that is best on the others; interval by pairs"
-    value, interval = measure(np.arange(count))["accuracy"], bootstrap(measure, count, samples=200)["accuracy"]
+    condition = f"mean of {len(folds)} folds, each at the threshold that is best on the others; interval by people"
+    interval = resample_pairs(measure, (compared.first, compared.second), pairs.same, pairs.fold)["accuracy"]
+    value = measure(np.arange(count))["accuracy"]
     metrics = [Metric("pair_accuracy", value, dataset, split, count, interval, condition)]
     curves, sections = [], []
     summary, roc = _summarise(compared, dataset, split)

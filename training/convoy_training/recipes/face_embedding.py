@@ -250,7 +250,7 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
     metrics: list[Metric] = []
     for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
-        judged = [*judge_pairs((vectors[pairs.first] * vectors[pairs.second]).sum(axis=1), pairs)]
+        judged = [*judge_pairs(vectors, faces.labels, pairs)]
         if dataset == "lfw":
             judged += [*judge_people(vectors, faces.labels), *judge_quality(vectors, faces)]
         metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i, told) for n, v, s, c, i, told in judged]

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
-from convoy_training.metrics.accuracy import measure_interval
-from convoy_training.metrics.bootstrap import bootstrap
+from convoy_training.metrics.resampling import resample_pairs
 from convoy_training.metrics.verification import measure_equal_error_rate
 from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from convoy_training.recipe import Config as BaseConfig
@@ -134,17 +133,20 @@ def judge_pairs(predict: Predict) -> np.ndarray:
 
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
-    probabilities, same = judge_pairs(predict), identities.load_pairs("lfw")[1].same
-    right, n, where = int(((probabilities > 0.5) == same).sum()), len(same), "pairs of held-out people"
+    probabilities, (faces, pairs) = judge_pairs(predict), identities.load_pairs("lfw")
 
     def measure(rows: np.ndarray) -> dict[str, float]:
-        found, truth = probabilities[rows], same[rows]
-        return {"error": measure_equal_error_rate(found[truth], found[~truth])}
+        found, same = probabilities[rows], pairs.same[rows]
+        return {
+            "lfw_accuracy_at_one_half": float(np.mean((found > 0.5) == same)),
+            "lfw_equal_error_rate": measure_equal_error_rate(found[same], found[~same]),
+        }
 
-    error, interval = measure(np.arange(n))["error"], bootstrap(measure, n)["error"]
+    n, people = len(probabilities), (faces.labels[pairs.first], faces.labels[pairs.second])
+    intervals = resample_pairs(measure, people, pairs.same, pairs.fold)
     return [
-        Metric("lfw_accuracy_at_one_half", right / n, "LFW", where, n, measure_interval(right, n)),
-        Metric("lfw_equal_error_rate", error, "LFW", where, n, interval, "interval by pairs"),
+        Metric(name, value, "LFW", "pairs of held-out people", n, intervals[name], "interval by people")
+        for name, value in measure(np.arange(n)).items()
     ]
 
 
