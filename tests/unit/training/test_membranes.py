@@ -67,6 +67,15 @@ def test_a_membrane_segmenter_trains_and_is_judged_by_regions(slices: Path, tmp_
         assert metric["condition"] == "interval from 5 pictures, too few to be sure of it"
 
 
+@pytest.mark.parametrize("field", [{"class_bias": (0.0, 1.0, 2.0)}, {"palette": [[0, 0, 0]]}])
+def test_entries_of_other_classes_are_refused(slices: Path, field: dict[str, object]) -> None:
+    fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02}, **field,
+              "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
+    recipe, config = resolve_recipe(fields, "test")
+    with pytest.raises(RecipeError, match=rf"{next(iter(field))}: [13] entries for 2 classes"):
+        recipe.build_model(config)
+
+
 def test_the_rand_score_by_hand() -> None:
     truth = np.ones((8, 9), bool)
     truth[:, 4] = False

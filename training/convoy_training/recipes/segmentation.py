@@ -20,6 +20,7 @@ from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
+from convoy_training.errors import RecipeError
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
 from convoy_training.metrics.bootstrap import bootstrap
@@ -130,6 +131,9 @@ def load_split(config: Config, split: str) -> masks.Split:
 
 def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
+    for name in ("class_bias", "palette"):  # a recipe of other classes was copied
+        if (given := len(getattr(config, name))) not in (0, len(data.classes)):
+            raise RecipeError(f"{name}: {given} entries for {len(data.classes)} classes: leave it out, or one for each")
     model: nn.Module
     if config.architecture == "unet":
         model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
