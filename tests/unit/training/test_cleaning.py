@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convoy_training.cleaning import Limits, find_duplicates, find_exclusions
+from convoy_training.cleaning import Limits, clean, find_duplicates, find_exclusions
 from convoy_training.data import identities
 from convoy_training.data.exclusions import read_exclusions, write_exclusions
 from convoy_training.data.identities import Faces
-from convoy_training.errors import LabelError
+from convoy_training.errors import LabelError, RecipeError
 
 PEOPLE = 12
 IMAGES = 5
@@ -93,3 +93,8 @@ def test_the_two_known_duplicates_of_lfw_are_found() -> None:
     found = [*find_duplicates(faces, alike, np.ones(len(faces.files), bool), Limits())]
     assert {exclusion.file.split("/")[1] for exclusion in found} == {"Ricky_Ray", "Raul_Ibanez"}
     assert all("_0001.jpg" in exclusion.detail for exclusion in found)
+
+
+def test_only_face_embedders_are_asked_for_wrong_labels() -> None:
+    with pytest.raises(RecipeError, match="is a model for detection; protocols and `clean` are for face embedders"):
+        clean(Path(__file__).resolve().parents[3] / "exported_models" / "bccd-yolo" / "1")
