@@ -13,7 +13,9 @@ import os
 import platform
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -173,9 +175,22 @@ def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]
 
 
 def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
-    """Every process draws the same batches and keeps its share of them, `steps` many."""
-    for batch in itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size):
-        yield fabric.to_device(batch)
+    """Every process draws the same batches and keeps its share of them, `steps` many.
+
+    What comes as a function is made here, in a thread of its own and one ahead of what is trained on.
+    """
+    own = itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
+    with ThreadPoolExecutor(1, "batches") as maker:
+        ahead: deque[Future[Any]] = deque()
+        for batch in own:
+            if not callable(batch):
+                yield fabric.to_device(batch)
+                continue
+            ahead.append(maker.submit(batch))
+            if len(ahead) > 1:
+                yield fabric.to_device(ahead.popleft().result())
+        while ahead:
+            yield fabric.to_device(ahead.popleft().result())
 
 
 def _numbers(parts: Any) -> dict[str, float]:

@@ -77,7 +77,8 @@ class Batches(Protocol):
     """The training split: a length in steps, and an iterator for each epoch.
 
     Randomness comes from torch's global generator alone: the loop seeds it from (seed, epoch), which is what makes
-    a resumed run equal to an unbroken one.
+    a resumed run equal to an unbroken one. A batch may also be a function that makes it: it is called in another
+    thread, by the process whose share it is alone, and so draws from a generator of its own.
     """
 
     def __len__(self) -> int: ...

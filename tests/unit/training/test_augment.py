@@ -6,7 +6,10 @@ import torch
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
+from convoy_training.augment.window import Window
 from convoy_training.data.boxes import Example
+
+BOTH = (True, True)
 
 
 def blue_square(x: int, y: int, side: int) -> Example:
@@ -23,7 +26,7 @@ def blue_extent(image: np.ndarray) -> tuple[float, float, float, float]:
 @pytest.mark.parametrize("size", [96, 192])
 @pytest.mark.parametrize("seed", range(8))
 def test_a_box_follows_its_object(seed: int, size: int) -> None:
-    drawn = draw_single(blue_square(70, 50, 20), size, (0.8, 1.3), np.random.default_rng(seed))
+    drawn = draw_single(blue_square(70, 50, 20), size, (0.8, 1.3), BOTH, np.random.default_rng(seed))
     assert drawn.image_rgb.shape == (size, size, 3) and drawn.labels.tolist() == [1]
     np.testing.assert_allclose(drawn.boxes_xyxy[0], blue_extent(drawn.image_rgb), atol=1.01)
 
@@ -31,7 +34,7 @@ def test_a_box_follows_its_object(seed: int, size: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_mosaic_keeps_boxes_on_their_objects(seed: int) -> None:
     examples = [blue_square(x, y, 24) for x, y in ((30, 20), (100, 20), (30, 80), (100, 80))]
-    drawn = draw_mosaic(examples, 160, (0.8, 1.2), np.random.default_rng(seed))
+    drawn = draw_mosaic(examples, 160, (0.8, 1.2), BOTH, np.random.default_rng(seed))
     blue = (drawn.image_rgb[..., 2] > 127) & (drawn.image_rgb[..., 0] < 64)
     for x0, y0, x1, y1 in drawn.boxes_xyxy.round().astype(int):
         assert blue[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1].all()
@@ -42,10 +45,37 @@ def test_a_mosaic_keeps_boxes_on_their_objects(seed: int) -> None:
 def test_a_mask_moves_with_its_image(seed: int) -> None:
     mask = np.random.default_rng(0).integers(0, 2, (12, 16)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     image = np.where(mask[..., None] == 1, 255, 0).astype(np.uint8).repeat(3, 2)
-    image, mask = crop_and_scale(image, mask, (64, 64), (0.7, 1.4), 11, np.random.default_rng(seed))
+    image, mask = crop_and_scale(image, mask, (64, 64), (0.7, 1.4), True, 11, np.random.default_rng(seed))
     known = mask != 11
     agree = (image[..., 0][known] > 127) == (mask[known] == 1)
     assert agree.mean() > 0.93 and known.mean() > 0.5
+
+
+@pytest.mark.parametrize("sides", [(True, False), (False, True), (False, False)])
+def test_sides_that_must_not_be_exchanged_stay(sides: tuple[bool, bool]) -> None:
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[:30, :30] = (0, 0, 255)
+    example = Example(image, np.array([[0, 0, 30, 30]], np.float32), np.array([0]))
+    corners = set()
+    for seed in range(24):
+        random = np.random.default_rng(seed)
+        for drawn in (
+            draw_single(example, 60, (1.0, 1.0), sides, random).boxes_xyxy[0] / 60,
+            Window(image, np.array([0, 0, 0.5, 0.5]), 0).flip(sides, random).box_xyxy,
+        ):
+            corners.add((bool(drawn[0] > 0.25), bool(drawn[1] > 0.25)))
+    assert corners == {(x, y) for x in (False, sides[0]) for y in (False, sides[1])}
+
+
+def test_a_frame_is_mirrored_only_where_that_is_wanted() -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16] = 255
+    mask = (image[..., 0] > 0).astype(np.uint8)
+    for mirror, lefts in ((True, {0, 1}), (False, {1})):
+        drawn = [
+            crop_and_scale(image, mask, (32, 32), (1.0, 1.0), mirror, 11, np.random.default_rng(n)) for n in range(16)
+        ]
+        assert {int(labels[16, 2]) for _, labels in drawn} == lefts
 
 
 def test_light_keeps_the_range_and_changes_each_picture() -> None:

@@ -91,7 +91,7 @@ def test_a_window_has_one_whole_object_or_none() -> None:
     for _ in range(60):
         window = cut_window(example, 40, True, random)
         assert window is not None and window.image_rgb.shape == (40, 40, 3)
-        window = window.mirror(random)
+        window = window.flip((True, True), random)
         seen.add(window.label)
         x0, y0, x1, y1 = (window.box_xyxy * 40).round().astype(int)
         shown = np.zeros((40, 40), int)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from convoy_training.card import show_chart
 from convoy_training.data import identities
+from convoy_training.data.cifar import Split
 from convoy_training.recipe import Metric
 from convoy_training.recipes.segmentation import Config as SegmentationConfig
 from convoy_training.report import face_embedding, segmentation
@@ -76,7 +77,7 @@ def test_the_same_numbers_give_the_same_chart() -> None:
 
 def test_the_surest_mistakes_come_first() -> None:
     found = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.99, 0.01]])
-    shots = show_worst(np.stack([PICTURE] * 4), np.array([0, 0, 0, 1]), found, ("cat", "dog"))
+    shots = show_worst(Split(np.stack([PICTURE] * 4), np.array([0, 0, 0, 1]), ("cat", "dog")), found)
     assert [shot.caption for shot in shots] == [
         "dog, taken for cat with 0.990", "cat, taken for dog with 0.800", "cat, taken for dog with 0.600"
     ]  # fmt: skip

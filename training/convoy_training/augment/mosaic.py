@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from convoy_training.augment.scene import GREY
 from convoy_training.data.boxes import Example
 
+Sides = tuple[bool, bool]
+"""Whether left and right, and top and bottom, are, or may be, exchanged."""
+
 
 def place(
-    example: Example, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: tuple[bool, bool],
+    example: Example, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: Sides,
     window: tuple[int, int, int, int],
 ) -> Example:  # fmt: skip
     """Draws an example into the `window` (x0, y0, x1, y1) of `canvas`, mirrored, scaled, then shifted (in pixels).
@@ -39,18 +42,20 @@ def place(
     return Example(canvas, clipped[kept].astype(np.float32), example.labels[kept])
 
 
-def draw_single(example: Example, size: int, scales: tuple[float, float], random: np.random.Generator) -> Example:
+def draw_single(
+    example: Example, size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
+) -> Example:
     """One example on a grey square of `size` pixels; scale 1 fills the square's longer side."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
     height, width = example.image_rgb.shape[:2]
     scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
     slack = np.array([size - width * scale, size - height * scale])
     shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack))
-    return place(example, canvas, scale, (shift[0], shift[1]), _flips(random), (0, 0, size, size))
+    return place(example, canvas, scale, (shift[0], shift[1]), _flip(sides, random), (0, 0, size, size))
 
 
 def draw_mosaic(
-    examples: list[Example], size: int, scales: tuple[float, float], random: np.random.Generator
+    examples: list[Example], size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
 ) -> Example:
     """Four examples around a random centre."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
@@ -64,13 +69,14 @@ def draw_mosaic(
         room = np.array([window[2] - window[0], window[3] - window[1]])
         slack = room - np.array([width, height]) * scale
         shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack)) + window[:2]
-        parts.append(place(example, canvas, scale, (shift[0], shift[1]), _flips(random), window))
+        parts.append(place(example, canvas, scale, (shift[0], shift[1]), _flip(sides, random), window))
     boxes, labels = [p.boxes_xyxy for p in parts], [p.labels for p in parts]
     return Example(canvas, np.concatenate(boxes), np.concatenate(labels))
 
 
-def _flips(random: np.random.Generator) -> tuple[bool, bool]:
-    return bool(random.random() < 0.5), bool(random.random() < 0.5)
+def _flip(sides: Sides, random: np.random.Generator) -> Sides:
+    left_right, upside_down = (bool(random.random() < 0.5) for _ in sides)
+    return left_right and sides[0], upside_down and sides[1]
 
 
 def _area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -11,16 +11,19 @@ GREY = (114, 114, 114)
 
 
 def crop_and_scale(
-    image: Pixels, mask: Pixels, size: tuple[int, int], scales: tuple[float, float], ignore: int,
+    image: Pixels, mask: Pixels, size: tuple[int, int], scales: tuple[float, float], mirror: bool, ignore: int,
     random: np.random.Generator,
 ) -> tuple[Pixels, Pixels]:  # fmt: skip
-    """Scales by a random factor and cuts `size` (height, width) out, anywhere; outside the image is `ignore`."""
+    """Scales by a random factor and cuts `size` (height, width) out, anywhere; outside the image is `ignore`.
+
+    With `mirror`, left and right are exchanged half of the time.
+    """
     height, width = size
     scale = float(np.exp(random.uniform(*np.log(scales))))
     slack_x, slack_y = image.shape[1] * scale - width, image.shape[0] * scale - height
     left, top = random.uniform(min(0, slack_x), max(0, slack_x)), random.uniform(min(0, slack_y), max(0, slack_y))
     warp = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
-    if random.random() < 0.5:
+    if random.random() < 0.5 and mirror:
         warp = np.array([[-1, 0, width - 1], [0, 1, 0]], np.float32) @ np.vstack([warp, [0, 0, 1]]).astype(np.float32)
     seen = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR, borderValue=GREY)
     labels = cv2.warpAffine(mask, warp, (width, height), flags=cv2.INTER_NEAREST, borderValue=ignore)

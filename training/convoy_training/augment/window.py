@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.augment.mosaic import Sides
 from convoy_training.data.boxes import Example
 
 TRIES = 20
@@ -20,11 +21,11 @@ class Window:
     box_xyxy: NDArray[np.float64]
     label: int | None
 
-    def mirror(self, random: np.random.Generator) -> Window:
-        """Turned over left to right, top to bottom, both or not at all."""
+    def flip(self, sides: Sides, random: np.random.Generator) -> Window:
+        """Turned over left to right, top to bottom, both or not at all, as far as `sides` are open."""
         image, box = self.image_rgb, self.box_xyxy
         for axis in (0, 1):
-            if random.random() < 0.5:
+            if random.random() < 0.5 and sides[axis]:
                 image, near, far = np.flip(image, 1 - axis), axis, axis + 2
                 box = box.copy()
                 box[[near, far]] = 1 - box[[far, near]]

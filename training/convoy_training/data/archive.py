@@ -25,6 +25,14 @@ class Archive:
             raise LabelError(name, None, "the file does not exist")
         return decode_text(self.files[name], name)
 
+    def list_folders(self, parent: str) -> tuple[str, ...]:
+        """The names of the folders right below one, empty ones too unless a tar left them out."""
+        if isinstance(self.files, Folder):
+            place = self.files.root / parent
+            return tuple(sorted(p.name for p in place.iterdir() if p.is_dir())) if place.is_dir() else ()
+        parts = [PurePosixPath(name).parts for name in self.files]
+        return tuple(sorted({p[1] for p in parts if len(p) > 2 and p[0] == parent}))
+
     def find(self, name: str, file: str, line: int) -> str:
         """The name of a file that line `line` of `file` speaks of, which must exist."""
         if name in self.files:

@@ -2,40 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
+import cv2
 import numpy as np
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import decode_image
+from convoy.core.images import Pixels, decode_image
 from convoy.core.manifest import InputSpec
 from convoy.core.resizing import place
+from numpy.typing import NDArray
+from tqdm import tqdm
 
+from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.cifar import Split
 from convoy_training.errors import LabelError
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")
+OTHERS = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff")
+"""Pictures that no service reads: told of, not left out in silence."""
+FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+DECODERS = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "decode")
+"""Decoding and resizing release the interpreter."""
+
+
+class Pictures:
+    """The pictures of a split, decoded when they are asked for; `size` pixels on both sides."""
+
+    def __init__(self, archive: Archive, names: Sequence[str], size: int) -> None:
+        self.archive, self.names, self.size = archive, names, size
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
+        """[N,S,S,3], cut as the service does: the middle square."""
+        return self.read(range(len(self))[rows])
+
+    def read(self, rows: Iterable[int], crops: Sequence[Crop] | None = None) -> NDArray[np.uint8]:
+        """[N,S,S,3]: of each row its crop, or the middle square."""
+        chosen = list(rows)
+        cuts = DECODERS.map(self._read, chosen, crops or [None] * len(chosen))
+        return np.stack(list(cuts)) if chosen else np.zeros((0, self.size, self.size, 3), np.uint8)
+
+    def check(self) -> None:
+        """Decodes every picture once, so that an unreadable one is told of before the first step."""
+        reading = DECODERS.map(lambda name: _decode(self.archive, name) is None, self.names)
+        for _ in tqdm(reading, desc="checking pictures", total=len(self), disable=not sys.stderr.isatty()):
+            pass
+
+    def _read(self, row: int, crop: Crop | None) -> Pixels:
+        image = _decode(self.archive, self.names[row])
+        return cut_middle(image, self.size) if crop is None else cut_crop(image, crop, self.size)
+
+
+@dataclass(frozen=True)
+class Split:
+    """images: N pictures, labels int64 [N], classes: the label's names."""
+
+    images: Pictures
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
 
 
 @cache
 def load_split(path: str, split: str, size: int) -> Split:
-    """Every picture of train/ or, for `validation`, val/, decoded and cut to `size` pixels as a service does."""
-    archive, spec = open_archive(path), InputSpec(height=size, width=size, resize="center_crop")
+    """train/, val/ for `validation`, or test/; every picture has been decoded once."""
+    if split not in FOLDERS:
+        raise LabelError(split, None, f"this is no split: {', '.join(FOLDERS)}")
+    archive, folder = open_archive(path), FOLDERS[split]
     classes = find_classes(archive)
-    names = list(_list(archive, "val" if split == "validation" else split))
+    found = _list(archive, folder)
+    if unknown := sorted(set(found) - set(classes)):
+        raise LabelError(f"{folder}/{unknown[0]}", None, "train/ has no class of this name")
     for name in classes:
-        if not any(PurePosixPath(file).parts[1] == name for file in names):
-            raise LabelError(f"{'val' if split == 'validation' else split}/{name}", None, "the class has no pictures")
-    images = np.stack([place(_decode(archive, name), spec)[0] for name in names])
-    labels = np.array([classes.index(PurePosixPath(name).parts[1]) for name in names], np.int64)
-    return Split(images, labels, classes)
+        if not found.get(name):
+            raise LabelError(f"{folder}/{name}", None, "the class has no pictures")
+    names = [name for label in classes for name in found[label]]
+    labels = np.array([number for number, label in enumerate(classes) for _ in found[label]], np.int64)
+    pictures = Pictures(archive, names, size)
+    pictures.check()
+    return Split(pictures, labels, classes)
 
 
 def find_classes(archive: Archive) -> tuple[str, ...]:
     """The folders below train/, by name."""
-    classes = tuple(sorted({PurePosixPath(name).parts[1] for name in _list(archive, "train")}))
+    classes = tuple(sorted(_list(archive, "train")))
     if len(classes) < 2:
         raise LabelError(
             "train", None, f"two classes at least are needed, as folders of pictures; found {len(classes)}"
@@ -43,14 +101,38 @@ def find_classes(archive: Archive) -> tuple[str, ...]:
     return classes
 
 
-def _list(archive: Archive, folder: str) -> Iterator[str]:
+def cut_middle(image: Pixels, size: int) -> Pixels:
+    """The middle square [S,S,3], as the service cuts it."""
+    return place(image, InputSpec(height=size, width=size, resize="center_crop"))[0]
+
+
+def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:
+    """The crop of a picture at [S,S,3]; a side that would be longer than the picture's ends with it."""
+    height, width = image.shape[:2]
+    pixels = crop.area * height * width
+    columns = min(width, max(1, round(math.sqrt(pixels * crop.aspect))))
+    rows = min(height, max(1, round(math.sqrt(pixels / crop.aspect))))
+    x, y = round(crop.left * (width - columns)), round(crop.top * (height - rows))
+    how = cv2.INTER_AREA if columns > size and rows > size else cv2.INTER_LINEAR
+    cut = cv2.resize(image[y : y + rows, x : x + columns], (size, size), interpolation=how)
+    return cut  # type: ignore[return-value]
+
+
+def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
+    """The pictures of each folder below `folder`; one without any is there too where the data lies in folders."""
+    found: dict[str, list[str]] = {name: [] for name in archive.list_folders(folder)}
     for name in sorted(archive.files):
         parts = PurePosixPath(name).parts
-        if len(parts) >= 3 and parts[0] == folder and name.lower().endswith(FORMATS):
-            yield name
+        if len(parts) < 3 or parts[0] != folder:
+            continue
+        if name.lower().endswith(OTHERS):
+            raise LabelError(name, None, f"pictures of this kind are not read: {', '.join(FORMATS)} are")
+        if name.lower().endswith(FORMATS):
+            found.setdefault(parts[1], []).append(name)
+    return found
 
 
-def _decode(archive: Archive, name: str) -> np.ndarray:
+def _decode(archive: Archive, name: str) -> Pixels:
     try:
         return decode_image(archive.files[name]).image_rgb
     except InvalidArgument as error:

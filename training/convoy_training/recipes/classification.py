@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from convoy.classification import task
 from convoy.core.images import Picture
 from convoy.core.manifest import InputSpec
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy_training import recipe
 from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.mixup import mix, mix_losses
-from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
+from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import RecipeError
@@ -27,6 +27,7 @@ from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.zoo import find_architecture
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
+AT_ONCE = 250
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
 
@@ -53,29 +54,68 @@ class Config(recipe.Config):
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
+    crop_area: tuple[float, float] | None = Field(
+        None, description="of an image_folder: shares of a picture that a training crop shows, e.g. [0.08, 1]"
+    )
+    mirror: bool = Field(True, description="training shows mirror images too; not for digits, letters, left and right")
     mirror_average: bool = Field(True, description="the graph averages an image and its mirror image")
+
+    @model_validator(mode="after")
+    def _mirror_images_are_known(self) -> Self:
+        if self.mirror_average and not self.mirror:
+            raise ValueError(
+                "mirror_average: a network that was shown no mirror images cannot judge them; set it to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_are_of_pictures(self) -> Self:
+        if self.augment and self.augment.crop:
+            raise ValueError("augment.crop: a classifier learns at input_size; crop_area shows parts of pictures at it")
+        if self.crop_area and self.data.format != "image_folder":
+            raise ValueError("crop_area: only an image_folder has pictures larger than input_size")
+        if self.crop_area and not 0 < self.crop_area[0] <= self.crop_area[1] <= 1:
+            raise ValueError("crop_area: the smaller share first, both above 0 and at most 1")
+        return self
+
+
+Split = cifar.Split | image_folder.Split
+Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """Shuffled batches; an image is mirrored in every second epoch, so that two epochs show both sides of each."""
+    """Shuffled batches; with `mirror`, two epochs show both sides of each picture."""
 
-    def __init__(self, split: cifar.Split, config: Config) -> None:
-        self.images = pad(torch.from_numpy(split.images), config.shift)
+    def __init__(self, split: Split, config: Config) -> None:
+        self.split, self.config = split, config
         self.labels = torch.from_numpy(split.labels)
-        self.config = config
         self.side = torch.rand(len(self.labels), generator=torch.Generator().manual_seed(config.seed)) < 0.5
+        # What lies in memory gets its margin once, which makes every later shift a plain gather.
+        self.padded = pad(torch.from_numpy(split.images), config.shift) if isinstance(split, cifar.Split) else None
 
     def __len__(self) -> int:
         return len(self.labels) // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        mirror = self.side if epoch % 2 else ~self.side
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
+        mirror = (self.side if epoch % 2 else ~self.side) & self.config.mirror
         order = torch.randperm(len(self.labels))
         for rows in order.split(self.config.batch_size)[: len(self)]:
-            images = shift_and_mirror(self.images[rows], mirror[rows], self.config.shift)
-            if self.config.cut_out:
-                images = cut_out(images, self.config.cut_out)
-            yield images, self.labels[rows]
+            yield partial(self._make, rows, mirror[rows], int(torch.randint(2**62, ())))
+
+    def _make(self, rows: Tensor, mirror: Tensor, seed: int) -> Batch:
+        random = torch.Generator().manual_seed(seed)
+        images = shift_and_mirror(self._read(rows, random), mirror, self.config.shift, random)
+        if self.config.cut_out:
+            images = cut_out(images, self.config.cut_out, random)
+        return images, self.labels[rows]
+
+    def _read(self, rows: Tensor, random: torch.Generator) -> Tensor:
+        """Pictures uint8 [N,H,W,3] with a margin of `shift` pixels."""
+        if self.padded is not None:
+            return self.padded[rows]
+        assert isinstance(self.split, image_folder.Split)
+        crops = draw_crops(len(rows), self.config.crop_area, random) if self.config.crop_area else None
+        return pad(torch.from_numpy(self.split.images.read(rows.tolist(), crops)), self.config.shift)
 
 
 class Graph(nn.Module):
@@ -102,7 +142,7 @@ def normalise(images: Tensor, config: Config) -> Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
-def load_split(config: Config, split: str) -> cifar.Split:
+def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
@@ -162,7 +202,8 @@ def example_images(config: Config, split: str = "validation") -> Images:
 def predict_split(predict: Predict, config: Config, split: str) -> np.ndarray:
     """Probabilities [N,C] of a split's pictures, through the service's own preparation."""
     data, manifest, parts = load_split(config, split), describe(config).preview(), []
-    for images in np.array_split(data.images, max(1, len(data.images) // 250)):
+    for start in range(0, len(data.images), AT_ONCE):
+        images = data.images[start : start + AT_ONCE]
         pictures = [Picture(image, config.input_size, config.input_size) for image in images]
         parts.append(predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))["probabilities"])
     return np.concatenate(parts)

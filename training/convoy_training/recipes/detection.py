@@ -56,6 +56,8 @@ class Config(recipe.Config):
     pyramid: tuple[float, ...] = Field((2.0, 1.0, 0.5), description="scales at which the sliding-window looks")
     input_size: int = Field(320, multiple_of=STRIDES[-1])
     scales: tuple[float, float] = (0.7, 1.5)
+    mirror: bool = Field(True, description="left and right are exchanged half of the time")
+    upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
     light: float = Field(0.3, ge=0, lt=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
@@ -97,11 +99,11 @@ class Batches:
             yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
 
     def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Example:
-        size, scales = self.config.input_size, self.config.scales
+        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
         if random.random() >= mosaic:
-            return draw_single(self.examples[row], size, scales, random)
+            return draw_single(self.examples[row], size, scales, sides, random)
         others = random.integers(len(self.examples), size=3)
-        return draw_mosaic([self.examples[r] for r in (row, *others)], size, scales, random)
+        return draw_mosaic([self.examples[r] for r in (row, *others)], size, scales, sides, random)
 
     def _collate(self, drawn: list[Example], random: np.random.Generator) -> Batch:
         images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)

@@ -42,6 +42,8 @@ class Config(recipe.Config):
     input_size: int = Field(128, gt=0, multiple_of=16)
     repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each photograph")
     empty: float = Field(0.3, ge=0, lt=1, description="share of windows without an object that is sought")
+    mirror: bool = Field(True, description="left and right are exchanged half of the time")
+    upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
     light: float = Field(0.3, ge=0, lt=1)
     box_weight: float = 5.0
     detection_threshold: float = Field(0.5, ge=0, le=1, description="default of the service")
@@ -70,7 +72,7 @@ class Batches:
     def _draw(self, row: int, random: np.random.Generator) -> Window:
         window = draw_window(self.split, row, self.config, random)
         image = place(window.image_rgb, describe_input(self.config))[0]
-        return Window(image, window.box_xyxy, window.label).mirror(random)
+        return Window(image, window.box_xyxy, window.label).flip((self.config.mirror, self.config.upside_down), random)
 
 
 class Graph(nn.Module):

@@ -62,6 +62,7 @@ class Config(recipe.Config):
     dropout: float = Field(0.1, ge=0, lt=1)
     crop: tuple[int, int] = (256, 320)
     scales: tuple[float, float] = (0.6, 1.6)
+    mirror: bool = Field(True, description="left and right are exchanged half of the time")
     light: float = Field(0.3, ge=0, lt=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
@@ -95,10 +96,8 @@ class Batches:
 
     def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         config = self.config
-        pairs = [
-            crop_and_scale(self.split.images[r], self.split.masks[r], config.crop, config.scales, masks.IGNORE, random)
-            for r in rows
-        ]
+        how = config.crop, config.scales, config.mirror, masks.IGNORE, random
+        pairs = [crop_and_scale(self.split.images[row], self.split.masks[row], *how) for row in rows]
         images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
         return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
 

@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import (
 )
 
 from convoy_training.recipe import Predict
-from convoy_training.recipes.classification import Config, load_split, predict_split
+from convoy_training.recipes.classification import Config, Split, load_split, predict_split
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
 
@@ -48,16 +48,19 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
                 card="Each class against the rest, as the least probability that counts falls from left to right; the "
                 "further to the upper right, the better. The legend gives average precision."),
         Section("Worst mistakes", "The wrong answers given with most confidence.",
-                shots=show_worst(data.images, data.labels, found, data.classes)),
+                shots=show_worst(data, found)),
     ]  # fmt: skip
 
 
-def show_worst(images: np.ndarray, labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...]) -> list[Shot]:
+def show_worst(data: Split, found: np.ndarray) -> list[Shot]:
     """The wrong answers of probabilities [N,C], the surest first."""
-    answers = found.argmax(1)
+    labels, classes, answers = data.labels, data.classes, found.argmax(1)
     wrong = np.flatnonzero(answers != labels)
     worst = wrong[np.argsort(-found[wrong, answers[wrong]], kind="stable")][:WORST]
     return [
-        Shot(f"{classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}", images[i])
-        for i in worst
+        Shot(
+            f"{classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}",
+            data.images[i : i + 1][0],
+        )
+        for i in worst.tolist()
     ]
