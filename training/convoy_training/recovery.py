@@ -111,7 +111,7 @@ def measure_norms(recipe: Recipe, config: Config, model: nn.Module, norms: list[
     hooks = [norm.register_forward_pre_hook(look) for norm in norms]
     model.eval()
     for batch in itertools.islice(batches(0), -(-MEASURED // config.batch_size)):
-        recipe.compute_loss(model, batch, config)
+        recipe.compute_loss(model, batch() if callable(batch) else batch, config)
     for hook in hooks:
         hook.remove()
     for norm, moments in seen.items():
