@@ -86,6 +86,11 @@ class Batches(Protocol):
     def __call__(self, epoch: int) -> Iterator[Any]: ...
 
 
+def make(batch: Any) -> Any:
+    """The batch itself, where it comes as a function that makes it."""
+    return batch() if callable(batch) else batch
+
+
 @dataclass(frozen=True)
 class Data:
     """What `fit` trains on: batches and the SHA-256 of the files that they come from."""

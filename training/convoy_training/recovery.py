@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from convoy_training.checkpoint import read_weights
 from convoy_training.errors import RecipeError
 from convoy_training.models.folding import FoldedEmbedder, Norm, set_norm, unfold
-from convoy_training.recipe import Batches, Config, Images, Recipe
+from convoy_training.recipe import Batches, Config, Images, Recipe, make
 from convoy_training.transfer import adopt, load_weights
 
 MEASURED = 256
@@ -111,7 +111,7 @@ def measure_norms(recipe: Recipe, config: Config, model: nn.Module, norms: list[
     hooks = [norm.register_forward_pre_hook(look) for norm in norms]
     model.eval()
     for batch in itertools.islice(batches(0), -(-MEASURED // config.batch_size)):
-        recipe.compute_loss(model, batch() if callable(batch) else batch, config)
+        recipe.compute_loss(model, make(batch), config)
     for hook in hooks:
         hook.remove()
     for norm, moments in seen.items():

@@ -12,7 +12,7 @@ from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder, unfold
 from convoy_training.publishing import publish_model
 from convoy_training.quantize import quantize_model
-from convoy_training.recipe import open_recipe
+from convoy_training.recipe import make, open_recipe
 from convoy_training.recovery import recover
 from convoy_training.session import open_onnx
 from torch import nn
@@ -103,7 +103,7 @@ def test_every_published_network_comes_back(folder: Path) -> None:
         else:
             assert np.abs(values - answers[name]).max() <= recipe.describe(config).tolerance
     if config.task != "face_embedding":  # whose margin softmax has nobody's centre yet
-        batch = next(iter(batches(0)))
+        batch = make(next(iter(batches(0))))
         with torch.no_grad():
             new, known = (recipe.compute_loss(net.train(), batch, config)[0] for net in (fresh, model))
         assert known < 0.6 * new
