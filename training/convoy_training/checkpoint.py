@@ -54,9 +54,11 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
         return 0
     try:
         rest = fabric.load(path, dict(state))
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of this recipe: {error}") from error
-    return int(rest["epoch"])
+        return int(rest["epoch"])
+    except Exception as error:  # a damaged file makes its parsers raise whatever they like
+        raise CheckpointError(
+            f"{path} is damaged, or not a checkpoint of this recipe: {error or type(error)}"
+        ) from error
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
@@ -64,9 +66,9 @@ def read_weights(run: Path) -> dict[str, Tensor]:
     path = run / FILE
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    weights: dict[str, Tensor] = checkpoint["model"]
+        weights: dict[str, Tensor] = checkpoint["model"]
+    except Exception as error:  # a damaged file makes its parsers raise whatever they like
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error or type(error)}") from error
     if "average" in checkpoint:
         prefix = "module."
         weights = {k.removeprefix(prefix): v for k, v in checkpoint["average"].items() if k.startswith(prefix)}
@@ -78,6 +80,6 @@ def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
     weights, model = read_weights(run), recipe.build_model(config)
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise CheckpointError(f"{run / FILE} is of another architecture: {error}") from error
     return model.eval()

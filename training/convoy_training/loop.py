@@ -67,7 +67,7 @@ def fit(
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
-    origin = _check_run(config, run, resume, origin)
+    origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:
         _open_run(config, run, data.digest, origin)
@@ -197,7 +197,7 @@ def _numbers(parts: Any) -> dict[str, float]:
     return {name: value.item() for name, value in parts.items()}
 
 
-def _check_run(config: Config, run: Path, resume: bool, origin: Origin) -> Origin:
+def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> Origin:
     """Whether training may begin in this folder; returns the origin that a resumed run has from its beginning."""
     recipe_file = run / RECIPE_FILE
     if not resume:
@@ -207,6 +207,9 @@ def _check_run(config: Config, run: Path, resume: bool, origin: Origin) -> Origi
     if recipe_file.exists() and not _agrees(recipe_file, config):
         raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
     begun = read_environment(run)
+    if begun.get("data_sha256", digest) != digest:
+        told = "resume with that data, or begin anew in another --run"
+        raise RecipeError(f"the data is not what {run} was begun with: {told}")
     return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import yaml
-from convoy.core.manifest import MANIFEST_FILE, Manifest
+from convoy.core.manifest import MANIFEST_FILE, NAME, VERSION, Manifest
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
@@ -36,8 +36,8 @@ class Optimizer(Strict):
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(gt=0)
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     final_lr_fraction: float = Field(0.0, ge=0, le=1)
     clip_norm: float | None = Field(None, gt=0)
@@ -46,11 +46,11 @@ class Optimizer(Strict):
 class Config(Strict):
     """The fields that every recipe has; each task adds its own."""
 
-    name: str
-    version: str = "1"
+    name: str = Field(pattern=NAME, coerce_numbers_to_str=True)
+    version: str = Field("1", pattern=VERSION, coerce_numbers_to_str=True)
     task: str
     licence: str = "research use only"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     optimizer: Optimizer
@@ -218,7 +218,7 @@ def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Conf
     try:
         recipe: Recipe = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:
+        if not name.startswith(str(error.name)):
             raise
         raise RecipeError(f"{origin}: no recipe for the task '{task}'") from error
     try:

@@ -25,6 +25,9 @@ from convoy.core.errors import FailedPrecondition
 GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 INPUT_NAME = "images"
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""A model's: it is a folder's name too."""
+VERSION = r"^[1-9][0-9]*$"
 MAX_SIDE = 4096
 """Pixels: what a typing error asks for beyond them would take all memory."""
 
@@ -158,8 +161,8 @@ class Manifest(Part):
     """Everything that serving needs to know about a model."""
 
     format: Literal["convoy/1"] = "convoy/1"
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    version: str = Field(pattern=r"^[1-9][0-9]*$")
+    name: str = Field(pattern=NAME)
+    version: str = Field(pattern=VERSION)
     task: Task
     architecture: str
     precision: Literal["float32", "float16", "int8"] = "float32"

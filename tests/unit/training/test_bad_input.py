@@ -1,6 +1,7 @@
 """What can go wrong on the way is said in one sentence, and leaves nothing half-written."""
 
 import errno
+import json
 import resource
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from convoy_training.data import boxes, masks
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
 from convoy_training.export import publish
 from convoy_training.loop import fit
+from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import check_agreement
 from convoy_training.recipe import Data, Metric
+from convoy_training.recipes.classification import check_size
 
 from tests.unit.training.test_loop import changed
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
@@ -51,6 +54,36 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "last.ckpt").read_bytes() == before and not list(tmp_path.glob("*.partial"))
     assert isinstance(load_model(RECIPE, CONFIG, tmp_path), torch.nn.Module)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text", {"other": 1}, {"model": 7, "epoch": "x"}])
+def test_a_damaged_checkpoint_is_named(content: object, tmp_path: Path) -> None:
+    fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+    file = tmp_path / "last.ckpt"
+    file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        load_model(RECIPE, CONFIG, tmp_path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged, or not a checkpoint of this recipe"):
+        fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path, resume=True)
+
+
+def test_a_run_is_not_gone_on_with_on_other_data(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"epochs": 1})
+    fit(RECIPE, config, tmp_path)
+    other = changed(build_data=lambda config: Data(Batches(config.batch_size), "1" * 64))
+    with pytest.raises(RecipeError, match=r"the data is not what .* was begun with"):
+        fit(other, config, tmp_path, resume=True)
+    assert json.loads((tmp_path / "environment.json").read_text())["data_sha256"] == "0" * 64
+
+
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 32), ("vgg16", 16), ("overfeat", 224)])
+def test_a_size_that_a_network_cannot_look_at_is_refused(name: str, side: int) -> None:
+    architecture = find_architecture(name)
+    with pytest.raises(
+        RecipeError, match=f"input_size: {name} cannot look at pictures of {side} pixels; it was made for"
+    ):
+        check_size(architecture, side)
+    check_size(architecture, architecture.input[0])
 
 
 def test_a_checkpoint_that_comes_back_changed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,8 @@ def test_a_recipe_of_the_repository_is_valid_and_whole(file: Path) -> None:
 
 
 def test_any_field_can_be_set() -> None:
-    _, config = load_recipe(RECIPES[0], ["optimizer.lr=0.125", "epochs=3", "name=other"])
-    assert (config.optimizer.lr, config.epochs, config.name) == (0.125, 3, "other")
+    _, config = load_recipe(RECIPES[0], ["optimizer.lr=0.125", "epochs=3", "name=12", "version=2"])
+    assert (config.optimizer.lr, config.epochs, config.name, config.version) == (0.125, 3, "12", "2")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,12 @@ def test_any_field_can_be_set() -> None:
         ("epochs=[", "the value is not YAML"),
         ("name.first=1", "name is no group of fields"),
         ("task=astrology", "no recipe for the task 'astrology'"),
+        ("task=../detection", "no recipe for the task '../detection'"),
+        ("name=../mine", "name: String should match pattern"),
+        ("version=1.5", "version: String should match pattern"),
+        ("seed=-5", "seed: Input should be greater than or equal to 0"),
+        ("optimizer.momentum=5", "optimizer.momentum: Input should be less than 1"),
+        ("optimizer.weight_decay=-1", "optimizer.weight_decay: Input should be greater than or equal to 0"),
     ],
 )
 def test_a_wrong_field_is_named(override: str, reason: str) -> None:

@@ -90,6 +90,13 @@ def test_receptive_fields_are_the_published_ones() -> None:
     assert cost_of("mobilenet-v1").receptive_field == 315
 
 
+@pytest.mark.parametrize(
+    ("spelt", "name"), [("LeNet-5", "lenet"), ("vgg-16", "vgg16"), ("mobilenet_v2", "mobilenet-v2")]
+)
+def test_a_name_may_be_spelt_as_in_papers(spelt: str, name: str) -> None:
+    assert find_architecture(spelt).name == name
+
+
 def test_lenet_layer_by_layer() -> None:
     layers = [layer for layer in cost_of("lenet").layers if layer.parameters]
     assert [layer.parameters for layer in layers] == [456, 2_416, 48_120, 10_164, 850]

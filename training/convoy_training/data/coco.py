@@ -59,8 +59,10 @@ def parse(text: str, file: str) -> Document:
                 if not isinstance(entry, dict) or not isinstance(entry.get(name), int | str):
                     raise LabelError(file, None, f"{key}[{place}] has no number or text '{name}'")
     for key, name in UNIQUE:
-        if (place := find_repeated(entry[name] for entry in document[key])) is not None:
-            raise LabelError(file, None, f"{key}[{place}]: the {name} '{document[key][place][name]}' occurs twice")
+        if (repeated := find_repeated(entry[name] for entry in document[key])) is not None:
+            raise LabelError(
+                file, None, f"{key}[{repeated}]: the {name} '{document[key][repeated][name]}' occurs twice"
+            )
     if not document["images"]:
         raise LabelError(file, None, "it lists no images")
     return document

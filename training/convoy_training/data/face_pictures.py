@@ -53,7 +53,7 @@ class Picture:
         """uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
         data = self.files[self.name]
         if data.startswith(JPEG):
-            return simplejpeg.decode_jpeg(data, colorspace="RGB")  # type: ignore[no-any-return]
+            return simplejpeg.decode_jpeg(data, colorspace="RGB")
         return boxes.decode(data, self.name)
 
     @property

@@ -23,7 +23,7 @@ def single_out(pictures: Sequence[Picture], size_px: int) -> list[Picture]:
     faces = []
     for picture in pictures:
         sides = np.sqrt((picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).prod(axis=1))
-        faces += [_keep(picture, [row]) for row in np.flatnonzero(picture.whole & (sides >= smallest))]
+        faces += [_keep(picture, [row]) for row in np.flatnonzero(picture.whole & (sides >= smallest)).tolist()]
     return faces
 
 

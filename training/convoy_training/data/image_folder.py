@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
+from convoy_training.data.lists import check_held_out
 from convoy_training.errors import LabelError
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")
@@ -85,6 +87,8 @@ def load_split(path: str, split: str, size: int) -> Split:
         if not found.get(name):
             raise LabelError(f"{folder}/{name}", None, "the class has no pictures")
     names = [name for label in classes for name in found[label]]
+    if split != "train":
+        check_held_out(archive, itertools.chain(*_list(archive, "train").values()), dict.fromkeys(names), folder)
     labels = np.array([number for number, label in enumerate(classes) for _ in found[label]], np.int64)
     pictures = Pictures(archive, names, size)
     pictures.check()

@@ -33,8 +33,8 @@ def parse_classes(text: str, file: str = CLASSES) -> tuple[str, ...]:
         if identity != str(place):
             raise LabelError(file, number, f"id {identity} in the place of {place}: ids count from 0, one a line")
         names.append(name)
-    if (place := find_repeated(names)) is not None:
-        raise LabelError(file, place + 1, f"class '{names[place]}' is named twice")
+    if (repeated := find_repeated(names)) is not None:
+        raise LabelError(file, repeated + 1, f"class '{names[repeated]}' is named twice")
     return tuple(names)
 
 

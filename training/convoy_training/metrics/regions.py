@@ -25,4 +25,5 @@ def measure_rand_score(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> fl
 
 
 def _label(inside: NDArray[np.bool_]) -> NDArray[np.int32]:
-    return cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)[1]
+    _, regions = cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)
+    return regions.astype(np.int32)

@@ -104,8 +104,13 @@ ARCHITECTURES = {
 }
 
 
+SPELLINGS = {name.replace("-", ""): name for name in ARCHITECTURES} | {"lenet5": "lenet"}
+"""Names without hyphens -> names: vgg-16 and mobilenet_v2 are found too."""
+
+
 def find_architecture(name: str) -> Architecture:
-    """Looks a name up; an unknown one is an error that lists the known."""
+    """Looks a name up, whatever its hyphens; an unknown one is an error that lists the known."""
+    name = SPELLINGS.get(name.replace("-", "").replace("_", "").lower(), name)
     if name not in ARCHITECTURES:
         raise RecipeError(f"no architecture '{name}'; there are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from convoy_training.data.archive import open_archive
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.whitened_resnet import WhitenedResNet
-from convoy_training.models.zoo import find_architecture
+from convoy_training.models.zoo import Architecture, find_architecture
 from convoy_training.recipe import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
@@ -39,6 +39,9 @@ class Source(recipe.Strict):
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
 
+Spread = Annotated[float, Field(gt=0)]
+
+
 class Config(recipe.Config):
     """The fields of a classification recipe."""
 
@@ -46,7 +49,7 @@ class Config(recipe.Config):
     architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
     input_size: int = Field(32, gt=0, description="pixels, both sides")
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
-    deviation: tuple[float, float, float] = (0.2470, 0.2435, 0.2616)
+    deviation: tuple[Spread, Spread, Spread] = (0.2470, 0.2435, 0.2616)
     widths: tuple[int, ...] = Field((32, 128, 256), description="of the whitened-resnet")
     refinements: tuple[int, ...] = (1, 2, 2)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -158,8 +161,21 @@ def build_model(config: Config) -> nn.Module:
         architecture = find_architecture(config.architecture)
         if not architecture.classifies:
             raise RecipeError(f"architecture: {config.architecture} is no classifier")
+        check_size(architecture, config.input_size)
         model = architecture.build(classes=len(split.classes))
     return model
+
+
+def check_size(architecture: Architecture, side: int) -> None:
+    """Raises RecipeError where pictures of this many pixels shrink to nothing inside, or do not fit a matrix."""
+    with torch.device("meta"):
+        model = architecture.build(classes=2).eval()
+        try:
+            model(torch.empty(2, 3, side, side))
+        except RuntimeError as error:
+            usual = architecture.input[0]
+            told = f"{architecture.name} cannot look at pictures of {side} pixels; it was made for {usual}"
+            raise RecipeError(f"input_size: {told}") from error
 
 
 def build_data(config: Config) -> Data:

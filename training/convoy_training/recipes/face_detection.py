@@ -111,7 +111,7 @@ class Batches:
         """A photograph around a face, one close-up, or four."""
         size, config = self.config.size_px, self.config
         if random.random() >= self.close_up_share:
-            picture = self.pictures[random.integers(len(self.pictures))]
+            picture = self.pictures[int(random.integers(len(self.pictures)))]
             scene = face_scene.cut_around_face(picture, size, config.face_px, random)
         elif random.random() < 0.5:
             scene = self.draw_close_up(size, random)
@@ -142,7 +142,7 @@ class Batches:
         animal = self.animals[random.integers(len(self.animals))]
         image = cv2.resize(animal, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
         nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, bool)
-        return face_scene.Scene(image, *nothing)  # type: ignore[arg-type]
+        return face_scene.Scene(image, *nothing)
 
 
 def collate(scenes: Sequence[face_scene.Scene]) -> tuple[Tensor, ...]:
@@ -201,22 +201,22 @@ def example_images(config: Config, split: str = "validation") -> Images:
     spec = InputSpec(height=448, width=448, resize="letterbox")
     pictures = load_pictures(config, split)
     # Four, even where there are fewer: a graph is not exported with a batch of one.
-    chosen = pictures[:: -(-len(pictures) // 32)] if split == "train" else (*pictures, *pictures[:1] * 3)[:4]
+    chosen = pictures[:: -(-len(pictures) // 32)] if split == "train" else [*pictures, *[pictures[0]] * 3][:4]
     return np.stack([place(picture.decode(), spec)[0] for picture in chosen])
 
 
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
     """Average precision by the faces' size, and landmark error, through the service's own pre- and post-processing."""
-    manifest = Manifest.model_construct(input=INPUT, thresholds=config.thresholds)
+    manifest = describe(config).preview()
     pictures, title = load_pictures(config, split), config.data.title if config.data else "WIDER FACE subset"
     found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
     truths = [Truth(picture.boxes_xyxy, picture.landmarks, picture.ignored) for picture in pictures]
     metrics = []
     for smallest in SMALLEST_PX:
-        value, count, interval = measure_average_precision(truths, found, smallest)
+        value, count, spread = measure_average_precision(truths, found, smallest)
         where = "as they are" if config.data else "of 448 pixels"
         condition = f"{count} faces with a shorter side of {smallest} pixels or more in pictures {where}"
-        metrics.append(Metric(f"ap50_{smallest}px", value, title, split, len(pictures), interval, condition))
+        metrics.append(Metric(f"ap50_{smallest}px", value, title, split, len(pictures), spread, condition))
     if not any(picture.whole.any() for picture in pictures):
         return metrics
     error, count, interval = measure_landmark_error(truths, found)

@@ -93,9 +93,9 @@ def draw_window(
 ) -> Scene:
     """A window with one of the faces, or with a piece of the photographs' backgrounds."""
     if random.random() >= config.empty:
-        return draw_face(faces[random.integers(len(faces))], config.size_px, random)
+        return draw_face(faces[int(random.integers(len(faces)))], config.size_px, random)
     for _ in range(TRIES):
-        scene = draw_background(pictures[random.integers(len(pictures))], config.size_px, random)
+        scene = draw_background(pictures[int(random.integers(len(pictures)))], config.size_px, random)
         if scene:
             return scene
     raise TrainingError(
@@ -122,7 +122,8 @@ def build_data(config: Config) -> Data:
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, face, landmarks = batch
-    return compute_landmark_loss(*model(images), face, landmarks, config.landmark_weight)
+    presence, points = model(images)
+    return compute_landmark_loss(presence, points, face, landmarks, config.landmark_weight)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from convoy.core.manifest import Manifest
+from convoy.core.manifest import first_given
+from convoy.faces.task import DETECTION_THRESHOLD
 
 from convoy_training.data.face_pictures import Picture
 from convoy_training.metrics.face_detection import Found
 from convoy_training.metrics.precision import Boxes, measure_precision
 from convoy_training.recipe import Predict
-from convoy_training.recipes.face_detection import INPUT, SMALLEST_PX, Config, find_faces, load_pictures
+from convoy_training.recipes.face_detection import SMALLEST_PX, Config, describe, find_faces, load_pictures
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section, Shot
@@ -19,7 +20,7 @@ WORST = 8
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """Precision-recall curves, worst pictures at the service's threshold."""
-    manifest = Manifest.model_construct(input=INPUT, thresholds=config.thresholds)
+    manifest = describe(config).preview()
     pictures = load_pictures(config, split)
     found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
     boxes = [Boxes(f.boxes_xyxy, np.zeros(len(f.scores), int), f.scores) for f in found]
@@ -49,7 +50,7 @@ def measure_sides(picture: Picture) -> np.ndarray:
 
 def judge(picture: Picture, found: Found, config: Config) -> tuple[int, Shot]:
     """How many mistakes the service would make on a picture, and the picture with them."""
-    kept = found.scores >= config.thresholds.detection
+    kept = found.scores >= first_given(config.thresholds.detection, DETECTION_THRESHOLD)
     matches = match(found.boxes_xyxy[kept], picture.boxes_xyxy)
     missed = ~matches.truth_found & ~picture.ignored & (measure_sides(picture) >= min(SMALLEST_PX))
     right = matches.of_found >= 0
