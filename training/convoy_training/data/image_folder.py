@@ -30,7 +30,7 @@ FORMATS = (".jpg", ".jpeg", ".png", ".webp")
 OTHERS = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff")
 """Pictures that no service reads: told of, not left out in silence."""
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-DECODERS = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "decode")
+DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
 """Decoding and resizing release the interpreter."""
 
 
