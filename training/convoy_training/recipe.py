@@ -32,11 +32,12 @@ class Strict(BaseModel):
 
 
 class Optimizer(Strict):
-    """How the weights move: SGD (Nesterov) or AdamW, linear warm-up, cosine to `final_lr_fraction`."""
+    """How the weights move: SGD or AdamW, linear warm-up, cosine to `final_lr_fraction`."""
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = Field(True, description="of SGD with momentum; false: as AlexNet, VGG and ResNet were trained")
     weight_decay: float = Field(5e-4, ge=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     final_lr_fraction: float = Field(0.0, ge=0, le=1)

@@ -158,3 +158,10 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
     groups = build_optimizer(RECIPE.build_model(CONFIG), Optimizer(lr=0.1, weight_decay=0.5)).param_groups
     assert {p.ndim for p in groups[0]["params"]} == {2, 4} and groups[0]["weight_decay"] == 0.5
     assert {p.ndim for p in groups[1]["params"]} == {1} and groups[1]["weight_decay"] == 0
+
+
+def test_momentum_may_be_plain_as_in_the_papers() -> None:
+    model = RECIPE.build_model(CONFIG)
+    assert build_optimizer(model, Optimizer(lr=0.1)).defaults["nesterov"]
+    assert not build_optimizer(model, Optimizer(lr=0.1, nesterov=False)).defaults["nesterov"]
+    assert not build_optimizer(model, Optimizer(lr=0.1, momentum=0)).defaults["nesterov"]
