@@ -142,7 +142,7 @@ def test_boxes_end_at_the_border_and_what_is_invalid_may_lie_outside(tmp_path: P
         ("a.jpg\n1\n20 10 -4 32 0 0 0 0 0 0\n", ":3: images/a.jpg: the box 20,10,16,42 has no area"),
         ("a.jpg\n0\nlost.jpg\n0\n", ":3: the picture lost.jpg does not exist; .*WIDER_train/images/lost.jpg"),
         ("a.jpg\n0\na.jpg\n0\n", ":3: a.jpg is listed twice"),
-        ("a.jpg\n0\ncut.jpg\n0\n", "^images/cut.jpg: the picture cannot be decoded"),
+        ("a.jpg\n0\ncut.jpg\n0\n", "^images/cut.jpg: the image cannot be decoded"),
         ("a.jpg\n0\ntext.png\n0\n", "^images/text.png: the image cannot be decoded"),
         ("a.jpg\n1\n20 10 24 32 0 0 0 1 0 0\n", ": there is no face in it"),
         ("", ": there is no face in it"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from convoy.core.errors import InvalidArgument
+from convoy.core.images import Picture, Pixels, decode_image
 from numpy.typing import NDArray
 
 from convoy_training.errors import LabelError
@@ -76,7 +77,9 @@ def check_size(image_rgb: NDArray[np.uint8], stated: tuple[float, float], file: 
     """The width and height that a label file states are the image's: else its boxes were drawn on another one."""
     height, width = image_rgb.shape[:2]
     if stated != (width, height):
-        raise LabelError(file, line, f"it states {stated[0]:g}x{stated[1]:g} pixels, the image has {width}x{height}")
+        turned = ": EXIF turns it, and boxes count in the upright picture" if stated == (height, width) else ""
+        told = f"it states {stated[0]:g}x{stated[1]:g} pixels, the image has {width}x{height}{turned}"
+        raise LabelError(file, line, told)
 
 
 def check_classes(split: Split, file: str) -> None:
@@ -87,10 +90,14 @@ def check_classes(split: Split, file: str) -> None:
         raise LabelError(file, None, reason)
 
 
-def decode(data: bytes, name: str) -> NDArray[np.uint8]:
-    """JPEG or PNG bytes -> uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    if pixels is None:
-        raise LabelError(name, None, "the image cannot be decoded")
-    return pixels.astype(np.uint8)
+def decode(data: bytes, name: str) -> Pixels:
+    """A picture's file -> uint8 RGB [H,W,3] as the services see it: upright, as people see and label it, on white."""
+    return open_picture(data, name).image_rgb
+
+
+def open_picture(data: bytes, name: str, min_side: int | None = None) -> Picture:
+    """The same with its full size in pixels; a JPEG may be decoded smaller, to `min_side` on both sides at least."""
+    try:
+        return decode_image(data, min_side=min_side)
+    except InvalidArgument as error:
+        raise LabelError(name, None, f"the image cannot be decoded: {error}") from error

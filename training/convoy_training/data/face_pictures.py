@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from convoy_training.data import boxes
 from convoy_training.errors import LabelError
 
-JPEG = b"\xff\xd8"
 UNKNOWN = np.full((5, 2), np.nan, np.float32)
 """The landmarks of a face that has none, or fewer than five."""
 
@@ -50,11 +48,8 @@ class Picture:
     ignored: NDArray[np.bool_]
 
     def decode(self) -> NDArray[np.uint8]:
-        """uint8 RGB [H,W,3], in the orientation of the file, as labels count it."""
-        data = self.files[self.name]
-        if data.startswith(JPEG):
-            return simplejpeg.decode_jpeg(data, colorspace="RGB")
-        return boxes.decode(data, self.name)
+        """uint8 RGB [H,W,3], upright, as labels count it."""
+        return boxes.decode(self.files[self.name], self.name)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -84,14 +79,6 @@ def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], 
 
 
 def measure(data: bytes, name: str) -> tuple[int, int]:
-    """Height and width of a picture, which must be whole."""
-    if not data.startswith(JPEG):
-        height, width = boxes.decode(data, name).shape[:2]
-        return height, width
-    try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        # At an eighth and in grey, which is enough to come to the end of the file.
-        simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1)
-    except ValueError as error:
-        raise LabelError(name, None, f"the picture cannot be decoded: {error}") from error
-    return height, width
+    """Height and width of a picture, which must be whole: it is decoded, at an eighth where that is possible."""
+    picture = boxes.open_picture(data, name, min_side=1)
+    return picture.height, picture.width

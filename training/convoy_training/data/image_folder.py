@@ -14,15 +14,15 @@ from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
-from convoy.core.errors import InvalidArgument
-from convoy.core.images import Pixels, decode_image
+from convoy.core.images import Pixels
 from convoy.core.manifest import InputSpec
-from convoy.core.resizing import place
+from convoy.core.resizing import min_side, place
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
+from convoy_training.data.boxes import open_picture
 from convoy_training.data.lists import check_held_out
 from convoy_training.errors import LabelError
 
@@ -60,8 +60,11 @@ class Pictures:
             pass
 
     def _read(self, row: int, crop: Crop | None) -> Pixels:
-        image = _decode(self.archive, self.names[row])
-        return cut_middle(image, self.size) if crop is None else cut_crop(image, crop, self.size)
+        name = self.names[row]
+        if crop is None:
+            # Decoded as small as the service decodes it.
+            return cut_middle(_decode(self.archive, name, min_side(describe(self.size))), self.size)
+        return cut_crop(_decode(self.archive, name), crop, self.size)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,12 @@ def find_classes(archive: Archive) -> tuple[str, ...]:
 
 def cut_middle(image: Pixels, size: int) -> Pixels:
     """The middle square [S,S,3], as the service cuts it."""
-    return place(image, InputSpec(height=size, width=size, resize="center_crop"))[0]
+    return place(image, describe(size))[0]
+
+
+def describe(size: int) -> InputSpec:
+    """What a classifier of this input size is served."""
+    return InputSpec(height=size, width=size, resize="center_crop")
 
 
 def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:
@@ -136,8 +144,5 @@ def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
     return found
 
 
-def _decode(archive: Archive, name: str) -> Pixels:
-    try:
-        return decode_image(archive.files[name]).image_rgb
-    except InvalidArgument as error:
-        raise LabelError(name, None, str(error)) from error
+def _decode(archive: Archive, name: str, smallest: int | None = None) -> Pixels:
+    return open_picture(archive.files[name], name, smallest).image_rgb

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import decode
@@ -21,6 +21,8 @@ from convoy_training.errors import LabelError
 
 UNLABELLED = "unlabelled"
 IGNORE = 255
+LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
+"""A JPEG would mix the ids of neighbours."""
 SINGLE_CHANNEL = ("1", "L", "P", "I;16")
 """Pillow's names for pixels that are one number: a bit, a byte, an index into a palette, 16 bits."""
 
@@ -84,8 +86,10 @@ def read_mask(data: bytes, file: str, size: tuple[int, ...], names: Sequence[str
 def _decode_ids(data: bytes, file: str) -> NDArray[np.integer]:
     """What the file holds for each pixel: of a palette PNG the indices, as VOC's masks have it, not their colours."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=LOSSLESS) as image:
             mode, values = image.mode, np.asarray(image)
+    except UnidentifiedImageError as error:
+        raise LabelError(file, None, f"the mask cannot be decoded: it is none of {', '.join(LOSSLESS)}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise LabelError(file, None, f"the mask cannot be decoded: {error}") from error
     if mode not in SINGLE_CHANNEL:
@@ -98,5 +102,6 @@ def check_classes(split: Split, file: str) -> None:
     """Every class has a pixel to learn from."""
     present = np.sum([np.bincount(mask.ravel(), minlength=256) for mask in split.masks], axis=0)[: len(split.classes)]
     if len(empty := np.flatnonzero(present == 0)):
-        reason = f"class '{split.classes[empty[0]]}' has no pixel in the training masks: label some, or remove it"
+        told = "label some, or remove it; 255 in a mask is ignored, so masks of 0 and 255 are to be saved as 0 and 1"
+        reason = f"class '{split.classes[empty[0]]}' has no pixel in the training masks: {told}"
         raise LabelError(file, None, reason)
