@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from convoy.core.manifest import Manifest, Metric, load_manifest
+from convoy.core.manifest import MANIFEST_FILE, Manifest, Metric, load_manifest
 
+from convoy_training.errors import TrainingError
 from convoy_training.origin import NOTES
 
 REPORT = "report.html"
@@ -87,9 +88,14 @@ def describe_export(manifest: Manifest) -> str:
 
 
 def write_table(models: Path) -> Path:
-    """Writes README.md over a folder of models, one line for each version, and every model's card anew."""
-    rows = []
-    for folder in sorted(path.parent for path in models.glob("*/*/manifest.json")):
+    """Writes README.md over a folder of models, one line for each version, and every model's card anew.
+
+    Raises TrainingError where there is no model: the README.md there is not of this kind.
+    """
+    rows, folders = [], sorted(path.parent for path in models.glob(f"*/*/{MANIFEST_FILE}"))
+    if not folders:
+        raise TrainingError(f"{models} is no folder of models: it has no <model>/<version>/{MANIFEST_FILE}")
+    for folder in folders:
         manifest = load_manifest(folder)
         write_card(manifest, folder)
         rows.append(_row(manifest, folder))

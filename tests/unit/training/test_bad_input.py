@@ -5,6 +5,7 @@ import json
 import resource
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ from convoy_training.export import publish
 from convoy_training.loop import fit
 from convoy_training.models.zoo import find_architecture
 from convoy_training.publishing import check_agreement
-from convoy_training.recipe import Data, Metric
+from convoy_training.recipe import Data, Metric, resolve_recipe
 from convoy_training.recipes.classification import check_size
 
 from tests.unit.training.test_loop import changed
@@ -26,6 +27,22 @@ def test_a_class_without_boxes_is_refused() -> None:
     example = boxes.Example(np.zeros((9, 9, 3), np.uint8), np.array([[0, 0, 3, 3]], np.float32), np.array([1]))
     with pytest.raises(LabelError, match=r"cells: class 'RBC' has no box in the training split"):
         boxes.check_classes(boxes.Split([example], ("RBC", "WBC")), "cells")
+
+
+@pytest.mark.parametrize("task", ["detection", "localisation"])
+def test_a_validation_split_without_boxes_is_refused(task: str, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("RBC\n")
+    for number, split in enumerate(("train", "val")):
+        for kind in ("images", "labels"):
+            (tmp_path / kind / split).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "images" / split / "a.png"), np.full((64, 64, 3), number, np.uint8))
+    (tmp_path / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.5 0.5")
+    fields = {"data": {"format": "yolo", "path": str(tmp_path), "title": "t"}, "name": "t", "epochs": 1,
+              "batch_size": 1, "optimizer": {"lr": 0.1}}  # fmt: skip
+    further = {"sought": ["RBC"]} if task == "localisation" else {}
+    recipe, config = resolve_recipe({"task": task, **fields, **further}, "test")
+    with pytest.raises(LabelError, match="the validation split has no box"):
+        recipe.build_data(config)
 
 
 def test_a_class_without_pixels_is_refused() -> None:

@@ -9,7 +9,7 @@ from convoy_training import comparison, evaluation, recording
 from convoy_training.card import show_chart, write_table
 from convoy_training.cli import app
 from convoy_training.comparison import find_forms
-from convoy_training.errors import ExportError, RecipeError
+from convoy_training.errors import ExportError, RecipeError, TrainingError
 from convoy_training.export import export_onnx, publish
 from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
@@ -44,6 +44,14 @@ def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
     assert manifest.multiply_adds == 14 * 14 * 4 * 27 + 4 * 14 * 14 * 2
     assert "top1_accuracy" in (folder / "README.md").read_text()
     assert "[tiny/1](tiny/1/)" in write_table(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("name", ["", "gone"])
+def test_a_table_of_no_models_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(TrainingError, match="is no folder of models"):
+        write_table(tmp_path / name)
+    assert (tmp_path / "README.md").read_text() == "mine"
 
 
 def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,3 +118,17 @@ def test_what_is_wrong_in_the_folders_is_named(root: Path) -> None:
     assert "train/left/scan.bmp: pictures of this kind are not read" in refuse()
     (root / "train" / "left" / "scan.bmp").rename(root / "train" / "left" / "scan.jpg")
     assert refuse().startswith("train/left/scan.jpg: ")
+    (root / "train" / "left" / "scan.jpg").rename(root / "train" / "left" / "scan.TGA")
+    assert "train/left/scan.TGA: pictures of this kind are not read" in refuse()
+    (root / "train" / "left" / "scan.TGA").rename(root / "train" / "scan.jpg")
+    assert refuse().startswith("train/scan.jpg: the picture has no class")
+
+
+def test_a_jpeg_by_another_name_and_a_linked_class_are_read(root: Path) -> None:
+    picture = cv2.imencode(".jpg", np.zeros((20, 20, 3), np.uint8))[1].tobytes()
+    (root / "train" / "left" / "saved.jfif").write_bytes(picture)
+    (root / "train" / "right").rename(root.parent / "elsewhere")
+    (root / "train" / "right").symlink_to(root.parent / "elsewhere")
+    (root / "train" / ".thumbnails").mkdir()
+    split = image_folder.load_split(str(root), "train", 20)
+    assert np.bincount(split.labels).tolist() == [6, 5] and split.classes == ("left", "right")

@@ -178,6 +178,47 @@ def test_a_folders_digest_is_that_of_its_content(tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_what_training_writes_beside_the_data_is_no_data(tmp_path: Path) -> None:
+    def read() -> Archive:
+        open_archive.cache_clear()
+        return open_archive(str(tmp_path))
+
+    write(tmp_path, {"train/a.jpg": JPEG, "data.yaml": "names: [a]", "recipe.yaml": "name: a"})
+    before = read()
+    assert set(before.files) == {"train/a.jpg", "data.yaml"}
+    left = ("runs/a/recipe.yaml", "runs/a/last.ckpt", "exported_models/a/1/recipe.yaml", "exported_models/a/1/x.onnx")
+    write(tmp_path, dict.fromkeys((*left, "exported_models/README.md", "train/.x.jpg", "train/Thumbs.db"), b"new"))
+    assert read().digest == before.digest
+    write(tmp_path, {"train/b.jpg": JPEG})
+    assert read().digest != before.digest
+
+
+def test_links_that_lead_nowhere_or_back_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    link = tmp_path / "train" / "a"
+    for target, reason in (("gone.jpg", "train/a: the link leads to no file"), ("..", "train/a/: the link leads back")):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        with pytest.raises(LabelError, match=reason):
+            open_archive(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("images/train/b.tif", r"images/train/b\.tif: pictures of this kind are not read"),
+        (
+            "labels/train/a.TXT",
+            r"labels/train/a\.TXT: the names of label files end in \.txt: rename this one to a\.txt",
+        ),
+    ],
+)
+def test_a_yolo_file_that_would_be_left_out_is_named(file: str, reason: str, tmp_path: Path) -> None:
+    write(tmp_path, {"classes.txt": "RBC\n", "images/train/a.jpg": JPEG, file: b"0 0.5 0.5 0.1 0.1"})
+    with pytest.raises(LabelError, match=reason):
+        yolo.load_split(str(tmp_path), "train")
+
+
 def test_a_missing_label_file_is_named() -> None:
     with pytest.raises(LabelError, match=r"classes\.txt: the file does not exist"):
         Archive({}, "").read_text("classes.txt")

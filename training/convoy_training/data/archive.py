@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from convoy_training.data.source import compute_digest, locate, read_tar
 from convoy_training.errors import LabelError
+from convoy_training.recipe import RECIPE_FILE
+
+DATA_YAML = "data.yaml"
+NO_DATA = (".cache", ".db", ".html", ".ini", ".md", ".yaml", ".yml")
+"""What people, viewers and other trainers leave beside data, recipes among it; data.yaml alone is read."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Archive:
         """The names of the folders right below one, empty ones too unless a tar left them out."""
         if isinstance(self.files, Folder):
             place = self.files.root / parent
-            return tuple(sorted(p.name for p in place.iterdir() if p.is_dir())) if place.is_dir() else ()
+            folders = [p.name for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
+            return tuple(sorted(name for name in folders if not name.startswith(".")))
         parts = [PurePosixPath(name).parts for name in self.files]
         return tuple(sorted({p[1] for p in parts if len(p) > 2 and p[0] == parent}))
 
@@ -54,11 +61,11 @@ def decode_text(data: bytes, name: str) -> str:
 
 
 class Folder(Mapping[str, bytes]):
-    """The files below a folder, read when asked for."""
+    """The files of data below a folder, read when asked for; runs and models that lie there are none."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        self.names = sorted(_list(root))
         self.known = frozenset(self.names)
 
     def __getitem__(self, name: str) -> bytes:
@@ -74,6 +81,24 @@ class Folder(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def _list(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """The names of the files below a folder, those behind links too. above: the folders on the way here."""
+    here = folder.resolve()
+    if here in above:
+        raise LabelError(prefix, None, "the link leads back to a folder above it")
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    if prefix and any(entry.name == RECIPE_FILE for entry in entries):  # a run, or a model
+        return
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir():
+            yield from _list(folder / entry.name, f"{name}/", (*above, here))
+        elif entry.is_symlink() and not entry.is_file():
+            raise LabelError(name, None, "the link leads to no file")
+        elif entry.name == DATA_YAML or not entry.name.lower().endswith(NO_DATA):
+            yield name
 
 
 @cache

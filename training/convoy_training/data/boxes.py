@@ -60,6 +60,12 @@ def build_example(image_rgb: NDArray[np.uint8], rows: Iterable[Row], file: str, 
     return Example(image_rgb, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
 
 
+def check_validation(split: Split, file: str) -> None:
+    """There is a box to measure by: without one every metric would be 0 at the end of the training."""
+    if not any(len(example.labels) for example in split.examples):
+        raise LabelError(file, None, "the validation split has no box: nothing could be measured")
+
+
 def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int], slack: float = 1.0) -> None:
     """A known class, an area, and not more than `slack` pixels outside of the image of `size` (height, width)."""
     x0, y0, x1, y1 = row.box_xyxy

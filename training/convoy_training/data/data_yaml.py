@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from convoy_training.data.archive import Archive
-from convoy_training.data.lists import IMAGES, find_repeated, number_lines
+from convoy_training.data.archive import DATA_YAML, Archive
+from convoy_training.data.lists import IMAGES, check_kinds, find_repeated, number_lines
 from convoy_training.errors import LabelError
 
-FILE = "data.yaml"
+FILE = DATA_YAML
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def _list_place(archive: Archive, place: str, root: str) -> Iterator[str]:
                 yield archive.find(_normalise(posixpath.join(posixpath.dirname(name), line)), name, number)
             return
         folder = "" if name == "." else f"{name}/"
-        if found := [n for n in archive.files if n.startswith(folder) and n.lower().endswith(IMAGES)]:
+        below = [n for n in archive.files if n.startswith(folder)]
+        check_kinds(below)
+        if found := [n for n in below if n.lower().endswith(IMAGES)]:
             yield from found
             return
 

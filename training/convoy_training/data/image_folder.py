@@ -23,12 +23,9 @@ from tqdm import tqdm
 from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import open_picture
-from convoy_training.data.lists import check_held_out
+from convoy_training.data.lists import IMAGES, check_held_out, check_kinds
 from convoy_training.errors import LabelError
 
-FORMATS = (".jpg", ".jpeg", ".png", ".webp")
-OTHERS = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff")
-"""Pictures that no service reads: told of, not left out in silence."""
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
 """Decoding and resizing release the interpreter."""
@@ -135,11 +132,12 @@ def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in archive.list_folders(folder)}
     for name in sorted(archive.files):
         parts = PurePosixPath(name).parts
-        if len(parts) < 3 or parts[0] != folder:
+        if parts[0] != folder:
             continue
-        if name.lower().endswith(OTHERS):
-            raise LabelError(name, None, f"pictures of this kind are not read: {', '.join(FORMATS)} are")
-        if name.lower().endswith(FORMATS):
+        check_kinds([name])
+        if name.lower().endswith(IMAGES):
+            if len(parts) < 3:
+                raise LabelError(name, None, f"the picture has no class: it belongs into a folder, {folder}/<class>/")
             found.setdefault(parts[1], []).append(name)
     return found
 

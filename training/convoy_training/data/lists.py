@@ -11,7 +11,20 @@ from convoy_training.data.archive import Archive
 from convoy_training.errors import LabelError
 
 CLASSES = "classes.txt"
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
+"""What services read, and so training."""
+OTHERS = (
+    *(".arw", ".avif", ".bmp", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".nef", ".pbm"),
+    *(".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"),
+)
+"""Pictures that are not read: told of, not left out in silence."""
+
+
+def check_kinds(names: Iterable[str]) -> None:
+    """No picture among these files is of a kind that is not read."""
+    for name in names:
+        if name.lower().endswith(OTHERS):
+            raise LabelError(name, None, f"pictures of this kind are not read: {', '.join(IMAGES)} are")
 
 
 def number_lines(text: str) -> Iterator[tuple[int, str]]:

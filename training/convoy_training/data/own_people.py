@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from convoy_training.data.archive import decode_text
 from convoy_training.data.identities import EVERYTHING, Faces, Pairs, Selection, gather, select
-from convoy_training.data.image_folder import FORMATS
+from convoy_training.data.lists import IMAGES
 from convoy_training.data.source import compute_digest
 from convoy_training.errors import LabelError
 from convoy_training.recipe import Predict
@@ -119,7 +119,7 @@ def list_photos(people: Path) -> list[Path]:
     if not people.is_dir():
         raise LabelError(str(people), None, "is no folder of people")
     photos = people.glob("*/*")
-    return sorted(photo for photo in photos if photo.suffix.lower() in FORMATS and photo.is_file())
+    return sorted(photo for photo in photos if photo.suffix.lower() in IMAGES and photo.is_file())
 
 
 def digest(people: Path, pairs: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from convoy_training.data import data_yaml
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import Row, Split, build_example, decode
-from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, number_lines, parse_classes
+from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, check_kinds, number_lines, parse_classes
 from convoy_training.errors import LabelError
 
 
@@ -50,7 +50,11 @@ def check_labels(archive: Archive) -> None:
     for name in archive.files:
         place = PurePosixPath(name)
         # Labelling tools leave their classes.txt there.
-        if place.suffix == ".txt" and "labels" in place.parts[:-1] and name not in known and place.name != CLASSES:
+        if place.suffix.lower() != ".txt" or "labels" not in place.parts[:-1] or place.name.lower() == CLASSES:
+            continue
+        if name not in known and str(place.with_suffix(".txt")) in known:
+            raise LabelError(name, None, f"the names of label files end in .txt: rename this one to {place.stem}.txt")
+        if name not in known:
             raise LabelError(name, None, "there is no image of that name: add it, or remove this file")
 
 
@@ -75,7 +79,9 @@ def parse(text: str, file: str, classes: tuple[str, ...], size: tuple[int, ...])
 
 
 def _list_images(archive: Archive, folder: str) -> list[str]:
-    names = [name for name in archive.files if name.startswith(folder) and name.lower().endswith(IMAGES)]
+    below = [name for name in archive.files if name.startswith(folder)]
+    check_kinds(below)
+    names = [name for name in below if name.lower().endswith(IMAGES)]
     if not names:
         raise LabelError(folder, None, "there are no images")
     return names

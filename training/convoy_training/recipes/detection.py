@@ -21,7 +21,7 @@ from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Example, Split, check_classes
+from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.losses.anchors import compute_anchor_loss
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
@@ -164,6 +164,7 @@ def measure_shapes(split: Split, config: Config) -> np.ndarray:
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     check_classes(split, config.data.path)
+    check_validation(load_split(config, "validation"), config.data.path)
     return Data(Batches(split, config), open_archive(config.data.path).digest)
 
 

@@ -20,7 +20,7 @@ from convoy_training import recipe
 from convoy_training.augment.scene import change_light
 from convoy_training.augment.window import Window, cut_window
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Split, check_classes
+from convoy_training.data.boxes import Split, check_classes, check_validation
 from convoy_training.errors import RecipeError
 from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.metrics.bootstrap import bootstrap
@@ -128,6 +128,7 @@ def build_model(config: Config) -> nn.Module:
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     check_classes(split, config.data.path)
+    check_validation(load_split(config, "validation"), config.data.path)
     return Data(Batches(split, config), open_archive(config.data.path).digest)
 
 
