@@ -6,18 +6,20 @@ The module `convoy_training.recipes.<task>` has the functions of `Recipe`; the Y
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 import yaml
 from convoy.core.manifest import MANIFEST_FILE, NAME, VERSION, Manifest
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
+from convoy_training import recipes
 from convoy_training.errors import RecipeError, TrainingError
 
 Images = NDArray[np.uint8]
@@ -25,10 +27,30 @@ Predict = Callable[[Images], dict[str, NDArray[Any]]]
 """uint8 RGB [N,H,W,3] -> the graph's outputs by name. PyTorch and ONNX Runtime are both behind it."""
 
 
-class Strict(BaseModel):
-    """A group of fields in which a misspelt name is an error."""
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("the smaller first")
+    return ends
 
-    model_config = ConfigDict(extra="forbid")
+
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+"""Of a part of the loss; 0 leaves it out."""
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_in_order)]
+"""What is drawn between, e.g. scales: the smaller first."""
+_Share = Annotated[float, Field(gt=0, le=1)]
+Shares = Annotated[tuple[_Share, _Share], AfterValidator(_in_order)]
+"""A `Range` within 1."""
+Counts = tuple[Annotated[int, Field(gt=0)], ...]
+"""Layers of each stage."""
+Widths = Annotated[Counts, Field(min_length=1)]
+"""Channels of each stage."""
+
+
+class Strict(BaseModel):
+    """A group of fields in which a misspelt name is an error, and so is what is no number."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Optimizer(Strict):
@@ -197,10 +219,23 @@ def write_recipe(config: Config, folder: Path) -> None:
     (folder / RECIPE_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
+class OnceLoader(yaml.SafeLoader):
+    """YAML whose fields are given once, as its standard says; PyYAML takes the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in names:
+                told = f"the field '{key.value}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, told, key.start_mark)
+            names.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def read_fields(file: Path) -> dict[str, Any]:
     """The fields of a YAML recipe, not yet validated."""
     try:
-        fields = yaml.safe_load(file.read_text("utf-8"))
+        fields = yaml.load(file.read_text("utf-8"), OnceLoader)
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -214,14 +249,11 @@ def read_fields(file: Path) -> dict[str, Any]:
 
 def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Config]:
     """Finds the task's module and validates the fields with its `Config`."""
-    task = str(fields.get("task", ""))
-    name = f"convoy_training.recipes.{task}"
-    try:
-        recipe: Recipe = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if not name.startswith(str(error.name)):
-            raise
-        raise RecipeError(f"{origin}: no recipe for the task '{task}'") from error
+    task, tasks = fields.get("task"), sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
+    if task not in tasks:
+        problem = "task: Field required" if task is None else f"no recipe for the task '{task}'"
+        raise RecipeError(f"{origin}: {problem}; there are {', '.join(tasks)}")
+    recipe: Recipe = importlib.import_module(f"{recipes.__name__}.{task}")
     try:
         return recipe, recipe.Config.model_validate(fields)
     except ValidationError as error:

@@ -93,7 +93,7 @@ def test_a_run_is_not_gone_on_with_on_other_data(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "environment.json").read_text())["data_sha256"] == "0" * 64
 
 
-@pytest.mark.parametrize(("name", "side"), [("alexnet", 32), ("vgg16", 16), ("overfeat", 224)])
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 32), ("vgg16", 16), ("overfeat", 224), ("whitened-resnet", 4)])
 def test_a_size_that_a_network_cannot_look_at_is_refused(name: str, side: int) -> None:
     architecture = find_architecture(name)
     with pytest.raises(

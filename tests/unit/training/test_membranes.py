@@ -76,6 +76,14 @@ def test_entries_of_other_classes_are_refused(slices: Path, field: dict[str, obj
         recipe.build_model(config)
 
 
+def test_regions_are_of_a_class_that_there_is(slices: Path) -> None:
+    fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02},
+              "regions_of": "nothing", "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
+    recipe, config = resolve_recipe(fields, "test")
+    with pytest.raises(RecipeError, match="regions_of: no class 'nothing'; there are"):
+        recipe.build_model(config)
+
+
 def test_the_rand_score_by_hand() -> None:
     truth = np.ones((8, 9), bool)
     truth[:, 4] = False

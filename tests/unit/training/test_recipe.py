@@ -52,6 +52,87 @@ def test_a_wrong_field_is_named(override: str, reason: str) -> None:
         load_recipe(RECIPES[0], [override])
 
 
+FORMS = {file.stem: file for file in RECIPES}
+IN_ORDER, POSITIVE, ABOVE = "the smaller first", "greater than 0", "greater than or equal to 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "reason"),
+    [
+        ("bccd-yolo", "box_weight=-1", f"box_weight: .*{ABOVE}"),
+        ("bccd-yolo", "box_weight=.nan", "box_weight: .*finite"),
+        ("bccd-yolo", "scales=[1.2,0.8]", f"scales: .*{IN_ORDER}"),
+        ("bccd-yolo", "scales=[0,0]", f"scales.0: .*{POSITIVE}"),
+        ("bccd-yolo", "augment={scales: [1.2,0.8]}", f"augment.scales: .*{IN_ORDER}"),
+        ("bccd-yolo", "augment={crop: [0,0]}", f"augment.crop.0: .*{POSITIVE}"),
+        ("bccd-yolo", "augment={crop: [352,320]}", r"augment.crop: \[352, 320\] cannot be cut out of \[320, 320\]"),
+        ("bccd-yolo", "widths=[12,24]", "widths: the yolo has 5"),
+        ("bccd-yolo", "widths=[1,24,48,96,160]", "each of 2 channels at least"),
+        ("bccd-yolo", "depths=[1]", "depths: the yolo has 4"),
+        ("bccd-yolo", "head_width=0", f"head_width: .*{POSITIVE}"),
+        ("bccd-yolo", "input_size=0", f"input_size: .*{POSITIVE}"),
+        ("bccd-yolo", "input_size=8192", "input_size: .*less than or equal to 4096"),
+        ("bccd-faster-rcnn", "anchor_sizes=[]", "anchor_sizes: .*at least 1"),
+        ("bccd-faster-rcnn", "anchor_sizes=[0]", f"anchor_sizes.0: .*{POSITIVE}"),
+        ("bccd-sliding-window", "pyramid=[]", "pyramid: .*at least 1"),
+        ("bccd-sliding-window", "pyramid=[-1]", f"pyramid.0: .*{POSITIVE}"),
+        ("bccd-sliding-window", "pyramid=[1,0.1]", "pyramid: a picture is 47 pixels long at least"),
+        ("bccd-localiser", "widths=[]", "widths: .*at least 1"),
+        ("bccd-localiser", "box_weight=-1", f"box_weight: .*{ABOVE}"),
+        ("bccd-localiser", "repeats=0", f"repeats: .*{POSITIVE}"),
+        ("camvid-unet", "crop=[0,0]", f"crop.0: .*{POSITIVE}"),
+        ("camvid-unet", "crop=[100,101]", "crop: sides are multiples of 16"),
+        ("camvid-unet", "augment={crop: [240,336]}", "augment.crop: .*cannot be cut out of"),
+        ("camvid-unet", "augment={crop: [100,101]}", "augment.crop: sides are multiples of 16"),
+        ("camvid-unet", "scales=[1.2,0.8]", f"scales: .*{IN_ORDER}"),
+        ("camvid-unet", "widths=[]", "widths: .*at least 1"),
+        ("camvid-unet", "depths=[1]", "depths: 4 widths have 3"),
+        ("camvid-unet", "dice=-1", f"dice: .*{ABOVE}"),
+        ("camvid-unet", "palette=[[0,0,999]]", "palette.0.2: .*less than or equal to 255"),
+        ("cifar10-resnet", "shift=40", "shift: less than input_size"),
+        ("cifar10-resnet", "widths=[]", "widths: .*at least 1"),
+        ("cifar10-resnet", "widths=[0,256,256]", f"widths.0: .*{POSITIVE}"),
+        ("cifar10-resnet", "refinements=[1]", "refinements: one for each of the 3 widths"),
+        ("face-detector-nano", "architecture.widths=[16,32]", "architecture.widths: .*at least 5"),
+        ("face-detector-nano", "face_px=[150,9]", f"face_px: .*{IN_ORDER}"),
+        ("face-detector-nano", "close_up_fill=[0.2,2]", "close_up_fill.1: .*less than or equal to 1"),
+        ("face-detector-nano", "landmark_weight=-1", f"landmark_weight: .*{ABOVE}"),
+        ("face-detector-nano", "augment={crop: [352,352]}", "augment.crop: .*cannot be cut out of"),
+        ("face-embedder-small", "architecture.depths=[1]", "depths: 4 widths have 3"),
+        ("face-embedder-small", "architecture.widths=[]", "widths: .*at least 1"),
+        ("face-landmarks", "widths=[0]", f"widths.0: .*{POSITIVE}"),
+        ("face-landmarks", "landmark_weight=-1", f"landmark_weight: .*{ABOVE}"),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_training_can_use_is_refused(name: str, override: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        load_recipe(FORMS[name], [override])
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [("cifar10-resnet", ["mirror=false", "mirror_average=false"]), ("bccd-yolo", ["mirror=false"]),
+     ("camvid-unet", ["mirror=false"])],
+)  # fmt: skip
+def test_a_recipe_without_mirror_images_asks_for_none(name: str, overrides: list[str]) -> None:
+    load_recipe(FORMS[name], [*overrides, "augment={rotate: 5}"])
+    with pytest.raises(RecipeError, match=r"mirror, augment\.mirror: without mirror images"):
+        load_recipe(FORMS[name], [*overrides, "augment={mirror: 0.5}"])
+
+
+def test_a_field_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(FORMS["cifar10-resnet"].read_text() + "epochs: 1\n")
+    with pytest.raises(RecipeError, match="the field 'epochs' is given twice"):
+        load_recipe(file)
+
+
+@pytest.mark.parametrize("task", ["__init__", "null", "[detection]"])
+def test_a_task_that_is_none_is_answered_with_the_tasks(task: str) -> None:
+    with pytest.raises(RecipeError, match="there are classification, detection, face_detection"):
+        load_recipe(RECIPES[0], [f"task={task}"])
+
+
 def test_a_file_that_a_recipe_names_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "recipes").mkdir()
     file = tmp_path / "recipes" / "r.yaml"

@@ -7,6 +7,7 @@ so that a resumed run draws the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import kornia.augmentation as kornia
 import torch
@@ -15,13 +16,16 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.recipe import Strict
+from convoy_training.recipe import Range, Strict
 
 IMAGENET_COLOURS = torch.tensor([[-0.1442, 0.0888, -0.0786], [-0.1449, 0.0013, 0.1022], [-0.1452, -0.0902, -0.0236]])
 """How the colours of ImageNet's pixels vary together: columns are principal axes (RGB, 0 to 1) times their deviation.
 
 Eigenvectors and eigenvalues as published with AlexNet's successors (fb.resnet.torch, 2016), multiplied.
 """
+
+
+Crop = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
 class Augmentation(Strict):
@@ -31,12 +35,21 @@ class Augmentation(Strict):
     upside_down: float = Field(0.0, ge=0, le=1, description="share mirrored top to bottom")
     rotate: float = Field(0.0, ge=0, le=180)
     shear: float = Field(0.0, ge=0, lt=90)
-    scales: tuple[float, float] = (1.0, 1.0)
-    crop: tuple[int, int] | None = Field(None, description="height and width cut out anywhere")
+    scales: Range = (1.0, 1.0)
+    crop: Crop | None = Field(None, description="height and width cut out anywhere")
     warp: float = Field(0.0, ge=0, description="local warp: deviation in pixels of the points of a coarse grid")
     light: float = Field(0.0, ge=0, lt=1, description="brightness and contrast, as a share")
     colour: float = Field(0.0, ge=0, lt=1, description="saturation, and a tenth of it in hue")
     principal_colours: float = Field(0.0, ge=0, description="AlexNet's colour noise; the paper's deviation is 0.1")
+
+    def check(self, size: tuple[int, int], stride: int = 1, mirror: bool = True) -> None:
+        """Raises ValueError where pictures of `size` cannot be changed so, or shall not: a recipe without `mirror`."""
+        if self.mirror and not mirror:
+            raise ValueError("mirror, augment.mirror: without mirror images, augment.mirror is 0")
+        if self.crop and any(side % stride for side in self.crop):
+            raise ValueError(f"augment.crop: sides are multiples of {stride}")
+        if self.crop and (self.crop[0] > size[0] or self.crop[1] > size[1]):
+            raise ValueError(f"augment.crop: {list(self.crop)} cannot be cut out of {list(size)}")
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from convoy.classification import task
 from convoy.core.images import Picture
-from convoy.core.manifest import InputSpec
+from convoy.core.manifest import MAX_SIDE, InputSpec
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,25 +40,22 @@ class Source(recipe.Strict):
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
 
-Spread = Annotated[float, Field(gt=0)]
-
-
 class Config(recipe.Config):
     """The fields of a classification recipe."""
 
     data: Source = Source()
     architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
-    input_size: int = Field(32, gt=0, description="pixels, both sides")
+    input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
-    deviation: tuple[Spread, Spread, Spread] = (0.2470, 0.2435, 0.2616)
-    widths: tuple[int, ...] = Field((32, 128, 256), description="of the whitened-resnet")
-    refinements: tuple[int, ...] = (1, 2, 2)
+    deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
+    widths: recipe.Widths = Field((32, 128, 256), description="of the whitened-resnet")
+    refinements: recipe.Counts = (1, 2, 2)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
-    crop_area: tuple[float, float] | None = Field(
+    crop_area: recipe.Shares | None = Field(
         None, description="of an image_folder: shares of a picture that a training crop shows, e.g. [0.08, 1]"
     )
     mirror: bool = Field(True, description="training shows mirror images too; not for digits, letters, left and right")
@@ -77,8 +75,16 @@ class Config(recipe.Config):
             raise ValueError("augment.crop: a classifier learns at input_size; crop_area shows parts of pictures at it")
         if self.crop_area and self.data.format != "image_folder":
             raise ValueError("crop_area: only an image_folder has pictures larger than input_size")
-        if self.crop_area and not 0 < self.crop_area[0] <= self.crop_area[1] <= 1:
-            raise ValueError("crop_area: the smaller share first, both above 0 and at most 1")
+        if self.shift >= self.input_size:
+            raise ValueError("shift: less than input_size; what is mirrored around a picture is the picture")
+        if self.augment:
+            self.augment.check((self.input_size, self.input_size), mirror=self.mirror)
+        return self
+
+    @model_validator(mode="after")
+    def _each_width_has_refinements(self) -> Self:
+        if len(self.refinements) != len(self.widths):
+            raise ValueError(f"refinements: one for each of the {len(self.widths)} widths")
         return self
 
 
@@ -154,15 +160,16 @@ def load_split(config: Config, split: str) -> Split:
 
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
-    if config.architecture == "whitened-resnet":
-        model: nn.Module = WhitenedResNet(len(split.classes), config.widths, config.refinements)
-        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))  # type: ignore[operator]
-    else:
-        architecture = find_architecture(config.architecture)
-        if not architecture.classifies:
-            raise RecipeError(f"architecture: {config.architecture} is no classifier")
-        check_size(architecture, config.input_size)
-        model = architecture.build(classes=len(split.classes))
+    architecture = find_architecture(config.architecture)
+    if not architecture.classifies:
+        raise RecipeError(f"architecture: {config.architecture} is no classifier")
+    if architecture.name == "whitened-resnet":
+        build = partial(WhitenedResNet, widths=config.widths, refinements=config.refinements)
+        architecture = replace(architecture, build=build)
+    check_size(architecture, config.input_size)
+    model = architecture.build(classes=len(split.classes))
+    if isinstance(model, WhitenedResNet):
+        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))
     return model
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 import numpy as np
 import torch
 from convoy.core.images import Picture
-from convoy.core.manifest import InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
 from convoy.core.resizing import place
 from convoy.detection import task
 from pydantic import Field, model_validator
@@ -48,34 +48,46 @@ class Config(recipe.Config):
 
     data: Source
     architecture: Literal["yolo", "yolo-anchors", "faster-rcnn", "sliding-window"] = "yolo"
-    widths: tuple[int, ...] = (12, 24, 48, 96, 160)
-    depths: tuple[int, ...] = Field((1, 1, 2, 1), description="of the yolo")
-    head_width: int = Field(48, description="of the yolo's heads; of the others' fully connected layers")
-    anchor_sizes: tuple[float, ...] = Field((32, 64, 128), description="of the faster-rcnn, in input pixels")
+    widths: recipe.Counts = Field((12, 24, 48, 96, 160), description="none for the faster-rcnn: VGG-16")
+    depths: recipe.Counts = Field((1, 1, 2, 1), description="of the yolo")
+    head_width: int = Field(48, gt=0, description="of the yolo's heads; of the others' fully connected layers")
+    anchor_sizes: tuple[recipe.Positive, ...] = Field(
+        (32, 64, 128), min_length=1, description="of the faster-rcnn, in input pixels"
+    )
     proposals: int = Field(100, gt=0, description="regions that the faster-rcnn's second stage looks at")
-    pyramid: tuple[float, ...] = Field((2.0, 1.0, 0.5), description="scales at which the sliding-window looks")
-    input_size: int = Field(320, multiple_of=STRIDES[-1])
-    scales: tuple[float, float] = (0.7, 1.5)
+    pyramid: tuple[recipe.Positive, ...] = Field(
+        (2.0, 1.0, 0.5), min_length=1, description="scales at which the sliding-window looks"
+    )
+    input_size: int = Field(320, gt=0, le=MAX_SIDE, multiple_of=STRIDES[-1])
+    scales: recipe.Range = (0.7, 1.5)
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
     light: float = Field(0.3, ge=0, lt=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
-    box_weight: float = 3.0
+    box_weight: recipe.Weight = 3.0
     detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
 
     @model_validator(mode="after")
-    def _crop_is_whole_strides(self) -> Self:
-        if self.augment and self.augment.crop and any(side % STRIDES[-1] for side in self.augment.crop):
-            raise ValueError(f"augment.crop: sides are multiples of {STRIDES[-1]}")
+    def _changes_are_possible(self) -> Self:
+        if self.augment:
+            self.augment.check((self.input_size, self.input_size), STRIDES[-1], self.mirror)
         return self
 
     @model_validator(mode="after")
-    def _window_has_three_halvings(self) -> Self:
+    def _stages_are_the_networks(self) -> Self:
+        if self.architecture.startswith("yolo"):
+            stages = len(STRIDES) + 2  # the stem, a stage that no grid looks at, and one for each grid
+            if len(self.widths) != stages or min(self.widths) < 2:
+                raise ValueError(f"widths: the {self.architecture} has {stages}, each of 2 channels at least")
+            if len(self.depths) != stages - 1:
+                raise ValueError(f"depths: the {self.architecture} has {stages - 1}, one less than widths")
         if self.architecture == "sliding-window" and len(self.widths) != 3:
             raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
+        if self.architecture == "sliding-window" and int(self.input_size * min(self.pyramid)) < WindowDetector.WINDOW:
+            raise ValueError(f"pyramid: a picture is {WindowDetector.WINDOW} pixels long at least at every scale")
         return self
 
 

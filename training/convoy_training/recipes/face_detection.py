@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ from convoy_training.losses.face_detection import compute_face_loss
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, locate_cells
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
+from convoy_training.recipe import Data, Export, Images, Metric, Predict, Range, Shares, Strict, Weight, Widths
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
@@ -43,7 +43,7 @@ LOWEST_SCORE = 0.02
 class Architecture(Strict):
     """The numbers of `FaceDetector`."""
 
-    widths: tuple[int, ...] = (16, 32, 48, 96, 128)
+    widths: Annotated[Widths, Field(min_length=5, max_length=5)] = (16, 32, 48, 96, 128)
     neck: int = Field(48, gt=0)
 
 
@@ -64,20 +64,20 @@ class Config(BaseConfig):
     architecture: Architecture = Architecture()
     size_px: int = Field(320, ge=64, multiple_of=32)
     samples_per_epoch: int = Field(2048, gt=0)
-    face_px: tuple[float, float] = (10.0, 180.0)
-    close_up_fill: tuple[float, float] = Field((0.2, 0.8), description="a close-up's face as a share of its canvas")
+    face_px: Range = (10.0, 180.0)
+    close_up_fill: Shares = Field((0.2, 0.8), description="a close-up's face as a share of its canvas")
     close_up_share: float = Field(0.3, ge=0, le=1)
     animal_share: float = Field(0.2, ge=0, le=1, description="share of a close-up mosaic's quarters without a face")
     degradation: float = Field(0.5, ge=0, le=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
-    box_weight: float = 2.0
-    landmark_weight: float = 2.0
+    box_weight: Weight = 2.0
+    landmark_weight: Weight = 2.0
     thresholds: Thresholds = Thresholds(detection=0.5, iou=0.4)
 
     @model_validator(mode="after")
-    def _crop_is_whole_strides(self) -> Self:
-        if self.augment and self.augment.crop and any(side % STRIDES[-1] for side in self.augment.crop):
-            raise ValueError(f"augment.crop: sides are multiples of {STRIDES[-1]}")
+    def _changes_are_possible(self) -> Self:
+        if self.augment:
+            self.augment.check((self.size_px, self.size_px), STRIDES[-1])
         return self
 
     @property

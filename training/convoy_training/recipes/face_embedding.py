@@ -24,7 +24,7 @@ from convoy_training.metrics.face_embedding import judge_pairs, judge_people, ju
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict, Strict
+from convoy_training.recipe import Counts, Data, Export, Images, Metric, Predict, Strict, Widths
 
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
 VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}
@@ -36,10 +36,16 @@ class Architecture(Strict):
 
     dimension: int = Field(256, gt=0)
     crop_px: int = Field(72, ge=32, le=112)
-    widths: tuple[int, ...] = (32, 64, 128, 256)
-    depths: tuple[int, ...] = (1, 1, 1)
+    widths: Widths = (32, 64, 128, 256)
+    depths: Counts = (1, 1, 1)
     dropout: float = Field(0.2, ge=0, lt=1)
     mirror: bool = Field(True, description="add the embedding of the mirror image when serving")
+
+    @model_validator(mode="after")
+    def _each_step_has_a_depth(self) -> Self:
+        if len(self.depths) != len(self.widths) - 1:
+            raise ValueError(f"depths: {len(self.widths)} widths have {len(self.widths) - 1}, one less")
+        return self
 
 
 class Margin(Strict):

@@ -23,7 +23,7 @@ from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.models.landmark_head import LandmarkNet, compute_landmark_loss
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.recipe import Data, Export, Images, Metric, Predict, Weight, Widths
 
 TITLE = "LFW and CelebA faces, WIDER backgrounds"
 BATCH = 64
@@ -38,13 +38,13 @@ class Config(BaseConfig):
 
     task: Literal["face_landmarks"] = "face_landmarks"
     data: own_faces.Source | None = None
-    widths: tuple[int, ...] = (16, 32, 64)
+    widths: Widths = (16, 32, 64)
     size_px: int = Field(64, ge=32, multiple_of=32)
     samples_per_epoch: int = Field(4096, gt=0)
     validation_windows: int = Field(1000, gt=0)
     empty: float = Field(0.3, ge=0, lt=1, description="share of windows without a face")
     degradation: float = Field(0.5, ge=0, le=1)
-    landmark_weight: float = 5.0
+    landmark_weight: Weight = 5.0
 
 
 class Batches:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 from convoy.core.images import Picture
-from convoy.core.manifest import InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
 from convoy.core.resizing import place
 from convoy.detection import task
 from pydantic import Field
@@ -37,15 +37,15 @@ class Config(recipe.Config):
 
     data: detection.Source
     sought: list[str] = Field(min_length=1, description="classes to localise; all others are background")
-    widths: tuple[int, ...] = (16, 32, 64, 128)
+    widths: recipe.Widths = (16, 32, 64, 128)
     window_px: int = Field(256, gt=0, description="side of a window, in pixels of the photographs")
-    input_size: int = Field(128, gt=0, multiple_of=16)
+    input_size: int = Field(128, gt=0, le=MAX_SIDE, multiple_of=16)
     repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each photograph")
     empty: float = Field(0.3, ge=0, lt=1, description="share of windows without an object that is sought")
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
     light: float = Field(0.3, ge=0, lt=1)
-    box_weight: float = 5.0
+    box_weight: recipe.Weight = 5.0
     detection_threshold: float = Field(0.5, ge=0, le=1, description="default of the service")
 
 

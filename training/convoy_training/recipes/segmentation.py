@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
 from convoy.core.images import Picture
-from convoy.core.manifest import InputSpec
+from convoy.core.manifest import MAX_SIDE, InputSpec
 from convoy.core.resizing import place
 from convoy.segmentation import task
 from pydantic import Field, model_validator
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convoy_training import recipe
-from convoy_training.augment.batch import Augmentation, augment
+from convoy_training.augment.batch import Augmentation, Crop, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
@@ -44,6 +44,9 @@ class Source(recipe.Strict):
     title: str = Field(description="what the manifest calls it")
 
 
+Shade = Annotated[int, Field(ge=0, le=255)]
+
+
 class Borders(recipe.Strict):
     """The U-Net paper's extra weight between regions; its numbers are the defaults."""
 
@@ -55,19 +58,19 @@ class Config(recipe.Config):
     """The fields of a segmentation recipe."""
 
     data: Source
-    palette: list[tuple[int, int, int]] = Field([], description="RGB colour of each class in pictures")
+    palette: list[tuple[Shade, Shade, Shade]] = Field([], description="RGB colour of each class in pictures")
     architecture: Literal["unet", "unet-original"] = "unet"
-    widths: tuple[int, ...] = (16, 32, 64, 128, 192)
-    depths: tuple[int, ...] = Field((1, 2, 2, 2), description="of the unet; the original has none")
+    widths: Annotated[recipe.Widths, Field(max_length=8)] = (16, 32, 64, 128, 192)
+    depths: recipe.Counts = Field((1, 2, 2, 2), description="of the unet; the original has none")
     dropout: float = Field(0.1, ge=0, lt=1)
-    crop: tuple[int, int] = (256, 320)
-    scales: tuple[float, float] = (0.6, 1.6)
+    crop: Crop = (256, 320)
+    scales: recipe.Range = (0.6, 1.6)
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     light: float = Field(0.3, ge=0, lt=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
-    dice: float = Field(0.5, ge=0, description="weight of the Dice loss beside cross-entropy")
-    long_side: int = Field(480, gt=0, description="pixels to which the service bounds a picture")
+    dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
+    long_side: int = Field(480, gt=0, le=MAX_SIDE, description="pixels to which the service bounds a picture")
     regions_of: str = Field("", description="class whose connected regions are judged too, by the Rand score")
     borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
     class_bias: tuple[float, ...] = Field((), description="added to each class's logit when the classes are chosen")
@@ -77,6 +80,21 @@ class Config(recipe.Config):
         if self.borders and not self.regions_of:
             raise ValueError("borders: name the class whose regions they part in regions_of")
         return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.architecture == "unet" and len(self.depths) != len(self.widths) - 1:
+            raise ValueError(f"depths: {len(self.widths)} widths have {len(self.widths) - 1}, one less")
+        if any(side % self.stride for side in self.crop):
+            raise ValueError(f"crop: sides are multiples of {self.stride}, the stride of so many widths")
+        if self.augment:
+            self.augment.check(self.crop, self.stride, self.mirror)
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a picture that the deepest features see as one."""
+        return int(2 ** (len(self.widths) - (self.architecture == "unet-original")))
 
 
 class Batches:
@@ -133,6 +151,8 @@ def build_model(config: Config) -> nn.Module:
     for name in ("class_bias", "palette"):  # a recipe of other classes was copied
         if (given := len(getattr(config, name))) not in (0, len(data.classes)):
             raise RecipeError(f"{name}: {given} entries for {len(data.classes)} classes: leave it out, or one for each")
+    if config.regions_of and config.regions_of not in data.classes:
+        raise RecipeError(f"regions_of: no class '{config.regions_of}'; there are {', '.join(data.classes)}")
     model: nn.Module
     if config.architecture == "unet":
         model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
@@ -191,8 +211,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """Any picture, at most `long_side` pixels long, padded to whole strides."""
-    halvings = len(config.widths) - (config.architecture == "unet-original")
-    return InputSpec(stride=2**halvings, long_side=config.long_side, resize="letterbox")
+    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox")
 
 
 def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:
