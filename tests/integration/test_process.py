@@ -84,6 +84,22 @@ def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[
     assert words in text and "Traceback" not in text
 
 
+@pytest.mark.parametrize(
+    ("service", "setting", "there"),
+    [
+        ("classification", "CONVOY_MODEL", "cifar10-resnet"),
+        ("faces", "CONVOY_FACE_DETECTOR", "face-detector-nano"),
+        ("faces", "CONVOY_FACE_EMBEDDER", "face-embedder-small"),
+    ],
+)
+def test_a_model_that_is_not_there_is_answered_with_those_that_are(
+    models: Path, service: str, setting: str, there: str
+) -> None:
+    with process(service, CONVOY_MODELS=str(models), **{setting: "nobody"}) as child:
+        _, text = child.communicate(timeout=60)
+    assert re.search(rf"for this service there are: [^;]*\b{there}\b.*; choose by {setting}=NAME", text)
+
+
 def test_a_store_that_cannot_be_meant_says_so_in_a_sentence() -> None:
     with process("recognition", CONVOY_REDIS_URL="foo://:secret@x") as child:
         _, text = child.communicate(timeout=60)

@@ -12,7 +12,7 @@ import structlog
 from convoy.core.batching import BatchPolicy
 from convoy.core.budget import PixelBudget
 from convoy.core.engine import available_cores
-from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.images import Limits
 from convoy.core.manifest import InputSpec, Task
 from convoy.core.pipeline import Pipeline
@@ -50,7 +50,7 @@ class ModelHost:
         # Apart from pictures: a pixel in a graph takes a hundred times the memory of one that is only decoded.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
-        self._required = (default, *required)
+        self._tasks, self._required = tasks, (default, *required)
         pinned = {name for name, version in map(split, self._required) if version}
         self.repository = Repository(settings.models, tasks, loading, self._runners, pinned)
         self._watcher: asyncio.Task[None] | None = None
@@ -62,10 +62,22 @@ class ModelHost:
                 "NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}"
             )
         for wanted in self._required:
-            await self.repository.load(*split(wanted))
+            try:
+                await self.repository.load(*split(wanted))
+            except NotFound as error:
+                raise NotFound(error.reason, f"{error.message}; {self._advise(wanted)}") from None
         await self.repository.refresh()
         if self.settings.model_poll_s > 0:
             self._watcher = asyncio.create_task(self._watch())
+
+    def _advise(self, wanted: str) -> str:
+        """What could answer in the place of a model that is not there, and the setting that says so."""
+        names = sorted({entry.name for entry in self.repository.entries() if entry.manifest})
+        if not names:
+            return "no model there is for this service"
+        faces = "CONVOY_FACE_EMBEDDER" if wanted == self.default else "CONVOY_FACE_DETECTOR"
+        setting = "CONVOY_MODEL" if Task.FACE_EMBEDDING not in self._tasks else faces
+        return f"for this service there are: {', '.join(names)}; choose by {setting}=NAME"
 
     async def stop(self) -> None:
         """Let go of everything once what is in flight is answered."""
