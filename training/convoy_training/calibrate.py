@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, Task, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Calibration, Task
 
 from convoy_training.card import write_card
 from convoy_training.data import identities
 from convoy_training.errors import TrainingError
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
-from convoy_training.recipe import RECIPE_FILE, open_recipe
+from convoy_training.recipe import RECIPE_FILE, load_published, open_recipe
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipes.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 from convoy_training.session import open_onnx
@@ -34,7 +34,7 @@ def calibrate_model(folder: Path, config: BaseConfig | None = None) -> Calibrati
     config: its recipe, by default the one beside it, which an imported embedder has not. Raises TrainingError for too
     few strangers.
     """
-    manifest = load_manifest(folder)
+    manifest = load_published(folder)
     if manifest.task is not Task.FACE_EMBEDDING:
         raise TrainingError(f"{folder} does {manifest.task}: only face embedders and segmenters are calibrated")
     faces, titles = _load_strangers(config or _find_recipe(folder))

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from convoy.core.errors import ConvoyError
@@ -33,7 +33,7 @@ from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing import publish_model
 from convoy_training.quantize import Precision, quantize_model
-from convoy_training.recipe import load_recipe, open_recipe
+from convoy_training.recipe import load_published, load_recipe, open_recipe
 from convoy_training.recording import describe
 from convoy_training.recording import record as record_model
 from convoy_training.report.page import write_report
@@ -94,7 +94,7 @@ def evaluate(
 ) -> None:
     """Measure runs (PyTorch) or published models (ONNX), through the serving code's pre- and post-processing."""
     if record:
-        if together or crops or report or protocol or split != "validation":
+        if together or crops is not None or report or protocol or split != "validation":
             raise RecipeError("--record: manifests hold what a model alone gives on its validation split")
         for target in targets:
             _record(target)
@@ -109,7 +109,7 @@ def evaluate(
     if report and len(targets) > 1 and not together:
         raise RecipeError("--report is of one model: give one, or --ensemble")
     for subject in [ensemble(subjects)] if together else subjects:
-        subject = average_crops(subject, crops) if crops else subject
+        subject = subject if crops is None else average_crops(subject, crops)
         metrics = subject.measure(split)
         if len(targets) > 1:
             typer.echo(" + ".join(map(str, targets)) if together else str(subject.target))
@@ -188,13 +188,15 @@ def clean(
 @app.command()
 def calibrate(
     model: Annotated[Path, typer.Argument(help="A published face embedder or segmenter, <model>/<version>.")],
-    split: Annotated[str, typer.Option(help="Of a segmenter: choose on `train`, look at `validation`.")] = "train",
+    split: Annotated[
+        Literal["train", "validation"], typer.Option(help="Of a segmenter: choose on `train`, look at `validation`.")
+    ] = "train",
 ) -> None:
     """Measure how often two strangers reach a similarity, and write the table into a face embedder's manifest.
 
     Of a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
-    if load_manifest(model).task is Task.SEGMENTATION:
+    if load_published(model).task is Task.SEGMENTATION:
         choices = measure_biases(model, split)
         for choice in choices:
             values = "  ".join(f"{name} {value:.4f}" for name, value in choice.values.items())

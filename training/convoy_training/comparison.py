@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest
 from rich.table import Table
 
 from convoy_training.card import format_count, format_value
+from convoy_training.errors import RecipeError
 from convoy_training.quantize import SUFFIX
-from convoy_training.recipe import Images, open_recipe
+from convoy_training.recipe import Images, load_published, open_recipe
 from convoy_training.session import open_onnx
 from convoy_training.tables import print_table
 
@@ -31,7 +32,10 @@ def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None
     table = Table("model", "precision")
     for column in ("file", "multiply-adds", "measured", "one image, one thread"):
         table.add_column(column, justify="right")
-    manifests = [load_manifest(folder) for folder in folders]
+    manifests = [load_published(folder) for folder in folders]
+    known = dict.fromkeys(metric.name for manifest in manifests for metric in manifest.metrics)
+    if unknown := [name for name in metrics if name not in known]:
+        raise RecipeError(f"--metric {unknown[0]}: none of these models has it; there are {', '.join(known)}")
     times_s = measure_times_s({folder: example_image(folder) for folder in folders})
     for folder, manifest in zip(folders, manifests, strict=True):
         table.add_row(*_describe(manifest, folder, metrics), f"{times_s[folder] * 1e3:.2f} ms")

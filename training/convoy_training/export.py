@@ -21,6 +21,7 @@ from convoy_training.recipe import Export, Images, Predict
 from convoy_training.session import open_onnx
 
 OPSET = 20
+BEFORE = "-before"
 # One warning for each torchvision operator that is not installed, at every export.
 logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
@@ -59,10 +60,13 @@ def publish(folder: Path, write: Callable[[Path], None]) -> None:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{folder.name}-*"):  # by an export that was killed
+            if folder.exists() or not left.name.endswith(BEFORE):  # else it is the only whole version
+                shutil.rmtree(left)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise ExportError(f"{folder} cannot be written: {error}") from error
-    before = partial.with_name(f"{partial.name}-before")
+    before = partial.with_name(f"{partial.name}{BEFORE}")
     try:
         write(partial)
         partial.chmod(0o755)

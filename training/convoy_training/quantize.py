@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-from convoy.core.manifest import GRAPH_FILE, INPUT_NAME, Export, digest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, INPUT_NAME, Export, digest
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -24,7 +24,7 @@ from convoy_training.errors import ExportError
 from convoy_training.export import publish
 from convoy_training.origin import NOTES
 from convoy_training.publishing import record_metrics
-from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe
+from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe, load_published
 from convoy_training.session import open_onnx
 
 # Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
@@ -39,7 +39,7 @@ LARGEST_LOSS = 0.005
 
 def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Precision = "int8") -> Path:
     """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike."""
-    source = load_manifest(folder)
+    source = load_published(folder)
     name = f"{source.name}-{SUFFIX[precision]}"
     target = folder.parent.parent / name / source.version
 

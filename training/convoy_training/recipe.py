@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 import yaml
-from convoy.core.manifest import MANIFEST_FILE, NAME, VERSION, Manifest
+from convoy.core.manifest import MANIFEST_FILE, NAME, VERSION, Manifest, load_manifest
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
@@ -212,6 +212,13 @@ def open_recipe(folder: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Co
         told = f"put the recipe there that names its task, its data and its network as {RECIPE_FILE}"
         raise TrainingError(f"{folder} has no {RECIPE_FILE}, as models have that were not exported here: {told}")
     raise TrainingError(f"{folder} is neither a run folder nor a published model: it has no {RECIPE_FILE}")
+
+
+def load_published(folder: Path) -> Manifest:
+    """The manifest of a published model, which a run has not yet."""
+    if (folder / RECIPE_FILE).exists() and not (folder / MANIFEST_FILE).exists():
+        raise TrainingError(f"{folder} is a run: publish it first by `convoy-train export {folder}`")
+    return load_manifest(folder)
 
 
 def write_recipe(config: Config, folder: Path) -> None:

@@ -126,6 +126,19 @@ def test_a_model_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["1"] and not list((tmp_path / "1").iterdir())
 
 
+def test_what_a_killed_export_left_goes_with_the_next_but_not_the_only_whole_version(tmp_path: Path) -> None:
+    for name in (".1-killed", ".1-killed-before", ".2-other"):
+        (tmp_path / name).mkdir()
+
+    def list_folders() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    publish(tmp_path / "1", lambda folder: None)
+    assert list_folders() == [".1-killed-before", ".2-other", "1"]
+    publish(tmp_path / "1", lambda folder: None)
+    assert list_folders() == [".2-other", "1"]
+
+
 def test_a_metric_that_pytorch_and_onnx_disagree_on_stops_the_export() -> None:
     def measured(value: float) -> list[Metric]:
         return [Metric("top1_accuracy", value, "d", "validation", 9)]

@@ -114,4 +114,12 @@ def test_a_recipe_kept_anywhere_is_found_again_from_any_folder(tmp_path: Path, m
         done = CliRunner().invoke(app, words, catch_exceptions=False)
         assert done.exit_code == 0, done.output
     assert "colours-int8/1" in done.output
+    with pytest.raises(TrainingError, match="--metric nonsense: none of these models has it; there are top1_accuracy"):
+        CliRunner().invoke(app, ["compare", model, "--metric", "nonsense"], catch_exceptions=False)
+    with pytest.raises(TrainingError, match="--crops 0: 1, 5 or 10"):
+        CliRunner().invoke(app, ["evaluate", model, "--crops", "0"], catch_exceptions=False)
+    for command in ("compare", "calibrate", "quantize"):
+        with pytest.raises(TrainingError, match="runs/colours is a run: publish it first by `convoy-train export"):
+            CliRunner().invoke(app, [command, str(tmp_path / "runs/colours")], catch_exceptions=False)
+    assert CliRunner().invoke(app, ["calibrate", model, "--split", "nonsense"]).exit_code == 2
     assert "It knows two colours." in (tmp_path / "models/colours-int8/1/README.md").read_text()
