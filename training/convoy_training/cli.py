@@ -11,7 +11,6 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from convoy.core.errors import ConvoyError
 from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
-from lightning.fabric import Fabric
 
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import REPORT, format_value, write_table
@@ -22,6 +21,7 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.comparison import find_forms, print_comparison
 from convoy_training.costs import print_layers, print_zoo
 from convoy_training.data.exclusions import write_exclusions
+from convoy_training.devices import Accelerator, open_fabric
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
 from convoy_training.loop import build_predict, read_metrics
@@ -47,6 +47,8 @@ app = typer.Typer(
 )
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
+INTERRUPTED = 130
+"""As a shell says it of a command that Ctrl-C ended."""
 DETECTOR = Path("exported_models/face-detector-nano/1")
 Shown = Annotated[list[str], typer.Option("--metric", help="Show this metric (repeatable). Default: the first.")]
 Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]
@@ -58,17 +60,22 @@ def fit(
     overrides: Override = [],  # noqa: B006 (typer reads the default, nobody writes to it)
     run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/<name>.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last whole epoch in the run folder.")] = False,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    devices: Annotated[int, typer.Option(help="Processes, one a device (DDP above one).")] = 1,
+    accelerator: Annotated[Accelerator, typer.Option(help="What to train on.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes, one a device (DDP above one).")] = 1,
 ) -> None:
     """Train a recipe; afterwards measure it on its validation split, and write report.html into the run folder."""
     recipe, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=config.precision)
+    fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
-    model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
+    try:
+        model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
+    except KeyboardInterrupt:
+        if fabric.is_global_zero:
+            typer.echo(f"interrupted: --resume goes on from the last whole epoch in {folder}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     if fabric.is_global_zero:
         subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")

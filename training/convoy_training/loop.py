@@ -66,7 +66,9 @@ def fit(
     freeze(model, config.trainable)
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
-        raise RecipeError(f"batch_size {config.batch_size} x {fabric.world_size} processes: no whole batch in the data")
+        examples = len(recipe.build_data(config.model_copy(update={"batch_size": 1})).train)
+        asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
+        raise RecipeError(f"{asked}: no whole batch in the {examples} examples of an epoch")
     origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:

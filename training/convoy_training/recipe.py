@@ -53,6 +53,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
 class Optimizer(Strict):
     """How the weights move: SGD or AdamW, linear warm-up, cosine to `final_lr_fraction`."""
 
@@ -78,7 +81,7 @@ class Config(Strict):
     batch_size: int = Field(gt=0)
     optimizer: Optimizer
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of the published weights; lower at the start")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+    precision: Precision = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
     init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")

@@ -12,16 +12,39 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from convoy_training.errors import CheckpointError, RecipeError
 
+WRAPPED = "module."
 STATISTICS = ("running_mean", "running_var")
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
     """Adopts a state dict; raises CheckpointError where the file cannot be read or is of another architecture."""
     try:
-        weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"init: {file}: {error.strerror or error}") from error
     except Exception as error:  # torch.load raises whatever a damaged file makes its parsers raise
-        raise CheckpointError(f"{file} is not a state dict: {str(error).splitlines()[0]}") from error
+        told = f"it is damaged or holds more than tensors; torch.save(model.state_dict(), {file.name!r}) writes one"
+        raise CheckpointError(f"init: {file} is not a state dict: {told}") from error
+    try:
+        weights = unwrap(stored)
+    except ValueError as error:
+        raise CheckpointError(f"init: {file} is not a state dict: {error}") from error
     adopt(model, weights, file)
+
+
+def unwrap(stored: Any) -> dict[str, Tensor]:
+    """The weights by name, also out of a checkpoint's `state_dict` and without DataParallel's `module.`.
+
+    Raises ValueError where it is no mapping of names to tensors.
+    """
+    weights = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
+    if not isinstance(weights, dict):
+        raise ValueError(f"it is a {type(weights).__name__}, not tensors by name")
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} is a {type(value).__name__}, not a tensor")
+    wrapped = all(str(name).startswith(WRAPPED) for name in weights)
+    return {str(name).removeprefix(WRAPPED if wrapped else ""): value for name, value in weights.items()}
 
 
 def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

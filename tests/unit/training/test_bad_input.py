@@ -52,9 +52,8 @@ def test_a_class_without_pixels_is_refused() -> None:
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
-    few = changed(build_data=lambda config: Data(Batches(64), "0" * 64))
-    with pytest.raises(RecipeError, match="no whole batch"):
-        fit(few, CONFIG, tmp_path)
+    with pytest.raises(RecipeError, match="batch_size 64 x 1 processes: no whole batch in the 32 examples"):
+        fit(RECIPE, CONFIG.model_copy(update={"batch_size": 64}), tmp_path)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from convoy_training.cli import app
@@ -131,6 +132,30 @@ def test_a_field_is_given_once(tmp_path: Path) -> None:
 def test_a_task_that_is_none_is_answered_with_the_tasks(task: str) -> None:
     with pytest.raises(RecipeError, match="there are classification, detection, face_detection"):
         load_recipe(RECIPES[0], [f"task={task}"])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--accelerator", "nonsense"], "'nonsense' is not one of 'auto', 'cpu', 'cuda', 'mps'"),
+        (["--devices", "0"], "Invalid value for '--devices'"),
+        (["--accelerator", "cuda", "--devices", "99"], "--accelerator cuda --devices 99: this machine has cpu"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(options: list[str], reason: str) -> None:
+    result = CliRunner().invoke(app, ["fit", str(FORMS["cifar10-resnet"]), *options], env={"COLUMNS": "200"})
+    assert result.exit_code != 0 and reason in f"{result.output} {result.exception}"
+
+
+def test_an_interrupted_training_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("convoy_training.cli.fit_model", interrupt)
+    result = CliRunner().invoke(app, ["fit", str(FORMS["cifar10-resnet"]), "--run", "r", "--accelerator", "cpu"])
+    assert (result.exit_code, result.stderr) == (
+        130, "interrupted: --resume goes on from the last whole epoch in r\n"
+    )  # fmt: skip
 
 
 def test_a_file_that_a_recipe_names_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Own pictures, published weights, chosen parts."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,6 +117,47 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file.write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=r"w\.pth is not a state dict"):
         load_weights(small(), file)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda weights: {"state_dict": weights, "epoch": 3},
+        lambda weights: {f"module.{name}": value for name, value in weights.items()},
+        lambda weights: {"state_dict": {f"module.{name}": value for name, value in weights.items()}},
+    ],
+    ids=["in a checkpoint", "of DataParallel", "both"],
+)
+def test_weights_are_taken_as_people_have_them(
+    wrap: Callable[[dict[str, torch.Tensor]], object], tmp_path: Path
+) -> None:
+    start, model = small(), small()
+    torch.save(wrap(start.state_dict()), tmp_path / "w.pth")
+    load_weights(model, tmp_path / "w.pth")
+    assert all(torch.equal(value, start.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        ([1], "it is a list, not tensors by name"),
+        (torch.zeros(2), "it is a Tensor, not tensors by name"),
+        ({"state_dict": None}, "it is a NoneType, not tensors by name"),
+        ({"0.weight": None}, "0.weight is a NoneType, not a tensor"),
+        (nn.Linear(2, 2), "it is damaged or holds more than tensors"),
+    ],
+    ids=["list", "tensor", "nothing", "no weight", "module"],
+)
+def test_what_is_no_state_dict_is_refused_in_a_sentence(stored: object, reason: str, tmp_path: Path) -> None:
+    torch.save(stored, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError) as refused:
+        load_weights(small(), tmp_path / "w.pth")
+    assert f"w.pth is not a state dict: {reason}" in str(refused.value) and "\x1b" not in str(refused.value)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"init: .*gone\.pth: No such file or directory$"):
+        load_weights(small(), tmp_path / "gone.pth")
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:

@@ -1,0 +1,24 @@
+"""What a training runs on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from convoy_training.errors import RecipeError
+from convoy_training.recipe import Precision
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def open_fabric(accelerator: Accelerator, devices: int, precision: Precision) -> Fabric:
+    """So many devices, not yet launched; raises RecipeError where the machine has not got them."""
+    try:
+        return Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    except (RuntimeError, MisconfigurationException) as error:
+        found = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+        there = ", ".join(f"{name} ({count})" if name == "cuda" else name for name, count in found.items() if count)
+        raise RecipeError(f"--accelerator {accelerator} --devices {devices}: this machine has {there}") from error
