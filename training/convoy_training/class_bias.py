@@ -53,7 +53,7 @@ def list_biases(config: Config) -> list[tuple[float, ...]]:
     data = load_split(config, "train")
     if config.regions_of:
         return [tuple(0.0 if name == config.regions_of else bias for name in data.classes) for bias in BORDERS]
-    weights = weigh_classes(data.masks, len(data.classes)).log().tolist()
+    weights = weigh_classes(data.pixels).log().tolist()
     return [tuple(round(-share * weight, 2) + 0.0 for weight in weights) for share in SHARES]
 
 

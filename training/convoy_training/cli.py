@@ -157,13 +157,15 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
     overrides: Override = [],  # noqa: B006
     models: Annotated[Path, typer.Option(help="Where models are published.")] = Path("exported_models"),
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of this version.")] = False,
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card.
 
     A face embedder's similarities are calibrated.
     """
     recipe, config = open_recipe(run, overrides)
-    folder = publish_model(recipe, config, load_model(recipe, config, run), models, read_origin(run))
+    model = load_model(recipe, config, run)
+    folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace)
     _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
 
 

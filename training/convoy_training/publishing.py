@@ -28,12 +28,15 @@ AGREEMENT = 0.01
 """A share of a point is rounding: one pair of faces on the other side of a threshold."""
 
 
-def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN) -> Path:
+def publish_model(
+    recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *, replace: bool = False
+) -> Path:
     """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder.
 
     The folder carries its recipe and the notes of `origin`.
 
-    Raises ExportError where no service would answer with it.
+    Raises ExportError where no service would answer with it, or where another model is published there already, unless
+    it is to `replace` that.
     """
     folder, task = models / config.name / config.version, recipe.describe(config).task or config.task
     if task not in list(Task):
@@ -49,6 +52,8 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
         )
         file = partial / GRAPH_FILE
         difference = export_onnx(graph, images, export, file)
+        if not replace:
+            check_free(folder, digest(file))
         metrics = recipe.evaluate(open_onnx(file), config, "validation")
         check_agreement(recipe.evaluate(build_predict(recipe, config, model), config, "validation"), metrics)
         manifest = Manifest(
@@ -73,6 +78,13 @@ def publish_model(recipe: Recipe, config: Config, model: nn.Module, models: Path
 
     publish(folder, write)
     return folder
+
+
+def check_free(folder: Path, sha256: str) -> None:
+    """Raises ExportError where a model with another graph is published: people may rely on it."""
+    if (folder / GRAPH_FILE).exists() and digest(folder / GRAPH_FILE) != sha256:
+        told = "give this one another version, e.g. --set version=2, or --replace that one"
+        raise ExportError(f"{folder} is published already, with other weights: {told}")
 
 
 def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:

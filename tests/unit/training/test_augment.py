@@ -7,15 +7,15 @@ from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.augment.window import Window
-from convoy_training.data.boxes import Example
+from convoy_training.data.boxes import Scene
 
 BOTH = (True, True)
 
 
-def blue_square(x: int, y: int, side: int) -> Example:
+def blue_square(x: int, y: int, side: int) -> Scene:
     image = np.zeros((120, 160, 3), np.uint8)
     image[y : y + side, x : x + side, 2] = 255
-    return Example(image, np.array([[x, y, x + side, y + side]], np.float32), np.array([1]))
+    return Scene(image, np.array([[x, y, x + side, y + side]], np.float32), np.array([1]))
 
 
 def blue_extent(image: np.ndarray) -> tuple[float, float, float, float]:
@@ -55,16 +55,23 @@ def test_a_mask_moves_with_its_image(seed: int) -> None:
 def test_sides_that_must_not_be_exchanged_stay(sides: tuple[bool, bool]) -> None:
     image = np.zeros((60, 60, 3), np.uint8)
     image[:30, :30] = (0, 0, 255)
-    example = Example(image, np.array([[0, 0, 30, 30]], np.float32), np.array([0]))
+    scene = Scene(image, np.array([[0, 0, 30, 30]], np.float32), np.array([0]))
     corners = set()
     for seed in range(24):
         random = np.random.default_rng(seed)
         for drawn in (
-            draw_single(example, 60, (1.0, 1.0), sides, random).boxes_xyxy[0] / 60,
+            draw_single(scene, 60, (1.0, 1.0), sides, random).boxes_xyxy[0] / 60,
             Window(image, np.array([0, 0, 0.5, 0.5]), 0).flip(sides, random).box_xyxy,
         ):
             corners.add((bool(drawn[0] > 0.25), bool(drawn[1] > 0.25)))
     assert corners == {(x, y) for x in (False, sides[0]) for y in (False, sides[1])}
+
+
+def test_a_large_picture_is_averaged_not_sampled() -> None:
+    image = (np.indices((1200, 1600)).sum(0) % 4 < 2).astype(np.uint8)[..., None].repeat(3, 2) * 255
+    scene = Scene(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    drawn = draw_single(scene, 200, (1.0, 1.0), (False, False), np.random.default_rng(0)).image_rgb
+    assert np.abs(drawn[60:140, 10:190].astype(int) - 127).max() < 20
 
 
 def test_a_frame_is_mirrored_only_where_that_is_wanted() -> None:

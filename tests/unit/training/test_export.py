@@ -46,6 +46,20 @@ def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
     assert "[tiny/1](tiny/1/)" in write_table(tmp_path).read_text()
 
 
+def test_another_model_does_not_take_the_place_of_a_published_one_unasked(tmp_path: Path) -> None:
+    one, other = RECIPE.build_model(CONFIG), RECIPE.build_model(CONFIG)
+    folder = publish_model(RECIPE, CONFIG, one, tmp_path)
+    first = load_manifest(folder).sha256
+    assert load_manifest(publish_model(RECIPE, CONFIG, one, tmp_path)).sha256 == first
+    with pytest.raises(ExportError, match=r"tiny/1 is published already, with other weights: .*--set version=2"):
+        publish_model(RECIPE, CONFIG, other, tmp_path)
+    assert load_manifest(folder).sha256 == first and [path.name for path in folder.parent.iterdir()] == ["1"]
+    beside = publish_model(RECIPE, CONFIG.model_copy(update={"version": "2"}), other, tmp_path)
+    assert load_manifest(beside).sha256 != first
+    publish_model(RECIPE, CONFIG, other, tmp_path, replace=True)
+    assert load_manifest(folder).sha256 == load_manifest(beside).sha256
+
+
 @pytest.mark.parametrize("name", ["", "gone"])
 def test_a_table_of_no_models_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")

@@ -68,7 +68,28 @@ def load_coco(root: Path, val: str, train: str = coco_files(["RBC", "WBC"], 6, "
 def test_coco_numbers_every_split_by_the_names_of_the_training_split(categories: list[str], tmp_path: Path) -> None:
     split = load_coco(tmp_path, coco_files(categories, 5, "1.jpg", width=40, height=30))
     assert split.classes == ("RBC", "WBC") and split.examples[0].labels.tolist() == [1]
-    assert abs(int(split.examples[0].image_rgb[0, 0, 0]) - 120) < 3  # val/1.jpg, not train/1.jpg
+    assert abs(int(split.examples[0].decode().image_rgb[0, 0, 0]) - 120) < 3  # val/1.jpg, not train/1.jpg
+
+
+def test_coco_is_read_as_it_is_published(tmp_path: Path) -> None:
+    val = json.loads(coco_files(["WBC"], 5, "1.jpg"))
+    val["annotations"].append({**val["annotations"][0], "iscrowd": "1"})
+    val["annotations"][0]["iscrowd"] = "0"
+    files: Files = {
+        "annotations/instances_train2017.json": coco_files(["RBC", "WBC"], 6, "1.jpg"),
+        "annotations/instances_val2017.json": json.dumps(val),
+        "annotations/captions_val2017.json": "{}",
+        "train2017/1.jpg": A,
+        "val2017/1.jpg": B,
+    }
+    split = coco.load_split(write(tmp_path, files), "validation")
+    assert [example.labels.tolist() for example in split.examples] == [[1]]
+    assert split.examples[0].photo.name == "val2017/1.jpg"
+    (tmp_path / "annotations/val.json").write_text(json.dumps(val))
+    coco.load_split.cache_clear()
+    coco.open_archive.cache_clear()
+    with pytest.raises(LabelError, match=r"annotations/instances_val2017\.json lists 'val' too: keep one"):
+        coco.load_split(str(tmp_path), "validation")
 
 
 @pytest.mark.parametrize(
@@ -113,13 +134,13 @@ def test_a_palette_mask_is_its_indices(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), np.uint8)
     mask[1, :2] = 1, 255
     split = load_mask(tmp_path, palette_png(mask))
-    assert split.masks[0][1, :3].tolist() == [1, masks.IGNORE, 0]
+    assert split.examples[0].read_mask()[1, :3].tolist() == [1, masks.IGNORE, 0]
 
 
 def test_a_mask_of_bits_is_its_bits(tmp_path: Path) -> None:
     file, mask = io.BytesIO(), np.eye(30, 40, dtype=bool)
     Image.fromarray(mask).save(file, "PNG")
-    np.testing.assert_array_equal(load_mask(tmp_path, file.getvalue()).masks[0], mask)
+    np.testing.assert_array_equal(load_mask(tmp_path, file.getvalue()).examples[0].read_mask(), mask)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +191,7 @@ def test_yolo_follows_a_data_yaml(layout: str, text: str, tmp_path: Path) -> Non
         loaded = yolo.load_split(root, split)
         assert loaded.classes == ("RBC", "red cell")
         assert [example.labels.tolist() for example in loaded.examples] == [[1], []]
-        assert abs(int(loaded.examples[0].image_rgb[0, 0, 0]) - shade) < 3
+        assert abs(int(loaded.examples[0].decode().image_rgb[0, 0, 0]) - shade) < 3
 
 
 @pytest.mark.parametrize(
@@ -225,7 +246,7 @@ def test_voc_as_published_needs_no_list_of_classes(tmp_path: Path) -> None:
     train, validation = voc.load_split(root, "train"), voc.load_split(root, "validation")
     assert train.classes == validation.classes == ("RBC", "WBC")
     assert [example.labels.tolist() for example in train.examples] == [[1], [0]]
-    assert validation.examples[0].labels.tolist() == [1] and validation.examples[0].image_rgb[0, 0, 0] == 30
+    assert validation.examples[0].labels.tolist() == [1] and validation.examples[0].decode().image_rgb[0, 0, 0] == 30
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,11 @@ def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
     assert as_coco.examples[0].boxes_xyxy.tolist() == [[4, 5, 7, 8]] and as_coco.classes == ("WBC", "RBC")
     as_yolo = write_yolo(tmp_path / "yolo", f"1 {5.5 / 40} {6.5 / 30} {3 / 40} {3 / 30}\n")
     np.testing.assert_allclose(as_yolo.examples[0].boxes_xyxy, [[4, 5, 7, 8]], atol=1e-5)
-    assert as_yolo.examples[1].boxes_xyxy.shape == (0, 4) and as_yolo.examples[0].image_rgb.shape == (30, 40, 3)
+    assert as_yolo.examples[1].boxes_xyxy.shape == (0, 4) and as_yolo.examples[0].decode().image_rgb.shape == (
+        30,
+        40,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,8 @@ def test_masks_keep_their_ids_and_forget_the_unlabelled(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), np.uint8)
     mask[0, :3] = 1, 2, 255
     split = write_masks(tmp_path, mask)
-    assert split.classes == ("Sky", "Road") and split.masks[0][0, :4].tolist() == [1, masks.IGNORE, masks.IGNORE, 0]
+    assert split.classes == ("Sky", "Road")
+    assert split.examples[0].read_mask()[0, :4].tolist() == [1, masks.IGNORE, masks.IGNORE, 0]
 
 
 @pytest.mark.parametrize(

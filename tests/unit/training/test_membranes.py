@@ -35,8 +35,8 @@ def slices(tmp_path: Path) -> Path:
 
 def test_the_last_slices_are_the_validation_split(slices: Path) -> None:
     train, validation = (isbi.load_split(str(slices), split) for split in ("train", "validation"))
-    assert (len(train.images), len(validation.images)) == (2, 5)
-    assert train.masks[1][0].argmax() == 21 and validation.masks[0][0].argmax() == 22
+    assert (len(train.examples), len(validation.examples)) == (2, 5)
+    assert train.examples[1].read_mask()[0].argmax() == 21 and validation.examples[0].read_mask()[0].argmax() == 22
 
 
 def test_a_mask_of_another_size_or_none_is_named(slices: Path) -> None:

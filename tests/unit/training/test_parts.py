@@ -10,7 +10,8 @@ import pytest
 from convoy.core.manifest import load_manifest
 from convoy_training.augment.window import Window, cut_window
 from convoy_training.data import identities
-from convoy_training.data.boxes import Example, Split
+from convoy_training.data.boxes import Example, Scene, Split
+from convoy_training.data.photo import Photo
 from convoy_training.errors import ExportError, RecipeError
 from convoy_training.loop import build_predict, fit, read_metrics
 from convoy_training.metrics.landmarks import measure_errors
@@ -86,10 +87,10 @@ def test_a_window_has_one_whole_object_or_none() -> None:
     image = np.zeros((80, 100, 3), np.uint8)
     for number, (x0, y0, x1, y1) in enumerate(boxes.astype(int), 1):
         image[y0:y1, x0:x1] = number
-    example, random = Example(image, boxes, np.array([0, 1, 2])), np.random.default_rng(0)
+    scene, random = Scene(image, boxes, np.array([0, 1, 2])), np.random.default_rng(0)
     seen = set()
     for _ in range(60):
-        window = cut_window(example, 40, True, random)
+        window = cut_window(scene, 40, True, random)
         assert window is not None and window.image_rgb.shape == (40, 40, 3)
         window = window.flip((True, True), random)
         seen.add(window.label)
@@ -97,16 +98,16 @@ def test_a_window_has_one_whole_object_or_none() -> None:
         shown = np.zeros((40, 40), int)
         shown[y0:y1, x0:x1] = window.label + 1
         assert np.array_equal(window.image_rgb[..., 0], shown)
-        empty = cut_window(example, 25, False, random)
+        empty = cut_window(scene, 25, False, random)
         assert empty is not None and not empty.image_rgb.any() and empty.label is None
     assert seen == {0, 1, 2}
-    nothing = Example(image, boxes[:0], np.zeros(0, np.int64))
+    nothing = Scene(image, boxes[:0], np.zeros(0, np.int64))
     assert cut_window(nothing, 40, True, random) is None
 
 
 def test_what_is_sought_is_renumbered_and_the_rest_is_background() -> None:
-    example = Example(np.zeros((9, 9, 3), np.uint8), np.array([[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 3, 3.0]]),
-                      np.array([0, 2, 1]))  # fmt: skip
+    photo, boxes = Photo({}, "a.jpg", 9, 9), np.array([[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 3, 3.0]])
+    example = Example(photo, boxes, np.array([0, 2, 1]))
     kept = Split([example], ("RBC", "WBC", "Platelets")).keep(["Platelets", "WBC"])
     assert kept.classes == ("Platelets", "WBC") and kept.examples[0].labels.tolist() == [0, 1]
     assert kept.examples[0].boxes_xyxy[:, 0].tolist() == [1, 2]

@@ -91,6 +91,7 @@ IN_ORDER, POSITIVE, ABOVE = "the smaller first", "greater than 0", "greater than
         ("camvid-unet", "dice=-1", f"dice: .*{ABOVE}"),
         ("camvid-unet", "palette=[[0,0,999]]", "palette.0.2: .*less than or equal to 255"),
         ("cifar10-resnet", "shift=40", "shift: less than input_size"),
+        ("cifar10-resnet", "input_size=64", "input_size: CIFAR's pictures have 32 pixels"),
         ("cifar10-resnet", "widths=[]", "widths: .*at least 1"),
         ("cifar10-resnet", "widths=[0,256,256]", f"widths.0: .*{POSITIVE}"),
         ("cifar10-resnet", "refinements=[1]", "refinements: one for each of the 3 widths"),
@@ -119,6 +120,12 @@ def test_a_recipe_without_mirror_images_asks_for_none(name: str, overrides: list
     load_recipe(FORMS[name], [*overrides, "augment={rotate: 5}"])
     with pytest.raises(RecipeError, match=r"mirror, augment\.mirror: without mirror images"):
         load_recipe(FORMS[name], [*overrides, "augment={mirror: 0.5}"])
+
+
+def test_a_recipe_that_turns_nothing_upside_down_asks_for_none() -> None:
+    load_recipe(FORMS["bccd-yolo"], ["upside_down=true", "augment={upside_down: 0.5}"])
+    with pytest.raises(RecipeError, match=r"upside_down, augment\.upside_down: set upside_down to true"):
+        load_recipe(FORMS["bccd-yolo"], ["upside_down=false", "augment={upside_down: 0.5}"])
 
 
 def test_a_field_is_given_once(tmp_path: Path) -> None:

@@ -42,10 +42,12 @@ class Augmentation(Strict):
     colour: float = Field(0.0, ge=0, lt=1, description="saturation, and a tenth of it in hue")
     principal_colours: float = Field(0.0, ge=0, description="AlexNet's colour noise; the paper's deviation is 0.1")
 
-    def check(self, size: tuple[int, int], stride: int = 1, mirror: bool = True) -> None:
+    def check(self, size: tuple[int, int], stride: int = 1, mirror: bool = True, upside_down: bool = True) -> None:
         """Raises ValueError where pictures of `size` cannot be changed so, or shall not: a recipe without `mirror`."""
         if self.mirror and not mirror:
             raise ValueError("mirror, augment.mirror: without mirror images, augment.mirror is 0")
+        if self.upside_down and not upside_down:
+            raise ValueError("upside_down, augment.upside_down: set upside_down to true, or augment.upside_down to 0")
         if self.crop and any(side % stride for side in self.crop):
             raise ValueError(f"augment.crop: sides are multiples of {stride}")
         if self.crop and (self.crop[0] > size[0] or self.crop[1] > size[1]):

@@ -8,70 +8,72 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.data.boxes import Example
+from convoy_training.data.boxes import Scene
 
 Sides = tuple[bool, bool]
 """Whether left and right, and top and bottom, are, or may be, exchanged."""
 
 
 def place(
-    example: Example, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: Sides,
+    scene: Scene, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: Sides,
     window: tuple[int, int, int, int],
-) -> Example:  # fmt: skip
-    """Draws an example into the `window` (x0, y0, x1, y1) of `canvas`, mirrored, scaled, then shifted (in pixels).
+) -> Scene:  # fmt: skip
+    """Draws a scene into the `window` (x0, y0, x1, y1) of `canvas`, mirrored, scaled, then shifted (in pixels).
 
     A box of which less than 40 % stays in the window is dropped.
     """
-    height, width = example.image_rgb.shape[:2]
+    height, width = scene.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
     offset = np.array([width * flips[0], height * flips[1]]) * scale + shift
-    image: MatLike = example.image_rgb
+    image: MatLike = scene.image_rgb
     linear = mirror
     if scale < 0.75:
         # As the service does, average when shrinking: bilinear sampling alone would skip pixels.
-        image = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        linear = mirror * [[width / (width // 2)], [height / (height // 2)]]
+        part = max(2, int(1 / scale))
+        size = max(1, width // part), max(1, height // part)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        linear = mirror * [[width / size[0]], [height / size[1]]]
     x0, y0, x1, y1 = window
     # Boxes speak of pixel edges, warpAffine of pixel centres.
     warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
     canvas[y0:y1, x0:x1] = cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderValue=GREY)
-    corners = example.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
+    corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
     kept = _area(clipped) > 0.4 * _area(boxes)
-    return Example(canvas, clipped[kept].astype(np.float32), example.labels[kept])
+    return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept])
 
 
 def draw_single(
-    example: Example, size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
-) -> Example:
-    """One example on a grey square of `size` pixels; scale 1 fills the square's longer side."""
+    scene: Scene, size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
+) -> Scene:
+    """One scene on a grey square of `size` pixels; scale 1 fills the square's longer side."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
-    height, width = example.image_rgb.shape[:2]
+    height, width = scene.image_rgb.shape[:2]
     scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
     slack = np.array([size - width * scale, size - height * scale])
     shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack))
-    return place(example, canvas, scale, (shift[0], shift[1]), _flip(sides, random), (0, 0, size, size))
+    return place(scene, canvas, scale, (shift[0], shift[1]), _flip(sides, random), (0, 0, size, size))
 
 
 def draw_mosaic(
-    examples: list[Example], size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
-) -> Example:
-    """Four examples around a random centre."""
+    scenes: list[Scene], size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
+) -> Scene:
+    """Four scenes around a random centre."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
     middle_x, middle_y = random.integers(size // 4, 3 * size // 4, 2)
     windows = [(0, 0, middle_x, middle_y), (middle_x, 0, size, middle_y),
                (0, middle_y, middle_x, size), (middle_x, middle_y, size, size)]  # fmt: skip
     parts = []
-    for example, window in zip(examples, windows, strict=True):
-        height, width = example.image_rgb.shape[:2]
+    for scene, window in zip(scenes, windows, strict=True):
+        height, width = scene.image_rgb.shape[:2]
         scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
         room = np.array([window[2] - window[0], window[3] - window[1]])
         slack = room - np.array([width, height]) * scale
         shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack)) + window[:2]
-        parts.append(place(example, canvas, scale, (shift[0], shift[1]), _flip(sides, random), window))
+        parts.append(place(scene, canvas, scale, (shift[0], shift[1]), _flip(sides, random), window))
     boxes, labels = [p.boxes_xyxy for p in parts], [p.labels for p in parts]
-    return Example(canvas, np.concatenate(boxes), np.concatenate(labels))
+    return Scene(canvas, np.concatenate(boxes), np.concatenate(labels))
 
 
 def _flip(sides: Sides, random: np.random.Generator) -> Sides:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy_training.augment.mosaic import Sides
-from convoy_training.data.boxes import Example
+from convoy_training.data.boxes import Scene
 
 TRIES = 20
 
@@ -32,14 +32,14 @@ class Window:
         return Window(np.ascontiguousarray(image), box, self.label)
 
 
-def cut_window(example: Example, size_px: int, wanted: bool, random: np.random.Generator) -> Window | None:
+def cut_window(scene: Scene, size_px: int, wanted: bool, random: np.random.Generator) -> Window | None:
     """A square of the photograph with one whole object and no part of another or, unless `wanted`, with none at all.
 
     None where no such place is found.
     """
-    height, width = example.image_rgb.shape[:2]
+    height, width = scene.image_rgb.shape[:2]
     side = min(size_px, height, width)
-    boxes = example.boxes_xyxy
+    boxes = scene.boxes_xyxy
     for _ in range(TRIES):
         low, high = np.zeros(2), np.array([width - side, height - side], float)
         if wanted:
@@ -54,7 +54,7 @@ def cut_window(example: Example, size_px: int, wanted: bool, random: np.random.G
         touched = np.all(np.minimum(boxes[:, 2:], window[2:]) > np.maximum(boxes[:, :2], window[:2]), axis=1)
         inside = np.all((boxes[:, :2] >= window[:2] - 0.5) & (boxes[:, 2:] <= window[2:] + 0.5), axis=1)
         if touched.sum() == int(wanted) and inside[touched].all():
-            image = example.image_rgb[top : top + side, left : left + side]
+            image = scene.image_rgb[top : top + side, left : left + side]
             box = (boxes[touched][0] - np.tile(window[:2], 2)) / side if wanted else np.zeros(4)
-            return Window(image, np.clip(box, 0, 1), int(example.labels[touched][0]) if wanted else None)
+            return Window(image, np.clip(box, 0, 1), int(scene.labels[touched][0]) if wanted else None)
     return None

@@ -6,20 +6,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture, Pixels, decode_image
 from numpy.typing import NDArray
 
+from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
 
 
 @dataclass(frozen=True)
-class Example:
+class Scene:
     """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K]."""
 
     image_rgb: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo with boxes_xyxy float32 [K,4] in its pixels, edges, and labels int64 [K]."""
+
+    photo: Photo
+    boxes_xyxy: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def decode(self, smallest: int | None = None) -> Scene:
+        """Its pixels, perhaps fewer (see `Photo.decode`), with the boxes in these."""
+        picture = self.photo.decode(smallest)
+        factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
+        return Scene(picture.image_rgb, (self.boxes_xyxy / factors).astype(np.float32), self.labels)
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Split:
         """The same images with the boxes of these classes alone, numbered in their order."""
         numbers = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
         examples = [
-            Example(e.image_rgb, e.boxes_xyxy[numbers[e.labels] >= 0], numbers[e.labels][numbers[e.labels] >= 0])
+            Example(e.photo, e.boxes_xyxy[numbers[e.labels] >= 0], numbers[e.labels][numbers[e.labels] >= 0])
             for e in self.examples
         ]
         return Split(examples, tuple(classes))
@@ -49,15 +63,15 @@ class Row:
     entry: str = ""
 
 
-def build_example(image_rgb: NDArray[np.uint8], rows: Iterable[Row], file: str, classes: Sequence[str]) -> Example:
-    """Checks every row against its image [H,W,3] and the classes; raises LabelError with file, line and reason."""
-    height, width = image_rgb.shape[:2]
+def build_example(photo: Photo, rows: Iterable[Row], file: str, classes: Sequence[str]) -> Example:
+    """Checks every row against its photo and the classes; raises LabelError with file, line and reason."""
+    height, width = photo.height, photo.width
     boxes, labels = [], []
     for row in rows:
         check_box(row, file, classes, (height, width))
         boxes.append(np.clip(row.box_xyxy, 0, [width, height, width, height]))
         labels.append(classes.index(row.label))
-    return Example(image_rgb, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
+    return Example(photo, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
 
 
 def check_validation(split: Split, file: str) -> None:
@@ -79,9 +93,9 @@ def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int]
         raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}")
 
 
-def check_size(image_rgb: NDArray[np.uint8], stated: tuple[float, float], file: str, line: int | None = None) -> None:
-    """The width and height that a label file states are the image's: else its boxes were drawn on another one."""
-    height, width = image_rgb.shape[:2]
+def check_size(photo: Photo, stated: tuple[float, float], file: str, line: int | None = None) -> None:
+    """The width and height that a label file states are the photo's: else its boxes were drawn on another one."""
+    height, width = photo.height, photo.width
     if stated != (width, height):
         turned = ": EXIF turns it, and boxes count in the upright picture" if stated == (height, width) else ""
         told = f"it states {stated[0]:g}x{stated[1]:g} pixels, the image has {width}x{height}{turned}"
@@ -94,16 +108,3 @@ def check_classes(split: Split, file: str) -> None:
     if len(empty := np.flatnonzero(present == 0)):
         reason = f"class '{split.classes[empty[0]]}' has no box in the training split: label some, or remove the class"
         raise LabelError(file, None, reason)
-
-
-def decode(data: bytes, name: str) -> Pixels:
-    """A picture's file -> uint8 RGB [H,W,3] as the services see it: upright, as people see and label it, on white."""
-    return open_picture(data, name).image_rgb
-
-
-def open_picture(data: bytes, name: str, min_side: int | None = None) -> Picture:
-    """The same with its full size in pixels; a JPEG may be decoded smaller, to `min_side` on both sides at least."""
-    try:
-        return decode_image(data, min_side=min_side)
-    except InvalidArgument as error:
-        raise LabelError(name, None, f"the image cannot be decoded: {error}") from error

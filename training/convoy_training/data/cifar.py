@@ -26,7 +26,8 @@ from convoy_training.errors import LabelError, TrainingError
 ARCHIVE = "cifar10_A.npz"
 VALIDATION = 5_000
 BATCHES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
-PIXELS = 3 * 32 * 32
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE
 NAMES = ("batches.meta", "meta", "batches.meta.txt", "fine_label_names.txt")
 """Where the classes' names stand: Python version of 10 and 100 classes, binary version of both."""
 
@@ -61,7 +62,9 @@ def load_split(split: str, path: str = ARCHIVE) -> Split:
             raise LabelError(path, None, f"the class {name} has no pictures")
     rows = _choose(len(labels), split)
     # The planes of red, green and blue become pixels.
-    return Split(np.ascontiguousarray(images[rows].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels[rows], classes)
+    return Split(
+        np.ascontiguousarray(images[rows].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)), labels[rows], classes
+    )
 
 
 def digest(path: str = ARCHIVE) -> str:
@@ -94,7 +97,7 @@ def _decode(arrays: Mapping[str, NDArray[Any]], row: int, classes: int, file: st
         image: NDArray[np.uint8] = simplejpeg.decode_jpeg(arrays["data"][start:end].tobytes(), colorspace="RGB")
     except ValueError as error:
         raise LabelError(file, int(row) + 1, f"the image cannot be decoded: {error}") from error
-    if image.shape != (32, 32, 3):
+    if image.shape != (SIDE, SIDE, 3):
         raise LabelError(file, int(row) + 1, f"the image is {image.shape}, not (32, 32, 3)")
     return image
 

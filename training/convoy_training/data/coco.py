@@ -1,14 +1,19 @@
-"""Boxes as COCO JSON (Lin et al. 2014): annotations/<split>.json and images below <split>/ or images/."""
+"""Boxes as COCO JSON (Lin et al. 2014): annotations/<split>.json and images below <split>/ or images/.
+
+Or as COCO itself names them: annotations/instances_train2017.json with train2017/, and so for val.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import Example, Row, Split, build_example, check_size, decode
+from convoy_training.data.boxes import Example, Row, Split, build_example, check_size
 from convoy_training.data.lists import check_held_out, find_repeated
+from convoy_training.data.photo import open_photos
 from convoy_training.errors import LabelError
 
 Entry = dict[str, Any]
@@ -17,7 +22,7 @@ Document = dict[str, list[Entry]]
 FIELDS = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
 """What every entry of the three lists must have."""
 UNIQUE = (("images", "id"), ("categories", "id"), ("categories", "name"))
-TRAIN = "annotations/train.json"
+NAMES = r"annotations/(?:instances_)?({}(?:20\d\d)?)\.json"
 
 
 @cache
@@ -27,22 +32,29 @@ def load_split(path: str, split: str) -> Split:
     Labels are numbered by the categories of train.json, and those of another split by their names there.
     """
     archive = open_archive(path)
-    train = parse(archive.read_text(TRAIN), TRAIN)
+    train_file, train_folder = find_list(archive, "train")
+    train = parse(archive.read_text(train_file), train_file)
     classes = tuple(str(category["name"]) for category in train["categories"])
+    train_names = _find_images(archive, train, train_file, train_folder)
     if split == "train":
-        return Split(
-            _read_examples(archive, train, TRAIN, _find_images(archive, train, TRAIN, "train"), classes), classes
-        )
-    folder = "val" if split == "validation" else split
-    file = f"annotations/{folder}.json"
+        return Split(_read_examples(archive, train, train_file, train_names, classes), classes)
+    file, folder = find_list(archive, "val" if split == "validation" else split)
     document = parse(archive.read_text(file), file)
     for place, category in enumerate(document["categories"]):
         if str(category["name"]) not in classes:
-            reason = f"{_name('categories', place, category)}: {TRAIN} has no category '{category['name']}'"
+            reason = f"{_name('categories', place, category)}: {train_file} has no category '{category['name']}'"
             raise LabelError(file, None, reason)
     names = _find_images(archive, document, file, folder)
-    check_held_out(archive, _find_images(archive, train, TRAIN, "train"), dict.fromkeys(names), file)
+    check_held_out(archive, train_names, dict.fromkeys(names), file)
     return Split(_read_examples(archive, document, file, names, classes), classes)
+
+
+def find_list(archive: Archive, split: str) -> tuple[str, str]:
+    """The file that lists a split, `train`, `val` or `test`, and the folder of its images by the same name."""
+    found = [match for name in sorted(archive.files) if (match := re.fullmatch(NAMES.format(split), name))]
+    if len(found) > 1:
+        raise LabelError(found[1].string, None, f"{found[0].string} lists '{split}' too: keep one of them")
+    return (found[0].string, found[0][1]) if found else (f"annotations/{split}.json", split)
 
 
 def parse(text: str, file: str) -> Document:
@@ -84,16 +96,15 @@ def _read_examples(
     categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
     rows: dict[Any, list[Row]] = {image["id"]: [] for image in document["images"]}
     for place, annotation in enumerate(document["annotations"]):
-        if not annotation.get("iscrowd"):
+        if annotation.get("iscrowd") in (None, 0, "0"):
             image_id = _find(rows, annotation, "image_id", file, place)
             rows[image_id].append(read_annotation(annotation, categories, file, place))
     examples = []
-    for place, (image, name) in enumerate(zip(document["images"], names, strict=True)):
-        pixels = decode(archive.files[name], name)
+    for place, (image, photo) in enumerate(zip(document["images"], open_photos(archive.files, names), strict=True)):
         width, height = image.get("width"), image.get("height")
         if isinstance(width, int) and isinstance(height, int):
-            check_size(pixels, (width, height), f"{file}: {_name('images', place, image)}")
-        examples.append(build_example(pixels, rows[image["id"]], f"{file} ({name})", classes))
+            check_size(photo, (width, height), f"{file}: {_name('images', place, image)}")
+        examples.append(build_example(photo, rows[image["id"]], f"{file} ({photo.name})", classes))
     return examples
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from convoy.core import images
+from convoy.faces import task
 from numpy.typing import NDArray
 
-from convoy_training.data import boxes
+from convoy_training.data import photo
 from convoy_training.errors import LabelError
 
 UNKNOWN = np.full((5, 2), np.nan, np.float32)
@@ -49,7 +51,11 @@ class Picture:
 
     def decode(self) -> NDArray[np.uint8]:
         """uint8 RGB [H,W,3], upright, as labels count it."""
-        return boxes.decode(self.files[self.name], self.name)
+        return photo.decode(self.files[self.name], self.name).image_rgb
+
+    def decode_as_served(self) -> images.Picture:
+        """Its pixels, perhaps fewer, with its full size, as the service sees it."""
+        return photo.decode(self.files[self.name], self.name, task.MIN_SIDE_PX)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -63,7 +69,7 @@ def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], 
     WIDER's annotators drew boxes over the border, so only the centre must lie inside. What is ignored may lie anywhere.
     Raises LabelError with the list's name, the line and the reason.
     """
-    height, width = measure(files[name], name)
+    height, width = photo.measure(files[name], name)
     edges = np.array([face.box_xywh for face in faces], np.float32).reshape(-1, 4)
     edges[:, 2:] += edges[:, :2]
     for face, (x0, y0, x1, y1) in zip(faces, edges.tolist(), strict=True):
@@ -76,9 +82,3 @@ def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], 
     kept = (edges[:, :2] < edges[:, 2:]).all(axis=1)
     landmarks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
     return Picture(name, files, edges[kept], landmarks[kept], np.array([face.ignored for face in faces], bool)[kept])
-
-
-def measure(data: bytes, name: str) -> tuple[int, int]:
-    """Height and width of a picture, which must be whole: it is decoded, at an eighth where that is possible."""
-    picture = boxes.open_picture(data, name, min_side=1)
-    return picture.height, picture.width

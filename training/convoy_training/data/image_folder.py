@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
@@ -18,27 +15,24 @@ from convoy.core.images import Pixels
 from convoy.core.manifest import InputSpec
 from convoy.core.resizing import min_side, place
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import open_picture
 from convoy_training.data.lists import IMAGES, check_held_out, check_kinds
+from convoy_training.data.photo import DECODERS, Photo, open_photos
 from convoy_training.errors import LabelError
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
-"""Decoding and resizing release the interpreter."""
 
 
 class Pictures:
     """The pictures of a split, decoded when they are asked for; `size` pixels on both sides."""
 
-    def __init__(self, archive: Archive, names: Sequence[str], size: int) -> None:
-        self.archive, self.names, self.size = archive, names, size
+    def __init__(self, photos: Sequence[Photo], size: int) -> None:
+        self.photos, self.size = photos, size
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.photos)
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         """[N,S,S,3], cut as the service does: the middle square."""
@@ -50,18 +44,11 @@ class Pictures:
         cuts = DECODERS.map(self._read, chosen, crops or [None] * len(chosen))
         return np.stack(list(cuts)) if chosen else np.zeros((0, self.size, self.size, 3), np.uint8)
 
-    def check(self) -> None:
-        """Decodes every picture once, so that an unreadable one is told of before the first step."""
-        reading = DECODERS.map(lambda name: _decode(self.archive, name) is None, self.names)
-        for _ in tqdm(reading, desc="checking pictures", total=len(self), disable=not sys.stderr.isatty()):
-            pass
-
     def _read(self, row: int, crop: Crop | None) -> Pixels:
-        name = self.names[row]
+        photo = self.photos[row]
         if crop is None:
-            # Decoded as small as the service decodes it.
-            return cut_middle(_decode(self.archive, name, min_side(describe(self.size))), self.size)
-        return cut_crop(_decode(self.archive, name), crop, self.size)
+            return cut_middle(photo.decode(min_side(describe(self.size))).image_rgb, self.size)
+        return cut_crop(photo.decode().image_rgb, crop, self.size)
 
 
 @dataclass(frozen=True)
@@ -90,9 +77,7 @@ def load_split(path: str, split: str, size: int) -> Split:
     if split != "train":
         check_held_out(archive, itertools.chain(*_list(archive, "train").values()), dict.fromkeys(names), folder)
     labels = np.array([number for number, label in enumerate(classes) for _ in found[label]], np.int64)
-    pictures = Pictures(archive, names, size)
-    pictures.check()
-    return Split(pictures, labels, classes)
+    return Split(Pictures(open_photos(archive.files, names), size), labels, classes)
 
 
 def find_classes(archive: Archive) -> tuple[str, ...]:
@@ -140,7 +125,3 @@ def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
                 raise LabelError(name, None, f"the picture has no class: it belongs into a folder, {folder}/<class>/")
             found.setdefault(parts[1], []).append(name)
     return found
-
-
-def _decode(archive: Archive, name: str, smallest: int | None = None) -> Pixels:
-    return open_picture(archive.files[name], name, smallest).image_rgb

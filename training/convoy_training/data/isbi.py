@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import decode
-from convoy_training.data.masks import Split, read_mask
+from convoy_training.data.masks import Split, build_split
 from convoy_training.errors import LabelError
 
 CLASSES = ("cell", "membrane")
@@ -24,11 +23,10 @@ def load_split(path: str, split: str) -> Split:
     names = sorted(name for name in archive.files if name.startswith("image/"))
     if len(names) <= VALIDATION:
         raise LabelError("image", None, f"more than {VALIDATION} slices are needed, found {len(names)}")
-    images, masks = [], []
+    pairs = []
     for name in names[-VALIDATION:] if split == "validation" else names[:-VALIDATION]:
         label = name.replace("image/", "mask/", 1)
         if label not in archive.files:
             raise LabelError(label, None, "the file does not exist")
-        images.append(decode(archive.files[name], name))
-        masks.append(read_mask(archive.files[label], label, images[-1].shape[:2], CLASSES))
-    return Split(images, masks, CLASSES)
+        pairs.append((name, label))
+    return build_split(archive, pairs, CLASSES, len(CLASSES))

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import decode
 from convoy_training.data.lists import CLASSES, check_held_out, number_lines, parse_classes
+from convoy_training.data.photo import Photo, check_each, open_photos
 from convoy_training.errors import LabelError
 
 UNLABELLED = "unlabelled"
@@ -28,12 +28,37 @@ SINGLE_CHANNEL = ("1", "L", "P", "I;16")
 
 
 @dataclass(frozen=True)
-class Split:
-    """images uint8 RGB [H,W,3] each; masks uint8 [H,W], class ids or IGNORE; classes: their names."""
+class Example:
+    """A photo, and the name of its mask beside it; `names` of what the mask's ids are, perhaps what is ignored too."""
 
-    images: Sequence[NDArray[np.uint8]]
-    masks: Sequence[NDArray[np.uint8]]
+    photo: Photo
+    mask: str
+    names: tuple[str, ...]
+
+    def read_mask(self) -> NDArray[np.uint8]:
+        """Class ids or IGNORE [H,W], of the photo's full size."""
+        return read_mask(self.photo.files[self.mask], self.mask, (self.photo.height, self.photo.width), self.names)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples, the names of the classes, and how many pixels int64 [C] there are of each."""
+
+    examples: Sequence[Example]
     classes: tuple[str, ...]
+    pixels: NDArray[np.int64]
+
+
+def build_split(archive: Archive, pairs: Sequence[tuple[str, str]], names: tuple[str, ...], classes: int) -> Split:
+    """The split of these (image, mask), each read once; `names` of the masks' ids begin with those of the classes."""
+    photos = open_photos(archive.files, [image for image, _ in pairs])
+    examples = [Example(photo, mask, names) for photo, (_, mask) in zip(photos, pairs, strict=True)]
+    pixels = np.zeros(256, np.int64)
+    for counts in check_each(
+        lambda one: np.bincount(one.read_mask().ravel(), minlength=256), examples, "checking masks"
+    ):
+        pixels += counts
+    return Split(examples, names[:classes], pixels[:classes])
 
 
 @cache
@@ -50,19 +75,16 @@ def load_split(path: str, split: str) -> Split:
     if split != "train":
         train = [image for _, image, _ in parse_listing(archive, "train.txt")]
         check_held_out(archive, train, {image: line for line, image, _ in entries}, listing)
-    images, masks = [], []
-    for _, image_name, mask_name in entries:
-        images.append(decode(archive.files[image_name], image_name))
-        masks.append(read_mask(archive.files[mask_name], mask_name, images[-1].shape[:2], names))
-    return Split(images, masks, classes)
+    return build_split(archive, [(image, mask) for _, image, mask in entries], names, len(classes))
 
 
 def parse_listing(archive: Archive, file: str) -> list[tuple[int, str, str]]:
     """Lines `image mask` with their numbers; both files must exist."""
     entries: list[tuple[int, str, str]] = []
     for number, line in number_lines(archive.read_text(file)):
-        if len(names := line.split()) != 2:
-            raise LabelError(file, number, f"expected 'image mask', found '{line}'")
+        if len(names := line.split("\t" if "\t" in line else None)) != 2:
+            reason = f"expected 'image mask', found '{line}'; names with blanks are parted by a tab"
+            raise LabelError(file, number, reason)
         image, mask = (archive.find(name, file, number) for name in names)
         entries.append((number, image, mask))
     if not entries:
@@ -100,8 +122,7 @@ def _decode_ids(data: bytes, file: str) -> NDArray[np.integer]:
 
 def check_classes(split: Split, file: str) -> None:
     """Every class has a pixel to learn from."""
-    present = np.sum([np.bincount(mask.ravel(), minlength=256) for mask in split.masks], axis=0)[: len(split.classes)]
-    if len(empty := np.flatnonzero(present == 0)):
+    if len(empty := np.flatnonzero(split.pixels == 0)):
         told = "label some, or remove it; 255 in a mask is ignored, so masks of 0 and 255 are to be saved as 0 and 1"
         reason = f"class '{split.classes[empty[0]]}' has no pixel in the training masks: {told}"
         raise LabelError(file, None, reason)

@@ -30,7 +30,12 @@ def find(name: str) -> Path:
 
 def locate(path: str) -> Path:
     """A path as given where there is something, or else one in CONVOY_DATA."""
-    return Path(path) if Path(path).exists() else find(path)
+    if Path(path).exists():
+        return Path(path)
+    try:
+        return find(path)
+    except TrainingError as error:
+        raise TrainingError(f"{path} is not in {Path.cwd()}, and {error}") from error
 
 
 def compute_digest(path: Path) -> str:

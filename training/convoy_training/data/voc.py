@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import Row, Split, build_example, check_size, decode
+from convoy_training.data.boxes import Row, Split, build_example, check_size
 from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, number_lines, parse_classes
+from convoy_training.data.photo import open_photos
 from convoy_training.errors import LabelError
 
 FOLDER = "JPEGImages/"
@@ -54,11 +55,11 @@ def load_split(path: str, split: str) -> Split:
     else:
         classes = tuple(sorted({row.label for entry in train for row in entry.annotation.rows}))
     examples = []
-    for entry in entries:
-        image, found = decode(archive.files[entry.image], entry.image), entry.annotation
+    for entry, photo in zip(entries, open_photos(archive.files, [entry.image for entry in entries]), strict=True):
+        found = entry.annotation
         if found.stated:
-            check_size(image, found.stated, entry.label, found.size_line)
-        examples.append(build_example(image, found.rows, entry.label, classes))
+            check_size(photo, found.stated, entry.label, found.size_line)
+        examples.append(build_example(photo, found.rows, entry.label, classes))
     return Split(examples, classes)
 
 

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 
 from convoy_training.data import data_yaml
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import Row, Split, build_example, decode
+from convoy_training.data.boxes import Row, Split, build_example
 from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, check_kinds, number_lines, parse_classes
+from convoy_training.data.photo import open_photos
 from convoy_training.errors import LabelError
 
 
@@ -31,10 +32,10 @@ def load_split(path: str, split: str) -> Split:
     if split != "train":
         check_held_out(archive, train, dict.fromkeys(names, line), file)
     examples = []
-    for name in names:
-        image, label = decode(archive.files[name], name), name_label(name)
+    for photo in open_photos(archive.files, names):
+        label = name_label(photo.name)
         text = archive.read_text(label) if label in archive.files else ""
-        examples.append(build_example(image, parse(text, label, classes, image.shape[:2]), label, classes))
+        examples.append(build_example(photo, parse(text, label, classes, (photo.height, photo.width)), label, classes))
     return Split(examples, classes)
 
 

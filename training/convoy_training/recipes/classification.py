@@ -82,6 +82,12 @@ class Config(recipe.Config):
         return self
 
     @model_validator(mode="after")
+    def _pictures_have_that_size(self) -> Self:
+        if self.data.format == "cifar" and self.input_size != cifar.SIDE:
+            raise ValueError(f"input_size: CIFAR's pictures have {cifar.SIDE} pixels; an image_folder's are resized")
+        return self
+
+    @model_validator(mode="after")
     def _each_width_has_refinements(self) -> Self:
         if len(self.refinements) != len(self.widths):
             raise ValueError(f"refinements: one for each of the {len(self.widths)} widths")

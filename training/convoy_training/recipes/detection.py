@@ -7,9 +7,8 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
-from convoy.core.images import Picture
 from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
-from convoy.core.resizing import place
+from convoy.core.resizing import min_side, place
 from convoy.detection import task
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -21,7 +20,8 @@ from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Example, Split, check_classes, check_validation
+from convoy_training.data.boxes import Scene, Split, check_classes, check_validation
+from convoy_training.data.photo import DECODERS
 from convoy_training.losses.anchors import compute_anchor_loss
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
@@ -73,7 +73,8 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _changes_are_possible(self) -> Self:
         if self.augment:
-            self.augment.check((self.input_size, self.input_size), STRIDES[-1], self.mirror)
+            size = self.input_size, self.input_size
+            self.augment.check(size, STRIDES[-1], self.mirror, self.upside_down)
         return self
 
     @model_validator(mode="after")
@@ -110,14 +111,17 @@ class Batches:
         for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
             yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
 
-    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Example:
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
         size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
         if random.random() >= mosaic:
-            return draw_single(self.examples[row], size, scales, sides, random)
+            return draw_single(self._open(row), size, scales, sides, random)
         others = random.integers(len(self.examples), size=3)
-        return draw_mosaic([self.examples[r] for r in (row, *others)], size, scales, sides, random)
+        return draw_mosaic(list(DECODERS.map(self._open, (row, *others))), size, scales, sides, random)
 
-    def _collate(self, drawn: list[Example], random: np.random.Generator) -> Batch:
+    def _open(self, row: int) -> Scene:
+        return self.examples[row].decode(min_side(describe_input(self.config)))
+
+    def _collate(self, drawn: list[Scene], random: np.random.Generator) -> Batch:
         images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
         most = max(1, *(len(d.labels) for d in drawn))
         boxes = np.zeros((len(drawn), most, 4), np.float32)
@@ -167,7 +171,7 @@ def build_model(config: Config) -> nn.Module:
 def measure_shapes(split: Split, config: Config) -> np.ndarray:
     """Widths and heights [K,2] of all boxes, as they appear in the network's input."""
     shapes = [
-        (e.boxes_xyxy[:, 2:] - e.boxes_xyxy[:, :2]) * (config.input_size / max(e.image_rgb.shape[:2]))
+        (e.boxes_xyxy[:, 2:] - e.boxes_xyxy[:, :2]) * (config.input_size / max(e.photo.width, e.photo.height))
         for e in split.examples
     ]
     return np.concatenate(shapes)
@@ -201,8 +205,8 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    examples = load_split(config, split).examples[:32]
-    canvases = [place(example.image_rgb, describe_input(config))[0] for example in examples]
+    examples, spec = load_split(config, split).examples[:32], describe_input(config)
+    canvases = [place(example.decode(min_side(spec)).image_rgb, spec)[0] for example in examples]
     return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape][:8])
 
 
@@ -218,8 +222,7 @@ def find_objects(predict: Predict, config: Config, split: str, threshold: float)
     manifest, found = describe(config).preview(), []
     options = task.Options(detection_threshold=threshold, iou_threshold=config.iou_threshold, max_detections=100)
     for example in load_split(config, split).examples:
-        height, width = example.image_rgb.shape[:2]
-        picture = Picture(example.image_rgb, width, height)
+        picture = example.photo.decode(min_side(manifest.input))
         canvas, placement = task.prepare(picture, manifest)
         outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
         found.append(collect(task.interpret(outputs, placement, picture, manifest, options)))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import cv2
 import numpy as np
 import torch
-from convoy.core.images import Picture, Pixels
+from convoy.core.images import Picture
 from convoy.core.manifest import InputSpec, Manifest, Thresholds
 from convoy.core.resizing import place
 from convoy.faces.task import Options, interpret, prepare
@@ -209,7 +209,7 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
     """Average precision by the faces' size, and landmark error, through the service's own pre- and post-processing."""
     manifest = describe(config).preview()
     pictures, title = load_pictures(config, split), config.data.title if config.data else "WIDER FACE subset"
-    found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
+    found = [find_faces(predict, picture.decode_as_served(), manifest) for picture in pictures]
     truths = [Truth(picture.boxes_xyxy, picture.landmarks, picture.ignored) for picture in pictures]
     metrics = []
     for smallest in SMALLEST_PX:
@@ -226,9 +226,8 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
     return [*metrics, Metric(name, error, title, split, len(pictures), interval, condition)]
 
 
-def find_faces(predict: Predict, image_rgb: Pixels, manifest: Manifest) -> Found:
+def find_faces(predict: Predict, picture: Picture, manifest: Manifest) -> Found:
     """All faces of a picture down to the lowest score."""
-    picture = Picture(image_rgb, image_rgb.shape[1], image_rgb.shape[0])
     canvas, placement = prepare(picture, manifest)
     outputs = {name: rows[0] for name, rows in predict(canvas[None]).items()}
     options = Options(detection_threshold=LOWEST_SCORE, max_faces=1000)

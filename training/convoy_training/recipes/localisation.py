@@ -109,7 +109,9 @@ def load_split(config: Config, split: str) -> Split:
 def draw_window(split: Split, row: int, config: Config, random: np.random.Generator) -> Window:
     """A window with one object, or none, out of a photograph; out of another one where it has no such place."""
     while True:
-        window = cut_window(split.examples[row], config.window_px, bool(random.random() >= config.empty), random)
+        window = cut_window(
+            split.examples[row].decode(), config.window_px, bool(random.random() >= config.empty), random
+        )
         if window:
             return window
         row = int(random.integers(len(split.examples)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
+import cv2
 import numpy as np
 import torch
-from convoy.core.images import Picture
 from convoy.core.manifest import MAX_SIDE, InputSpec
-from convoy.core.resizing import place
+from convoy.core.resizing import min_side, place
 from convoy.segmentation import task
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from convoy_training.augment.batch import Augmentation, Crop, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
+from convoy_training.data.photo import DECODERS
 from convoy_training.errors import RecipeError
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
@@ -104,18 +105,19 @@ class Batches:
         self.split, self.config = split, config
 
     def __len__(self) -> int:
-        return len(self.split.images) * self.config.repeats // self.config.batch_size
+        return len(self.split.examples) * self.config.repeats // self.config.batch_size
 
     def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        order = np.concatenate([random.permutation(len(self.split.images)) for _ in range(self.config.repeats)])
+        order = np.concatenate([random.permutation(len(self.split.examples)) for _ in range(self.config.repeats)])
         for step in range(len(self)):
             yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
 
     def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         config = self.config
         how = config.crop, config.scales, config.mirror, masks.IGNORE, random
-        pairs = [crop_and_scale(self.split.images[row], self.split.masks[row], *how) for row in rows]
+        seen = DECODERS.map(lambda row: open_example(self.split.examples[row], config), rows)
+        pairs = [crop_and_scale(image, mask, *how) for image, mask in seen]
         images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
         return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
 
@@ -146,6 +148,16 @@ def load_split(config: Config, split: str) -> masks.Split:
     return {"masks": masks, "isbi": isbi}[config.data.format].load_split(config.data.path, split)
 
 
+def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """The picture [H,W,3] at the size at which the service shows it to the network, and its mask [H,W]."""
+    spec = describe_input(config)
+    canvas, where = place(example.photo.decode(min_side(spec)).image_rgb, spec)
+    image, mask = canvas[: where.height, : where.width], example.read_mask()
+    if mask.shape != image.shape[:2]:
+        mask = cv2.resize(mask, (where.width, where.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+    return image, mask
+
+
 def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
     for name in ("class_bias", "palette"):  # a recipe of other classes was copied
@@ -158,14 +170,16 @@ def build_model(config: Config) -> nn.Module:
         model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
     else:
         model = OriginalUNet(len(data.classes), config.widths, padded=True, normalised=True, dropout=config.dropout)
-    model.register_buffer("class_weights", weigh_classes(data.masks, len(data.classes)))
+    model.register_buffer("class_weights", weigh_classes(data.pixels))
     return model
 
 
-def weigh_classes(class_maps: Sequence[np.ndarray], classes: int) -> Tensor:
-    """The square root of median over frequency: rare classes count more, without drowning the common ones."""
-    counts = np.sum([np.bincount(m.ravel(), minlength=256) for m in class_maps], axis=0)[:classes].astype(np.float64)
-    weights = np.sqrt(np.median(counts) / counts.clip(1))
+def weigh_classes(pixels: np.ndarray) -> Tensor:
+    """The square root of median over frequency: rare classes count more, without drowning the common ones.
+
+    pixels: int [C], how many there are of each class.
+    """
+    weights = np.sqrt(np.median(pixels) / pixels.clip(1))
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
 
@@ -203,9 +217,9 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    images = load_split(config, split).images
-    images = images[:: min(13, max(1, len(images) // 2))]
-    canvases = [place(image, describe_input(config))[0] for image in images]
+    examples, spec = load_split(config, split).examples, describe_input(config)
+    chosen = examples[:: min(13, max(1, len(examples) // 2))]
+    canvases = [place(example.photo.decode(min_side(spec)).image_rgb, spec)[0] for example in chosen]
     return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape])
 
 
@@ -217,8 +231,8 @@ def describe_input(config: Config) -> InputSpec:
 def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:
     """The class map [H,W] that the service would give for each picture of a split."""
     manifest = describe(config).preview()
-    for image in load_split(config, split).images:
-        picture = Picture(image, image.shape[1], image.shape[0])
+    for example in load_split(config, split).examples:
+        picture = example.photo.decode(min_side(manifest.input))
         canvas, placement = task.prepare(picture, manifest)
         yield task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
 
@@ -227,7 +241,8 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data = load_split(config, split)
     frames, scores = [], []
     inside = data.classes.index(config.regions_of) if config.regions_of else None
-    for found, truth in zip(find_masks(predict, config, split), data.masks, strict=True):
+    for found, example in zip(find_masks(predict, config, split), data.examples, strict=True):
+        truth = example.read_mask()
         frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
         if inside is not None:
             scores.append(measure_rand_score(found == inside, truth == inside))
@@ -258,5 +273,5 @@ def describe(config: Config) -> Export:
     }
     return Export(
         outputs=("class_map",), manifest=manifest, stride=spec.stride, data_terms=config.licence,
-        data=(f"{config.data.title}, {len(data.images)} training images",),
+        data=(f"{config.data.title}, {len(data.examples)} training images",),
     )  # fmt: skip

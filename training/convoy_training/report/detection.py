@@ -26,7 +26,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     ]  # fmt: skip
     by_overlap = Line("", np.linspace(0.5, 0.95, 10), precision[:, :, known].mean((1, 2)))
     found = find_objects(predict, config, split, config.detection_threshold)
-    confusion, shots = np.zeros((len(data.classes) + 1,) * 2, int), []
+    confusion, judged = np.zeros((len(data.classes) + 1,) * 2, int), []
     for example, boxes in zip(data.examples, found, strict=True):
         matches = match(boxes.boxes_xyxy, example.boxes_xyxy)
         right = matches.of_found >= 0
@@ -36,10 +36,14 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
         missed = ~matches.truth_found
         confusion[:, -1] += np.bincount(example.labels[missed], minlength=len(confusion))
         mistakes = int((~right).sum() + missed.sum())
-        image = draw_boxes(example.image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
+        if mistakes:
+            judged.append((mistakes, example, boxes, right, missed))
+    judged.sort(key=lambda one: -one[0])
+    shots = []
+    for _, example, boxes, right, missed in judged[:WORST]:
+        image = draw_boxes(example.decode().image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
         caption = f"{len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
-        shots.append((mistakes, Shot(caption, image)))
-    shots.sort(key=lambda shot: -shot[0])
+        shots.append(Shot(caption, image))
     names = [*data.classes, "nothing"]
     return [
         Section("Precision and recall", "At IoU 0.5 by class, with average precision; and the mean AP by IoU.",
@@ -50,5 +54,5 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
                 [draw_matrix(confusion, names, "objects")],
                 card=f"Each row is a class, each column an answer, at the service's threshold of "
                 f"{config.detection_threshold}: the last column was missed, the last row is found where nothing is."),
-        Section("Pictures with the most mistakes", KEY, shots=[shot for count, shot in shots[:WORST] if count]),
+        Section("Pictures with the most mistakes", KEY, shots=shots),
     ]  # fmt: skip

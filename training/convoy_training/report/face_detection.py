@@ -22,7 +22,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """Precision-recall curves, worst pictures at the service's threshold."""
     manifest = describe(config).preview()
     pictures = load_pictures(config, split)
-    found = [find_faces(predict, picture.decode(), manifest) for picture in pictures]
+    found = [find_faces(predict, picture.decode_as_served(), manifest) for picture in pictures]
     boxes = [Boxes(f.boxes_xyxy, np.zeros(len(f.scores), int), f.scores) for f in found]
     curves = []
     for smallest in SMALLEST_PX:

@@ -22,7 +22,8 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """IoU by class and by frame, confusions of pixels, worst frames."""
     data, colours = load_split(config, split), choose_colours(config)
     counts, shots = [], []
-    for image, truth, found in zip(data.images, data.masks, find_masks(predict, config, split), strict=True):
+    for example, found in zip(data.examples, find_masks(predict, config, split), strict=True):
+        image, truth = example.photo.decode().image_rgb, example.read_mask()
         counts.append(count_pixels(found, truth, len(data.classes), IGNORE))
         value = measure_mean_iou(counts[-1])
         picture = np.hstack([image, colours[truth], colours[np.where(truth == IGNORE, IGNORE, found)]])

@@ -1,0 +1,68 @@
+"""A dataset's pictures as the services see them: upright, on white, a JPEG decoded as small as a service decodes it.
+
+They are decoded when they are asked for, so that a dataset may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.images import Picture, decode_image
+from tqdm import tqdm
+
+from convoy_training.errors import LabelError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
+"""Decoding and resizing release the interpreter."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture's file: `files` holds its bytes under `name`; width and height in pixels, upright."""
+
+    files: Mapping[str, bytes]
+    name: str
+    width: int
+    height: int
+
+    def decode(self, smallest: int | None = None) -> Picture:
+        """Its pixels uint8 RGB [H,W,3] and its full size; a JPEG may keep fewer pixels, `smallest` on both sides."""
+        return decode(self.files[self.name], self.name, smallest)
+
+
+def open_photos(files: Mapping[str, bytes], names: Sequence[str]) -> list[Photo]:
+    """The pictures of these names. Each is decoded once, so that one that cannot be is told of before training."""
+    return list(check_each(lambda name: _open(files, name), names, "checking pictures"))
+
+
+def check_each(check: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
+    """The answers in order, made in threads, with a progress bar called `what` where somebody looks."""
+    return iter(tqdm(DECODERS.map(check, items), desc=what, total=len(items), disable=not sys.stderr.isatty()))
+
+
+def measure(data: bytes, name: str) -> tuple[int, int]:
+    """Height and width of a picture, which must be whole: it is decoded, at an eighth where that is possible."""
+    picture = decode(data, name, smallest=1)
+    return picture.height, picture.width
+
+
+def decode(data: bytes, name: str, smallest: int | None = None) -> Picture:
+    """As `Photo.decode`, of a file's bytes; LabelError names a file that no service could read."""
+    try:
+        return decode_image(data, min_side=smallest)
+    except InvalidArgument as error:
+        raise LabelError(name, None, f"the image cannot be decoded: {error}") from error
+
+
+def _open(files: Mapping[str, bytes], name: str) -> Photo:
+    height, width = measure(files[name], name)
+    return Photo(files, name, width, height)
