@@ -35,6 +35,6 @@ PYTHON
 for copy in once twice; do
   data=()
   if [ "$copy" = twice ]; then data=(--set "data.path=$(realpath "$runs/twice.npz")"); fi
-  convoy-train fit training/recipes/cifar10-resnet.yaml --run "$runs/$copy" --set precision=32-true \
+  convoy-train fit training/recipes/cifar10-resnet-base.yaml --run "$runs/$copy" --set precision=32-true \
     --set 'widths=[32, 64, 128]' --set epochs=5 "${data[@]}"
 done

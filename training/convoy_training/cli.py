@@ -46,7 +46,7 @@ app = typer.Typer(
     help="Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA.",
 )
 
-RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/cifar10-resnet.yaml.")]
+RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/bccd-yolo.yaml.")]
 INTERRUPTED = 130
 """As a shell says it of a command that Ctrl-C ended."""
 DETECTOR = Path("exported_models/face-detector-nano/1")
