@@ -1,14 +1,15 @@
 """A report is one whole file that shows what went wrong, and nothing of the data where that is not wanted."""
 
+import io
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from convoy_training.card import show_chart
-from convoy_training.data import identities
+from convoy_training.data import identities, masks
 from convoy_training.data.cifar import Split
+from convoy_training.data.photo import Photo
 from convoy_training.recipe import Metric
 from convoy_training.recipes.segmentation import Config as SegmentationConfig
 from convoy_training.report import face_embedding, segmentation
@@ -17,6 +18,7 @@ from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw
 from convoy_training.report.classification import show_worst
 from convoy_training.report.curves import read_curves
 from convoy_training.report.page import Section, Shot, write_charts, write_report
+from PIL import Image
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
 METRIC = Metric("top1_accuracy", 0.9, "<data>", "validation", 1200, (0.88, 0.92))
@@ -119,7 +121,13 @@ def test_the_worst_pairs_of_either_kind_are_shown() -> None:
 def test_the_worst_frames_of_a_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = np.zeros((32, 32), np.uint8)
     truth[:, 16:] = 1
-    data = SimpleNamespace(images=[PICTURE, PICTURE], masks=[truth, truth], classes=("road", "sky"))
+    files = {}
+    for name, pixels in (("a.png", PICTURE), ("mask.png", truth)):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        files[name] = file.getvalue()
+    frame = masks.Example(Photo(files, "a.png", 32, 32), "mask.png", ("road", "sky"))
+    data = masks.Split([frame, frame], ("road", "sky"), np.array([1024, 1024]))
     monkeypatch.setattr(segmentation, "load_split", lambda config, split: data)
     monkeypatch.setattr(segmentation, "find_masks", lambda predict, config, split: [truth, np.zeros_like(truth)])
     fields = {"name": "s", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}}
