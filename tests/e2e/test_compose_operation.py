@@ -43,13 +43,27 @@ with Convoy(recognition="recognition:50055") as convoy:
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Compose file whose Prometheus looks three times as often and calls a service down after five seconds."""
+    place = tmp_path_factory.mktemp("hasty")
+    shutil.copytree(ROOT / "observability", place / "observability")
+    for name, usual, hasty in (("prometheus.yml", "15s", "5s"), ("rules.yml", "for: 1m", "for: 5s")):
+        file = place / "observability" / name
+        assert usual in file.read_text()
+        file.write_text(file.read_text().replace(usual, hasty))
+    volumes = [f"{place}/observability:/etc/convoy:ro"]
+    (place / "hasty.yaml").write_text(json.dumps({"services": {"prometheus": {"volumes": volumes}}}))
+    return place / "hasty.yaml"
+
+
+@pytest.fixture(scope="module")
+def fleet(hasty: Path) -> Iterator[Fleet]:
     variables = {"PROMETHEUS_IMAGE": "prom/prometheus:latest"}  # the one that test machines have
     for service, count in REPLICAS.items():
         variables[f"{service.upper()}_PORT"] = free_range(count)
         variables[f"{service.upper()}_METRICS_PORT"] = free_range(count)
     name = f"convoy-operation-{os.getpid()}"
-    with running_fleet(name, "compose.observability.yaml", scale=SCALE, **variables) as fleet:
+    with running_fleet(name, "compose.observability.yaml", str(hasty), scale=SCALE, **variables) as fleet:
         yield fleet
 
 

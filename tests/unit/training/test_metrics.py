@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from convoy_training.metrics import accuracy
+from convoy_training.metrics import accuracy, precision
 from convoy_training.metrics.bootstrap import bootstrap, find_interval
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
@@ -66,6 +66,34 @@ def test_average_precision_of_perfect_half_and_no_detections() -> None:
     assert values["ap_50_a"] == pytest.approx(51 / 101) and values["ap_50_b"] == pytest.approx(1.0)
     nothing = [picture(labels=[], scores=[])] * 2
     assert measure_average_precision(nothing, truth, ("a", "b"))["map_50"] == 0.0
+
+
+def test_pictures_drawn_anew_are_measured_as_pycocotools_measures_them() -> None:
+    random, truth, found = np.random.default_rng(0), [], []
+    for _ in range(12):
+        near = random.uniform(0, 80, (6, 2))
+        there = np.concatenate([near, near + random.uniform(10, 20, (6, 2))], axis=1)
+        seen = there[random.random(6) < 0.7] + random.uniform(-2, 2, 4)
+        boxes = np.concatenate([seen, seen[:2], there[:1] + 50])
+        # Few different scores, as an INT8 graph gives them, so that the order of equals counts.
+        scores = np.round(random.random(len(boxes)), 1)
+        truth.append(Boxes(there, random.integers(0, 2, 6), ignored=random.random(6) < 0.2))
+        found.append(Boxes(boxes, random.integers(0, 2, len(boxes)), scores))
+    evaluation = precision.evaluate_boxes(found, truth, ("a", "b", "never"))
+    curves = []
+
+    def keep(curve: np.ndarray) -> dict[str, float]:
+        curves.append(curve)
+        return {"mean": float(curve.mean())}
+
+    precision.resample_pictures(evaluation, keep, samples=20)
+    pictures, draws = evaluation.evalImgs, np.random.default_rng(0)
+    for curve in curves:
+        rows = draws.integers(0, 12, 12)
+        evaluation.evalImgs = [pictures[start + row] for start in range(0, len(pictures), 12) for row in rows]
+        evaluation.accumulate()
+        np.testing.assert_allclose(curve, precision.read_precision(evaluation), atol=1e-12)
+    assert len(curves) == 20 and (curves[0][..., 2] == -1).all() and 0.05 < curves[0][0, :, 0].mean() < 0.95
 
 
 def test_the_interval_of_average_precision_is_that_of_pictures_drawn_anew() -> None:

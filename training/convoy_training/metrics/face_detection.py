@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from convoy_training.metrics.bootstrap import Interval, bootstrap
-from convoy_training.metrics.precision import resample_pictures
+from convoy_training.metrics.precision import read_precision, resample_pictures
 
 Floats = NDArray[np.floating]
 
@@ -59,12 +59,11 @@ def measure_average_precision(
         # A small detection that hits nothing is outside the question too, as in COCO's own area ranges.
         _ignore_small_misses(evaluation, found, smallest_px)
         evaluation.accumulate()
-    value = _read(evaluation)["ap"]
-    return value, count, resample_pictures(evaluation, _read)["ap"]
+    value = _average(read_precision(evaluation))["ap"]
+    return value, count, resample_pictures(evaluation, _average)["ap"]
 
 
-def _read(evaluation: COCOeval) -> dict[str, float]:
-    precision = evaluation.eval["precision"]
+def _average(precision: Floats) -> dict[str, float]:
     return {"ap": float(precision[precision > -1].mean()) if (precision > -1).any() else 0.0}
 
 
