@@ -14,6 +14,7 @@ from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
 
 from convoy_training.calibrate import calibrate_model
 from convoy_training.card import REPORT, format_value, write_table
+from convoy_training.checkpoint import FILE as CHECKPOINT
 from convoy_training.checkpoint import load_model
 from convoy_training.class_bias import choose_bias, measure_biases
 from convoy_training.cleaning import Limits
@@ -74,7 +75,9 @@ def fit(
         model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
-            typer.echo(f"interrupted: --resume goes on from the last whole epoch in {folder}", err=True)
+            reached = (folder / CHECKPOINT).exists()
+            told = f"--resume goes on from the last whole epoch in {folder}" if reached else "no epoch was whole yet"
+            typer.echo(f"interrupted: {told}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if fabric.is_global_zero:
         subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
@@ -157,15 +160,20 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
     overrides: Override = [],  # noqa: B006
     models: Annotated[Path, typer.Option(help="Where models are published.")] = Path("exported_models"),
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of this version.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a published model of this version.")
+    ] = False,
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card.
 
-    A face embedder's similarities are calibrated.
+    A face embedder's similarities are calibrated. Services load new versions by themselves; one that is replaced they
+    keep until they start anew.
     """
     recipe, config = open_recipe(run, overrides)
     model = load_model(recipe, config, run)
     folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace)
+    for smaller in find_forms(folder)[1:] if replace else []:
+        typer.echo(f"{smaller} has the weights of before: make it anew by `convoy-train quantize {folder}`", err=True)
     _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
 
 

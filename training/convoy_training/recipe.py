@@ -267,8 +267,13 @@ def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Conf
     try:
         return recipe, recipe.Config.model_validate(fields)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise RecipeError(f"{origin}: {reasons}") from error
+        raise RecipeError(f"{origin}: {'; '.join(map(_explain, error.errors()))}") from error
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's problems in our words; that of several fields together names them itself."""
+    told = "there is no such field" if problem["type"] == "extra_forbidden" else problem["msg"]
+    return ": ".join(filter(None, (".".join(map(str, problem["loc"])), told.removeprefix("Value error, "))))
 
 
 def _find_beside(fields: dict[str, Any], file: Path) -> None:

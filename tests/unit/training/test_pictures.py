@@ -138,6 +138,12 @@ def test_a_network_is_trained_on_frames_of_the_size_at_which_the_service_shows_t
     assert next(metric.value for metric in found if metric.name == "mean_iou") > 0.95
 
 
+def test_pictures_of_many_sizes_are_compared_at_the_commonest() -> None:
+    tall, wide = np.zeros((9, 4, 3), np.uint8), np.ones((4, 9, 3), np.uint8)
+    np.testing.assert_array_equal(photo.stack_alike([tall, wide, wide, wide], 2), np.stack([wide] * 2))
+    np.testing.assert_array_equal(photo.stack_alike([tall]), np.stack([tall] * 2))
+
+
 def test_a_mask_must_be_lossless() -> None:
     ids = Image.fromarray(np.ones((8, 8), np.uint8))
     assert masks.read_mask(save(ids, "PNG"), "m.png", (8, 8), ("no", "yes")).max() == 1

@@ -127,6 +127,6 @@ def _find_images(archive: Archive, document: Document, file: str, folder: str) -
         name = image["file_name"]
         places = (f"{folder}/{name}", f"images/{folder}/{name}", name, f"images/{name}", f"train/{name}", f"val/{name}")
         if (found := next((candidate for candidate in places if candidate in archive.files), None)) is None:
-            raise LabelError(file, None, f"{_name('images', place, image)}: the image {name} does not exist")
+            raise LabelError(file, None, f"{_name('images', place, image)}: {places[0]} does not exist, nor the like")
         names.append(found)
     return names

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture, decode_image
+from convoy.core.images import Picture, Pixels, decode_image
 from tqdm import tqdm
 
 from convoy_training.errors import LabelError
@@ -47,6 +49,16 @@ def open_photos(files: Mapping[str, bytes], names: Sequence[str]) -> list[Photo]
 def check_each(check: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
     """The answers in order, made in threads, with a progress bar called `what` where somebody looks."""
     return iter(tqdm(DECODERS.map(check, items), desc=what, total=len(items), disable=not sys.stderr.isatty()))
+
+
+def stack_alike(canvases: Sequence[Pixels], most: int | None = None) -> Pixels:
+    """Of canvases [H,W,3] those of the commonest size, at most so many, as [N,H,W,3].
+
+    Two at least: a graph is not exported with a batch of one.
+    """
+    shapes = Counter(canvas.shape for canvas in canvases)
+    alike = [canvas for canvas in canvases if canvas.shape == shapes.most_common(1)[0][0]]
+    return np.stack((alike if len(alike) > 1 else alike * 2)[:most])
 
 
 def measure(data: bytes, name: str) -> tuple[int, int]:

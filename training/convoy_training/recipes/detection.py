@@ -21,7 +21,7 @@ from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Scene, Split, check_classes, check_validation
-from convoy_training.data.photo import DECODERS
+from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.losses.anchors import compute_anchor_loss
 from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
@@ -207,7 +207,7 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 def example_images(config: Config, split: str = "validation") -> Images:
     examples, spec = load_split(config, split).examples[:32], describe_input(config)
     canvases = [place(example.decode(min_side(spec)).image_rgb, spec)[0] for example in examples]
-    return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape][:8])
+    return stack_alike(canvases, 8)
 
 
 def describe_input(config: Config) -> InputSpec:

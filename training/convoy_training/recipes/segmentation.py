@@ -20,7 +20,7 @@ from convoy_training.augment.batch import Augmentation, Crop, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
-from convoy_training.data.photo import DECODERS
+from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.errors import RecipeError
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
@@ -220,7 +220,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
     examples, spec = load_split(config, split).examples, describe_input(config)
     chosen = examples[:: min(13, max(1, len(examples) // 2))]
     canvases = [place(example.photo.decode(min_side(spec)).image_rgb, spec)[0] for example in chosen]
-    return np.stack([canvas for canvas in canvases if canvas.shape == canvases[0].shape])
+    return stack_alike(canvases)
 
 
 def describe_input(config: Config) -> InputSpec:
