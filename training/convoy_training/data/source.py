@@ -32,6 +32,8 @@ def locate(path: str) -> Path:
     """A path as given where there is something, or else one in CONVOY_DATA."""
     if Path(path).exists():
         return Path(path)
+    if Path(path).is_absolute():
+        raise TrainingError(f"{path} does not exist")
     try:
         return find(path)
     except TrainingError as error:
