@@ -112,11 +112,14 @@ def test_boxes_of_a_large_picture_follow_it_as_it_is_served(tmp_path: Path) -> N
     metrics = {metric.name: metric.value for metric in detection.evaluate(predict, config, "validation")}
     assert metrics["map_50"] == pytest.approx(1)
     np.testing.assert_array_equal(seen[0][0], place(served.image_rgb, detection.describe_input(config))[0])
+    shown = 0
     for _ in range(4):
         (images, truth, labels), *_ = list(detection.Batches(detection.load_split(config, "train"), config)(0))
         for (x0, y0, x1, y1), label in zip(truth[0].round().int().tolist(), labels[0].tolist(), strict=True):
             if label == 0 and min(x1 - x0, y1 - y0) > 6:
                 assert images[0, y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].min() > images[0].mean()
+                shown += 1
+    assert shown
 
 
 def test_a_network_is_trained_on_frames_of_the_size_at_which_the_service_shows_them(tmp_path: Path) -> None:
