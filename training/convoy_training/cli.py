@@ -173,7 +173,9 @@ def export(
     model = load_model(recipe, config, run)
     folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace)
     for smaller in find_forms(folder)[1:] if replace else []:
-        typer.echo(f"{smaller} was made of the model before: make it anew by `convoy-train quantize {folder}`", err=True)
+        typer.echo(
+            f"{smaller} was made of the model before: make it anew by `convoy-train quantize {folder}`", err=True
+        )
     _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
 
 

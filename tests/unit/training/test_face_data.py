@@ -89,9 +89,9 @@ def test_no_held_out_person_or_picture_is_trained_on() -> None:
         assert not identities.read_people(dataset, "train") & identities.read_people(dataset, "validation")
     held_out = identities.read_people("celeba", "validation")
     assert not held_out & identities.read_people("celeba_lowres", "train")
-    names = {picture.name for picture in wider.load_split("train")}
-    assert len(names) == 991 and not names & {picture.name for picture in wider.load_split("validation")}
-    people = {picture.name.split("/")[1] for picture in wider.load_close_ups()}
+    names = {picture.photo.name for picture in wider.load_split("train")}
+    assert len(names) == 991 and not names & {picture.photo.name for picture in wider.load_split("validation")}
+    people = {picture.photo.name.split("/")[1] for picture in wider.load_close_ups()}
     assert not people & (held_out | identities.read_people("lfw", "validation"))
 
 

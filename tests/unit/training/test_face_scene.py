@@ -8,6 +8,7 @@ from convoy.faces.alignment import REFERENCE_LANDMARKS
 from convoy_training.augment import face as augment
 from convoy_training.augment import face_scene
 from convoy_training.data.face_pictures import Picture
+from convoy_training.data.photo import open_photo
 from convoy_training.data.wider import CLOSE_UP_BOX, estimate_box
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
@@ -20,7 +21,7 @@ def draw_picture(landmarks: np.ndarray, box: np.ndarray) -> Picture:
         cv2.circle(image, tuple(int(v) for v in point), 7, colour, -1)
     jpeg = simplejpeg.encode_jpeg(image, quality=100, colorsubsampling="444")
     boxes, points = box[None].astype(np.float32), landmarks[None].astype(np.float32)
-    return Picture("dots", {"dots": jpeg}, boxes, points, np.zeros(1, bool))
+    return Picture(open_photo({"dots": jpeg}, "dots"), boxes, points, np.zeros(1, bool))
 
 
 FACE = np.array([[150.0, 120.0], [230.0, 120.0], [190.0, 160.0], [160.0, 200.0], [220.0, 200.0]])
@@ -49,7 +50,7 @@ def test_the_chosen_face_lies_on_the_canvas(seed: int) -> None:
 def test_a_large_picture_may_be_shown_whole() -> None:
     files = {"dots": simplejpeg.encode_jpeg(np.full((1500, 2000, 3), 9, np.uint8))}
     box, points = np.array([[200, 200, 1800, 1400]], np.float32), FACE[None].astype(np.float32)
-    large = Picture("dots", files, box, points, np.zeros(1, bool))
+    large = Picture(open_photo(files, "dots"), box, points, np.zeros(1, bool))
     scene = face_scene.cut_around_face(large, 320, (40, 50), np.random.default_rng(0))
     assert np.ptp(scene.boxes_xyxy[0, ::2]) == pytest.approx(1600 * 320 / 2000, abs=1)
 

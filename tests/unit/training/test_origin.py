@@ -114,6 +114,9 @@ def test_a_recipe_kept_anywhere_is_found_again_from_any_folder(tmp_path: Path, m
         done = CliRunner().invoke(app, words, catch_exceptions=False)
         assert done.exit_code == 0, done.output
     assert "colours-int8/1" in done.output
+    again = ["export", str(tmp_path / "runs/colours"), "--models", "../models", "--replace"]
+    done = CliRunner().invoke(app, again, catch_exceptions=False)
+    assert "colours-int8/1 was made of the model before" in done.stderr
     with pytest.raises(TrainingError, match="--metric nonsense: none of these models has it; there are top1_accuracy"):
         CliRunner().invoke(app, ["compare", model, "--metric", "nonsense"], catch_exceptions=False)
     with pytest.raises(TrainingError, match="--crops 0: 1, 5 or 10"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from convoy.core import images
 from convoy.faces import task
 from numpy.typing import NDArray
 
-from convoy_training.data import photo
+from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
 
 UNKNOWN = np.full((5, 2), np.nan, np.float32)
@@ -38,24 +38,22 @@ class Listed:
 
 @dataclass(frozen=True)
 class Picture:
-    """boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) in pixels; ignored [M]: neither face nor background.
-
-    files: where the picture's bytes lie under its name, read anew each time.
+    """A photo with boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) in its pixels; ignored [M]: neither face nor
+    background.
     """
 
-    name: str
-    files: Mapping[str, bytes]
+    photo: Photo
     boxes_xyxy: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     ignored: NDArray[np.bool_]
 
     def decode(self) -> NDArray[np.uint8]:
         """uint8 RGB [H,W,3], upright, as labels count it."""
-        return photo.decode(self.files[self.name], self.name).image_rgb
+        return self.photo.decode().image_rgb
 
     def decode_as_served(self) -> images.Picture:
         """Its pixels, perhaps fewer, with its full size, as the service sees it."""
-        return photo.decode(self.files[self.name], self.name, task.MIN_SIDE_PX)
+        return self.photo.decode(task.MIN_SIDE_PX)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -63,17 +61,17 @@ class Picture:
         return ~self.ignored & np.isfinite(self.landmarks).all(axis=(1, 2))
 
 
-def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], file: str) -> Picture:
+def build_picture(photo: Photo, faces: Sequence[Face], file: str) -> Picture:
     """Checks the faces of one picture and cuts their boxes at its border.
 
     WIDER's annotators drew boxes over the border, so only the centre must lie inside. What is ignored may lie anywhere.
     Raises LabelError with the list's name, the line and the reason.
     """
-    height, width = photo.measure(files[name], name)
+    height, width = photo.height, photo.width
     edges = np.array([face.box_xywh for face in faces], np.float32).reshape(-1, 4)
     edges[:, 2:] += edges[:, :2]
     for face, (x0, y0, x1, y1) in zip(faces, edges.tolist(), strict=True):
-        text = f"{name}: the box {x0:g},{y0:g},{x1:g},{y1:g}"
+        text = f"{photo.name}: the box {x0:g},{y0:g},{x1:g},{y1:g}"
         if not face.ignored and not (x0 < x1 and y0 < y1):
             raise LabelError(file, face.line, f"{text} has no area")
         if not face.ignored and not (0 <= x0 + x1 <= 2 * width and 0 <= y0 + y1 <= 2 * height):
@@ -81,4 +79,4 @@ def build_picture(files: Mapping[str, bytes], name: str, faces: Sequence[Face], 
     edges = np.clip(edges, np.float32(0), np.array([width, height] * 2, np.float32))
     kept = (edges[:, :2] < edges[:, 2:]).all(axis=1)
     landmarks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
-    return Picture(name, files, edges[kept], landmarks[kept], np.array([face.ignored for face in faces], bool)[kept])
+    return Picture(photo, edges[kept], landmarks[kept], np.array([face.ignored for face in faces], bool)[kept])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from functools import cache
 from typing import Literal
 
 from pydantic import Field
-from tqdm import tqdm
 
 from convoy_training.data import face_lists
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.face_pictures import Listed, Picture, build_picture
+from convoy_training.data.lists import find_repeated
+from convoy_training.data.photo import open_photos
 from convoy_training.data.source import compute_digest, find
 from convoy_training.errors import LabelError
 from convoy_training.recipe import Strict
@@ -48,15 +48,14 @@ def load_split(path: str, form: Format, split: Split) -> tuple[Picture, ...]:
     """The pictures of a split with all their faces, checked; there is a face in one of them at least."""
     archive = open_archive(path)
     file, listed = read_list(archive, path, form, split)
-    pictures: dict[str, Picture] = {}
-    for entry in tqdm(listed, desc=f"reading pictures of {file}", disable=not sys.stderr.isatty()):
-        name = find_picture(archive, entry, split, file)
-        if name in pictures:
-            raise LabelError(file, entry.line, f"{entry.name} is listed twice")
-        pictures[name] = build_picture(archive.files, name, entry.faces, file)
-    if all(picture.ignored.all() for picture in pictures.values()):
+    names = [find_picture(archive, entry, split, file) for entry in listed]
+    if (repeated := find_repeated(names)) is not None:
+        raise LabelError(file, listed[repeated].line, f"{listed[repeated].name} is listed twice")
+    photos = open_photos(archive.files, names)
+    pictures = [build_picture(photo, entry.faces, file) for photo, entry in zip(photos, listed, strict=True)]
+    if all(picture.ignored.all() for picture in pictures):
         raise LabelError(file, None, "there is no face in it")
-    return tuple(pictures.values())
+    return tuple(pictures)
 
 
 def read_list(archive: Archive, path: str, form: Format, split: Split) -> tuple[str, list[Listed]]:

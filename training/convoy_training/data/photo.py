@@ -43,7 +43,13 @@ class Photo:
 
 def open_photos(files: Mapping[str, bytes], names: Sequence[str]) -> list[Photo]:
     """The pictures of these names. Each is decoded once, so that one that cannot be is told of before training."""
-    return list(check_each(lambda name: _open(files, name), names, "checking pictures"))
+    return list(check_each(lambda name: open_photo(files, name), names, "checking pictures"))
+
+
+def open_photo(files: Mapping[str, bytes], name: str) -> Photo:
+    """A picture, which must be whole: it is decoded, at an eighth where that is possible."""
+    picture = decode(files[name], name, smallest=1)
+    return Photo(files, name, picture.width, picture.height)
 
 
 def check_each(check: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
@@ -61,20 +67,9 @@ def stack_alike(canvases: Sequence[Pixels], most: int | None = None) -> Pixels:
     return np.stack((alike if len(alike) > 1 else alike * 2)[:most])
 
 
-def measure(data: bytes, name: str) -> tuple[int, int]:
-    """Height and width of a picture, which must be whole: it is decoded, at an eighth where that is possible."""
-    picture = decode(data, name, smallest=1)
-    return picture.height, picture.width
-
-
 def decode(data: bytes, name: str, smallest: int | None = None) -> Picture:
     """As `Photo.decode`, of a file's bytes; LabelError names a file that no service could read."""
     try:
         return decode_image(data, min_side=smallest)
     except InvalidArgument as error:
         raise LabelError(name, None, f"the image cannot be decoded: {error}") from error
-
-
-def _open(files: Mapping[str, bytes], name: str) -> Photo:
-    height, width = measure(files[name], name)
-    return Photo(files, name, width, height)

@@ -14,6 +14,7 @@ from convoy_training.data import identities
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.face_lists import parse_coco
 from convoy_training.data.face_pictures import Listed, Picture, build_picture
+from convoy_training.data.photo import Photo, open_photo
 from convoy_training.data.source import compute_digest, find, read_tar
 from convoy_training.errors import LabelError
 
@@ -23,6 +24,7 @@ CLOSE_UPS = (identities.ARCHIVES["lfw"], identities.ARCHIVES["celeba"])
 VALIDATION_STEP = 5
 """Every fifth picture by name is held out."""
 
+CLOSE_UP_PX = 160
 CLOSE_UP_BOX = np.array([56.3, 64.4, 80.0, 109.0])
 """Centre, width and height of the face box in the 112x112 reference: medians of WIDER's boxes with landmarks."""
 
@@ -42,7 +44,7 @@ def load_split(split: Split) -> tuple[Picture, ...]:
 
 @cache
 def load_close_ups(split: Split = "train") -> tuple[Picture, ...]:
-    """160x160 pictures of one face each, of a split's people in LFW and CelebA; the box is an estimate."""
+    """Square pictures of one face each, of a split's people in LFW and CelebA; the box is an estimate."""
     pictures = []
     for dataset in ("lfw", "celeba"):
         people = identities.read_people(dataset, split)
@@ -51,7 +53,11 @@ def load_close_ups(split: Split = "train") -> tuple[Picture, ...]:
             if file.split("/")[0] in people:
                 box = estimate_box(landmarks)
                 name = f"{dataset}/{file}"
-                pictures.append(Picture(name, images, box[None], landmarks[None], np.zeros(1, bool)))
+                pictures.append(
+                    Picture(
+                        Photo(images, name, CLOSE_UP_PX, CLOSE_UP_PX), box[None], landmarks[None], np.zeros(1, bool)
+                    )
+                )
     return tuple(pictures)
 
 
@@ -75,4 +81,4 @@ def _read_picture(archive: Archive, entry: Listed, file: str) -> Picture:
     name = f"images/{entry.name}"
     if name not in archive.files:
         raise LabelError(file, None, f"{entry.name} is annotated, but not in the archive")
-    return build_picture(archive.files, name, entry.faces, file)
+    return build_picture(open_photo(archive.files, name), entry.faces, file)
