@@ -22,7 +22,7 @@ from typing import Literal
 
 import faiss
 import numpy as np
-from convoy.recognition.index import Index
+from convoy.recognition.search.index import Index
 
 from benchmarks.conditions import write_result
 
@@ -112,7 +112,7 @@ def run_real(model: Path, queries: int, callers: int) -> None:
     # Training's own reading of the data; not needed, nor installed, for the other galleries.
     from convoy_training.data import identities
     from convoy_training.protocols.subject import open_embedder
-    from convoy_training.recipes.face_embedding import embed
+    from convoy_training.tasks.face_embedding import embed
 
     predict, vectors, labels = open_embedder(model), [], []
     splits: tuple[Literal["train", "validation"], ...] = ("train", "validation")

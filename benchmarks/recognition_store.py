@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 import uvloop
-from convoy.core.rpc import OBJECTS_BETWEEN_COLLECTIONS
-from convoy.recognition.records import Face, Gallery, Model, Note, Person
-from convoy.recognition.replicas import Replicas
+from convoy.core.serving.server import OBJECTS_BETWEEN_COLLECTIONS
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Replicas
 from convoy.recognition.store.base import PersonChange, Request, Write, made
 from convoy.recognition.store.redis import RedisStore
-from convoy.recognition.templates import Plain
 from redis.asyncio import Redis
 
 from benchmarks.conditions import write_result

@@ -14,14 +14,14 @@ import sys
 import time
 
 import numpy as np
-from convoy.recognition.call import Call, begin_call
-from convoy.recognition.index import Index
-from convoy.recognition.records import Face, Gallery, Model, Note, Person, VectorSets
-from convoy.recognition.replicas import Replicas
+from convoy.recognition.domain.caller import Call, begin_call
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, VectorSets
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.index import Index
 from convoy.recognition.store.base import PersonChange, Request, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
-from convoy.recognition.templates import Plain
 
 from benchmarks.conditions import write_result
 from benchmarks.recognition_index import probes_of, unit

@@ -22,8 +22,8 @@ import matplotlib as mpl
 import numpy as np
 import psutil
 from convoy.client import Convoy, plans
-from convoy.client.fleet.fleet import Fleet, free_ports
 from convoy.core.errors import ConvoyError, InvalidArgument
+from convoy.fleet.fleet import Fleet, free_ports
 
 from benchmarks.conditions import conditions
 from tests import tiny_pictures

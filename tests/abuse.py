@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import psutil
-from convoy.client.fleet.fleet import Fleet
+from convoy.fleet.fleet import Fleet
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
 from google.protobuf.message import Message
 from PIL import Image

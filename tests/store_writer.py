@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from convoy.core.errors import ConvoyError
-from convoy.recognition.records import Face, Note, Person
+from convoy.recognition.domain.records import Face, Note, Person
 from convoy.recognition.store.base import PersonChange, Request
 from convoy.recognition.store.redis import RedisStore
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
-from convoy.recognition.records import Face, Gallery, Model, Note, Person, Policy
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, Policy
 from convoy.recognition.store.base import Committed, Conflict, PersonChange, Request, Store, Write
 from convoy.recognition.store.memory import MemoryStore
 from convoy.recognition.store.redis import RedisStore

@@ -13,7 +13,7 @@ import docker
 import grpc
 import pytest
 from convoy.client import Convoy
-from convoy.client.probe import says_serving
+from convoy.fleet.health_check import says_serving
 
 from tests.e2e import faults
 from tests.e2e.compose import SERVICES, free_ports, running_fleet

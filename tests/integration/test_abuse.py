@@ -17,8 +17,8 @@ import grpc
 import psutil
 import pytest
 from convoy.client import Convoy
-from convoy.client.fleet.fleet import Fleet, free_ports
-from convoy.core.rpc import HANDSHAKE_S
+from convoy.core.serving.server import HANDSHAKE_S
+from convoy.fleet.fleet import Fleet, free_ports
 from convoy.v1 import common_pb2, segmentation_pb2
 from PIL import Image
 

@@ -10,10 +10,10 @@ from convoy.client.answers.common import Box
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
 from convoy.client.answers.vision import Classification, Detections
-from convoy.client.fleet import Fleet
 from convoy.client.operations.faces import get_face_model
 from convoy.client.operations.operation import Operation
 from convoy.core import errors
+from convoy.fleet import Fleet
 
 from tests.tiny_pictures import encode, group, plain, portrait, with_box
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from convoy.recognition.records import Gallery, Model, Note
+from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Request
 from convoy.recognition.store.redis import RedisStore
 

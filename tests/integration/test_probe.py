@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from convoy.client.probe import is_serving
+from convoy.fleet.health_check import is_serving
 
 from tests.certificates import Authority
 from tests.serving import running

@@ -31,7 +31,7 @@ def models(tmp_path: Path) -> Path:
 def process(name: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """`convoy serve NAME` with CONVOY_* variables; killed at the end if it still runs."""
     environment = os.environ | {"CONVOY_PORT": "0", "CONVOY_METRICS_PORT": "0", "CONVOY_LOG": "json"} | variables
-    command = [sys.executable, "-c", f"from convoy.server import run; run({name!r})"]
+    command = [sys.executable, "-c", f"from convoy.service_process import run; run({name!r})"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
         try:
             yield child

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from convoy.recognition.records import Gallery, Model, Note, Person
+from convoy.recognition.domain.records import Gallery, Model, Note, Person
 from convoy.recognition.store.base import PersonChange, Request
 from convoy.recognition.store.redis import RedisStore
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from convoy.core.errors import Unavailable
-from convoy.recognition.records import Gallery, Model, Note
+from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Request
 from convoy.recognition.store.redis import RedisStore
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from convoy.core.errors import DeadlineExceeded, NotFound
-from convoy.recognition.call import Call, begin_call
-from convoy.recognition.comparison import Comparison
-from convoy.recognition.people import People
-from convoy.recognition.records import Face, Gallery, Model, Note, Person
-from convoy.recognition.replicas import Replicas
+from convoy.recognition.domain.caller import Call, begin_call
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Replicas
 from convoy.recognition.store.base import PersonChange, Request, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.tries import tried_again
-from convoy.recognition.templates import Plain
+from convoy.recognition.use_cases.consistency import Comparison
+from convoy.recognition.use_cases.people import People
 from prometheus_client import REGISTRY
 
 from tests.redis_server import RedisServer

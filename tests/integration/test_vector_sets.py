@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from convoy.core.errors import FailedPrecondition
-from convoy.recognition.call import now_ms
-from convoy.recognition.index import Hit, Index
-from convoy.recognition.people import People
-from convoy.recognition.records import Face, Gallery, Model, Note, Person, VectorSets
-from convoy.recognition.replicas import Replicas
+from convoy.recognition.domain.caller import now_ms
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, VectorSets
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.index import Hit, Index
 from convoy.recognition.store.base import PersonChange, Request, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
-from convoy.recognition.templates import Plain
+from convoy.recognition.use_cases.people import People
 
 from tests.redis_server import Redis8, join
 

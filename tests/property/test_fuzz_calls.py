@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
-from convoy.core.interceptors import STATUSES
 from convoy.core.manifest import load_manifest
+from convoy.core.serving.status import STATUSES
 from convoy.inference import open_inference_pb2 as oip
 from convoy.v1 import (
     classification_pb2,

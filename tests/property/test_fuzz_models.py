@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
-from convoy.core.interceptors import STATUSES
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, digest
+from convoy.core.serving.status import STATUSES
 from convoy.inference import open_inference_pb2 as oip
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, models_pb2, segmentation_pb2
 from google.protobuf.message import Message

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from convoy.core.errors import ConvoyError
-from convoy.recognition.records import Change, Face, Gallery, Model, Note, Person, Policy
+from convoy.recognition.domain.records import Change, Face, Gallery, Model, Note, Person, Policy
 from convoy.recognition.store.base import Conflict, PersonChange, Request, Store, Write
 from convoy.recognition.store.memory import MemoryStore
 from convoy.recognition.store.redis import RedisStore

@@ -95,7 +95,7 @@ def test_with_tls_the_probes_speak_it() -> None:
         (container,) = pods("overlays/production")[name]["spec"]["containers"]
         for probe in ("startupProbe", "readinessProbe"):
             assert "grpc" not in container[probe]
-            assert container[probe]["exec"]["command"] == ["python", "-m", "convoy.client.probe", name, str(port)]
+            assert container[probe]["exec"]["command"] == ["python", "-m", "convoy.fleet.health_check", name, str(port)]
         assert "grpc" not in container["livenessProbe"]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import typer.main
 from click import Command, Group
+from convoy.cli.app import app
 from convoy.client import Convoy
-from convoy.client.cli import app
 from convoy.core import telemetry
-from convoy.recognition import comparison, replica
+from convoy.recognition.search import follower as replica
+from convoy.recognition.use_cases import consistency as comparison
 from prometheus_client import Counter, Gauge, Histogram
 
 ROOT = Path(__file__).resolve().parents[2]

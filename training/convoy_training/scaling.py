@@ -13,12 +13,12 @@ from rich.table import Table
 
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
-from convoy_training.loop import read_metrics
-from convoy_training.publishing import count_multiply_adds
+from convoy_training.models.counts import count_multiply_adds
 from convoy_training.recipe import open_recipe
-from convoy_training.recipes.face_embedding import TRAINING_SETS, Config, count_samples, select_faces
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section
+from convoy_training.runs.loop import read_metrics
+from convoy_training.tasks.face_embedding import TRAINING_SETS, Config, count_samples, select_faces
 
 MEASURES = ("lfw_pair_accuracy", "lfw_tar_at_far_1e-2", "celeba_pair_accuracy")
 BACK_AND_FORTH = 3

@@ -8,14 +8,14 @@ from typing import NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from convoy.client.drawing import write_picture
-from convoy.client.fleet import Fleet, free_ports
 from convoy.core.settings import read_settings
 from convoy.demo.photos import PACKAGED, Cast, packaged_cast, read_cast
 from convoy.demo.recognition import tell_recognition
 from convoy.demo.sheet import make_sheet
 from convoy.demo.stage import Stage
 from convoy.demo.vision import tell_vision
+from convoy.drawing.drawing import write_picture
+from convoy.fleet import Fleet, free_ports
 
 OVERVIEW = "story.png"
 TIMEOUT_S = 60.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.core.errors import InvalidArgument, NotFound
-from convoy.core.images import decode_image
+from convoy.core.pictures.decoding import decode_image
 from convoy.demo.renditions import renditions
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}

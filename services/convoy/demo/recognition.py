@@ -2,9 +2,9 @@
 
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
-from convoy.client.drawing import draw_faces, draw_identification, name_of
 from convoy.demo.photos import Cast, Photo, Somebody
 from convoy.demo.stage import Heard, Stage
+from convoy.drawing.drawing import draw_faces, draw_identification, name_of
 
 GALLERY = "demo"
 

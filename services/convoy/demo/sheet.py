@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from convoy.client.answers.common import ImageRGB
-from convoy.client.drawing import GREEN, RED, write_caption
 from convoy.demo.stage import Scene
+from convoy.drawing.drawing import GREEN, RED, write_caption
 
 TILE = 400
 GAP = 8

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from convoy.client import Convoy
 from convoy.client.answers.common import ImageRGB
-from convoy.client.drawing import write_picture
 from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.drawing.drawing import write_picture
 
 Result = TypeVar("Result")
 Verdict = tuple[str, bool]

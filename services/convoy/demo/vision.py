@@ -4,9 +4,9 @@ import numpy as np
 
 from convoy.client.answers.common import Box
 from convoy.client.answers.vision import Classification, Detections, Segmentation
-from convoy.client.drawing import draw_classification, draw_detections, draw_segmentation
 from convoy.demo.photos import ASTRONAUTS_FACE, packaged
 from convoy.demo.stage import Stage
+from convoy.drawing.drawing import draw_classification, draw_detections, draw_segmentation
 
 LEAST_OVERLAP = 0.4
 LEAST_BUILDING = 0.03

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto
 
-from convoy.core.engine import Engine, Outputs
 from convoy.core.errors import ConvoyError
-from convoy.core.images import Pixels
 from convoy.core.manifest import OUTPUT_NAMES, Task
+from convoy.core.models.engine import Engine, Outputs
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.network import PREFIX
 
 BATCH = 3

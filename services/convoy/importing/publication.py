@@ -7,9 +7,9 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from convoy.core.engine import Engine
 from convoy.core.errors import AlreadyExists
 from convoy.core.manifest import GRAPH_FILE, Manifest, digest, load_manifest
+from convoy.core.models.engine import Engine
 
 NO_DIGEST = "0" * 64
 

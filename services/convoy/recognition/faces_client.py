@@ -11,7 +11,6 @@ from convoy.client.channels import Connection
 from convoy.client.credentials import Credentials
 from convoy.client.failures import read_failure
 from convoy.client.services import ServiceName
-from convoy.core.calibration import FalseMatchCurve
 from convoy.core.errors import (
     ConvoyError,
     DeadlineExceeded,
@@ -21,11 +20,12 @@ from convoy.core.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.settings import Settings
 from convoy.core.tracing import outgoing_trace
-from convoy.recognition.call import current_call
-from convoy.recognition.faces import FaceModel
-from convoy.recognition.records import Gallery, Model
+from convoy.recognition.domain.caller import current_call
+from convoy.recognition.domain.face_source import FaceModel
+from convoy.recognition.domain.records import Gallery, Model
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 
 # Errors that are about the caller's picture or time, and are passed on as they are.

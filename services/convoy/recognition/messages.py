@@ -7,7 +7,7 @@ from dataclasses import asdict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.records import Change, Gallery, Person, Policy, VectorSets
+from convoy.recognition.domain.records import Change, Gallery, Person, Policy, VectorSets
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 

@@ -9,32 +9,32 @@ import grpc
 import grpc.aio
 
 from convoy.core.errors import ConvoyError
-from convoy.core.interceptors import Context, deadline, stream_error
-from convoy.core.rpc import Service
 from convoy.core.security.callers import caller
 from convoy.core.security.files import Watched, read_file
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.streaming import answer_in_order
 from convoy.core.telemetry import request_id
-from convoy.recognition.aliases import Aliases
-from convoy.recognition.background import end
-from convoy.recognition.call import Call, begin_call
-from convoy.recognition.duplicates import Duplicates
-from convoy.recognition.faces import FaceSource
+from convoy.recognition.domain.caller import Call, begin_call
+from convoy.recognition.domain.face_source import FaceSource
+from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.tasks import end
+from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
-from convoy.recognition.gallery import Galleries
-from convoy.recognition.identification import Identification
-from convoy.recognition.keys import MasterKeys
-from convoy.recognition.merging import Merging
-from convoy.recognition.people import People
-from convoy.recognition.registration import Registration
-from convoy.recognition.replicas import Replicas
+from convoy.recognition.search.followers import Replicas
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
-from convoy.recognition.sweep import sweep_on
-from convoy.recognition.templates import codec_of
-from convoy.recognition.transfer import Transfer
+from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.duplicates import Duplicates
+from convoy.recognition.use_cases.expiry import sweep_on
+from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.merging import Merging
+from convoy.recognition.use_cases.people import People
+from convoy.recognition.use_cases.registration import Registration
+from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from convoy.client import Convoy
 from convoy.core.errors import ConvoyError
-from convoy.core.interceptors import to_status
+from convoy.core.serving.status import to_status
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from convoy.cli.app import app
+from convoy.cli.json_output import to_document
+from convoy.cli.output import ExitCode, exit_code, in_our_words, print_table
+from convoy.cli.photos import check_size, drawing_paths, naming
+from convoy.cli.recognition import _identified_row
 from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.recognition import Decision, IdentifiedFace, Match
 from convoy.client.answers.vision import Region, Segmentation
 from convoy.client.channels import connection
-from convoy.client.cli import app
-from convoy.client.commands.output import ExitCode, exit_code, in_our_words, print_table
-from convoy.client.commands.photos import check_size, drawing_paths, naming
-from convoy.client.commands.recognition import _identified_row
-from convoy.client.documents import to_document
 from convoy.client.pictures import write_image
 from convoy.core import errors
 
@@ -146,9 +146,7 @@ def test_verify_says_which_options_belong_together(capsys):
 
 
 def test_help_waits_for_nothing_heavy():
-    code = (
-        "import sys, convoy.client.cli; print(*sorted({'grpc', 'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)))"
-    )
+    code = "import sys, convoy.cli.app; print(*sorted({'grpc', 'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
@@ -167,5 +165,5 @@ def test_a_misspelt_variable_is_pointed_out():
 
 
 def run_health(**variables):
-    command = [sys.executable, "-m", "convoy.client", "health", "faces"]
+    command = [sys.executable, "-m", "convoy.cli", "health", "faces"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | variables)

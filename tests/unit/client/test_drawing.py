@@ -4,10 +4,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from convoy.client import drawing, tags
 from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.vision import Classification, Detection, Detections, Label, Region, Segmentation
 from convoy.core.errors import InvalidArgument
+from convoy.drawing import drawing
+from convoy.drawing import label_layout as tags
 
 MODEL = Model("rule", "1")
 SIZE = Size(400, 300)

@@ -4,8 +4,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from convoy.client.fleet import Fleet, free_ports
 from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.fleet import Fleet, free_ports
 
 
 def test_a_port_that_somebody_listens_on_is_named(tmp_path: Path) -> None:

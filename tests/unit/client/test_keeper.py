@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from convoy.client.fleet.keeper import Keeper
-from convoy.client.fleet.process import Process
+from convoy.fleet.keeper import Keeper
+from convoy.fleet.process import Process
 
 
 class FakeProcess:
@@ -26,7 +26,7 @@ class FakeProcess:
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr("convoy.client.fleet.keeper.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("convoy.fleet.keeper.time.monotonic", lambda: self.now)
 
 
 def test_pauses_double_up_to_half_a_minute_and_are_short_again_after_a_quiet_minute(

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-LEASH = [sys.executable, "-m", "convoy.client.leash"]
+LEASH = [sys.executable, "-m", "convoy.fleet.orphan_guard"]
 
 
 def test_the_end_of_standard_input_is_sigterm() -> None:

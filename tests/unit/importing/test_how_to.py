@@ -10,8 +10,8 @@ from typing import get_args
 
 import onnx
 import pytest
-from convoy.client.cli import app
-from convoy.client.commands.model_import import SERVED_BY, TaskName, read_channels, read_size
+from convoy.cli.app import app
+from convoy.cli.model_import import SERVED_BY, TaskName, read_channels, read_size
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task, load_manifest
 from convoy.importing.adapters import ADAPTERS

@@ -2,8 +2,8 @@
 
 import pytest
 from convoy.core.errors import InvalidArgument
+from convoy.recognition.domain.records import Policy
 from convoy.recognition.messages import read_policy
-from convoy.recognition.records import Policy
 from convoy.v1 import recognition_pb2 as pb
 
 

@@ -1,6 +1,6 @@
 """What is said of a store that stays away."""
 
-from convoy.recognition.replicas import LONGEST_SILENCE_S, _Told
+from convoy.recognition.search.followers import LONGEST_SILENCE_S, _Told
 
 
 def test_a_trouble_that_lasts_is_told_at_growing_intervals_and_when_it_changes() -> None:

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from convoy_training.checkpoint import load_model
 from convoy_training.data import boxes, masks
 from convoy_training.data.photo import Photo
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
-from convoy_training.export import publish
-from convoy_training.loop import fit
 from convoy_training.models.zoo import find_architecture
-from convoy_training.publishing import check_agreement
+from convoy_training.publishing.export import publish
+from convoy_training.publishing.publication import check_agreement
 from convoy_training.recipe import Data, Metric, resolve_recipe
-from convoy_training.recipes.classification import check_size
+from convoy_training.runs.checkpoint import load_model
+from convoy_training.runs.loop import fit
+from convoy_training.tasks.classification import check_size
 
 from tests.unit.training.test_loop import changed
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches

@@ -5,24 +5,25 @@ import onnx
 import pytest
 import torch
 from convoy.core.manifest import digest, load_manifest
-from convoy_training import comparison, evaluation, recording
-from convoy_training.card import show_chart, write_table
+from convoy_training import evaluation
 from convoy_training.cli import app
-from convoy_training.comparison import find_forms
 from convoy_training.errors import ExportError, RecipeError, TrainingError
-from convoy_training.export import export_onnx, publish
-from convoy_training.loop import build_predict, fit
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
-from convoy_training.publishing import publish_model, record_metrics
-from convoy_training.quantize import quantize_model
+from convoy_training.publishing import comparison, recording
+from convoy_training.publishing.card import show_chart, write_table
+from convoy_training.publishing.comparison import find_forms
+from convoy_training.publishing.export import export_onnx, publish
+from convoy_training.publishing.publication import publish_model, record_metrics
+from convoy_training.publishing.quantize import quantize_model
+from convoy_training.publishing.recording import remember
 from convoy_training.recipe import Export, Metric, Predict
-from convoy_training.recipes import detection, segmentation
-from convoy_training.recording import remember
 from convoy_training.report.charts import draw_bars
 from convoy_training.report.page import Section
+from convoy_training.runs.loop import build_predict, fit
 from convoy_training.session import open_onnx
+from convoy_training.tasks import detection, segmentation
 from torch import nn
 from typer.testing import CliRunner
 

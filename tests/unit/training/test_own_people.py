@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from convoy_training import calibrate
 from convoy_training.cli import app
 from convoy_training.data import own_people
 from convoy_training.data.exclusions import read_exclusions
 from convoy_training.data.identities import EVERYTHING, Selection
 from convoy_training.errors import LabelError
+from convoy_training.publishing import calibrate
 from convoy_training.recipe import load_recipe
 from typer.testing import CliRunner
 

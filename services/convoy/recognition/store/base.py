@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
-from convoy.recognition.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person
 
 REPEATABLE_S = 24 * 3600
 RESENT_S = 60

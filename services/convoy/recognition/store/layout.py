@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from convoy.recognition.records import Change, Gallery, Note, Person, Policy
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, Policy
 from convoy.recognition.store.base import (
     Committed,
     Conflict,

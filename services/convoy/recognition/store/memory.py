@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from convoy.recognition.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person
 from convoy.recognition.store.base import (
     Committed,
     Conflict,

@@ -30,8 +30,8 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from convoy.core.errors import Unavailable
-from convoy.recognition.background import end
-from convoy.recognition.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
     RESENT_S,
     Committed,

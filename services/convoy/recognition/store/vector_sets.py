@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from convoy.core.errors import FailedPrecondition
-from convoy.recognition.records import Gallery, Person, VectorSets
+from convoy.recognition.domain.records import Gallery, Person, VectorSets
 from convoy.recognition.store.base import Head
 from convoy.recognition.store.redis import RedisStore
 

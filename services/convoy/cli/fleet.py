@@ -1,0 +1,131 @@
+"""convoy up, serve, health, demo: Convoy itself on this machine."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.client.services import SERVICES, ServiceName
+from convoy.core.errors import ConvoyError
+
+PANEL = "Run Convoy"
+DEFAULT_DATA = Path.home() / ".local" / "share" / "convoy"
+CHECK_INTERVAL_S = 0.5
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (up, serve, health, demo):
+        app.command(rich_help_panel=PANEL)(politely(command))
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
+    ] = DEFAULT_DATA,
+    models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
+    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = 50051,
+    redis_url: Annotated[
+        str | None, typer.Option(help="Use this Redis (redis://, rediss://, unix://) instead of an embedded one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything on this machine: an embedded Redis and the five services, on loopback, until Ctrl-C.
+
+    Galleries are kept in the data folder: every change is on disk before it is acknowledged. A process that ends by
+    itself is started anew. Ctrl-C or SIGTERM lets every request in flight finish.
+
+    Example: **convoy up --data ./people --models exported_models**
+    """
+    from convoy.core.settings import read_settings
+    from convoy.fleet import Fleet, default_ports
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    fleet = Fleet(
+        data,
+        models or read_settings().models,
+        default_ports(ports_from),
+        redis_url=redis_url,
+        on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
+        on_ended=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
+    )
+    try:
+        with fleet:
+            _show_addresses(fleet.addresses, fleet.data, as_json)
+            while True:
+                time.sleep(CHECK_INTERVAL_S)
+                fleet.revive()
+    except KeyboardInterrupt:
+        typer.echo("everything has been drained and stopped", err=True)
+
+
+def serve(service: ServiceName) -> None:
+    """Run one service until SIGTERM or Ctrl-C, configured by CONVOY_* variables alone.
+
+    Example: **CONVOY_PORT=50061 convoy serve faces**
+    """
+    from convoy.service_process import run
+
+    run(service)
+
+
+def health(
+    service: Annotated[ServiceName | None, typer.Argument(help="Which service; by default all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask services how they are; exits with 3 unless all of them serve."""
+    from convoy.client import Convoy
+    from convoy.client.channels import connection
+
+    addresses = connection().addresses
+    chosen = SERVICES if service is None else (service,)
+    with Convoy(timeout_s=5) as convoy:
+        states = {one: _state(convoy, one) for one in chosen}
+    if as_json:
+        print_json({one: {"address": addresses[one], "status": states[one]} for one in chosen})
+    else:
+        print_table("", ("service", "address", "status"), [(one, addresses[one], states[one]) for one in chosen])
+    if any(state != "SERVING" for state in states.values()):
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def demo(
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Your own people: one sub-folder a person.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the annotated pictures.")] = Path("demo_output"),
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
+    ] = None,
+) -> None:
+    """Tell the whole story on this machine, with real photographs; exits with 0 only if every answer was right.
+
+    Example: **convoy demo --photos my_people**
+    """
+    from convoy.demo.main import tell
+
+    if not tell(photos, out, fpir):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _state(convoy: Any, service: ServiceName) -> str:
+    try:
+        return str(convoy.check_health(service))
+    except ConvoyError as error:
+        return error.reason
+
+
+def _show_addresses(addresses: Any, data: Path, as_json: bool) -> None:
+    if as_json:
+        print_json(addresses)
+        return
+    print_table("", ("service", "address"), addresses.items())
+    typer.echo(f"galleries and logs are in {data}; Ctrl-C stops everything")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

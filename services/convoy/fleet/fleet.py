@@ -1,0 +1,165 @@
+"""The supervisor: start everything, wait until it is healthy, stop it in order."""
+
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from convoy.client.blocking import Convoy
+from convoy.client.services import SERVICES, ServiceName
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
+from convoy.fleet.embedded_redis import EmbeddedRedis
+from convoy.fleet.keeper import Keeper
+from convoy.fleet.process import Process
+
+HOST = "127.0.0.1"
+FIRST_PORT = 50051
+START_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 30.0
+
+
+def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
+    """Neighbouring ports in the order of the services."""
+    return {service: first + place for place, service in enumerate(SERVICES)}
+
+
+def free_ports() -> dict[ServiceName, int]:
+    """Ports that nobody listens on at this moment."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
+        return {service: door.getsockname()[1] for service, door in zip(SERVICES, doors, strict=True)}
+
+
+class Fleet:
+    """Five services and their Redis, from `with` to the end of its block.
+
+    data: folder of galleries and logs; models: the model repository; ports: of each service; metrics: whether each has
+    its metrics page at its port + 1000, or at any free one; redis_url: a Redis to use instead of an embedded one;
+    on_ready: told of each process that has become healthy; on_ended: hears in a sentence how one ended by itself.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        models: Path,
+        ports: dict[ServiceName, int],
+        *,
+        metrics: bool = True,
+        redis_url: str | None = None,
+        on_ready: Callable[[str], None] = lambda name: None,
+        on_ended: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
+        self.data = data
+        self._models = models
+        self._ports = ports
+        self._metrics = metrics
+        self._redis_url = redis_url
+        self._on_ready = on_ready
+        self._on_ended = on_ended
+        self._redis: EmbeddedRedis | None = None
+        self._keepers: list[Keeper] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, timeout_s: float | None = None) -> Convoy:
+        """A client of this fleet."""
+        return Convoy(
+            classification=self.addresses["classification"],
+            detection=self.addresses["detection"],
+            segmentation=self.addresses["segmentation"],
+            faces=self.addresses["faces"],
+            recognition=self.addresses["recognition"],
+            timeout_s=timeout_s,
+        )
+
+    def check(self) -> None:
+        """Raise Unavailable(PROCESS_ENDED) when one of the processes is gone."""
+        for keeper in self._keepers:
+            keeper.process.check()
+
+    def revive(self) -> None:
+        """Start anew what has ended by itself, each after its pause; to be called again and again."""
+        for keeper in self._keepers:
+            keeper.look()
+
+    def stop(self) -> None:
+        """Drain the services, those that call others first, then end Redis."""
+        services = [keeper.process for keeper in self._keepers if keeper.process.name != "redis"][::-1]
+        self._keepers = []
+        for process in services:
+            process.ask_to_stop()
+        for process in services:
+            process.wait(STOP_TIMEOUT_S)
+        if self._redis is not None:
+            self._redis.stop()
+            self._redis = None
+
+    def _start(self) -> None:
+        self._check_ground()
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._redis_url is None:
+            self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
+            self._redis_url = self._redis.url
+            self._keepers.append(Keeper(self._redis.process, self._redis.restart, self._on_ended))
+            self._on_ready("redis")
+        for service in SERVICES:
+            start = partial(self._start_service, service, self._redis_url)
+            self._keepers.append(Keeper(start(), start, self._on_ended))
+        with self.client(timeout_s=5) as convoy:
+            for service in SERVICES:
+                self._wait_until_serving(convoy, service)
+                self._on_ready(service)
+
+    def _check_ground(self) -> None:
+        """Raise before anything is started: another fleet on these ports would answer in this one's place."""
+        if not self._models.is_dir():
+            where = self._models.absolute()
+            raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; give --models or CONVOY_MODELS")
+        for service, port in self._ports.items():
+            try:
+                socket.create_server((HOST, port)).close()
+            except OSError:
+                message = f"{service} cannot listen on {HOST}:{port}: another fleet runs there, or something else"
+                raise FailedPrecondition("PORT_IN_USE", f"{message}; stop it or give --ports-from") from None
+
+    def _start_service(self, service: ServiceName, redis_url: str) -> Process:
+        port = self._ports[service]
+        environment = {
+            "CONVOY_HOST": HOST,
+            "CONVOY_PORT": str(port),
+            "CONVOY_METRICS_PORT": str(port + 1000 if self._metrics else 0),
+            "CONVOY_MODELS": str(self._models.resolve()),
+            "CONVOY_FACES_ADDRESS": self.addresses["faces"],
+            "CONVOY_REDIS_URL": redis_url,
+        }
+        command = [sys.executable, "-m", "convoy.cli", "serve", service]
+        return Process(service, command, self.data / "logs" / f"{service}.log", environment)
+
+    def _wait_until_serving(self, convoy: Convoy, service: ServiceName) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not _is_serving(convoy, service):
+            self.check()
+            if time.monotonic() > deadline:
+                raise Unavailable("START_TIMEOUT", f"{service} did not become healthy in {START_TIMEOUT_S:.0f} s")
+            time.sleep(0.1)
+
+
+def _is_serving(convoy: Convoy, service: ServiceName) -> bool:
+    try:
+        return convoy.check_health(service) == "SERVING"
+    except ConvoyError:
+        return False
