@@ -1,1 +1,1 @@
-"""The model contract at run time: a repository of folders, engines that run them, batches and the way through a model."""
+"""The model contract at run time: repository, engines, batches, and the way of a picture through a model."""
