@@ -1,4 +1,4 @@
-"""What classification, detection, segmentation and faces serve beside their own API."""
+"""Adds ModelService and the Open Inference Protocol to every service that has models."""
 
 from collections.abc import Iterable
 
@@ -47,6 +47,6 @@ def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:
     models = model_servicer.ModelServicer(host)
     models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     tensors = tensor_servicer.TensorServicer(host, models)
-    # The first handler of a name is the one that answers.
+    # Where two handlers have the same name, the first one answers.
     server.add_generic_rpc_handlers((tensor_servicer.infer_handlers(tensors),))
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(tensors, server)
