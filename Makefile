@@ -18,7 +18,7 @@ setup: $(VENV)/.setup ## Make .venv with everything for development, training in
 demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or torch; PHOTOS=folder for your own people
 	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
+test: $(VENV)/.setup ## Run every test, and say at the end what this machine left out; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)
 
 faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of docs/faults.md

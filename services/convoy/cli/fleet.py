@@ -51,7 +51,7 @@ def up(
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
-        on_ended=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
+        tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
         with fleet:
