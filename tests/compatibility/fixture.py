@@ -47,4 +47,5 @@ def link_published(repository: Path, folder: Path) -> Path:
 
 def published_settings(models: Path) -> dict[str, dict[str, str]]:
     """The same services on the published models, by their own choice."""
-    return dict.fromkeys(("classification", "detection", "segmentation", "faces"), {"CONVOY_MODELS": str(models)})
+    services = ("classification", "detection", "segmentation", "faces")
+    return {service: {"CONVOY_MODELS": str(models)} for service in services}

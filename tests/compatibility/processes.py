@@ -19,12 +19,14 @@ FIXED = {"CONVOY_METRICS_PORT": "0", "CONVOY_LOG_LEVEL": "warning"}
 
 @contextmanager
 def serving(tree: Tree, logs: Path, services: Mapping[str, Mapping[str, str]]) -> Iterator[dict[str, str]]:
-    """Start each service with its CONVOY_* settings; gives their addresses once all serve, and stops them at the end."""
+    """Start each service with its CONVOY_* settings; gives their addresses once all serve, and stops them after."""
     with ExitStack() as stack:
         started = {name: stack.enter_context(_process(tree, name, logs, own)) for name, own in services.items()}
         for name, (address, process) in started.items():
             _wait(name, address, process, logs)
         yield {name: address for name, (address, _) in started.items()}
+        for _, process in started.values():
+            process.terminate()
 
 
 @contextmanager
@@ -55,7 +57,10 @@ def _wait(name: str, address: str, process: "subprocess.Popen[bytes]", logs: Pat
             if process.poll() is not None:
                 raise AssertionError(f"{name} has ended:\n{_log(logs, name).read_text()}")
             try:
-                if stub.Check(health_pb2.HealthCheckRequest(), timeout=1).status == health_pb2.HealthCheckResponse.SERVING:
+                if (
+                    stub.Check(health_pb2.HealthCheckRequest(), timeout=1).status
+                    == health_pb2.HealthCheckResponse.SERVING
+                ):
                     return
             except grpc.RpcError:
                 pass

@@ -1,7 +1,8 @@
 """Records a version: `python -m tests.compatibility.record COMMIT FOLDER`, with PYTHONPATH at that version's services.
 
-Writes its protos, tiny models, a dump of galleries that it made, one of them as a file too, and calls with its answers. The README of the folder
-is written by hand.
+Writes its protos, tiny models, a dump of galleries that it made, one of them as a file too, and calls with its
+answers. With `published` as a third word it writes the published models' calls alone, into a folder that is there.
+The README of the folder is written by hand.
 """
 
 import base64
@@ -9,8 +10,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.compatibility import store
@@ -20,7 +20,6 @@ from tests.compatibility.conversations.recorder import Recorder
 from tests.compatibility.fixture import TINY, link_published, published_settings, recognition_settings, vision_settings
 from tests.compatibility.processes import serving
 from tests.compatibility.tree import Tree, unpack
-from tests.redis_server import RedisServer
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 WRITE_MODELS = """
@@ -36,18 +35,25 @@ for pair in pairs:
 Conversation = Callable[[Recorder], None]
 
 
-def record(commit: str, folder: Path) -> None:
-    """Write everything of a version into a folder."""
+def record(commit: str, folder: Path, part: str = "") -> None:
+    """Write everything of a version into a folder, or the part `published`."""
     with tempfile.TemporaryDirectory(prefix="convoy-") as name:
-        tree = unpack(REPOSITORY, commit, Path(name) / "tree")
-        folder.mkdir(parents=True)
-        _write_protos(tree, folder / "protos.binpb")
-        _write_models(tree, folder / "models")
-        key = folder / "template.key"
-        key.write_text(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
-        _record_answers(tree, folder, Path(name))
-        _record_galleries(tree, folder, Path(name), key)
-        _record_published(tree, folder, Path(name))
+        work = Path(name)
+        tree = unpack(REPOSITORY, commit, work / "tree")
+        if not part:
+            _record_tiny(tree, folder, work)
+        _record_published(tree, folder, work)
+
+
+def _record_tiny(tree: Tree, folder: Path, work: Path) -> None:
+    """Everything that needs no published model."""
+    folder.mkdir(parents=True)
+    _write_protos(tree, folder / "protos.binpb")
+    _write_models(tree, folder / "models")
+    key = folder / "template.key"
+    key.write_text(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+    _record_answers(tree, folder, work)
+    _record_galleries(tree, folder, work, key)
 
 
 def _write_protos(tree: Tree, file: Path) -> None:
@@ -62,18 +68,6 @@ def _write_models(tree: Tree, folder: Path) -> None:
     subprocess.run(command, cwd=tree.root, env=tree.environment({}), check=True)
 
 
-@contextmanager
-def _redis(folder: Path, name: str) -> Iterator[RedisServer]:
-    place = folder / name
-    place.mkdir()
-    server = RedisServer(place)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
 def _transcript(addresses: Mapping[str, str], *conversations: Conversation) -> Transcript:
     with Recorder(addresses) as recorder:
         for conversation in conversations:
@@ -84,7 +78,7 @@ def _transcript(addresses: Mapping[str, str], *conversations: Conversation) -> T
 def _record_answers(tree: Tree, folder: Path, logs: Path) -> None:
     """Each service in a conversation, recognition on an empty store."""
     settings = vision_settings(folder.resolve() / "models")
-    with _redis(logs, "a") as server, serving(tree, logs, settings) as others:
+    with store.running() as server, serving(tree, logs, settings) as others:
         _transcript(others, vision.talk, doors.talk, faces.talk).save(folder / "vision.jsonl")
         own = recognition_settings(others["faces"], server.url)
         with serving(tree, logs, {"recognition": own}) as addresses:
@@ -94,7 +88,7 @@ def _record_answers(tree: Tree, folder: Path, logs: Path) -> None:
 def _record_galleries(tree: Tree, folder: Path, logs: Path, key: Path) -> None:
     """The dump, and what its galleries answer and become."""
     settings = {"faces": vision_settings(folder.resolve() / "models")["faces"]}
-    with _redis(logs, "b") as server, serving(tree, logs, settings) as others:
+    with store.running() as server, serving(tree, logs, settings) as others:
         plain = recognition_settings(others["faces"], server.url)
         with serving(tree, logs, {"recognition": plain}) as addresses:
             _transcript(addresses, stored.make_plain)
@@ -121,4 +115,4 @@ def _record_published(tree: Tree, folder: Path, logs: Path) -> None:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1], Path(sys.argv[2]))
+    record(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -34,9 +34,7 @@ def _translated(protos: Protos, method: str, content: bytes, ids: FaceIds) -> by
     return request.SerializeToString()
 
 
-def _differences(
-    protos: Protos, comparison: Comparison, ids: FaceIds, recorded: Call, now: Call
-) -> Iterator[str]:
+def _differences(protos: Protos, comparison: Comparison, ids: FaceIds, recorded: Call, now: Call) -> Iterator[str]:
     if recorded.code != now.code:
         said = status_pb2.Status.FromString(now.status).message
         yield f"{recorded.code}, now {now.code} {said}"
@@ -49,9 +47,7 @@ def _differences(
         yield from _refusals(protos, comparison, ids, recorded.status, now.status)
 
 
-def _refusals(
-    protos: Protos, comparison: Comparison, ids: FaceIds, recorded: bytes, now: bytes
-) -> Iterator[str]:
+def _refusals(protos: Protos, comparison: Comparison, ids: FaceIds, recorded: bytes, now: bytes) -> Iterator[str]:
     """Reason, facts and what else came with the status; not the sentence."""
     before, after = (status_pb2.Status.FromString(one) for one in (recorded, now))
     details = {detail.type_url: detail for detail in after.details}

@@ -5,9 +5,26 @@ RESTORE takes a payload of its own version and of older ones.
 
 import base64
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+
+from tests.redis_server import RedisServer
+
+
+@contextmanager
+def running() -> Iterator[RedisServer]:
+    """An empty Redis of one's own; nothing is kept. Its folder has a short path, as a socket must have."""
+    with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def save(client: "redis.Redis", file: Path) -> None:

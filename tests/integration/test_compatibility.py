@@ -24,10 +24,10 @@ from tests.compatibility.processes import serving
 from tests.compatibility.protos import Protos
 from tests.compatibility.replay import replay
 from tests.compatibility.tree import Tree
-from tests.redis_server import RedisServer
 
 PROTOS = Protos(V0_1_0 / "protos.binpb")
 EXPORT = "/convoy.v1.RecognitionService/ExportGallery"
+DELETE = "/convoy.v1.RecognitionService/DeleteGallery"
 EXPORT_CREW = PROTOS.request(EXPORT)(gallery="crew").SerializeToString()
 Addresses = dict[str, str]
 
@@ -54,6 +54,15 @@ def published(tree: Tree, root: Path, tmp_path_factory: pytest.TempPathFactory) 
         yield addresses
 
 
+@pytest.fixture(scope="module")
+def empty(tree: Tree, vision: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Recognition on a store of its own, that each test leaves without the galleries of the others."""
+    with store.running() as server:
+        settings = recognition_settings(vision["faces"], server.url)
+        with serving(tree, tmp_path_factory.mktemp("logs"), {"recognition": settings}) as addresses:
+            yield addresses
+
+
 def test_every_method_of_the_earlier_version_is_replayed() -> None:
     calls = [call for name in ("vision", "recognition") for call in recorded(name).calls]
     assert {call.method for call in calls if call.code == "OK"} == set(PROTOS.methods())
@@ -64,36 +73,28 @@ def test_vision_answers_an_earlier_client_as_it_was_answered_then(vision: Addres
 
 
 @pytest.mark.redis
-def test_recognition_answers_an_earlier_client_as_it_was_answered_then(
-    tree: Tree, vision: Addresses, redis_server: RedisServer, tmp_path: Path
-) -> None:
-    settings = recognition_settings(vision["faces"], redis_server.url)
-    with serving(tree, tmp_path, {"recognition": settings}) as addresses:
-        assert list(replay(recorded("recognition"), PROTOS, addresses)) == []
+def test_recognition_answers_an_earlier_client_as_it_was_answered_then(empty: Addresses) -> None:
+    assert list(replay(recorded("recognition"), PROTOS, empty)) == []
 
 
 @pytest.mark.redis
-def test_galleries_of_an_earlier_version_open_and_change(
-    tree: Tree, vision: Addresses, redis_server: RedisServer, tmp_path: Path
-) -> None:
-    with redis_server.client() as client:
-        store.load(client, V0_1_0 / "redis.jsonl")
-    settings = recognition_settings(vision["faces"], redis_server.url, V0_1_0 / "template.key")
-    with serving(tree, tmp_path, {"recognition": settings}) as addresses:
-        assert list(replay(recorded("galleries"), PROTOS, addresses)) == []
+def test_galleries_of_an_earlier_version_open_and_change(tree: Tree, vision: Addresses, tmp_path: Path) -> None:
+    with store.running() as server:
+        with server.client() as client:
+            store.load(client, V0_1_0 / "redis.jsonl")
+        settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key")
+        with serving(tree, tmp_path, {"recognition": settings}) as addresses:
+            assert list(replay(recorded("galleries"), PROTOS, addresses)) == []
 
 
 @pytest.mark.redis
-def test_a_gallery_file_of_an_earlier_version_is_taken_in(
-    tree: Tree, vision: Addresses, redis_server: RedisServer, tmp_path: Path
-) -> None:
+def test_a_gallery_file_of_an_earlier_version_is_taken_in(tree: Tree, empty: Addresses, tmp_path: Path) -> None:
     words = ("gallery", "import", str(V0_1_0 / "crew.gallery"), "--key-file", str(V0_1_0 / "template.key"))
-    settings = recognition_settings(vision["faces"], redis_server.url)
-    with serving(tree, tmp_path, {"recognition": settings}) as addresses:
-        environment = tree.environment({"CONVOY_RECOGNITION_ADDRESS": addresses["recognition"]})
-        subprocess.run(tree.convoy(*words), env=environment, cwd=tmp_path, check=True)
-        with grpc.insecure_channel(addresses["recognition"]) as channel:
-            now = make(channel, "recognition", EXPORT, [EXPORT_CREW])
+    environment = tree.environment({"CONVOY_RECOGNITION_ADDRESS": empty["recognition"]})
+    subprocess.run(tree.convoy(*words), env=environment, cwd=tmp_path, check=True)
+    with grpc.insecure_channel(empty["recognition"]) as channel:
+        now = make(channel, "recognition", EXPORT, [EXPORT_CREW])
+        make(channel, "recognition", DELETE, [EXPORT_CREW])
     [then] = [call for call in recorded("galleries").calls if EXPORT_CREW in call.requests and call.method == EXPORT]
     kind = PROTOS.answer(EXPORT)
     before, after = (kind.FromString(each.answers[0]) for each in (then, now))

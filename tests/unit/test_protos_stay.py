@@ -66,7 +66,9 @@ def wire(field: descriptor_pb2.FieldDescriptorProto, holder: descriptor_pb2.Desc
     return field.type, field.type_name, field.label, "" if field.proto3_optional else group, field.proto3_optional
 
 
-def broken(old: Iterator[descriptor_pb2.FileDescriptorProto], new: list[descriptor_pb2.FileDescriptorProto]) -> list[str]:
+def broken(
+    old: Iterator[descriptor_pb2.FileDescriptorProto], new: list[descriptor_pb2.FileDescriptorProto]
+) -> list[str]:
     new_messages = {path: one for file in new for path, one in messages(file, file.package)}
     new_enums = {path: one for file in new for path, one in enums(file)}
     new_methods = dict(method for file in new for method in methods(file))
@@ -78,7 +80,9 @@ def broken(old: Iterator[descriptor_pb2.FileDescriptorProto], new: list[descript
             now = new_enums.get(path)
             kept = {value.number for value in now.value} | reserved(now) if now else set()
             found += [f"{path}: {value.name} is gone" for value in enum.value if value.number not in kept]
-        found += [f"{path}: {how} is {new_methods.get(path)}" for path, how in methods(file) if new_methods.get(path) != how]
+        found += [
+            f"{path}: {how} is {new_methods.get(path)}" for path, how in methods(file) if new_methods.get(path) != how
+        ]
     return found
 
 

@@ -158,7 +158,9 @@ def _transfer(one: Talk) -> None:
 def _ends(one: Talk) -> None:
     status = r.GetGalleryStatusRequest(gallery="copy", verify=True)
     one.ask("GetGalleryStatus", status, aside=("index_bytes", "index_checksum", "store_checksum"))
-    few = r.UpdateGalleryRequest(gallery="copy", description="a copy", policy=r.GalleryPolicy(max_people=3, max_faces=9))
+    few = r.UpdateGalleryRequest(
+        gallery="copy", description="a copy", policy=r.GalleryPolicy(max_people=3, max_faces=9)
+    )
     one.ask("UpdateGallery", few)
     one.register("copy", "one-too-many", person(8), code="RESOURCE_EXHAUSTED")
     one.ask("UpdateGallery", r.UpdateGalleryRequest(gallery="staff", reset_policy_fields=["quality_floor"]))

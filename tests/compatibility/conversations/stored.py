@@ -26,7 +26,9 @@ def make_plain(recorder: Recorder) -> None:
     cyd = one.ask("GetPerson", r.GetPersonRequest(gallery="crew", person_id="cyd")).person
     one.ask("DeleteFace", r.DeleteFaceRequest(gallery="crew", person_id="cyd", face_id=cyd.faces[1].face_id))
     one.ask("DeletePerson", r.DeletePersonRequest(gallery="crew", person_id="dee"))
-    one.ask("UpdatePerson", r.UpdatePersonRequest(gallery="crew", person_id="cyd", display_name="Cyd", add_tags=["deck"]))
+    one.ask(
+        "UpdatePerson", r.UpdatePersonRequest(gallery="crew", person_id="cyd", display_name="Cyd", add_tags=["deck"])
+    )
     one.ask("CreateGallery", r.CreateGalleryRequest(gallery="guests"))
     one.register("guests", "gus", person(6))
     one.ask("SetGalleryAlias", r.SetGalleryAliasRequest(alias="door", gallery="crew"))
