@@ -47,10 +47,10 @@ class Side(NamedTuple):
 @pytest.fixture(scope="module")
 def old_tree(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     if not has_commit(root, COMMIT):
-        pytest.fail(f"this clone lacks commit {COMMIT[:7]}, the version to compare with: git fetch --unshallow", False)
+        pytest.exit(f"this clone lacks commit {COMMIT[:7]}, the version to compare with: git fetch --unshallow", 1)
     tree = unpack(root, COMMIT, tmp_path_factory.mktemp("old"))
     if unmet := tree.unmet_requirements():
-        pytest.fail(f"commit {COMMIT[:7]} does not run here: {'; '.join(unmet)}", False)
+        pytest.exit(f"commit {COMMIT[:7]} does not run here: {'; '.join(unmet)}", 1)
     return tree
 
 
