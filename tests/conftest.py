@@ -44,12 +44,12 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of photographs; tests that use it are marked `data`."""
-    return DATA
+def foreign_networks() -> Path:
+    """The folder of networks that others published; tests that use it are marked `foreign`."""
+    return FOREIGN_MODELS
 
 
 @pytest.fixture(scope="session")
-def foreign_models() -> Path:
-    """The folder of networks that others published; tests that use it are marked `foreign_models`."""
-    return FOREIGN_MODELS
+def data() -> Path:
+    """The folder of photographs; tests that use it are marked `data`."""
+    return DATA

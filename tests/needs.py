@@ -67,7 +67,7 @@ def _succeeds(command: list[str]) -> bool:
 LOOKS: dict[str, Callable[[], str | None]] = {
     "data": _look_for_photographs,
     "docker": _look_for_docker,
-    "foreign_models": _look_for_foreign_models,
+    "foreign": _look_for_foreign_models,
     "kubectl": _look_for_kubectl,
     "redis": _look_for_redis,
     "redis_tls": _look_for_redis_with_tls,

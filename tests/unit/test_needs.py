@@ -16,8 +16,8 @@ def test_containers(number): raise AssertionError
 @pytest.mark.data
 def test_photographs(): raise AssertionError
 
-@pytest.mark.foreign_models
-def test_networks(foreign_models): raise AssertionError
+@pytest.mark.foreign
+def test_networks(foreign_networks): raise AssertionError
 
 @pytest.mark.kubectl
 def test_overlays(): raise AssertionError

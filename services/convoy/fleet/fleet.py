@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.client.services import SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
 from convoy.core.serving.ports import check_port
 from convoy.fleet.embedded_redis import EmbeddedRedis
@@ -19,10 +19,8 @@ from convoy.fleet.keeper import Keeper
 from convoy.fleet.process import Process
 
 HOST = "127.0.0.1"
-FIRST_PORT = 50051
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
-METRICS_OFFSET = 1000
 
 
 def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
@@ -141,7 +139,7 @@ class Fleet:
             check_port(HOST, self._metrics_port(port), f"the metrics page of {service}", hint)
 
     def _metrics_port(self, port: int) -> int:
-        return port + METRICS_OFFSET if self._metrics else 0
+        return port + METRICS_PORT_OFFSET if self._metrics else 0
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]
