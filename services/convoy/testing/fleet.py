@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from convoy.client import Convoy
-from convoy.client.services import SERVICES
+from convoy.core.api import SERVICES
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings
 from convoy.recognition.servicer import build_on
