@@ -81,7 +81,7 @@ def packaged_cast() -> Cast:
 
 
 def read_cast(folder: Path) -> Cast:
-    """People from a folder with one sub-folder for each. The last photo of each is the probe, the others are registered.
+    """People from a folder with a sub-folder for each. The last photo of each is the probe, the others are registered.
 
     A person with one photo is a stranger; if nobody has just one, the last person is the stranger.
     Raises InvalidArgument(BAD_ARGUMENT) for fewer than two people, or nobody with two photos.
