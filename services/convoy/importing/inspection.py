@@ -7,6 +7,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.adapters.adapter import Adapter, Choices, Misfit, Probe, Reading
 from convoy.importing.assembly import SEEN, join, keep_outputs
+from convoy.importing.fixed_batch import open_fixed_batch
 from convoy.importing.frame import Frame, choose_frame
 from convoy.importing.network import Network, bad_network, read_network
 from convoy.importing.preprocessing import Preprocessing
@@ -51,8 +52,9 @@ def inspect(request: Request) -> Inspection:
     Raises InvalidArgument: BAD_NETWORK, BAD_ARGUMENT.
     """
     network = read_network(request.network, request.layout)
-    _check_batch(network)
     labels, frame = read_labels(request, network), choose_frame(network, request)
+    usual = next(iter(ADAPTERS[request.task].values())).preprocess
+    network = open_fixed_batch(network, frame, read_preprocessing(request, usual))
     choices = Choices(len(labels), request.scores, request.boxes)
     probes: dict[Preprocessing, Probe] = {}
     fits, misfits = {}, {}
@@ -81,12 +83,6 @@ def probe_network(network: Network, frame: Frame, preprocessing: Preprocessing, 
     except Disproof as disproof:
         raise bad_network(network.file, f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}") from None
     return Probe({name: outputs[SEEN + name] for name in wanted or names}, height, width)
-
-
-def _check_batch(network: Network) -> None:
-    if isinstance(network.batch, int) and network.batch != 1:
-        problem = f"its batch is fixed at {network.batch}; export it again with a dynamic batch, or with a batch of 1"
-        raise bad_network(network.file, problem)
 
 
 def _unknown(inspection: Inspection, problem: str) -> InvalidArgument:
