@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from convoy.cli.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
@@ -258,8 +259,7 @@ def read_model_name(text: str) -> "Model | None":
     """NAME:VERSION as a model; None for no text."""
     from convoy.client.answers.common import Model
 
-    name, _, version = text.partition(":")
-    return Model(name, version) if text else None
+    return Model(*split_model(text)) if text else None
 
 
 def _show(galleries: "list[Gallery]", as_json: bool, single: bool = False) -> None:

@@ -86,7 +86,8 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
 
 def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
     """Print the sentence, with what it is about; gives the exit code."""
-    hint = f" Hint: {HINTS[error.reason]}." if error.reason in HINTS else ""
+    advice = error.hint or HINTS.get(error.reason, "")
+    hint = f" Hint: {advice}." if advice else ""
     typer.echo(
         f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
     )

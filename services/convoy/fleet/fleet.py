@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.client.services import SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
 from convoy.fleet.embedded_redis import EmbeddedRedis
 from convoy.fleet.keeper import Keeper
 from convoy.fleet.process import Process
 
 HOST = "127.0.0.1"
-FIRST_PORT = 50051
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 
@@ -141,7 +140,7 @@ class Fleet:
         environment = {
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
-            "CONVOY_METRICS_PORT": str(port + 1000 if self._metrics else 0),
+            "CONVOY_METRICS_PORT": str(port + METRICS_PORT_OFFSET if self._metrics else 0),
             "CONVOY_MODELS": str(self._models.resolve()),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,

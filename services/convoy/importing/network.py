@@ -16,6 +16,7 @@ from onnx import (
 )
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Precision
 from convoy.importing.sketch import MIN_OPSET
 
 PREFIX = "network/"
@@ -78,7 +79,7 @@ class Network:
         return sum(int(np.prod(tensor.dims)) for tensor in weights)
 
     @property
-    def precision(self) -> Literal["float32", "float16", "int8"]:
+    def precision(self) -> Precision:
         """What the weights are."""
         if QUANTISED & {node.op_type for node in self.model.graph.node}:
             return "int8"

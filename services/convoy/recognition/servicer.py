@@ -38,8 +38,6 @@ from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
-PORT = 50055
-NAME = "convoy.v1.RecognitionService"
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -220,9 +218,7 @@ async def build(settings: Settings) -> Service:
         await servicer.stop()
         await faces.close()
 
-    return Service(
-        "recognition", PORT, (NAME,), add_to, servicer.start, stop, is_ready=lambda: servicer.replicas.is_ready
-    )
+    return Service("recognition", add_to, servicer.start, stop, is_ready=lambda: servicer.replicas.is_ready)
 
 
 def _password(path: Path) -> Callable[[], str]:

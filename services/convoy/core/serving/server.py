@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
 from convoy.core.errors import FailedPrecondition
 from convoy.core.security.files import Watched
 from convoy.core.security.guard import Guard
@@ -43,19 +44,23 @@ def _always() -> bool:
 class Service:
     """What a process serves.
 
-    port: the one it has by default; grpc_names: full names of its gRPC services, for health and reflection; add_to puts
-    the servicers into a server; start runs before the first call, stop after the last; gates: what stands before the
-    messages of which methods (/package.Service/Method); is_ready is what health says.
+    add_to puts the servicers into a server; start runs before the first call, stop after the last; gates: what stands
+    before the messages of which methods (/package.Service/Method); is_ready is what health says; beside: full names of
+    the gRPC APIs that it answers beside its own.
     """
 
-    name: str
-    port: int
-    grpc_names: tuple[str, ...]
+    name: ServiceName
     add_to: Callable[[grpc.aio.Server], None]
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     gates: Mapping[str, Gate] = field(default_factory=dict)
     is_ready: Callable[[], bool] = field(default=_always)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def grpc_names(self) -> tuple[str, ...]:
+        """Full names of all gRPC APIs that it answers, for health and reflection."""
+        return (API[self.name].grpc_name, *self.beside)
 
 
 class Server:
@@ -91,7 +96,7 @@ class Server:
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
             await service.start()
-            self.port = self._listen(service.port if settings.port is None else settings.port)
+            self.port = self._listen(API[service.name].port if settings.port is None else settings.port)
             await self._server.start()
             self._serve_metrics()
         except BaseException:
@@ -132,7 +137,7 @@ class Server:
 
     def _serve_metrics(self) -> None:
         wanted = self._settings.metrics_port
-        port = self.port + 1000 if wanted is None else wanted
+        port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
         try:
             self._metrics, _ = start_http_server(port, self._settings.host)
         except OSError as error:
