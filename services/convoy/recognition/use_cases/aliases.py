@@ -4,25 +4,13 @@ import time
 from typing import Any
 
 from convoy.core.errors import Unavailable
+from convoy.core.security.demands import naming_part
 from convoy.recognition.domain.limits import check_gallery_name
 from convoy.recognition.store.base import Store
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.v1 import recognition_pb2 as pb
 
 FRESH_S = 1.0
-FOLLOWED_BY = {
-    "Register",
-    "Identify",
-    "Verify",
-    "GetPerson",
-    "ListPeople",
-    "UpdatePerson",
-    "DeletePerson",
-    "DeleteFace",
-    "FindDuplicates",
-    "MergePeople",
-}
-"""The calls that a name may stand in for another gallery."""
 
 
 class Aliases:
@@ -54,10 +42,8 @@ class Aliases:
 
     async def follow(self, request: Any) -> None:
         """Write the gallery that an alias stands for into a request that names the alias."""
-        if request.DESCRIPTOR.name.removesuffix("Request") not in FOLLOWED_BY:
-            return
-        naming = request.person if request.DESCRIPTOR.name == "VerifyRequest" else request
-        if naming.gallery:
+        naming = naming_part(request)
+        if naming is not None and naming.gallery:
             naming.gallery = (await self._fresh()).get(naming.gallery, naming.gallery)
 
     async def _fresh(self) -> dict[str, str]:
