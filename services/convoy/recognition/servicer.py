@@ -205,10 +205,15 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
 
 
 async def build(settings: Settings) -> Service:
-    """The recognition service, not started."""
-    faces = FacesClient(settings)
+    """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
     store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    return build_on(store, settings)
+
+
+def build_on(store: Store, settings: Settings) -> Service:
+    """The recognition service on any store, not started."""
+    faces = FacesClient(settings)
     servicer = RecognitionServicer(store, faces, settings)
 
     def add_to(server: grpc.aio.Server) -> None:
