@@ -10,7 +10,7 @@ import pytest
 from convoy.core.errors import ConvoyError
 from convoy.recognition.domain.records import Change, Face, Gallery, Model, Note, Person, Policy
 from convoy.recognition.store.base import Conflict, Idempotency, PersonChange, Store, Write
-from convoy.recognition.store.memory import MemoryStore
+from convoy.testing.memory_store import MemoryStore
 from convoy.recognition.store.redis import RedisStore
 from hypothesis import settings
 from hypothesis import strategies as st

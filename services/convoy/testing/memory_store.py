@@ -1,4 +1,4 @@
-"""A store in this process's memory: the exact oracle that every other store is compared with. Nothing outlives it."""
+"""A store in the memory of this process: what every other store is compared with. Nothing outlives it."""
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
