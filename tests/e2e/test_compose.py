@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
+from convoy.core.api import SERVICES
 from convoy.core.errors import ConvoyError, DeadlineExceeded, InvalidArgument, Unavailable
 
-from tests.e2e.compose import ROOT, SERVICES, Fleet, running_fleet
+from tests.e2e.compose import ROOT, Fleet, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 README = (ROOT / "README.md").read_text()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
+from convoy.core.api import SERVICES
 from convoy.core.errors import PermissionDenied, Unauthenticated, Unavailable
 from convoy.core.security.tokens import make_token, write_line
 
 from tests import tiny_pictures
 from tests.certificates import Authority
-from tests.e2e.compose import SERVICES, Fleet, running_fleet
+from tests.e2e.compose import Fleet, running_fleet
 from tests.tiny_models import write_repository
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -14,6 +14,7 @@ from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
 
+from tests.certificates import Authority
 from tests.redis_server import RedisServer, find_binary, free_port
 
 pytestmark = pytest.mark.redis
@@ -124,17 +125,17 @@ async def test_a_read_only_redis_is_unavailable_for_changes(redis_server: RedisS
     await store.close()
 
 
+@pytest.mark.redis_tls
 @SOCKET_IS_LEFT
 async def test_tls(redis_folder: Path) -> None:
-    key, certificate, port = redis_folder / "key.pem", redis_folder / "certificate.pem", free_port()
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *names, *files], check=True, capture_output=True)
+    key, certificate, port = redis_folder / "tls.key", redis_folder / "tls.crt", free_port()
+    authority = redis_folder / "ca.crt"
+    Authority().fill(redis_folder)
     with_tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    with_tls += ["--tls-ca-cert-file", str(authority)]
     server = RedisServer(redis_folder, *with_tls, "--tls-auth-clients", "no")
     server.start()
-    await works(RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"))
+    await works(RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"))
     store = RedisStore(f"rediss://127.0.0.1:{port}/0")
     with pytest.raises(Unavailable):
         await store.ping()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
-from convoy.client.services import SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
 PANEL = "Run Convoy"
@@ -27,7 +27,7 @@ def up(
         Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
     ] = DEFAULT_DATA,
     models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
-    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = 50051,
+    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = FIRST_PORT,
     redis_url: Annotated[
         str | None, typer.Option(help="Use this Redis (redis://, rediss://, unix://) instead of an embedded one.")
     ] = None,
@@ -51,7 +51,7 @@ def up(
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
-        on_ended=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
+        tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
         with fleet:

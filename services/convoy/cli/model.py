@@ -9,7 +9,7 @@ import typer
 from convoy.cli import model_admin
 from convoy.cli.model_import import import_graph
 from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _list_folder(folder: Path, as_json: bool) -> None:
         try:
             models.append(load_manifest(path))
         except ConvoyError as error:
-            models.append(_Broken(path.parent.name, path.name, error.message))
+            models.append(_Broken(path.parent.name, path.name, str(error)))
     if as_json:
         print_json([asdict(one) if isinstance(one, _Broken) else one.model_dump(mode="json") for one in models])
         return
@@ -116,5 +116,5 @@ def _problem(path: Path) -> str:
         manifest = load_manifest(path)
         Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
     except ConvoyError as error:
-        return error.message
+        return str(error)
     return ""

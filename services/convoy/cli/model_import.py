@@ -228,6 +228,7 @@ def _show_imported(imported: "Imported", as_json: bool) -> None:
                 "adapter": imported.adapter,
                 "preprocessing": str(imported.preprocessing),
                 "notes": list(imported.notes),
+                "differences": {one.name: one.largest for one in imported.differences},
             }
         )
         return
@@ -235,6 +236,8 @@ def _show_imported(imported: "Imported", as_json: bool) -> None:
     size = f"{spec.height}x{spec.width}" if spec.height else f"any size, the longer side up to {spec.long_side}"
     setting, service = SERVED_BY[manifest.task.value]
     typer.echo(f"adapter {imported.adapter}; {spec.resize} to {size}; {imported.preprocessing}")
+    told = ", ".join(map(str, imported.differences))
+    typer.echo(f"largest difference from the file itself, on random pixels and a photograph: {told}")
     for note in imported.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {imported.folder}; serve it with {setting}={manifest.name} convoy serve {service}")

@@ -70,7 +70,7 @@ class Stage:
         try:
             result = call()
         except (FailedPrecondition, NotFound) as error:
-            self.answers.append(Answer(question, picture, f"{error.reason}: {error.message}", False))
+            self.answers.append(Answer(question, picture, f"{error.reason}: {error}", False))
             return Heard(None, False)
         text, is_right = judge(result)
         self.answers.append(Answer(question, picture, text, is_right))

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.client.services import SERVICES, ServiceName
-from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
+from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
+from convoy.core.errors import ConvoyError, NotFound, Unavailable
+from convoy.core.serving.ports import check_port
 from convoy.fleet.embedded_redis import EmbeddedRedis
+from convoy.fleet.external_redis import wait_for_redis
 from convoy.fleet.keeper import Keeper
 from convoy.fleet.process import Process
 
 HOST = "127.0.0.1"
-FIRST_PORT = 50051
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 
@@ -39,7 +40,8 @@ class Fleet:
 
     data: folder of galleries and logs; models: the model repository; ports: of each service; metrics: whether each has
     its metrics page at its port + 1000, or at any free one; redis_url: a Redis to use instead of an embedded one;
-    on_ready: told of each process that has become healthy; on_ended: hears in a sentence how one ended by itself.
+    on_ready: called with the name of each process that has become healthy; tell: called with a sentence when a
+    process ended by itself, or when the start waits for your Redis.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Fleet:
         metrics: bool = True,
         redis_url: str | None = None,
         on_ready: Callable[[str], None] = lambda name: None,
-        on_ended: Callable[[str], None] = lambda sentence: None,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
         self.data = data
@@ -60,7 +62,7 @@ class Fleet:
         self._metrics = metrics
         self._redis_url = redis_url
         self._on_ready = on_ready
-        self._on_ended = on_ended
+        self._tell = tell
         self._redis: EmbeddedRedis | None = None
         self._keepers: list[Keeper] = []
 
@@ -111,14 +113,16 @@ class Fleet:
     def _start(self) -> None:
         self._check_ground()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._redis_url is None:
+        if self._redis_url is not None:
+            wait_for_redis(self._redis_url, self._tell)
+        else:
             self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
             self._redis_url = self._redis.url
-            self._keepers.append(Keeper(self._redis.process, self._redis.restart, self._on_ended))
-            self._on_ready("redis")
+            self._keepers.append(Keeper(self._redis.process, self._redis.restart, self._tell))
+        self._on_ready("redis")
         for service in SERVICES:
             start = partial(self._start_service, service, self._redis_url)
-            self._keepers.append(Keeper(start(), start, self._on_ended))
+            self._keepers.append(Keeper(start(), start, self._tell))
         with self.client(timeout_s=5) as convoy:
             for service in SERVICES:
                 self._wait_until_serving(convoy, service)
@@ -129,19 +133,20 @@ class Fleet:
         if not self._models.is_dir():
             where = self._models.absolute()
             raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; give --models or CONVOY_MODELS")
+        hint = "stop what runs there, or choose other ports with --ports-from"
         for service, port in self._ports.items():
-            try:
-                socket.create_server((HOST, port)).close()
-            except OSError:
-                message = f"{service} cannot listen on {HOST}:{port}: another fleet runs there, or something else"
-                raise FailedPrecondition("PORT_IN_USE", f"{message}; stop it or give --ports-from") from None
+            check_port(HOST, port, service, hint)
+            check_port(HOST, self._metrics_port(port), f"the metrics page of {service}", hint)
+
+    def _metrics_port(self, port: int) -> int:
+        return port + METRICS_PORT_OFFSET if self._metrics else 0
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]
         environment = {
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
-            "CONVOY_METRICS_PORT": str(port + 1000 if self._metrics else 0),
+            "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
             "CONVOY_MODELS": str(self._models.resolve()),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,

@@ -34,7 +34,7 @@ def is_serving(name: str, port: int) -> bool:
         if says_serving(channel):
             return True
     from convoy.client.channels import connection
-    from convoy.client.services import SERVICES
+    from convoy.core.api import SERVICES
 
     (service,) = [service for service in SERVICES if service == name]
     with replace(connection(), addresses={service: address}).open(service) as channel:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Task
-from convoy.importing.adapters.adapter import Resize
+from convoy.importing.adapters.adapter import Adapter
+from convoy.importing.metadata import input_size
 from convoy.importing.network import Network, bad_network
 from convoy.importing.request import Request
 
@@ -32,25 +33,31 @@ class Frame:
         side = _round_up(self.long_side, stride)
         return [(side, side), (_round_up(side // 2, stride), side)]
 
-    def spec(self, resize: Resize, stride: int) -> InputSpec:
-        """The manifest's words for it."""
+    def spec(self, request: Request, adapter: Adapter) -> InputSpec:
+        """The manifest's words for it: the user's, otherwise the adapter's. Raises pydantic's ValidationError."""
+        facts: dict[str, object] = {
+            "resize": request.resize or (adapter.resize if self.fixed else "letterbox"),
+            "pad_value": adapter.pad_value if request.pad_value is None else request.pad_value,
+        }
         if self.fixed:
-            return InputSpec(height=self.fixed[0], width=self.fixed[1], resize=resize)
-        return InputSpec(resize=resize, stride=stride, long_side=self.long_side)
+            facts |= {"height": self.fixed[0], "width": self.fixed[1]}
+        else:
+            facts |= {"stride": adapter.stride, "long_side": self.long_side}
+        return InputSpec.model_validate(facts)
 
 
 def choose_frame(network: Network, request: Request) -> Frame:
     """Raises InvalidArgument where graph and user differ, or neither says."""
-    wanted, of_graph = request.input_size, network.size
+    wanted, of_graph = request.input_size or input_size(network.metadata), network.size
     square = (wanted, wanted) if isinstance(wanted, int) else wanted
     if of_graph:
-        if square not in (None, of_graph):
+        if request.input_size and square != of_graph:
             height, width = of_graph
             raise bad_network(request.network, f"it takes {height}x{width} alone; leave --input-size out")
         return Frame(of_graph)
     is_detector = request.task in (Task.DETECTION, Task.FACE_DETECTION)
-    if is_detector and not isinstance(wanted, tuple) and request.resize in (None, "letterbox"):
-        return Frame(None, wanted or LONG_SIDE)
+    if is_detector and not isinstance(request.input_size, tuple) and request.resize in (None, "letterbox"):
+        return Frame(None, max(wanted) if isinstance(wanted, tuple) else wanted or LONG_SIDE)
     fixed = square or USUAL.get(request.task)
     if fixed is None:
         raise InvalidArgument("BAD_ARGUMENT", f"{request.network} takes any size; --input-size says which, as 224")

@@ -13,10 +13,12 @@ from convoy.core.manifest import Export, Manifest, Task, Thresholds, Training, d
 from convoy.importing.adapters.adapter import Adapter, Reading
 from convoy.importing.assembly import join
 from convoy.importing.batch import open_batch, run_one_by_one
+from convoy.importing.comparison import Difference, Reference, compare, largest
 from convoy.importing.inspection import Inspection
 from convoy.importing.network import bad_network
+from convoy.importing.pictures import random_images, trials
 from convoy.importing.preprocessing import Preprocessing
-from convoy.importing.proof import Disproof, open_engine, prove_batch, prove_contract, prove_form, random_images, run
+from convoy.importing.proof import Disproof, open_engine, prove_batch, prove_contract, prove_form, run
 from convoy.importing.publication import NO_DIGEST, next_version, publish
 from convoy.importing.request import Request, read_preprocessing, retell
 from convoy.importing.sketch import Sketch
@@ -36,6 +38,7 @@ class Imported:
     adapter: str
     preprocessing: Preprocessing
     notes: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 def import_model(inspection: Inspection) -> Imported:
@@ -48,18 +51,26 @@ def import_model(inspection: Inspection) -> Imported:
     adapter, reading = inspection.choose()
     name = request.name or default_name(request.network)
     version = next_version(request.models, name, request.version)
-    preprocessing = read_preprocessing(request, adapter.preprocess)
+    preprocessing = read_preprocessing(request, adapter, inspection.network)
     # Drafted before the long work, so that a bad word is told at once.
     draft = _draft(inspection, adapter, preprocessing, name, version)
-    model = wrap(inspection, adapter, reading, preprocessing)
-    manifest = _complete(draft, inspection, model)
-    return Imported(publish(request.models, model, manifest), manifest, adapter.name, preprocessing, reading.notes)
+    model, differences = wrap(inspection, adapter, reading, preprocessing)
+    manifest = _complete(draft, inspection, model, differences)
+    folder = publish(request.models, model, manifest)
+    return Imported(folder, manifest, adapter.name, preprocessing, reading.notes, differences)
 
 
-def wrap(inspection: Inspection, adapter: Adapter, reading: Reading, preprocessing: Preprocessing) -> ModelProto:
-    """The graph that keeps the contract, proven on random pixels. Raises InvalidArgument(BAD_NETWORK)."""
+def wrap(
+    inspection: Inspection, adapter: Adapter, reading: Reading, preprocessing: Preprocessing
+) -> tuple[ModelProto, tuple[Difference, ...]]:
+    """The graph that keeps the contract, and how far it is from the foreign file on random pixels and a photograph.
+
+    Raises InvalidArgument(BAD_NETWORK).
+    """
     request, network, frame = inspection.request, inspection.network, inspection.frame
     sizes = frame.sizes(adapter.stride)
+    reference = Reference(inspection.original, adapter, reading, preprocessing)
+    spec = frame.spec(request, adapter)
 
     def back(sketch: Sketch, values: Mapping[str, str]) -> dict[str, str]:
         return adapter.draw(sketch, [values[name] for name in reading.outputs], reading)
@@ -68,6 +79,11 @@ def wrap(inspection: Inspection, adapter: Adapter, reading: Reading, preprocessi
         alone = join(network, network.model, preprocessing, frame.fixed, back)
         single = open_engine(alone)
         prove_contract(single, request.task, len(inspection.labels), sizes)
+        answers = [
+            [(trial.image_rgb, reference.answer(trial.image_rgb)) for trial in trials(*size, spec)] for size in sizes
+        ]
+        for one in (answer for of_size in answers for answer in of_size):
+            compare(single, [one], request.task, network.precision)
     except Disproof as disproof:
         raise bad_network(request.network, f"wrapped with the adapter {adapter.name}, {disproof}") from None
     try:
@@ -76,12 +92,14 @@ def wrap(inspection: Inspection, adapter: Adapter, reading: Reading, preprocessi
         else:
             model = join(network, open_batch(network), preprocessing, frame.fixed, back)
         prove_form(model)
-        prove_batch(single, open_engine(model), request.task, network.precision, sizes)
+        batched = open_engine(model)
+        prove_batch(single, batched, request.task, network.precision, sizes)
+        differences = [one for of_size in answers for one in compare(batched, of_size, request.task, network.precision)]
     except Disproof as disproof:
         raise bad_network(
             request.network, f"it cannot take several pictures at once ({disproof}); {RE_EXPORT}"
         ) from None
-    return model
+    return model, largest(differences)
 
 
 def default_name(file: Path) -> str:
@@ -91,7 +109,6 @@ def default_name(file: Path) -> str:
 
 def _draft(inspection: Inspection, adapter: Adapter, preprocessing: Preprocessing, name: str, version: int) -> Manifest:
     request, network = inspection.request, inspection.network
-    stride = 1 if inspection.frame.fixed else adapter.stride
     facts = {
         "name": name,
         "version": str(version),
@@ -99,11 +116,13 @@ def _draft(inspection: Inspection, adapter: Adapter, preprocessing: Preprocessin
         "architecture": network.file.stem,
         "precision": network.precision,
         "sha256": NO_DIGEST,
-        "input": inspection.frame.spec(request.resize or adapter.resize, stride),
+        "input": inspection.frame.spec(request, adapter),
         "labels": inspection.labels,
         "embedding_size": 1 if request.task is Task.FACE_EMBEDDING else None,
         "thresholds": Thresholds.model_construct(
-            detection=request.detection_threshold, iou=request.iou_threshold, match=request.match_threshold
+            detection=request.detection_threshold,
+            iou=adapter.iou if request.iou_threshold is None else request.iou_threshold,
+            match=request.match_threshold,
         ).model_dump(),
         "parameters": network.parameters,
         "licence": request.licence,
@@ -128,7 +147,16 @@ def _origin(request: Request, adapter: Adapter, preprocessing: Preprocessing) ->
     )
 
 
-def _complete(draft: Manifest, inspection: Inspection, model: ModelProto) -> Manifest:
+def _complete(
+    draft: Manifest, inspection: Inspection, model: ModelProto, differences: tuple[Difference, ...]
+) -> Manifest:
+    """The draft with what the proof showed."""
+    compared = 2 if inspection.frame.fixed else 4
+    worst = max(differences, key=lambda one: one.largest / one.bound if one.bound else one.largest)
+    export = draft.export.model_copy(
+        update={"max_abs_difference": worst.largest, "tolerance": worst.bound, "images_compared": compared}
+    )
+    draft = draft.model_copy(update={"export": export})
     if draft.task is not Task.FACE_EMBEDDING:
         return draft
     assert inspection.frame.fixed is not None

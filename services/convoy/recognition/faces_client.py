@@ -10,7 +10,7 @@ import grpc.aio
 from convoy.client.channels import Connection
 from convoy.client.credentials import Credentials
 from convoy.client.failures import read_failure
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import (
     ConvoyError,
     DeadlineExceeded,
@@ -126,7 +126,7 @@ class FacesClient:
 def _passed_on(error: ConvoyError) -> ConvoyError:
     if isinstance(error, PASSED_ON):
         return error
-    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error.message}", error.metadata)
+    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error}", error.metadata)
 
 
 def _ref(name: str, version: str) -> common_pb2.ModelRef:

@@ -41,8 +41,6 @@ from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
-PORT = 50055
-NAME = "convoy.v1.RecognitionService"
 FOLLOWED_BY = {
     "Register",
     "Identify",
@@ -284,10 +282,15 @@ def _registered(answer: Registered | Committed) -> pb.RegisterResponse:
 
 
 async def build(settings: Settings) -> Service:
-    """The recognition service, not started."""
-    faces = FacesClient(settings)
+    """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
     store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    return build_on(store, settings)
+
+
+def build_on(store: Store, settings: Settings) -> Service:
+    """The recognition service on any store, not started."""
+    faces = FacesClient(settings)
     servicer = RecognitionServicer(store, faces, settings)
 
     def add_to(server: grpc.aio.Server) -> None:
@@ -297,9 +300,7 @@ async def build(settings: Settings) -> Service:
         await servicer.stop()
         await faces.close()
 
-    return Service(
-        "recognition", PORT, (NAME,), add_to, servicer.start, stop, is_ready=lambda: servicer.followers.is_ready
-    )
+    return Service("recognition", add_to, servicer.start, stop, is_ready=lambda: servicer.followers.is_ready)
 
 
 def _password(path: Path) -> Callable[[], str]:

@@ -1,1 +1,4 @@
-"""For your own tests of code that uses Convoy: doubles and fixtures that need no server. Nothing that serves imports it."""
+"""What tests of your own need; nothing that serves imports it.
+
+memory_store.py   a store of galleries in the memory of this process
+"""

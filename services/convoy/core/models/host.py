@@ -65,7 +65,7 @@ class ModelHost:
             try:
                 await self.repository.load(*split(wanted))
             except NotFound as error:
-                raise NotFound(error.reason, f"{error.message}; {self._advise(wanted)}") from None
+                raise NotFound(error.reason, error.message, error.metadata, hint=self._advise(wanted)) from None
         await self.repository.refresh()
         if self.settings.model_poll_s > 0:
             self._watcher = asyncio.create_task(self._watch())

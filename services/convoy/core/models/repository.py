@@ -156,7 +156,7 @@ class Repository:
         try:
             await self._load(name, version)
         except ConvoyError as error:
-            log.error("model refused", model=name, version=version, problem=error.message)
+            log.error("model refused", model=name, version=version, problem=str(error))
             return
         for outdated in newest_so_far:
             await self._drop((name, outdated))
@@ -170,7 +170,7 @@ class Repository:
         try:
             model = await loop.run_in_executor(self._executor, self._open, self._folder / name / version)
         except ConvoyError as error:
-            self._problems[key] = (changed, error.message)
+            self._problems[key] = (changed, str(error))
             raise
         self._loaded[key] = model
         self._problems.pop(key, None)

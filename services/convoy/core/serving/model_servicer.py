@@ -6,8 +6,6 @@ from convoy.core.models.repository import Entry
 from convoy.core.serving.status import Context
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
 
-NAME = "convoy.v1.ModelService"
-
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     """Shows and changes a host's models."""

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from convoy.core.api import TENSOR_API
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.manifest import INPUT_NAME, Manifest
 from convoy.core.models.host import ModelHost
@@ -24,7 +25,6 @@ from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import common_pb2, models_pb2
 
-NAME = "inference.GRPCInferenceService"
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = ("model_repository", "model_configuration", "statistics")
 _ORT_TYPES = {
@@ -168,7 +168,7 @@ def infer_handlers(servicer: TensorServicer) -> grpc.GenericRpcHandler:
             many, read, pb.ModelStreamInferResponse.SerializeToString
         ),
     }
-    return grpc.method_handlers_generic_handler(NAME, handlers)
+    return grpc.method_handlers_generic_handler(TENSOR_API, handlers)
 
 
 def _read_images(request: InferRequest, model: LoadedModel) -> tensors.Array:
@@ -252,7 +252,7 @@ def _whole_number(request: pb.ModelInferRequest, name: str) -> int:
 
 
 def _refuse(request: InferRequest, error: ConvoyError) -> pb.ModelStreamInferResponse:
-    response = pb.ModelStreamInferResponse(error_message=f"{error.reason}: {error.message}")
+    response = pb.ModelStreamInferResponse(error_message=f"{error.reason}: {error}")
     response.infer_response.id = request.message.id
     return response
 
