@@ -11,7 +11,7 @@ import pytest
 import redis
 from convoy.core.errors import Unavailable
 from convoy.recognition.domain.records import Gallery, Model, Note
-from convoy.recognition.store.base import Request
+from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
 
 from tests.certificates import Authority
@@ -24,7 +24,7 @@ STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
 
 
 async def works(store: RedisStore) -> None:
-    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     assert (await store.get_gallery("staff")).version == 1
     await store.close()
 
@@ -107,11 +107,11 @@ async def test_a_password_that_changes_is_asked_for_anew(redis_folder: Path) -> 
 
 async def test_a_full_redis_takes_no_change_and_loses_nothing(redis_server: RedisServer) -> None:
     store = RedisStore(redis_server.url)
-    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     with redis_server.client() as client:
         client.config_set("maxmemory", "1")
     with pytest.raises(Unavailable, match="no memory left"):
-        await store.create_gallery(replace(STAFF, name="guests"), Note("CreateGallery", 1), Request())
+        await store.create_gallery(replace(STAFF, name="guests"), Note("CreateGallery", 1), Idempotency())
     assert (await store.get_gallery("staff")).version == 1
     await store.close()
 
@@ -121,7 +121,7 @@ async def test_a_read_only_redis_is_unavailable_for_changes(redis_server: RedisS
     with redis_server.client() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(Unavailable):
-        await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+        await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     await store.close()
 
 

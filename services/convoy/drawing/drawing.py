@@ -30,7 +30,7 @@ def colour_of(index: int) -> Colour:
 def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int = 3) -> ImageRGB:
     """Draw the best labels into the corner."""
     picture = image_rgb.copy()
-    lines = [f"{label.name} {label.probability:.0%}" for label in answer.labels[:most]]
+    lines = [f"{label.label} {label.probability:.0%}" for label in answer.labels[:most]]
     write_legend(picture, [(line, colour_of(0) if place == 0 else BLACK) for place, line in enumerate(lines)])
     return picture
 

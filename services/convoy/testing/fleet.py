@@ -17,8 +17,8 @@ from convoy.core.api import SERVICES
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings
 from convoy.recognition.servicer import build_on
-from convoy.recognition.store.memory import MemoryStore
 from convoy.service_process import build
+from convoy.testing.memory_store import MemoryStore
 
 HOST = "127.0.0.1"
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""A store in this process's memory: the exact oracle that every other store is compared with. Nothing outlives it."""
+"""A store in the memory of this process: what every other store is compared with. Nothing outlives it."""
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
@@ -12,9 +12,9 @@ from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
+    Idempotency,
     Outcome,
     PersonChange,
-    Request,
     Store,
     Write,
     gallery_exists,
@@ -42,11 +42,11 @@ class _Shelf:
         ends_at, committed = self.answers.get((born, key), (0.0, Committed(0)))
         return replace(committed, repeated=True) if time.time() < ends_at else None
 
-    async def append(self, note: Note, born: int, request: Request, faces: Iterable[str] = ()) -> Committed:
+    async def append(self, note: Note, born: int, idempotency: Idempotency, faces: Iterable[str] = ()) -> Committed:
         version = self.head.version + 1
         self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note, tuple(faces)))
-        committed = Committed(version, request.answer)
-        self.answers[born, request.key] = (time.time() + request.lifetime_s, committed)
+        committed = Committed(version, idempotency.answer)
+        self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, committed)
         async with self.moved:
             self.moved.notify_all()
         return committed
@@ -65,15 +65,15 @@ class MemoryStore(Store):
     async def close(self) -> None:
         return
 
-    async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
+    async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         shelf = self._shelves.setdefault(gallery.name, _Shelf())
         if shelf.gallery:
-            remembered = shelf.recall(0, request.key)
+            remembered = shelf.recall(0, idempotency.key)
             if remembered and remembered.version == shelf.gallery.born:
                 return remembered
             raise gallery_exists(gallery.name)
         shelf.gallery = replace(gallery, born=shelf.head.version + 1, people=0, faces=0)
-        return await shelf.append(note, 0, request)
+        return await shelf.append(note, 0, idempotency)
 
     async def get_gallery(self, name: str) -> Gallery:
         shelf, gallery = self._find(name)
@@ -97,7 +97,7 @@ class MemoryStore(Store):
         if gallery.to_json() != before.to_json():
             raise Conflict
         shelf.gallery = replace(after, born=gallery.born)
-        return await shelf.append(note, gallery.born, Request())
+        return await shelf.append(note, gallery.born, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         last = await self.get_gallery(name)
@@ -105,7 +105,7 @@ class MemoryStore(Store):
         shelf.gallery = None
         shelf.people.clear()
         shelf.templates.clear()
-        committed = await shelf.append(note, last.born, Request())
+        committed = await shelf.append(note, last.born, Idempotency())
         return replace(last, version=committed.version)
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
@@ -114,7 +114,7 @@ class MemoryStore(Store):
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         shelf, _ = self._find(gallery.name)
-        return shelf.recall(gallery.born, Request(request_id).key) if request_id else None
+        return shelf.recall(gallery.born, Idempotency(request_id).key) if request_id else None
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         people = self._shelves.get(name, _Shelf()).people
@@ -160,7 +160,7 @@ class MemoryStore(Store):
         return [change for change in reversed(changes) if not before or change.version < before][:limit]
 
     async def _write(self, shelf: _Shelf, gallery: Gallery, write: Write) -> Outcome:
-        if remembered := shelf.recall(gallery.born, write.request.key):
+        if remembered := shelf.recall(gallery.born, write.idempotency.key):
             return remembered
         changes = [change for change, _ in write.changes]
         if write.at_version not in (None, shelf.head.version):
@@ -176,7 +176,7 @@ class MemoryStore(Store):
             return gallery_full(gallery.name, "faces", policy.max_faces)
         for change, note in write.changes:
             self._apply(shelf, change)
-            committed = await shelf.append(note, gallery.born, write.request, change.templates)
+            committed = await shelf.append(note, gallery.born, write.idempotency, change.templates)
         return committed
 
     def _find(self, name: str, born: int | None = None) -> tuple[_Shelf, Gallery]:
