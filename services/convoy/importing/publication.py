@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from convoy.core.engine import Engine
 from convoy.core.errors import AlreadyExists
-from convoy.core.manifest import GRAPH_FILE, Manifest, digest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Manifest, digest, digest_files, load_manifest
 
 NO_DIGEST = "0" * 64
 
@@ -36,7 +36,8 @@ def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
         folder = partial / manifest.name / manifest.version
         folder.mkdir(parents=True)
         (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
-        manifest.model_copy(update={"sha256": digest(folder / GRAPH_FILE)}).save(folder)
+        facts = {"sha256": digest(folder / GRAPH_FILE), "files": digest_files(folder)}
+        manifest.model_copy(update=facts).save(folder)
         Engine(folder / GRAPH_FILE, "cpu").check(load_manifest(folder).task)
         _move(folder, target)
     finally:

@@ -49,11 +49,16 @@ def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
     Example: **convoy model verify exported_models**
     """
-    verdicts = [{"model": "/".join(path.parts[-2:]), "problem": _problem(path)} for path in _folders(folder)]
+    verdicts = [
+        {"model": "/".join(path.parts[-2:]), "problem": _problem(path), "note": _uncovered(path)}
+        for path in _folders(folder)
+    ]
     if as_json:
         print_json(verdicts)
     else:
-        print_table("", ("model", "verdict"), [(one["model"], one["problem"] or "good") for one in verdicts])
+        print_table(
+            "", ("model", "verdict"), [(one["model"], one["problem"] or f"good{one['note']}") for one in verdicts]
+        )
     if any(one["problem"] for one in verdicts):
         raise typer.Exit(ExitCode.NO)
 
@@ -105,6 +110,18 @@ def _folders(folder: Path) -> list[Path]:
     if not versions:
         raise NotFound("NO_REPOSITORY", f"there is no model in {folder}")
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+
+
+def _uncovered(path: Path) -> str:
+    """Weights outside of the graph that an older manifest has no digest of."""
+    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
+
+    try:
+        listed = load_manifest(path).files
+        names = [name for name in outside_files(path / GRAPH_FILE) if name not in listed]
+    except (ConvoyError, OSError, ValueError):
+        return ""
+    return f", but the manifest's `files` has no digest of {', '.join(names)}" if names else ""
 
 
 def _problem(path: Path) -> str:
