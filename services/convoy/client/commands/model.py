@@ -45,19 +45,21 @@ def list_all(
 @app.command()
 @politely
 def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Check every model of a folder: manifest, digest, and the graph's inputs and outputs. Exits with 1 if one is bad.
+    """Check every model of a folder: manifest, digests, and the graph's inputs and outputs. Exits with 1 if one is bad.
 
     Example: **convoy model verify exported_models**
     """
-    verdicts = [
-        {"model": "/".join(path.parts[-2:]), "problem": _problem(path), "note": _uncovered(path)}
-        for path in _folders(folder)
-    ]
+    verdicts = []
+    for path in _folders(folder):
+        problem, note = _examine(path)
+        verdicts.append({"model": "/".join(path.parts[-2:]), "problem": problem, "note": note})
     if as_json:
         print_json(verdicts)
     else:
         print_table(
-            "", ("model", "verdict"), [(one["model"], one["problem"] or f"good{one['note']}") for one in verdicts]
+            "",
+            ("model", "verdict"),
+            [(one["model"], one["problem"] or "good" + (one["note"] and f", but {one['note']}")) for one in verdicts],
         )
     if any(one["problem"] for one in verdicts):
         raise typer.Exit(ExitCode.NO)
@@ -112,26 +114,15 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 
 
-def _uncovered(path: Path) -> str:
-    """Weights outside of the graph that an older manifest has no digest of."""
-    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
-
-    try:
-        listed = load_manifest(path).files
-        names = [name for name in outside_files(path / GRAPH_FILE) if name not in listed]
-    except (ConvoyError, OSError, ValueError):
-        return ""
-    return f", but the manifest's `files` has no digest of {', '.join(names)}" if names else ""
-
-
-def _problem(path: Path) -> str:
-    """What is wrong with a model; empty when nothing is."""
+def _examine(path: Path) -> tuple[str, str]:
+    """What is wrong with a model, empty when nothing is; and what is to be known of one that is good."""
     from convoy.core.engine import Engine
-    from convoy.core.manifest import GRAPH_FILE, load_manifest
+    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
 
     try:
         manifest = load_manifest(path)
         Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
     except ConvoyError as error:
-        return error.message
-    return ""
+        return error.message, ""
+    names = [name for name in outside_files(path / GRAPH_FILE) if name not in manifest.files]
+    return "", f"the manifest has no digest of {', '.join(names)}" if names else ""
