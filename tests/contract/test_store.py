@@ -8,8 +8,8 @@ import pytest
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, Policy
 from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Store, Write
-from convoy.testing.memory_store import MemoryStore
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.memory_store import MemoryStore
 
 from tests.redis_server import RedisCluster
 

@@ -10,8 +10,8 @@ import pytest
 from convoy.core.errors import ConvoyError
 from convoy.recognition.domain.records import Change, Face, Gallery, Model, Note, Person, Policy
 from convoy.recognition.store.base import Conflict, Idempotency, PersonChange, Store, Write
-from convoy.testing.memory_store import MemoryStore
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.memory_store import MemoryStore
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test

@@ -63,7 +63,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.store = store
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
-        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets)
+        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
         self.galleries = Galleries(store, self.followers, faces, keys)
         self.people = People(self.followers)
         self.registration = Registration(
