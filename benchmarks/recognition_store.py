@@ -28,10 +28,10 @@ from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write, made
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer
 from redis.asyncio import Redis
 
 from benchmarks.conditions import write_result
-from tests.redis_server import RedisServer
 
 LANES = 2
 BATCH = 128

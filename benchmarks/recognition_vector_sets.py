@@ -22,10 +22,10 @@ from convoy.recognition.search.index import Index
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
+from convoy.testing.redis_servers import Redis8
 
 from benchmarks.conditions import write_result
 from benchmarks.recognition_index import probes_of, unit
-from tests.redis_server import Redis8
 
 PROBES = 100
 PAGE = 500

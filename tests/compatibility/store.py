@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from tests.redis_server import RedisServer
+from tests.redis_server import Redis8, RedisServer
 
 
 @contextmanager
@@ -25,6 +25,16 @@ def running() -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def running_8() -> Iterator[Redis8]:
+    """The same on the Redis 8 of the deployment, in a container."""
+    server = Redis8()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def save(client: "redis.Redis", file: Path) -> None:

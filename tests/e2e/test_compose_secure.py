@@ -54,7 +54,7 @@ def trust(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_caller_may_do_what_its_scopes_say(addresses: dict[str, str], tokens: dict[str, str]) -> None:
     with Convoy(**addresses, token=tokens["office"]) as office:
-        assert office.classify(PICTURE).best.name == "red"
+        assert office.classify(PICTURE).best.label == "red"
         assert office.create_gallery("staff").name == "staff"
     with Convoy(**addresses, token=tokens["door"]) as door:
         assert door.get_gallery("staff").face_count == 0

@@ -4,8 +4,10 @@ The fixture's README says how it was made. No module of Convoy is imported here 
 """
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -30,6 +32,7 @@ EXPORT = "/convoy.v1.RecognitionService/ExportGallery"
 DELETE = "/convoy.v1.RecognitionService/DeleteGallery"
 EXPORT_CREW = PROTOS.request(EXPORT)(gallery="crew").SerializeToString()
 Addresses = dict[str, str]
+Redis = Callable[[], AbstractContextManager[Any]]
 
 
 def recorded(name: str) -> Transcript:
@@ -77,9 +80,17 @@ def test_recognition_answers_an_earlier_client_as_it_was_answered_then(empty: Ad
     assert list(replay(recorded("recognition"), PROTOS, empty)) == []
 
 
-@pytest.mark.redis
-def test_galleries_of_an_earlier_version_open_and_change(tree: Tree, vision: Addresses, tmp_path: Path) -> None:
-    with store.running() as server:
+@pytest.mark.parametrize(
+    "redis_server",
+    [
+        pytest.param(store.running, marks=pytest.mark.redis, id="redis"),
+        pytest.param(store.running_8, marks=pytest.mark.docker, id="redis-8"),
+    ],
+)
+def test_galleries_of_an_earlier_version_open_and_change(
+    tree: Tree, vision: Addresses, redis_server: Redis, tmp_path: Path
+) -> None:
+    with redis_server() as server:
         with server.client() as client:
             store.load(client, V0_1_0 / "redis.jsonl")
         settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key")

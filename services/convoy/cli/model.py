@@ -8,6 +8,7 @@ import typer
 
 from convoy.cli import model_admin
 from convoy.cli.model_import import import_graph
+from convoy.cli.model_pull import pull, show_catalogue
 from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
@@ -19,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="List, check, import, load and unlo
 Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
 DEFAULT_FOLDER = Path("exported_models")
 app.command("import")(politely(import_graph))
+app.command("pull")(politely(pull))
+app.command("catalogue")(politely(show_catalogue))
 for command in (model_admin.load, model_admin.unload, model_admin.status):
     app.command()(politely(command))
 

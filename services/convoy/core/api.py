@@ -37,3 +37,9 @@ METRICS_PORT_OFFSET = 1000
 
 MODEL_KEY = "convoy-model"
 """Metadata of a call: its model, as name or name:version. With it a service may refuse before the message comes."""
+
+
+def split_model(name_and_version: str) -> tuple[str, str]:
+    """name or name:version as (name, version); the version is empty for the newest."""
+    name, _, version = name_and_version.partition(":")
+    return name, version

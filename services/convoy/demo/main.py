@@ -14,7 +14,7 @@ from convoy.demo.recognition import tell_recognition
 from convoy.demo.sheet import make_sheet
 from convoy.demo.stage import Stage
 from convoy.demo.vision import tell_vision
-from convoy.drawing.drawing import write_picture
+from convoy.drawing.picture_files import write_picture
 from convoy.fleet import Fleet, free_ports
 
 OVERVIEW = "story.png"

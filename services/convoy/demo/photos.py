@@ -8,9 +8,9 @@ from pathlib import Path
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.core.errors import InvalidArgument, NotFound
 from convoy.core.pictures.decoding import decode_image
+from convoy.core.pictures.formats import SUFFIXES
 from convoy.demo.renditions import renditions
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 ASTRONAUTS_FACE = Box(180, 72, 268, 184)
 """Where the face is in astronaut.png, marked by hand from eyebrows and temples to the chin."""
 
@@ -99,7 +99,7 @@ def read_cast(folder: Path) -> Cast:
 
 
 def _read_photos(folder: Path) -> tuple[Photo, ...]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     return tuple(Photo(f"{folder.name}/{file.name}", file.read_bytes(), "your own photo") for file in files)
 
 

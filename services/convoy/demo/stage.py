@@ -14,7 +14,7 @@ from rich.table import Table
 from convoy.client import Convoy
 from convoy.client.answers.common import ImageRGB
 from convoy.core.errors import FailedPrecondition, NotFound
-from convoy.drawing.drawing import write_picture
+from convoy.drawing.picture_files import write_picture
 
 Result = TypeVar("Result")
 Verdict = tuple[str, bool]

@@ -28,7 +28,7 @@ def _classify(stage: Stage) -> None:
         "what does it show?",
         photo.name,
         lambda: stage.convoy.classify(photo.data, top_k=3),
-        lambda answer: (_tell_labels(answer), answer.labels[0].name == "cat"),
+        lambda answer: (_tell_labels(answer), answer.labels[0].label == "cat"),
     )
     if heard.result is not None:
         stage.show(draw_classification(photo.image_rgb, heard.result), "Classification", heard.is_right)
@@ -64,7 +64,7 @@ def _detect(stage: Stage) -> None:
 
 
 def _tell_labels(answer: Classification) -> str:
-    return ", ".join(f"{label.name} {label.probability:.0%}" for label in answer.labels)
+    return ", ".join(f"{label.label} {label.probability:.0%}" for label in answer.labels)
 
 
 def _tell_regions(answer: Segmentation) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.api import split_model
 from convoy.core.manifest import Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
@@ -99,8 +100,7 @@ class FacePipeline:
         return await in_order(photos, embed_photo)
 
     def _of_task(self, name: str, wanted: Task) -> LoadedModel:
-        model_name, _, version = name.partition(":")
-        return self._host.model(model_name, version, wanted)
+        return self._host.model(*split_model(name), wanted)
 
 
 def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:

@@ -10,6 +10,7 @@ from convoy.core.manifest import InputSpec, Task
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen
 from convoy.importing.adapters.plausibility import check_boxes, check_face
+from convoy.importing.fixed_batch import open_fixed_batch
 from convoy.importing.frame import Frame, choose_frame
 from convoy.importing.metadata import check_licence, check_task
 from convoy.importing.network import Network, bad_network, read_network
@@ -101,13 +102,14 @@ def inspect(request: Request) -> Inspection:
     network = read_network(request.network, request.layout, opens=_opens(request))
     check_task(network.metadata, request.task, request.network)
     check_licence(network.metadata, request.licence, request.network)
-    _check_batch(network)
     _check_outputs(network, request)
     labels, frame = read_labels(request, network), choose_frame(network, request)
     try:
         original = Original(network)
     except Disproof as disproof:
         raise bad_network(network.file, f"ONNX Runtime cannot run it: {disproof}") from None
+    adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
+    network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
     prober = Prober(request, network, original, frame)
     choices = Choices(len(labels), request.scores, request.boxes, request.form, request.priors, request.adapter)
     fits, misfits = {}, {}
@@ -157,12 +159,6 @@ def _check_outputs(network: Network, request: Request) -> None:
     missing = [name for name in request.output if name not in names]
     if missing:
         raise bad_network(network.file, f"it has no output {', '.join(missing)}; it has: {', '.join(names)}")
-
-
-def _check_batch(network: Network) -> None:
-    if isinstance(network.batch, int) and network.batch != 1:
-        problem = f"its batch is fixed at {network.batch}; export it again with a dynamic batch, or with a batch of 1"
-        raise bad_network(network.file, problem)
 
 
 def _landmarks_hint(inspection: Inspection) -> str:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
+from convoy.core.security.demands import naming_part
 from convoy.core.security.files import Watched, read_file
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline, stream_error
@@ -40,20 +40,6 @@ from convoy.recognition.use_cases.registration import Registration
 from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
-
-FOLLOWED_BY = {
-    "Register",
-    "Identify",
-    "Verify",
-    "GetPerson",
-    "ListPeople",
-    "UpdatePerson",
-    "DeletePerson",
-    "DeleteFace",
-    "FindDuplicates",
-    "MergePeople",
-}
-"""The calls in which an alias may stand for a gallery."""
 
 
 class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
@@ -265,14 +251,12 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         async for response in answer_in_order(request_iterator, answer, refuse):
             yield response
 
-    async def _begin(self, request: Any, context: Context) -> None:
+    async def _begin(self, request: Message, context: Context) -> None:
         """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
         begin_call(Call(request_id(), caller().name, deadline(context)))
-        name = request.DESCRIPTOR.name.removesuffix("Request")
-        if name in FOLLOWED_BY:
-            naming = request.person if name == "Verify" else request
-            if naming.gallery:
-                naming.gallery = await self.aliases.resolve(naming.gallery)
+        naming = naming_part(request)
+        if naming is not None and naming.gallery:
+            naming.gallery = await self.aliases.resolve(naming.gallery)
 
 
 def _registered(answer: Registered | Committed) -> pb.RegisterResponse:

@@ -71,10 +71,13 @@ def _registration(one: Talk) -> int:
     one.register("staff", "ada-2", person(1, noise=9), allow_identity_conflict=True, metadata={"seen": "twice"})
     one.register("staff", "two words", person(6), code="INVALID_ARGUMENT")
     one.register("nobody", "ada", person(1), code="NOT_FOUND")
-    each = [
-        r.RegisterRequest(gallery="staff", person_id=name, photos=[photo])
-        for name, photo in (("fay", person(6)), ("gus", NOBODY), ("hal", person(7)))
-    ]
+    _register_many(one, fay=person(6), gus=NOBODY)
+    return _register_many(one, hal=person(7))
+
+
+def _register_many(one: Talk, **photos) -> int:
+    """At most one may succeed: a stream's people are registered side by side, so their versions are not in order."""
+    each = [r.RegisterRequest(gallery="staff", person_id=name, photos=[photo]) for name, photo in photos.items()]
     return one.ask("RegisterMany", *(r.RegisterManyRequest(request=request) for request in each)).response.version
 
 

@@ -72,7 +72,10 @@ def fit(
     origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:
-        _open_run(config, run, data.digest, origin)
+        _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
+    fabric.barrier()
+    if data.keep_in:
+        data.keep_in(run)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -223,6 +226,7 @@ def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
     versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
     facts = {"recipe": origin.recipe, "command": origin.command, "seed": config.seed}
     facts |= {"data_sha256": digest, "versions": versions}
+    facts |= {"taught_by": origin.taught_by} if origin.taught_by else {}
     (run / ENVIRONMENT).write_text(json.dumps(facts, indent=2) + "\n")
     if origin.notes:
         (run / NOTES).write_text(origin.notes)

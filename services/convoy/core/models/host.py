@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.machine import available_cores
 from convoy.core.manifest import InputSpec, Task
@@ -51,7 +52,7 @@ class ModelHost:
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._tasks, self._required = tasks, (default, *required)
-        pinned = {name for name, version in map(split, self._required) if version}
+        pinned = {name for name, version in map(split_model, self._required) if version}
         self.repository = Repository(settings.models, tasks, loading, self._runners, pinned)
         self._watcher: asyncio.Task[None] | None = None
 
@@ -63,7 +64,7 @@ class ModelHost:
             )
         for wanted in self._required:
             try:
-                await self.repository.load(*split(wanted))
+                await self.repository.load(*split_model(wanted))
             except NotFound as error:
                 raise NotFound(error.reason, error.message, error.metadata, hint=self._advise(wanted)) from None
         await self.repository.refresh()
@@ -99,11 +100,11 @@ class ModelHost:
 
     def named(self, name_and_version: str) -> LoadedModel:
         """A model by name or name:version."""
-        return self.repository.get(*split(name_and_version))
+        return self.repository.get(*split_model(name_and_version))
 
     def is_pinned(self, name: str, version: str) -> bool:
         """Whether the service cannot do without this version."""
-        return any(split(wanted) in ((name, ""), (name, version)) for wanted in self._required)
+        return any(split_model(wanted) in ((name, ""), (name, version)) for wanted in self._required)
 
     async def _watch(self) -> None:
         while True:
@@ -118,12 +119,6 @@ def _give_way() -> None:
     """Let the event loop go first, on systems that know priorities of single threads."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-
-
-def split(name_and_version: str) -> tuple[str, str]:
-    """name or name:version as (name, version), the version empty for the newest."""
-    name, _, version = name_and_version.partition(":")
-    return name, version
 
 
 def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:

@@ -1,7 +1,8 @@
 """ModelService: which models a service has, and loading and unloading them."""
 
+from convoy.core.api import split_model
 from convoy.core.errors import FailedPrecondition, PermissionDenied
-from convoy.core.models.host import ModelHost, split
+from convoy.core.models.host import ModelHost
 from convoy.core.models.repository import Entry
 from convoy.core.serving.status import Context
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
@@ -41,7 +42,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return models_pb2.UnloadModelResponse()
 
     def _is_default(self, entry: Entry) -> bool:
-        name, version = split(self._host.default)
+        name, version = split_model(self._host.default)
         if entry.loaded is None or entry.name != name:
             return False
         return entry.loaded is self._host.repository.get(name, version)

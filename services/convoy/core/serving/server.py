@@ -133,7 +133,7 @@ class Server:
         host, name, metrics_port = self._settings.host, self._service.name, self._settings.metrics_port
         check_port(host, port, name, "set CONVOY_PORT to another")
         if metrics_port is None and port:
-            metrics_port = port + 1000
+            metrics_port = port + METRICS_PORT_OFFSET
         check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
 
     def _listen(self, port: int) -> int:

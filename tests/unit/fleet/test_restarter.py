@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from convoy.fleet.keeper import Keeper
 from convoy.fleet.process import Process
+from convoy.fleet.restarter import Restarter
 
 
 class FakeProcess:
@@ -19,14 +19,14 @@ class FakeProcess:
     def ending(self) -> str | None:
         return self.how
 
-    def clear(self) -> None:
+    def kill_what_is_left(self) -> None:
         self.is_cleared = True
 
 
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr("convoy.fleet.keeper.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("convoy.fleet.restarter.time.monotonic", lambda: self.now)
 
 
 def test_pauses_double_up_to_half_a_minute_and_are_short_again_after_a_quiet_minute(
@@ -39,26 +39,26 @@ def test_pauses_double_up_to_half_a_minute_and_are_short_again_after_a_quiet_min
         return FakeProcess()
 
     first = FakeProcess()
-    keeper = Keeper(first, start, said.append)  # type: ignore[arg-type]
-    keeper.look()
+    restarter = Restarter(first, start, said.append)  # type: ignore[arg-type]
+    restarter.restart_if_ended()
     assert said == []
     for pause_s in (1, 2, 4, 8, 16, 30, 30):
-        keeper.process.how = "was ended by SIGKILL"  # type: ignore[attr-defined]
-        ended = keeper.process
-        keeper.look()
-        assert said[-1].startswith(f"faces was ended by SIGKILL; started anew in {pause_s} s")
+        restarter.process.how = "was ended by SIGKILL"  # type: ignore[attr-defined]
+        ended = restarter.process
+        restarter.restart_if_ended()
+        assert said[-1].startswith(f"faces was ended by SIGKILL; it restarts in {pause_s} s")
         assert ended.is_cleared  # type: ignore[attr-defined]
         clock.now += pause_s - 0.1
-        keeper.look()
-        assert keeper.process is ended
+        restarter.restart_if_ended()
+        assert restarter.process is ended
         clock.now += 0.2
-        keeper.look()
-        assert keeper.process is not ended
+        restarter.restart_if_ended()
+        assert restarter.process is not ended
     assert len(said) == len(started) == 7
     clock.now += 61
-    keeper.process.how = "ended by itself with status 1"  # type: ignore[attr-defined]
-    keeper.look()
-    assert "started anew in 1 s" in said[-1]
+    restarter.process.how = "ended by itself with status 1"  # type: ignore[attr-defined]
+    restarter.restart_if_ended()
+    assert "it restarts in 1 s" in said[-1]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.vision import Classification, Detection, Detections, Label, Region, Segmentation
 from convoy.core.errors import InvalidArgument
 from convoy.drawing import drawing
-from convoy.drawing import label_layout as tags
+from convoy.drawing.caption_layout import caption_height, caption_padding, place_captions, shorten
+from convoy.drawing.picture_files import read_picture, write_picture
+from convoy.drawing.text import add_title_below
 
 MODEL = Model("rule", "1")
 SIZE = Size(400, 300)
@@ -28,15 +30,15 @@ def test_a_box_is_drawn_in_the_colour_of_its_class_and_the_picture_is_not_change
     assert not drawn[210:, :].any()
 
 
-def test_tags_stay_inside_the_picture():
+def test_captions_stay_inside_the_picture():
     corner = Detection(Box(380, 0, 400, 20), 0, "a label that is long", 0.5)
     drawn = drawing.draw_detections(black(), Detections((corner,), SIZE, MODEL))
     assert drawn[:40, 150:380].any()
 
 
-def rectangle(tag):
-    width = 6 * len(tag.text) + 2 * tags.tag_pad(tag.size)
-    return tag.left, tag.top, tag.left + width, tag.top + tags.tag_height(tag.size)
+def rectangle(caption):
+    width = 6 * len(caption.text) + 2 * caption_padding(caption.size)
+    return caption.left, caption.top, caption.left + width, caption.top + caption_height(caption.size)
 
 
 def shared(one, other):
@@ -44,11 +46,11 @@ def shared(one, other):
     return max(0, width) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
 
 
-def test_tags_of_a_crowd_hide_neither_each_other_nor_faces_nor_leave_the_picture():
+def test_captions_of_a_crowd_hide_neither_each_other_nor_faces_nor_leave_the_picture():
     boxes = np.array([(x, y, x + 40, y + 50) for y in (60, 160) for x in range(10, 560, 90)], float)
     texts = ["quality 0.5", "somebody whose name is long"] * 7
-    placed = tags.place_tags(boxes, texts, (600, 300), 20, lambda text, size: 6 * len(text))
-    spots = [rectangle(tag) for tag in placed]
+    placed = place_captions(boxes, texts, (600, 300), 20, lambda text, size: 6 * len(text))
+    spots = [rectangle(caption) for caption in placed]
     assert all(left >= 0 and top >= 0 and right <= 600 and bottom <= 300 for left, top, right, bottom in spots)
     assert not any(shared(one, other) for one, other in combinations(spots, 2))
     assert not any(shared(one, box) > 200 for at, one in enumerate(spots) for b, box in enumerate(boxes) if at != b)
@@ -63,10 +65,10 @@ def test_what_has_no_room_is_numbered_and_told_below_the_picture():
 
 def test_a_number_stands_in_its_own_box():
     boxes = np.array([(x, 2, x + 30, 98) for x in range(0, 160, 32)], float)
-    placed = tags.place_tags(boxes, ["a label that is long"] * 5, (160, 100), 20, lambda text, size: 6 * len(text))
-    numbered = [(box, tag) for box, tag in zip(boxes, placed, strict=True) if tag.number is not None]
+    placed = place_captions(boxes, ["a label that is long"] * 5, (160, 100), 20, lambda text, size: 6 * len(text))
+    numbered = [(box, caption) for box, caption in zip(boxes, placed, strict=True) if caption.number is not None]
     assert numbered
-    assert [(tag.left, tag.top) for _, tag in numbered] == [(box[0], box[1]) for box, _ in numbered]
+    assert [(caption.left, caption.top) for _, caption in numbered] == [(box[0], box[1]) for box, _ in numbered]
 
 
 def test_a_long_text_is_shortened_to_the_picture():
@@ -74,7 +76,7 @@ def test_a_long_text_is_shortened_to_the_picture():
         black(100, 300), Detections((Detection(Box(0, 100, 90, 190), 0, "x" * 300, 1.0),), SIZE, MODEL)
     )
     assert wide.shape == (300, 100, 3)
-    assert tags.shorten("abcdef", 4, len) == "abc…"
+    assert shorten("abcdef", 4, len) == "abc…"
 
 
 def test_a_mask_colours_only_its_pixels_and_keeps_the_picture_visible():
@@ -97,7 +99,7 @@ def test_any_size_can_be_drawn_on(size):
 
 
 def test_names_may_have_letters_of_any_alphabet():
-    shapes = {drawing.write_caption(black(200, 20), text).tobytes() for text in ("Zoë", "Zo?", "Жанна", "?????")}
+    shapes = {add_title_below(black(200, 20), text).tobytes() for text in ("Zoë", "Zo?", "Жанна", "?????")}
     assert len(shapes) == 4
 
 
@@ -108,10 +110,10 @@ def test_neighbouring_classes_differ_in_colour():
 
 def test_pictures_are_written_and_read_again(tmp_path):
     picture = np.random.default_rng(1).integers(0, 255, (20, 30, 3), np.uint8)
-    drawing.write_picture(tmp_path / "new" / "a.png", picture)
-    assert np.array_equal(drawing.read_picture(tmp_path / "new" / "a.png"), picture)
-    with pytest.raises(InvalidArgument, match="no name for a picture"):
-        drawing.write_picture(tmp_path / "a.nonsense", picture)
+    write_picture(tmp_path / "new" / "a.png", picture)
+    assert np.array_equal(read_picture(tmp_path / "new" / "a.png"), picture)
+    with pytest.raises(InvalidArgument, match="does not end like a picture"):
+        write_picture(tmp_path / "a.nonsense", picture)
     with pytest.raises(InvalidArgument, match="class numbers"):
-        drawing.write_picture(tmp_path / "mask.jpg", picture[..., 0])
+        write_picture(tmp_path / "mask.jpg", picture[..., 0])
     assert not (tmp_path / "mask.jpg").exists()
