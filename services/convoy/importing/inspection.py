@@ -119,7 +119,9 @@ def inspect(request: Request) -> Inspection:
     except Disproof as disproof:
         raise bad_network(network.file, f"ONNX Runtime cannot run it: {disproof}") from None
     prober = Prober(request, network, original, frame)
-    choices = Choices(len(labels), request.scores, request.boxes, request.form, request.priors, request.adapter)
+    choices = Choices(
+        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
+    )
     fits, misfits = {}, {}
     for adapter in adapters.values():
         try:

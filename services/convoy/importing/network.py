@@ -28,6 +28,15 @@ MIN_IR_VERSION = 8
 """The least that any ONNX Runtime of today reads."""
 CARRYING = {"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"}
 """Operators that move numbers and change none."""
+WEIGHT_TYPES = {
+    TensorProto.FLOAT,
+    TensorProto.FLOAT16,
+    TensorProto.BFLOAT16,
+    TensorProto.DOUBLE,
+    TensorProto.INT8,
+    TensorProto.UINT8,
+    TensorProto.INT32,
+}
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
@@ -110,7 +119,9 @@ class Network:
     @property
     def parameters(self) -> int:
         """Numbers that were learned, as far as they are floats or quantised weights."""
-        weights = (tensor for tensor in self.model.graph.initializer if tensor.data_type != TensorProto.INT64)
+        graph = self.model.graph
+        constants = (node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute)
+        weights = (tensor for tensor in [*graph.initializer, *constants] if tensor.data_type in WEIGHT_TYPES)
         return sum(int(np.prod(tensor.dims)) for tensor in weights)
 
     @property

@@ -34,6 +34,7 @@ class Choices:
     boxes: Boxes | None = None
     form: Form | None = None
     priors: Priors | None = None
+    cut: float | None = None
     adapter: str | None = None
 
 
@@ -83,6 +84,7 @@ class Reading:
     background: Literal["none", "first", "last"] = "none"
     channels_last: bool = False
     decoded: bool = True
+    cut: float = 0.0
     classes: int = 0
     priors: Priors = ()
     notes: tuple[str, ...] = field(default=())
