@@ -174,7 +174,8 @@ def _inputs(model: ModelProto) -> list[ValueInfoProto]:
 def _check_input(file: Path, inputs: list[ValueInfoProto]) -> Tensor:
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        raise bad_network(file, f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}")
+        problem = f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}"
+        raise bad_network(file, f"{problem}; export the network alone, without what prepares or sorts its answers")
     declared = _describe(inputs[0])
     if inputs[0].type.tensor_type.elem_type not in INPUT_TYPES:
         raise bad_network(file, f"its input is {declared.type}; export it with float32, float16 or uint8 pixels")

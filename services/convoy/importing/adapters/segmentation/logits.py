@@ -11,11 +11,11 @@ from convoy.importing.adapters.adapter import (
     Adapter,
     Array,
     Choices,
-    Misfit,
     Probe,
     Reading,
     Resize,
     Scores,
+    WrongShapeError,
     check_classes,
     read_one,
 )
@@ -88,7 +88,7 @@ def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
     if fits(shape[3]):
         return True
     if 1 in (shape[1], shape[3]):
-        raise Misfit("its one channel tells two classes apart: name both, first what a low number means")
+        raise WrongShapeError("its one channel tells two classes apart: name both, first what a low number means")
     check_classes(min(shape[1], shape[3]), choices)
     raise AssertionError("unreachable: one of the two fits")
 
