@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import uvloop
-from convoy.core.host import ModelHost
-from convoy.core.images import decode_image
 from convoy.core.manifest import Task
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import decode_image
 from convoy.core.settings import Settings
 from convoy.faces.pipeline import FacePipeline, Photo
 from convoy.faces.task import Options

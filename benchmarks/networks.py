@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from convoy.core.manifest import GRAPH_FILE, Export, InputSpec, Manifest, Task, Training, digest
-from convoy_training.export import export_onnx
 from convoy_training.models.zoo import find_architecture
-from convoy_training.quantize import quantize_graph
+from convoy_training.publishing.export import export_onnx
+from convoy_training.publishing.quantize import quantize_graph
 from convoy_training.recipe import Export as Graph
 from torch import nn
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from convoy.classification.task import prepare
-from convoy.core.engine import Engine, Outputs
-from convoy.core.images import decode_image
 from convoy.core.manifest import GRAPH_FILE, Manifest, load_manifest
-from convoy.core.resizing import min_side
+from convoy.core.models.engine import Engine, Outputs
+from convoy.core.pictures.decoding import decode_image
+from convoy.core.pictures.resizing import min_side
 
 NARROW, WIDE, DECODED = "2 x 1 thread", "1 x 2 threads", "2 x 1 thread, with decoding"
 

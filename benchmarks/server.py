@@ -53,7 +53,7 @@ def serving(service: str, models: Path, **variables: str) -> Iterator[Served]:
     port, metrics_port = free_port(), free_port()
     ports = {"CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": str(metrics_port)}
     quiet = {"CONVOY_LOG_LEVEL": "warning", "CONVOY_MODEL_POLL_S": "0"}
-    command = [sys.executable, "-c", f"from convoy.server import run; run({service!r})"]
+    command = [sys.executable, "-c", f"from convoy.service_process import run; run({service!r})"]
     environment = os.environ | ports | quiet | {"CONVOY_MODELS": str(models)} | variables
     with running(command, environment, [port]) as child:
         yield Served(port, child.pid, metrics_port)

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import numpy as np
 from convoy.core.errors import InvalidArgument, NotFound
-from convoy.core.interceptors import CallInterceptor
 from convoy.core.security.guard import Guard
+from convoy.core.serving.interceptors import CallInterceptor
 from convoy.core.settings import Settings
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 

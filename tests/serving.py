@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
-from convoy.core.rpc import Server
+from convoy.core.serving.server import Server
 from convoy.core.settings import Settings
-from convoy.server import build
+from convoy.service_process import build
 from google.rpc import error_details_pb2, status_pb2
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 from convoy.client import Convoy
+from convoy.core.api import SERVICES
 
 from tests import tiny_pictures
-from tests.e2e.compose import ROOT, SERVICES, Fleet, free_range, running_fleet
+from tests.e2e.compose import ROOT, Fleet, free_range, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICAS = {"faces": 3, "recognition": 2}

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "convoy.client", "demo", "--out", str(out), *options]
+    command = [sys.executable, "-m", "convoy.cli", "demo", "--out", str(out), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
 
 
@@ -27,7 +27,7 @@ def check_pictures(out: Path, at_least: int) -> None:
 def test_the_story_of_packaged_photographs(tmp_path: Path) -> None:
     done = run_demo(tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "altered renditions" in done.stdout
+    assert "altered copies" in done.stdout
     assert "10 of 10 answers were right" in done.stdout
     check_pictures(tmp_path / "out", 8)
 

@@ -13,10 +13,11 @@ import docker
 import grpc
 import pytest
 from convoy.client import Convoy
-from convoy.client.probe import says_serving
+from convoy.core.api import SERVICES
+from convoy.fleet.health_check import says_serving
 
 from tests.e2e import faults
-from tests.e2e.compose import SERVICES, free_ports, running_fleet
+from tests.e2e.compose import free_ports, running_fleet
 from tests.e2e.faults import Fault, Rig, cut, kill, pause, restart, tmp_full, together, wait_until, without_names
 from tests.e2e.load import KNOWN, Load, under_load
 from tests.tiny_models import write_repository

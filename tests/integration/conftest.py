@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
-from convoy.client.fleet import Fleet, free_ports
+from convoy.fleet import Fleet, free_ports
 
 from tests.tiny_models import write_repository
 

@@ -178,7 +178,7 @@ async def test_the_client_sends_its_token(
     book.add("ada", "classification")
     address = f"127.0.0.1:{guarded.server.port}"
     async with AsyncConvoy(classification=address, token=book.tokens["ada"]) as convoy:
-        assert (await convoy.classify(RED.encoded)).best.name == "red"
+        assert (await convoy.classify(RED.encoded)).best.label == "red"
     file = tmp_path / "token"
     file.write_text("not yet\n")
     monkeypatch.setenv("CONVOY_CLIENT_TOKEN_FILE", str(file))
@@ -186,7 +186,7 @@ async def test_the_client_sends_its_token(
         with pytest.raises(Exception, match="the token is not good"):
             await convoy.classify(RED.encoded)
         file.write_text(book.tokens["ada"] + "\n")
-        assert (await convoy.classify(RED.encoded)).best.name == "red"
+        assert (await convoy.classify(RED.encoded)).best.label == "red"
 
 
 class TestScores:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from convoy.cli import gallery_transfer
+from convoy.cli.app import app
+from convoy.cli.bulk import Bulk, Outcome, read_source
 from convoy.client import Convoy
-from convoy.client.bulk import Bulk, Outcome, read_source
-from convoy.client.cli import app
-from convoy.client.commands import gallery_transfer
 from convoy.core.errors import InvalidArgument
 from typer.testing import CliRunner
 

@@ -7,8 +7,8 @@ import pytest
 from convoy.core.manifest import GRAPH_FILE, load_manifest
 from convoy_training.data import identities
 from convoy_training.metrics.false_match import Impostors, compare_strangers, fit_curve
-from convoy_training.recipes.face_embedding import embed
 from convoy_training.session import open_onnx
+from convoy_training.tasks.face_embedding import embed
 
 MODEL = Path("exported_models/face-embedder-small/1")
 FACES = 700

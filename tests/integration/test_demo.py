@@ -12,7 +12,7 @@ NAMES = ("chelsea.png", "china.jpg", "astronaut.png", "ada/", "bob/", "eve/")
 
 def run_demo(models: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "convoy.client", "demo", "--out", str(out), *options],
+        [sys.executable, "-m", "convoy.cli", "demo", "--out", str(out), *options],
         env=os.environ | {"CONVOY_MODELS": str(models), "COLUMNS": "200"},
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from convoy.recognition import sweep
+from convoy.recognition.use_cases import expiry as sweep
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 

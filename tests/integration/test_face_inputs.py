@@ -150,7 +150,7 @@ async def test_drawings_and_statues_are_answered_like_any_picture(faces: Running
 SERVE_ONE = """
 import asyncio, sys
 from pathlib import Path
-from convoy.core.host import ModelHost
+from convoy.core.models.host import ModelHost
 from convoy.core.manifest import Task
 from convoy.core.settings import Settings
 from convoy.faces.pipeline import FacePipeline

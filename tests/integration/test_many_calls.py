@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from convoy.core import rpc
+from convoy.core.serving import server as rpc
 from convoy.core.settings import Settings
 from convoy.v1 import models_pb2, models_pb2_grpc
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from convoy.core.budget import PixelBudget
+from convoy.core.models.budget import PixelBudget
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
 
 from tests.serving import refusal, running

@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 import pytest
 from convoy.client import AsyncConvoy
-from convoy.core.engine import Engine, Outputs
 from convoy.core.errors import ResourceExhausted
 from convoy.core.manifest import Task
+from convoy.core.models.engine import Engine, Outputs
 from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.manifest import MANIFEST_FILE, Task
-from convoy.core.repository import Loading, Repository
+from convoy.core.models.repository import Loading, Repository
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,

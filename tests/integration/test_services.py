@@ -1,5 +1,6 @@
 """Classification, detection, segmentation and faces as real servers, on models whose answers can be worked out."""
 
+import asyncio
 import io
 import urllib.request
 from collections.abc import AsyncIterator
@@ -19,8 +20,12 @@ from convoy.v1 import (
     segmentation_pb2,
     segmentation_pb2_grpc,
 )
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from PIL import Image
 
 from tests import tiny_pictures
@@ -298,6 +303,29 @@ async def test_health_reflection_and_metrics(classification: Running) -> None:
     assert 'convoy_requests_total{code="OK",method="Classify",service="classification"}' in text
     for stage in ("preprocess", "queue", "infer", "postprocess"):
         assert f'convoy_stage_duration_seconds_count{{model="cifar10-resnet",stage="{stage}",version="1"}}' in text
+
+
+def describe(port: int) -> ServiceDescriptor:
+    """A service as a tool sees it that has nothing but reflection."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        return pool.FindServiceByName("convoy.v1.ClassificationService")
+
+
+async def test_a_tool_that_has_only_reflection_can_call_and_sees_the_options(classification: Running) -> None:
+    service = await asyncio.to_thread(describe, classification.server.port)
+    method = service.methods_by_name["Classify"]
+    scope = service.file.pool.FindExtensionByName("convoy.v1.scope")
+    [(option, value)] = (
+        GetMessageClass(method.GetOptions().DESCRIPTOR).FromString(method.GetOptions().SerializeToString()).ListFields()
+    )
+    assert (option.number, value) == (scope.number, "classification")
+    request = GetMessageClass(method.input_type).FromString(
+        classification_pb2.ClassifyRequest(images=[image(RED)]).SerializeToString()
+    )
+    call = classification.channel.unary_unary(f"/{service.full_name}/{method.name}", type(request).SerializeToString)
+    answer = GetMessageClass(method.output_type).FromString(await call(request))
+    assert len(answer.results) == 1 and answer.model.name == "cifar10-resnet"
 
 
 async def test_the_callers_request_id_comes_back(classification: Running) -> None:

@@ -47,7 +47,7 @@ async def classified(server: Running, monkeypatch: pytest.MonkeyPatch, **variabl
     for name, value in variables.items():
         monkeypatch.setenv(f"CONVOY_{name.upper()}", str(value))
     async with AsyncConvoy(classification=f"127.0.0.1:{server.server.port}", timeout_s=10) as convoy:
-        return str((await convoy.classify(PICTURE)).best.name)
+        return str((await convoy.classify(PICTURE)).best.label)
 
 
 def served_certificate(port: int) -> x509.Certificate:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from convoy.core.batching import Batcher, BatchPolicy
 from convoy.core.errors import DeadlineExceeded, ResourceExhausted
+from convoy.core.models.batching import Batcher, BatchPolicy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from convoy.core.interceptors import STATUSES
+from convoy.core.errors import KINDS
 from convoy.core.manifest import load_manifest
 from convoy.inference import open_inference_pb2 as oip
 from convoy.v1 import (
@@ -40,7 +40,7 @@ FILES = {
     "faces": (faces_pb2,),
     "recognition": (recognition_pb2,),
 }
-CODES = {"OK", *(code.name for code in STATUSES.values())}
+CODES = {"OK", *KINDS}
 # What is there already, what the service cannot do without, a face that is a duplicate, and one that is not there.
 UNDERSTOOD = {
     "CreateGallery": "ALREADY_EXISTS",
@@ -58,7 +58,7 @@ def embedder_sha256() -> str:
         return load_manifest(write_repository(Path(folder)) / "face-embedder-small" / "1").sha256
 
 
-REFUSALS = {code.value[0] for code in STATUSES.values()}
+REFUSALS = {grpc.StatusCode[code].value[0] for code in KINDS}
 PICTURE = common_pb2.Image(encoded=PICTURES[0])
 MODEL = common_pb2.ModelRef(name="cifar10-resnet")
 TENSOR = oip.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=[1, 32, 32, 3])

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from convoy.core.interceptors import STATUSES
+from convoy.core.errors import KINDS
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, digest
 from convoy.inference import open_inference_pb2 as oip
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, models_pb2, segmentation_pb2
@@ -23,7 +23,7 @@ from tests.serving import running
 from tests.tiny_models import write_model, write_repository
 
 NAME = "fuzzed"
-CODES = {"OK", *(code.name for code in STATUSES.values())}
+CODES = {"OK", *KINDS}
 MODEL = common_pb2.ModelRef(name=NAME, version="1")
 PICTURE = common_pb2.Image(encoded=PICTURES[0])
 TENSOR = oip.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=[1, 112, 112, 3])

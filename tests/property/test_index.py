@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from convoy.recognition import blocks, scan
-from convoy.recognition.index import Hit, Index
+from convoy.recognition.search import blocks, scan
+from convoy.recognition.search.index import Hit, Index
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule

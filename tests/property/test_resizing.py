@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from convoy.core.manifest import InputSpec
-from convoy.core.resizing import place
+from convoy.core.pictures.resizing import place
 from hypothesis import given
 from hypothesis import strategies as st
 

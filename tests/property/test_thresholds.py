@@ -2,8 +2,8 @@
 
 import math
 
-from convoy.core.calibration import FalseMatchCurve
-from convoy.recognition.thresholds import comparison_rate, identification_rate
+from convoy.core.models.calibration import FalseMatchCurve
+from convoy.recognition.domain.thresholds import comparison_rate, identification_rate
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import typer.main
 from click import Command, Group
+from convoy.cli.app import app
 from convoy.client import Convoy
-from convoy.client.cli import app
 from convoy.core import telemetry
-from convoy.recognition import comparison, replica
+from convoy.recognition.search import follower
+from convoy.recognition.use_cases import consistency
 from prometheus_client import Counter, Gauge, Histogram
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +77,7 @@ def test_compose_files_named_exist() -> None:
 
 
 def test_alerts_watch_metrics_that_exist() -> None:
-    values = [value for module in (telemetry, comparison, replica) for value in vars(module).values()]
+    values = [value for module in (telemetry, consistency, follower) for value in vars(module).values()]
     collectors = [value for value in values if isinstance(value, Counter | Gauge | Histogram)]
     names = {metric.name for collector in collectors for metric in collector.collect()}
     files = ("observability/rules.yml", "observability/grafana/convoy.json")

@@ -19,7 +19,7 @@ from convoy_training.data import identities
 from convoy_training.data.exclusions import Exclusion
 from convoy_training.protocols.subject import open_embedder
 from convoy_training.recipe import RECIPE_FILE, open_recipe
-from convoy_training.recipes.face_embedding import TRAINING_SETS, embed, load_training_faces
+from convoy_training.tasks.face_embedding import TRAINING_SETS, embed, load_training_faces
 
 Floats = NDArray[np.floating]
 THUMBNAIL_PX = 16

@@ -12,12 +12,12 @@ import numpy as np
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
 from numpy.typing import NDArray
 
-from convoy_training.checkpoint import load_model
 from convoy_training.errors import RecipeError, TrainingError
-from convoy_training.loop import build_predict
 from convoy_training.origin import ENVIRONMENT, read_environment
 from convoy_training.recipe import Images, Metric, Predict, Recipe, open_recipe
 from convoy_training.report.page import review, show_training, write_charts, write_report
+from convoy_training.runs.checkpoint import load_model
+from convoy_training.runs.loop import build_predict
 from convoy_training.session import open_onnx
 
 ENLARGED = 256 / 224

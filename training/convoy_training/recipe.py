@@ -1,6 +1,6 @@
 """A recipe: a YAML file (every number of a training run) and a module (what to do with it).
 
-The module `convoy_training.recipes.<task>` has the functions of `Recipe`; the YAML file is its `Config`.
+The module `convoy_training.tasks.<task>` has the functions of `Recipe`; the YAML file is its `Config`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from convoy_training import recipes
 from convoy_training.errors import RecipeError, TrainingError
 
+TASKS = "convoy_training.tasks"
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], dict[str, NDArray[Any]]]
 """uint8 RGB [N,H,W,3] -> the graph's outputs by name. PyTorch and ONNX Runtime are both behind it."""
@@ -148,7 +148,7 @@ class Metric:
 
 
 class Recipe(Protocol):
-    """The functions of every module in `convoy_training.recipes`."""
+    """The functions of every module in `convoy_training.tasks`."""
 
     Config: type[Config]
 
@@ -263,13 +263,18 @@ def read_fields(file: Path) -> dict[str, Any]:
     return fields
 
 
+def task_names() -> list[str]:
+    """The tasks that can be trained, a module each."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "tasks")]))
+
+
 def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Recipe, Config]:
     """Finds the task's module and validates the fields with its `Config`."""
-    task, tasks = fields.get("task"), sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
+    task, tasks = fields.get("task"), task_names()
     if task not in tasks:
         problem = "task: Field required" if task is None else f"no recipe for the task '{task}'"
         raise RecipeError(f"{origin}: {problem}; there are {', '.join(tasks)}")
-    recipe: Recipe = importlib.import_module(f"{recipes.__name__}.{task}")
+    recipe: Recipe = importlib.import_module(f"{TASKS}.{task}")
     try:
         return recipe, recipe.Config.model_validate(fields)
     except ValidationError as error:

@@ -5,23 +5,22 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.classification import task
-from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
-from convoy.core.engine import Outputs
+from convoy.core.api import API
 from convoy.core.errors import ConvoyError
-from convoy.core.host import ModelHost
-from convoy.core.images import Picture, Pixels
-from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
-from convoy.core.messages import check_image_count, check_range, image_size, model_ref, pixels_of, read_image
-from convoy.core.resizing import min_side
-from convoy.core.rpc import Service
+from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import min_side
+from convoy.core.serving.messages import check_image_count, check_range, image_size, model_ref, pixels_of, read_image
+from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.streaming import answer_in_order
 from convoy.v1 import classification_pb2 as pb
 from convoy.v1 import classification_pb2_grpc, common_pb2
 
-NAME = "convoy.v1.ClassificationService"
-PORT = 50051
 DEFAULT_MODEL = "cifar10-resnet"
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 10_000
@@ -85,5 +84,5 @@ async def build(settings: Settings) -> Service:
         classification_pb2_grpc.add_ClassificationServiceServicer_to_server(ClassificationServicer(host), server)
         add_model_doors(host, server)
 
-    doors = (NAME, *MODEL_DOORS)
-    return Service("classification", PORT, doors, add_to, host.start, host.stop, gates(host, f"/{NAME}/Classify"))
+    called = gates(host, f"/{API['classification'].grpc_name}/Classify")
+    return Service("classification", add_to, host.start, host.stop, called, beside=MODEL_APIS)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convoy.core.engine import Outputs
-from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Manifest
-from convoy.core.resizing import place
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import place
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
-"""`python -m convoy.client` is the command `convoy`."""
+"""`python -m convoy.client` was the command's name before 0.2; it goes on working for one version."""
 
-from convoy.client.cli import main
+import runpy
+import warnings
 
-main()
+if __name__ == "__main__":
+    warnings.warn("use python -m convoy.cli", DeprecationWarning, stacklevel=2)
+    runpy.run_module("convoy.cli", run_name="__main__", alter_sys=True)

@@ -35,6 +35,12 @@ MAX_SIDE = 4096
 """Pixels: what a typing error asks for beyond them would take all memory."""
 
 
+Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
+"""How a picture is brought to the graph's size; InputSpec says what each does."""
+Precision = Literal["float32", "float16", "int8"]
+"""What the graph's weights are."""
+
+
 class Task(StrEnum):
     """What a model does."""
 
@@ -83,7 +89,7 @@ class InputSpec(Part):
     width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
     stride: int = Field(default=1, ge=1, le=256)
     long_side: int | None = Field(default=None, ge=1, le=MAX_SIDE)
-    resize: Literal["stretch", "letterbox", "center_crop", "aligned"]
+    resize: Resize
     pad_value: int = Field(default=114, ge=0, le=255)
     pad_at: Literal["end", "both"] = "end"
     crop: float = Field(default=1.0, gt=0.0, le=1.0)
@@ -184,7 +190,7 @@ class Manifest(Part):
     version: str = Field(pattern=VERSION)
     task: Task
     architecture: str
-    precision: Literal["float32", "float16", "int8"] = "float32"
+    precision: Precision = "float32"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Of model.onnx."""
     files: dict[FileName, Digest] = {}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from convoy.core.api import API
 from convoy.core.errors import InvalidArgument
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -104,15 +105,15 @@ class Settings(BaseSettings):
     """File with the password for Redis, read anew when it changes; keeps it out of the URL."""
     template_key_file: Path | None = None
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
-    classification_address: str = "127.0.0.1:50051"
+    classification_address: str = f"127.0.0.1:{API['classification'].port}"
     """Where the client finds the classification service; a DNS name with several addresses is balanced over."""
-    detection_address: str = "127.0.0.1:50052"
+    detection_address: str = f"127.0.0.1:{API['detection'].port}"
     """Where the client finds the detection service."""
-    segmentation_address: str = "127.0.0.1:50053"
+    segmentation_address: str = f"127.0.0.1:{API['segmentation'].port}"
     """Where the client finds the segmentation service."""
-    faces_address: str = "127.0.0.1:50054"
+    faces_address: str = f"127.0.0.1:{API['faces'].port}"
     """Where recognition and the client find the faces service."""
-    recognition_address: str = "127.0.0.1:50055"
+    recognition_address: str = f"127.0.0.1:{API['recognition'].port}"
     """Where the client finds the recognition service."""
     timeout_s: float = Field(default=30.0, gt=0.0)
     """Seconds that the client gives a call, tries and all."""

@@ -4,24 +4,31 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
-from convoy.core.engine import Outputs
+from convoy.core.api import API
 from convoy.core.errors import ConvoyError, InvalidArgument
-from convoy.core.host import ModelHost
-from convoy.core.images import Picture, Pixels
-from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
-from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref, pixels_of, read_image
-from convoy.core.resizing import Placement, min_side
-from convoy.core.rpc import Service
+from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import Placement, min_side
+from convoy.core.serving.messages import (
+    box,
+    check_image_count,
+    check_range,
+    image_size,
+    model_ref,
+    pixels_of,
+    read_image,
+)
+from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.streaming import answer_in_order
 from convoy.detection import task
 from convoy.v1 import common_pb2, detection_pb2_grpc
 from convoy.v1 import detection_pb2 as pb
 
-NAME = "convoy.v1.DetectionService"
-PORT = 50052
 DEFAULT_MODEL = "bccd-yolo"
 # A face detector finds objects of one class; its landmarks are left out here.
 TASKS = (Task.DETECTION, Task.FACE_DETECTION)
@@ -98,5 +105,5 @@ async def build(settings: Settings) -> Service:
         detection_pb2_grpc.add_DetectionServiceServicer_to_server(DetectionServicer(host), server)
         add_model_doors(host, server)
 
-    doors = (NAME, *MODEL_DOORS)
-    return Service("detection", PORT, doors, add_to, host.start, host.stop, gates(host, f"/{NAME}/Detect"))
+    called = gates(host, f"/{API['detection'].grpc_name}/Detect")
+    return Service("detection", add_to, host.start, host.stop, called, beside=MODEL_APIS)

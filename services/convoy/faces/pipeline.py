@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.engine import Outputs
-from convoy.core.host import ModelHost
-from convoy.core.images import Picture, Pixels
+from convoy.core.api import split_model
 from convoy.core.manifest import Task
-from convoy.core.messages import pixels_of, read_image
-from convoy.core.pipeline import at_once, in_order, infer
-from convoy.core.repository import LoadedModel
-from convoy.core.resizing import Placement
+from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
+from convoy.core.models.pipeline import at_once, in_order, infer
+from convoy.core.models.repository import LoadedModel
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import Placement
+from convoy.core.serving.messages import pixels_of, read_image
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
 from convoy.faces.quality import FaceQuality, assess_quality
@@ -99,8 +100,7 @@ class FacePipeline:
         return await in_order(photos, embed_photo)
 
     def _of_task(self, name: str, wanted: Task) -> LoadedModel:
-        model_name, _, version = name.partition(":")
-        return self._host.model(model_name, version, wanted)
+        return self._host.model(*split_model(name), wanted)
 
 
 def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:

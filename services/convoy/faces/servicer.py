@@ -4,25 +4,24 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from convoy.core.calibration import FalseMatchCurve
-from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
+from convoy.core.api import API
 from convoy.core.errors import ConvoyError, FailedPrecondition
-from convoy.core.gate import Gate
-from convoy.core.host import ModelHost
-from convoy.core.images import encode_png
-from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Manifest, Task
-from convoy.core.messages import box, check_image_count, check_range, image_size, model_ref
-from convoy.core.rpc import Service
+from convoy.core.models.calibration import FalseMatchCurve
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import encode_png
+from convoy.core.serving.admission import Gate
+from convoy.core.serving.messages import box, check_image_count, check_range, image_size, model_ref
+from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.streaming import answer_in_order
 from convoy.faces import task
 from convoy.faces.pipeline import FacePipeline, JudgedFace, Photo
 from convoy.v1 import common_pb2, faces_pb2_grpc
 from convoy.v1 import faces_pb2 as pb
 
-NAME = "convoy.v1.FaceService"
-PORT = 50054
 DEFAULT_MAX_FACES = 200
 DEFAULT_MATCH_THRESHOLD = 0.4
 IN_USE = common_pb2.ModelRef()
@@ -197,5 +196,6 @@ async def build(settings: Settings) -> Service:
 
     # Every picture goes to the detector first.
     detector = Gate(lambda _: [host.named(settings.face_detector)])
-    photos = dict.fromkeys((f"/{NAME}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
-    return Service("faces", PORT, (NAME, *MODEL_DOORS), add_to, host.start, host.stop, gates(host) | photos)
+    name = API["faces"].grpc_name
+    photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
+    return Service("faces", add_to, host.start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.engine import Outputs
-from convoy.core.geometry import boxes_to_picture, points_to_picture
-from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Manifest, first_given
-from convoy.core.resizing import Placement, place
-from convoy.core.suppression import suppress
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.geometry import boxes_to_picture, points_to_picture
+from convoy.core.pictures.resizing import Placement, place
+from convoy.core.pictures.suppression import suppress
 from convoy.faces.alignment import align_face
 
 DETECTION_THRESHOLD = 0.5

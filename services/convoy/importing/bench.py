@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from convoy.core.engine import Engine, Outputs
-from convoy.core.images import Pixels
+from convoy.core.models.engine import Engine, Outputs
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters.adapter import Adapter, Array, Reading
 from convoy.importing.comparison import Difference, Reference, compare, largest
 from convoy.importing.inspection import Inspection

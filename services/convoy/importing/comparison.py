@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convoy.core.engine import Outputs
-from convoy.core.images import Pixels
-from convoy.core.manifest import OUTPUT_NAMES, Task
+from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters.adapter import Adapter, Array, Reading
 from convoy.importing.original import Original
 from convoy.importing.preprocessing import Preprocessing
-from convoy.importing.proof import Disproof, Precision
+from convoy.importing.proof import Disproof
 
 PIXELS, PROBABILITY = 0.01, 1e-4
 BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,

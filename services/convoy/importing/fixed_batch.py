@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convoy.core.engine import Outputs
+from convoy.core.models.engine import Outputs
 from convoy.importing.assembly import join, keep_outputs
 from convoy.importing.batch import open_batch
 from convoy.importing.frame import Frame

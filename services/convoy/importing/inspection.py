@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Pixels
 from convoy.core.manifest import InputSpec, Task
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen, WrongShapeError
 from convoy.importing.adapters.plausibility import check_boxes, check_face
@@ -118,6 +118,8 @@ def inspect(request: Request) -> Inspection:
         original = Original(network)
     except Disproof as disproof:
         raise bad_network(network.file, f"ONNX Runtime cannot run it: {disproof}") from None
+    adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
+    network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
     prober = Prober(request, network, original, frame)
     choices = Choices(
         len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter

@@ -14,6 +14,7 @@ from onnx import (
 )
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Precision
 from convoy.importing.convolutional import is_convolutional, open_lengths
 from convoy.importing.metadata import class_names, read_metadata
 from convoy.importing.normalisation import normalises_itself
@@ -125,7 +126,7 @@ class Network:
         return sum(int(np.prod(tensor.dims)) for tensor in weights)
 
     @property
-    def precision(self) -> Literal["float32", "float16", "int8"]:
+    def precision(self) -> Precision:
         """What the weights are."""
         if QUANTISED & {node.op_type for node in self.model.graph.node}:
             return "int8"

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper
 
-from convoy.core.engine import Outputs, PlainGraph
 from convoy.core.errors import ConvoyError
-from convoy.core.images import Pixels
+from convoy.core.models.engine import Outputs, PlainGraph
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.network import Network
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof, shorten

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from convoy.core.images import Pixels, decode_image
 from convoy.core.manifest import InputSpec
-from convoy.core.resizing import place
+from convoy.core.pictures.decoding import Pixels, decode_image
+from convoy.core.pictures.resizing import place
 
 FACE_BOX = (0.3516, 0.1406, 0.5234, 0.3594)
 """Where the face is in the photograph, xyxy as shares of its sides: marked by hand from eyebrows to chin."""

@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import ModelProto
 
-from convoy.core.engine import Engine, Outputs
 from convoy.core.errors import ConvoyError
-from convoy.core.images import Pixels
-from convoy.core.manifest import OUTPUT_NAMES, Task
+from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
+from convoy.core.models.engine import Engine, Outputs
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.network import PREFIX
 
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
@@ -20,7 +19,6 @@ TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
 SLACK = 1e-3
 
 Array = npt.NDArray[np.generic]
-Precision = Literal["float32", "float16", "int8"]
 
 
 class Disproof(Exception):

@@ -6,11 +6,11 @@ from typing import cast
 import numpy as np
 
 from convoy.classification import task as classification
-from convoy.core.engine import Outputs
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture
 from convoy.core.manifest import Manifest, Task
-from convoy.core.resizing import Placement, place
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Picture
+from convoy.core.pictures.resizing import Placement, place
 from convoy.detection import task as detection
 from convoy.faces import task as face_detection
 from convoy.segmentation import task as segmentation

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture
 from convoy.core.manifest import Task
+from convoy.core.pictures.decoding import Picture
 from convoy.importing.adapters.adapter import Adapter, Misfit
 from convoy.importing.adapters.plausibility import overlap
 from convoy.importing.draft import draft_manifest

@@ -4,24 +4,23 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from convoy.core.doors import MODEL_DOORS, add_model_doors, gates
-from convoy.core.engine import Outputs
+from convoy.core.api import API
 from convoy.core.errors import ConvoyError, InvalidArgument
-from convoy.core.host import ModelHost
-from convoy.core.images import Picture, Pixels, encode_png
-from convoy.core.interceptors import Context, deadline, stream_error
 from convoy.core.manifest import Task
-from convoy.core.messages import check_image_count, image_size, model_ref, pixels_of, read_image
-from convoy.core.resizing import Placement, min_side
-from convoy.core.rpc import Service
+from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import Picture, Pixels, encode_png
+from convoy.core.pictures.resizing import Placement, min_side
+from convoy.core.serving.messages import check_image_count, image_size, model_ref, pixels_of, read_image
+from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.streaming import answer_in_order
 from convoy.segmentation import task
 from convoy.v1 import common_pb2, segmentation_pb2_grpc
 from convoy.v1 import segmentation_pb2 as pb
 
-NAME = "convoy.v1.SegmentationService"
-PORT = 50053
 DEFAULT_MODEL = "camvid-unet"
 
 
@@ -88,5 +87,5 @@ async def build(settings: Settings) -> Service:
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(host), server)
         add_model_doors(host, server)
 
-    doors = (NAME, *MODEL_DOORS)
-    return Service("segmentation", PORT, doors, add_to, host.start, host.stop, gates(host, f"/{NAME}/Segment"))
+    called = gates(host, f"/{API['segmentation'].grpc_name}/Segment")
+    return Service("segmentation", add_to, host.start, host.stop, called, beside=MODEL_APIS)

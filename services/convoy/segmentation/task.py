@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.engine import Outputs
 from convoy.core.errors import FailedPrecondition
-from convoy.core.images import Picture, Pixels
 from convoy.core.manifest import Manifest
-from convoy.core.resizing import Placement, place
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import Placement, place
 
 Mask = npt.NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from convoy.client import Convoy
 from convoy.core.errors import ConvoyError
-from convoy.core.interceptors import to_status
+from convoy.core.serving.status import to_status
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -101,6 +101,18 @@ class RuleFleet(
         first = int(request.page_token or 0)
         people = [recognition_pb2.Person(person_id=f"p{number}") for number in range(first, first + 2)]
         return recognition_pb2.ListPeopleResponse(people=people, next_page_token=str(first + 2) if first < 4 else "")
+
+    def GetGallery(self, request: Any, context: Any) -> recognition_pb2.GetGalleryResponse:
+        self.hear(request, context)
+        return recognition_pb2.GetGalleryResponse(gallery=recognition_pb2.Gallery(name=request.gallery, model=MODEL))
+
+    def GetGalleryStatus(self, request: Any, context: Any) -> recognition_pb2.GetGalleryStatusResponse:
+        """The store of the gallery `torn` holds other faces than its index."""
+        self.hear(request, context)
+        stored = "b" if request.gallery == "torn" else "a"
+        return recognition_pb2.GetGalleryStatusResponse(
+            store_version=3, index_version=3, index_checksum="a", store_checksum=stored if request.verify else ""
+        )
 
     def Register(self, request: Any, context: Any) -> recognition_pb2.RegisterResponse:
         self.hear(request, context)

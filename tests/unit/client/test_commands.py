@@ -1,5 +1,6 @@
 """What the commands are made of: JSON documents, paths of drawings, exit codes, a fast start."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,17 +10,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from convoy.cli.app import app
+from convoy.cli.json_output import to_document
+from convoy.cli.output import ExitCode, exit_code, in_our_words, print_table
+from convoy.cli.photos import check_size, drawing_paths, naming
+from convoy.cli.recognition import _identified_row
 from convoy.client.answers.common import Box, Model, Size
 from convoy.client.answers.recognition import Decision, IdentifiedFace, Match
-from convoy.client.answers.vision import Region, Segmentation
+from convoy.client.answers.vision import Label, Region, Segmentation
 from convoy.client.channels import connection
-from convoy.client.cli import app
-from convoy.client.commands.output import ExitCode, exit_code, in_our_words, print_table
-from convoy.client.commands.photos import check_size, drawing_paths, naming
-from convoy.client.commands.recognition import _identified_row
-from convoy.client.documents import to_document
 from convoy.client.pictures import write_image
 from convoy.core import errors
+from typer.testing import CliRunner
 
 
 def test_a_mask_is_left_out_of_json_and_the_rest_is_plain():
@@ -29,6 +31,33 @@ def test_a_mask_is_left_out_of_json_and_the_rest_is_plain():
         "image_size": {"width": 3, "height": 2},
         "model": {"name": "net", "version": "1"},
     }
+
+
+def test_a_label_keeps_the_key_that_scripts_read():
+    assert to_document(Label(3, "cat", 0.5)) == {"index": 3, "label": "cat", "probability": 0.5, "name": "cat"}
+
+
+@pytest.fixture
+def ask(addresses, monkeypatch):
+    """Runs `convoy` in this process against the fleet of rules."""
+    for service, address in addresses.items():
+        monkeypatch.setenv(f"CONVOY_{service.upper()}_ADDRESS", address)
+    return lambda *words: CliRunner().invoke(app, words)
+
+
+def test_show_verifies_a_gallery(ask):
+    whole, torn = ask("gallery", "show", "team", "--verify"), ask("gallery", "show", "torn", "--verify")
+    assert (whole.exit_code, torn.exit_code) == (ExitCode.YES, ExitCode.NO)
+    assert "store checksum" in whole.stdout and "store checksum" in torn.stdout
+    assert "searches other faces than the store holds" in torn.stderr and whole.stderr == ""
+
+
+def test_show_without_verify_says_no_checksum_of_the_store(ask):
+    shown = ask("gallery", "show", "torn", "--json")
+    status = json.loads(shown.stdout)["status"]
+    assert shown.exit_code == ExitCode.YES
+    assert {"store_version", "index_version", "indexed_faces", "index_bytes"} < set(status)
+    assert (status["index_checksum"], status["store_checksum"]) == ("a", "")
 
 
 def test_times_embeddings_and_words_become_json():
@@ -146,9 +175,7 @@ def test_verify_says_which_options_belong_together(capsys):
 
 
 def test_help_waits_for_nothing_heavy():
-    code = (
-        "import sys, convoy.client.cli; print(*sorted({'grpc', 'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)))"
-    )
+    code = "import sys, convoy.cli.app; print(*sorted({'grpc', 'numpy', 'cv2', 'pydantic', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
@@ -167,5 +194,5 @@ def test_a_misspelt_variable_is_pointed_out():
 
 
 def run_health(**variables):
-    command = [sys.executable, "-m", "convoy.client", "health", "faces"]
+    command = [sys.executable, "-m", "convoy.cli", "health", "faces"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | variables)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from convoy.core.budget import PixelBudget
+from convoy.core.models.budget import PixelBudget
 
 
 async def work(budget: PixelBudget, pixels: int, began: list[int], gate: asyncio.Event) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from convoy.core import engine as module
-from convoy.core.engine import Engine, available_cores
 from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import GRAPH_FILE, Task
+from convoy.core.models import engine as module
+from convoy.core.models.engine import Engine
 
 from tests.tiny_models import HEADER, write_model
 
@@ -128,29 +128,3 @@ def test_a_provider_that_does_not_start_is_passed_over_by_auto_and_refused_by_na
     assert Engine(b"graph", "auto").provider == "CPUExecutionProvider"
     with pytest.raises(FailedPrecondition, match="CUDAExecutionProvider did not start"):
         Engine(b"graph", "cuda")
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 8), ("150000 100000", 2), ("50000 100000", 1), ("9900000 100000", 8)]
-)
-def test_cores_follow_the_containers_quota(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
-) -> None:
-    (tmp_path / "cpu.max").write_text(quota)
-    assert counted(tmp_path, monkeypatch) == cores
-
-
-@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("150000", 2), ("50000", 1), ("9900000", 8)])
-def test_cores_follow_the_quota_of_the_older_cgroups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
-) -> None:
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert counted(tmp_path, monkeypatch) == cores
-
-
-def counted(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(module, "_CGROUP", cgroup)
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)))
-    return available_cores()

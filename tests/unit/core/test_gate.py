@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from convoy.core import gate as gate_module
-from convoy.core.batching import Batcher, BatchPolicy
-from convoy.core.doors import gates
 from convoy.core.errors import DeadlineExceeded, NotFound, ResourceExhausted
-from convoy.core.gate import Gate
-from convoy.core.pipeline import Pipeline
+from convoy.core.models.batching import Batcher, BatchPolicy
+from convoy.core.models.pipeline import Pipeline
+from convoy.core.serving import admission as gate_module
+from convoy.core.serving.admission import Gate
+from convoy.core.serving.model_services import gates
 
 QUEUE = 2
 PIXELS = np.zeros(1, np.uint8)

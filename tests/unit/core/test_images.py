@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Limits, decode_image, decode_raw, encode_png, pixels_to_decode
+from convoy.core.pictures.decoding import Limits, decode_image, decode_raw, encode_png, pixels_to_decode
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

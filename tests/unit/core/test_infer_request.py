@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from convoy.core.infer_request import InferRequest
-from convoy.core.tensors import read_inputs
+from convoy.core.serving.infer_request import InferRequest
+from convoy.core.serving.tensors import read_inputs
 from convoy.inference import open_inference_pb2 as pb
 from google.protobuf.message import DecodeError
 from hypothesis import given

@@ -9,8 +9,8 @@ from contextlib import suppress
 import grpc
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.core.interceptors import CallInterceptor
 from convoy.core.security.guard import Guard
+from convoy.core.serving.interceptors import CallInterceptor
 from convoy.core.settings import Settings
 
 METHOD = "/test.Service/Method"

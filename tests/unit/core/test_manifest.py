@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from convoy.client.cli import app
+from convoy.cli.app import app
 from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import (
     GRAPH_FILE,

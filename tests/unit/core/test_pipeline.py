@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from convoy.core.batching import Batcher, BatchPolicy
-from convoy.core.budget import PixelBudget
-from convoy.core.engine import Engine
 from convoy.core.errors import DeadlineExceeded
 from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
-from convoy.core.pipeline import Pipeline
-from convoy.core.repository import LoadedModel
+from convoy.core.models.batching import Batcher, BatchPolicy
+from convoy.core.models.budget import PixelBudget
+from convoy.core.models.engine import Engine
+from convoy.core.models.pipeline import Pipeline
+from convoy.core.models.repository import LoadedModel
 
 from tests.tiny_models import write_model
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from convoy.core.engine import Engine
 from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
+from convoy.core.models.engine import Engine
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
 from convoy.importing.request import Request

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from convoy.core.engine import Engine
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GRAPH_FILE, Task
+from convoy.core.models.engine import Engine
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
 from convoy.importing.request import Request

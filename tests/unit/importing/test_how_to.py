@@ -10,8 +10,8 @@ from typing import get_args
 
 import onnx
 import pytest
-from convoy.client.cli import app
-from convoy.client.commands.model_import import (
+from convoy.cli.app import app
+from convoy.cli.model_import import (
     SERVED_BY,
     TaskName,
     read_boxes,
@@ -19,9 +19,9 @@ from convoy.client.commands.model_import import (
     read_priors,
     read_size,
 )
-from convoy.client.drawing import read_picture, write_picture
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task, load_manifest
+from convoy.drawing.picture_files import read_picture, write_picture
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.pictures import photograph
 from onnx import ModelProto, helper

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from convoy.core.engine import Engine
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GRAPH_FILE, Task
+from convoy.core.models.engine import Engine
 from convoy.importing.adapters.detection.yolox import Yolox
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import Imported, import_model

@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from convoy.core.engine import Engine
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
+from convoy.core.models.engine import Engine
 from convoy.importing.inspection import Inspection, inspect
 from convoy.importing.model_import import Imported, import_model
 from convoy.importing.network import read_network

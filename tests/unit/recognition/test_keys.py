@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from convoy.core.errors import FailedPrecondition
-from convoy.recognition.keys import MasterKeys
-from convoy.recognition.templates import Plain, Sealed
+from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.templates import Plain, Sealed
 from cryptography.exceptions import InvalidTag
 
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -2,7 +2,7 @@
 
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.limits import check_gallery_name, check_metadata, check_text
+from convoy.recognition.domain.limits import check_gallery_name, check_metadata, check_text
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "bell\x07", "nul\x00", "c1 \x9b31m"], ids=repr)

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from convoy.recognition.sharing import TOGETHER, Shared
+from convoy.recognition.search.sharing import TOGETHER, Shared
 
 
 class Answers:

@@ -1,5 +1,5 @@
 import pytest
-from convoy.recognition.thresholds import Decision, comparison_rate, decide, identification_rate
+from convoy.recognition.domain.thresholds import Decision, comparison_rate, decide, identification_rate
 
 
 @pytest.mark.parametrize(

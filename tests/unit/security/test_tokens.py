@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from convoy.client.cli import app
+from convoy.cli.app import app
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.security.tokens import Tokens, append_line, make_token, read_tokens, write_line
 from typer.testing import CliRunner

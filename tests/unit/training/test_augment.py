@@ -7,7 +7,7 @@ from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.augment.shift import cut_out, pad, shift_and_mirror
 from convoy_training.augment.window import Window
-from convoy_training.data.boxes import Scene
+from convoy_training.structures import Scene
 
 BOTH = (True, True)
 

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from convoy_training.export import export_onnx
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, decode, locate_cells
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
-from convoy_training.quantize import quantize_graph
+from convoy_training.publishing.export import export_onnx
+from convoy_training.publishing.quantize import quantize_graph
 from convoy_training.recipe import Export
 from convoy_training.session import open_onnx
 

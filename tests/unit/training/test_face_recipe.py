@@ -5,7 +5,7 @@ import pytest
 import torch
 from convoy_training.data.identities import Faces
 from convoy_training.losses.triplet import MinedTriplets
-from convoy_training.recipes.face_embedding import Batches, Config, group_rows
+from convoy_training.tasks.face_embedding import Batches, Config, group_rows
 from torch.nn import functional as F
 
 COUNTS = {0: 30, 1: 3, 2: 1, 3: 1, 4: 1, 5: 1}

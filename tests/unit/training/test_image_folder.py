@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from convoy_training.augment.shift import Crop, draw_crops
+from convoy_training.augment.shift import draw_crops
 from convoy_training.data import image_folder
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.recipe import resolve_recipe
-from convoy_training.recipes import classification
+from convoy_training.structures import Crop
+from convoy_training.tasks import classification
 
 FIELDS = {"task": "classification", "name": "t", "epochs": 2, "batch_size": 3, "optimizer": {"lr": 0.1},
           "architecture": "cifar-resnet20", "input_size": 16}  # fmt: skip

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from convoy_training.checkpoint import load_model
 from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
-from convoy_training.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
 from convoy_training.recipe import Data, Optimizer
+from convoy_training.runs.checkpoint import load_model
+from convoy_training.runs.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
 

@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from convoy_training import class_bias
 from convoy_training.data import isbi
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import LabelError, RecipeError
-from convoy_training.loop import fit
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet_original import OriginalUNet
+from convoy_training.publishing import class_bias
 from convoy_training.recipe import resolve_recipe
-from convoy_training.recipes import segmentation
+from convoy_training.runs.loop import fit
 from convoy_training.session import open_onnx
+from convoy_training.tasks import segmentation
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import yaml
 from convoy.core.manifest import load_manifest
 from convoy_training.cli import app
 from convoy_training.errors import TrainingError
-from convoy_training.loop import fit
 from convoy_training.origin import Origin, describe_origin, read_origin, write_command
-from convoy_training.publishing import publish_model
-from convoy_training.quantize import quantize_model
+from convoy_training.publishing.publication import publish_model
+from convoy_training.publishing.quantize import quantize_model
 from convoy_training.recipe import open_recipe
+from convoy_training.runs.loop import fit
 from typer.testing import CliRunner
 
 from tests.unit.training.tiny_recipe import CONFIG, RECIPE

@@ -10,16 +10,17 @@ import pytest
 from convoy.core.manifest import load_manifest
 from convoy_training.augment.window import Window, cut_window
 from convoy_training.data import identities
-from convoy_training.data.boxes import Example, Scene, Split
+from convoy_training.data.boxes import Example, Split
 from convoy_training.data.photo import Photo
 from convoy_training.errors import ExportError, RecipeError
-from convoy_training.loop import build_predict, fit, read_metrics
 from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.metrics.localisation import Answer, judge
-from convoy_training.publishing import publish_model
+from convoy_training.publishing.publication import publish_model
 from convoy_training.recipe import load_recipe, resolve_recipe
-from convoy_training.recipes import face_verification, localisation
+from convoy_training.runs.loop import build_predict, fit, read_metrics
 from convoy_training.session import open_onnx
+from convoy_training.structures import Scene
+from convoy_training.tasks import face_verification, localisation
 
 SECONDS = ("ema_decay=null", "validate_every=0")
 

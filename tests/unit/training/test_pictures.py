@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convoy.core.images import decode_image
-from convoy.core.resizing import min_side, place
+from convoy.core.pictures.decoding import decode_image
+from convoy.core.pictures.resizing import min_side, place
 from convoy_training.data import boxes, image_folder, masks, photo
 from convoy_training.errors import LabelError
 from convoy_training.recipe import Images, resolve_recipe
-from convoy_training.recipes import detection, segmentation
+from convoy_training.tasks import detection, segmentation
 from PIL import Image
 
 TURNED = 6

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from convoy_training.errors import CheckpointError, RecipeError
-from convoy_training.loop import build_predict, fit
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder, unfold
-from convoy_training.publishing import publish_model
-from convoy_training.quantize import quantize_model
+from convoy_training.publishing.publication import publish_model
+from convoy_training.publishing.quantize import quantize_model
 from convoy_training.recipe import make, open_recipe
-from convoy_training.recovery import recover
+from convoy_training.runs.loop import build_predict, fit
+from convoy_training.runs.recovery import recover
 from convoy_training.session import open_onnx
 from torch import nn
 

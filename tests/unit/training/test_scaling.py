@@ -7,7 +7,7 @@ import pytest
 import yaml
 from convoy_training import scaling
 from convoy_training.errors import RecipeError
-from convoy_training.recipes.face_embedding import Config, count_samples
+from convoy_training.tasks.face_embedding import Config, count_samples
 
 FIELDS = {
     "name": "tiny",

@@ -16,11 +16,11 @@ from convoy_training.cli import app
 from convoy_training.data import own_people
 from convoy_training.errors import RecipeError
 from convoy_training.lessons import UNNAMED, Drawing, Lessons
-from convoy_training.loop import fit
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student, Teaching
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.recipe import Predict, load_recipe
+from convoy_training.runs.loop import fit
 from convoy_training.session import open_onnx
 from convoy_training.teacher import Teacher, find_model, open_teacher
 from typer.testing import CliRunner

@@ -12,7 +12,6 @@ from convoy_training.cli import app
 from convoy_training.data import image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import CheckpointError, LabelError, RecipeError
-from convoy_training.loop import fit
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.lenet import LeNet
 from convoy_training.models.localiser import Localiser
@@ -21,8 +20,9 @@ from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
 from convoy_training.recipe import resolve_recipe
-from convoy_training.recipes import face_embedding
-from convoy_training.transfer import adopt, freeze, load_weights
+from convoy_training.runs.loop import fit
+from convoy_training.runs.transfer import adopt, freeze, load_weights
+from convoy_training.tasks import face_embedding
 from torch import nn
 from typer.testing import CliRunner
 

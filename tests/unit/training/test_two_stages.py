@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from convoy_training.export import export_onnx
 from convoy_training.losses.two_stage import (
     REGIONS,
     compute_two_stage_loss,
@@ -22,9 +21,10 @@ from convoy_training.models.regions import (
     encode_boxes,
     make_anchors,
 )
+from convoy_training.publishing.export import export_onnx
 from convoy_training.recipe import Export
-from convoy_training.recipes.detection import Graph
 from convoy_training.session import open_onnx
+from convoy_training.tasks.detection import Graph
 
 
 def test_anchors_have_their_sizes_and_ratios() -> None:

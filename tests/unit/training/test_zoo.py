@@ -7,8 +7,8 @@ import pytest
 import torch
 from convoy_training.cli import app
 from convoy_training.errors import RecipeError
-from convoy_training.measure import Cost, measure
 from convoy_training.models.googlenet import GoogLeNet
+from convoy_training.models.measure import Cost, measure
 from convoy_training.models.mobilenet_v2 import MobileNetV2
 from convoy_training.models.resnet import ResNet
 from convoy_training.models.vgg import VGG

@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.data.boxes import Scene
+from convoy_training.structures import Scene
 
 Sides = tuple[bool, bool]
 """Whether left and right, and top and bottom, are, or may be, exchanged."""

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-
-class Crop(NamedTuple):
-    """What a crop shows, as shares: area of the picture, aspect (width / height) in pixels, place from left and top."""
-
-    area: float
-    aspect: float
-    left: float
-    top: float
+from convoy_training.structures import Crop
 
 
 def pad(images: Tensor, margin: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy_training.augment.mosaic import Sides
-from convoy_training.data.boxes import Scene
+from convoy_training.structures import Scene
 
 TRIES = 20
 

@@ -10,15 +10,7 @@ from numpy.typing import NDArray
 
 from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
-
-
-@dataclass(frozen=True)
-class Scene:
-    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K]."""
-
-    image_rgb: NDArray[np.uint8]
-    boxes_xyxy: NDArray[np.float32]
-    labels: NDArray[np.int64]
+from convoy_training.structures import Scene
 
 
 @dataclass(frozen=True)

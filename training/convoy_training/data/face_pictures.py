@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from convoy.core import images
+from convoy.core.pictures import decoding as images
 from convoy.faces import task
 from numpy.typing import NDArray
 

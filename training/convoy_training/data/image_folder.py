@@ -11,16 +11,16 @@ from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
-from convoy.core.images import Pixels
 from convoy.core.manifest import InputSpec
-from convoy.core.resizing import min_side, place
+from convoy.core.pictures.decoding import Pixels
+from convoy.core.pictures.resizing import min_side, place
 from numpy.typing import NDArray
 
-from convoy_training.augment.shift import Crop
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.lists import IMAGES, check_held_out, check_kinds
 from convoy_training.data.photo import DECODERS, Photo, open_photos
 from convoy_training.errors import LabelError
+from convoy_training.structures import Crop
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 

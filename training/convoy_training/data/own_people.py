@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture, Pixels, decode_image
 from convoy.core.manifest import GRAPH_FILE, Manifest, load_manifest
+from convoy.core.pictures.decoding import Picture, Pixels, decode_image
 from convoy.faces import task
 from convoy.faces.alignment import ALIGNED_SIZE_PX, DegenerateLandmarksError
 from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 from convoy.core.errors import InvalidArgument
-from convoy.core.images import Picture, Pixels, decode_image
+from convoy.core.pictures.decoding import Picture, Pixels, decode_image
 from tqdm import tqdm
 
 from convoy_training.errors import LabelError

@@ -13,9 +13,9 @@ from torchmetrics.functional.classification import (
 )
 
 from convoy_training.recipe import Predict
-from convoy_training.recipes.classification import Config, Split, load_split, predict_split
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
+from convoy_training.tasks.classification import Config, Split, load_split, predict_split
 
 WORST = 24
 

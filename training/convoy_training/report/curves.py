@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from convoy_training.card import REPORT
+from convoy_training.report import REPORT
 from convoy_training.report.charts import Line, draw_lines, draw_smoothed
 
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from convoy_training.data import identities
 from convoy_training.recipe import Predict
-from convoy_training.recipes.face_verification import Config, judge_pairs
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.face_embedding import count_errors, show_pairs
 from convoy_training.report.page import Section
+from convoy_training.tasks.face_verification import Config, judge_pairs
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:

@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.manifest import Resize as Resize
 from convoy.core.manifest import Task
 from convoy.importing.sketch import Sketch
 
 Array = npt.NDArray[np.generic]
-Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
 PadAt = Literal["end", "both"]
 Scores = Literal["probabilities", "logits"]
 Boxes = Literal["pixels", "normalised"]

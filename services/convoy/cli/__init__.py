@@ -1,0 +1,1 @@
+"""The command `convoy`, one group of commands a file."""

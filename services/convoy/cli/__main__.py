@@ -1,0 +1,5 @@
+"""`python -m convoy.cli` is the command `convoy`."""
+
+from convoy.cli.app import main
+
+main()

@@ -1,0 +1,261 @@
+"""Registering many people from a folder or a table, so that it can be cut at any moment and gone on with.
+
+A folder holds a folder of photos for each person, or a photo named after the person. A table is a CSV file with the
+columns path (from where the table lies) and person_id, if need be name and tags (parted by ';' or spaces); every other
+column is a fact on the person. Rows of one person belong together.
+
+Each request has an id made of all that it says. So what was registered within the last day is answered from memory when
+it is sent again, unless it was deleted since; and after that its photos are found to be on record.
+"""
+
+import csv
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from convoy.client.operations.operation import Operation
+from convoy.client.operations.recognition import register
+from convoy.client.pictures import read_file
+from convoy.core.errors import (
+    ConvoyError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    ResourceExhausted,
+    Unavailable,
+)
+from convoy.core.pictures.formats import SUFFIXES
+
+if TYPE_CHECKING:
+    from convoy.client import Convoy
+    from convoy.client.answers.recognition import Registration
+
+COLUMNS = {"path", "person_id", "name", "tags"}
+PHOTOS_AT_ONCE = 8
+MOST_BYTES = 32 << 20
+TRIES = 5
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Somebody to register."""
+
+    person_id: str
+    display_name: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+    photos: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo: it is on record (reason DUPLICATE: it was before), or why not."""
+
+    path: Path
+    person_id: str
+    accepted: bool
+    reason: str = ""
+    message: str = ""
+
+
+def read_source(source: Path) -> list[Entry]:
+    """The people of a folder or table. InvalidArgument(BAD_ARGUMENT): it holds none; OSError."""
+    entries = _read_folder(source) if source.is_dir() else _read_table(source)
+    if not entries:
+        message = f"{source} holds no photo of anybody; see `convoy person register --help`"
+        raise InvalidArgument("BAD_ARGUMENT", message)
+    return entries
+
+
+def _read_folder(folder: Path) -> list[Entry]:
+    entries = []
+    for place in sorted(folder.iterdir()):
+        if place.name.startswith("."):
+            continue
+        photos = sorted(place.iterdir()) if place.is_dir() else [place]
+        if deeper := next((path for path in photos if path.is_dir() and not path.name.startswith(".")), None):
+            message = f"{deeper} is a folder inside of a person's; give the folder whose folders are one person each"
+            raise InvalidArgument("BAD_ARGUMENT", message)
+        if found := tuple(path for path in photos if path.suffix.lower() in SUFFIXES and path.name[0] != "."):
+            entries.append(Entry(place.name if place.is_dir() else place.stem, photos=found))
+    return entries
+
+
+def _read_table(table: Path) -> list[Entry]:
+    try:
+        return _read_rows(table)
+    except UnicodeDecodeError as error:
+        message = f"{table} is no CSV file in UTF-8 (byte {error.start}): save it as UTF-8"
+        raise InvalidArgument("BAD_ARGUMENT", message) from error
+    except csv.Error as error:
+        raise InvalidArgument("BAD_ARGUMENT", f"{table} is no CSV file: {error}") from error
+
+
+def _read_rows(table: Path) -> list[Entry]:
+    entries: dict[str, Entry] = {}
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, restkey="", restval="")
+        if not {"path", "person_id"} <= set(rows.fieldnames or ()):
+            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id, parted by commas")
+        for number, row in enumerate(rows, 2):
+            if "" in row or not row["path"] or not row["person_id"]:
+                message = f"{table}, row {number}: path or person_id is missing, or there is a comma too many"
+                raise InvalidArgument("BAD_ARGUMENT", message)
+            facts = {key: value for key, value in row.items() if key not in COLUMNS and value}
+            before = entries.get(row["person_id"], Entry(row["person_id"]))
+            tags = row.get("tags", "").replace(";", " ").split()
+            entries[row["person_id"]] = Entry(
+                row["person_id"],
+                row.get("name") or before.display_name,
+                tuple(dict.fromkeys((*before.tags, *tags))),
+                before.metadata | facts,
+                (*before.photos, table.parent / row["path"]),
+            )
+    return list(entries.values())
+
+
+class Bulk:
+    """Registers entries; `outcomes` may be left at any moment, and begun anew with the same entries."""
+
+    def __init__(
+        self,
+        convoy: "Convoy",
+        gallery: str,
+        entries: list[Entry],
+        *,
+        use_largest_face: bool = False,
+        allow_identity_conflict: bool = False,
+    ) -> None:
+        self._convoy = convoy
+        self._gallery = gallery
+        self._use_largest_face = use_largest_face
+        self._allow_identity_conflict = allow_identity_conflict
+        self._packs = [pack for entry in entries for pack in _packs(entry)]
+        self._unreadable: dict[int, list[Outcome]] = {}
+        self._begun_at = 0
+        self._on_record: set[tuple[str, str]] = set()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What became of each photo, as the answers come. A service that is away is asked again, a few times."""
+        self._begun_at = self._convoy.get_gallery(self._gallery).version
+        people = self._convoy.list_people(self._gallery, page_size=1000)
+        self._on_record = {(person.person_id, face.face_id) for person in people for face in person.faces}
+        done, tries = 0, 0
+        while done < len(self._packs):
+            try:
+                for number, outcomes in self._stream(done):
+                    for passed in range(done, number + 1):
+                        yield from self._unreadable.pop(passed, [])
+                    done, tries = number + 1, 0
+                    yield from outcomes
+                for passed in range(done, len(self._packs)):
+                    yield from self._unreadable.pop(passed, [])
+                done = len(self._packs)
+            except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
+                tries += 1
+                if tries == TRIES or error.reason == "GALLERY_FULL":
+                    raise
+                time.sleep(PAUSE_S * 2**tries)
+
+    def _stream(self, first: int) -> Iterator[tuple[int, list[Outcome]]]:
+        """The outcomes of one pack after the other; packs without a readable photo are passed over."""
+        sent: deque[tuple[int, Entry, Operation[Registration]]] = deque()
+
+        def plans() -> Iterator["Operation[Registration]"]:
+            for number in range(first, len(self._packs)):
+                if (planned := self._plan(number)) is not None:
+                    sent.append((number, *planned))
+                    yield planned[1]
+
+        for answer in self._convoy.stream(plans()):
+            number, entry, operation = sent.popleft()
+            yield number, self._read(entry, operation, answer)
+
+    def _plan(self, number: int) -> "tuple[Entry, Operation[Registration]] | None":
+        """The request for a pack's readable photos."""
+        entry, readable, contents = self._packs[number], [], []
+        unreadable = []
+        for path in entry.photos:
+            try:
+                contents.append(read_file(path))
+                readable.append(path)
+            except (OSError, InvalidArgument) as error:
+                message = getattr(error, "strerror", None) or str(error)
+                unreadable.append(Outcome(path, entry.person_id, False, "UNREADABLE", message))
+        self._unreadable[number] = unreadable
+        if not readable:
+            return None
+        operation = register(
+            self._gallery,
+            entry.person_id,
+            contents,
+            display_name=entry.display_name,
+            metadata=entry.metadata,
+            tags=entry.tags,
+            add_faces=True,
+            use_largest_face=self._use_largest_face,
+            allow_identity_conflict=self._allow_identity_conflict,
+            request_id=self._request_id(entry, contents),
+        )
+        return replace(entry, photos=tuple(readable)), operation
+
+    def _read(self, entry: Entry, operation: "Operation[Registration]", answer: Any) -> list[Outcome]:
+        if isinstance(answer, Unavailable | DeadlineExceeded | ResourceExhausted):
+            raise answer
+        if isinstance(answer, FailedPrecondition) and len(entry.photos) > 1:
+            # A stream's error does not say what became of each photo; the call by itself does.
+            answer = self._ask_again(operation)
+        elif self._is_outdated(entry, answer):
+            request: Any = operation.request
+            request.request_id = str(uuid4())
+            answer = self._ask_again(operation)
+        if isinstance(answer, ConvoyError):
+            accepted = answer.reason == "DUPLICATE"
+            return [Outcome(p, entry.person_id, accepted, answer.reason, answer.message) for p in entry.photos]
+        return [
+            Outcome(path, entry.person_id, found.accepted or found.refusal == "DUPLICATE", found.refusal, found.message)
+            for path, found in zip(entry.photos, answer.results, strict=True)
+        ]
+
+    def _is_outdated(self, entry: Entry, answer: Any) -> bool:
+        """Whether this was answered from memory, and faces that it tells of were deleted since."""
+        if isinstance(answer, ConvoyError) or answer.version > self._begun_at:
+            return False
+        return any(
+            found.accepted and (entry.person_id, found.face_id) not in self._on_record for found in answer.results
+        )
+
+    def _ask_again(self, operation: "Operation[Registration]") -> Any:
+        try:
+            return self._convoy.perform(operation)
+        except (FailedPrecondition, InvalidArgument) as error:
+            return error.details[0] if error.details else error
+
+    def _request_id(self, entry: Entry, contents: list[bytes]) -> str:
+        person = (entry.person_id, entry.display_name, entry.tags, sorted(entry.metadata.items()))
+        said = (self._gallery, *person, self._use_largest_face, self._allow_identity_conflict)
+        digest = hashlib.sha256(repr(said).encode())
+        for content in contents:
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+
+def _packs(entry: Entry) -> Iterator[Entry]:
+    """The entry in requests of a few photos that are not too large together."""
+    photos: list[Path] = []
+    size = 0
+    for path in entry.photos:
+        more = path.stat().st_size if path.exists() else 0
+        if photos and (len(photos) == PHOTOS_AT_ONCE or size + more > MOST_BYTES):
+            yield replace(entry, photos=tuple(photos))
+            photos, size = [], 0
+        photos.append(path)
+        size += more
+    if photos:
+        yield replace(entry, photos=tuple(photos))

@@ -1,0 +1,133 @@
+"""The commands that run Convoy on this machine: up, serve, health, demo."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
+from convoy.core.errors import ConvoyError
+
+PANEL = "Run Convoy"
+DEFAULT_DATA = Path.home() / ".local" / "share" / "convoy"
+CHECK_INTERVAL_S = 0.5
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (up, serve, health, demo):
+        app.command(rich_help_panel=PANEL)(politely(command))
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
+    ] = DEFAULT_DATA,
+    models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
+    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = FIRST_PORT,
+    redis_url: Annotated[
+        str | None, typer.Option(help="URL of a Redis to use instead of an embedded one: redis://, rediss://, unix://.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start Redis and the five services on this machine, on loopback, and run them until Ctrl-C.
+
+    Galleries are kept in the data folder, and every change is on disk before it is acknowledged. A process that ends by
+    itself restarts. Ctrl-C or SIGTERM first lets every request in flight finish. With --redis-url the command waits up
+    to 30 seconds for that Redis.
+
+    Example: **convoy up --data ./people --models exported_models**
+    """
+    from convoy.core.settings import read_settings
+    from convoy.fleet import Fleet, default_ports
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    fleet = Fleet(
+        data,
+        models or read_settings().models,
+        default_ports(ports_from),
+        redis_url=redis_url,
+        on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
+        tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
+    )
+    try:
+        with fleet:
+            _show_addresses(fleet.addresses, fleet.data, as_json)
+            while True:
+                time.sleep(CHECK_INTERVAL_S)
+                fleet.restart_ended()
+    except KeyboardInterrupt:
+        typer.echo("all requests are answered, all processes have stopped", err=True)
+
+
+def serve(service: ServiceName) -> None:
+    """Run one service until SIGTERM or Ctrl-C. CONVOY_* variables configure it.
+
+    Example: **CONVOY_PORT=50061 convoy serve faces**
+    """
+    from convoy.service_process import run
+
+    run(service)
+
+
+def health(
+    service: Annotated[ServiceName | None, typer.Argument(help="Service to ask; by default all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask services whether they serve. Exits with 3 unless all of them do."""
+    from convoy.client import Convoy
+    from convoy.client.channels import connection
+
+    addresses = connection().addresses
+    chosen = SERVICES if service is None else (service,)
+    with Convoy(timeout_s=5) as convoy:
+        states = {one: _state(convoy, one) for one in chosen}
+    if as_json:
+        print_json({one: {"address": addresses[one], "status": states[one]} for one in chosen})
+    else:
+        print_table("", ("service", "address", "status"), [(one, addresses[one], states[one]) for one in chosen])
+    if any(state != "SERVING" for state in states.values()):
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def demo(
+    photos: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of your own people, one sub-folder for each person."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the annotated pictures.")] = Path("demo_output"),
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
+    ] = None,
+) -> None:
+    """Show what Convoy does, on this machine and with real pictures. Exits with 0 only if every answer is right.
+
+    Example: **convoy demo --photos my_people**
+    """
+    from convoy.demo.main import tell
+
+    if not tell(photos, out, fpir):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _state(convoy: Any, service: ServiceName) -> str:
+    try:
+        return str(convoy.check_health(service))
+    except ConvoyError as error:
+        return error.reason
+
+
+def _show_addresses(addresses: Any, data: Path, as_json: bool) -> None:
+    if as_json:
+        print_json(addresses)
+        return
+    print_table("", ("service", "address"), addresses.items())
+    typer.echo(f"galleries and logs are in {data}; Ctrl-C stops everything")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,270 @@
+"""convoy gallery: sets of people."""
+
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from convoy.cli.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.core.api import split_model
+from convoy.core.errors import ConvoyError, InvalidArgument
+
+if TYPE_CHECKING:
+    from convoy.client.answers.common import Model
+    from convoy.client.answers.galleries import Gallery, GalleryStatus
+
+app = typer.Typer(no_args_is_help=True, help="Make, look at and delete galleries, the sets of people that are known.")
+Name = Annotated[str, typer.Argument(help="Name of the gallery.")]
+COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
+
+
+@app.command()
+@politely
+def create(
+    name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_', not '-' first.")],
+    description: Annotated[str, typer.Option(help="Free text.")] = "",
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+    ] = None,
+    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    ambiguity_margin: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+    ] = None,
+    max_faces: Annotated[int, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = 0,
+    max_people: Annotated[int, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = 0,
+    model: Annotated[
+        str, typer.Option(help="Face embedder to bind it to, as NAME:VERSION; by default the one in use.")
+    ] = "",
+    vector_sets: Annotated[
+        int, typer.Option(min=0, help="Search it in so many vector sets of Redis 8; 0 for the service's memory.")
+    ] = 0,
+    quantization: Annotated[
+        Literal["none", "q8"], typer.Option(help="How vector sets keep numbers; needs --vector-sets.")
+    ] = "none",
+    as_json: AsJson = False,
+) -> None:
+    """Make an empty gallery.
+
+    Example: **convoy gallery create team --fpir 0.001**
+    """
+    from convoy.client import Convoy
+    from convoy.client.answers.galleries import GalleryPolicy, VectorSets
+
+    if quantization != "none" and not vector_sets:
+        raise InvalidArgument("BAD_ARGUMENT", "--quantization needs --vector-sets")
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    sets = VectorSets(vector_sets, quantization) if vector_sets else None
+    with Convoy() as convoy:
+        made = convoy.create_gallery(
+            name, description=description, policy=policy, model=read_model_name(model), vector_sets=sets
+        )
+    _show([made], as_json, single=True)
+
+
+@app.command()
+@politely
+def update(
+    name: Name,
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None,
+    fpir: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+    ] = None,
+    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    ambiguity_margin: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+    ] = None,
+    max_faces: Annotated[int | None, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = None,
+    max_people: Annotated[int | None, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = None,
+    reset: Annotated[
+        list[str] | None, typer.Option(help="A policy field that goes back to the service's default; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given, keep the rest.
+
+    Example: **convoy gallery update team --max-people 0 --reset ambiguity_margin**
+    """
+    from convoy.client import Convoy
+    from convoy.client.answers.galleries import GalleryPolicy
+
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    with Convoy() as convoy:
+        changed = convoy.update_gallery(name, description=description, policy=policy, reset_policy_fields=reset or ())
+    _show([changed], as_json, single=True)
+
+
+@app.command("list")
+@politely
+def list_all(as_json: AsJson = False) -> None:
+    """List galleries by name."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        _show(list(convoy.list_galleries()), as_json)
+
+
+@app.command()
+@politely
+def show(
+    name: Name,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Compare every template with the store; exits with 1 when they differ."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one gallery, its policy and how the service that answers stands to the store.
+
+    Example: **convoy gallery show team --verify**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        gallery, status = convoy.get_gallery(name), convoy.get_gallery_status(name, verify=verify)
+    if as_json:
+        print_json({"gallery": gallery, "status": status})
+    else:
+        _show_facts(gallery, status)
+    if verify and status.index_checksum != status.store_checksum:
+        typer.echo("convoy: the service searches other faces than the store holds; after a change, ask again", err=True)
+        raise typer.Exit(ExitCode.NO)
+
+
+def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
+    facts: list[tuple[str, object]] = [
+        ("model", gallery.model),
+        ("people", gallery.people_count),
+        ("faces", gallery.face_count),
+    ]
+    chosen = {key: value for key, value in vars(gallery.policy).items() if value is not None}
+    limits = ("max_faces", "max_people")
+    facts += [
+        (key.replace("_", " "), "no limit" if key in limits and value == 0 else value) for key, value in chosen.items()
+    ]
+    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != ""]
+    print_table(gallery.name, ("what", "value"), facts)
+
+
+@app.command()
+@politely
+def audit(
+    name: Name,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many changes at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what and when, newest first; a deleted gallery keeps its history.
+
+    Example: **convoy gallery audit team --limit 10**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        events = list(islice(convoy.list_audit_events(name, page_size=min(limit, 1000)), limit))
+    if as_json:
+        print_json(events)
+        return
+    columns = ("version ", "time", "action", "person", "outcome", "caller")
+    rows = [
+        (
+            one.version,
+            one.time.isoformat(" ", "seconds") if one.time else "",
+            one.action,
+            one.person_id,
+            one.outcome,
+            one.actor,
+        )
+        for one in events
+    ]
+    print_table(name, columns, rows)
+
+
+@app.command()
+@politely
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a gallery with everybody in it, for good."""
+    from convoy.client import Convoy
+
+    confirm(f"Delete the gallery '{name}' with everybody in it, for good?", yes)
+    with Convoy() as convoy:
+        answer = convoy.delete_gallery(name)
+        left = []
+        with suppress(ConvoyError):  # Who may delete one gallery may not see every alias; the gallery is gone anyway.
+            left = [alias for alias, gallery in convoy.list_gallery_aliases().items() if gallery == name]
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"deleted: {answer.people_deleted} people with {answer.faces_deleted} faces")
+    for alias in left:
+        typer.echo(f"convoy: '{alias}' still stands for '{name}'; `convoy gallery alias {alias}` ends that", err=True)
+
+
+@app.command()
+@politely
+def alias(
+    name: Annotated[str, typer.Argument(help="The name that callers use.")],
+    gallery: Annotated[str, typer.Argument(help="The gallery that it stands for; empty ends it.")] = "",
+) -> None:
+    """Let a name stand for a gallery in calls on pictures and people; without one take the name back.
+
+    Example: **convoy gallery alias team team-2**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        convoy.set_gallery_alias(name, gallery)
+    typer.echo(f"{name} stands for {gallery}" if gallery else f"{name} is the gallery of that name again, if any")
+
+
+@app.command()
+@politely
+def aliases(as_json: AsJson = False) -> None:
+    """List the names that stand for galleries."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        found = convoy.list_gallery_aliases()
+    if as_json:
+        print_json(found)
+    else:
+        print_table("", ("name", "gallery"), found.items())
+
+
+@app.command()
+@politely
+def duplicates(
+    name: Name,
+    threshold: Annotated[float | None, typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List people who look like one another, perhaps one person under two ids; exits with 1 when there are any."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        found = list(convoy.find_duplicates(name, match_threshold=threshold))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(one.person_id, one.other_person_id, f"{one.similarity:.3f}") for one in found]
+        print_table("", ("person", "looks like", "similarity "), rows)
+    if found:
+        raise typer.Exit(ExitCode.NO)
+
+
+def read_model_name(text: str) -> "Model | None":
+    """NAME:VERSION as a model; None for no text."""
+    from convoy.client.answers.common import Model
+
+    return Model(*split_model(text)) if text else None
+
+
+def _show(galleries: "list[Gallery]", as_json: bool, single: bool = False) -> None:
+    if as_json:
+        print_json(galleries[0] if single else galleries)
+        return
+    rows = [(one.name, one.people_count, one.face_count, one.version, one.model, one.description) for one in galleries]
+    print_table("", COLUMNS, rows)

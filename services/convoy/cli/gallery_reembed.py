@@ -1,0 +1,153 @@
+"""convoy gallery reembed: the people of a gallery in a second one, made by another face embedder."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.cli.gallery import read_model_name
+from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table, progress
+from convoy.cli.person_register import Report, Source, run
+from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from convoy.cli.bulk import Entry
+    from convoy.client import Convoy
+    from convoy.client.answers.recognition import Identification
+
+AGREEMENT = 0.99
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(politely(reembed))
+
+
+def reembed(
+    old: Annotated[str, typer.Argument(help="The gallery that is in use.")],
+    new: Annotated[str, typer.Argument(help="The gallery to fill; it is made when it is not there.")],
+    photos: Source,
+    model: Annotated[
+        str, typer.Option(help="The embedder of the new gallery, as NAME or NAME:VERSION, loaded beside the old.")
+    ],
+    probes: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of other photos, asked of both galleries.")
+    ] = None,
+    switch: Annotated[
+        bool, typer.Option("--switch", help="Then let the old name stand for the new gallery, if they agree.")
+    ] = False,
+    agreement: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the probes on which they must agree.")
+    ] = AGREEMENT,
+    report: Report = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill a second gallery from photos with another embedder, compare the answers of both, and switch.
+
+    Names, facts, tags and expiry come from the old gallery, whose people are registered anew. It may be repeated until
+    the switch.
+    Exits with 1 when a switch was asked for and not made. Example:
+    **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
+    """
+    from convoy.cli.bulk import read_source
+    from convoy.client import Convoy
+
+    if old == new:
+        raise InvalidArgument("BAD_ARGUMENT", "the new gallery must be another one than the old")
+    if switch and probes is None:
+        raise InvalidArgument("BAD_ARGUMENT", "--switch needs --probes: photos on which both galleries must agree")
+    entries = {entry.person_id: entry for entry in read_source(photos)}
+    with Convoy() as convoy:
+        if stands_for := convoy.list_gallery_aliases().get(old):
+            raise InvalidArgument(
+                "BAD_ARGUMENT", f"{old!r} stands for {stands_for!r} already; take the alias back first"
+            )
+        _make(convoy, old, new, model)
+        planned = [_as_on_record(convoy, old, person_id, entries) for person_id in _people(convoy, old) & set(entries)]
+        refused, counts = run(convoy, new, sorted(planned, key=lambda one: one.person_id), report, largest, False)
+        for person_id in _people(convoy, old) & _people(convoy, new):
+            _let_expire_as_before(convoy, old, new, person_id)
+        missing = sorted(_people(convoy, old) - _people(convoy, new))
+        compared = list(_compare(convoy, old, new, probes)) if probes else []
+        agreed = sum(one == other for _, one, other in compared) / len(compared) if compared else None
+        is_good = agreed is not None and agreed >= agreement and not missing and not counts.get("not_tried")
+        if switch and is_good:
+            convoy.set_gallery_alias(old, new)
+    differing = [{"photo": str(path), old: one, new: other} for path, one, other in compared if one != other]
+    if as_json:
+        print_json(
+            {
+                **counts,
+                "missing": missing,
+                "probes": len(compared),
+                "agreement": agreed,
+                "differing": differing,
+                "switched": switch and is_good,
+            }
+        )
+    else:
+        if differing:
+            print_table("answers that differ", ("photo", old, new), [one.values() for one in differing])
+        if missing:
+            typer.echo(f"without an accepted photo: {', '.join(missing)}")
+        said = f"agreement {agreed:.4f} on {len(compared)} probes" if compared else "no probes were compared"
+        typer.echo(f"registered {counts['registered']}, known {counts['known']}, refused {len(refused)}; {said}")
+        if switch:
+            typer.echo(f"{old} stands for {new} now" if is_good else f"not switched: {old} is as it was")
+    if switch and not is_good:
+        raise typer.Exit(ExitCode.NO)
+
+
+def _make(convoy: "Convoy", old: str, new: str, model: str) -> None:
+    wanted = read_model_name(model)
+    try:
+        found = convoy.get_gallery(new)
+    except NotFound:
+        like = convoy.get_gallery(old)
+        found = convoy.create_gallery(
+            new, description=like.description, policy=like.policy, model=wanted, vector_sets=like.vector_sets
+        )
+    if wanted is None or found.model.name != wanted.name or wanted.version not in ("", found.model.version):
+        raise FailedPrecondition(
+            "MODEL_MISMATCH", f"gallery {new!r} is there and was made by {found.model}, not {model}"
+        )
+
+
+def _people(convoy: "Convoy", gallery: str) -> set[str]:
+    return {person.person_id for person in convoy.list_people(gallery, page_size=1000)}
+
+
+def _as_on_record(convoy: "Convoy", old: str, person_id: str, entries: "dict[str, Entry]") -> "Entry":
+    person = convoy.get_person(old, person_id)
+    return replace(entries[person_id], display_name=person.display_name, metadata=person.metadata, tags=person.tags)
+
+
+def _let_expire_as_before(convoy: "Convoy", old: str, new: str, person_id: str) -> None:
+    expires = convoy.get_person(old, person_id).expire_time
+    if expires != convoy.get_person(new, person_id).expire_time and expires is not None:
+        convoy.update_person(new, person_id, expire_time=expires)
+
+
+def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tuple[Path, str, str]]:
+    """Each probe with what either gallery says of it."""
+    from convoy.core.pictures.formats import SUFFIXES
+
+    paths = sorted(path for path in probes.rglob("*") if path.suffix.lower() in SUFFIXES)
+    with progress("comparing", len(paths)) as advance:
+        for path in paths:
+            yield path, _said(convoy, old, path), _said(convoy, new, path)
+            advance(1)
+
+
+def _said(convoy: "Convoy", gallery: str, path: Path) -> str:
+    """The decision on each face, and who it is; or why there is none."""
+    try:
+        found: Identification = convoy.identify(gallery, path)
+    except ConvoyError as error:
+        if error.reason not in ("NO_FACE", "NOT_AN_IMAGE"):
+            raise
+        return error.reason
+    return ", ".join(face.person.person_id if face.person else face.decision.value for face in found)

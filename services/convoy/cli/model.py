@@ -1,0 +1,131 @@
+"""convoy model: the models in a repository; import is in model_import.py, load, unload and status in model_admin.py."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.cli import model_admin
+from convoy.cli.model_import import import_graph
+from convoy.cli.model_pull import pull, show_catalogue
+from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.core.api import ServiceName
+from convoy.core.errors import ConvoyError, NotFound
+
+if TYPE_CHECKING:
+    from convoy.core.manifest import Manifest, Metric
+
+app = typer.Typer(no_args_is_help=True, help="List, check, import, load and unload models.")
+Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
+DEFAULT_FOLDER = Path("exported_models")
+app.command("import")(politely(import_graph))
+app.command("pull")(politely(pull))
+app.command("catalogue")(politely(show_catalogue))
+for command in (model_admin.load, model_admin.unload, model_admin.status):
+    app.command()(politely(command))
+
+
+@app.command("list")
+@politely
+def list_all(
+    folder: Folder = DEFAULT_FOLDER,
+    service: Annotated[
+        ServiceName | None, typer.Option(help="Ask this running service instead of looking at the folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models in a folder, or those of a running service.
+
+    Examples: **convoy model list exported_models** and **convoy model list --service faces**
+    """
+    if service is not None:
+        model_admin.status(service, as_json)
+    else:
+        _list_folder(folder, as_json)
+
+
+@app.command()
+@politely
+def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Check every model of a folder: manifest, digests, and the graph's inputs and outputs. Exits with 1 if one is bad.
+
+    Example: **convoy model verify exported_models**
+    """
+    verdicts = []
+    for path in _folders(folder):
+        problem, note = _examine(path)
+        verdicts.append({"model": "/".join(path.parts[-2:]), "problem": problem, "note": note})
+    if as_json:
+        print_json(verdicts)
+    else:
+        print_table(
+            "",
+            ("model", "verdict"),
+            [(one["model"], one["problem"] or "good" + (one["note"] and f", but {one['note']}")) for one in verdicts],
+        )
+    if any(one["problem"] for one in verdicts):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _list_folder(folder: Path, as_json: bool) -> None:
+    """A model that is broken is a row like the others, with what is wrong with it."""
+    from convoy.core.manifest import load_manifest
+
+    models: list[Manifest | _Broken] = []
+    for path in _folders(folder):
+        try:
+            models.append(load_manifest(path))
+        except ConvoyError as error:
+            models.append(_Broken(path.parent.name, path.name, str(error)))
+    if as_json:
+        print_json([asdict(one) if isinstance(one, _Broken) else one.model_dump(mode="json") for one in models])
+        return
+    rows = [
+        (f"{one.name}:{one.version}", "", "", one.problem)
+        if isinstance(one, _Broken)
+        else (f"{one.name}:{one.version}", one.task.value, one.precision, _first(one.metrics))
+        for one in models
+    ]
+    print_table("", ("model", "task", "precision", "measured"), rows)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A version folder without a manifest that can be read."""
+
+    name: str
+    version: str
+    problem: str
+
+
+def _first(metrics: "list[Metric]") -> str:
+    """The metric that a model is known by; --json and the model's card have all of them, and on which data."""
+    return f"{metrics[0].name} {metrics[0].value:.4g}" if metrics else ""
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Version folders of a repository, of one model, or just the one given.
+
+    Those without a manifest too: they are to be found, not overlooked. NotFound(NO_REPOSITORY): there is none.
+    """
+    folder = folder.resolve()
+    depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
+    versions = [path for paths in depths for path in paths if path.is_dir() and path.name.isdecimal()]
+    if not versions:
+        raise NotFound("NO_REPOSITORY", f"there is no model in {folder}")
+    return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+
+
+def _examine(path: Path) -> tuple[str, str]:
+    """What is wrong with a model, empty when nothing is; and what is to be known of one that is good."""
+    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
+    from convoy.core.models.engine import Engine
+
+    try:
+        manifest = load_manifest(path)
+        Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
+    except ConvoyError as error:
+        return str(error), ""
+    names = [name for name in outside_files(path / GRAPH_FILE) if name not in manifest.files]
+    return "", f"the manifest has no digest of {', '.join(names)}" if names else ""

@@ -1,0 +1,100 @@
+"""convoy person register: many people from a folder or a table."""
+
+import csv
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.cli.output import AsJson, ExitCode, in_our_words, politely, print_json, print_table, progress
+from convoy.cli.recognition import Gallery
+
+if TYPE_CHECKING:
+    from convoy.cli.bulk import Entry, Outcome
+    from convoy.client import Convoy
+
+INTERRUPTED = 130
+Source = Annotated[
+    Path, typer.Argument(exists=True, help="Folder with a folder or photo for each person, or a CSV file.")
+]
+Report = Annotated[Path | None, typer.Option(help="Write refused photos with their reasons here, as CSV.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command("register")(politely(register_all))
+
+
+def register_all(
+    source: Source,
+    gallery: Gallery,
+    report: Report = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    allow_conflict: Annotated[
+        bool, typer.Option("--allow-conflict", help="Register faces though they match somebody else.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register many people; exits with 1 when some photos were refused.
+
+    A folder holds a folder of photos for each person, or a photo named after the person. A CSV file has the columns
+    path and person_id, if need be name and tags, and others as facts. It may be stopped: the same command goes on.
+    Example: **convoy person register photos/ --gallery team --report refused.csv**
+    """
+    from convoy.cli.bulk import read_source
+    from convoy.client import Convoy
+
+    entries = read_source(source)
+    with Convoy() as convoy:
+        refused, counts = run(convoy, gallery, entries, report, largest, allow_conflict)
+    if as_json:
+        print_json({**counts, "refusals": [{**vars(one), "path": str(one.path)} for one in refused]})
+    else:
+        if refused:
+            print_table("refused", ("reason", "person", "photo", "why"), map(_row, refused))
+        typer.echo(", ".join(f"{key} {count}" for key, count in counts.items()))
+    if counts.get("not_tried"):
+        typer.echo("convoy: stopped; the same command goes on.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if refused:
+        raise typer.Exit(ExitCode.NO)
+
+
+def run(
+    convoy: "Convoy", gallery: str, entries: "list[Entry]", report: Path | None, largest: bool, allow_conflict: bool
+) -> "tuple[list[Outcome], dict[str, int]]":
+    """Register all; the refused photos, and how many came to what. Ctrl-C ends it early."""
+    from convoy.cli.bulk import Bulk
+
+    total = sum(len(entry.photos) for entry in entries)
+    bulk = Bulk(convoy, gallery, entries, use_largest_face=largest, allow_identity_conflict=allow_conflict)
+    refused: list[Outcome] = []
+    counts: Counter[str] = Counter(registered=0, known=0, refused=0)
+    with ExitStack() as stack:
+        advance = stack.enter_context(progress("registering", total))
+        write = csv.writer(stack.enter_context(report.open("w", newline=""))) if report else None
+        if write:
+            write.writerow(("path", "person_id", "reason", "message"))
+        try:
+            for outcome in bulk.outcomes():
+                counts[_kind(outcome)] += 1
+                if not outcome.accepted:
+                    refused.append(outcome)
+                    if write:
+                        write.writerow((outcome.path, outcome.person_id, outcome.reason, outcome.message))
+                advance(1)
+        except KeyboardInterrupt:
+            counts["not_tried"] = total - counts.total()
+    return refused, dict(counts)
+
+
+def _kind(outcome: "Outcome") -> str:
+    if not outcome.accepted:
+        return "refused"
+    return "known" if outcome.reason else "registered"
+
+
+def _row(outcome: "Outcome") -> tuple[object, ...]:
+    return outcome.reason, outcome.person_id, outcome.path, in_our_words(outcome.message)

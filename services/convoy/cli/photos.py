@@ -1,0 +1,157 @@
+"""What all commands on photos share: ask about each, go on after a bad one, draw, print."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convoy.cli.output import ExitCode, print_json, print_table, tell_failure
+from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from convoy.client import Convoy
+    from convoy.client.answers.common import ImageRGB
+
+    Draw = Callable[[ImageRGB, Any], Any]
+    Drawing = tuple[Path | None, Draw]
+    """Where a picture of the answer goes, if anywhere, and how it is made from the photo."""
+
+AT_ONCE = 4
+BAR_FROM = 5
+FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP).")
+Photos = Annotated[list[Path], FILE]
+DrawTo = Annotated[
+    Path | None,
+    typer.Option("--draw", help="Write the annotated picture here; with several photos this is a folder."),
+]
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """A question about a photo.
+
+    ask: gets the answer; columns, rows: the answer as a table; is_no: whether the exit code is to say no.
+    """
+
+    ask: "Callable[[Convoy, Path], Any]"
+    columns: Sequence[str]
+    rows: Callable[[Any], list[Sequence[object]]]
+    is_no: Callable[[Any], bool] = lambda answer: False
+
+
+def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
+    """Ask about each photo, print and draw the answers, and leave with the exit code that they add up to.
+
+    drawings: by their kind; a "mask" is kept without loss. A name that no picture can have is refused before the call.
+    A photo that is refused or not there does not keep the others from being answered; a service that is away does.
+    """
+    targets = [
+        (_writable(drawing_paths(photos, target), kind == "mask"), draw)
+        for kind, (target, draw) in drawings.items()
+        if target is not None
+    ]
+    outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
+    answers = [(photo, answer) for photo, answer in outcomes if not isinstance(answer, ConvoyError)]
+    for paths, draw in targets:
+        _draw_all(dict(zip(photos, paths, strict=True)), answers, draw)
+    if as_json:
+        print_json([_document(photo, outcome) for photo, outcome in outcomes])
+    else:
+        for photo, answer in answers:
+            print_table(str(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
+    failures = [tell_failure(error, str(photo)) for photo, error in outcomes if isinstance(error, ConvoyError)]
+    if failures:
+        raise typer.Exit(max(failures))
+    if all(inquiry.is_no(answer) for _, answer in answers):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
+    """Answers and refusals in the order of the photos; several are under way at once."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from convoy.client import Convoy
+
+    def ask(photo: Path) -> Any:
+        try:
+            check_size(photo)
+            return inquiry.ask(convoy, photo)
+        except Unavailable:
+            raise
+        except ConvoyError as error:
+            return error
+        except OSError as error:
+            return NotFound("NO_PHOTO", f"the file cannot be read: {error.strerror}")
+
+    console = Console(stderr=True)
+    quiet = len(photos) < BAR_FROM or not console.is_terminal
+    with Convoy() as convoy, ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(ask, photos)
+        yield from track(answers, "asking", len(photos), console=console, transient=True, disable=quiet)
+
+
+def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw") -> None:
+    from convoy.drawing.picture_files import read_picture, write_picture
+
+    for photo, answer in answers:
+        write_picture(paths[photo], draw(read_picture(photo), answer))
+
+
+def check_size(*photos: Path) -> None:
+    """Look before reading whether photos fit into a message. InvalidArgument(MESSAGE_TOO_LARGE); OSError."""
+    from convoy.core.settings import read_settings
+
+    most = read_settings().max_message_mb
+    for photo in photos:
+        if photo.stat().st_size > most << 20:
+            message = f"'{photo}' is larger than a message may be, {most} MiB (CONVOY_MAX_MESSAGE_MB)"
+            raise InvalidArgument("MESSAGE_TOO_LARGE", message)
+
+
+@contextmanager
+def naming(photos: Sequence[Path]) -> Iterator[None]:
+    """Failures on one of several photos get its name in place of its number."""
+    try:
+        yield
+    except ConvoyError as error:
+        index = int(error.metadata.get("image_index", -1))
+        if 0 <= index < len(photos):
+            error.message = error.message.replace(f"image {index + 1} of {len(photos)}", str(photos[index]), 1)
+        raise
+
+
+def _writable(paths: list[Path], is_mask: bool) -> list[Path]:
+    from convoy.drawing.picture_files import check_picture_name
+
+    for path in paths:
+        check_picture_name(path, is_mask)
+    return paths
+
+
+def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
+    """Where the picture of each photo goes: `target` itself for a single one, otherwise files in it."""
+    if len(photos) == 1 and not target.is_dir():
+        return [target]
+    if target.suffix and not target.is_dir():
+        raise InvalidArgument("BAD_ARGUMENT", f"there are several photos, so '{target}' must be a folder")
+    names = _told_apart([photo.stem for photo in photos], [photo.resolve().parent.name for photo in photos])
+    if len(set(names)) < len(names):
+        names = [f"{place}-{name}" for place, name in enumerate(names, 1)]
+    return [target / f"{name}.png" for name in names]
+
+
+def _told_apart(stems: list[str], folders: list[str]) -> list[str]:
+    """Each name, with its folder before it where several photos have the name."""
+    return [f"{folder}-{stem}" if stems.count(stem) > 1 else stem for stem, folder in zip(stems, folders, strict=True)]
+
+
+def _document(photo: Path, outcome: Any) -> dict[str, Any]:
+    if isinstance(outcome, ConvoyError):
+        facts = {"reason": outcome.reason, "message": outcome.message, "metadata": outcome.metadata}
+        return {"photo": str(photo), "error": facts}
+    return {"photo": str(photo), "answer": outcome}

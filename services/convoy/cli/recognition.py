@@ -1,0 +1,213 @@
+"""convoy register, identify, verify: who is in a picture."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.cli.output import (
+    AsJson,
+    ExitCode,
+    in_our_words,
+    politely,
+    print_json,
+    print_table,
+    tell_failure,
+)
+from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.core.errors import FailedPrecondition, InvalidArgument
+
+if TYPE_CHECKING:
+    from convoy.client.answers.faces import Face
+    from convoy.client.answers.recognition import IdentifiedFace, Registration
+
+PANEL = "Recognise people"
+Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.")]
+Facts = Annotated[list[str] | None, typer.Option(help="A fact on the person as KEY=VALUE; may be repeated.")]
+Expires = Annotated[
+    datetime | None, typer.Option(help="When the person is deleted by itself (UTC); 1970-01-01 for never.")
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; may be repeated.")]
+Similarity = typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity of a match.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (register, identify, verify):
+        app.command(rich_help_panel=PANEL)(politely(command))
+
+
+def register(
+    person: Annotated[str, typer.Argument(help="Your id for the person, without spaces.")],
+    photos: Photos,
+    gallery: Gallery,
+    name: Annotated[str, typer.Option(help="Name for people to read.")] = "",
+    fact: Facts = None,
+    tag: Tags = None,
+    expires: Expires = None,
+    add: Annotated[bool, typer.Option("--add", help="Add the photos to a person who is there already.")] = False,
+    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    allow_conflict: Annotated[
+        bool, typer.Option("--allow-conflict", help="Register a face though it matches somebody else.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register a person with one photo or several; exits with 1 when a photo was refused.
+
+    Example: **convoy register ada ada1.jpg ada2.jpg --gallery team --name "Ada Lovelace"**
+    """
+    from convoy.client import Convoy
+
+    check_size(*photos)
+    with Convoy() as convoy, naming(photos):
+        try:
+            answer = convoy.register(
+                gallery,
+                person,
+                photos,
+                display_name=name,
+                metadata=read_facts(fact),
+                tags=tag or (),
+                expire_time=expires,
+                add_faces=add,
+                use_largest_face=largest,
+                allow_identity_conflict=allow_conflict,
+            )
+        except FailedPrecondition as error:
+            if not error.details:
+                raise
+            for registration in error.details:
+                _show_registration(photos, registration, as_json)  # type: ignore[arg-type]
+            tell_failure(error)
+            raise typer.Exit(ExitCode.NO) from None
+    _show_registration(photos, answer, as_json)
+    if not all(photo.accepted for photo in answer.results):
+        raise typer.Exit(ExitCode.NO)
+
+
+def identify(
+    photos: Photos,
+    gallery: Gallery,
+    threshold: Annotated[float | None, Similarity] = None,
+    fpir: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Highest chance that a stranger is named; by default the gallery's policy."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to give for each face.")] = 5,
+    largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
+    where: Annotated[list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE.")] = None,
+    tag: Tags = None,
+    draw: DrawTo = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who is in pictures; exits with 1 when nobody is known.
+
+    Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
+    """
+    from convoy.drawing.drawing import draw_identification
+
+    inquiry = Inquiry(
+        lambda convoy, photo: convoy.identify(
+            gallery,
+            photo,
+            top_k=top,
+            match_threshold=threshold,
+            false_positive_identification_rate=fpir,
+            largest=largest,
+            filter=read_facts(where),
+            tags=tag or (),
+        ),
+        ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
+        lambda answer: [_identified_row(found) for found in answer],
+        lambda answer: not any(found.person for found in answer),
+    )
+    answer_all(photos, inquiry, as_json, drawing=(draw, draw_identification))
+
+
+def verify(
+    probe: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The photo in question.")],
+    person: Annotated[str | None, typer.Option(help="Somebody on record; needs --gallery.")] = None,
+    gallery: Annotated[str | None, typer.Option("--gallery", "-g", help="Name of the gallery.")] = None,
+    photo: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another photo.")] = None,
+    threshold: Annotated[float | None, Similarity] = None,
+    fmr: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Mistakes among strangers: 0.001 is one in a thousand.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a photo shows a given person: exits with 0 for yes and 1 for no.
+
+    Examples: **convoy verify door.jpg --person ada --gallery team** and **convoy verify one.jpg --photo other.jpg**
+    """
+    from convoy.client import Convoy
+
+    if (person is None) != (gallery is None):
+        raise InvalidArgument("BAD_ARGUMENT", "--person needs --gallery" if person else "--gallery needs --person")
+    if (person is None) == (photo is None):
+        raise InvalidArgument("BAD_ARGUMENT", "give either --person with --gallery or --photo")
+    photos = [probe, *([photo] if photo else [])]
+    check_size(*photos)
+    with Convoy() as convoy, naming(photos):
+        answer = convoy.verify(
+            probe, gallery=gallery, person_id=person, photo=photo, match_threshold=threshold, false_match_rate=fmr
+        )
+    if as_json:
+        print_json(answer)
+    else:
+        verdict = "the same person" if answer.is_match else "not the same person"
+        facts = (f"{answer.similarity:.3f}", f"{answer.match_threshold:.3f}", f"{answer.expected_false_match_rate:.2g}")
+        print_table("", ("verdict", "similarity ", "threshold ", "false-match rate "), [(verdict, *facts)])
+    _tell_of_several(probe, answer.face, answer.faces_found)
+    if photo and answer.reference_face:
+        _tell_of_several(photo, answer.reference_face, answer.reference_faces_found)
+    raise typer.Exit(ExitCode.YES if answer.is_match else ExitCode.NO)
+
+
+def read_facts(facts: list[str] | None) -> dict[str, str]:
+    """KEY=VALUE texts as a mapping."""
+    pairs = [fact.partition("=") for fact in facts or []]
+    for key, separator, _ in pairs:
+        if not separator:
+            raise typer.BadParameter(f"'{key}' is not KEY=VALUE")
+    return {key: value for key, _, value in pairs}
+
+
+def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
+    """Say which face of several was compared."""
+    if found > 1:
+        edges = (face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max)
+        x_min, y_min, x_max, y_max = map(round, edges)
+        message = (
+            f"{photo} shows {found} faces; the largest was compared, from ({x_min}, {y_min}) to ({x_max}, {y_max})"
+        )
+        typer.echo(f"convoy: {message}", err=True)
+
+
+def _show_registration(photos: list[Path], answer: "Registration", as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        ("accepted" if result.accepted else result.refusal, result.face_id or in_our_words(result.message), photo)
+        for photo, result in zip(photos, answer.results, strict=True)
+    ]
+    print_table("", ("result", "face id or reason", "photo"), rows)
+
+
+def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
+    """`who` is the match alone, or the two that are too close to tell."""
+    box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
+    best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
+    margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
+    return (
+        f"{box.centre.x:.0f},{box.centre.y:.0f}",
+        found.decision.value,
+        " or ".join(match.name for match in found.matches[:meant]),
+        best,
+        f"{found.match_threshold:.3f}",
+        margin,
+        ", ".join(f"{match.name} {match.similarity:.3f}" for match in found.matches[meant:]),
+    )

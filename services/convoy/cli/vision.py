@@ -1,0 +1,139 @@
+"""convoy classify, detect, segment, faces: what is in a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convoy.cli.output import AsJson, politely
+from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all
+
+if TYPE_CHECKING:
+    from convoy.client.answers.faces import Face
+
+PANEL = "Ask about pictures"
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Model as NAME or NAME:VERSION; by default the service's own.")
+]
+Require = Annotated[bool, typer.Option("--require", help="Exit with 1 when nothing was found in any photo.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (classify, detect, segment, faces):
+        app.command(rich_help_panel=PANEL)(politely(command))
+
+
+def classify(
+    photos: Photos,
+    model: Model = "",
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many labels to give for each picture.")] = 5,
+    min_probability: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out less probable labels.")] = 0.0,
+    draw: DrawTo = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what pictures show.
+
+    Example: **convoy classify cat.jpg dog.jpg --top 3**
+    """
+    from convoy.drawing.drawing import draw_classification
+
+    inquiry = Inquiry(
+        lambda convoy, photo: convoy.classify(photo, model=model, top_k=top, min_probability=min_probability),
+        ("label", "probability "),
+        lambda answer: [(label.label, f"{label.probability:.1%}") for label in answer.labels],
+    )
+    answer_all(photos, inquiry, as_json, drawing=(draw, draw_classification))
+
+
+def detect(
+    photos: Photos,
+    model: Model = "",
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Lowest score of a detection; by default the model's own.")
+    ] = None,
+    iou: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Overlap from which the weaker of two boxes goes.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Only this class; may be repeated.")] = None,
+    draw: DrawTo = None,
+    require: Require = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find objects and say where each one is.
+
+    Example: **convoy detect smear.png --label WBC --draw boxes.png**
+    """
+    from convoy.drawing.drawing import draw_detections
+
+    inquiry = Inquiry(
+        lambda convoy, photo: convoy.detect(
+            photo, model=model, detection_threshold=threshold, iou_threshold=iou, labels=label or ()
+        ),
+        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max "),
+        lambda answer: [
+            (found.label, f"{found.score:.2f}", *(f"{edge:.0f}" for edge in vars(found.box).values()))
+            for found in answer
+        ],
+        lambda answer: require and not len(answer),
+    )
+    answer_all(photos, inquiry, as_json, drawing=(draw, draw_detections))
+
+
+def segment(
+    photos: Photos,
+    model: Model = "",
+    mask: Annotated[
+        Path | None, typer.Option(help="Write the mask here, a grey PNG of class indices; or a folder.")
+    ] = None,
+    draw: DrawTo = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give every pixel a class.
+
+    Example: **convoy segment street.jpg --draw overlay.png --mask mask.png**
+    """
+    from convoy.drawing.drawing import draw_segmentation
+
+    inquiry = Inquiry(
+        lambda convoy, photo: convoy.segment(photo, model=model),
+        ("class", "area "),
+        lambda answer: [(region.label, f"{region.area:.1%}") for region in answer.regions],
+    )
+    overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
+    answer_all(photos, inquiry, as_json, drawing=overlay, mask=grey)
+
+
+def faces(
+    photos: Photos,
+    embed: Annotated[bool, typer.Option("--embed", help="Give each face's embedding too (seen with --json).")] = False,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Lowest score of a face; by default the detector's own.")
+    ] = None,
+    min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this, in pixels.")] = 0,
+    largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
+    draw: DrawTo = None,
+    require: Require = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find faces with their landmarks and quality.
+
+    Example: **convoy faces party.jpg --min-size 40 --draw faces.png**
+    """
+    from convoy.drawing.drawing import draw_faces
+
+    inquiry = Inquiry(
+        lambda convoy, photo: (convoy.embed_faces if embed else convoy.detect_faces)(
+            photo, detection_threshold=threshold, min_face_size=min_size, largest=largest
+        ),
+        ("score ", "quality ", "x_min ", "y_min ", "width ", "height "),
+        lambda answer: [_face_row(face) for face in answer],
+        lambda answer: require and not len(answer),
+    )
+    answer_all(photos, inquiry, as_json, drawing=(draw, draw_faces))
+
+
+def _face_row(face: "Face") -> tuple[str, ...]:
+    box = face.box
+    scores = f"{face.detection_score:.2f}", f"{face.quality.score:.2f}"
+    return (*scores, *(f"{number:.0f}" for number in (box.x_min, box.y_min, box.width, box.height)))

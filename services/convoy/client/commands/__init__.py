@@ -1,1 +1,0 @@
-"""The commands of `convoy`, a file for each group."""

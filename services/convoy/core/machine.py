@@ -1,0 +1,36 @@
+"""What the machine, or the container, lets this process have: cores and memory."""
+
+import ctypes
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cores() -> int:
+    """Cores that this process may use: the container's CPU quota (cgroup v2 or v1), rounded up, or its affinity."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = _cgroup_quota()
+    return max(1, min(cores, -(-quota // period))) if quota > 0 else cores
+
+
+def give_back_memory() -> None:
+    """Let the system have what malloc keeps of what was freed: reading a graph takes several times its size."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    if trim is not None:
+        trim(0)
+
+
+def _cgroup_quota() -> tuple[int, int]:
+    """CPU time that the container may use in each period, both in microseconds; a quota of 0 or less is no limit."""
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return (0 if quota == "max" else int(quota)), int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        names = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
+        quota_us, period_us = (int((_CGROUP / name).read_text()) for name in names)
+        return quota_us, period_us
+    except (OSError, ValueError):
+        return 0, 1

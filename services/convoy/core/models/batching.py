@@ -1,0 +1,262 @@
+"""Dynamic batching that never waits while an engine is free.
+
+A request goes straight in while a runner is free; while all are busy requests gather, and the next free runner takes as
+many of one input shape as fit. Whoever has given up, or whose deadline has passed, is dropped before it costs anything;
+a full queue, or one too long for the caller's deadline, refuses at once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.errors import DeadlineExceeded, ResourceExhausted
+from convoy.core.models.engine import Outputs
+
+Array = npt.NDArray[np.generic]
+Run = Callable[[Array, bool], Outputs]
+_SMOOTHING = 0.1
+_SHORTEST_RETRY_S = 0.01
+# Of the time that a caller leaves, what the expected wait may fill: the rest is for what was expected wrongly, since an
+# answer that comes just too late has cost as much as a good one.
+_DEADLINE_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """How a batcher gathers.
+
+    max_batch_size: inputs that run together; max_queue_delay_s: how long an input may wait for company although a
+    runner is free; queue_size: inputs that may wait; runners: batches that run at the same time; ready: further batches
+    that are handed to the threads already, so that one begins the moment that another ends.
+    """
+
+    max_batch_size: int = 4
+    max_queue_delay_s: float = 0.0
+    queue_size: int = 128
+    runners: int = 1
+    ready: int = 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that one input waited and that its batch ran, and how many ran together."""
+
+    queue_s: float
+    infer_s: float
+    batch_size: int
+
+
+Answer = tuple[Outputs, Timing]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """One input on its way; `deadline` is on time.monotonic's clock."""
+
+    inputs: Array
+    deadline: float | None
+    result: asyncio.Future[Answer]
+    since: float = field(default_factory=time.monotonic)
+    answer: Answer | Exception | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        return self.result.done()
+
+    @property
+    def expired(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def settle(self) -> None:
+        """Tell the caller, if there is still one, the answer; without one its time was over."""
+        if self.abandoned:
+            return
+        if isinstance(self.answer, tuple):
+            self.result.set_result(self.answer)
+        else:
+            message = "the deadline passed while the work waited for its turn"
+            self.result.set_exception(self.answer or DeadlineExceeded("DEADLINE_EXCEEDED", message))
+
+
+class Batcher:
+    """Gathers single inputs for one engine, in one event loop.
+
+    run: takes a stacked batch [N, ...] and whether it has the machine to itself, gives arrays whose first axis is N; it
+    is called in `executor`. Higher priorities leave the queue first; equal ones in order of arrival.
+    """
+
+    def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
+        self._run = run
+        self.policy = policy
+        self._executor = executor
+        self._queues: dict[int, deque[_Waiting]] = {}
+        self._queued = 0
+        self._preparing = 0
+        self._running = 0
+        self._input_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._finished = asyncio.Event()
+
+    @property
+    def queue_depth(self) -> int:
+        """Inputs that wait for a runner."""
+        return self._queued
+
+    async def submit(self, inputs: Array, deadline: float | None = None, priority: int = 0) -> Answer:
+        """Run one input [...] and give its row of every output, with how long it took.
+
+        deadline: on time.monotonic's clock. Raises ResourceExhausted(QUEUE_FULL), DeadlineExceeded, or what the engine
+        raised for this very input.
+        """
+        self.admit(deadline)
+        waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(priority, deque()).append(waiting)
+        self._queued += 1
+        self._dispatch()
+        return await waiting.result
+
+    def admit(self, deadline: float | None, ahead: int = 0) -> None:
+        """Raise what `submit` would refuse an input with; `ahead` further ones are on their way before it."""
+        waiting = self._queued + self._preparing + ahead
+        wait_s = (waiting + self._running) * self._input_s / self.policy.runners
+        if waiting >= self.policy.queue_size:
+            facts = {"queue_size": self.policy.queue_size}
+            raise ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
+        if deadline is None:
+            return
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed before the work began")
+        if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
+            message = f"the queue takes {wait_s:.3f} s and the deadline is in {left_s:.3f} s"
+            raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
+
+    @contextmanager
+    def preparing(self, deadline: float | None) -> Iterator[None]:
+        """Keep a place for an input while it is decoded, so that nothing is decoded only to be refused.
+
+        Raises like `submit`.
+        """
+        self.admit(deadline)
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
+
+    async def close(self) -> None:
+        """Wait until everything that was admitted is answered."""
+        self._closing = True
+        self._dispatch()
+        while self._queued or self._running:
+            self._finished.clear()
+            await self._finished.wait()
+
+    def _dispatch(self) -> None:
+        while self._running < self.policy.runners + self.policy.ready and self._queued:
+            if self._may_gather():
+                return
+            batch = self._take()
+            if not batch:
+                return
+            self._running += 1
+            alone = self._running == 1 and not self._queued
+            self._executor.submit(self._work, asyncio.get_running_loop(), batch, alone)
+
+    def _may_gather(self) -> bool:
+        delay_s = self.policy.max_queue_delay_s
+        if delay_s <= 0 or self._closing or self._queued >= self.policy.max_batch_size:
+            return False
+        oldest = min(queue[0].since for queue in self._queues.values() if queue)
+        remaining_s = oldest + delay_s - time.monotonic()
+        if remaining_s <= 0:
+            return False
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(remaining_s, self._wake)
+        return True
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    def _take(self) -> list[_Waiting]:
+        """The next inputs of one shape, those given up dropped; what does not fit stays in its place."""
+        batch: list[_Waiting] = []
+        for priority in sorted(self._queues, reverse=True):
+            queue = self._queues[priority]
+            others: list[_Waiting] = []
+            while queue and len(batch) < self.policy.max_batch_size:
+                waiting = queue.popleft()
+                if batch and not _alike(waiting.inputs, batch[0].inputs):
+                    others.append(waiting)
+                    continue
+                self._queued -= 1
+                if waiting.expired:
+                    waiting.settle()
+                elif not waiting.abandoned:
+                    batch.append(waiting)
+            queue.extendleft(reversed(others))
+            if not queue:
+                del self._queues[priority]
+        return batch
+
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], alone: bool) -> None:
+        """In a thread: run a batch and hand it back."""
+        try:
+            self._run_batch(batch, alone)
+        finally:
+            loop.call_soon_threadsafe(self._finish, batch)
+
+    def _run_batch(self, batch: list[_Waiting], alone: bool) -> None:
+        """Answer each input that nobody has given up by now."""
+        batch = [waiting for waiting in batch if not (waiting.abandoned or waiting.expired)]
+        if not batch:
+            return
+        started = time.monotonic()
+        try:
+            outputs = self._run_stacked(batch, alone)
+        except Exception as error:
+            # One bad input must not fail its neighbours: after a failure each runs by itself.
+            if len(batch) == 1:
+                batch[0].answer = error
+                return
+            for waiting in batch:
+                self._run_batch([waiting], alone)
+            return
+        infer_s = time.monotonic() - started
+        for row, waiting in enumerate(batch):
+            timing = Timing(started - waiting.since, infer_s, len(batch))
+            waiting.answer = {name: values[row] for name, values in outputs.items()}, timing
+
+    def _run_stacked(self, batch: Sequence[_Waiting], alone: bool) -> Outputs:
+        inputs = batch[0].inputs[None] if len(batch) == 1 else np.stack([waiting.inputs for waiting in batch])
+        outputs = self._run(inputs, alone)
+        for name, values in outputs.items():
+            if len(values) != len(batch):
+                raise ValueError(f"the output {name} has {len(values)} rows for a batch of {len(batch)}")
+        return outputs
+
+    def _finish(self, batch: list[_Waiting]) -> None:
+        self._running -= 1
+        for waiting in batch:
+            waiting.settle()
+        ran = next((waiting.answer[1] for waiting in batch if isinstance(waiting.answer, tuple)), None)
+        if ran is not None:
+            self._learn(ran.infer_s / ran.batch_size)
+        self._dispatch()
+        self._finished.set()
+
+    def _learn(self, input_s: float) -> None:
+        self._input_s = input_s if self._input_s == 0 else (1 - _SMOOTHING) * self._input_s + _SMOOTHING * input_s
+
+
+def _alike(one: Array, other: Array) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype

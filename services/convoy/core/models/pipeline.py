@@ -1,0 +1,126 @@
+"""The way of pictures through a model: decode and prepare in threads, gather and run, interpret in threads."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.errors import ConvoyError, DeadlineExceeded
+from convoy.core.models.budget import PixelBudget
+from convoy.core.models.engine import Outputs
+from convoy.core.models.repository import LoadedModel
+from convoy.core.telemetry import batch_sizes, stage, stage_seconds
+from convoy.core.tracing import past_span
+
+Source = TypeVar("Source")
+Context = TypeVar("Context")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+Prepare = Callable[[Source], tuple[npt.NDArray[np.generic], Context]]
+Interpret = Callable[[Outputs, Context], Result]
+
+
+class Pipeline:
+    """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop.
+
+    budget: of pixels in work; what does not fit into it waits.
+    """
+
+    def __init__(self, executor: Executor, budget: PixelBudget) -> None:
+        self._executor = executor
+        self._budget = budget
+
+    async def run(
+        self,
+        model: LoadedModel,
+        sources: Sequence[Source],
+        prepare: Prepare[Source, Context],
+        interpret: Interpret[Context, Result],
+        weigh: Callable[[Source], int],
+        deadline: float | None,
+    ) -> list[Result]:
+        """Each source's result, in order; the first failure is raised with the source's place in front.
+
+        prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result; both must
+        not touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
+        """
+
+        async def one(source: Source) -> Result:
+            async with AsyncExitStack() as held:
+                with model.batcher.preparing(deadline):
+                    await held.enter_async_context(self._budget.taken(weigh(source)))
+                    inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
+                outputs = await infer(model, inputs, deadline)
+                return await self.stage(model, "postprocess", None, interpret, outputs, context)
+
+        return await in_order(sources, one)
+
+    async def stage(
+        self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
+    ) -> Value:
+        """Do `work` in a thread, measured as a stage of the model; dropped if its turn comes after the deadline."""
+        loop = asyncio.get_running_loop()
+
+        def measured() -> Value:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was looked at")
+            with stage(model.manifest.name, model.manifest.version, name):
+                return work(*arguments)
+
+        # The thread works in the call's context, so that its spans and log lines belong to the call.
+        return await loop.run_in_executor(self._executor, contextvars.copy_context().run, measured)
+
+
+async def infer(
+    model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None, priority: int = 0
+) -> Outputs:
+    """Run one prepared input through a model's batcher, measured."""
+    name, version = model.manifest.name, model.manifest.version
+    started = time.perf_counter()
+    try:
+        outputs, timing = await model.batcher.submit(inputs, deadline, priority)
+    except Exception:
+        model.statistics.fail.add(time.perf_counter() - started)
+        raise
+    model.statistics.succeed(timing)
+    stage_seconds(name, version, "queue").observe(timing.queue_s)
+    stage_seconds(name, version, "infer").observe(timing.infer_s)
+    batch_sizes(name, version).observe(timing.batch_size)
+    past_span("queue", timing.queue_s + timing.infer_s, timing.queue_s)
+    past_span("infer", timing.infer_s, timing.infer_s, batch_size=timing.batch_size)
+    return outputs
+
+
+async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value]]) -> list[Value]:
+    """`work` on all items at once, results in order. The first failure cancels the rest and is raised."""
+    sources = list(items)
+    if len(sources) == 1:
+        return [await work(sources[0])]
+    tasks = [asyncio.ensure_future(work(source)) for source in sources]
+    try:
+        return await at_once(tasks)
+    except ConvoyError as error:
+        failed = next(
+            (i for i, t in enumerate(tasks) if t.done() and not t.cancelled() and t.exception() is error), None
+        )
+        if failed is not None:
+            error.message = f"image {failed + 1} of {len(tasks)}: {error.message}"
+            error.metadata["image_index"] = str(failed)
+        raise
+
+
+async def at_once(tasks: Sequence[asyncio.Future[Value]]) -> list[Value]:
+    """The results of all tasks, in order. The first failure cancels the rest and is raised as it is."""
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

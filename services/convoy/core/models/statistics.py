@@ -1,0 +1,39 @@
+"""Counts and durations of one loaded model, as the Open Inference Protocol reports them."""
+
+import time
+from dataclasses import dataclass, field
+
+from convoy.core.models.batching import Timing
+
+
+@dataclass
+class Duration:
+    """How often something happened, and how long it took in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Once more, for so long."""
+        self.count += 1
+        self.seconds += seconds
+
+
+@dataclass
+class Statistics:
+    """Since the model was loaded. Only the event loop writes."""
+
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    queue: Duration = field(default_factory=Duration)
+    infer: Duration = field(default_factory=Duration)
+    batches: float = 0.0
+    last_inference_ms: int = 0
+
+    def succeed(self, timing: Timing) -> None:
+        """One input was answered; each of a batch's inputs counts its share of the batch."""
+        self.success.add(timing.queue_s + timing.infer_s)
+        self.queue.add(timing.queue_s)
+        self.infer.add(timing.infer_s)
+        self.batches += 1 / timing.batch_size
+        self.last_inference_ms = time.time_ns() // 1_000_000

@@ -1,0 +1,1 @@
+"""Pictures: bytes to pixels, pixels to a graph's input, and boxes and masks back again."""

@@ -1,0 +1,66 @@
+"""What every service's protobuf messages have in common, to and from plain values."""
+
+from collections.abc import Sequence
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Manifest
+from convoy.core.pictures.decoding import Limits, Picture, decode_image, decode_raw, pixels_to_decode
+from convoy.v1 import common_pb2
+
+_FORMATS = {
+    common_pb2.PIXEL_FORMAT_UNSPECIFIED: "RGB8",
+    common_pb2.PIXEL_FORMAT_RGB8: "RGB8",
+    common_pb2.PIXEL_FORMAT_BGR8: "BGR8",
+    common_pb2.PIXEL_FORMAT_GRAY8: "GRAY8",
+    common_pb2.PIXEL_FORMAT_RGB32F: "RGB32F",
+}
+
+
+def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = None) -> Picture:
+    """Decode the picture of a request; the errors of core.images."""
+    content = image.WhichOneof("content")
+    if content == "encoded":
+        return decode_image(image.encoded, limits, min_side)
+    if content == "raw":
+        raw = image.raw
+        if raw.format not in _FORMATS:
+            raise InvalidArgument("BAD_RAW_IMAGE", f"the pixel format {raw.format} is not known")
+        return decode_raw(raw.data, raw.width, raw.height, _FORMATS[raw.format], limits)
+    raise InvalidArgument("EMPTY_IMAGE", "the image has neither encoded bytes nor raw pixels")
+
+
+def pixels_of(image: common_pb2.Image, min_side: int | None = None) -> int:
+    """How many pixels `read_image` would bring into memory; 0 for what it refuses."""
+    if image.WhichOneof("content") == "encoded":
+        return pixels_to_decode(image.encoded, min_side)
+    return image.raw.width * image.raw.height
+
+
+def check_image_count(images: Sequence[common_pb2.Image], most: int) -> None:
+    """Raise InvalidArgument unless there is at least one picture and at most `most`."""
+    if not 1 <= len(images) <= most:
+        facts = {"images": len(images), "max_images": most}
+        raise InvalidArgument("BAD_ARGUMENT", f"{len(images)} images were sent; 1 to {most} are taken in a call", facts)
+
+
+def check_range(name: str, value: float, low: float, high: float) -> float:
+    """The value, unless it lies outside [low, high] or is NaN: then InvalidArgument."""
+    if not low <= value <= high:
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie in {low:g} to {high:g}")
+    return value
+
+
+def model_ref(manifest: Manifest) -> common_pb2.ModelRef:
+    """Which model that is."""
+    return common_pb2.ModelRef(name=manifest.name, version=manifest.version)
+
+
+def image_size(picture: Picture) -> common_pb2.Size:
+    """The size of the picture that was sent."""
+    return common_pb2.Size(width=picture.width, height=picture.height)
+
+
+def box(edges_xyxy: Sequence[float]) -> common_pb2.Box:
+    """Four edges as a message."""
+    x_min, y_min, x_max, y_max = (float(edge) for edge in edges_xyxy)
+    return common_pb2.Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)

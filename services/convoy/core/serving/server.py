@@ -1,0 +1,229 @@
+"""The life of a server: start, health, reflection, metrics page, drain."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from wsgiref.simple_server import WSGIServer
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
+from convoy.core.errors import FailedPrecondition
+from convoy.core.security.files import Watched
+from convoy.core.security.guard import Guard
+from convoy.core.security.tls import Pem, server_tls
+from convoy.core.serving.admission import Gate
+from convoy.core.serving.interceptors import CallInterceptor
+from convoy.core.serving.ports import check_port
+from convoy.core.settings import Settings
+
+log = structlog.get_logger()
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_HEALTH_INTERVAL_S = 0.25
+HANDSHAKE_S = 10
+_LIVENESS = "liveness"
+# Objects made before rubbish is looked for: a call makes hundreds that reference counts free by themselves.
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
+
+
+async def _nothing() -> None:
+    """What a service does at start or stop when it has nothing to do."""
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a process serves.
+
+    add_to puts the servicers into a server; start runs before the first call, stop after the last; gates: what stands
+    before the messages of which methods (/package.Service/Method); is_ready is what health says; beside: full names of
+    the gRPC APIs that it answers beside its own.
+    """
+
+    name: ServiceName
+    add_to: Callable[[grpc.aio.Server], None]
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    is_ready: Callable[[], bool] = field(default=_always)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def grpc_names(self) -> tuple[str, ...]:
+        """Full names of all gRPC APIs that it answers, for health and reflection."""
+        return (API[self.name].grpc_name, *self.beside)
+
+
+class Server:
+    """One service on one port, with health, reflection and a Prometheus page beside it."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        """Raises FailedPrecondition(BAD_TLS, BAD_TOKENS_FILE, BAD_JWKS, NO_FILE)."""
+        self._service = service
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._guard = Guard(service.name, settings)
+        self._tls = server_tls(settings)
+        interceptor = CallInterceptor(service.name, self._guard, service.gates)
+        self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+        self._metrics: WSGIServer | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.port = 0
+        self.metrics_port = 0
+
+    async def start(self) -> None:
+        """Check that the ports are free, make the service ready, then listen.
+
+        Raises FailedPrecondition(PORT_IN_USE) and what the service's own start raises.
+        """
+        service, settings = self._service, self._settings
+        port = API[service.name].port if settings.port is None else settings.port
+        self._check_ports(port)
+        by_name = cast(grpc.aio.Server, _ByName(self._server))
+        service.add_to(by_name)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
+        if settings.reflection:
+            names = (*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, by_name)
+        await self._set_health(_NOT_SERVING)
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+        try:
+            await service.start()
+            self.port = self._listen(port)
+            await self._server.start()
+            self._serve_metrics()
+        except BaseException:
+            await self._server.stop(None)
+            await service.stop()
+            raise
+        await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
+        # Whether this process answers at all; who restarts it must not ask whether what it needs is there.
+        await self._health.set(_LIVENESS, _SERVING)
+        self._watcher = asyncio.create_task(self._watch())
+        # What lives as long as the process is not looked through again and again.
+        gc.freeze()
+        log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
+        self._guard.warn(settings.host)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, finish what is in flight, stop."""
+        log.info("draining", service=self._service.name)
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._settings.drain_s)
+        await self._service.stop()
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.shutdown)
+            self._metrics.server_close()
+        log.info("stopped", service=self._service.name)
+
+    def _check_ports(self, port: int) -> None:
+        host, name, metrics_port = self._settings.host, self._service.name, self._settings.metrics_port
+        check_port(host, port, name, "set CONVOY_PORT to another")
+        if metrics_port is None and port:
+            metrics_port = port + METRICS_PORT_OFFSET
+        check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
+
+    def _listen(self, port: int) -> int:
+        address = f"{self._settings.host}:{port}"
+        try:
+            if self._tls is not None:
+                return self._server.add_secure_port(address, _credentials(self._tls))
+            return self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise FailedPrecondition("PORT_IN_USE", f"{address} cannot be listened on; is it in use?") from None
+
+    def _serve_metrics(self) -> None:
+        wanted = self._settings.metrics_port
+        port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
+        try:
+            self._metrics, _ = start_http_server(port, self._settings.host)
+        except OSError as error:
+            message = f"the metrics page cannot listen on {self._settings.host}:{port}: {error.strerror}"
+            raise FailedPrecondition("PORT_IN_USE", message) from None
+        self.metrics_port = self._metrics.server_port
+
+    async def _watch(self) -> None:
+        """Keep health true: a service that lost what it needs says NOT_SERVING until it has it again."""
+        was_ready = self._service.is_ready()
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            if self._service.is_ready() != was_ready:
+                was_ready = not was_ready
+                await self._set_health(_SERVING if was_ready else _NOT_SERVING)
+                log.info("ready" if was_ready else "not ready", service=self._service.name)
+
+    async def _set_health(self, status: int) -> None:
+        for name in ("", *self._service.grpc_names):
+            await self._health.set(name, status)
+
+
+class _ByName:
+    """A server that finds each call's handler by its name alone.
+
+    For every method that is registered beforehand, as generated code does, grpc.aio keeps one call waiting, and walks
+    through all of them whenever one comes; the services have up to thirty.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        """Left out; the same handlers come by their names."""
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    size = settings.max_message_mb * 2**20
+    return [
+        ("grpc.max_receive_message_length", size),
+        ("grpc.max_send_message_length", size),
+        # Two servers on one port would share the load badly and hide a mistake.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", 60_000),
+        # Who connects and says nothing is hung up on; one connection does not take all there is.
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+        ("grpc.max_concurrent_streams", 1024),
+        # gRPC would count calls that are answered and not cleared away yet, and refuse clients that keep to the limit.
+        # Many calls that are reset at once, against which that is meant, cost as little without it.
+        ("grpc.http.overload_protection", 0),
+        # How much comes of a message before anybody wants it; all of one that is wanted is asked for at once.
+        ("grpc.http2.lookahead_bytes", 16 * 1024),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 0),
+        # A client looks its replicas up anew when a connection ends; what is under way on it is finished first.
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+    ]
+
+
+def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:
+    """Credentials that look at their files at every handshake."""
+
+    def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+        assert pem.key is not None and pem.chain is not None  # a server without them speaks plain text
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.chain)], pem.ca)
+
+    used = files.current()
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        before, used = used, files.current()
+        return None if used is before else configuration(used)
+
+    # None for "no change" is what gRPC asks for; its stubs forget it.
+    return grpc.dynamic_ssl_server_credentials(configuration(used), changed, used.ca is not None)  # type: ignore[arg-type]

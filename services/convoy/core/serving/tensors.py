@@ -1,0 +1,92 @@
+"""Tensors of the Open Inference Protocol, to and from NumPy."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.serving.infer_request import InferRequest
+from convoy.inference import open_inference_pb2 as pb
+
+Array = npt.NDArray[np.generic]
+
+DTYPES: dict[str, np.dtype[np.generic]] = {
+    name: np.dtype(code)
+    for name, code in {
+        "BOOL": "?",
+        "UINT8": "u1",
+        "UINT16": "<u2",
+        "UINT32": "<u4",
+        "UINT64": "<u8",
+        "INT8": "i1",
+        "INT16": "<i2",
+        "INT32": "<i4",
+        "INT64": "<i8",
+        "FP16": "<f2",
+        "FP32": "<f4",
+        "FP64": "<f8",
+    }.items()
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_CONTENTS = {
+    "BOOL": "bool_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+}
+
+
+def read_inputs(request: InferRequest) -> dict[str, Array]:
+    """The request's inputs by name, raw ones where they lie. Raises InvalidArgument(BAD_TENSOR)."""
+    raw, inputs = request.raw, request.message.inputs
+    if raw and len(raw) != len(inputs):
+        raise InvalidArgument("BAD_TENSOR", f"{len(inputs)} inputs came with {len(raw)} raw contents")
+    return {t.name: _read(t, raw[i] if raw else None) for i, t in enumerate(inputs)}
+
+
+def write_outputs(response: pb.ModelInferResponse, outputs: dict[str, Array], raw: bool) -> None:
+    """Put arrays into a response, as raw bytes or as typed contents."""
+    for name, values in outputs.items():
+        dtype = values.dtype.newbyteorder("<")
+        datatype = NAMES[dtype]
+        tensor = response.outputs.add(name=name, datatype=datatype, shape=values.shape)
+        if raw or datatype not in _CONTENTS:
+            response.raw_output_contents.append(np.ascontiguousarray(values, dtype).tobytes())
+        else:
+            getattr(tensor.contents, _CONTENTS[datatype]).extend(values.reshape(-1).tolist())
+
+
+def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None) -> Array:
+    dtype = DTYPES.get(tensor.datatype)
+    if dtype is None:
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the datatype '{tensor.datatype}' is not served")
+    if any(length < 0 for length in tensor.shape):
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the shape {list(tensor.shape)} is negative")
+    values = np.frombuffer(raw, np.uint8) if raw is not None else _typed(tensor, dtype)
+    expected = math.prod(tensor.shape) * dtype.itemsize
+    if values.nbytes != expected:
+        message = (
+            f"input {tensor.name}: {tensor.datatype} {list(tensor.shape)} takes {expected} bytes, not {values.nbytes}"
+        )
+        raise InvalidArgument("BAD_TENSOR", message)
+    return values.view(dtype).reshape(tensor.shape)
+
+
+def _typed(tensor: pb.ModelInferRequest.InferInputTensor, dtype: np.dtype[np.generic]) -> Array:
+    field = _CONTENTS.get(tensor.datatype)
+    if field is None:
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: {tensor.datatype} must come as raw contents")
+    # A list, since NumPy would wrap the numbers of a repeated field around without a word.
+    values = list(getattr(tensor.contents, field))
+    try:
+        return np.array(values, dtype)
+    except OverflowError:
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: a value does not fit {tensor.datatype}") from None

@@ -1,0 +1,1 @@
+"""Draws answers into pictures, and writes pictures to files."""

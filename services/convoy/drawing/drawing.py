@@ -1,0 +1,110 @@
+"""Draws answers into pictures of any size (uint8 RGB [H, W, 3]). Each function returns a new picture."""
+
+import colorsys
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from convoy.client.answers.common import Box, ImageRGB
+from convoy.client.answers.faces import Face
+from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
+from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.drawing.caption_layout import place_captions
+from convoy.drawing.text import BLACK, Colour, add_line_below, text_size, text_width, write_caption, write_legend
+
+GREEN: Colour = (32, 178, 96)
+RED: Colour = (219, 68, 55)
+AMBER: Colour = (240, 160, 32)
+BLUE: Colour = (40, 120, 220)
+DECISION_COLOURS = {Decision.MATCH: GREEN, Decision.NO_MATCH: RED, Decision.AMBIGUOUS: AMBER}
+GOLDEN_ANGLE = 0.381966
+
+
+def colour_of(index: int) -> Colour:
+    """The colour of a class. The colours of neighbouring classes differ as much as possible."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * GOLDEN_ANGLE) % 1.0, 0.75, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int = 3) -> ImageRGB:
+    """Draw the best labels into the corner."""
+    picture = image_rgb.copy()
+    lines = [f"{label.label} {label.probability:.0%}" for label in answer.labels[:most]]
+    write_legend(picture, [(line, colour_of(0) if place == 0 else BLACK) for place, line in enumerate(lines)])
+    return picture
+
+
+def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
+    """Draw a labelled box around each object, the best on top. A label without room stands below the picture."""
+    return _draw_boxes(
+        image_rgb.copy(),
+        [(found.box, colour_of(found.index), f"{found.label} {found.score:.2f}") for found in answer.detections],
+    )
+
+
+def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float = 0.55, most: int = 6) -> ImageRGB:
+    """Lay the coloured mask over the picture and name the largest regions. opacity: 0 (no mask) to 1 (no picture)."""
+    palette = np.array([colour_of(index) for index in range(256)], np.uint8)
+    picture = cv2.addWeighted(image_rgb, 1 - opacity, palette[answer.mask], opacity, 0).astype(np.uint8)
+    regions = answer.regions[:most]
+    write_legend(picture, [(f"{region.label} {region.area:.0%}", colour_of(region.index)) for region in regions])
+    return picture
+
+
+def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:
+    """Draw the box, landmarks and quality of each face. A quality without room stands below the picture."""
+    picture, faces = image_rgb.copy(), list(faces)
+    for face in faces:
+        _draw_landmarks(picture, face)
+    return _draw_boxes(picture, [(face.box, BLUE, f"quality {face.quality.score:.2f}") for face in faces])
+
+
+def draw_identification(image_rgb: ImageRGB, answer: Identification) -> ImageRGB:
+    """Draw a box with a name around each face: green for a match, red for none, amber for ambiguous.
+
+    A name without room stands below the picture.
+    """
+    return _draw_boxes(
+        image_rgb.copy(),
+        [(found.face.box, DECISION_COLOURS[found.decision], name_of(found)) for found in answer.faces],
+    )
+
+
+def name_of(found: IdentifiedFace) -> str:
+    """Who it is, in a few words."""
+    if found.person is not None:
+        return f"{found.person.name} {found.person.similarity:.2f}"
+    if found.decision is Decision.AMBIGUOUS:
+        return " or ".join(match.name for match in found.matches[:2]) + "?"
+    return "unknown"
+
+
+def _draw_boxes(picture: ImageRGB, found: Sequence[tuple[Box, Colour, str]]) -> ImageRGB:
+    """Draw each box with its text. A text without room stands below the picture, under a number."""
+    line = _line_width(picture)
+    for box, colour, _ in reversed(found):
+        corners = (round(box.x_min), round(box.y_min)), (round(box.x_max), round(box.y_max))
+        cv2.rectangle(picture, *corners, colour, line, cv2.LINE_AA)
+    edges = np.array([(box.x_min, box.y_min, box.x_max, box.y_max) for box, _, _ in found], np.float64).reshape(-1, 4)
+    extent = picture.shape[1], picture.shape[0]
+    captions = place_captions(edges, [text for _, _, text in found], extent, text_size(picture), text_width)
+    for caption, (_, colour, _) in zip(captions, found, strict=True):
+        write_caption(picture, caption.text, (caption.left, caption.top), colour, caption.size)
+    for caption, (_, colour, text) in zip(captions, found, strict=True):
+        if caption.number:
+            picture = add_line_below(picture, f"{caption.number}: {text}", colour)
+    return picture
+
+
+def _draw_landmarks(picture: ImageRGB, face: Face) -> None:
+    marks = face.landmarks
+    points = (marks.left_eye, marks.right_eye, marks.nose, marks.mouth_left, marks.mouth_right)
+    radius = max(1, min(_line_width(picture) + 1, round(face.box.width / 30)))
+    for point in points:
+        centre = (round(point.x), round(point.y))
+        cv2.circle(picture, centre, radius, AMBER, cv2.FILLED, cv2.LINE_AA)
+
+
+def _line_width(picture: ImageRGB) -> int:
+    return max(1, min(int(max(picture.shape[:2])) // 250, 10))

@@ -1,0 +1,96 @@
+"""What callers may send: the form of names and ids, and how much of everything is kept."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from convoy.core.errors import InvalidArgument
+
+GALLERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+MAX_METADATA = 64
+MAX_METADATA_LENGTH = 1024
+MAX_TEXT_LENGTH = 1024
+MAX_TAGS = 64
+MAX_TAG_LENGTH = 128
+MAX_REQUEST_ID_LENGTH = 128
+
+
+def check_gallery_name(name: str) -> None:
+    """1 to 64 of a-z, 0-9, '-' and '_', and no '-' first: a command would take it for an option."""
+    if not GALLERY_NAME.fullmatch(name):
+        raise _bad(
+            "gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_', not '-' first"
+        )
+
+
+def check_person_id(person_id: str) -> None:
+    """1 to 128 printable characters without space."""
+    if not is_person_id(person_id):
+        raise _bad("person_id", f"{person_id[:140]!r} is no person id: 1 to 128 printable characters without space")
+
+
+def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
+    """A bounded length, and no control characters: a terminal would obey them."""
+    if len(text) > most:
+        raise _bad(name, f"{name} has {len(text)} characters; at most {most} are kept")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise _bad(name, f"{name} has a control character; only text is kept")
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """At most 64 entries of 1,024 characters, with keys that are not empty."""
+    if len(metadata) > MAX_METADATA:
+        raise _bad("metadata", f"metadata has {len(metadata)} entries; at most {MAX_METADATA} are kept")
+    for key, value in metadata.items():
+        if not key:
+            raise _bad("metadata", "metadata has an entry with an empty key")
+        if len(key) + len(value) > MAX_METADATA_LENGTH:
+            raise _bad("metadata", f"the metadata entry {key[:40]!r} is longer than {MAX_METADATA_LENGTH} characters")
+        check_text("metadata", key + value)
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags sorted, each once: at most 64 of 1 to 128 characters."""
+    once = tuple(sorted(set(tags)))
+    if len(once) > MAX_TAGS:
+        raise _bad("tags", f"there are {len(once)} tags; at most {MAX_TAGS} are kept")
+    for tag in once:
+        if not tag:
+            raise _bad("tags", "a tag is empty")
+        check_text("tags", tag, MAX_TAG_LENGTH)
+    return once
+
+
+def check_filter(filter: Mapping[str, str]) -> None:
+    """Facts with keys that are not empty. The index files tags under the empty key, so it would find those."""
+    if "" in filter:
+        raise _bad("filter", "filter has an entry with an empty key; name the fact, or give a tag in tags")
+
+
+def check_range(name: str, value: float, low: float, high: float, is_low_out: bool = False) -> None:
+    """A number from `low` to `high` that is not NaN; is_low_out: above `low`."""
+    if not low <= value <= high or (is_low_out and value == low):
+        allowed = f"above {low:g}, up to {high:g}" if is_low_out else f"in {low:g} to {high:g}"
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie {allowed}")
+
+
+def check_expiry(expires_ms: int, now_ms: int) -> int:
+    """A time to come: who is registered for a time that is over would be gone before the answer."""
+    if expires_ms <= now_ms:
+        raise _bad("expire_time", "expire_time is over already; give a time to come")
+    return expires_ms
+
+
+def check_request_id(request_id: str) -> None:
+    """Up to 128 printable characters; empty for none."""
+    if len(request_id) > MAX_REQUEST_ID_LENGTH or not (request_id.isprintable() and request_id.isascii()):
+        raise _bad("request_id", f"request_id must be up to {MAX_REQUEST_ID_LENGTH} printable ASCII characters")
+
+
+def _bad(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument("BAD_ARGUMENT", message, {"field": field})
+
+
+def is_person_id(text: str) -> bool:
+    """Whether it is 1 to 128 printable characters without space."""
+    return 1 <= len(text) <= 128 and text.isprintable() and not any(character.isspace() for character in text)

@@ -1,0 +1,246 @@
+"""What is kept of a gallery and its people. No pictures, and templates only beside the records, never in them.
+
+Times are whole milliseconds since 1970 (UTC).
+
+Services of two versions share one store during an upgrade. A reader takes the facts that it knows and carries the
+others along in `rest`, so that what it writes back still has them, and so that a record that is read and written is the
+same text: the store changes a record only if it still is the text that was read. A fact that a later version adds is
+therefore left out of the text while it has its default.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeAlias, TypeVar
+
+import orjson
+
+Entry: TypeAlias = tuple[str, str]
+"""What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
+Rest: TypeAlias = Mapping[str, Any]
+Record = TypeVar("Record", "Model", "Policy", "VectorSets")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The face embedder that a gallery is bound to."""
+
+    name: str
+    version: str
+    sha256: str
+    embedding_size: int
+    rest: Rest = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a gallery admits and how it decides; None takes the service's default, 0 means no limit."""
+
+    quality_floor: float | None = None
+    false_positive_identification_rate: float | None = None
+    ambiguity_margin: float | None = None
+    max_faces: int = 0
+    max_people: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSets:
+    """Where a gallery is searched that is not searched in memory: in so many vector sets of Redis 8.
+
+    id: tells the sets of two galleries of one name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
+    search_effort: VSIM's EF.
+    """
+
+    id: str
+    shards: int
+    quantization: str
+    search_effort: int
+    rest: Rest = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A set of people.
+
+    born: the version at which it was made; tells two galleries of one name apart, when the first was deleted.
+    data_key: the wrapped key that its templates are sealed with; empty when they are not.
+    vector_sets: where it is searched; None for the memory of every replica.
+    """
+
+    name: str
+    model: Model
+    description: str = ""
+    policy: Policy = Policy()
+    create_time_ms: int = 0
+    data_key: str = ""
+    vector_sets: VectorSets | None = None
+    born: int = 0
+    version: int = 0
+    people: int = 0
+    faces: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
+
+    def to_json(self) -> str:
+        """What the caller or the service chose; the counters are kept beside it."""
+        policy = _written(self.policy)
+        if not self.policy.max_people:
+            del policy["max_people"]
+        kept = {
+            "model": _written(self.model),
+            "description": self.description,
+            "policy": policy,
+            "create_time_ms": self.create_time_ms,
+            "data_key": self.data_key,
+        }
+        if self.vector_sets:
+            kept["vector_sets"] = _written(self.vector_sets)
+        return _compact({**self.rest, **kept})
+
+    @classmethod
+    def from_json(cls, name: str, text: str, **counters: int) -> Self:
+        """The inverse of to_json."""
+        rest = orjson.loads(text)
+        return cls(
+            name=name,
+            model=_read(Model, rest.pop("model")),
+            description=rest.pop("description", ""),
+            policy=_read(Policy, rest.pop("policy", {})),
+            create_time_ms=rest.pop("create_time_ms", 0),
+            data_key=rest.pop("data_key", ""),
+            vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
+            rest=rest,
+            **counters,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face on record."""
+
+    face_id: str
+    quality: float
+    create_time_ms: int
+    rest: tuple[Any, ...] = field(default=(), hash=False)
+
+    @classmethod
+    def from_list(cls, kept: Sequence[Any]) -> Self:
+        """The inverse of to_list."""
+        face_id, quality, create_time_ms, *rest = kept
+        return cls(face_id, quality, create_time_ms, tuple(rest))
+
+    def to_list(self) -> list[Any]:
+        """The face as its person's record has it."""
+        return [self.face_id, self.quality, self.create_time_ms, *self.rest]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a gallery; faces oldest first."""
+
+    person_id: str
+    display_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    faces: tuple[Face, ...] = ()
+    create_time_ms: int = 0
+    update_time_ms: int = 0
+    expire_time_ms: int | None = None
+    tags: tuple[str, ...] = ()
+    rest: Rest = field(default_factory=dict, hash=False)
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """What the person is found by: metadata, and tags under the empty key, which no metadata has."""
+        yield from self.metadata.items()
+        yield from (("", tag) for tag in self.tags)
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Whether the person counts as deleted already."""
+        return self.expire_time_ms is not None and self.expire_time_ms <= now_ms
+
+    def without(self, face_id: str, now_ms: int) -> Self:
+        """The person less one face."""
+        faces = tuple(face for face in self.faces if face.face_id != face_id)
+        return replace(self, faces=faces, update_time_ms=now_ms)
+
+    def to_json(self) -> str:
+        """One text for one record, so that two records can be compared by their texts."""
+        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms, *self.rest.get("times", ())]
+        kept = {
+            "name": self.display_name,
+            "metadata": dict(self.metadata),
+            "faces": [face.to_list() for face in self.faces],
+            "times": times,
+        }
+        if self.tags:
+            kept["tags"] = self.tags
+        return _compact({**self.rest, **kept})
+
+    @classmethod
+    def from_json(cls, person_id: str, text: str | bytes) -> Self:
+        """The inverse of to_json."""
+        rest = orjson.loads(text)
+        name, metadata = rest.pop("name"), rest.pop("metadata")
+        faces = tuple(map(Face.from_list, rest.pop("faces")))
+        created, updated, expires, *later = rest.pop("times")
+        if later:
+            rest["times"] = later
+        return cls(person_id, name, metadata, faces, created, updated, expires, tuple(rest.pop("tags", ())), rest)
+
+
+def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
+    """Of the texts of many people: each one's entries and when the person expires; a fifth of what from_json costs."""
+    for kept in orjson.loads(b"[%b]" % b",".join(records)):
+        entries = tuple(kept["metadata"].items())
+        if "tags" in kept:
+            entries += tuple(("", tag) for tag in kept["tags"])
+        yield entries, kept["times"][2]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Who changed what, when, and what came of it: the audit's words, without biometrics."""
+
+    action: str
+    time_ms: int
+    person_id: str = ""
+    actor: str = ""
+    outcome: str = ""
+    request_id: str = ""
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> Self:
+        """The note of a stream's entry. Nobody rewrites entries, so facts of a later version are passed over."""
+        words = {name: facts.get(name, "") for name in ("action", "person_id", "actor", "outcome", "request_id")}
+        return cls(time_ms=int(facts.get("time_ms", 0)), **words)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entry of a gallery's stream: the change that led to `version`.
+
+    token: unique to it; parent: the token of the change before, so that a follower sees when history was replaced.
+    faces: ids of the faces that came with it.
+    """
+
+    version: int
+    token: str
+    parent: str
+    note: Note
+    faces: tuple[str, ...] = ()
+
+
+def _read(kind: type[Record], kept: Mapping[str, Any]) -> Record:
+    """A record of its facts by name; those that are missing take their defaults."""
+    known = {each.name for each in fields(kind)} - {"rest"}
+    facts = {name: kept[name] for name in known if name in kept}
+    return kind(**facts, rest={name: fact for name, fact in kept.items() if name not in known})
+
+
+def _written(record: Model | Policy | VectorSets) -> dict[str, Any]:
+    """The inverse of _read."""
+    known = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "rest"}
+    return {**record.rest, **known}
+
+
+def _compact(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,163 @@
+"""A gallery that is searched in vector sets of Redis 8: nothing of it lies in this process's memory.
+
+The sets choose candidates. The records and templates of the store, which are the truth, decide: similarities are
+computed from them in float64, and who was deleted a moment ago is nobody, whatever a set still holds. Following the
+stream brings the sets up to date; each replica does it, and whoever is first does the work.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import xor
+
+import numpy as np
+
+from convoy.core.errors import FailedPrecondition
+from convoy.recognition.domain.caller import now_ms
+from convoy.recognition.domain.records import Gallery, Person
+from convoy.recognition.domain.templates import Codec
+from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.index import Hit, fingerprints
+from convoy.recognition.search.view import Entry
+from convoy.recognition.store.base import Head, Store
+from convoy.recognition.store.vector_sets import Near, Settled, VectorSetStore
+
+# What a set's similarities are off by, about: float32 sums, or numbers kept in a byte.
+OFF = {"NOQUANT": 1e-4, "Q8": 0.01}
+NOTED_EVERY_S = 5.0
+PAGE = 500
+
+
+class VectorSetView:
+    """See View."""
+
+    def __init__(self, gallery: Gallery, codec: Codec, store: Store, sets: VectorSetStore) -> None:
+        self.gallery = gallery
+        self.codec = codec
+        self.head = Head(0, "")
+        self._store = store
+        self._sets = sets
+        self._noted_at = -math.inf
+        self._faces = 0
+
+    @property
+    def size(self) -> int:
+        """Faces in the sets when they were last counted."""
+        return self._faces
+
+    async def load(self, head: Head, anew: bool) -> Head:
+        """Go on from where the sets stand; if that is not known, put everybody in and take out who is not there."""
+        if not anew and (settled := await self._sets.get_settled(self.gallery)):
+            return settled
+        present: set[str] = set()
+        async for page in self._store.scan_people(self.gallery.name):
+            ids = [person_id for person_id, _ in page]
+            present.update(ids)
+            # What was settled before a first load was cut off need not be settled again.
+            ids = ids if anew else await self._sets.outdated(self.gallery, head.version, ids)
+            await self._settle(ids, head.version, force=anew)
+        async for person_id, _ in self._sets.members(self.gallery):
+            if person_id not in present:
+                await self._settle([person_id], head.version, force=True)
+        return head
+
+    async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
+        """See View."""
+        await self._settle(await self._sets.outdated(self.gallery, version, list(changed)), version)
+
+    def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
+        """The stream brings it."""
+
+    async def arrive(self, head: Head) -> None:
+        """See View."""
+        self.head = head
+        if time.monotonic() - self._noted_at > NOTED_EVERY_S:
+            self._noted_at = time.monotonic()
+            await self._sets.set_settled(self.gallery, head)
+            self._faces, _ = await self._sets.measure(self.gallery)
+
+    def drop_expired(self, now_ms: int) -> None:
+        """A search looks at each person's time."""
+
+    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
+        """See View; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
+        sets = self.gallery.vector_sets
+        assert sets is not None
+        if exact and sets.quantization != "NOQUANT":
+            message = f"gallery {self.gallery.name!r} keeps its vectors as {sets.quantization}, which proves nothing"
+            raise FailedPrecondition("EXACT_UNAVAILABLE", message, {"gallery": self.gallery.name})
+        wanted = probe.astype("<f4").tobytes()
+        count = 4 * top_k + 16
+        while True:
+            shards = await self._sets.nearest(self.gallery, wanted, count, having, exact)
+            near = sorted((face for shard in shards for face in shard), key=lambda face: -face.similarity)
+            # No face that is left out is nearer than this, by the sets' numbers.
+            left = [shard[-1].similarity for shard in shards if len(shard) >= count]
+            left += [face.similarity for face in near[count : count + 1]]
+            hits = await self._ranked(probe, near[:count], having)
+            if not left or (len(hits) >= top_k and hits[top_k - 1].similarity > max(left) + OFF[sets.quantization]):
+                return hits[:top_k]
+            count *= 4
+
+    async def count_faces(self, having: Sequence[Entry]) -> int:
+        """The whole gallery's: who passes a filter is not counted, so a threshold is rather too high than too low."""
+        return (await self._store.get_gallery(self.gallery.name)).faces
+
+    async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
+        """See View."""
+        people = await self._store.get_people(self.gallery.name, person_ids)
+        return {person.person_id: person for person in people if person and not person.is_expired(now_ms())}
+
+    async def vectors_of(self, person_id: str) -> Vector | None:
+        """See View."""
+        people = await self.find_people([person_id])
+        if person_id not in people:
+            return None
+        vectors = await self._vectors([(person_id, face.face_id) for face in people[person_id].faces])
+        return np.stack(list(vectors.values())) if vectors else np.empty((0, self.gallery.model.embedding_size), "f4")
+
+    async def measure(self) -> tuple[int, int]:
+        """See View."""
+        return await self._sets.measure(self.gallery)
+
+    async def checksum(self) -> str:
+        """That of the store's templates of the faces that are in the sets: the sets' own numbers are rounded."""
+        prints: list[int] = []
+        async for person_id, face_ids in self._sets.members(self.gallery):
+            vectors = await self._vectors([(person_id, face_id) for face_id in face_ids])
+            nothing = np.zeros(self.gallery.model.embedding_size, np.float32)
+            faces = [(person_id, face_id) for face_id in face_ids]
+            prints += fingerprints(faces, np.stack([vectors.get(face, nothing) for face in faces]))
+        return f"{reduce(xor, prints, 0):016x}"
+
+    async def _settle(self, person_ids: Sequence[str], version: int, force: bool = False) -> None:
+        for start in range(0, len(person_ids), PAGE):
+            ids = person_ids[start : start + PAGE]
+            people = await self._store.get_people(self.gallery.name, ids)
+            faces = [(person.person_id, face.face_id) for person in people if person for face in person.faces]
+            templates: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+            for (person_id, face_id), vector in (await self._vectors(faces)).items():
+                templates[person_id][face_id] = vector.astype("<f4").tobytes()
+            states = [Settled(i, person, templates[i]) for i, person in zip(ids, people, strict=True)]
+            await self._sets.settle(self.gallery, version, states, force)
+
+    async def _vectors(self, faces: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Vector]:
+        templates = await self._store.get_templates(self.gallery.name, faces)
+        return {face: self.codec.decode(*face, kept) for face, kept in zip(faces, templates, strict=True) if kept}
+
+    async def _ranked(self, probe: Vector, near: Sequence[Near], having: Sequence[Entry]) -> list[Hit]:
+        """The people of these faces as the store has them, by their best; without deleted, expired, filtered ones."""
+        people = await self.find_people(list(dict.fromkeys(face.person_id for face in near)))
+        exact = probe.astype(np.float64)
+        hits = []
+        for (person_id, face_id), vector in (await self._vectors([(f.person_id, f.face_id) for f in near])).items():
+            person = people.get(person_id)
+            if person is None or not set(having) <= set(person.entries):
+                continue
+            hits.append(Hit(person_id, face_id, float(np.float32((vector * exact).sum()).clip(-1, 1))))
+        best: dict[str, Hit] = {}
+        for hit in sorted(hits, key=lambda hit: (-hit.similarity, hit.person_id, hit.face_id)):
+            best.setdefault(hit.person_id, hit)
+        return list(best.values())

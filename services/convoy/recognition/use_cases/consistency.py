@@ -1,0 +1,55 @@
+"""Whether what this replica searches is what the store holds, by checksum."""
+
+import time
+from functools import reduce
+from operator import xor
+
+import structlog
+from prometheus_client import Gauge
+
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.search.index import fingerprints
+from convoy.recognition.search.view import View
+from convoy.recognition.store.base import Store
+
+COMPARED_EVERY_S = 3600.0
+
+log = structlog.get_logger()
+DIFFERS = Gauge(
+    "convoy_gallery_differs", "1 if index and store differed when they were compared last, 0 if not.", ["gallery"]
+)
+
+
+class Consistency:
+    """Compares when asked, and by itself every hour; the metric has what was found last."""
+
+    def __init__(self, store: Store, followers: Followers) -> None:
+        self._store = store
+        self._followers = followers
+        self._compared_at: dict[str, float] = {}
+
+    async def compare(self, name: str) -> tuple[str, str]:
+        """Checksum of the index, and of the store; they may differ while a change is under way, which counts not."""
+        view = await self._followers.view(name)
+        head = await self._store.get_head(name)
+        there = await self._checksum(view)
+        here = await view.checksum()
+        if head == view.head == await self._store.get_head(name):
+            self._compared_at[name] = time.monotonic()
+            DIFFERS.labels(name).set(here != there)
+            if here != there:
+                log.error("index and store differ", gallery=name, index=here, store=there)
+        return here, there
+
+    async def compare_if_due(self, name: str) -> None:
+        """Compare what has been followed for an hour since the last time."""
+        if time.monotonic() - self._compared_at.setdefault(name, time.monotonic()) > COMPARED_EVERY_S:
+            await self.compare(name)
+
+    async def _checksum(self, view: View) -> str:
+        # A scan may meet a face twice, and by exclusive or that would take it away again.
+        prints: dict[tuple[str, str], int] = {}
+        async for faces, templates in self._store.scan_templates(view.gallery.name):
+            if faces:
+                prints.update(zip(faces, fingerprints(faces, view.codec.decode_many(faces, templates)), strict=True))
+        return f"{reduce(xor, prints.values(), 0):016x}"

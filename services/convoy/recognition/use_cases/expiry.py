@@ -1,0 +1,58 @@
+"""Housekeeping: deletes who has expired and vector sets left behind, rotates keys, compares index and store.
+
+Several replicas may sweep at once: each change is made once.
+"""
+
+import asyncio
+
+import structlog
+
+from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.recognition.domain.records import Gallery
+from convoy.recognition.store.base import Conflict, Store
+from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.people import People
+
+INTERVAL_S = 30.0
+PAGE = 100
+
+log = structlog.get_logger()
+
+
+async def sweep(store: Store, galleries: Galleries, people: People) -> int:
+    """Go once through all galleries; gives how many people were deleted."""
+    try:
+        galleries.reload_keys()
+    except FailedPrecondition as error:
+        log.warning("master keys are those read before", problem=error.message)
+    deleted, name, found = 0, "", {}
+    while page := await store.list_galleries(name, PAGE):
+        for gallery in page:
+            name = gallery.name
+            found[name] = gallery
+            deleted += await _tidy(gallery, galleries, people)
+            await galleries.consistency.compare_if_due(name)
+    await galleries.sweep(found)
+    return deleted
+
+
+async def sweep_on(store: Store, galleries: Galleries, people: People) -> None:
+    """Sweep again and again; when the store is away, the next time will do."""
+    while True:
+        try:
+            if deleted := await sweep(store, galleries, people):
+                log.info("expired people deleted", people=deleted)
+        except ConvoyError as error:
+            log.warning("sweep was not finished", problem=error.message)
+        except Exception:
+            log.exception("sweep was not finished")
+        await asyncio.sleep(INTERVAL_S)
+
+
+async def _tidy(gallery: Gallery, galleries: Galleries, people: People) -> int:
+    try:
+        await galleries.rotate(gallery)
+        return await people.expire(gallery, PAGE)
+    except Conflict:
+        # Somebody was faster; what is left to do will be done the next time.
+        return 0

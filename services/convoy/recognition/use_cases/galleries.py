@@ -1,0 +1,154 @@
+"""The life of galleries: make, find, change, delete; how this replica stands, and who changed what."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.recognition.domain.caller import current_call, now_ms
+from convoy.recognition.domain.edits import GalleryEdit, NewGallery
+from convoy.recognition.domain.face_source import FaceSource
+from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
+from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
+from convoy.recognition.domain.records import Change, Gallery, Policy
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Idempotency, Store, gallery_not_found
+from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.consistency import Consistency
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryStatus:
+    """How this replica stands to the store; see GetGalleryStatusResponse in recognition.proto."""
+
+    store_version: int
+    index_version: int
+    indexed_faces: int
+    index_bytes: int
+    index_checksum: str
+    store_checksum: str
+
+
+class Galleries:
+    """The calls on whole galleries. Each raises the errors that the API documents."""
+
+    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys) -> None:
+        self._store = store
+        self._followers = followers
+        self._faces = faces
+        self._keys = keys
+        self.consistency = Consistency(store, followers)
+
+    async def create(self, new: NewGallery) -> Gallery:
+        """Make an empty gallery, bound to the embedder that is asked for, or to the one in use."""
+        check_gallery_name(new.name)
+        check_text("description", new.description)
+        check_request_id(new.request_id)
+        policy = new.policy.apply(Policy())
+        model = (await self._faces.model(new.model)).model
+        data_key = self._keys.new_data_key(new.name)
+        gallery = Gallery(new.name, model, new.description, policy, now_ms(), data_key, new.vector_sets)
+        if new.vector_sets:
+            await self._announce(gallery)
+        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Idempotency(new.request_id))
+        return await self._store.get_gallery(gallery.name)
+
+    async def _announce(self, gallery: Gallery) -> None:
+        """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
+        if gallery.data_key:
+            message = (
+                "templates are sealed here (CONVOY_TEMPLATE_KEY_FILE), and Redis can only search vectors in the clear; "
+                "use BACKEND_MEMORY, or a deployment without a key"
+            )
+            raise FailedPrecondition("BACKEND_UNAVAILABLE", message)
+        if self._followers.vector_sets is None:
+            raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service has no Redis")
+        await self._followers.vector_sets.check()
+        await self._followers.vector_sets.announce(gallery)
+
+    async def get(self, name: str) -> Gallery:
+        """One gallery."""
+        return await self._store.get_gallery(name)
+
+    async def list(self, token: str, size: int) -> Page[Gallery]:
+        """Galleries by name; the token of a page is its last name."""
+        size = page_size(size)
+        return cut(await self._store.list_galleries(token, size + 1), size, lambda gallery: gallery.name)
+
+    async def update(self, edit: GalleryEdit) -> Gallery:
+        """Change the description or the policy."""
+        check_text("description", edit.description or "")
+
+        async def attempt() -> None:
+            before = await self._store.get_gallery(edit.name)
+            description = before.description if edit.description is None else edit.description
+            after = replace(before, description=description, policy=edit.policy.apply(before.policy))
+            await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
+
+        await tried_again(attempt)
+        return await self._store.get_gallery(edit.name)
+
+    async def note(self, name: str, action: str, outcome: str) -> None:
+        """Tell in the gallery's audit what was done with it. Raises NotFound(GALLERY_NOT_FOUND)."""
+
+        async def attempt() -> None:
+            gallery = await self._store.get_gallery(name)
+            await self._store.update_gallery(gallery, gallery, current_call().note(action, outcome=outcome))
+
+        await tried_again(attempt)
+
+    async def note_if_there(self, name: str, action: str, outcome: str) -> None:
+        """Do the same, unless the gallery is gone."""
+        with suppress(NotFound):
+            await self.note(name, action, outcome)
+
+    def reload_keys(self) -> None:
+        """Read the master keys again. Raises FailedPrecondition(BAD_KEY_FILE): those read before stay in use."""
+        self._keys.reload()
+
+    async def rotate(self, gallery: Gallery) -> None:
+        """Wrap the gallery's data key by the current master key, if it is not already."""
+        data_key = self._keys.rewrap(gallery.name, gallery.data_key)
+        if data_key != gallery.data_key:
+            await self._store.update_gallery(
+                gallery, replace(gallery, data_key=data_key), current_call().note("RotateKey")
+            )
+
+    async def delete(self, name: str) -> Gallery:
+        """Delete a gallery with everybody in it; gives its last state."""
+        last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        if last.vector_sets and self._followers.vector_sets:
+            await self._followers.vector_sets.drop(last)
+        return last
+
+    async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
+        """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
+        if self._followers.vector_sets:
+            await self._followers.vector_sets.sweep(galleries)
+
+    async def status(self, name: str, verify: bool) -> GalleryStatus:
+        """How this replica stands to the store; verify: compare every face with the store too."""
+        gallery = await self._store.get_gallery(name)
+        view = await self._followers.view(name)
+        faces, size = await view.measure()
+        here, there = await self.consistency.compare(name) if verify else ("", "")
+        return GalleryStatus(
+            store_version=gallery.version,
+            index_version=view.head.version,
+            indexed_faces=faces,
+            index_bytes=size,
+            # Of vector sets a checksum takes as long as reading all of them: it is given when asked for.
+            index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
+            store_checksum=there,
+        )
+
+    async def audit(self, name: str, token: str, size: int) -> Page[Change]:
+        """Who changed what and when, newest first; a deleted gallery keeps its history."""
+        size, token = page_size(size), token or "0"
+        if not token.isdecimal():
+            raise bad_token()
+        changes = await self._store.list_changes(name, int(token), size + 1)
+        if not changes and token == "0":
+            raise gallery_not_found(name)
+        return cut(changes, size, lambda change: str(change.version))

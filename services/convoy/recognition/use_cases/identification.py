@@ -1,0 +1,203 @@
+"""Who is this? Is this the one? Searches and comparisons."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.settings import Settings
+from convoy.recognition.domain.face_source import FaceModel, FaceSource
+from convoy.recognition.domain.found_faces import EmbeddedFaces, FoundFace
+from convoy.recognition.domain.limits import check_filter
+from convoy.recognition.domain.pictures import Picture
+from convoy.recognition.domain.records import Person
+from convoy.recognition.domain.searches import (
+    Compared,
+    Comparison,
+    Criterion,
+    Identified,
+    IdentifiedFace,
+    Match,
+    PersonKey,
+    Search,
+)
+from convoy.recognition.domain.thresholds import comparison_rate, decide, identification_rate
+from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.search.index import Hit
+from convoy.recognition.search.view import View
+from convoy.recognition.use_cases.people import person_not_found
+
+TOP_K = 5
+MAX_TOP_K = 1000
+NO_SECOND = 2.0
+"""The margin when there is no second person: more than two similarities can differ by."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """On what terms each face of a search is decided.
+
+    rate: the chance that a search for somebody who is not in the gallery names anybody.
+    """
+
+    threshold: float
+    margin: float
+    rate: float
+
+
+class Identification:
+    """The calls Identify and Verify. Each raises the errors that the API documents."""
+
+    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings) -> None:
+        self._followers = followers
+        self._faces = faces
+        self._settings = settings
+
+    async def identify(self, search: Search) -> Identified:
+        """Search every face of a picture."""
+        top_k, entries = _check_top_k(search.top_k), search.entries
+        if search.criterion:
+            search.criterion.check()
+        check_filter(search.filter)
+        gallery = (await self._followers.view(search.gallery)).gallery
+        model, [picture] = await self._faces.embed([search.picture], search.options, gallery)
+        view = await self._followers.view(search.gallery, search.min_version)
+        model.check_made(view.gallery)
+        if not picture.faces:
+            raise no_face("the picture")
+        size = await view.count_faces(entries)
+        terms = self._terms(search.criterion, view, model, size)
+        searches = (view.search(face.embedding, max(top_k, 2), entries, search.exact) for face in picture.faces)
+        found = await asyncio.gather(*searches)
+        people = await view.find_people(list({hit.person_id for hits in found for hit in hits[:top_k]}))
+        faces = [
+            _identified(face.face, hits, top_k, people, terms) for face, hits in zip(picture.faces, found, strict=True)
+        ]
+        gallery_size = await view.count_faces([]) if entries else size
+        return Identified(faces, picture.image_size, gallery_size, view.head.version)
+
+    async def verify(self, comparison: Comparison) -> Compared:
+        """Compare the largest face of a photo with a person, or with the largest face of another photo."""
+        if comparison.criterion:
+            comparison.criterion.check()
+        options = replace(comparison.options, only_largest=True)
+        reference = comparison.reference
+        if reference is None:
+            raise InvalidArgument("BAD_ARGUMENT", "there is no reference; give a person or a photo")
+        if isinstance(reference, Picture):
+            model, [probe, other] = await self._faces.embed([comparison.probe, reference], options)
+            similarity = _best_similarity(_largest(probe, "the probe"), _largest(other, "the reference photo")[None])
+            return _compared(comparison.criterion, probe, other, similarity, model)
+        # The person is looked for first, so that one who is not there costs the face service nothing.
+        view, _ = await self._on_record(reference, comparison.min_version)
+        model, [probe] = await self._faces.embed([comparison.probe], options, view.gallery)
+        vector = _largest(probe, "the probe")
+        known = await self._known(reference, comparison.min_version, model)
+        return _compared(comparison.criterion, probe, None, _best_similarity(vector, known), model)
+
+    async def _on_record(self, person: PersonKey, min_version: int) -> tuple[View, Vector]:
+        """The gallery, and the person's vectors as they are now. Raises NotFound(PERSON_NOT_FOUND)."""
+        view = await self._followers.view(person.gallery, min_version)
+        vectors = await view.vectors_of(person.person_id)
+        if vectors is None:
+            raise person_not_found(person.gallery, person.person_id)
+        return view, vectors
+
+    async def _known(self, person: PersonKey, min_version: int, model: FaceModel) -> Vector:
+        """The person's vectors, of which there is at least one, made by that model."""
+        view, vectors = await self._on_record(person, min_version)
+        model.check_made(view.gallery)
+        if not len(vectors):
+            message = f"person {person.person_id!r} has no face on record; register a photo"
+            raise FailedPrecondition("NO_FACE", message, {"person_id": person.person_id})
+        return vectors
+
+    def threshold(self, criterion: Criterion | None, view: View, model: FaceModel, size: int) -> float:
+        """The similarity that a match must reach among `size` faces."""
+        if criterion and criterion.match_threshold is not None:
+            return criterion.match_threshold
+        rate = criterion.value if criterion else view.gallery.policy.false_positive_identification_rate
+        rate = self._settings.false_positive_identification_rate if rate is None else rate
+        return model.calibrated().threshold(comparison_rate(rate, size))
+
+    def _terms(self, criterion: Criterion | None, view: View, model: FaceModel, size: int) -> _Terms:
+        threshold = self.threshold(criterion, view, model, size)
+        margin = view.gallery.policy.ambiguity_margin
+        margin = self._settings.ambiguity_margin if margin is None else margin
+        return _Terms(threshold, margin, identification_rate(_false_match_rate(model, threshold), size))
+
+
+def no_face(where: str) -> FailedPrecondition:
+    """The error for a picture without a face."""
+    return FailedPrecondition("NO_FACE", f"no face was found in {where}; send a photo that shows one", {"faces": 0})
+
+
+def _identified(
+    face: FoundFace, hits: list[Hit], top_k: int, people: Mapping[str, Person], terms: _Terms
+) -> IdentifiedFace:
+    """What the search for one face came to; the nearest two people decide, whatever top_k is."""
+    best, second = ([hit.similarity for hit in hits] + [None, None])[:2]
+    return IdentifiedFace(
+        face=face,
+        decision=decide(best, second, terms.threshold, terms.margin),
+        matches=[_match(hit, people.get(hit.person_id)) for hit in hits[:top_k] if hit.similarity >= terms.threshold],
+        match_threshold=terms.threshold,
+        expected_false_positive_identification_rate=terms.rate,
+        margin=NO_SECOND if best is None or second is None else best - second,
+    )
+
+
+def _match(hit: Hit, person: Person | None) -> Match:
+    if person is None:
+        return Match(*hit)
+    return Match(*hit, person.display_name, person.metadata, person.tags)
+
+
+def _compared(
+    criterion: Criterion | None,
+    probe: EmbeddedFaces,
+    other: EmbeddedFaces | None,
+    similarity: float,
+    model: FaceModel,
+) -> Compared:
+    if criterion is None:
+        threshold = model.default_match_threshold
+    elif criterion.match_threshold is not None:
+        threshold = criterion.match_threshold
+    else:
+        threshold = model.calibrated().threshold(criterion.value)
+    return Compared(
+        is_match=similarity >= threshold,
+        similarity=similarity,
+        match_threshold=threshold,
+        expected_false_match_rate=_false_match_rate(model, threshold),
+        face=probe.faces[0].face,
+        faces_found=probe.found,
+        reference_face=other.faces[0].face if other else None,
+        reference_faces_found=other.found if other else 0,
+    )
+
+
+def _largest(picture: EmbeddedFaces, name: str) -> Vector:
+    """The embedding of the largest face. Raises FailedPrecondition(NO_FACE)."""
+    if not picture.faces:
+        raise no_face(name)
+    return picture.faces[0].embedding
+
+
+def _false_match_rate(model: FaceModel, threshold: float) -> float:
+    """How often strangers reach the threshold; 1 where nothing was measured."""
+    return model.curve.false_match_rate_at(threshold) if model.curve else 1.0
+
+
+def _best_similarity(probe: Vector, known: Vector) -> float:
+    return float(np.clip((known.astype(np.float64) * probe).sum(axis=1).max(), -1, 1))
+
+
+def _check_top_k(top_k: int) -> int:
+    if top_k > MAX_TOP_K:
+        raise InvalidArgument("BAD_ARGUMENT", f"top_k is {top_k}; at most {MAX_TOP_K}", {"field": "top_k"})
+    return top_k or TOP_K

@@ -1,0 +1,93 @@
+"""Making one person of two."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from convoy.core.errors import InvalidArgument
+from convoy.recognition.domain.caller import current_call, now_ms
+from convoy.recognition.domain.limits import check_metadata, check_request_id, check_tags
+from convoy.recognition.domain.records import Face, Gallery, Note, Person
+from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Write
+from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.people import People, Versioned
+from convoy.recognition.use_cases.repetition import answered_once
+
+
+class Merging:
+    """The call MergePeople. It raises the errors that the API documents.
+
+    remember: writes the merged person as the bytes that the store keeps, to be given again if the request comes again.
+    """
+
+    def __init__(self, followers: Followers, people: People, remember: Callable[[Person], bytes]) -> None:
+        self._store = followers.store
+        self._codec_of = followers.codec_of
+        self._people = people
+        self._remember = remember
+
+    async def merge(self, gallery: str, kept_id: str, merged_id: str, request_id: str) -> Versioned | Committed:
+        """Give the faces of the second person to the first and delete the second, in one step."""
+        check_request_id(request_id)
+        if kept_id == merged_id:
+            message = f"person {kept_id!r} cannot be merged with itself"
+            raise InvalidArgument("BAD_ARGUMENT", message, {"field": "merged_person_id"})
+
+        async def attempt() -> Versioned | Committed:
+            return await self._attempt(gallery, kept_id, merged_id, request_id)
+
+        found = await self._store.get_gallery(gallery)
+        return await answered_once(self._store, found, request_id, lambda: tried_again(attempt))
+
+    async def _attempt(self, name: str, kept_id: str, merged_id: str, request_id: str) -> Versioned | Committed:
+        gallery = await self._store.get_gallery(name)
+        first = await self._people.find(name, kept_id)
+        second = await self._people.find(name, merged_id)
+        taken = {face.face_id for face in first.faces}
+        # A template is sealed for its person and face, so each is opened and sealed anew.
+        moved = {
+            replace(face, face_id=secrets.token_hex(8) if face.face_id in taken else face.face_id): vector
+            for face, vector in (await self._vectors(gallery, second)).items()
+        }
+        merged = _merged(first, second, moved)
+        changes = self._changes(gallery, first, second, merged, moved)
+        write = Write(changes, Idempotency(request_id, self._remember(merged)))
+        embeddings = {(first.person_id, face.face_id): vector for face, vector in moved.items()}
+        committed = await self._people.commit_one(gallery, write, embeddings)
+        return committed if committed.repeated else Versioned(merged, committed.version)
+
+    def _changes(
+        self, gallery: Gallery, first: Person, second: Person, merged: Person, moved: dict[Face, Vector]
+    ) -> list[tuple[PersonChange, Note]]:
+        codec, call, count = self._codec_of(gallery), current_call(), len(moved)
+        templates = {face.face_id: codec.encode(first.person_id, face.face_id, moved[face]) for face in moved}
+        kept = call.note("MergePeople", first.person_id, f"{count} faces of {second.person_id} taken over")
+        gone = call.note("MergePeople", second.person_id, f"{count} faces given to {first.person_id}")
+        # A follower may see the two changes apart: rather both have the faces for a moment than nobody.
+        return [
+            (PersonChange(first.person_id, first, merged, templates), kept),
+            (PersonChange(second.person_id, second, None), gone),
+        ]
+
+    async def _vectors(self, gallery: Gallery, person: Person) -> dict[Face, Vector]:
+        codec, names = self._codec_of(gallery), [(person.person_id, face.face_id) for face in person.faces]
+        vectors = {}
+        for face, template in zip(person.faces, await self._store.get_templates(gallery.name, names), strict=True):
+            if template is None:
+                raise Conflict
+            vectors[face] = codec.decode(person.person_id, face.face_id, template)
+        return vectors
+
+
+def _merged(first: Person, second: Person, moved: dict[Face, Vector]) -> Person:
+    metadata = {**second.metadata, **first.metadata}
+    check_metadata(metadata)
+    return replace(
+        first,
+        metadata=metadata,
+        tags=check_tags((*first.tags, *second.tags)),
+        faces=tuple(sorted((*first.faces, *moved), key=lambda face: face.create_time_ms)),
+        update_time_ms=now_ms(),
+    )

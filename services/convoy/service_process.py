@@ -1,0 +1,54 @@
+"""One service as a process: read the settings, serve until the process is told to stop, drain."""
+
+import asyncio
+import importlib
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from convoy.core.errors import ConvoyError
+from convoy.core.serving.server import Server, Service
+from convoy.core.settings import Settings, misspelt_variables, read_settings
+from convoy.core.telemetry import configure_logging
+from convoy.core.tracing import configure_tracing, flush_traces
+
+log = structlog.get_logger()
+
+
+async def build(name: str, settings: Settings) -> Service:
+    """A service by name, not started. Only its own modules are imported, so that a process stays small."""
+    service: Service = await importlib.import_module(f"convoy.{name}.servicer").build(settings)
+    return service
+
+
+async def serve(name: str, settings: Settings) -> None:
+    """Run a service until SIGTERM or SIGINT, then drain it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(await build(name, settings), settings)
+    await server.start()
+    await stop.wait()
+    await server.drain()
+
+
+def run(name: str) -> None:
+    """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
+    try:
+        settings = read_settings()
+    except ConvoyError as error:
+        sys.exit(f"cannot start {name}: {error}")
+    configure_logging(settings)
+    configure_tracing(name, settings.otlp_endpoint)
+    for variable, meant in misspelt_variables().items():
+        log.warning("unknown variable", variable=variable, did_you_mean=meant)
+    try:
+        uvloop.run(serve(name, settings))
+    except ConvoyError as error:
+        log.error("cannot start", service=name, reason=error.reason, problem=str(error))
+        sys.exit(1)
+    finally:
+        flush_traces()

@@ -1,0 +1,108 @@
+"""A published face embedder learns what its similarities mean, from people that training has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from convoy.core.manifest import GRAPH_FILE, Calibration, Manifest, Task, load_manifest
+
+from convoy_training.data import identities
+from convoy_training.errors import TrainingError
+from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
+from convoy_training.publishing.card import write_card
+from convoy_training.publishing.folder import republish
+from convoy_training.recipe import RECIPE_FILE, load_published, open_recipe
+from convoy_training.recipe import Config as BaseConfig
+from convoy_training.session import open_onnx
+from convoy_training.tasks.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
+
+MATCH_RATE = 1e-2
+"""The false-match rate of the default threshold: one pair of strangers in a hundred.
+
+Stricter rates are there to be asked for; with embedders as small as ours they turn half of the known faces away.
+"""
+
+
+FEWEST_PAIRS = 20_000
+"""Of strangers: below, the tail model would be fitted to fewer than twenty of them."""
+
+
+def calibrate_model(folder: Path) -> Calibration:
+    """Measures the published embedder in `folder`; its calibration and its match threshold go live together.
+
+    The held-out people are those of its recipe; an imported embedder has none, then they are those of LFW and CelebA.
+    Raises TrainingError for too few strangers, and where somebody replaces the model meanwhile.
+    """
+    measured = load_published(folder)
+    if measured.task is not Task.FACE_EMBEDDING:
+        raise TrainingError(f"{folder} does {measured.task}: only face embedders and segmenters are calibrated")
+    calibration = calibrate(measured, folder, folder / GRAPH_FILE, _find_recipe(folder))
+
+    def change(partial: Path) -> None:
+        manifest = load_manifest(partial)
+        if manifest.sha256 != measured.sha256:
+            raise TrainingError(f"{folder} was replaced while it was measured: calibrate it again")
+        manifest.calibration, manifest.thresholds.match = measured.calibration, measured.thresholds.match
+        manifest.save(partial)
+        write_card(manifest, partial)
+
+    republish(folder, change)
+    return calibration
+
+
+def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig | None) -> Calibration:
+    """Measures an embedder and writes calibration and match threshold into `manifest`, which nobody saves here.
+
+    folder: where it is published, or will be; graph: its file now; config: its recipe. Raises TrainingError for too few
+    strangers.
+    """
+    faces, titles = _load_strangers(config)
+    impostors = compare_strangers(embed(open_onnx(graph), faces.crops), faces.labels)
+    if (count := len(impostors.similarities)) < FEWEST_PAIRS:
+        raise TrainingError(f"{count:,} pairs of strangers are too few to calibrate by: {FEWEST_PAIRS:,} are needed")
+    curve = fit_curve(impostors)
+    calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
+    manifest.calibration = calibration
+    manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
+    return calibration
+
+
+def _find_recipe(folder: Path) -> BaseConfig | None:
+    return open_recipe(folder)[1] if (folder / RECIPE_FILE).exists() else None
+
+
+def _load_strangers(config: BaseConfig | None) -> tuple[identities.Faces, list[str]]:
+    """Held-out faces and their sets' names: those of the recipe's own people, or of LFW and CelebA."""
+    if isinstance(config, Config) and config.data:
+        return next(load_held_out(config)).faces, [config.data.title]
+    return identities.load_faces(tuple(VALIDATION_SETS), "validation"), list(VALIDATION_SETS.values())
+
+
+def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], faces: int, command: str) -> Calibration:
+    """The manifest's form of a curve."""
+    return Calibration(
+        dataset=" and ".join(titles),
+        split=f"all pairs of {impostors.people} held-out people ({faces} faces)",
+        impostor_pairs=len(impostors.similarities),
+        similarity=[round(value, 5) for value in curve.similarities],
+        false_match_rate=curve.rates,
+        upper=[float(f"{value:.3g}") for value in curve.upper],
+        tail_model=describe_tail(curve.tail),
+        command=command,
+    )
+
+
+def describe_tail(tail: Tail) -> str:
+    """The tail model with its numbers, so that anyone can compute with it."""
+    return (
+        f"generalised Pareto above similarity {tail.start:.4f} (the top {tail.share:.1e} of the pairs), scale "
+        f"{tail.scale:.5f}, shape {tail.shape:.4f}, where fewer than {COUNTED_PAIRS} pairs can be counted; "
+        "upper: 97.5 % quantile when people are resampled"
+    )
+
+
+def find_similarity(curve: Curve, rate: float) -> float:
+    """The similarity at a false-match rate, interpolated in its logarithm."""
+    return float(np.interp(-np.log(rate), -np.log(curve.rates), curve.similarities))

@@ -1,0 +1,93 @@
+"""From a trained network to model.onnx: exported, checked, and compared with PyTorch on real pictures."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from convoy_training.errors import ExportError
+from convoy_training.recipe import Export, Images, Predict
+from convoy_training.session import open_onnx
+
+OPSET = 20
+# One warning for each torchvision operator that is not installed, at every export.
+logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+
+
+def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) -> float:
+    """Writes `graph` as ONNX, checks it, and returns how far it is from PyTorch on `images` [N,H,W,3].
+
+    The batch is dynamic; so are H and W where `export.stride` is given. Raises ExportError above the tolerance.
+    """
+    graph = graph.eval()
+    # Two images: a batch of one would be folded into the graph as a constant.
+    example = torch.from_numpy(np.ascontiguousarray(images[:2]))
+    with warnings.catch_warnings():
+        # The exporter warns about its own future, which nobody who exports can change.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            input_names=["images"],
+            output_names=list(export.outputs),
+            dynamic_shapes=(_dynamic_shape(export.stride),),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    _strip(program.model_proto, file)
+    onnx.checker.check_model(str(file), full_check=True)
+    return _compare(graph, open_onnx(file), images, export)
+
+
+def _dynamic_shape(stride: int | None) -> dict[int, Any]:
+    batch = torch.export.Dim("batch", min=1)
+    if stride is None:
+        return {0: batch}
+    rows, columns = torch.export.Dim("rows", min=1), torch.export.Dim("columns", min=1)
+    return {0: batch, 1: stride * rows, 2: stride * columns}
+
+
+def _strip(model: onnx.ModelProto, file: Path) -> None:
+    """Drops what names the exporting machine (source lines, versions): the same weights give the same digest."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    named: list[Any] = [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]
+    for value in named:
+        del value.metadata_props[:]
+    del model.metadata_props[:], model.graph.metadata_props[:]
+    model.producer_name, model.producer_version, model.doc_string = "convoy-training", "", ""
+    file.write_bytes(model.SerializeToString(deterministic=True))
+
+
+@torch.inference_mode()
+def _compare(graph: nn.Module, predict: Predict, images: Images, export: Export) -> float:
+    worst = 0.0
+    for batch in (images, images[:1]):
+        result = graph(torch.from_numpy(np.ascontiguousarray(batch)))
+        tensors = result if isinstance(result, tuple) else (result,)
+        actual = predict(batch)
+        for name, tensor in zip(export.outputs, tensors, strict=True):
+            expected = tensor.numpy()
+            if expected.shape != actual[name].shape or expected.dtype != actual[name].dtype:
+                raise ExportError(f"{name}: ONNX gives {actual[name].shape}, PyTorch {expected.shape}")
+            worst = max(worst, _measure_difference(expected, actual[name]))
+    if not worst <= export.tolerance:
+        raise ExportError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, tolerance {export.tolerance:.0e}")
+    return worst
+
+
+def _measure_difference(expected: np.ndarray, actual: np.ndarray) -> float:
+    """The largest absolute difference; of class maps, whose numbers are names, the share that differs."""
+    if np.issubdtype(expected.dtype, np.integer):
+        return float(np.mean(expected != actual))
+    return float(np.abs(expected - actual).max(initial=0.0))

@@ -1,0 +1,117 @@
+"""A run becomes a published model: graph, manifest with measured numbers, and a card for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from convoy.core.manifest import GRAPH_FILE, Manifest, Task, Training, digest
+from convoy.core.manifest import Export as ExportFacts
+from convoy.core.manifest import Metric as MetricFacts
+from torch import nn
+
+from convoy_training.errors import ExportError
+from convoy_training.evaluation import Subject
+from convoy_training.models.counts import count_multiply_adds, count_parameters
+from convoy_training.origin import NOTES, UNKNOWN, Origin
+from convoy_training.publishing.completion import complete
+from convoy_training.publishing.export import OPSET, export_onnx
+from convoy_training.publishing.folder import publish
+from convoy_training.recipe import Config, Metric, Recipe, write_recipe
+from convoy_training.runs.loop import build_predict
+from convoy_training.session import open_onnx
+
+AGREEMENT = 0.01
+"""A share of a point is rounding: one pair of faces on the other side of a threshold."""
+
+
+def publish_model(
+    recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *,
+    replace: bool = False, run: Path | None = None,
+) -> Path:  # fmt: skip
+    """Exports, checks, measures and calibrates the ONNX graph; <models>/<name>/<version>/ then goes live whole.
+
+    The folder carries its recipe, the notes of `origin`, a report with the training curves of `run`, and a card.
+    Returns that folder.
+
+    Raises ExportError where no service would answer with it, or where another model is published there already, unless
+    it is to `replace` that.
+    """
+    folder, told = models / config.name / config.version, recipe.describe(config)
+    if (served := told.task or config.task) not in list(Task):
+        raise ExportError(
+            f"{config.name}: no service answers for the task '{served}'; it is measured by `evaluate` alone"
+        )
+
+    def write(partial: Path) -> None:
+        graph, images, file = (
+            recipe.build_graph(model, config).eval(),
+            recipe.example_images(config),
+            partial / GRAPH_FILE,
+        )
+        difference = export_onnx(graph, images, told, file)
+        sha256 = digest(file)
+        if not replace:
+            check_free(folder, sha256)
+        published = Subject(folder, recipe, config, open_onnx(file))
+        metrics = published.measure("validation")
+        check_agreement(recipe.evaluate(build_predict(recipe, config, model), config, "validation"), metrics)
+        manifest = Manifest(
+            name=config.name,
+            version=config.version,
+            task=Task(served),
+            sha256=sha256,
+            metrics=record_metrics(metrics, f"convoy-train evaluate {folder}"),
+            parameters=count_parameters(file),
+            multiply_adds=count_multiply_adds(graph, images[:1]),
+            licence=config.licence,
+            training=describe_training(config, told.data, told.data_terms, origin),
+            export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=told.tolerance,
+                               images_compared=len(images)),
+            **told.manifest,
+        )  # fmt: skip
+        write_recipe(config, partial)
+        if origin.notes:
+            (partial / NOTES).write_text(origin.notes)
+        complete(partial, manifest, published, run)
+        if not replace:
+            check_free(folder, sha256)  # again: measuring takes minutes, in which somebody else may have published
+
+    publish(folder, write)
+    return folder
+
+
+def check_free(folder: Path, sha256: str) -> None:
+    """Raises ExportError where a model with another graph is published: people may rely on it."""
+    if (folder / GRAPH_FILE).exists() and digest(folder / GRAPH_FILE) != sha256:
+        told = "give this one another version, e.g. --set version=2, or --replace that one"
+        raise ExportError(f"{folder} is published already, with other weights: {told}")
+
+
+def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:
+    """Raises ExportError where a metric of the ONNX graph is not that of the PyTorch network."""
+    for mine, theirs in zip(expected, measured, strict=True):
+        # Not `abs(...) > AGREEMENT`: that would let NaN pass on one side.
+        if not (abs(mine.value - theirs.value) <= AGREEMENT or (math.isnan(mine.value) and math.isnan(theirs.value))):
+            raise ExportError(f"{mine.name} is {mine.value:.4f} in PyTorch and {theirs.value:.4f} in ONNX Runtime")
+
+
+def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]:
+    """Measured numbers as the manifest holds them, with four digits, more than their samples can carry.
+
+    What is not defined is left out, such as the IoU of a class that neither occurs nor is answered.
+    """
+    return [
+        MetricFacts(name=m.name, value=round(m.value, 4), dataset=m.dataset, split=m.split, n=m.n, command=command,
+                    interval=m.interval and (round(m.interval[0], 4), round(m.interval[1], 4)), condition=m.condition)
+        for m in metrics if not math.isnan(m.value)
+    ]  # fmt: skip
+
+
+def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
+    """Where the weights come from."""
+    terms = ". ".join(filter(None, [terms, origin.taught_by]))
+    return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
+                    seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip

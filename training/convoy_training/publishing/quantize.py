@@ -1,0 +1,148 @@
+"""Smaller forms of a published model.
+
+Static INT8: weights per channel, activations by calibration on training images, in QDQ form (Jacob et al. 2018). FP16
+for GPUs: half the memory and several times the arithmetic, with inputs, outputs and the decoding of answers in float32.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from convoy.core.manifest import GRAPH_FILE, INPUT_NAME, Export, digest
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from convoy_training.errors import ExportError
+from convoy_training.evaluation import Subject
+from convoy_training.origin import NOTES
+from convoy_training.publishing.completion import complete
+from convoy_training.publishing.folder import publish
+from convoy_training.publishing.publication import record_metrics
+from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe, load_published
+from convoy_training.session import open_onnx
+
+# Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
+QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Concat", "Relu"]
+
+
+Precision = Literal["int8", "float16"]
+SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
+LARGEST_LOSS = 0.005
+"""By how much the first metric of the FP16 form may be worse: half a point."""
+
+
+def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Precision = "int8") -> Path:
+    """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike.
+
+    A face embedder's form is calibrated anew: its similarities have moved. Raises ExportError for what is a smaller
+    form already, and for an FP16 form that has lost too much.
+    """
+    source = load_published(folder)
+    if source.precision != "float32":
+        raise ExportError(f"{folder} is a smaller form already ({source.precision}): quantize its float32 model")
+    name = f"{source.name}-{SUFFIX[precision]}"
+    target = folder.parent.parent / name / source.version
+
+    def write(partial: Path) -> None:
+        file = partial / GRAPH_FILE
+        if precision == "int8":
+            quantize_graph(folder / GRAPH_FILE, recipe.example_images(config, "train"), file)
+        else:
+            halve_graph(folder / GRAPH_FILE, file)
+        published = Subject(target, recipe, config, open_onnx(file))
+        metrics = published.measure("validation")
+        if precision == "float16" and metrics[0].value < source.metrics[0].value - LARGEST_LOSS:
+            raise ExportError(
+                f"{name}: {metrics[0].name} falls from {source.metrics[0].value} to {metrics[0].value:.4f}"
+            )
+        manifest = source.model_copy(
+            update={
+                "name": name,
+                "precision": precision,
+                "sha256": digest(file),
+                "metrics": record_metrics(metrics, f"convoy-train evaluate {target}"),
+                # Both speak of similarities, which have moved.
+                "calibration": None,
+                "thresholds": source.thresholds.model_copy(update={"match": None}),
+                "export": Export(opset=source.export.opset),
+            }
+        )
+        for kept in (RECIPE_FILE, NOTES):
+            if (folder / kept).exists():
+                shutil.copy(folder / kept, partial / kept)
+        complete(partial, manifest, published)
+
+    publish(target, write)
+    return target
+
+
+def halve_graph(source: Path, target: Path) -> None:
+    """Writes the FP16 form of a graph."""
+    model = onnx.load(str(source))
+    half = convert_float_to_float16(model, keep_io_types=True, node_block_list=list(find_decoder(model.graph)))
+    OnnxModel(half).topological_sort()  # the converter puts its casts at the end
+    onnx.checker.check_model(half, full_check=True)
+    target.write_bytes(half.SerializeToString(deterministic=True))
+
+
+def quantize_graph(source: Path, images: Images, target: Path) -> None:
+    """Calibrates `source` on uint8 images [N,H,W,3] and writes its INT8 form."""
+    prepared = target.with_suffix(".prepared.onnx")
+    try:
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        graph = onnx.load(str(prepared)).graph
+        quantize_static(
+            str(prepared), str(target), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=QUANTIZED,
+            nodes_to_exclude=[*find_stem(graph), *find_activations(graph), *find_decoder(graph)],
+            calibrate_method=CalibrationMethod.MinMax,
+            reduce_range=True,  # 7-bit weights: processors without VNNI saturate the sum of two 8-bit products
+        )  # fmt: skip
+    finally:
+        prepared.unlink(missing_ok=True)
+
+
+def find_stem(graph: Any) -> Iterator[str]:
+    """The nodes up to the first convolution: on three channels eight bits gain no time, and cost accuracy."""
+    first = next(i for i, node in enumerate(graph.node) if node.op_type == "Conv")
+    yield from (node.name for node in graph.node[: first + 1])
+
+
+def find_decoder(graph: Any) -> Iterator[str]:
+    """The nodes behind the last convolution or matrix: they turn features into answers and stay in float32."""
+    last = max(i for i, node in enumerate(graph.node) if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"))
+    yield from (node.name for node in graph.node[last + 1 :])
+
+
+def find_activations(graph: Any) -> Iterator[str]:
+    """The parts of folded PReLUs (`models.folding`): scalings by channel, the ReLU before and the sum behind them.
+
+    They stay in float32: in eight bits each part would be rounded by itself, with one range for all channels.
+    """
+    factors = {tensor.name for tensor in graph.initializer if list(tensor.dims[1:]) == [1, 1, 1]}
+    scalings = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in factors]
+    inputs, outputs = {node.input[0] for node in scalings}, {node.output[0] for node in scalings}
+    for node in graph.node:
+        feeds = node.op_type == "Relu" and node.output[0] in inputs
+        adds = node.op_type == "Add" and set(node.input) <= outputs
+        if feeds or adds or node in scalings:
+            yield node.name
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Hands the calibration images over one by one."""
+
+    def __init__(self, images: Images) -> None:
+        self.rows = iter(images)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next feed, or None at the end."""
+        image = next(self.rows, None)
+        return None if image is None else {INPUT_NAME: image[None]}

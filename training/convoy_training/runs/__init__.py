@@ -1,0 +1,1 @@
+"""One training run: the loop, its checkpoints, its devices, and the weights it starts from."""

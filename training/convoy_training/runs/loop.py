@@ -1,0 +1,261 @@
+"""The training loop: one for all tasks, on Lightning Fabric (any device, any precision, several processes).
+
+A run folder holds recipe.yaml (resolved), environment.json, notes.md (where the recipe has notes), last.ckpt,
+metrics.json and TensorBoard curves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from convoy_training.errors import DivergenceError, RecipeError
+from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_environment
+from convoy_training.recipe import (
+    RECIPE_FILE,
+    Config,
+    Metric,
+    Optimizer,
+    Predict,
+    Recipe,
+    read_fields,
+    write_recipe,
+)
+from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
+from convoy_training.runs.recovery import start as start_with
+from convoy_training.runs.transfer import freeze
+
+
+def fit(
+    recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
+    origin: Origin = UNKNOWN,
+) -> nn.Module:  # fmt: skip
+    """Trains to the last epoch and returns the weights to publish (the moving average where the recipe has one).
+
+    `resume` goes on from the last whole epoch in `run`; on CPU the result is the same to the bit as without the break.
+    """
+    fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
+    fabric.launch()
+    data = recipe.build_data(config)
+    recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
+    torch.manual_seed(config.seed)
+    model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
+    if not steps:
+        examples = len(recipe.build_data(config.model_copy(update={"batch_size": 1})).train)
+        asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
+        raise RecipeError(f"{asked}: no whole batch in the {examples} examples of an epoch")
+    origin = _check_run(config, run, data.digest, resume, origin)
+    fabric.barrier()  # no process reads what another is writing
+    if fabric.is_global_zero:
+        _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
+    fabric.barrier()
+    if data.keep_in:
+        data.keep_in(run)
+    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
+        start_with(recipe, config, model, data.train)
+    freeze(model, config.trainable)
+    optimizer: Any = build_optimizer(model, config.optimizer)
+    scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
+    model, optimizer = fabric.setup(model, optimizer)
+    average = _build_average(model.module, config)
+    state = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    state |= {"average": average} if average else {}
+    start = load_checkpoint(fabric, run, state) if resume else 0
+    curves = TensorBoardLogger(run, name="curves", version="")
+    published = average.module if average else model.module
+    for epoch in range(start, config.epochs):
+        fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
+        model.train()
+        bar = tqdm(_share(data.train(epoch), steps, fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
+                   disable=not sys.stderr.isatty() or not fabric.is_global_zero)  # fmt: skip
+        began, losses = time.monotonic(), []
+        for step, batch in enumerate(bar, epoch * steps):
+            loss, parts = recipe.compute_loss(model, batch, config)
+            if not torch.isfinite(loss):
+                raise DivergenceError(f"the loss is {loss.item()} at step {step}: lower optimizer.lr or set clip_norm")
+            fabric.backward(loss)
+            if config.optimizer.clip_norm:
+                fabric.clip_gradients(model, optimizer, max_norm=config.optimizer.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            scheduler.step()
+            if average:
+                average.update_parameters(model.module)
+            losses.append(loss.item())
+            curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
+            bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        save_checkpoint(fabric, run, state, epoch + 1)
+        fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
+                     flush=True)  # fmt: skip
+        between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
+        if fabric.is_global_zero and between:
+            _validate(recipe, config, published, run, curves, (epoch + 1) * steps)
+    if fabric.is_global_zero:  # also where all epochs were there: a run may end between its last one and this
+        _validate(recipe, config, published, run, curves, config.epochs * steps)
+    curves.finalize("success")
+    return published
+
+
+def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
+    """Weight decay acts on convolutions and matrices, not on biases and normalisation."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    nesterov = config.nesterov and config.momentum > 0
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov)
+
+
+def build_scheduler(
+    optimizer: torch.optim.Optimizer, config: Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Linear warm-up over the first `warmup_fraction` of the steps, then half a cosine (Loshchilov & Hutter 2017)."""
+    warmup = max(1, round(steps * config.warmup_fraction))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return config.final_lr_fraction + (1 - config.final_lr_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def build_predict(recipe: Recipe, config: Config, model: nn.Module) -> Predict:
+    """The PyTorch graph as a function of NumPy arrays."""
+    graph = recipe.build_graph(model, config).eval()
+    outputs = recipe.describe(config).outputs
+
+    @torch.inference_mode()
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
+        result = graph(torch.from_numpy(np.ascontiguousarray(images)))
+        tensors = result if isinstance(result, tuple) else (result,)
+        return {name: tensor.numpy() for name, tensor in zip(outputs, tensors, strict=True)}
+
+    return predict
+
+
+def _build_average(model: nn.Module, config: Config) -> AveragedModel | None:
+    if config.ema_decay is None:
+        return None
+    return AveragedModel(model, multi_avg_fn=build_average_step(config.ema_decay), use_buffers=True)
+
+
+def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
+    """Exponential moving average whose decay rises to `decay` as min(decay, (1 + n) / (10 + n)) after n updates.
+
+    Without the rise the first weights, which know nothing, keep the weight decay^n to the end of a short run. It is the
+    schedule of TensorFlow's ExponentialMovingAverage (`num_updates`).
+    """
+
+    def step(averages: Any, current: Any, updates: Tensor | int) -> None:
+        count = int(updates)
+        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averages, current, updates)
+
+    return step
+
+
+def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
+    """Every process draws the same batches and keeps its share of them, `steps` many.
+
+    What comes as a function is made here, in a thread of its own and one ahead of what is trained on.
+    """
+    own = itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
+    with ThreadPoolExecutor(1, "batches") as maker:
+        ahead: deque[Future[Any]] = deque()
+        for batch in own:
+            if not callable(batch):
+                yield fabric.to_device(batch)
+                continue
+            ahead.append(maker.submit(batch))
+            if len(ahead) > 1:
+                yield fabric.to_device(ahead.popleft().result())
+        while ahead:
+            yield fabric.to_device(ahead.popleft().result())
+
+
+def _numbers(parts: Any) -> dict[str, float]:
+    return {name: value.item() for name, value in parts.items()}
+
+
+def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> Origin:
+    """Whether training may begin in this folder; returns the origin that a resumed run has from its beginning."""
+    recipe_file = run / RECIPE_FILE
+    if not resume:
+        if (run / FILE).exists():
+            raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+        return origin
+    if recipe_file.exists() and not _agrees(recipe_file, config):
+        raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
+    begun = read_environment(run)
+    if begun.get("data_sha256", digest) != digest:
+        told = "resume with that data, or begin anew in another --run"
+        raise RecipeError(f"the data is not what {run} was begun with: {told}")
+    return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
+
+
+def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    write_recipe(config, run)
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
+    versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
+    facts = {"recipe": origin.recipe, "command": origin.command, "seed": config.seed}
+    facts |= {"data_sha256": digest, "versions": versions}
+    facts |= {"taught_by": origin.taught_by} if origin.taught_by else {}
+    (run / ENVIRONMENT).write_text(json.dumps(facts, indent=2) + "\n")
+    if origin.notes:
+        (run / NOTES).write_text(origin.notes)
+
+
+def _agrees(recipe_file: Path, config: Config) -> bool:
+    """Whether the recipe of a run is this one; fields that it was written without have their defaults."""
+    try:
+        return type(config).model_validate(read_fields(recipe_file)) == config
+    except ValidationError:
+        return False
+    except RecipeError as error:
+        raise RecipeError(f"{error}. Remove it to go on with the recipe given") from error
+
+
+def read_metrics(run: Path) -> list[Metric]:
+    """The last validation of a run folder."""
+    file = run / "metrics.json"
+    try:
+        return [Metric(**fields) for fields in json.loads(file.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        again = f"`convoy-train fit {run / RECIPE_FILE} --run {run} --resume` measures again"
+        raise RecipeError(f"{file} cannot be read: {error}. {again}") from error
+
+
+def _validate(
+    recipe: Recipe, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int
+) -> None:
+    metrics = recipe.evaluate(build_predict(recipe, config, model), config, "validation")
+    curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
+    print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)
+    (run / "metrics.json").write_text(json.dumps([asdict(m) for m in metrics], indent=2) + "\n")

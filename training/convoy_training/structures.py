@@ -1,0 +1,27 @@
+"""What data hands to augmentation and tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Crop(NamedTuple):
+    """What a crop shows, as shares: area of the picture, aspect (width / height) in pixels, place from left and top."""
+
+    area: float
+    aspect: float
+    left: float
+    top: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K]."""
+
+    image_rgb: NDArray[np.uint8]
+    boxes_xyxy: NDArray[np.float32]
+    labels: NDArray[np.int64]

@@ -1,0 +1,256 @@
+"""Image classification: one label a picture, cross-entropy, top-1 accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from convoy.classification import task
+from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.pictures.decoding import Picture
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation, augment
+from convoy_training.augment.mixup import mix, mix_losses
+from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
+from convoy_training.data import cifar, image_folder
+from convoy_training.data.archive import open_archive
+from convoy_training.errors import RecipeError
+from convoy_training.metrics.accuracy import measure_interval
+from convoy_training.models.whitened_resnet import WhitenedResNet
+from convoy_training.models.zoo import Architecture, find_architecture
+from convoy_training.recipe import Data, Export, Images, Metric, Predict
+
+AT_ONCE = 250
+AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
+
+
+class Source(recipe.Strict):
+    """Where the pictures come from: CIFAR, or a folder or tar with train/<class>/ and val/<class>/."""
+
+    format: Literal["cifar", "image_folder"] = "cifar"
+    path: str = cifar.ARCHIVE
+    title: str = Field("CIFAR-10", description="what the manifest calls it")
+
+
+class Config(recipe.Config):
+    """The fields of a classification recipe."""
+
+    data: Source = Source()
+    architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
+    input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
+    mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
+    deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
+    widths: recipe.Widths = Field((32, 128, 256), description="of the whitened-resnet")
+    refinements: recipe.Counts = (1, 2, 2)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
+    cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
+    mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
+    crop_area: recipe.Shares | None = Field(
+        None, description="of an image_folder: shares of a picture that a training crop shows, e.g. [0.08, 1]"
+    )
+    mirror: bool = Field(True, description="training shows mirror images too; not for digits, letters, left and right")
+    mirror_average: bool = Field(True, description="the graph averages an image and its mirror image")
+
+    @model_validator(mode="after")
+    def _mirror_images_are_known(self) -> Self:
+        if self.mirror_average and not self.mirror:
+            raise ValueError(
+                "mirror_average: a network that was shown no mirror images cannot judge them; set it to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_are_of_pictures(self) -> Self:
+        if self.augment and self.augment.crop:
+            raise ValueError("augment.crop: a classifier learns at input_size; crop_area shows parts of pictures at it")
+        if self.crop_area and self.data.format != "image_folder":
+            raise ValueError("crop_area: only an image_folder has pictures larger than input_size")
+        if self.shift >= self.input_size:
+            raise ValueError("shift: less than input_size; what is mirrored around a picture is the picture")
+        if self.augment:
+            self.augment.check((self.input_size, self.input_size), mirror=self.mirror)
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_have_that_size(self) -> Self:
+        if self.data.format == "cifar" and self.input_size != cifar.SIDE:
+            raise ValueError(f"input_size: CIFAR's pictures have {cifar.SIDE} pixels; an image_folder's are resized")
+        return self
+
+    @model_validator(mode="after")
+    def _each_width_has_refinements(self) -> Self:
+        if len(self.refinements) != len(self.widths):
+            raise ValueError(f"refinements: one for each of the {len(self.widths)} widths")
+        return self
+
+
+Split = cifar.Split | image_folder.Split
+Batch = tuple[Tensor, Tensor]
+
+
+class Batches:
+    """Shuffled batches; with `mirror`, two epochs show both sides of each picture."""
+
+    def __init__(self, split: Split, config: Config) -> None:
+        self.split, self.config = split, config
+        self.labels = torch.from_numpy(split.labels)
+        self.side = torch.rand(len(self.labels), generator=torch.Generator().manual_seed(config.seed)) < 0.5
+        # What lies in memory gets its margin once, which makes every later shift a plain gather.
+        self.padded = pad(torch.from_numpy(split.images), config.shift) if isinstance(split, cifar.Split) else None
+
+    def __len__(self) -> int:
+        return len(self.labels) // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
+        mirror = (self.side if epoch % 2 else ~self.side) & self.config.mirror
+        order = torch.randperm(len(self.labels))
+        for rows in order.split(self.config.batch_size)[: len(self)]:
+            yield partial(self._make, rows, mirror[rows], int(torch.randint(2**62, ())))
+
+    def _make(self, rows: Tensor, mirror: Tensor, seed: int) -> Batch:
+        random = torch.Generator().manual_seed(seed)
+        images = shift_and_mirror(self._read(rows, random), mirror, self.config.shift, random)
+        if self.config.cut_out:
+            images = cut_out(images, self.config.cut_out, random)
+        return images, self.labels[rows]
+
+    def _read(self, rows: Tensor, random: torch.Generator) -> Tensor:
+        """Pictures uint8 [N,H,W,3] with a margin of `shift` pixels."""
+        if self.padded is not None:
+            return self.padded[rows]
+        assert isinstance(self.split, image_folder.Split)
+        crops = draw_crops(len(rows), self.config.crop_area, random) if self.config.crop_area else None
+        return pad(torch.from_numpy(self.split.images.read(rows.tolist(), crops)), self.config.shift)
+
+
+class Graph(nn.Module):
+    """uint8 RGB [N,H,W,3] -> probabilities [N,C]."""
+
+    def __init__(self, model: nn.Module, config: Config) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = normalise(images, self.config)
+        if self.config.mirror_average:
+            (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
+            return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
+        (logits,) = answer(self.model, x)
+        return logits.softmax(dim=1)
+
+
+def normalise(images: Tensor, config: Config) -> Tensor:
+    """uint8 RGB [N,H,W,3] -> float [N,3,H,W] of zero mean and unit variance."""
+    mean, deviation = torch.tensor(config.mean), torch.tensor(config.deviation)
+    pixels = (images.float() / 255 - mean.to(images.device)) / deviation.to(images.device)
+    return pixels.permute(0, 3, 1, 2)
+
+
+def load_split(config: Config, split: str) -> Split:
+    """Reads and checks one split in the recipe's format."""
+    if config.data.format == "cifar":
+        return cifar.load_split(split, config.data.path)
+    return image_folder.load_split(config.data.path, split, config.input_size)
+
+
+def build_model(config: Config) -> nn.Module:
+    split = load_split(config, "train")
+    architecture = find_architecture(config.architecture)
+    if not architecture.classifies:
+        raise RecipeError(f"architecture: {config.architecture} is no classifier")
+    if architecture.name == "whitened-resnet":
+        build = partial(WhitenedResNet, widths=config.widths, refinements=config.refinements)
+        architecture = replace(architecture, build=build)
+    check_size(architecture, config.input_size)
+    model = architecture.build(classes=len(split.classes))
+    if isinstance(model, WhitenedResNet):
+        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))
+    return model
+
+
+def check_size(architecture: Architecture, side: int) -> None:
+    """Raises RecipeError where pictures of this many pixels shrink to nothing inside, or do not fit a matrix."""
+    with torch.device("meta"):
+        model = architecture.build(classes=2).eval()
+        try:
+            model(torch.empty(2, 3, side, side))
+        except RuntimeError as error:
+            usual = architecture.input[0]
+            told = f"{architecture.name} cannot look at pictures of {side} pixels; it was made for {usual}"
+            raise RecipeError(f"input_size: {told}") from error
+
+
+def build_data(config: Config) -> Data:
+    path = config.data.path
+    digest = cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
+    return Data(Batches(load_split(config, "train"), config), digest)
+
+
+def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    images, labels = batch
+    if config.augment:
+        images, _ = augment(images, None, config.augment)
+    pixels, partners, share = normalise(images, config), torch.arange(len(labels), device=labels.device), 1.0
+    if config.mixup:
+        pixels, partners, share = mix(pixels, config.mixup)
+    logits, *hints = answer(model, pixels)
+    smooth = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
+    loss = mix_losses(smooth, logits, labels, partners, share)
+    for hint in hints:
+        loss = loss + AUXILIARY_WEIGHT * mix_losses(functional.cross_entropy, hint, labels, partners, share)
+    return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
+
+
+def answer(model: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
+    """Logits [N,C] of one head or, in training, of several; OverFeat's are the mean over its windows."""
+    outputs = model(pixels)
+    heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    return tuple(logits.mean((2, 3)) if logits.ndim == 4 else logits for logits in heads)
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model, config)
+
+
+def example_images(config: Config, split: str = "validation") -> Images:
+    images = load_split(config, split).images  # of a folder they come class by class
+    return images[:: max(1, len(images) // 64)][:64]
+
+
+def predict_split(predict: Predict, config: Config, split: str) -> np.ndarray:
+    """Probabilities [N,C] of a split's pictures, through the service's own preparation."""
+    data, manifest, parts = load_split(config, split), describe(config).preview(), []
+    for start in range(0, len(data.images), AT_ONCE):
+        images = data.images[start : start + AT_ONCE]
+        pictures = [Picture(image, config.input_size, config.input_size) for image in images]
+        parts.append(predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))["probabilities"])
+    return np.concatenate(parts)
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data, manifest = load_split(config, split), describe(config).preview()
+    rows = predict_split(predict, config, split)
+    first = [task.interpret({"probabilities": row}, manifest)[0].index for row in rows]
+    right, n = int(np.sum(first == data.labels)), len(data.labels)
+    return [Metric("top1_accuracy", right / n, config.data.title, split, n, measure_interval(right, n))]
+
+
+def describe(config: Config) -> Export:
+    data, size = load_split(config, "train"), config.input_size
+    spec = InputSpec(height=size, width=size, resize="center_crop")
+    manifest = {"architecture": config.architecture, "input": spec, "labels": list(data.classes)}
+    return Export(
+        outputs=("probabilities",), manifest=manifest, tolerance=1e-4, data_terms=config.licence,
+        data=(f"{config.data.title}, {len(data.labels):,} training images",),
+    )  # fmt: skip

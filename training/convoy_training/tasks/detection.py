@@ -1,0 +1,263 @@
+"""Object detection: labelled boxes; YOLO with or without anchors, Faster R-CNN, a sliding window; COCO mean AP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
+from convoy.core.pictures.resizing import min_side, place
+from convoy.detection import task
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation
+from convoy_training.augment.mosaic import draw_mosaic, draw_single
+from convoy_training.augment.points import augment_boxes
+from convoy_training.augment.scene import change_light
+from convoy_training.data import coco, voc, yolo
+from convoy_training.data.archive import open_archive
+from convoy_training.data.boxes import Split, check_classes, check_validation
+from convoy_training.data.photo import DECODERS, stack_alike
+from convoy_training.losses.anchors import compute_anchor_loss
+from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
+from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
+from convoy_training.models.faster_rcnn import FasterRCNN
+from convoy_training.models.overfeat import WindowDetector
+from convoy_training.models.yolo import STRIDES, Yolo
+from convoy_training.models.yolo_anchors import AnchorYolo, choose_anchors
+from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.structures import Scene
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class Source(recipe.Strict):
+    """Where the boxes come from: a folder or a tar, and the form of its labels."""
+
+    format: Literal["voc", "coco", "yolo"] = "voc"
+    path: str
+    title: str = Field(description="what the manifest calls it")
+
+
+class Config(recipe.Config):
+    """The fields of a detection recipe."""
+
+    data: Source
+    architecture: Literal["yolo", "yolo-anchors", "faster-rcnn", "sliding-window"] = "yolo"
+    widths: recipe.Counts = Field((12, 24, 48, 96, 160), description="none for the faster-rcnn: VGG-16")
+    depths: recipe.Counts = Field((1, 1, 2, 1), description="of the yolo")
+    head_width: int = Field(48, gt=0, description="of the yolo's heads; of the others' fully connected layers")
+    anchor_sizes: tuple[recipe.Positive, ...] = Field(
+        (32, 64, 128), min_length=1, description="of the faster-rcnn, in input pixels"
+    )
+    proposals: int = Field(100, gt=0, description="regions that the faster-rcnn's second stage looks at")
+    pyramid: tuple[recipe.Positive, ...] = Field(
+        (2.0, 1.0, 0.5), min_length=1, description="scales at which the sliding-window looks"
+    )
+    input_size: int = Field(320, gt=0, le=MAX_SIDE, multiple_of=STRIDES[-1])
+    scales: recipe.Range = (0.7, 1.5)
+    mirror: bool = Field(True, description="left and right are exchanged half of the time")
+    upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
+    light: float = Field(0.3, ge=0, lt=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
+    mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
+    plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
+    box_weight: recipe.Weight = 3.0
+    detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
+    iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
+
+    @model_validator(mode="after")
+    def _changes_are_possible(self) -> Self:
+        if self.augment:
+            size = self.input_size, self.input_size
+            self.augment.check(size, STRIDES[-1], self.mirror, self.upside_down)
+        return self
+
+    @model_validator(mode="after")
+    def _stages_are_the_networks(self) -> Self:
+        if self.architecture.startswith("yolo"):
+            stages = len(STRIDES) + 2  # the stem, a stage that no grid looks at, and one for each grid
+            if len(self.widths) != stages or min(self.widths) < 2:
+                raise ValueError(f"widths: the {self.architecture} has {stages}, each of 2 channels at least")
+            if len(self.depths) != stages - 1:
+                raise ValueError(f"depths: the {self.architecture} has {stages - 1}, one less than widths")
+        if self.architecture == "sliding-window" and len(self.widths) != 3:
+            raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
+        if self.architecture == "sliding-window" and int(self.input_size * min(self.pyramid)) < WindowDetector.WINDOW:
+            raise ValueError(f"pyramid: a picture is {WindowDetector.WINDOW} pixels long at least at every scale")
+        return self
+
+
+class Batches:
+    """Shuffled examples, each placed, mirrored and relit anew, alone or four together.
+
+    A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
+    """
+
+    def __init__(self, split: Split, config: Config) -> None:
+        self.examples, self.config = split.examples, config
+
+    def __len__(self) -> int:
+        return len(self.examples) // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        mosaic = self.config.mosaic if epoch < self.config.epochs - self.config.plain_epochs else 0.0
+        order = random.permutation(len(self.examples))
+        for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
+            yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
+
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
+        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
+        if random.random() >= mosaic:
+            return draw_single(self._open(row), size, scales, sides, random)
+        others = random.integers(len(self.examples), size=3)
+        return draw_mosaic(list(DECODERS.map(self._open, (row, *others))), size, scales, sides, random)
+
+    def _open(self, row: int) -> Scene:
+        return self.examples[row].decode(min_side(describe_input(self.config)))
+
+    def _collate(self, drawn: list[Scene], random: np.random.Generator) -> Batch:
+        images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
+        most = max(1, *(len(d.labels) for d in drawn))
+        boxes = np.zeros((len(drawn), most, 4), np.float32)
+        labels = np.full((len(drawn), most), -1, np.int64)
+        for i, d in enumerate(drawn):
+            boxes[i, : len(d.labels)], labels[i, : len(d.labels)] = d.boxes_xyxy, d.labels
+        return torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+
+
+class Graph(nn.Module):
+    """uint8 RGB [N,H,W,3] -> boxes xyxy [N,A,4] in input pixels, scores [N,A,C]; before non-maximum suppression."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(self.model, FasterRCNN | AnchorYolo):
+            return self.model(normalise(images)).decode()
+        logits, boxes, *_ = self.model(normalise(images))
+        return boxes, logits.sigmoid()
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W] in 0..1."""
+    return (images.float() / 255).permute(0, 3, 1, 2)
+
+
+def load_split(config: Config, split: str) -> Split:
+    """Reads and checks one split in the recipe's format."""
+    return {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format].load_split(config.data.path, split)
+
+
+def build_model(config: Config) -> nn.Module:
+    split = load_split(config, "train")
+    classes = split.classes
+    if config.architecture == "yolo-anchors":
+        return AnchorYolo(len(classes), config.widths, config.depths, choose_anchors(measure_shapes(split, config)))
+    if config.architecture == "faster-rcnn":
+        return FasterRCNN(len(classes), config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
+                          proposals=config.proposals)  # fmt: skip
+    if config.architecture == "sliding-window":
+        return WindowDetector(len(classes), config.widths, config.head_width, config.pyramid)
+    return Yolo(len(classes), config.widths, config.depths, config.head_width)
+
+
+def measure_shapes(split: Split, config: Config) -> np.ndarray:
+    """Widths and heights [K,2] of all boxes, as they appear in the network's input."""
+    shapes = [
+        (e.boxes_xyxy[:, 2:] - e.boxes_xyxy[:, :2]) * (config.input_size / max(e.photo.width, e.photo.height))
+        for e in split.examples
+    ]
+    return np.concatenate(shapes)
+
+
+def build_data(config: Config) -> Data:
+    split = load_split(config, "train")
+    check_classes(split, config.data.path)
+    check_validation(load_split(config, "validation"), config.data.path)
+    return Data(Batches(split, config), open_archive(config.data.path).digest)
+
+
+def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    images, truth_boxes, truth_labels = batch
+    if config.augment:
+        images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
+    if config.architecture == "faster-rcnn":
+        stages = model(normalise(images), lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
+        return compute_two_stage_loss(stages, truth_boxes, truth_labels)
+    if config.architecture == "yolo-anchors":
+        anchors = next(buffer for name, buffer in model.named_buffers() if name.endswith("anchors"))
+        grid = model(normalise(images))
+        return compute_anchor_loss(grid, truth_boxes, truth_labels, anchors, config.box_weight)
+    logits, boxes, centres, *_ = model(normalise(images))
+    assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
+    return compute_detection_loss(logits, boxes, assignment, config.box_weight)
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model)
+
+
+def example_images(config: Config, split: str = "validation") -> Images:
+    examples, spec = load_split(config, split).examples[:32], describe_input(config)
+    canvases = [place(example.decode(min_side(spec)).image_rgb, spec)[0] for example in examples]
+    return stack_alike(canvases, 8)
+
+
+def describe_input(config: Config) -> InputSpec:
+    """Any picture, at most `input_size` pixels long, padded to whole strides, or to a square where that must be."""
+    if config.architecture in ("faster-rcnn", "sliding-window"):  # so many proposals, a pyramid of whole pixels
+        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
+    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
+
+
+def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:
+    """What the service would find in each picture of a split, down to `threshold`."""
+    manifest, found = describe(config).preview(), []
+    options = task.Options(detection_threshold=threshold, iou_threshold=config.iou_threshold, max_detections=100)
+    for example in load_split(config, split).examples:
+        picture = example.photo.decode(min_side(manifest.input))
+        canvas, placement = task.prepare(picture, manifest)
+        outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
+        found.append(collect(task.interpret(outputs, placement, picture, manifest, options)))
+    return found
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data = load_split(config, split)
+    truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
+    found = find_objects(predict, config, split, 0.001)
+    values = measure_average_precision(found, truth, data.classes)
+    intervals = measure_intervals(found, truth, data.classes)
+    return [
+        Metric(name, value, config.data.title, split, len(truth), intervals[name]) for name, value in values.items()
+    ]
+
+
+def collect(detections: Sequence[task.Detection]) -> Boxes:
+    """What the service found in one picture, as arrays."""
+    boxes = np.array([d.box_xyxy for d in detections], np.float32).reshape(-1, 4)
+    labels, scores = [d.index for d in detections], [d.score for d in detections]
+    return Boxes(boxes, np.array(labels, np.int64), np.array(scores, np.float32))
+
+
+def describe(config: Config) -> Export:
+    data, spec = load_split(config, "train"), describe_input(config)
+    thresholds = Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)
+    manifest = {
+        "architecture": config.architecture,
+        "input": spec,
+        "labels": list(data.classes),
+        "thresholds": thresholds,
+    }
+    return Export(
+        outputs=("boxes", "scores"), manifest=manifest, stride=None if spec.height else spec.stride, tolerance=5e-3,
+        data=(f"{config.data.title}, {len(data.examples)} training images",), data_terms=config.licence,
+    )  # fmt: skip

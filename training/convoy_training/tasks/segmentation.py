@@ -1,0 +1,277 @@
+"""Semantic segmentation: masks of class ids, a U-Net, weighted cross-entropy and Dice, mean IoU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+import cv2
+import numpy as np
+import torch
+from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.pictures.resizing import min_side, place
+from convoy.segmentation import task
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from convoy_training import recipe
+from convoy_training.augment.batch import Augmentation, Crop, augment
+from convoy_training.augment.scene import change_light, crop_and_scale
+from convoy_training.data import isbi, masks
+from convoy_training.data.archive import open_archive
+from convoy_training.data.photo import DECODERS, stack_alike
+from convoy_training.errors import RecipeError
+from convoy_training.losses.borders import weigh_borders
+from convoy_training.losses.overlap import compute_dice
+from convoy_training.metrics.bootstrap import bootstrap
+from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
+from convoy_training.metrics.regions import measure_rand_score
+from convoy_training.models.unet import UNet
+from convoy_training.models.unet_original import OriginalUNet
+from convoy_training.recipe import Data, Export, Images, Metric, Predict
+
+MEAN = (105.0, 109.0, 111.0)
+DEVIATION = 72.0
+FEWEST = 20
+"""Below so many pictures, what the bootstrap draws from is hardly the population any more: the metric says so."""
+
+
+class Source(recipe.Strict):
+    """Where images and masks come from: a folder or a tar, and the form of its lists."""
+
+    format: Literal["masks", "isbi"] = "masks"
+    path: str
+    title: str = Field(description="what the manifest calls it")
+
+
+Shade = Annotated[int, Field(ge=0, le=255)]
+
+
+class Borders(recipe.Strict):
+    """The U-Net paper's extra weight between regions; its numbers are the defaults."""
+
+    height: float = Field(10.0, ge=0, description="w0, beside class weights of about 1")
+    width_px: float = Field(5.0, gt=0, description="sigma")
+
+
+class Config(recipe.Config):
+    """The fields of a segmentation recipe."""
+
+    data: Source
+    palette: list[tuple[Shade, Shade, Shade]] = Field([], description="RGB colour of each class in pictures")
+    architecture: Literal["unet", "unet-original"] = "unet"
+    widths: Annotated[recipe.Widths, Field(max_length=8)] = (16, 32, 64, 128, 192)
+    depths: recipe.Counts = Field((1, 2, 2, 2), description="of the unet; the original has none")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    crop: Crop = (256, 320)
+    scales: recipe.Range = (0.6, 1.6)
+    mirror: bool = Field(True, description="left and right are exchanged half of the time")
+    light: float = Field(0.3, ge=0, lt=1)
+    augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
+    repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
+    dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
+    long_side: int = Field(480, gt=0, le=MAX_SIDE, description="pixels to which the service bounds a picture")
+    regions_of: str = Field("", description="class whose connected regions are judged too, by the Rand score")
+    borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
+    class_bias: tuple[float, ...] = Field((), description="added to each class's logit when the classes are chosen")
+
+    @model_validator(mode="after")
+    def _borders_are_of_something(self) -> Self:
+        if self.borders and not self.regions_of:
+            raise ValueError("borders: name the class whose regions they part in regions_of")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.architecture == "unet" and len(self.depths) != len(self.widths) - 1:
+            raise ValueError(f"depths: {len(self.widths)} widths have {len(self.widths) - 1}, one less")
+        if any(side % self.stride for side in self.crop):
+            raise ValueError(f"crop: sides are multiples of {self.stride}, the stride of so many widths")
+        if self.augment:
+            self.augment.check(self.crop, self.stride, self.mirror)
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a picture that the deepest features see as one."""
+        return int(2 ** (len(self.widths) - (self.architecture == "unet-original")))
+
+
+class Batches:
+    """Shuffled frames, each scaled, cropped, mirrored and relit anew."""
+
+    def __init__(self, split: masks.Split, config: Config) -> None:
+        self.split, self.config = split, config
+
+    def __len__(self) -> int:
+        return len(self.split.examples) * self.config.repeats // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        order = np.concatenate([random.permutation(len(self.split.examples)) for _ in range(self.config.repeats)])
+        for step in range(len(self)):
+            yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
+
+    def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        config = self.config
+        how = config.crop, config.scales, config.mirror, masks.IGNORE, random
+        seen = DECODERS.map(lambda row: open_example(self.split.examples[row], config), rows)
+        pairs = [crop_and_scale(image, mask, *how) for image, mask in seen]
+        images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
+        return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
+
+
+class Graph(nn.Module):
+    """uint8 RGB [N,H,W,3] -> class_map uint8 [N,H,W]."""
+
+    def __init__(self, model: nn.Module, class_bias: Sequence[float] = ()) -> None:
+        super().__init__()
+        self.model, self.bias = model, torch.tensor(class_bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.model(normalise(images))
+        if len(self.bias):
+            logits = logits + self.bias[:, None, None]
+        return logits.argmax(1).to(torch.uint8)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W]."""
+    # Planes first: in ONNX Runtime a transpose of bytes and arithmetic on planes cost less than the other way round.
+    planes = images.permute(0, 3, 1, 2).float()
+    return (planes - torch.tensor(MEAN, device=images.device)[:, None, None]) / DEVIATION
+
+
+def load_split(config: Config, split: str) -> masks.Split:
+    """Reads and checks one split."""
+    return {"masks": masks, "isbi": isbi}[config.data.format].load_split(config.data.path, split)
+
+
+def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """The picture [H,W,3] at the size at which the service shows it to the network, and its mask [H,W]."""
+    spec = describe_input(config)
+    canvas, where = place(example.photo.decode(min_side(spec)).image_rgb, spec)
+    image, mask = canvas[: where.height, : where.width], example.read_mask()
+    if mask.shape != image.shape[:2]:
+        mask = cv2.resize(mask, (where.width, where.height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+    return image, mask
+
+
+def build_model(config: Config) -> nn.Module:
+    data = load_split(config, "train")
+    for name in ("class_bias", "palette"):  # a recipe of other classes was copied
+        if (given := len(getattr(config, name))) not in (0, len(data.classes)):
+            raise RecipeError(f"{name}: {given} entries for {len(data.classes)} classes: leave it out, or one for each")
+    if config.regions_of and config.regions_of not in data.classes:
+        raise RecipeError(f"regions_of: no class '{config.regions_of}'; there are {', '.join(data.classes)}")
+    model: nn.Module
+    if config.architecture == "unet":
+        model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
+    else:
+        model = OriginalUNet(len(data.classes), config.widths, padded=True, normalised=True, dropout=config.dropout)
+    model.register_buffer("class_weights", weigh_classes(data.pixels))
+    return model
+
+
+def weigh_classes(pixels: np.ndarray) -> Tensor:
+    """The square root of median over frequency: rare classes count more, without drowning the common ones.
+
+    pixels: int [C], how many there are of each class.
+    """
+    weights = np.sqrt(np.median(pixels) / pixels.clip(1))
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
+
+
+def build_data(config: Config) -> Data:
+    split = load_split(config, "train")
+    masks.check_classes(split, config.data.path)
+    return Data(Batches(split, config), open_archive(config.data.path).digest)
+
+
+def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    images, target = batch
+    if config.augment:
+        images, target = augment(images, target, config.augment, masks.IGNORE)  # type: ignore[assignment]
+    logits = model(normalise(images))
+    entropy = compute_entropy(logits, target, model.class_weights, config)  # type: ignore[arg-type]
+    dice = compute_dice(logits, target, masks.IGNORE)
+    return entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
+
+
+def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
+    """Cross-entropy, the mean over pixels weighted by their class and, where the recipe says so, by nearby borders."""
+    if not config.borders:
+        return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
+    known = target != masks.IGNORE
+    inside = load_split(config, "train").classes.index(config.regions_of)
+    # Drawn after augmentation: distances are those of the picture that the network sees.
+    drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
+    weights = class_weights[target.where(known, 0)] + torch.from_numpy(np.stack(drawn)).to(target.device)
+    loss = functional.cross_entropy(logits, target, ignore_index=masks.IGNORE, reduction="none")
+    return (loss * weights * known).sum() / (weights * known).sum()
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model, config.class_bias)
+
+
+def example_images(config: Config, split: str = "validation") -> Images:
+    examples, spec = load_split(config, split).examples, describe_input(config)
+    chosen = examples[:: min(13, max(1, len(examples) // 2))]
+    canvases = [place(example.photo.decode(min_side(spec)).image_rgb, spec)[0] for example in chosen]
+    return stack_alike(canvases)
+
+
+def describe_input(config: Config) -> InputSpec:
+    """Any picture, at most `long_side` pixels long, padded to whole strides."""
+    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox")
+
+
+def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:
+    """The class map [H,W] that the service would give for each picture of a split."""
+    manifest = describe(config).preview()
+    for example in load_split(config, split).examples:
+        picture = example.photo.decode(min_side(manifest.input))
+        canvas, placement = task.prepare(picture, manifest)
+        yield task.interpret({"class_map": predict(canvas[None])["class_map"][0]}, placement, picture)
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    data = load_split(config, split)
+    frames, scores = [], []
+    inside = data.classes.index(config.regions_of) if config.regions_of else None
+    for found, example in zip(find_masks(predict, config, split), data.examples, strict=True):
+        truth = example.read_mask()
+        frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
+        if inside is not None:
+            scores.append(measure_rand_score(found == inside, truth == inside))
+
+    def measure(rows: np.ndarray) -> Mapping[str, float]:
+        counts = np.sum([frames[row] for row in rows], axis=0)
+        values = {"mean_iou": measure_mean_iou(counts), "pixel_accuracy": measure_accuracy(counts)}
+        if scores:
+            values["foreground_rand_score"] = float(np.mean([scores[row] for row in rows]))
+        return values | {f"iou_{name}": float(v) for name, v in zip(data.classes, measure_iou(counts), strict=True)}
+
+    # Neighbouring frames of a film resemble each other, so the truth is somewhat wider.
+    intervals, few = bootstrap(measure, len(frames)), len(frames) < FEWEST
+    condition = f"interval from {len(frames)} pictures, too few to be sure of it" if few else ""
+    return [
+        Metric(name, value, config.data.title, split, len(frames), intervals[name], condition)
+        for name, value in measure(np.arange(len(frames))).items()
+    ]
+
+
+def describe(config: Config) -> Export:
+    data, spec = load_split(config, "train"), describe_input(config)
+    manifest = {
+        "architecture": config.architecture,
+        "input": spec,
+        "palette": config.palette,
+        "labels": list(data.classes),
+    }
+    return Export(
+        outputs=("class_map",), manifest=manifest, stride=spec.stride, data_terms=config.licence,
+        data=(f"{config.data.title}, {len(data.examples)} training images",),
+    )  # fmt: skip
