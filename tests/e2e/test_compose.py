@@ -143,6 +143,14 @@ def test_sigterm_finishes_what_is_in_flight(fleet: Fleet, convoy: Convoy, data: 
     fleet.compose("up", "--wait", "detection")
 
 
+@pytest.mark.parametrize("module", ["convoy.fleet.health_check", "convoy.client.probe"])
+def test_the_health_check_of_the_image_tells_who_serves(fleet: Fleet, module: str) -> None:
+    """The second is its name of 0.1, which Compose files of users still say."""
+    for place, service in enumerate(SERVICES):
+        assert fleet.run_inside(service, "python", "-m", module, service, str(50051 + place)).returncode == 0
+        assert fleet.run_inside(service, "python", "-m", module, service, "50099").returncode == 1
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_containers_are_hardened(fleet: Fleet, service: str) -> None:
     assert fleet.inspect(service, "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}") == "true [ALL]"

@@ -22,8 +22,9 @@ from convoy.fleet.fleet import Fleet, free_ports
 from convoy.v1 import common_pb2, segmentation_pb2
 from PIL import Image
 
+from benchmarks.processes import processes
 from tests import abuse, tiny_pictures
-from tests.abuse import BOMBS, GALLERY, PORTRAIT, Attempt, attempts, processes
+from tests.abuse import BOMBS, GALLERY, PORTRAIT, Attempt, attempts
 from tests.tiny_models import write_repository
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -13,6 +13,7 @@ from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
 from convoy.core.models.engine import Engine, Outputs
 from convoy.core.pictures.decoding import Pixels
 from convoy.importing.network import PREFIX
+from convoy.importing.pictures import random_images
 
 BATCH = 3
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
@@ -41,12 +42,7 @@ def run(engine: Engine, images: Pixels) -> Outputs:
     try:
         return engine.run(images)
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
-        raise Disproof(_shorten(str(error))) from None
-
-
-def random_images(number: int, height: int, width: int) -> Pixels:
-    """Pictures [number, height, width, 3] of random pixels, the same each time; no two of them alike."""
-    return np.random.default_rng(number).integers(0, 256, (number, height, width, 3), np.uint8)
+        raise Disproof(shorten(str(error))) from None
 
 
 def prove_contract(engine: Engine, task: Task, classes: int, sizes: Iterable[tuple[int, int]]) -> None:
@@ -83,7 +79,7 @@ def prove_form(model: ModelProto) -> None:
         raise Disproof(f"the ONNX checker says: {str(error).strip().splitlines()[0]}") from None
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     """What onnxruntime says, without its codes and source lines."""
     message = text.splitlines()[0].rpartition("Status Message: ")[2].rpartition(" was false. ")[2]
     node = re.search(r"Name:'([^']*)'", text)

@@ -2,7 +2,7 @@
 
 import pytest
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.messages import read_vector_sets
+from convoy.recognition.requests import read_vector_sets
 from convoy.v1 import recognition_pb2 as pb
 
 

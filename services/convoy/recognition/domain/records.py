@@ -1,13 +1,23 @@
 """What is kept of a gallery and its people. No pictures, and templates only beside the records, never in them.
 
 Times are whole milliseconds since 1970 (UTC).
+
+Services of two versions share one store during an upgrade. A reader takes the facts that it knows and carries the
+others along in `rest`, so that what it writes back still has them, and so that a record that is read and written is the
+same text: the store changes a record only if it still is the text that was read. A fact that a later version adds is
+therefore left out of the text while it has its default.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
+
+Entry: TypeAlias = tuple[str, str]
+"""What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
+Rest: TypeAlias = Mapping[str, Any]
+Record = TypeVar("Record", "Model", "Policy", "VectorSets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,7 @@ class Model:
     version: str
     sha256: str
     embedding_size: int
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,7 @@ class Policy:
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class VectorSets:
     shards: int
     quantization: str
     search_effort: int
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +78,39 @@ class Gallery:
     version: int = 0
     people: int = 0
     faces: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
 
     def to_json(self) -> str:
         """What the caller or the service chose; the counters are kept beside it."""
-        chosen = asdict(self)
-        for counter in ("name", "born", "version", "people", "faces"):
-            del chosen[counter]
-        if self.vector_sets is None:
-            del chosen["vector_sets"]
+        policy = _written(self.policy)
         if not self.policy.max_people:
-            del chosen["policy"]["max_people"]
-        return _compact(chosen)
+            del policy["max_people"]
+        kept = {
+            "model": _written(self.model),
+            "description": self.description,
+            "policy": policy,
+            "create_time_ms": self.create_time_ms,
+            "data_key": self.data_key,
+        }
+        if self.vector_sets:
+            kept["vector_sets"] = _written(self.vector_sets)
+        return _compact({**self.rest, **kept})
 
     @classmethod
     def from_json(cls, name: str, text: str, **counters: int) -> Self:
         """The inverse of to_json."""
-        chosen = orjson.loads(text)
-        model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
-        sets = chosen.pop("vector_sets", None)
-        vector_sets = VectorSets(**sets) if sets else None
-        return cls(name=name, model=model, policy=policy, vector_sets=vector_sets, **{**chosen, **counters})
+        rest = orjson.loads(text)
+        return cls(
+            name=name,
+            model=_read(Model, rest.pop("model")),
+            description=rest.pop("description", ""),
+            policy=_read(Policy, rest.pop("policy", {})),
+            create_time_ms=rest.pop("create_time_ms", 0),
+            data_key=rest.pop("data_key", ""),
+            vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
+            rest=rest,
+            **counters,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +120,17 @@ class Face:
     face_id: str
     quality: float
     create_time_ms: int
+    rest: tuple[Any, ...] = field(default=(), hash=False)
+
+    @classmethod
+    def from_list(cls, kept: Sequence[Any]) -> Self:
+        """The inverse of to_list."""
+        face_id, quality, create_time_ms, *rest = kept
+        return cls(face_id, quality, create_time_ms, tuple(rest))
+
+    def to_list(self) -> list[Any]:
+        """The face as its person's record has it."""
+        return [self.face_id, self.quality, self.create_time_ms, *self.rest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +145,10 @@ class Person:
     update_time_ms: int = 0
     expire_time_ms: int | None = None
     tags: tuple[str, ...] = ()
+    rest: Rest = field(default_factory=dict, hash=False)
 
     @property
-    def entries(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[Entry]:
         """What the person is found by: metadata, and tags under the empty key, which no metadata has."""
         yield from self.metadata.items()
         yield from (("", tag) for tag in self.tags)
@@ -126,22 +164,30 @@ class Person:
 
     def to_json(self) -> str:
         """One text for one record, so that two records can be compared by their texts."""
-        faces = [[face.face_id, face.quality, face.create_time_ms] for face in self.faces]
-        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms]
-        kept = {"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times}
-        return _compact(kept | {"tags": self.tags} if self.tags else kept)
+        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms, *self.rest.get("times", ())]
+        kept = {
+            "name": self.display_name,
+            "metadata": dict(self.metadata),
+            "faces": [face.to_list() for face in self.faces],
+            "times": times,
+        }
+        if self.tags:
+            kept["tags"] = self.tags
+        return _compact({**self.rest, **kept})
 
     @classmethod
     def from_json(cls, person_id: str, text: str | bytes) -> Self:
         """The inverse of to_json."""
-        kept = orjson.loads(text)
-        faces = tuple(Face(*face) for face in kept["faces"])
-        created, updated, expires = kept["times"]
-        tags = tuple(kept.get("tags", ()))
-        return cls(person_id, kept["name"], kept["metadata"], faces, created, updated, expires, tags)
+        rest = orjson.loads(text)
+        name, metadata = rest.pop("name"), rest.pop("metadata")
+        faces = tuple(map(Face.from_list, rest.pop("faces")))
+        created, updated, expires, *later = rest.pop("times")
+        if later:
+            rest["times"] = later
+        return cls(person_id, name, metadata, faces, created, updated, expires, tuple(rest.pop("tags", ())), rest)
 
 
-def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[tuple[str, str]], int | None]]:
+def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
     """Of the texts of many people: each one's entries and when the person expires; a fifth of what from_json costs."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
         entries = tuple(kept["metadata"].items())
@@ -161,6 +207,12 @@ class Note:
     outcome: str = ""
     request_id: str = ""
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> Self:
+        """The note of a stream's entry. Nobody rewrites entries, so facts of a later version are passed over."""
+        words = {name: facts.get(name, "") for name in ("action", "person_id", "actor", "outcome", "request_id")}
+        return cls(time_ms=int(facts.get("time_ms", 0)), **words)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -175,6 +227,19 @@ class Change:
     parent: str
     note: Note
     faces: tuple[str, ...] = ()
+
+
+def _read(kind: type[Record], kept: Mapping[str, Any]) -> Record:
+    """A record of its facts by name; those that are missing take their defaults."""
+    known = {each.name for each in fields(kind)} - {"rest"}
+    facts = {name: kept[name] for name in known if name in kept}
+    return kind(**facts, rest={name: fact for name, fact in kept.items() if name not in known})
+
+
+def _written(record: Model | Policy | VectorSets) -> dict[str, Any]:
+    """The inverse of _read."""
+    known = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "rest"}
+    return {**record.rest, **known}
 
 
 def _compact(value: Mapping[str, Any]) -> str:

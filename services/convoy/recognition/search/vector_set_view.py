@@ -2,7 +2,7 @@
 
 The sets choose candidates. The records and templates of the store, which are the truth, decide: similarities are
 computed from them in float64, and who was deleted a moment ago is nobody, whatever a set still holds. Following the
-stream brings the sets up to date; each replica does it, whoever is first does the work.
+stream brings the sets up to date; each replica does it, and whoever is first does the work.
 """
 
 import math
@@ -30,8 +30,8 @@ NOTED_EVERY_S = 5.0
 PAGE = 500
 
 
-class VectorSetState:
-    """See State."""
+class VectorSetView:
+    """See View."""
 
     def __init__(self, gallery: Gallery, codec: Codec, store: Store, sets: VectorSetStore) -> None:
         self.gallery = gallery
@@ -64,14 +64,14 @@ class VectorSetState:
         return head
 
     async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
-        """See State."""
+        """See View."""
         await self._settle(await self._sets.outdated(self.gallery, version, list(changed)), version)
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """The stream brings it."""
 
     async def arrive(self, head: Head) -> None:
-        """See State."""
+        """See View."""
         self.head = head
         if time.monotonic() - self._noted_at > NOTED_EVERY_S:
             self._noted_at = time.monotonic()
@@ -82,7 +82,7 @@ class VectorSetState:
         """A search looks at each person's time."""
 
     async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
-        """See State; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
+        """See View; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
         sets = self.gallery.vector_sets
         assert sets is not None
         if exact and sets.quantization != "NOQUANT":
@@ -106,12 +106,12 @@ class VectorSetState:
         return (await self._store.get_gallery(self.gallery.name)).faces
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
-        """See State."""
+        """See View."""
         people = await self._store.get_people(self.gallery.name, person_ids)
         return {person.person_id: person for person in people if person and not person.is_expired(now_ms())}
 
     async def vectors_of(self, person_id: str) -> Vector | None:
-        """See State."""
+        """See View."""
         people = await self.find_people([person_id])
         if person_id not in people:
             return None
@@ -119,7 +119,7 @@ class VectorSetState:
         return np.stack(list(vectors.values())) if vectors else np.empty((0, self.gallery.model.embedding_size), "f4")
 
     async def measure(self) -> tuple[int, int]:
-        """See State."""
+        """See View."""
         return await self._sets.measure(self.gallery)
 
     async def checksum(self) -> str:

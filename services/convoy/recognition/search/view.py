@@ -12,7 +12,7 @@ from convoy.recognition.store.base import Head
 Entry: TypeAlias = tuple[str, str]
 
 
-class State(Protocol):
+class View(Protocol):
     """A gallery as of the version of `head`, or later. Searches raise Unavailable where they ask a store."""
 
     gallery: Gallery

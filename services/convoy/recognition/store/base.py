@@ -18,7 +18,7 @@ RESENT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Idempotency:
     """What makes a change safe to repeat: the first answer to an id is remembered and given again.
 
     Without a caller's id a random one covers the store's own resending after a lost connection.
@@ -69,7 +69,7 @@ class Write:
     """
 
     changes: Sequence[tuple[PersonChange, Note]]
-    request: Request = field(default_factory=Request)
+    idempotency: Idempotency = field(default_factory=Idempotency)
     at_version: int | None = None
 
 
@@ -105,7 +105,7 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
 
-    async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
+    async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         """Keep a new gallery. Raises AlreadyExists(GALLERY_EXISTS)."""
 
     async def get_gallery(self, name: str) -> Gallery:
@@ -134,9 +134,11 @@ class Store(Protocol):
         NotFound(GALLERY_NOT_FOUND).
         """
 
-    async def change_person(self, gallery: Gallery, change: PersonChange, note: Note, request: Request) -> Committed:
+    async def change_person(
+        self, gallery: Gallery, change: PersonChange, note: Note, idempotency: Idempotency
+    ) -> Committed:
         """Make one change. Raises NotFound(GALLERY_NOT_FOUND), Conflict, ResourceExhausted(GALLERY_FULL)."""
-        [outcome] = await self.change_people(gallery, [Write([(change, note)], request)])
+        [outcome] = await self.change_people(gallery, [Write([(change, note)], idempotency)])
         return made(outcome)
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:

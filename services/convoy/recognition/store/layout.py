@@ -12,9 +12,9 @@ from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
+    Idempotency,
     Outcome,
     PersonChange,
-    Request,
     Write,
     gallery_full,
     gallery_not_found,
@@ -31,9 +31,9 @@ def keys_of(name: str, *parts: str) -> list[str]:
     return [key_of(name, part) for part in parts]
 
 
-def request_key(name: str, born: int, request: Request) -> str:
+def request_key(name: str, born: int, idempotency: Idempotency) -> str:
     """Where the first answer to a request is remembered."""
-    return key_of(name, f"request:{born}:{request.key}")
+    return key_of(name, f"request:{born}:{idempotency.key}")
 
 
 def field_of(person_id: str, face_id: str) -> str:
@@ -87,10 +87,10 @@ def packed(writes: Sequence[Write]) -> Iterator[bytes]:
 
 
 def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
-    request = write.request
+    idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
     changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
-    return int(bool(request.request_id)), request.answer, request.lifetime_s, at_version, changes
+    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes
 
 
 def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
@@ -115,15 +115,14 @@ def outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:
             return Conflict()
         case b"FULL":
             return gallery_full(gallery.name, reply[1].decode(), int(reply[2]))
-    return committed_of(reply, write.request)
+    return committed_of(reply, write.idempotency)
 
 
 def change_of(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
     """An entry of a stream."""
     facts = {key.decode(): value.decode() for key, value in fields.items()}
-    token, parent, time_ms = facts.pop("token"), facts.pop("parent"), int(facts.pop("time_ms"))
-    faces = tuple(facts.pop("faces", "").split())
-    return Change(int(entry_id.split(b"-")[0]), token, parent, Note(time_ms=time_ms, **facts), faces)
+    faces = tuple(facts.get("faces", "").split())
+    return Change(int(entry_id.split(b"-")[0]), facts["token"], facts["parent"], Note.from_facts(facts), faces)
 
 
 def people_of(person_ids: Sequence[str], records: Sequence[bytes | None]) -> list[Person | None]:
@@ -148,8 +147,8 @@ def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery |
     return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
 
 
-def committed_of(reply: Any, request: Request) -> Committed:
+def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
     """What the script says that it kept."""
     if reply[0] == b"REPEATED":
-        return Committed(int(reply[1]), reply[2], repeated=bool(request.request_id))
-    return Committed(int(reply[1]), request.answer)
+        return Committed(int(reply[1]), reply[2], repeated=bool(idempotency.request_id))
+    return Committed(int(reply[1]), idempotency.answer)

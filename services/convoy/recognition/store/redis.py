@@ -37,8 +37,8 @@ from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
+    Idempotency,
     Outcome,
-    Request,
     Store,
     Write,
     gallery_exists,
@@ -99,15 +99,15 @@ class RedisStore(Store):
         for sentinel in self._sentinels:
             await sentinel.aclose()
 
-    async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
+    async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         await self._do("ZADD", INDEX, 0, gallery.name)
-        keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, request)]
+        keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, request.answer, request.lifetime_s, *words_of(note))
+        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
-        return committed_of(reply, request)
+        return committed_of(reply, idempotency)
 
     async def get_gallery(self, name: str) -> Gallery:
         [gallery] = await self._galleries([name])
@@ -141,7 +141,7 @@ class RedisStore(Store):
             raise gallery_not_found(before.name)
         if reply[0] == b"CONFLICT":
             raise Conflict
-        return committed_of(reply, Request())
+        return committed_of(reply, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
@@ -155,9 +155,9 @@ class RedisStore(Store):
         outcomes: list[Outcome] = []
         for start in range(0, len(writes), WRITES_PER_SCRIPT):
             page = writes[start : start + WRITES_PER_SCRIPT]
-            named = [write.request for write in page if write.request.request_id]
+            named = [write.idempotency for write in page if write.idempotency.request_id]
             keys = [*keys_of(gallery.name, *KEYS, f"batch:{new_token()}")]
-            keys += [request_key(gallery.name, gallery.born, request) for request in named]
+            keys += [request_key(gallery.name, gallery.born, idempotency) for idempotency in named]
             resent_s = RESENT_S if len(named) < len(page) else 0
             replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *packed(page))
             outcomes += [outcome_of(gallery, *each) for each in zip(page, replies, strict=False)]
@@ -166,7 +166,7 @@ class RedisStore(Store):
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         if not request_id:
             return None
-        key = request_key(gallery.name, gallery.born, Request(request_id))
+        key = request_key(gallery.name, gallery.born, Idempotency(request_id))
         version, answer = await self._do("HMGET", key, "version", "answer")
         return Committed(int(version), answer, repeated=True) if version else None
 

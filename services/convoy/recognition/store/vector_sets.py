@@ -152,7 +152,7 @@ class VectorSetStore:
         """Delete the sets of all galleries but these; entries stay for a while, for a late writer."""
         for entry, made in (await self._store.command("HGETALL", REGISTER)).items():
             name, set_id = entry.decode().split()
-            shards, made_s = made.decode().split()
+            shards, made_s, *_ = made.decode().split()
             kept = galleries.get(name)
             if kept and kept.vector_sets and kept.vector_sets.id == set_id:
                 continue

@@ -31,7 +31,7 @@ async def sweep(store: Store, galleries: Galleries, people: People) -> int:
             name = gallery.name
             found[name] = gallery
             deleted += await _tidy(gallery, galleries, people)
-            await galleries.comparison.compare_if_due(name)
+            await galleries.consistency.compare_if_due(name)
     await galleries.sweep(found)
     return deleted
 
