@@ -377,6 +377,10 @@ class TestPeople:
             pb.DECISION_NO_MATCH
         )
         assert not (await who(stub, photo_of(2, 5), tags=["red"])).faces[0].matches
+        by_empty_key = pb.IdentifyRequest(gallery=staff, image=photo_of(1, 5), filter={"": "red"})
+        failed = await refusal(stub.Identify, by_empty_key)
+        assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_ARGUMENT")
+        assert failed.metadata == {"field": "filter"} and "tags" in failed.message
         change = pb.UpdatePersonRequest(gallery=staff, person_id="p2", add_tags=["red"], remove_tags=["blue", "x"])
         changed = await stub.UpdatePerson(change)
         assert changed.person.tags == ["red"]

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
@@ -50,7 +49,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.store = store
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
-        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets)
+        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
         self.galleries = Galleries(store, self.followers, faces, keys)
         self.people = People(self.followers)
         self.registration = Registration(
@@ -252,7 +251,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         async for response in answer_in_order(request_iterator, answer, refuse):
             yield response
 
-    async def _begin(self, request: Any, context: Context) -> None:
+    async def _begin(self, request: Message, context: Context) -> None:
         """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)

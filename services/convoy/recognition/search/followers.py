@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.core.machine import available_cores
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
 from convoy.recognition.domain.tasks import end
@@ -26,15 +27,24 @@ log = structlog.get_logger()
 
 
 class Followers:
-    """Opens, finds and closes followers; `is_ready` while the store answers and what it held at the start is loaded."""
+    """Opens, finds and closes followers.
+
+    threads: a search in memory uses so many cores at most; by default those that this process may use.
+    is_ready: the store answers, and what it held at the start is loaded.
+    """
 
     def __init__(
-        self, store: Store, codec_of: Callable[[Gallery], Codec], vector_sets: VectorSetStore | None = None
+        self,
+        store: Store,
+        codec_of: Callable[[Gallery], Codec],
+        vector_sets: VectorSetStore | None = None,
+        threads: int | None = None,
     ) -> None:
         self.store = store
         self.codec_of = codec_of
         self.vector_sets = vector_sets
         self.is_ready = False
+        self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -66,7 +76,7 @@ class Followers:
 
     def _new_view(self, gallery: Gallery) -> View:
         if gallery.vector_sets is None:
-            return MemoryView(gallery, self.codec_of(gallery), self.store)
+            return MemoryView(gallery, self.codec_of(gallery), self.store, self._threads)
         assert self.vector_sets is not None
         return VectorSetView(gallery, self.codec_of(gallery), self.store, self.vector_sets)
 

@@ -66,6 +66,7 @@ class Index:
 
     def __init__(self, dimension: int, threads: int = 1) -> None:
         self.dimension = dimension
+        self.threads = threads
         self._scanner = Scanner(dimension, threads)
         self._shared = Shared(self._answer)
         self._blocks = self._scanner.blocks

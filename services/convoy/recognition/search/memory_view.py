@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +19,15 @@ from convoy.recognition.store.base import Head, Store
 
 
 class MemoryView:
-    """See View."""
+    """See View. threads: a long search uses so many cores at most."""
 
-    def __init__(self, gallery: Gallery, codec: Codec, store: Store) -> None:
+    def __init__(self, gallery: Gallery, codec: Codec, store: Store, threads: int) -> None:
         self.gallery = gallery
         self.codec = codec
         self.head = Head(0, "")
         # Read from the store as a whole they stay as they came, which takes a fifth of the time and memory.
         self.people: dict[str, Person | bytes] = {}
-        self.index = Index(gallery.model.embedding_size, os.cpu_count() or 1)
+        self.index = Index(gallery.model.embedding_size, threads)
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
