@@ -9,9 +9,8 @@ from convoy.cli.app import app
 from convoy.core.errors import Unavailable
 from convoy.fleet import external_redis, free_ports
 from convoy.fleet.external_redis import wait_for_redis, without_password
+from convoy.testing.redis_servers import RedisServer
 from typer.testing import CliRunner
-
-from tests.redis_server import RedisServer
 
 
 @pytest.mark.redis
