@@ -10,8 +10,7 @@ from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Store, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.testing.memory_store import MemoryStore
-
-from tests.redis_server import RedisCluster
+from convoy.testing.redis_servers import RedisCluster
 
 MODEL = Model("embedder", "1", "ab" * 32, 4)
 STAFF = Gallery("staff", MODEL, "who works here", Policy(0.5, 0.01, 0.1, 0), 1_000)

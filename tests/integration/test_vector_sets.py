@@ -17,8 +17,7 @@ from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.people import People
-
-from tests.redis_server import Redis8, join
+from convoy.testing.redis_servers import Redis8, join
 
 pytestmark = pytest.mark.docker
 DIMENSION = 64

@@ -14,8 +14,7 @@ from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Engine
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import Pipeline
-
-from tests.tiny_models import write_model
+from convoy.testing.tiny_models import write_model
 
 
 @pytest.mark.parametrize("fate", ["late", "gone"])
