@@ -29,7 +29,7 @@ def stack(*columns: list) -> tuple[np.ndarray, ...]:
 
 
 def yolov5(raw: Arrays, height: int, width: int) -> Arrays:
-    rows = raw["output0"]
+    (rows,) = raw.values()
     return {
         "boxes": np.array([around(*row[:4]) for row in rows]),
         "scores": np.array([row[4] * row[5:] for row in rows]),
@@ -66,7 +66,7 @@ def detr(raw: Arrays, height: int, width: int) -> Arrays:
 
 def detr_with_no_object(raw: Arrays, height: int, width: int) -> Arrays:
     """Softmax of the logits, whose last class is no object."""
-    return detr(raw, height, width) | {"scores": softmax(raw["logits"].astype(np.float64))[:, :-1]}
+    return detr(raw, height, width) | {"scores": softmax(raw["pred_logits"].astype(np.float64))[:, :-1]}
 
 
 def rtdetr(raw: Arrays, height: int, width: int) -> Arrays:

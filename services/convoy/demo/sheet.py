@@ -1,4 +1,4 @@
-"""The whole story in one picture."""
+"""Puts all annotated pictures of the demo into one."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ BACKGROUND = 245
 
 
 def make_sheet(scenes: Sequence[Scene]) -> ImageRGB:
-    """A contact sheet, row by row; a caption is green where the answer was right and red where it was not."""
+    """A contact sheet, row by row. A title is green where the answer was right and red where it was wrong."""
     tiles = [_make_tile(scene) for scene in scenes]
     columns = min(COLUMNS, len(tiles))
     height, width = tiles[0].shape[:2]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Task
 from convoy.importing.adapters.adapter import Adapter
@@ -34,16 +36,27 @@ class Frame:
         return [(side, side), (_round_up(side // 2, stride), side)]
 
     def spec(self, request: Request, adapter: Adapter) -> InputSpec:
-        """The manifest's words for it: the user's, otherwise the adapter's. Raises pydantic's ValidationError."""
+        """The manifest's words for it: the user's, otherwise the adapter's. Raises InvalidArgument(BAD_ARGUMENT)."""
         facts: dict[str, object] = {
             "resize": request.resize or (adapter.resize if self.fixed else "letterbox"),
             "pad_value": adapter.pad_value if request.pad_value is None else request.pad_value,
+            "face_crop": request.face_crop,
         }
+        if facts["resize"] == "letterbox" or request.pad_at:
+            facts["pad_at"] = request.pad_at or adapter.pad_at
+        if request.crop is not None:
+            facts |= {"crop": request.crop, "resize": request.resize or "center_crop"}
         if self.fixed:
             facts |= {"height": self.fixed[0], "width": self.fixed[1]}
         else:
             facts |= {"stride": adapter.stride, "long_side": self.long_side}
-        return InputSpec.model_validate(facts)
+        try:
+            return InputSpec.model_validate(facts)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            raise InvalidArgument("BAD_ARGUMENT", f"{where + ': ' if where else ''}{message}") from None
 
 
 def choose_frame(network: Network, request: Request) -> Frame:

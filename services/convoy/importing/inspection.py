@@ -1,12 +1,13 @@
 """What a foreign graph is, seen before anything is decided: its inputs and outputs, and which adapters fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Task
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen
 from convoy.importing.adapters.plausibility import check_boxes, check_face
@@ -31,6 +32,8 @@ class Inspection:
     request: Request
     network: Network
     original: Original
+    prober: "Prober"
+    choices: Choices
     frame: Frame
     labels: list[str]
     shapes: Mapping[str, tuple[int, ...]]
@@ -74,12 +77,17 @@ class Prober:
 
     def run(self, how: Preprocessing, spec: InputSpec) -> Probe:
         """Raises InvalidArgument(BAD_NETWORK)."""
-        height, width = self.frame.probe()
+        shown = trials(*self.frame.probe(), spec)
+        probe = self.look(how, [trial.image_rgb for trial in shown])
+        faces = [trial.face_xyxy for trial in shown]
+        seen = (replace(one, face_xyxy=face) for one, face in zip(probe.seen, faces, strict=True))
+        return replace(probe, seen=tuple(seen))
+
+    def look(self, how: Preprocessing, images: Sequence[Pixels]) -> Probe:
+        """What the network gives for pictures of one size. Raises InvalidArgument(BAD_NETWORK)."""
+        height, width = images[0].shape[:2]
         try:
-            seen = tuple(
-                Seen(self._wanted(self.original.run(trial.image_rgb, how)), trial.face_xyxy)
-                for trial in trials(height, width, spec)
-            )
+            seen = tuple(Seen(self._wanted(self.original.run(image, how))) for image in images)
         except Disproof as disproof:
             problem = f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}"
             raise bad_network(self.network.file, problem) from None
@@ -104,6 +112,8 @@ def inspect(request: Request) -> Inspection:
     check_licence(network.metadata, request.licence, request.network)
     _check_outputs(network, request)
     labels, frame = read_labels(request, network), choose_frame(network, request)
+    first = next(iter(adapters.values()))
+    network = open_fixed_batch(network, frame, read_preprocessing(request, first, network))
     try:
         original = Original(network)
     except Disproof as disproof:
@@ -123,7 +133,7 @@ def inspect(request: Request) -> Inspection:
     if all(reason.endswith(NOT_FINITE) for reason in [*misfits.values(), *fits]):
         raise bad_network(network.file, next(iter(misfits.values())))
     shapes = {name: array.shape for name, array in next(iter(prober.probes.values())).outputs.items()}
-    return Inspection(request, network, original, frame, labels, shapes, fits, misfits)
+    return Inspection(request, network, original, prober, choices, frame, labels, shapes, fits, misfits)
 
 
 def _check_finite(probe: Probe) -> None:

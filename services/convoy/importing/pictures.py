@@ -12,6 +12,8 @@ from convoy.core.pictures.resizing import place
 
 FACE_BOX = (0.3516, 0.1406, 0.5234, 0.3594)
 """Where the face is in the photograph, xyxy as shares of its sides: marked by hand from eyebrows to chin."""
+PERSON_BOX = (0.0, 0.02, 0.92, 1.0)
+"""Likewise the person in her suit."""
 
 
 @dataclass(frozen=True, eq=False)

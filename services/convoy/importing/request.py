@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Adapter, Boxes, Form, Priors, Resize, Scores
+from convoy.importing.adapters.adapter import Adapter, Boxes, Form, PadAt, Priors, Resize, Scores
 from convoy.importing.adapters.face_detection.retinaface import show
 from convoy.importing.metadata import is_ultralytics_classifier
 from convoy.importing.network import Layout, Network
@@ -42,6 +42,9 @@ class Request:
     form: Form | None = None
     priors: Priors | None = None
     pad_value: int | None = None
+    pad_at: PadAt | None = None
+    crop: float | None = None
+    face_crop: float | None = None
     one_by_one: bool = False
     detection_threshold: float | None = None
     iou_threshold: float | None = None
@@ -97,6 +100,10 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--std", ",".join(f"{value:g}" for value in preprocessing.std)),
         ("--input-size", _size(request.input_size)),
         ("--resize", request.resize),
+        ("--crop", request.crop),
+        ("--pad", request.pad_value),
+        ("--pad-at", request.pad_at),
+        ("--face-crop", request.face_crop),
     ]
     words = [word for option, value in told if value is not None for word in (option, str(value))]
     switches = ["--bgr" if preprocessing.bgr else "--rgb", *(["--one-by-one"] if request.one_by_one else [])]

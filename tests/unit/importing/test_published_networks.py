@@ -15,6 +15,7 @@ import pytest
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GRAPH_FILE, Task
 from convoy.core.models.engine import Engine
+from convoy.importing.adapters.detection.yolox import Yolox
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import Imported, import_model
 from convoy.importing.pictures import photograph
@@ -228,6 +229,17 @@ def test_a_wrong_reading_is_refused(name: str, foreign_networks: Path, tmp_path:
     with pytest.raises(InvalidArgument, match=refusal.words):
         bring_in(CASES[refusal.case], foreign_networks, tmp_path, **refusal.told)
     assert not (tmp_path / "models").exists()
+
+
+def test_a_wrong_guess_of_pixels_is_refused(
+    foreign_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photograph shows a person; where the guess does not see her and another way does, the guess is wrong."""
+    monkeypatch.setattr(Yolox, "preprocess", "zero-one")
+    with pytest.raises(InvalidArgument, match=r"`zero-one`, it says of .*: nothing\. With others .*`raw-bgr`: person"):
+        bring_in(CASES["yolox"], foreign_networks, tmp_path)
+    assert not (tmp_path / "models").exists()
+    assert bring_in(CASES["yolox"], foreign_networks, tmp_path, preprocess="raw-bgr").adapter == "yolox"
 
 
 def test_faces_without_landmarks_are_told_what_to_do(foreign_networks: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_people_are_registered_and_identified(convoy: Convoy) -> None:
 
 
 def test_every_vision_service_answers(convoy: Convoy) -> None:
-    assert convoy.classify(plain((220, 20, 20))).best.name == "red"
+    assert convoy.classify(plain((220, 20, 20))).best.label == "red"
     (found,) = convoy.detect(with_box((10, 10, 60, 60)))
     assert found.label == "bright"
     assert convoy.segment(plain((250, 250, 250))).regions[0].label == "bright"
@@ -53,7 +53,7 @@ def test_every_vision_service_answers(convoy: Convoy) -> None:
 async def test_a_client_in_the_event_loop_of_the_test_reaches_it(running: RunningFleet) -> None:
     async with AsyncConvoy(**running.addresses) as convoy:
         answers = await asyncio.gather(*(convoy.classify(plain((20, 220, 20))) for _ in range(20)))
-    assert {answer.best.name for answer in answers} == {"green"}
+    assert {answer.best.label for answer in answers} == {"green"}
 
 
 def test_two_fleets_know_nothing_of_each_other(convoy: Convoy) -> None:

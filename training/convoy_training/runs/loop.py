@@ -61,9 +61,6 @@ def fit(
     recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
     model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
-        start_with(recipe, config, model, data.train)
-    freeze(model, config.trainable)
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         examples = len(recipe.build_data(config.model_copy(update={"batch_size": 1})).train)
@@ -76,6 +73,9 @@ def fit(
     fabric.barrier()
     if data.keep_in:
         data.keep_in(run)
+    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
+        start_with(recipe, config, model, data.train)
+    freeze(model, config.trainable)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)

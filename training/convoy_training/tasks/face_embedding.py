@@ -178,6 +178,8 @@ def load_held_out(config: Config) -> Iterator[HeldOut]:
 
 def count_samples(images: Sequence[int], config: Config) -> int:
     """How many crops an epoch has, for people with so many images each."""
+    if config.teacher:
+        return sum(images)
     several = sum(min(count, config.images_per_person) for count in images if count > 1)
     singletons = 0 if config.triplets else sum(count == 1 for count in images)
     return several + int(singletons * config.singleton_share)

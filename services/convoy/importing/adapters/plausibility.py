@@ -9,7 +9,7 @@ from convoy.importing.adapters.arithmetic import Floats
 
 LEAST_SPAN = 0.1
 """Of each side of the input: all boxes together reach over more, or they are not in its pixels."""
-LEAST_SPAN_OF_CENTRES = 0.5
+LEAST_SPAN_OF_CENTRES = 0.25
 """Likewise the centres of detectors that have anchors all over the input."""
 MOST_TURNED = 0.05
 SURE_OF_A_FACE = 0.7
