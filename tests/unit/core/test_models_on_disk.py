@@ -20,7 +20,7 @@ from convoy.core.models import repository as repository_module
 from convoy.core.models import version_folders
 from convoy.core.models.loaded_model import LoadedModel, Loading, load_model
 from convoy.core.models.repository import Repository
-from tests.tiny_models import CLASSIFIER, HEADER, write_model
+from convoy.testing.tiny_models import CLASSIFIER, HEADER, write_model
 
 NAME = "colours"
 RED = np.zeros((32, 32, 3), np.uint8) + np.array([220, 20, 20], np.uint8)
