@@ -55,9 +55,9 @@ def pull(
         convoy model pull starter --from /media/stick
     """
     from convoy.catalogue.catalogue import open_catalogue
-    from convoy.catalogue.files import models_folder
+    from convoy.core.settings import own_models
 
-    opened, folder = open_catalogue(catalogue), models or models_folder()
+    opened, folder = open_catalogue(catalogue), models or own_models()
     entries = list({entry.name: entry for name in names for entry in opened.find(name)}.values())
     done: list[Pulled] = []
     problems: dict[str, ConvoyError] = {}
@@ -94,10 +94,10 @@ def show_catalogue(
     Example: **convoy model catalogue**
     """
     from convoy.catalogue.catalogue import open_catalogue
-    from convoy.catalogue.files import models_folder
     from convoy.catalogue.pull import find_pulled
+    from convoy.core.settings import own_models
 
-    opened, folder = open_catalogue(catalogue), models or models_folder()
+    opened, folder = open_catalogue(catalogue), models or own_models()
     if check:
         return _check(opened, brought, as_json)
     here = {name: find_pulled(entry, folder) for name, entry in opened.entries.items()}

@@ -9,8 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.core.settings import Settings
 
 SUFFIX = ".set.json"
+FIELDS = {
+    "classification": "classification_model",
+    "detection": "detection_model",
+    "segmentation": "segmentation_model",
+    "face_detector": "face_detector",
+    "face_embedder": "face_embedder",
+}
+"""What a set calls a model's place -> the setting that chooses the model there."""
 
 
 def write_set(repository: Path, name: str, models: Mapping[str, str]) -> Path:
@@ -33,6 +42,19 @@ def read_set(repositories: Sequence[Path], name: str) -> dict[str, str]:
             return _read(file)
     looked = ", ".join(map(str, repositories))
     raise NotFound("NO_SET", f"there is no set '{name}' in {looked}", hint=f"`convoy model pull {name}` brings it")
+
+
+def apply_set(settings: Settings) -> Settings:
+    """The settings with the models of CONVOY_MODEL_SET where a service's own setting names none.
+
+    Raises NotFound(NO_SET), FailedPrecondition(BAD_SET).
+    """
+    if not settings.model_set:
+        return settings
+    chosen = read_set(settings.repositories, settings.model_set)
+    fields = {FIELDS[role]: model for role, model in chosen.items() if role in FIELDS}
+    own = settings.model_fields_set
+    return settings.model_copy(update={field: model for field, model in fields.items() if field not in own})
 
 
 def _read(file: Path) -> dict[str, str]:
