@@ -1,6 +1,7 @@
 """Writes what documents take from the code into DIR (by default the repository): docs/configuration.md and .env.example
 out of the settings class, and the README's table of models out of the manifests."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -73,6 +74,8 @@ def show_default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return os.pathsep.join(map(str, value))
     return "" if value is None else str(value)
 
 
@@ -80,6 +83,8 @@ def show_values(annotation: object) -> str:
     """The values that a field takes, in a word or two."""
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "paths"
     members = [member for member in get_args(annotation) or (annotation,) if member is not type(None)]
     names = {bool: "true, false", int: "whole number", float: "number", SecretStr: "text"}
     return names.get(members[0], str(getattr(members[0], "__name__", "text")).lower().replace("str", "text"))

@@ -10,6 +10,7 @@ import uvloop
 
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.core.model_sets import apply_set
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
 from convoy.core.telemetry import configure_logging
@@ -20,7 +21,8 @@ log = structlog.get_logger()
 
 async def build(name: str, settings: Settings) -> Service:
     """A service by name, not started. Only its own modules are imported, so that a process stays small."""
-    service: Service = await importlib.import_module(f"convoy.{name}.servicer").build(settings)
+    servicer = importlib.import_module(f"convoy.{name}.servicer")
+    service: Service = await servicer.build(apply_set(settings))
     return service
 
 

@@ -13,10 +13,10 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
+from convoy.testing import pictures as tiny_pictures
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 from PIL import Image
 
-from tests import tiny_pictures
 from tests.serving import Running, refusal, running
 
 pytestmark = pytest.mark.data

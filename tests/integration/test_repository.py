@@ -12,6 +12,8 @@ from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.manifest import MANIFEST_FILE, Task
 from convoy.core.models.loaded_model import Loading
 from convoy.core.models.repository import Repository
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_model
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -20,13 +22,11 @@ from convoy.v1 import (
     models_pb2_grpc,
 )
 
-from tests import tiny_pictures
 from tests.serving import refusal, running
-from tests.tiny_models import write_model
 
 NAME = "cifar10-resnet"
 REQUEST = classification_pb2.ClassifyRequest(
-    images=[common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20))))]
+    images=[common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))]
 )
 
 

@@ -14,7 +14,7 @@ from convoy.core.settings import GROUPS, Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*compose*.y*ml"), ROOT / "services" / "Dockerfile"]
 VARIABLES = {f"CONVOY_{name.upper()}" for name in Settings.model_fields}
-OF_TESTS = {"CONVOY_DATA", "CONVOY_REQUIRE_ALL"}
+OF_TESTS = {"CONVOY_DATA", "CONVOY_FOREIGN_MODELS", "CONVOY_REQUIRE_ALL"}
 
 
 def test_generated_pages_are_fresh(root: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 from convoy.core.errors import ConvoyError
-from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
+from convoy.core.manifest import Task
 
 from convoy_training.cleaning import Limits
 from convoy_training.cleaning import clean as find_exclusions_of
@@ -28,7 +28,6 @@ from convoy_training.publishing.class_bias import choose_bias, measure_biases
 from convoy_training.publishing.comparison import find_forms, print_comparison
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
-from convoy_training.publishing.recording import describe
 from convoy_training.publishing.recording import record as record_model
 from convoy_training.recipe import load_published, load_recipe, open_recipe
 from convoy_training.report import REPORT
@@ -41,7 +40,6 @@ from convoy_training.runs.loop import build_predict, read_metrics
 from convoy_training.runs.loop import fit as fit_model
 from convoy_training.runs.memory import keep_freed_memory
 from convoy_training.scaling import print_points, read_point, show_points, to_dicts
-from convoy_training.session import open_onnx
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -166,29 +164,17 @@ def export(
         bool, typer.Option("--replace", help="Take the place of a published model of this version.")
     ] = False,
 ) -> None:
-    """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest and card.
+    """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest, report and card.
 
-    A face embedder's similarities are calibrated. Services load new versions by themselves; one that is replaced they
-    keep until they start anew.
+    A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
     """
     recipe, config = open_recipe(run, overrides)
     model = load_model(recipe, config, run)
-    folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace)
+    folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace, run=run)
     for smaller in find_forms(folder)[1:] if replace else []:
         typer.echo(
             f"{smaller} was made of the model before: make it anew by `convoy-train quantize {folder}`", err=True
         )
-    _finish(folder, Subject(folder, recipe, config, open_onnx(folder / GRAPH_FILE)), run)
-
-
-def _finish(folder: Path, published: Subject, run: Path | None = None) -> None:
-    """Calibration of a face embedder, the report, and the card that speaks of both."""
-    if load_manifest(folder).task is Task.FACE_EMBEDDING:
-        try:
-            calibrate_model(folder, published.config)
-        except TrainingError as error:
-            typer.echo(f"not calibrated, so callers must give a threshold: {error}", err=True)
-    describe(published, run)
     typer.echo(f"wrote {folder}")
 
 
@@ -240,8 +226,7 @@ def quantize(
     INT8 is calibrated on training images; a face embedder's similarities are calibrated anew as well.
     """
     recipe, config = open_recipe(folder)
-    target = quantize_model(recipe, config, folder, precision)
-    _finish(target, Subject(target, recipe, config, open_onnx(target / GRAPH_FILE)))
+    typer.echo(f"wrote {quantize_model(recipe, config, folder, precision)}")
 
 
 @app.command()

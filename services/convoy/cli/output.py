@@ -49,7 +49,6 @@ HINTS = {
     "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
     "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
     "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
-    "PORT_IN_USE": "another fleet may be running; --ports-from chooses other ports",
     "START_TIMEOUT": "the logs in the data folder say more",
 }
 

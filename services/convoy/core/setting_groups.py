@@ -4,16 +4,27 @@ A new setting is one field here, with a docstring that says what it does; `make 
 and .env.example anew.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from convoy.core.api import API
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Megabytes = Annotated[int, Field(ge=1, le=1024)]
+
+
+def _split_folders(value: object) -> object:
+    """a:b as two folders; one path as one."""
+    if isinstance(value, str):
+        return tuple(Path(part) for part in value.split(os.pathsep) if part)
+    return (value,) if isinstance(value, Path) else value
+
+
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders), Field(min_length=1)]
 
 
 class Group(BaseSettings):
@@ -41,8 +52,12 @@ class Address(Group):
 class Models(Group):
     """Which models answer, and where they come from."""
 
-    models: Path = Path("exported_models")
-    """Folder of the model repository: in it a folder for each model, and in that one for each version."""
+    models: Folders = (Path("exported_models"),)
+    """Model repositories, separated by colons: in each a folder for each model, and in that one for each version. The
+    first that has a model's name wins. While it is not set, your own repository, into which `convoy model pull` writes,
+    comes last."""
+    model_set: str = ""
+    """Set of models, as `convoy model pull SET` brings it: they answer where a service's own setting names none."""
     classification_model: str = "cifar10-resnet"
     """Model of the classification service, as name or name:version, where a call names none."""
     detection_model: str = "bccd-yolo"

@@ -5,7 +5,9 @@ The fields stand in setting_groups.py, a class for each group.
 
 import difflib
 import os
+from pathlib import Path
 
+from platformdirs import user_data_path
 from pydantic import ValidationError
 
 from convoy.core.api import ServiceName
@@ -19,6 +21,11 @@ GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, 
 class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
     """How one service, or the client, runs."""
 
+    @property
+    def repositories(self) -> tuple[Path, ...]:
+        """The folders of models; your own comes last where CONVOY_MODELS names none."""
+        return self.models if "models" in self.model_fields_set else (*self.models, own_models())
+
     def model_of(self, service: ServiceName) -> str:
         """The model of classification, detection or segmentation where a call names none, as name or name:version.
 
@@ -28,6 +35,11 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
         own: str = getattr(self, field)
         is_set = field in self.model_fields_set and own
         return own if is_set or not self.model else self.model
+
+
+def own_models() -> Path:
+    """The user's own model repository, into which `convoy model pull` writes."""
+    return user_data_path("convoy", appauthor=False) / "models"
 
 
 def read_settings() -> Settings:

@@ -1,15 +1,13 @@
-"""The model folder: written under another name, read back as a service would, then renamed; whole or not at all."""
+"""The model folder of an import: its version, and what is read back as a service would read it before it goes live."""
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from onnx import ModelProto
 
 from convoy.core.errors import AlreadyExists
-from convoy.core.manifest import GRAPH_FILE, Manifest, digest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Manifest, digest, digest_files, load_manifest
 from convoy.core.models.engine import Engine
+from convoy.core.models.writer import write_version
 
 NO_DIGEST = "0" * 64
 
@@ -30,26 +28,18 @@ def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
     Raises FailedPrecondition(BAD_MODEL), AlreadyExists(MODEL_EXISTS), OSError; then nothing of it stays.
     """
     target = models / manifest.name / manifest.version
-    models.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
-    try:
-        folder = partial / manifest.name / manifest.version
-        folder.mkdir(parents=True)
+
+    def write(folder: Path) -> None:
         (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
-        manifest.model_copy(update={"sha256": digest(folder / GRAPH_FILE)}).save(folder)
+        facts = {"sha256": digest(folder / GRAPH_FILE), "files": digest_files(folder)}
+        manifest.model_copy(update=facts).save(folder)
         Engine(folder / GRAPH_FILE, "cpu").check(load_manifest(folder).task)
-        _move(folder, target)
-    finally:
-        shutil.rmtree(partial)
-    return target
 
-
-def _move(folder: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
     try:
-        os.rename(folder, target)
-    except OSError:
+        write_version(target, write)
+    except FileExistsError:
         if not target.exists():
             raise
         # Somebody else imported the same version in the meantime.
         raise AlreadyExists("MODEL_EXISTS", f"{target} is there already; try again", {"model": str(target)}) from None
+    return target

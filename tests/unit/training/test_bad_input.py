@@ -13,7 +13,7 @@ from convoy_training.data import boxes, masks
 from convoy_training.data.photo import Photo
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
 from convoy_training.models.zoo import find_architecture
-from convoy_training.publishing.export import publish
+from convoy_training.publishing.folder import publish
 from convoy_training.publishing.publication import check_agreement
 from convoy_training.recipe import Data, Metric, resolve_recipe
 from convoy_training.runs.checkpoint import load_model
@@ -124,19 +124,6 @@ def test_a_model_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) ->
         publish(tmp_path / "1" / "model.onnx" / "2", write)
     publish(tmp_path / "1", lambda folder: None)
     assert [path.name for path in tmp_path.iterdir()] == ["1"] and not list((tmp_path / "1").iterdir())
-
-
-def test_what_a_killed_export_left_goes_with_the_next_but_not_the_only_whole_version(tmp_path: Path) -> None:
-    for name in (".1-killed", ".1-killed-before", ".2-other"):
-        (tmp_path / name).mkdir()
-
-    def list_folders() -> list[str]:
-        return sorted(path.name for path in tmp_path.iterdir())
-
-    publish(tmp_path / "1", lambda folder: None)
-    assert list_folders() == [".1-killed-before", ".2-other", "1"]
-    publish(tmp_path / "1", lambda folder: None)
-    assert list_folders() == [".2-other", "1"]
 
 
 def test_a_metric_that_pytorch_and_onnx_disagree_on_stops_the_export() -> None:

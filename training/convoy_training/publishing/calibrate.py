@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, Task
+from convoy.core.manifest import GRAPH_FILE, Calibration, Manifest, Task, load_manifest
 
 from convoy_training.data import identities
 from convoy_training.errors import TrainingError
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
 from convoy_training.publishing.card import write_card
+from convoy_training.publishing.folder import republish
 from convoy_training.recipe import RECIPE_FILE, load_published, open_recipe
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.session import open_onnx
@@ -28,25 +29,43 @@ FEWEST_PAIRS = 20_000
 """Of strangers: below, the tail model would be fitted to fewer than twenty of them."""
 
 
-def calibrate_model(folder: Path, config: BaseConfig | None = None) -> Calibration:
-    """Measure the embedder in <model>/<version>; write the calibration and the default threshold into its manifest.
+def calibrate_model(folder: Path) -> Calibration:
+    """Measures the published embedder in `folder`; its calibration and its match threshold go live together.
 
-    config: its recipe, by default the one beside it, which an imported embedder has not. Raises TrainingError for too
-    few strangers.
+    The held-out people are those of its recipe; an imported embedder has none, then they are those of LFW and CelebA.
+    Raises TrainingError for too few strangers, and where somebody replaces the model meanwhile.
     """
-    manifest = load_published(folder)
-    if manifest.task is not Task.FACE_EMBEDDING:
-        raise TrainingError(f"{folder} does {manifest.task}: only face embedders and segmenters are calibrated")
-    faces, titles = _load_strangers(config or _find_recipe(folder))
-    impostors = compare_strangers(embed(open_onnx(folder / GRAPH_FILE), faces.crops), faces.labels)
+    measured = load_published(folder)
+    if measured.task is not Task.FACE_EMBEDDING:
+        raise TrainingError(f"{folder} does {measured.task}: only face embedders and segmenters are calibrated")
+    calibration = calibrate(measured, folder, folder / GRAPH_FILE, _find_recipe(folder))
+
+    def change(partial: Path) -> None:
+        manifest = load_manifest(partial)
+        if manifest.sha256 != measured.sha256:
+            raise TrainingError(f"{folder} was replaced while it was measured: calibrate it again")
+        manifest.calibration, manifest.thresholds.match = measured.calibration, measured.thresholds.match
+        manifest.save(partial)
+        write_card(manifest, partial)
+
+    republish(folder, change)
+    return calibration
+
+
+def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig | None) -> Calibration:
+    """Measures an embedder and writes calibration and match threshold into `manifest`, which nobody saves here.
+
+    folder: where it is published, or will be; graph: its file now; config: its recipe. Raises TrainingError for too few
+    strangers.
+    """
+    faces, titles = _load_strangers(config)
+    impostors = compare_strangers(embed(open_onnx(graph), faces.crops), faces.labels)
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"{count:,} pairs of strangers are too few to calibrate by: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
     calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
-    manifest.save(folder)
-    write_card(manifest, folder)
     return calibration
 
 

@@ -1,13 +1,9 @@
-"""From a trained network to the folder that the services load: model.onnx, checked, and manifest.json."""
+"""From a trained network to model.onnx: exported, checked, and compared with PyTorch on real pictures."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,6 @@ from convoy_training.recipe import Export, Images, Predict
 from convoy_training.session import open_onnx
 
 OPSET = 20
-BEFORE = "-before"
 # One warning for each torchvision operator that is not installed, at every export.
 logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
@@ -51,35 +46,6 @@ def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) ->
     _strip(program.model_proto, file)
     onnx.checker.check_model(str(file), full_check=True)
     return _compare(graph, open_onnx(file), images, export)
-
-
-def publish(folder: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write(temporary folder)` and then renames it to `folder`: a model is there whole or not at all.
-
-    Raises ExportError where the disk takes no more; the model that was there before stays.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f".{folder.name}-*"):  # by an export that was killed
-            if folder.exists() or not left.name.endswith(BEFORE):  # else it is the only whole version
-                shutil.rmtree(left)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error}") from error
-    before = partial.with_name(f"{partial.name}{BEFORE}")
-    try:
-        write(partial)
-        partial.chmod(0o755)
-        if folder.exists():
-            os.replace(folder, before)
-        os.replace(partial, folder)
-    except OSError as error:
-        if before.exists() and not folder.exists():
-            os.replace(before, folder)
-        raise ExportError(f"{folder} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
 
 
 def _dynamic_shape(stride: int | None) -> dict[int, Any]:

@@ -13,10 +13,12 @@ from convoy.core.manifest import Metric as MetricFacts
 from torch import nn
 
 from convoy_training.errors import ExportError
+from convoy_training.evaluation import Subject
 from convoy_training.models.counts import count_multiply_adds, count_parameters
 from convoy_training.origin import NOTES, UNKNOWN, Origin
-from convoy_training.publishing.card import write_card
-from convoy_training.publishing.export import OPSET, export_onnx, publish
+from convoy_training.publishing.completion import complete
+from convoy_training.publishing.export import OPSET, export_onnx
+from convoy_training.publishing.folder import publish
 from convoy_training.recipe import Config, Metric, Recipe, write_recipe
 from convoy_training.runs.loop import build_predict
 from convoy_training.session import open_onnx
@@ -26,52 +28,56 @@ AGREEMENT = 0.01
 
 
 def publish_model(
-    recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *, replace: bool = False
-) -> Path:
-    """Exports, checks, measures the ONNX graph and writes <models>/<name>/<version>/ whole; returns that folder.
+    recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *,
+    replace: bool = False, run: Path | None = None,
+) -> Path:  # fmt: skip
+    """Exports, checks, measures and calibrates the ONNX graph; <models>/<name>/<version>/ then goes live whole.
 
-    The folder carries its recipe and the notes of `origin`.
+    The folder carries its recipe, the notes of `origin`, a report with the training curves of `run`, and a card.
+    Returns that folder.
 
     Raises ExportError where no service would answer with it, or where another model is published there already, unless
     it is to `replace` that.
     """
-    folder, task = models / config.name / config.version, recipe.describe(config).task or config.task
-    if task not in list(Task):
+    folder, told = models / config.name / config.version, recipe.describe(config)
+    if (served := told.task or config.task) not in list(Task):
         raise ExportError(
-            f"{config.name}: no service answers for the task '{task}'; it is measured by `evaluate` alone"
+            f"{config.name}: no service answers for the task '{served}'; it is measured by `evaluate` alone"
         )
 
     def write(partial: Path) -> None:
-        graph, images, export = (
+        graph, images, file = (
             recipe.build_graph(model, config).eval(),
             recipe.example_images(config),
-            recipe.describe(config),
+            partial / GRAPH_FILE,
         )
-        file = partial / GRAPH_FILE
-        difference = export_onnx(graph, images, export, file)
+        difference = export_onnx(graph, images, told, file)
+        sha256 = digest(file)
         if not replace:
-            check_free(folder, digest(file))
-        metrics = recipe.evaluate(open_onnx(file), config, "validation")
+            check_free(folder, sha256)
+        published = Subject(folder, recipe, config, open_onnx(file))
+        metrics = published.measure("validation")
         check_agreement(recipe.evaluate(build_predict(recipe, config, model), config, "validation"), metrics)
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            task=Task(task),
-            sha256=digest(file),
+            task=Task(served),
+            sha256=sha256,
             metrics=record_metrics(metrics, f"convoy-train evaluate {folder}"),
             parameters=count_parameters(file),
             multiply_adds=count_multiply_adds(graph, images[:1]),
             licence=config.licence,
-            training=describe_training(config, export.data, export.data_terms, origin),
-            export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=export.tolerance,
+            training=describe_training(config, told.data, told.data_terms, origin),
+            export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=told.tolerance,
                                images_compared=len(images)),
-            **export.manifest,
+            **told.manifest,
         )  # fmt: skip
-        manifest.save(partial)
         write_recipe(config, partial)
         if origin.notes:
             (partial / NOTES).write_text(origin.notes)
-        write_card(manifest, partial)
+        complete(partial, manifest, published, run)
+        if not replace:
+            check_free(folder, sha256)  # again: measuring takes minutes, in which somebody else may have published
 
     publish(folder, write)
     return folder
@@ -106,5 +112,6 @@ def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]
 
 def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
     """Where the weights come from."""
+    terms = ". ".join(filter(None, [terms, origin.taught_by]))
     return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
                     seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip

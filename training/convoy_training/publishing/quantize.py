@@ -20,9 +20,10 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from convoy_training.errors import ExportError
+from convoy_training.evaluation import Subject
 from convoy_training.origin import NOTES
-from convoy_training.publishing.card import write_card
-from convoy_training.publishing.export import publish
+from convoy_training.publishing.completion import complete
+from convoy_training.publishing.folder import publish
 from convoy_training.publishing.publication import record_metrics
 from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe, load_published
 from convoy_training.session import open_onnx
@@ -38,8 +39,14 @@ LARGEST_LOSS = 0.005
 
 
 def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Precision = "int8") -> Path:
-    """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike."""
+    """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike.
+
+    A face embedder's form is calibrated anew: its similarities have moved. Raises ExportError for what is a smaller
+    form already, and for an FP16 form that has lost too much.
+    """
     source = load_published(folder)
+    if source.precision != "float32":
+        raise ExportError(f"{folder} is a smaller form already ({source.precision}): quantize its float32 model")
     name = f"{source.name}-{SUFFIX[precision]}"
     target = folder.parent.parent / name / source.version
 
@@ -49,7 +56,8 @@ def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Prec
             quantize_graph(folder / GRAPH_FILE, recipe.example_images(config, "train"), file)
         else:
             halve_graph(folder / GRAPH_FILE, file)
-        metrics = recipe.evaluate(open_onnx(file), config, "validation")
+        published = Subject(target, recipe, config, open_onnx(file))
+        metrics = published.measure("validation")
         if precision == "float16" and metrics[0].value < source.metrics[0].value - LARGEST_LOSS:
             raise ExportError(
                 f"{name}: {metrics[0].name} falls from {source.metrics[0].value} to {metrics[0].value:.4f}"
@@ -60,15 +68,16 @@ def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Prec
                 "precision": precision,
                 "sha256": digest(file),
                 "metrics": record_metrics(metrics, f"convoy-train evaluate {target}"),
-                "calibration": None,  # of a face embedder: its similarities have moved
+                # Both speak of similarities, which have moved.
+                "calibration": None,
+                "thresholds": source.thresholds.model_copy(update={"match": None}),
                 "export": Export(opset=source.export.opset),
             }
         )
-        manifest.save(partial)
         for kept in (RECIPE_FILE, NOTES):
             if (folder / kept).exists():
                 shutil.copy(folder / kept, partial / kept)
-        write_card(manifest, partial)
+        complete(partial, manifest, published)
 
     publish(target, write)
     return target

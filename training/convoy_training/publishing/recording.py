@@ -11,38 +11,38 @@ from convoy.core.manifest import MANIFEST_FILE, Metric, load_manifest
 from numpy.typing import NDArray
 
 from convoy_training.errors import RecipeError
-from convoy_training.evaluation import Subject, open_subject
-from convoy_training.publishing.card import write_card
+from convoy_training.evaluation import open_subject
+from convoy_training.publishing.completion import write_pages
+from convoy_training.publishing.folder import republish
 from convoy_training.publishing.publication import record_metrics
 from convoy_training.recipe import Images, Predict
-from convoy_training.report import REPORT
 
 
 def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
     """Measures a published model again and writes what comes out; returns each metric as it was, if it was, and is.
 
-    Raises RecipeError for a run, whose metrics are those of its training.
+    Raises RecipeError for a run, whose metrics are those of its training, and where somebody replaces the model
+    meanwhile.
     """
     if not (folder / MANIFEST_FILE).exists():
         raise RecipeError(
             f"--record: {folder} is no published model (no {MANIFEST_FILE}); `fit` records what a run gives"
         )
-    subject, manifest = open_subject(folder), load_manifest(folder)
+    subject, measured = open_subject(folder), load_manifest(folder)
     subject = replace(subject, predict=remember(subject.predict))
-    before = {metric.name: metric for metric in manifest.metrics}
-    manifest.metrics = record_metrics(subject.measure("validation"), f"convoy-train evaluate {folder}")
-    manifest.save(folder)
-    describe(subject)
-    return [(before.get(metric.name), metric) for metric in manifest.metrics]
+    metrics = record_metrics(subject.measure("validation"), f"convoy-train evaluate {folder}")
 
+    def change(partial: Path) -> None:
+        manifest = load_manifest(partial)
+        if manifest.sha256 != measured.sha256:
+            raise RecipeError(f"--record: {folder} was replaced while it was measured: record it again")
+        manifest.metrics = metrics
+        manifest.save(partial)
+        write_pages(partial, manifest, subject)
 
-def describe(published: Subject, run: Path | None = None) -> None:
-    """Writes the report, the charts of the card, and the card beside a manifest; training curves are those of `run`."""
-    folder = published.target
-    manifest = load_manifest(folder)
-    # Charts only: a published folder may not carry pictures of the data.
-    published.report(folder / REPORT, manifest.metrics, "validation", pictures=False, run=run, charts=True)
-    write_card(manifest, folder)
+    republish(folder, change)
+    before = {metric.name: metric for metric in measured.metrics}
+    return [(before.get(metric.name), metric) for metric in metrics]
 
 
 def remember(predict: Predict) -> Predict:

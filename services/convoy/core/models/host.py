@@ -48,7 +48,7 @@ class ModelHost:
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._chosen = chosen
         self.repository = Repository(
-            settings.models, tasks, loading, self._runners, self._chosen.values(), settings.models_loaded
+            settings.repositories, tasks, loading, self._runners, self._chosen.values(), settings.models_loaded
         )
         self._watcher: asyncio.Task[None] | None = None
 
@@ -57,10 +57,10 @@ class ModelHost:
 
         The others are loaded when a call first asks for them.
         """
-        if not self.settings.models.is_dir():
-            raise FailedPrecondition(
-                "NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}"
-            )
+        folders = self.settings.repositories
+        if not any(folder.is_dir() for folder in folders):
+            where = " or ".join(str(folder.absolute()) for folder in folders)
+            raise FailedPrecondition("NO_REPOSITORY", f"there is no model repository at {where}")
         await self.repository.look()
         for setting, wanted in self._chosen.items():
             name, version = split_model(wanted)

@@ -8,7 +8,7 @@
 import asyncio
 import copy
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +56,11 @@ class _Refused:
 
 
 class Repository:
-    """The models of some tasks in one folder."""
+    """The models of some tasks in one folder, or in several, of which the first that has a name wins."""
 
     def __init__(
         self,
-        folder: Path,
+        folders: Path | Sequence[Path],
         tasks: Collection[Task],
         loading: Loading,
         executor: Executor,
@@ -72,7 +72,7 @@ class Repository:
         required: models that stay in memory, as name, or as name:version where that version is chosen for good.
         most: how many are in memory, the required ones included; beyond it the one that was asked for longest ago goes.
         """
-        self._folders = VersionFolders(folder)
+        self._folders = VersionFolders((folders,) if isinstance(folders, Path) else folders)
         self._required = frozenset(split_model(one)[0] for one in required)
         self._pinned = frozenset(name for name, version in map(split_model, required) if version)
         self._most = most

@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -51,23 +52,33 @@ class VersionFolder:
 
 
 class VersionFolders:
-    """The version folders below `folder`; what was read once is read again only when it changed."""
+    """The version folders below some folders; what was read once is read again only when it changed.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    A model's versions all come from the first folder that has its name.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
         self._known: dict[Key, VersionFolder] = {}
         self._lock = threading.Lock()
 
     def look(self) -> dict[Key, VersionFolder]:
         """Every version that has a manifest, by name and version. For a thread: it asks the disk. Raises OSError."""
         with self._lock:
-            found = {}
-            for model in _folders_in(self._folder):
+            found: dict[Key, VersionFolder] = {}
+            for model in self._models():
                 for version in _folders_in(model.path):
                     if IS_VERSION.fullmatch(version.name) and (folder := self._read(model.name, version)):
                         found[folder.key] = folder
             self._known = found
             return found
+
+    def _models(self) -> "Iterable[os.DirEntry[str]]":
+        models: dict[str, os.DirEntry[str]] = {}
+        for folder in self._folders:
+            for entry in _folders_in(folder):
+                models.setdefault(entry.name, entry)
+        return models.values()
 
     def _read(self, name: str, entry: "os.DirEntry[str]") -> VersionFolder | None:
         """The folder as it is now; None where it has no manifest, or went away meanwhile."""

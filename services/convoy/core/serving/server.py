@@ -20,6 +20,7 @@ from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
+from convoy.core.serving.ports import check_port
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
@@ -81,11 +82,13 @@ class Server:
         self.metrics_port = 0
 
     async def start(self) -> None:
-        """Listen, then make the service ready; health says NOT_SERVING until it is.
+        """Check that the ports are free, make the service ready, then listen.
 
         Raises FailedPrecondition(PORT_IN_USE) and what the service's own start raises.
         """
         service, settings = self._service, self._settings
+        port = API[service.name].port if settings.port is None else settings.port
+        self._check_ports(port)
         by_name = cast(grpc.aio.Server, _ByName(self._server))
         service.add_to(by_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
@@ -96,7 +99,7 @@ class Server:
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
             await service.start()
-            self.port = self._listen(API[service.name].port if settings.port is None else settings.port)
+            self.port = self._listen(port)
             await self._server.start()
             self._serve_metrics()
         except BaseException:
@@ -125,6 +128,13 @@ class Server:
             await asyncio.to_thread(self._metrics.shutdown)
             self._metrics.server_close()
         log.info("stopped", service=self._service.name)
+
+    def _check_ports(self, port: int) -> None:
+        host, name, metrics_port = self._settings.host, self._service.name, self._settings.metrics_port
+        check_port(host, port, name, "set CONVOY_PORT to another")
+        if metrics_port is None and port:
+            metrics_port = port + METRICS_PORT_OFFSET
+        check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
 
     def _listen(self, port: int) -> int:
         address = f"{self._settings.host}:{port}"
