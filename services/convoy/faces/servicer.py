@@ -187,7 +187,7 @@ async def build(settings: Settings) -> Service:
         add_model_doors(host, server)
 
     # Every picture goes to the detector first.
-    detector = Gate(lambda _: [host.named(settings.face_detector)])
+    detector = Gate(lambda _: [host.named(settings.face_detector).batcher])
     name = API["faces"].grpc_name
     photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
     return Service("faces", add_to, host.start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -89,6 +89,12 @@ class Repository:
         # Loads that calls are waiting for.
         self._asked: dict[str, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()
+        self._idle: frozenset[str] = frozenset()
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Names of models that nobody asked for yet: they are not in memory, and wait for nobody."""
+        return self._idle
 
     def get(self, name: str, version: str = "") -> LoadedModel:
         """A model in memory, the newest version if none is named. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
@@ -128,6 +134,7 @@ class Repository:
         loop = asyncio.get_running_loop()
         self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
         self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
+        self._find_idle()
 
     async def entries(self) -> list[Entry]:
         """Every version of this repository's tasks, on disk or in memory, by name and version."""
@@ -165,6 +172,7 @@ class Repository:
                 self._unloaded.add(key)
                 if key in self._held:
                     await self._drop(key)
+            self._find_idle()
 
     async def refresh(self) -> None:
         """Follow what changed on disk, for the models in memory; what is broken is refused and logged once."""
@@ -252,6 +260,7 @@ class Repository:
             model = await loop.run_in_executor(self._loaders, self._open, folder, held)
         except ConvoyError as error:
             self._refused[key] = _Refused(error, folder.files, folder.is_settled)
+            self._find_idle()
             MODEL_READY.labels(*key).set(int(held is not None))
             raise
         self._hold(key, _Held(model, folder.files))
@@ -271,6 +280,7 @@ class Repository:
         self._held[key] = held
         self._refused.pop(key, None)
         self._unloaded.discard(key)
+        self._find_idle()
         if before is not None and before.model is held.model:
             return
         MODEL_READY.labels(*key).set(1)
@@ -286,6 +296,7 @@ class Repository:
 
     async def _drop(self, key: Key) -> None:
         held = self._held.pop(key)
+        self._find_idle()
         self._used.pop(key, None)
         await held.model.batcher.close()
         MODEL_READY.labels(*key).set(0)
@@ -297,6 +308,15 @@ class Repository:
         manifest = held.model.manifest if held else folder.manifest if folder else None
         return Entry(*key, manifest, held.model if held else None, str(refused.error) if refused else "")
 
+    def _find_idle(self) -> None:
+        """Kept at hand, since every call of the tensor API asks for it."""
+        others = self._pinned.union(name for name, _ in self._held)
+        self._idle = frozenset(
+            folder.name
+            for folder in self._on_disk.values()
+            if folder.name not in others and folder.key not in self._unloaded and self._may_answer(folder)
+        )
+
     def _candidates(self, name: str) -> list[VersionFolder]:
         """The versions of a model on disk that may be this service's, the newest first."""
         versions = [folder for key, folder in self._on_disk.items() if key[0] == name and self._may_be_ours(folder)]
@@ -304,6 +324,9 @@ class Repository:
 
     def _may_be_ours(self, folder: VersionFolder) -> bool:
         return folder.manifest is None or folder.manifest.task in self._tasks
+
+    def _may_answer(self, folder: VersionFolder) -> bool:
+        return self._may_be_ours(folder) and not self._is_known_bad(folder)
 
     def _may_load(self, name: str, version: str) -> bool:
         """Whether a call may bring a model into memory: the version that answers by default, and no other."""
