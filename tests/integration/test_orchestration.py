@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import yaml
-from convoy.client.channels import SERVICE_CONFIG
+from convoy.client.retries import SERVICE_CONFIG
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
