@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convoy_training.data import identities
 from convoy_training.data.exclusions import Exclusion
 from convoy_training.protocols.subject import open_embedder
-from convoy_training.recipe import RECIPE_FILE, open_recipe
+from convoy_training.recipe_file import RECIPE_FILE, open_recipe
 from convoy_training.tasks.face_embedding import TRAINING_SETS, embed, load_training_faces
 
 Floats = NDArray[np.floating]

@@ -29,7 +29,7 @@ from convoy_training.publishing.comparison import find_forms, print_comparison
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
 from convoy_training.publishing.recording import record as record_model
-from convoy_training.recipe import load_published, load_recipe, open_recipe
+from convoy_training.recipe_file import load_published, load_recipe, open_recipe
 from convoy_training.report import REPORT
 from convoy_training.report.numbers import format_value
 from convoy_training.report.page import write_report
@@ -65,14 +65,14 @@ def fit(
     devices: Annotated[int, typer.Option(min=1, help="Processes, one a device (DDP above one).")] = 1,
 ) -> None:
     """Train a recipe; afterwards measure it on its validation split, and write report.html into the run folder."""
-    recipe, config = load_recipe(recipe_file, overrides)
+    task, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
     fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
     try:
-        model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -80,7 +80,7 @@ def fit(
             typer.echo(f"interrupted: {told}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if fabric.is_global_zero:
-        subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
+        subject = Subject(folder, task, config, build_predict(task, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
         typer.echo(f"wrote {folder / REPORT}")
 
@@ -168,9 +168,9 @@ def export(
 
     A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
     """
-    recipe, config = open_recipe(run, overrides)
-    model = load_model(recipe, config, run)
-    folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace, run=run)
+    task, config = open_recipe(run, overrides)
+    model = load_model(task, config, run)
+    folder = publish_model(task, config, model, models, read_origin(run), replace=replace, run=run)
     for smaller in find_forms(folder)[1:] if replace else []:
         typer.echo(
             f"{smaller} was made of the model before: make it anew by `convoy-train quantize {folder}`", err=True
@@ -225,8 +225,8 @@ def quantize(
 
     INT8 is calibrated on training images; a face embedder's similarities are calibrated anew as well.
     """
-    recipe, config = open_recipe(folder)
-    typer.echo(f"wrote {quantize_model(recipe, config, folder, precision)}")
+    task, config = open_recipe(folder)
+    typer.echo(f"wrote {quantize_model(task, config, folder, precision)}")
 
 
 @app.command()

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.origin import ENVIRONMENT, read_environment
-from convoy_training.recipe import Images, Metric, Predict, Recipe, open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.report.page import review, show_training, write_charts, write_report
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import build_predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Images, Metric, Predict, Task
 
 ENLARGED = 256 / 224
 """AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
@@ -29,13 +30,13 @@ class Subject:
     """Something to measure: where it lies, its recipe, and its graph as a function."""
 
     target: Path
-    recipe: Recipe
+    task: Task
     config: Any
     predict: Predict
 
     def measure(self, split: str) -> Sequence[Metric]:
         """Its metrics on a split, through the serving code's own pre- and post-processing."""
-        return self.recipe.evaluate(self.predict, self.config, split)
+        return self.task.evaluate(self.predict, self.config, split)
 
     def report(
         self, file: Path, metrics: Sequence[Any], split: str, *, pictures: bool = True, run: Path | None = None,
@@ -53,11 +54,11 @@ class Subject:
 
 def open_subject(target: Path) -> Subject:
     """A run folder of `fit`, or a published <model>/<version> folder."""
-    recipe, config = open_recipe(target)
+    task, config = open_recipe(target)
     if (target / MANIFEST_FILE).exists():
         load_manifest(target)  # proves that the graph is the one described
-        return Subject(target, recipe, config, open_onnx(target / GRAPH_FILE))
-    return Subject(target, recipe, config, build_predict(recipe, config, load_model(recipe, config, target)))
+        return Subject(target, task, config, open_onnx(target / GRAPH_FILE))
+    return Subject(target, task, config, build_predict(task, config, load_model(task, config, target)))
 
 
 def describe(subject: Subject) -> dict[str, str]:
@@ -79,9 +80,9 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
     there is none; boxes are put side by side, for non-maximum suppression to choose from.
     """
     first = subjects[0]
-    labels = first.recipe.describe(first.config).manifest.get("labels")
+    labels = first.task.describe(first.config).manifest.get("labels")
     for other in subjects[1:]:
-        same = other.recipe.describe(other.config).manifest.get("labels") == labels
+        same = other.task.describe(other.config).manifest.get("labels") == labels
         if other.config.task != first.config.task or not same:
             raise RecipeError(f"{first.target} and {other.target} cannot be averaged: another task or other labels")
 
@@ -89,7 +90,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
         answers = [subject.predict(images) for subject in subjects]
         return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}
 
-    return Subject(first.target, first.recipe, first.config, predict)
+    return Subject(first.target, first.task, first.config, predict)
 
 
 def average_crops(subject: Subject, crops: int) -> Subject:
@@ -104,7 +105,7 @@ def average_crops(subject: Subject, crops: int) -> Subject:
             "probabilities": np.mean([subject.predict(cut)["probabilities"] for cut in cut_crops(images, crops)], 0)
         }
 
-    return Subject(subject.target, subject.recipe, subject.config, predict)
+    return Subject(subject.target, subject.task, subject.config, predict)
 
 
 def cut_crops(images: Images, crops: int) -> list[Images]:

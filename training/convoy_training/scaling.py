@@ -14,7 +14,7 @@ from rich.table import Table
 from convoy_training.data import identities
 from convoy_training.errors import RecipeError
 from convoy_training.models.counts import count_multiply_adds
-from convoy_training.recipe import open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section
 from convoy_training.runs.loop import read_metrics

@@ -11,7 +11,7 @@ import torch
 from convoy_training.augment.shift import draw_crops
 from convoy_training.data import image_folder
 from convoy_training.errors import RecipeError, TrainingError
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from convoy_training.structures import Crop
 from convoy_training.tasks import classification
 

@@ -15,11 +15,11 @@ from convoy_training.errors import TrainingError
 from convoy_training.origin import Origin, describe_origin, read_origin, write_command
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import quantize_model
-from convoy_training.recipe import open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.runs.loop import fit
 from typer.testing import CliRunner
 
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE
+from tests.unit.training.tiny_task import CONFIG, TASK
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
@@ -45,13 +45,13 @@ def test_a_command_is_written_as_one_would_type_it() -> None:
 
 def test_the_run_that_was_started_from_comes_first(tmp_path: Path) -> None:
     first = describe_origin(tmp_path / "one.yaml", "convoy-train fit one.yaml", None)
-    fit(RECIPE, CONFIG, tmp_path / "run", origin=first)
+    fit(TASK, CONFIG, tmp_path / "run", origin=first)
     (tmp_path / "two.md").write_text("## Where it fails\n\nBy night.\n")
     second = describe_origin(tmp_path / "two.yaml", "convoy-train fit two.yaml", tmp_path / "run")
     assert second.command == "convoy-train fit one.yaml && convoy-train fit two.yaml" and "By night" in second.notes
     started = CONFIG.model_copy(update={"start_from": tmp_path / "run"})
-    fit(RECIPE, started, tmp_path / "further", origin=second)
-    fit(RECIPE, started, tmp_path / "further", resume=True, origin=Origin("other.yaml", "other", second.notes))
+    fit(TASK, started, tmp_path / "further", origin=second)
+    fit(TASK, started, tmp_path / "further", resume=True, origin=Origin("other.yaml", "other", second.notes))
     assert read_origin(tmp_path / "further") == second
 
 
@@ -63,10 +63,11 @@ def test_a_run_of_which_no_command_is_known_says_how_to_mend_it(tmp_path: Path) 
         read_origin(tmp_path)
 
 
+@pytest.mark.usefixtures("no_page")
 def test_smaller_forms_carry_what_their_source_carries(tmp_path: Path) -> None:
     origin = Origin("tiny.yaml", "convoy-train fit tiny.yaml", "## Where it fails\n\nIn the dark.")
-    folder = publish_model(RECIPE, CONFIG, RECIPE.build_model(CONFIG), tmp_path, origin)
-    smaller = quantize_model(RECIPE, CONFIG, folder)
+    folder = publish_model(TASK, CONFIG, TASK.build_model(CONFIG), tmp_path, origin)
+    smaller = quantize_model(TASK, CONFIG, folder)
     for form in (folder, smaller):
         assert load_manifest(form).training.command == "convoy-train fit tiny.yaml"
         assert yaml.safe_load((form / "recipe.yaml").read_text())["optimizer"]["lr"] == 0.05

@@ -4,7 +4,7 @@ from typing import NoReturn
 import pytest
 from convoy_training.cli import app
 from convoy_training.errors import RecipeError
-from convoy_training.recipe import load_recipe
+from convoy_training.recipe_file import load_recipe
 from typer.testing import CliRunner
 
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "training" / "recipes").glob("*.yaml"))
@@ -12,7 +12,7 @@ RECIPES = sorted((Path(__file__).resolve().parents[3] / "training" / "recipes").
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
 def test_a_recipe_of_the_repository_is_valid_and_whole(file: Path) -> None:
-    recipe, config = load_recipe(file)
+    task, config = load_recipe(file)
     assert config.name == file.stem
     for function in (
         "build_model",
@@ -23,7 +23,7 @@ def test_a_recipe_of_the_repository_is_valid_and_whole(file: Path) -> None:
         "evaluate",
         "describe",
     ):
-        assert callable(getattr(recipe, function))
+        assert callable(getattr(task, function))
 
 
 def test_any_field_can_be_set() -> None:
@@ -39,8 +39,8 @@ def test_any_field_can_be_set() -> None:
         ("epochs", "write it as name=value"),
         ("epochs=[", "the value is not YAML"),
         ("name.first=1", "name is no group of fields"),
-        ("task=astrology", "no recipe for the task 'astrology'"),
-        ("task=../detection", "no recipe for the task '../detection'"),
+        ("task=astrology", "there is no task 'astrology'"),
+        ("task=../detection", "there is no task '../detection'"),
         ("name=../mine", "name: String should match pattern"),
         ("version=1.5", "version: String should match pattern"),
         ("seed=-5", "seed: Input should be greater than or equal to 0"),
@@ -137,7 +137,7 @@ def test_a_field_is_given_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["__init__", "null", "[detection]"])
 def test_a_task_that_is_none_is_answered_with_the_tasks(task: str) -> None:
-    with pytest.raises(RecipeError, match="there are classification, detection, face_detection"):
+    with pytest.raises(RecipeError, match="the tasks are classification, detection, face_detection"):
         load_recipe(RECIPES[0], [f"task={task}"])
 
 

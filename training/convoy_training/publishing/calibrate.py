@@ -13,8 +13,8 @@ from convoy_training.errors import TrainingError
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
 from convoy_training.publishing.card import write_card
 from convoy_training.publishing.folder import republish
-from convoy_training.recipe import RECIPE_FILE, load_published, open_recipe
 from convoy_training.recipe import Config as BaseConfig
+from convoy_training.recipe_file import RECIPE_FILE, load_published, open_recipe
 from convoy_training.session import open_onnx
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 

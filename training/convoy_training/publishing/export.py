@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from convoy_training.errors import ExportError
-from convoy_training.recipe import Export, Images, Predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Export, Images, Predict
 
 OPSET = 20
 # One warning for each torchvision operator that is not installed, at every export.

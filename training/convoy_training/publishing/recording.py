@@ -15,7 +15,7 @@ from convoy_training.evaluation import open_subject
 from convoy_training.publishing.completion import write_pages
 from convoy_training.publishing.folder import republish
 from convoy_training.publishing.publication import record_metrics
-from convoy_training.recipe import Images, Predict
+from convoy_training.task import Images, Predict
 
 
 def record(folder: Path) -> list[tuple[Metric | None, Metric]]:

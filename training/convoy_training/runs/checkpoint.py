@@ -14,7 +14,8 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from convoy_training.errors import CheckpointError
-from convoy_training.recipe import Config, Recipe
+from convoy_training.recipe import Config
+from convoy_training.task import Task
 
 FILE = "last.ckpt"
 
@@ -75,9 +76,9 @@ def read_weights(run: Path) -> dict[str, Tensor]:
     return weights
 
 
-def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
+def load_model(task: Task, config: Config, run: Path) -> nn.Module:
     """The network of a run folder with the weights to publish."""
-    weights, model = read_weights(run), recipe.build_model(config)
+    weights, model = read_weights(run), task.build_model(config)
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:

@@ -1,1 +1,1 @@
-"""Tasks, one a file, all with the functions of `convoy_training.recipe.Recipe`."""
+"""Tasks, one a file, all with the functions of `convoy_training.task.Task`."""

@@ -26,7 +26,7 @@ from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.whitened_resnet import WhitenedResNet
 from convoy_training.models.zoo import Architecture, find_architecture
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)

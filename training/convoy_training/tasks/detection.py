@@ -30,8 +30,8 @@ from convoy_training.models.faster_rcnn import FasterRCNN
 from convoy_training.models.overfeat import WindowDetector
 from convoy_training.models.yolo import STRIDES, Yolo
 from convoy_training.models.yolo_anchors import AnchorYolo, choose_anchors
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
 from convoy_training.structures import Scene
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

@@ -27,7 +27,8 @@ from convoy_training.losses.face_detection import compute_face_loss
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, locate_cells
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict, Range, Shares, Strict, Weight, Widths
+from convoy_training.recipe import Range, Shares, Strict, Weight, Widths
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")

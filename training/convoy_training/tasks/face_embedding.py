@@ -24,7 +24,8 @@ from convoy_training.metrics.face_embedding import judge_pairs, judge_people, ju
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Counts, Data, Export, Images, Metric, Predict, Strict, Widths
+from convoy_training.recipe import Counts, Strict, Widths
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
 VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}

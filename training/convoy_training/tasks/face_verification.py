@@ -20,8 +20,8 @@ from convoy_training.metrics.resampling import resample_pairs
 from convoy_training.metrics.verification import measure_equal_error_rate
 from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 BATCH = 32
 

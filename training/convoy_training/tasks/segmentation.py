@@ -29,7 +29,7 @@ from convoy_training.metrics.overlap import count_pixels, measure_accuracy, meas
 from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
