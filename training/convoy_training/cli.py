@@ -17,8 +17,8 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
-from convoy_training.models.zoo import find_architecture
 from convoy_training.origin import describe_origin, read_origin, write_command
 from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics

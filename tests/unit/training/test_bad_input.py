@@ -12,7 +12,7 @@ import torch
 from convoy_training.data import boxes, masks
 from convoy_training.data.photo import Photo
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
-from convoy_training.models.zoo import find_architecture
+from convoy_training.models.architecture import find_architecture
 from convoy_training.publishing.folder import publish
 from convoy_training.publishing.publication import check_agreement
 from convoy_training.recipe_file import resolve_recipe

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
 from convoy.classification import task
 from convoy.core.manifest import MAX_SIDE, InputSpec
 from convoy.core.pictures.decoding import Picture
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,8 +23,7 @@ from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
-from convoy_training.models.whitened_resnet import WhitenedResNet
-from convoy_training.models.zoo import Architecture, find_architecture
+from convoy_training.models.architecture import Architecture, find_architecture, named_for
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
@@ -44,7 +42,9 @@ class Config(recipe.Config):
     """The fields of a classification recipe."""
 
     data: Source = Source()
-    architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
+    architecture: Annotated[str, AfterValidator(named_for("classification"))] = Field(
+        "whitened-resnet", description="a name of `convoy-train zoo`"
+    )
     input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
     deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
@@ -167,16 +167,10 @@ def load_split(config: Config, split: str) -> Split:
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
-    if not architecture.classifies:
-        raise RecipeError(f"architecture: {config.architecture} is no classifier")
-    if architecture.name == "whitened-resnet":
-        build = partial(WhitenedResNet, widths=config.widths, refinements=config.refinements)
-        architecture = replace(architecture, build=build)
     check_size(architecture, config.input_size)
-    model = architecture.build(classes=len(split.classes))
-    if isinstance(model, WhitenedResNet):
-        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))
-    return model
+    return architecture.build_for(
+        config, len(split.classes), lambda: normalise(torch.from_numpy(split.images[:5000]), config)
+    )
 
 
 def check_size(architecture: Architecture, side: int) -> None:
