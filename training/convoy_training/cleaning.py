@@ -121,7 +121,8 @@ def _shrink(crops: NDArray[np.uint8]) -> Floats:
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     small = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA).ravel() for image in grey])
     centred = small.astype(np.float32) - small.mean(axis=1, keepdims=True, dtype=np.float32)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    unit: Floats = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    return unit
 
 
 def _find_pairs(vectors: Floats, least: float) -> Iterator[tuple[int, int, float]]:

@@ -121,10 +121,11 @@ def cut_crops(images: Images, crops: int) -> list[Images]:
 
 def _merge(name: str, answers: list[NDArray[Any]]) -> NDArray[Any]:
     if name in ("probabilities", "embeddings"):
-        mean = np.mean(answers, axis=0)
-        return mean / np.linalg.norm(mean, axis=1, keepdims=True) if name == "embeddings" else mean
+        mean: NDArray[Any] = np.mean(answers, axis=0)
+        return np.divide(mean, np.linalg.norm(mean, axis=1, keepdims=True)) if name == "embeddings" else mean
     if name == "class_map":
         votes = np.stack(answers)
         counts = np.stack([(votes == vote).sum(0) for vote in votes])
-        return np.take_along_axis(votes, counts.argmax(0)[None], 0)[0]
+        chosen: NDArray[Any] = np.take_along_axis(votes, counts.argmax(0)[None], 0)[0]
+        return chosen
     return np.concatenate(answers, axis=1)

@@ -94,7 +94,7 @@ def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeyp
     assert load_manifest(folder) == published  # all but the numbers stays, and they are as they were
     assert len(asked) == 1
     text = (folder / "README.md").read_text()
-    assert text.startswith(card[: card.index("## Training")]) and "![Halves](halves.svg)" in text
+    assert text.startswith(card[: card.index("## Pictures")]) and "![Halves](halves.svg)" in text
     assert "1 number: long is good." in text and "<svg" in (folder / "report.html").read_text()
 
 

@@ -95,7 +95,8 @@ def _compare_landmarks(truth: Truth, faces: Found) -> Iterator[float]:
 def compute_overlaps(box: Floats, boxes: Floats) -> Floats:
     """IoU of one box xyxy with [K,4]."""
     shared = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(axis=1)
-    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared)
+    overlaps: Floats = shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared)
+    return overlaps
 
 
 def _to_coco(truths: Sequence[Truth], skipped: Sequence[NDArray[np.bool_]]) -> COCO:
