@@ -15,7 +15,7 @@ from convoy.core.manifest import Task
 from convoy_training.cleaning import Limits
 from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
-from convoy_training.errors import RecipeError, TrainingError
+from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
 from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
@@ -48,8 +48,6 @@ app = typer.Typer(
 )
 
 RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/bccd-yolo.yaml.")]
-INTERRUPTED = 130
-"""As a shell says it of a command that Ctrl-C ended."""
 DETECTOR = Path("exported_models/face-detector-nano/1")
 Shown = Annotated[list[str], typer.Option("--metric", help="Show this metric (repeatable). Default: the first.")]
 Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]

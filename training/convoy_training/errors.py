@@ -8,6 +8,9 @@ TrainingError
 └── ExportError      ONNX Runtime does not say what PyTorch says
 """
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
+
 
 class TrainingError(Exception):
     """The root: shown to the user as one sentence, exit code 1."""

@@ -52,6 +52,12 @@ def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:
     assert list((tmp_path / "curves").rglob("events*"))
 
 
+def test_a_run_says_first_what_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path / "run")
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"training tiny (classification) for 1 epochs on cpu, into {tmp_path / 'run'}"
+
+
 def test_the_moving_average_is_what_gets_published(tmp_path: Path) -> None:
     average = fit(TASK, CONFIG, tmp_path)
     loaded = load_model(TASK, CONFIG, tmp_path)

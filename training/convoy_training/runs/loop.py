@@ -50,6 +50,7 @@ def fit(
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
+    _announce(config, run, fabric)
     data = task.build_data(config)
     task.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
@@ -106,6 +107,13 @@ def fit(
         _validate(task, config, published, run, curves, config.epochs * steps)
     curves.finalize("success")
     return published
+
+
+def _announce(config: Config, run: Path, fabric: Fabric) -> None:
+    """Says what begins before the data is read, which may take minutes."""
+    where = f"{fabric.world_size} x {fabric.device.type}" if fabric.world_size > 1 else fabric.device.type
+    told = f"training {config.name} ({config.task}) for {config.epochs} epochs on {where}, into {run}"
+    fabric.print(told, flush=True)
 
 
 def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
