@@ -1,4 +1,4 @@
-"""Label noise and near-duplicates among the training faces, seen by an embedder that was trained on them.
+"""Finds wrong labels and near-duplicates among the training faces, with an embedder that was trained on them.
 
 Three things are looked for: one photograph twice (a wrong label under two names, double weight under one),
 two names of one person, and an image far from the other images of its person. An embedder has learnt to forgive its own

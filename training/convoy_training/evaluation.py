@@ -1,4 +1,4 @@
-"""What is measured: a run in PyTorch or a published graph in ONNX Runtime, alone, several together, or crop by crop."""
+"""Measures a run (in PyTorch) or a published version (in ONNX Runtime), several together, or crop by crop."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def describe(subject: Subject) -> dict[str, str]:
             facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
             facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
         except (KeyError, TypeError, AttributeError) as error:
-            raise TrainingError(f"{subject.target / ENVIRONMENT}: is not what `fit` wrote") from error
+            raise TrainingError(
+                f"{subject.target / ENVIRONMENT}: is damaged; remove it, and `--resume` writes it again"
+            ) from error
     return facts
 
 
@@ -84,7 +86,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
     for other in subjects[1:]:
         same = other.task.describe(other.config).manifest.get("labels") == labels
         if other.config.task != first.config.task or not same:
-            raise RecipeError(f"{first.target} and {other.target} cannot be averaged: another task or other labels")
+            raise RecipeError(f"{first.target} and {other.target} cannot be averaged: their tasks or labels differ")
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         answers = [subject.predict(images) for subject in subjects]
@@ -96,9 +98,9 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
 def average_crops(subject: Subject, crops: int) -> Subject:
     """A classifier that looks at the centre (1), the corners too (5), or at their mirror images as well (10)."""
     if subject.config.task != "classification":
-        raise RecipeError(f"--crops: {subject.target} answers for whole pictures; crops are for classifiers")
+        raise RecipeError(f"--crops: {subject.target} does {subject.config.task}; crops are only for classifiers")
     if crops not in (1, 5, 10):
-        raise RecipeError(f"--crops {crops}: 1, 5 or 10")
+        raise RecipeError(f"--crops {crops}: choose 1, 5 or 10")
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         return {

@@ -11,15 +11,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
     if ends[0] > ends[1]:
-        raise ValueError("the smaller first")
+        raise ValueError("write the smaller number first")
     return ends
 
 
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
-"""Of a part of the loss; 0 leaves it out."""
+"""How much a part of the loss counts; 0 leaves it out."""
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_in_order)]
-"""What is drawn between, e.g. scales: the smaller first."""
+"""Two ends to draw between, the smaller first."""
 _Share = Annotated[float, Field(gt=0, le=1)]
 Shares = Annotated[tuple[_Share, _Share], AfterValidator(_in_order)]
 """A `Range` within 1."""
@@ -30,7 +30,7 @@ Widths = Annotated[Counts, Field(min_length=1)]
 
 
 class Strict(BaseModel):
-    """A group of fields in which a misspelt name is an error, and so is what is no number."""
+    """A group of fields. An unknown name is an error, and so are infinity and NaN."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -62,7 +62,9 @@ class Config(Strict):
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     optimizer: Optimizer
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="of the published weights; lower at the start")
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="averages the weights that are published; lower at the start"
+    )
     precision: Precision = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
@@ -71,11 +73,11 @@ class Config(Strict):
         None,
         description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",
     )
-    trainable: list[str] = Field([], description="parts to train, e.g. [fc] or [layer4, fc]; empty = all")
+    trainable: list[str] = Field([], description="the parts to train, such as [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
 
     @model_validator(mode="after")
     def _start_is_one(self) -> Self:
         if self.init and self.start_from:
-            raise ValueError("init, start_from: a network starts from one of them")
+            raise ValueError("init, start_from: give one of them, not both")
         return self

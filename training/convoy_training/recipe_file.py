@@ -34,25 +34,25 @@ def open_recipe(folder: Path, overrides: Iterable[str] = ()) -> tuple[Task, Conf
     if (folder / RECIPE_FILE).exists():
         return load_recipe(folder / RECIPE_FILE, overrides)
     if (folder / MANIFEST_FILE).exists():
-        told = f"put the recipe there that names its task, its data and its network as {RECIPE_FILE}"
-        raise TrainingError(f"{folder} has no {RECIPE_FILE}, as models have that were not exported here: {told}")
+        told = "write one, a recipe that names its task, its data and its network"
+        raise TrainingError(f"{folder} has no {RECIPE_FILE}, since it was not exported by convoy-train: {told}")
     raise TrainingError(f"{folder} is neither a run folder nor a published model: it has no {RECIPE_FILE}")
 
 
 def load_published(folder: Path) -> Manifest:
-    """The manifest of a published model, which a run has not yet."""
+    """The manifest of a published model. Raises TrainingError for a run, which has none yet."""
     if (folder / RECIPE_FILE).exists() and not (folder / MANIFEST_FILE).exists():
         raise TrainingError(f"{folder} is a run: publish it first by `convoy-train export {folder}`")
     return load_manifest(folder)
 
 
 def write_recipe(config: Config, folder: Path) -> None:
-    """Leaves every field in the folder, paths as they were given."""
+    """Writes every field into the folder, paths as they were given."""
     (folder / RECIPE_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
 class OnceLoader(yaml.SafeLoader):
-    """YAML whose fields are given once, as its standard says; PyYAML takes the last in silence."""
+    """YAML in which a field that is given twice is an error; PyYAML takes the last one in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names: set[str] = set()
@@ -71,11 +71,11 @@ def read_fields(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{file}: a recipe is UTF-8 text") from error
+        raise RecipeError(f"{file}: is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise RecipeError(f"{file}: is not YAML: {error}") from error
     if not isinstance(fields, dict):
-        raise RecipeError(f"{file}: a recipe is a mapping of fields")
+        raise RecipeError(f"{file}: is not a list of fields with values")
     return fields
 
 
@@ -93,13 +93,13 @@ def resolve_recipe(fields: Mapping[str, Any], origin: str) -> tuple[Task, Config
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's problems in our words; that of several fields together names them itself."""
+    """One of pydantic's problems in our words. A problem of several fields names them itself."""
     told = "there is no such field" if problem["type"] == "extra_forbidden" else problem["msg"]
     return ": ".join(filter(None, (".".join(map(str, problem["loc"])), told.removeprefix("Value error, "))))
 
 
 def _find_beside(fields: dict[str, Any], file: Path) -> None:
-    """Files that a recipe names lie beside it; those that do not are looked for from the working folder."""
+    """Looks for the files that a recipe names beside it first, then in the working folder."""
     for name in FILES:
         if fields.get(name) and (beside := file.parent / str(fields[name])).exists():
             fields[name] = str(beside)
@@ -115,6 +115,6 @@ def _override(fields: dict[str, Any], override: str) -> None:
             fields = fields.setdefault(group, {})
         fields[last] = yaml.safe_load(value)
     except (AttributeError, TypeError) as error:
-        raise RecipeError(f"--set {override}: {'.'.join(groups)} is no group of fields") from error
+        raise RecipeError(f"--set {override}: {'.'.join(groups)} is not a group of fields") from error
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {override}: the value is not YAML: {error}") from error

@@ -45,7 +45,7 @@ def read_point(run: Path) -> Point:
     """A finished run of a face embedder."""
     config = open_recipe(run)[1]
     if not isinstance(config, Config):
-        raise RecipeError(f"{run} is a run for {config.task}; scaling is about face embedders")
+        raise RecipeError(f"{run} does {config.task}; `scaling` is for face embedders")
     files = identities.list_files(TRAINING_SETS, "train", select_faces(config))
     counts = Counter(file.rsplit("/", 1)[0] for file in files)
     seen = config.epochs * count_samples(list(counts.values()), config)

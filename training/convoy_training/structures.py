@@ -1,4 +1,4 @@
-"""What data hands to augmentation and tasks."""
+"""Crops and scenes: what data hands to augmentation and tasks."""
 
 from __future__ import annotations
 

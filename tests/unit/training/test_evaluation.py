@@ -40,7 +40,7 @@ def test_boxes_lie_side_by_side() -> None:
 
 def test_what_cannot_be_averaged_is_refused() -> None:
     one, other = subject("classification", "a", probabilities=np.ones((1, 1))), subject("classification", "b")
-    with pytest.raises(RecipeError, match="another task or other labels"):
+    with pytest.raises(RecipeError, match="their tasks or labels differ"):
         ensemble([one, other])
     with pytest.raises(RecipeError, match="crops are for classifiers"):
         average_crops(subject("detection", "a"), 5)

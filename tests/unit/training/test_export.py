@@ -54,7 +54,7 @@ def test_another_model_does_not_take_the_place_of_a_published_one_unasked(tmp_pa
     folder = publish_model(TASK, CONFIG, one, tmp_path)
     first = load_manifest(folder).sha256
     assert load_manifest(publish_model(TASK, CONFIG, one, tmp_path)).sha256 == first
-    with pytest.raises(ExportError, match=r"tiny/1 is published already, with other weights: .*--set version=2"):
+    with pytest.raises(ExportError, match=r"tiny/1 is already published, with other weights: .*--set version=2"):
         publish_model(TASK, CONFIG, other, tmp_path)
     assert load_manifest(folder).sha256 == first and [path.name for path in folder.parent.iterdir()] == ["1"]
     beside = publish_model(TASK, CONFIG.model_copy(update={"version": "2"}), other, tmp_path)
@@ -66,7 +66,7 @@ def test_another_model_does_not_take_the_place_of_a_published_one_unasked(tmp_pa
 @pytest.mark.parametrize("name", ["", "gone"])
 def test_a_table_of_no_models_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(TrainingError, match="is no folder of models"):
+    with pytest.raises(TrainingError, match="is not a folder of models"):
         write_table(tmp_path / name)
     assert (tmp_path / "README.md").read_text() == "mine"
 
@@ -101,7 +101,7 @@ def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("further", [["--split", "train"], ["--ensemble"], ["--crops", "5"], ["--report", "r.html"]])
 def test_only_what_a_manifest_holds_is_recorded(tmp_path: Path, further: list[str]) -> None:
     (tmp_path / "recipe.yaml").write_text("name: tiny")
-    with pytest.raises(RecipeError, match="no published model"):
+    with pytest.raises(RecipeError, match="is not a published model"):
         recording.record(tmp_path)
     refused = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--record", *further])
     assert isinstance(refused.exception, RecipeError) and "alone" in str(refused.exception)

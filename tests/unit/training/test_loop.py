@@ -55,7 +55,7 @@ def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:
 def test_a_run_says_first_what_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path / "run")
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first == f"training tiny (classification) for 1 epochs on cpu, into {tmp_path / 'run'}"
+    assert first == f"training tiny (classification) on cpu, epochs: 1, run folder: {tmp_path / 'run'}"
 
 
 def test_the_moving_average_is_what_gets_published(tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_a_run_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"name: [", "is not YAML"),
-        (b"\xff", "is UTF-8 text"),
-        (b"", "is a mapping of fields"),
+        (b"\xff", "is not UTF-8 text"),
+        (b"", "is not a list of fields with values"),
     ],
 )
 def test_a_broken_recipe_in_a_run_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
     fit(TASK, CONFIG, tmp_path)
     (tmp_path / "recipe.yaml").write_bytes(content)
-    with pytest.raises(RecipeError, match=rf"(?s)recipe\.yaml: .*{reason}.*Remove it to go on"):
+    with pytest.raises(RecipeError, match=rf"(?s)recipe\.yaml: .*{reason}.*Remove it to continue"):
         fit(TASK, CONFIG, tmp_path, resume=True)
     (tmp_path / "recipe.yaml").unlink()
     fit(TASK, CONFIG, tmp_path, resume=True)

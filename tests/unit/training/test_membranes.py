@@ -72,7 +72,7 @@ def test_entries_of_other_classes_are_refused(slices: Path, field: dict[str, obj
     fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02}, **field,
               "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
     task, config = resolve_recipe(fields, "test")
-    with pytest.raises(RecipeError, match=rf"{next(iter(field))}: [13] entries for 2 classes"):
+    with pytest.raises(RecipeError, match=rf"{next(iter(field))}: has [13] entries for 2 classes"):
         task.build_model(config)
 
 
@@ -80,7 +80,7 @@ def test_regions_are_of_a_class_that_there_is(slices: Path) -> None:
     fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02},
               "regions_of": "nothing", "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
     task, config = resolve_recipe(fields, "test")
-    with pytest.raises(RecipeError, match="regions_of: no class 'nothing'; there are"):
+    with pytest.raises(RecipeError, match="regions_of: there is no class 'nothing'; the classes are"):
         task.build_model(config)
 
 

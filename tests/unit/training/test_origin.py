@@ -59,7 +59,7 @@ def test_a_run_of_which_no_command_is_known_says_how_to_mend_it(tmp_path: Path) 
     with pytest.raises(TrainingError, match=r"--run .* --resume` writes it"):
         read_origin(tmp_path)
     (tmp_path / "environment.json").write_text("[]")
-    with pytest.raises(TrainingError, match=r"environment\.json: is not what `fit` wrote"):
+    with pytest.raises(TrainingError, match=r"environment\.json: is damaged"):
         read_origin(tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_smaller_forms_carry_what_their_source_carries(tmp_path: Path) -> None:
 
 def test_a_model_without_its_recipe_is_refused_with_advice(tmp_path: Path) -> None:
     shutil.copytree(MODELS[0], tmp_path / "model", ignore=shutil.ignore_patterns("recipe.yaml"))
-    with pytest.raises(TrainingError, match=r"has no recipe\.yaml, .*: put the recipe there"):
+    with pytest.raises(TrainingError, match=r"has no recipe\.yaml, .*: write one, a recipe"):
         open_recipe(tmp_path / "model")
 
 
@@ -117,10 +117,10 @@ def test_a_recipe_kept_anywhere_is_found_again_from_any_folder(tmp_path: Path, m
     assert "colours-int8/1" in done.output
     again = ["export", str(tmp_path / "runs/colours"), "--models", "../models", "--replace"]
     done = CliRunner().invoke(app, again, catch_exceptions=False)
-    assert "colours-int8/1 was made of the model before" in done.stderr
+    assert "colours-int8/1 was made from the model that you replaced" in done.stderr
     with pytest.raises(TrainingError, match="--metric nonsense: none of these models has it; there are top1_accuracy"):
         CliRunner().invoke(app, ["compare", model, "--metric", "nonsense"], catch_exceptions=False)
-    with pytest.raises(TrainingError, match="--crops 0: 1, 5 or 10"):
+    with pytest.raises(TrainingError, match="--crops 0: choose 1, 5 or 10"):
         CliRunner().invoke(app, ["evaluate", model, "--crops", "0"], catch_exceptions=False)
     for command in ("compare", "calibrate", "quantize"):
         with pytest.raises(TrainingError, match="runs/colours is a run: publish it first by `convoy-train export"):

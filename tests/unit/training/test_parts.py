@@ -60,7 +60,7 @@ def test_landmarks_are_found_on_strangers(root: Path, tmp_path: Path) -> None:
     changes = ("epochs=3", "samples_per_epoch=2048", "validation_windows=200")
     task, config, model, reached = train(root, tmp_path / "run", "face-landmarks", *changes, *SECONDS)
     assert reached["median_landmark_error_by_eye_distance"] < 0.4 and reached["face_accuracy"] > 0.85
-    with pytest.raises(ExportError, match="no service answers for the task 'face_landmarks'"):
+    with pytest.raises(ExportError, match="no service does the task 'face_landmarks'"):
         publish_model(task, config, model, tmp_path)
 
 

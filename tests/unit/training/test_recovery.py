@@ -62,7 +62,7 @@ def test_a_published_model_is_trained_further(bias: bool, tmp_path: Path) -> Non
     fresh = first_loss(task, one, tmp_path / "fresh")
     assert first_loss(task, one.model_copy(update={"start_from": folder}), tmp_path / "started") < 0.5 * fresh
     smaller = quantize_model(task, CONFIG, folder)
-    with pytest.raises(RecipeError, match=r"tiny-int8/1 is int8; take the float32 model"):
+    with pytest.raises(RecipeError, match=r"tiny-int8/1 is int8; start from the float32 model"):
         fit(task, CONFIG.model_copy(update={"start_from": smaller}), tmp_path / "smaller")
     for other in (build(width=5), nn.Sequential(*build(bias=bias), nn.BatchNorm1d(2))):
         with pytest.raises(CheckpointError, match="is of another architecture"):

@@ -61,7 +61,7 @@ def open_embedder(target: Path) -> Predict:
         subject = open_subject(target)
         task, predict = subject.config.task, subject.predict
     if task != Task.FACE_EMBEDDING:
-        raise RecipeError(f"{target} is a model for {task}; protocols and `clean` are for face embedders")
+        raise RecipeError(f"{target} does {task}; protocols and `clean` are for face embedders")
     return predict
 
 

@@ -44,7 +44,7 @@ def measure_biases(folder: Path, split: str = "train") -> list[Choice]:
     """The published segmenter in `folder` with each of the biases in place of its recipe's."""
     subject = open_subject(folder)
     if not isinstance(subject.config, Config):
-        raise RecipeError(f"{folder} does {subject.config.task}: only segmenters have a bias to choose")
+        raise RecipeError(f"{folder} does {subject.config.task}: only a segmenter has a class_bias")
     return list(try_biases(open_logits(folder / GRAPH_FILE), subject.task, subject.config, split))
 
 

@@ -1,4 +1,4 @@
-"""A run becomes a published model: graph, manifest with measured numbers, and a card for people."""
+"""The whole way from a run to a published version: graph, manifest with measured numbers, report and card."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def publish_model(
     folder, told = models / config.name / config.version, task.describe(config)
     if (served := told.task or config.task) not in list(ServedTask):
         raise ExportError(
-            f"{config.name}: no service answers for the task '{served}'; it is measured by `evaluate` alone"
+            f"{config.name}: it cannot be published, since no service does the task '{served}'; use `evaluate`"
         )
 
     def write(partial: Path) -> None:
@@ -89,8 +89,8 @@ def publish_model(
 def check_free(folder: Path, sha256: str) -> None:
     """Raises ExportError where a model with another graph is published: people may rely on it."""
     if (folder / GRAPH_FILE).exists() and digest(folder / GRAPH_FILE) != sha256:
-        told = "give this one another version, e.g. --set version=2, or --replace that one"
-        raise ExportError(f"{folder} is published already, with other weights: {told}")
+        told = "choose another version with --set version=2, or add --replace"
+        raise ExportError(f"{folder} is already published, with other weights: {told}")
 
 
 def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:

@@ -37,7 +37,7 @@ QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Conca
 Precision = Literal["int8", "float16"]
 SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
 LARGEST_LOSS = 0.005
-"""By how much the first metric of the FP16 form may be worse: half a point."""
+"""How much worse the first metric of an FP16 form may be: half a point."""
 
 
 def quantize_model(task: Task, config: Config, folder: Path, precision: Precision = "int8") -> Path:

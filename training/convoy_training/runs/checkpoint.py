@@ -37,7 +37,7 @@ def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: 
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{run / FILE} cannot be written: {reason} ({free:,.0f} MiB are free there). "
-            "The checkpoint before is whole: make room, then go on with --resume"
+            "The checkpoint before it is complete: make room, then continue with --resume"
         ) from error
 
 
@@ -45,7 +45,7 @@ def _verify(file: Path) -> None:
     """Reads every part back and compares its checksum."""
     with zipfile.ZipFile(file) as archive:
         if broken := archive.testzip():
-            raise OSError(f"{broken} came back otherwise than it was written")
+            raise OSError(f"{broken} does not read back as it was written")
 
 
 def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
@@ -58,7 +58,7 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
         return int(rest["epoch"])
     except Exception as error:  # a damaged file makes its parsers raise whatever they like
         raise CheckpointError(
-            f"{path} is damaged, or not a checkpoint of this recipe: {error or type(error)}"
+            f"{path} is damaged, or is not a checkpoint of this recipe: {error or type(error)}"
         ) from error
 
 

@@ -62,7 +62,7 @@ def fit(
     if not steps:
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
-        raise RecipeError(f"{asked}: no whole batch in the {examples} examples of an epoch")
+        raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
     origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:
@@ -112,7 +112,7 @@ def fit(
 def _announce(config: Config, run: Path, fabric: Fabric) -> None:
     """Says what begins before the data is read, which may take minutes."""
     where = f"{fabric.world_size} x {fabric.device.type}" if fabric.world_size > 1 else fabric.device.type
-    told = f"training {config.name} ({config.task}) for {config.epochs} epochs on {where}, into {run}"
+    told = f"training {config.name} ({config.task}) on {where}, epochs: {config.epochs}, run folder: {run}"
     fabric.print(told, flush=True)
 
 
@@ -206,14 +206,16 @@ def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Ori
     recipe_file = run / RECIPE_FILE
     if not resume:
         if (run / FILE).exists():
-            raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+            raise RecipeError(
+                f"{run} holds a run already: continue it with --resume, or choose another folder with --run"
+            )
         return origin
     if recipe_file.exists() and not _agrees(recipe_file, config):
-        raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
+        raise RecipeError(f"{recipe_file} differs from your recipe: resume with the recipe that the run began with")
     begun = read_environment(run)
     if begun.get("data_sha256", digest) != digest:
-        told = "resume with that data, or begin anew in another --run"
-        raise RecipeError(f"the data is not what {run} was begun with: {told}")
+        told = "resume with that data, or start a new run in another folder with --run"
+        raise RecipeError(f"the data has changed since {run} began: {told}")
     return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
 
 
@@ -236,7 +238,7 @@ def _agrees(recipe_file: Path, config: Config) -> bool:
     except ValidationError:
         return False
     except RecipeError as error:
-        raise RecipeError(f"{error}. Remove it to go on with the recipe given") from error
+        raise RecipeError(f"{error}. Remove it to continue with your recipe") from error
 
 
 def read_metrics(run: Path) -> list[Metric]:

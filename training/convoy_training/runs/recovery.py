@@ -46,7 +46,9 @@ def recover(task: Task, config: Config, model: nn.Module, folder: Path, batches:
     """
     manifest = load_manifest(folder)
     if manifest.precision != "float32":
-        raise RecipeError(f"start_from: {folder} is {manifest.precision}; take the float32 model that it was made from")
+        raise RecipeError(
+            f"start_from: {folder} is {manifest.precision}; start from the float32 model that it was made from"
+        )
     graph = task.build_graph(model, config).eval()
     parts = [f"{name}." for name, _ in graph.named_children()]
     stored = [t for t in onnx.load(str(folder / GRAPH_FILE)).graph.initializer if t.name.startswith(tuple(parts))]

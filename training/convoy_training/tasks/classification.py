@@ -65,18 +65,18 @@ class Config(recipe.Config):
     def _mirror_images_are_known(self) -> Self:
         if self.mirror_average and not self.mirror:
             raise ValueError(
-                "mirror_average: a network that was shown no mirror images cannot judge them; set it to false"
+                "mirror_average: set it to false, since with `mirror: false` the network never sees mirror images"
             )
         return self
 
     @model_validator(mode="after")
     def _crops_are_of_pictures(self) -> Self:
         if self.augment and self.augment.crop:
-            raise ValueError("augment.crop: a classifier learns at input_size; crop_area shows parts of pictures at it")
+            raise ValueError("augment.crop: use crop_area, which shows parts of pictures at input_size")
         if self.crop_area and self.data.format != "image_folder":
-            raise ValueError("crop_area: only an image_folder has pictures larger than input_size")
+            raise ValueError("crop_area: only works with an image_folder, whose pictures are larger than input_size")
         if self.shift >= self.input_size:
-            raise ValueError("shift: less than input_size; what is mirrored around a picture is the picture")
+            raise ValueError("shift: must be less than input_size")
         if self.augment:
             self.augment.check((self.input_size, self.input_size), mirror=self.mirror)
         return self
@@ -84,13 +84,15 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _pictures_have_that_size(self) -> Self:
         if self.data.format == "cifar" and self.input_size != cifar.SIDE:
-            raise ValueError(f"input_size: CIFAR's pictures have {cifar.SIDE} pixels; an image_folder's are resized")
+            raise ValueError(
+                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, and only an image_folder's are resized"
+            )
         return self
 
     @model_validator(mode="after")
     def _each_width_has_refinements(self) -> Self:
         if len(self.refinements) != len(self.widths):
-            raise ValueError(f"refinements: one for each of the {len(self.widths)} widths")
+            raise ValueError(f"refinements: give one for each of the {len(self.widths)} widths")
         return self
 
 
@@ -181,7 +183,7 @@ def check_size(architecture: Architecture, side: int) -> None:
             model(torch.empty(2, 3, side, side))
         except RuntimeError as error:
             usual = architecture.input[0]
-            told = f"{architecture.name} cannot look at pictures of {side} pixels; it was made for {usual}"
+            told = f"{architecture.name} cannot take pictures of {side} pixels; it was made for {usual}"
             raise RecipeError(f"input_size: {told}") from error
 
 

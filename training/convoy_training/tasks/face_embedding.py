@@ -105,7 +105,7 @@ class Config(BaseConfig):
     @model_validator(mode="after")
     def _size_stays(self) -> Self:
         if self.augment and self.augment.crop:
-            raise ValueError("augment.crop: an aligned face keeps its size; scales enlarge it")
+            raise ValueError("augment.crop: an aligned face keeps its size; use scales to enlarge it")
         return self
 
     def build_embedder(self) -> FaceEmbedder:

@@ -100,7 +100,7 @@ def draw_window(
         if scene:
             return scene
     raise TrainingError(
-        f"no background of {config.size_px} pixels without a face was found: add photographs, or set empty=0"
+        f"no background of {config.size_px} pixels without a face was found: add pictures, or set empty=0"
     )
 
 

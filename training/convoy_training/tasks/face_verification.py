@@ -97,7 +97,7 @@ def embed_training_faces(embedder: Path, selection: identities.Selection) -> tup
 def build_model(config: Config) -> nn.Module:
     size = load_manifest(config.embedder).embedding_size
     if not size:
-        raise RecipeError(f"embedder: {config.embedder} is no face embedder")
+        raise RecipeError(f"embedder: {config.embedder} is not a face embedder")
     return VerificationHead(size)
 
 

@@ -79,14 +79,14 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _borders_are_of_something(self) -> Self:
         if self.borders and not self.regions_of:
-            raise ValueError("borders: name the class whose regions they part in regions_of")
+            raise ValueError("borders: name the class whose regions they separate, in regions_of")
         return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         self.network.check_recipe(self)
         if any(side % self.stride for side in self.crop):
-            raise ValueError(f"crop: sides are multiples of {self.stride}, the stride of so many widths")
+            raise ValueError(f"crop: both sides must be multiples of {self.stride}, the stride of this network")
         if self.augment:
             self.augment.check(self.crop, self.stride, self.mirror)
         return self
@@ -167,9 +167,13 @@ def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
     for name in ("class_bias", "palette"):  # a recipe of other classes was copied
         if (given := len(getattr(config, name))) not in (0, len(data.classes)):
-            raise RecipeError(f"{name}: {given} entries for {len(data.classes)} classes: leave it out, or one for each")
+            raise RecipeError(
+                f"{name}: has {given} entries for {len(data.classes)} classes: give one for each class, or leave it out"
+            )
     if config.regions_of and config.regions_of not in data.classes:
-        raise RecipeError(f"regions_of: no class '{config.regions_of}'; there are {', '.join(data.classes)}")
+        raise RecipeError(
+            f"regions_of: there is no class '{config.regions_of}'; the classes are {', '.join(data.classes)}"
+        )
     model = find_architecture(config.architecture).build_for(config, len(data.classes), lambda: None)
     model.register_buffer("class_weights", weigh_classes(data.pixels))
     return model
