@@ -1,4 +1,4 @@
-# One virtual environment; each stamp in it says which part is installed. Needs only make and Python 3.11.
+# Everything is installed into one virtual environment; a stamp in it says which part is there. Needs only make and Python 3.11.
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
@@ -8,18 +8,21 @@ MINUTES ?= 5
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults abuse soak bench check audit format proto up down clean
+.PHONY: help setup demo test slow faults abuse soak bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: $(VENV)/.setup ## Make .venv with everything for development, training included
 
-demo: $(VENV)/.demo ## Tell the whole story on this machine, without Docker or torch; PHOTOS=folder for your own people
+demo: $(VENV)/.demo ## Show what Convoy does on this machine, without Docker or torch; PHOTOS=folder for your own people
 	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.setup ## Run every test; PYTEST="-k word" for some
+test: $(VENV)/.setup ## Run every test, and say at the end what this machine left out; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)
+
+slow: $(VENV)/.setup ## Run an earlier version and this one on one Redis, as during an upgrade; not part of test
+	$(BIN)/pytest tests/slow
 
 faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of docs/faults.md
 	FAULTS=all $(BIN)/pytest -s tests/e2e/test_faults.py
@@ -27,10 +30,10 @@ faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of 
 abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for another number
 	BAD_INPUTS=$(BAD_INPUTS) $(BIN)/pytest -s tests/integration/test_abuse.py
 
-soak: $(VENV)/.setup ## Load a fleet and look whether it stays small; MINUTES=60 for an hour
+soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 for an hour
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers, a quarter of an hour on a quiet machine; needs h2load
+bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers; needs h2load and 15 minutes on a quiet machine
 	$(BIN)/python -m benchmarks.peers.install
 	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.serving_overhead
@@ -40,22 +43,22 @@ bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers
 	$(BIN)/python -m benchmarks.recognition_store
 	$(BIN)/python -m benchmarks.report
 
-check: $(VENV)/.setup ## Format, lint, types, direction of imports, protos
+check: $(VENV)/.setup ## Check format, style, types, direction of imports and protos
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 
-audit: $(VENV)/.setup ## List what the image is made of (build/sbom.cdx.json) and ask for known vulnerabilities
+audit: $(VENV)/.setup ## List what the image is made of (build/sbom.cdx.json) and look for known vulnerabilities
 	$(BIN)/python scripts/supply_chain.py sbom
 	$(BIN)/python scripts/supply_chain.py audit
 
-format: $(VENV)/.setup ## Format and mend what can be mended
+format: $(VENV)/.setup ## Format the code, and fix the style where a tool can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, what documents take from settings and manifests, and the lock
+proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated pages, and the lock
 	scripts/generate_protos.sh
 	$(BIN)/python scripts/generate_pages.py
 	$(BIN)/python scripts/supply_chain.py lock
@@ -63,10 +66,10 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, what documents
 up: ## Start Redis and the five services in containers
 	docker compose up --build --wait
 
-down: ## Stop them; galleries stay
+down: ## Stop the containers; galleries stay
 	docker compose down
 
-clean: ## Remove what was made here, .venv included; galleries in containers stay
+clean: ## Remove everything made here, .venv included; galleries in containers stay
 	rm -rf $(VENV) demo_output runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -80,7 +83,7 @@ $(VENV)/.demo: services/pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -c services/constraints.txt -e "services[demo]"
 	touch $@
 
-# torch goes first and alone: a build that is there already stays, and no other package chooses one.
+# torch is installed first and alone, so that a build that is there stays and no other package chooses one.
 $(VENV)/.setup: $(VENV)/.demo training/pyproject.toml requirements-dev.txt
 	@echo "==> $(TORCH): the largest download"
 	$(BIN)/pip install "$(TORCH)"

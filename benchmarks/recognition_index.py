@@ -22,6 +22,7 @@ from typing import Literal
 
 import faiss
 import numpy as np
+from convoy.core.machine import available_cores
 from convoy.recognition.search.index import Index
 
 from benchmarks.conditions import write_result
@@ -90,7 +91,7 @@ def report(index: Index, probes: np.ndarray, judged: list[str], callers: int, fi
 
 def run(count: int, dimension: int, queries: int, callers: int) -> None:
     rng = np.random.default_rng(count)
-    index, best = Index(dimension, os.cpu_count() or 1), np.full(queries, -2, np.float32)
+    index, best = Index(dimension, available_cores()), np.full(queries, -2, np.float32)
     mate_rows = np.sort(rng.choice(count, queries, replace=count < queries))
     mates = np.empty((queries, dimension), np.float32)
     started = time.perf_counter()
@@ -124,7 +125,7 @@ def run_real(model: Path, queries: int, callers: int) -> None:
     _, first, counts = np.unique(owners, return_index=True, return_counts=True)
     chosen = np.random.default_rng(0).permutation(first[counts > 1])[:queries]
     kept = np.setdiff1d(np.arange(len(everything)), chosen)
-    index = Index(everything.shape[1], os.cpu_count() or 1)
+    index = Index(everything.shape[1], available_cores())
     started = time.perf_counter()
     index.add_many([(str(owners[i]), str(i)) for i in kept], everything[kept])
     filled = time.perf_counter() - started

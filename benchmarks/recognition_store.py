@@ -25,13 +25,13 @@ import uvloop
 from convoy.core.serving.server import OBJECTS_BETWEEN_COLLECTIONS
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.domain.templates import Plain
-from convoy.recognition.search.followers import Replicas
-from convoy.recognition.store.base import PersonChange, Request, Write, made
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Idempotency, PersonChange, Write, made
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer
 from redis.asyncio import Redis
 
 from benchmarks.conditions import write_result
-from tests.redis_server import RedisServer
 
 LANES = 2
 BATCH = 128
@@ -70,13 +70,13 @@ def follow(url: str, first: int, seen_at: Any) -> None:
 
     async def run() -> None:
         store = RedisStore(url)
-        replicas = Replicas(store, lambda gallery: Plain())
-        await replicas.state("benchmark")
+        followers = Followers(store, lambda gallery: Plain())
+        await followers.view("benchmark")
         for i in range(-1, len(seen_at) - 1):
             if i >= 0:
-                await replicas.state("benchmark", first + i)
+                await followers.view("benchmark", first + i)
             seen_at[i] = time.monotonic()
-        await replicas.close()
+        await followers.close()
         await store.close()
 
     uvloop.run(run())
@@ -121,7 +121,7 @@ async def measure_single(store: RedisStore, gallery: Gallery, vector: np.ndarray
 async def measure(url: str, title: str, faces: int, dimension: int) -> None:
     store = RedisStore(url)
     gallery = Gallery("benchmark", Model("m", "1", "00" * 32, dimension))
-    await store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    await store.create_gallery(gallery, Note("CreateGallery", 1), Idempotency())
     gallery = await store.get_gallery("benchmark")
     vector = np.random.default_rng(0).standard_normal(dimension).astype(np.float32)
     vector /= np.linalg.norm(vector)
@@ -149,9 +149,9 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
             pass
     reading = time.perf_counter() - started
 
-    cold = Replicas(store, lambda gallery: Plain())
+    cold = Followers(store, lambda gallery: Plain())
     started, worked = time.perf_counter(), time.process_time()
-    assert await (await cold.state("benchmark", 2 * SINGLE)).count_faces([]) == faces
+    assert await (await cold.view("benchmark", 2 * SINGLE)).count_faces([]) == faces
     loading, busy = time.perf_counter() - started, time.process_time() - worked
     await cold.close()
     await store.delete_gallery("benchmark", Note("DeleteGallery", 1))

@@ -17,15 +17,15 @@ import numpy as np
 from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, VectorSets
 from convoy.recognition.domain.templates import Plain
-from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Index
-from convoy.recognition.store.base import PersonChange, Request, Write
+from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
+from convoy.testing.redis_servers import Redis8
 
 from benchmarks.conditions import write_result
 from benchmarks.recognition_index import probes_of, unit
-from tests.redis_server import Redis8
 
 PROBES = 100
 PAGE = 500
@@ -41,10 +41,10 @@ def write_of(number: int, vector: np.ndarray) -> Write:
 async def measure(url: str, faces: int, dimension: int, shards: int, quantization: str) -> None:
     store = RedisStore(url)
     sets = VectorSetStore(store)
-    replicas = Replicas(store, lambda gallery: Plain(), sets)
+    followers = Followers(store, lambda gallery: Plain(), sets)
     where = VectorSets("00000000", shards, quantization, 500)
     gallery = Gallery("benchmark", Model("m", "1", "00" * 32, dimension), vector_sets=where)
-    await store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    await store.create_gallery(gallery, Note("CreateGallery", 1), Idempotency())
     gallery = await store.get_gallery("benchmark")
     rng = np.random.default_rng(0)
     vectors = unit(rng.standard_normal((faces, dimension), np.float32))
@@ -54,16 +54,16 @@ async def measure(url: str, faces: int, dimension: int, shards: int, quantizatio
         await store.change_people(gallery, [write_of(i, vectors[i]) for i in range(start, min(start + PAGE, faces))])
     begin_call(Call(deadline=time.monotonic() + 24 * 3600))
     started = time.perf_counter()
-    state = await replicas.state("benchmark", (await store.get_head("benchmark")).version)
+    view = await followers.view("benchmark", (await store.get_head("benchmark")).version)
     rate = faces / (time.perf_counter() - started)
     probes = probes_of(rng, vectors[rng.choice(faces, PROBES)])
     expected = [judge.search(probe, 5, exact=True) for probe in probes]
-    _, size = await state.measure()
+    _, size = await view.measure()
     for exact in (False, True) if quantization == "NOQUANT" else (False,):
         times, found = [], []
         for probe in probes:
             started = time.perf_counter()
-            found.append(await state.search(probe, 5, [], exact))
+            found.append(await view.search(probe, 5, [], exact))
             times.append(time.perf_counter() - started)
         mates = np.mean([hits[:1] == wanted[:1] for hits, wanted in zip(found, expected, strict=True)])
         whole = np.mean([hits == wanted for hits, wanted in zip(found, expected, strict=True)])
@@ -78,7 +78,7 @@ async def measure(url: str, faces: int, dimension: int, shards: int, quantizatio
             f"| {p50:.2f} / {p99:.2f} | {rate:,.0f} | {size / faces:,.0f} |",
             flush=True,
         )
-    await replicas.close()
+    await followers.close()
     await sets.drop(await store.delete_gallery("benchmark", Note("DeleteGallery", 1)))
     await store.close()
 

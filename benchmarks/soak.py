@@ -23,12 +23,13 @@ import numpy as np
 import psutil
 from convoy.client import Convoy, plans
 from convoy.core.errors import ConvoyError, InvalidArgument
-from convoy.fleet.fleet import Fleet, free_ports
+from convoy.fleet import Fleet, free_ports
+from convoy.testing import pictures
+from convoy.testing.bad_pictures import bombs
+from convoy.testing.tiny_models import write_repository
 
 from benchmarks.conditions import conditions
-from tests import tiny_pictures
-from tests.abuse import BOMBS, processes
-from tests.tiny_models import write_repository
+from benchmarks.processes import processes
 
 mpl.use("Agg")
 MIB = 2**20
@@ -36,8 +37,9 @@ WARM_UP = 1 / 3
 CLIMB_MIB, CLIMB_MIB_AN_HOUR, MORE_HANDLES = 24.0, 8.0, 8
 PEOPLE = 50
 GALLERY = "soak"
-PORTRAIT = tiny_pictures.encode(tiny_pictures.portrait(0))
-STREET = tiny_pictures.encode(tiny_pictures.with_box((10, 10, 60, 60)), ".jpg")
+BOMBS = tuple(bombs().values())
+PORTRAIT = pictures.encode(pictures.portrait(0))
+STREET = pictures.encode(pictures.with_box((10, 10, 60, 60)), ".jpg")
 
 
 class Sample(NamedTuple):
@@ -71,13 +73,13 @@ def works(convoy: Convoy) -> list[Callable[[], object]]:
 
     def come_and_go() -> None:
         number = next(numbers)
-        photo = tiny_pictures.encode(tiny_pictures.portrait(1 + number % 1000))
+        photo = pictures.encode(pictures.portrait(1 + number % 1000))
         convoy.register(GALLERY, f"p{number}", [photo], allow_identity_conflict=True)
         if number >= PEOPLE:
             convoy.delete_person(GALLERY, f"p{number - PEOPLE}")
 
     def refused() -> None:
-        for bomb in BOMBS.values():
+        for bomb in BOMBS:
             try:
                 convoy.classify(bomb)
             except InvalidArgument:

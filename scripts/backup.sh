@@ -1,6 +1,7 @@
 #!/bin/sh
-# scripts/backup.sh > galleries.tar.gz: every gallery of the Compose deployment, while it goes on working.
-# An append-only file is a log, so its beginning is a state that was; only its rewriting must not happen meanwhile.
+# scripts/backup.sh > galleries.tar.gz: writes every gallery of the Compose deployment, which goes on working meanwhile.
+# Redis appends every change to its file, so a copy of the file's beginning is the state of an earlier moment. Only a
+# rewrite of the file would spoil the copy, so this script keeps Redis from rewriting until the copy is complete.
 set -eu
 cd "$(dirname "$0")/.."
 

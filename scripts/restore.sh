@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/restore.sh < galleries.tar.gz: put back what scripts/backup.sh kept, in place of every gallery there is now.
+# scripts/restore.sh < galleries.tar.gz: puts back what scripts/backup.sh wrote, and replaces every gallery there is now.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ docker compose run --rm -T --no-deps --entrypoint sh redis -euc '
   mv /data/restored/appendonlydir /data/
   rmdir /data/restored
 '
-# Not `docker compose start`: that would wait for faces, which nobody stopped.
+# `docker compose start` would also wait for faces, which this script did not stop.
 docker start $(docker compose ps --all --quiet redis recognition) >/dev/null
 for container in $(docker compose ps --quiet recognition); do
   for _ in $(seq 300); do

@@ -1,21 +1,16 @@
 """Bad inputs by the thousand: good requests of every method, with their pictures or their bytes spoilt, by a seed."""
 
-import io
 import random
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import psutil
-from convoy.fleet.fleet import Fleet
+from convoy.testing import pictures
+from convoy.testing.bad_pictures import bombs
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
 from google.protobuf.message import Message
-from PIL import Image
 
-from tests import tiny_pictures
-
-PORTRAIT = tiny_pictures.encode(tiny_pictures.portrait(1), ".jpg")
-GOOD = [PORTRAIT, tiny_pictures.encode(tiny_pictures.portrait(2)), tiny_pictures.encode(tiny_pictures.plain(), ".webp")]
+PORTRAIT = pictures.encode(pictures.portrait(1), ".jpg")
+GOOD = [PORTRAIT, pictures.encode(pictures.portrait(2)), pictures.encode(pictures.plain(), ".webp")]
 GALLERY = "g"
 PERSON = recognition_pb2.PersonRef(gallery=GALLERY, person_id="p")
 
@@ -58,32 +53,6 @@ def requests(picture: bytes) -> list[tuple[str, str, Message]]:
     ]
 
 
-def bombs() -> dict[str, bytes]:
-    """Small files that promise, or would cost, far more than they are."""
-    size = (60_000, 60_000)
-    png = tiny_pictures.encode(tiny_pictures.plain())
-    drawn = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(drawn, "PNG")
-    jpeg, frame = bytearray(PORTRAIT), PORTRAIT.index(b"\xff\xc0")
-    jpeg[frame + 5 : frame + 9] = struct.pack(">HH", *size)
-    progressive = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(progressive, "JPEG", progressive=True)
-    scans = progressive.getvalue()
-    last = scans.rindex(b"\xff\xda")
-    canvas = struct.pack("<I", 16_382)[:3] * 2
-    webp = b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + canvas
-    return {
-        "png-header": png[:16] + struct.pack(">II", *size) + png[24:],
-        "png-of-zeros": drawn.getvalue(),
-        "jpeg-header": bytes(jpeg),
-        "jpeg-scans": scans[:-2] + scans[last:-2] * 3000 + scans[-2:],
-        "webp-canvas": webp,
-        "gif-screen": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\xf7\0\0" + bytes(768) + b";",
-        "nothing": b"",
-        "text": b"this is no picture",
-    }
-
-
 BOMBS = bombs()
 
 
@@ -115,10 +84,3 @@ def spoil(rng: random.Random, content: bytes) -> bytes:
             case _:
                 spoilt[place : place + length] = rng.randbytes(length)
     return bytes(spoilt[: rng.randrange(len(spoilt) + 1)] if rng.randrange(4) == 0 else spoilt)
-
-
-def processes(fleet: Fleet) -> dict[str, psutil.Process]:
-    """The process that listens on each service's port."""
-    ports = {int(address.rpartition(":")[2]): service for service, address in fleet.addresses.items()}
-    listening = (one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-    return {ports[one.laddr.port]: psutil.Process(one.pid) for one in listening if one.laddr.port in ports}

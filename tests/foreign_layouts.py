@@ -29,7 +29,7 @@ def stack(*columns: list) -> tuple[np.ndarray, ...]:
 
 
 def yolov5(raw: Arrays, height: int, width: int) -> Arrays:
-    rows = raw["output0"]
+    (rows,) = raw.values()
     return {
         "boxes": np.array([around(*row[:4]) for row in rows]),
         "scores": np.array([row[4] * row[5:] for row in rows]),
@@ -39,6 +39,77 @@ def yolov5(raw: Arrays, height: int, width: int) -> Arrays:
 def yolov8(raw: Arrays, height: int, width: int) -> Arrays:
     columns = raw["output0"].T
     return {"boxes": np.array([around(*row[:4]) for row in columns]), "scores": columns[:, 4:]}
+
+
+def yolox(raw: Arrays, height: int, width: int) -> Arrays:
+    """Raw boxes: one row a cell, strides one after another."""
+    (rows,) = raw.values()
+    place, boxes = 0, []
+    for stride in (8, 16, 32):
+        for row in range(height // stride):
+            for column in range(width // stride):
+                x, y, w, h = rows[place, :4].astype(np.float64)
+                boxes.append(
+                    around((x + column) * stride, (y + row) * stride, math.exp(w) * stride, math.exp(h) * stride)
+                )
+                place += 1
+    assert place == len(rows)
+    return {"boxes": np.array(boxes), "scores": rows[:, 4:5] * rows[:, 5:]}
+
+
+def detr(raw: Arrays, height: int, width: int) -> Arrays:
+    """Sigmoid of the logits, boxes as shares."""
+    logits, boxes = (next(array for name, array in raw.items() if word in name) for word in ("logits", "boxes"))
+    corners = [around(x * width, y * height, w * width, h * height) for x, y, w, h in boxes.astype(np.float64)]
+    return {"boxes": np.array(corners), "scores": sigmoid(logits.astype(np.float64))}
+
+
+def detr_with_no_object(raw: Arrays, height: int, width: int) -> Arrays:
+    """Softmax of the logits, whose last class is no object."""
+    return detr(raw, height, width) | {"scores": softmax(raw["pred_logits"].astype(np.float64))[:, :-1]}
+
+
+def rtdetr(raw: Arrays, height: int, width: int) -> Arrays:
+    (rows,) = raw.values()
+    corners = [around(x * width, y * height, w * width, h * height) for x, y, w, h in rows[:, :4].astype(np.float64)]
+    return {"boxes": np.array(corners), "scores": rows[:, 4:]}
+
+
+def distributions(raw: np.ndarray, height: int, width: int, stride: int, offset: float) -> list[list[float]]:
+    """Boxes of a level: each side's distance is the mean of its bins."""
+    boxes, place = [], 0
+    for row in range(math.ceil(height / stride)):
+        for column in range(math.ceil(width / stride)):
+            bins = softmax(raw[place].astype(np.float64).reshape(4, -1))
+            left, top, right, bottom = (sum(b * share for b, share in enumerate(side)) * stride for side in bins)
+            x, y = (column + offset) * stride, (row + offset) * stride
+            boxes.append([max(x - left, 0), max(y - top, 0), min(x + right, width), min(y + bottom, height)])
+            place += 1
+    assert place == len(raw)
+    return boxes
+
+
+def nanodet(raw: Arrays, height: int, width: int, strides: tuple[int, ...] = (8, 16, 32)) -> Arrays:
+    """Class scores and distributions, told apart by their order: all scores come first."""
+    arrays = list(raw.values())
+    scores, sides = arrays[: len(strides)], arrays[len(strides) :]
+    boxes = [distributions(side, height, width, stride, 0.5) for side, stride in zip(sides, strides, strict=True)]
+    return {"boxes": np.concatenate(boxes), "scores": np.concatenate(scores)}
+
+
+def picodet(raw: Arrays, height: int, width: int) -> Arrays:
+    return nanodet(raw, height, width, (8, 16, 32, 64))
+
+
+def nanodet_plus(raw: Arrays, height: int, width: int) -> Arrays:
+    """Four classes and eight bins for each side."""
+    (rows,) = raw.values()
+    boxes, place = [], 0
+    for stride in (8, 16, 32, 64):
+        cells = math.ceil(height / stride) * math.ceil(width / stride)
+        boxes += distributions(rows[place : place + cells, 4:], height, width, stride, 0)
+        place += cells
+    return {"boxes": np.array(boxes), "scores": rows[:, :4]}
 
 
 def ssd_normalised_with_background(raw: Arrays, height: int, width: int) -> Arrays:
@@ -104,10 +175,32 @@ def yunet(raw: Arrays, height: int, width: int) -> Arrays:
     return {"boxes": boxes_, "scores": scores_, "landmarks": landmarks_}
 
 
-def retinaface(raw: Arrays, height: int, width: int) -> Arrays:
-    """Priors as shares of the picture, as their source has them."""
+def centerface(raw: Arrays, height: int, width: int) -> Arrays:
+    """Four maps in the order of the export, y before x in each."""
+    heat, sizes, offsets, marks = (array.astype(np.float64) for array in raw.values())
+    boxes, scores, landmarks = [], [], []
+    for row in range(height // 4):
+        for column in range(width // 4):
+            h, w = math.exp(sizes[0, row, column]) * 4, math.exp(sizes[1, row, column]) * 4
+            x = min(max((column + offsets[1, row, column] + 0.5) * 4 - w / 2, 0), width)
+            y = min(max((row + offsets[0, row, column] + 0.5) * 4 - h / 2, 0), height)
+            boxes.append([x, y, min(x + w, width), min(y + h, height)])
+            scores.append([heat[0, row, column]])
+            pairs = marks[:, row, column].reshape(5, 2)
+            landmarks.append([[x + share_x * w, y + share_y * h] for share_y, share_x in pairs])
+    boxes_, scores_, landmarks_ = stack(boxes, scores, landmarks)
+    return {"boxes": boxes_, "scores": scores_, "landmarks": landmarks_}
+
+
+PRIORS = ((16, 32), (64, 128), (256, 512))
+SMALL_PRIORS = ((10, 20), (32, 64), (128, 256))
+
+
+def retinaface(raw: Arrays, height: int, width: int, priors: tuple[tuple[int, ...], ...] = PRIORS) -> Arrays:
+    """Priors as shares of the picture, as their source has them; loc, conf, landms told apart by their widths."""
+    raw = {{4: "loc", 2: "conf", 10: "landms"}[array.shape[-1]]: array for array in raw.values()}
     boxes, landmarks, anchor = [], [], 0
-    for stride, sides in ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))):
+    for stride, sides in zip((8, 16, 32, 64), priors, strict=False):
         for row in range(math.ceil(height / stride)):
             for column in range(math.ceil(width / stride)):
                 for side in sides:
@@ -128,8 +221,23 @@ def retinaface(raw: Arrays, height: int, width: int) -> Arrays:
     return {"boxes": boxes_, "scores": raw["conf"][:, 1:], "landmarks": landmarks_}
 
 
+def retinaface_small(raw: Arrays, height: int, width: int) -> Arrays:
+    return retinaface(raw, height, width, SMALL_PRIORS)
+
+
+def segment_channels_last(raw: Arrays, height: int, width: int) -> Arrays:
+    (planes,) = raw.values()
+    return segment({"out": planes.transpose(2, 0, 1)}, height, width)
+
+
+def segment_sigmoid(raw: Arrays, height: int, width: int) -> Arrays:
+    """One channel of probabilities."""
+    (planes,) = raw.values()
+    return {"class_map": (cv2.resize(planes[0], (width, height)) > 0.5).astype(np.uint8)}
+
+
 def segment(raw: Arrays, height: int, width: int) -> Arrays:
-    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in raw["out"]]
+    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in next(iter(raw.values()))]
     if len(planes) == 1:
         return {"class_map": (planes[0] > 0).astype(np.uint8)}
     return {"class_map": np.argmax(planes, axis=0).astype(np.uint8)}

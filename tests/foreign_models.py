@@ -20,14 +20,20 @@ class Drawing:
     """A graph under construction; `seed` decides its weights."""
 
     def __init__(
-        self, size: Size, batch: int | str = "N", layout: str = "nchw", opset: int = 17, seed: int = 1
+        self,
+        size: Size,
+        batch: int | str = "N",
+        layout: str = "nchw",
+        opset: int = 17,
+        seed: int = 1,
+        channels: int = 3,
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[TensorProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
-        self.opset, self.batch = opset, batch
-        shape = [batch, 3, *size] if layout == "nchw" else [batch, *size, 3]
+        self.opset, self.batch, self.channels = opset, batch, channels
+        shape = [batch, channels, *size] if layout == "nchw" else [batch, *size, channels]
         self.inputs = [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, shape)]
         self.picture = self.op("Transpose", "input.1", perm=[0, 3, 1, 2]) if layout == "nhwc" else "input.1"
 
@@ -47,7 +53,7 @@ class Drawing:
     def cells(self, stride: int, channels: int, scale: float = 1.0) -> str:
         """A feature map [N, channels, H/stride, W/stride]."""
         pooled = self.op("AveragePool", self.picture, kernel_shape=[stride] * 2, strides=[stride] * 2)
-        weights = self.random.normal(0, scale, (channels, 3, 1, 1)).astype(np.float32)
+        weights = self.random.normal(0, scale, (channels, self.channels, 1, 1)).astype(np.float32)
         bias = self.random.normal(0, scale, channels).astype(np.float32)
         return self.op("Conv", pooled, self.weight(weights), self.weight(bias))
 
@@ -55,6 +61,20 @@ class Drawing:
         """[N, cells * anchors, width]; first: the Reshape's constant length of the batch (0 keeps it, 1 fixes it)."""
         planes = self.op("Transpose", self.cells(stride, anchors * width, scale), perm=[0, 2, 3, 1])
         return self.op("Reshape", planes, self.ints(first, -1, width))
+
+    def decoded(self, stride: int, anchors: int, first: int = 0, scale: float = 1.0) -> str:
+        """Boxes [N, cells * anchors, 4]: centre x and y in pixels, near the cell's middle, then width and height."""
+        pooled = self.op("AveragePool", self.picture, kernel_shape=[stride] * 2, strides=[stride] * 2)
+        one = self.op("Slice", pooled, self.ints(0), self.ints(1), self.ints(1))
+        steps = self.op("Add", self.op("Mul", one, self.weight(np.float32([0]))), self.weight(np.float32([stride])))
+        middle = self.weight(np.float32([stride / 2]))
+        x, y = (self.op("Sub", self.op("CumSum", steps, self.weight(np.int64(axis))), middle) for axis in (3, 2))
+        boxes = []
+        for _ in range(anchors):
+            centres = self.op("Add", self.op("Concat", x, y, axis=1), self.cells(stride, 2, scale))
+            boxes += [centres, self.op("Exp", self.cells(stride, 2, scale))]
+        planes = self.op("Transpose", self.op("Concat", *boxes, axis=1), perm=[0, 2, 3, 1])
+        return self.op("Reshape", planes, self.ints(first, -1, 4))
 
     def give(self, value: str, name: str) -> None:
         self.op("Identity", value, name=name)
@@ -81,11 +101,11 @@ def classifier(classes: int, softmax: bool = False, **facts: object) -> Drawing:
 
 
 def yolov5(classes: int, **facts: object) -> Drawing:
-    """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; sigmoids but for the box."""
+    """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; decoded boxes, sigmoids."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]
     rows = []
     for stride in FACE_STRIDES:
-        boxes = drawing.op("Exp", drawing.rows(stride, 3, 4))
+        boxes = drawing.decoded(stride, 3)
         rest = drawing.op("Sigmoid", drawing.rows(stride, 3, 1 + classes))
         rows.append(drawing.op("Concat", boxes, rest, axis=2))
     drawing.give(drawing.op("Concat", *rows, axis=1), "output0")
@@ -97,10 +117,72 @@ def yolov8(classes: int, first: int = 0, **facts: object) -> Drawing:
     drawing = Drawing(**facts)  # type: ignore[arg-type]
     levels = []
     for stride in FACE_STRIDES:
-        boxes = drawing.op("Exp", drawing.rows(stride, 1, 4, first))
+        boxes = drawing.decoded(stride, 1, first)
         scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes, first))
         levels.append(drawing.op("Concat", boxes, scores, axis=2))
     drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    return drawing
+
+
+def yolox(classes: int, decoded: bool = False, **facts: object) -> Drawing:
+    """[N, A, 5+C], one anchor a cell, at strides 8, 16, 32; boxes raw or decoded, the rest sigmoids."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    rows = []
+    for stride in FACE_STRIDES:
+        boxes = drawing.decoded(stride, 1, scale=0.003) if decoded else drawing.rows(stride, 1, 4, scale=0.003)
+        rest = drawing.op("Sigmoid", drawing.rows(stride, 1, 1 + classes, scale=0.003))
+        rows.append(drawing.op("Concat", boxes, rest, axis=2))
+    drawing.give(drawing.op("Concat", *rows, axis=1), "output")
+    return drawing
+
+
+def detr(classes: int, no_object: bool = False, joint: bool = False, **facts: object) -> Drawing:
+    """pred_logits [N, Q, C] and pred_boxes [N, Q, 4] as shares, or one output; no_object: a last class that mostly
+    wins.
+    """
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    height, width = facts["size"]  # type: ignore[misc]
+    sides = drawing.weight(np.float32([width, height, width, height]))
+    boxes = drawing.op("Div", drawing.decoded(16, 1), sides)
+    logits = drawing.rows(16, 1, classes)
+    if no_object:
+        last = drawing.op("Add", drawing.rows(16, 1, 1), drawing.weight(np.float32([6])))
+        logits = drawing.op("Concat", logits, last, axis=2)
+    if joint:
+        drawing.give(drawing.op("Concat", boxes, drawing.op("Sigmoid", logits), axis=2), "output0")
+    else:
+        drawing.give(logits, "pred_logits")
+        drawing.give(boxes, "pred_boxes")
+    return drawing
+
+
+def nanodet(classes: int, strides: Sequence[int] = FACE_STRIDES, bins: int = 8, **facts: object) -> Drawing:
+    """Sigmoids [N, cells, C] of all strides, then distributions [N, cells, 4 x bins] of all strides."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    for stride in strides:
+        drawing.give(drawing.op("Sigmoid", drawing.rows(stride, 1, classes)), f"cls_{stride}")
+    for stride in strides:
+        drawing.give(drawing.rows(stride, 1, 4 * bins), f"dis_{stride}")
+    return drawing
+
+
+def nanodet_plus(classes: int, bins: int = 8, **facts: object) -> Drawing:
+    """[N, A, C + 4 x bins], one row a cell, at strides 8 to 64."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in (8, 16, 32, 64):
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes))
+        levels.append(drawing.op("Concat", scores, drawing.rows(stride, 1, 4 * bins), axis=2))
+    drawing.give(drawing.op("Concat", *levels, axis=1), "output")
+    return drawing
+
+
+def centerface(**facts: object) -> Drawing:
+    """Heatmap, sizes, offsets and landmarks at stride 4."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    drawing.give(drawing.op("Sigmoid", drawing.cells(4, 1, 0.002)), "heat")
+    for name, channels in (("scale", 2), ("offset", 2), ("marks", 10)):
+        drawing.give(drawing.cells(4, channels, 0.003), name)
     return drawing
 
 
@@ -166,10 +248,14 @@ def retinaface(**facts: object) -> Drawing:
     return drawing
 
 
-def segmenter(classes: int, stride: int = 1, argmax: bool = False, **facts: object) -> Drawing:
-    """[N, classes, H/stride, W/stride], or the class of each pixel as int64 [N, 1, H, W]."""
+def segmenter(
+    classes: int, stride: int = 1, argmax: bool = False, last: bool = False, sigmoid: bool = False, **facts: object
+) -> Drawing:
+    """[N, classes, H/stride, W/stride] or channels last, or the class of each pixel as int64 [N, 1, H, W]."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]
     logits = drawing.cells(stride, classes)
+    logits = drawing.op("Sigmoid", logits) if sigmoid else logits
+    logits = drawing.op("Transpose", logits, perm=[0, 2, 3, 1]) if last else logits
     if argmax:
         drawing.op("ArgMax", logits, axis=1, name="mask")
         drawing.outputs.append(onnx.ValueInfoProto(name="mask"))

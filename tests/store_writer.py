@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from convoy.core.errors import ConvoyError
 from convoy.recognition.domain.records import Face, Note, Person
-from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.base import Idempotency, PersonChange
 from convoy.recognition.store.redis import RedisStore
 
 GALLERY = "staff"
@@ -32,7 +32,7 @@ async def write(store: RedisStore, lane: int, round_: int, seed: int, say: Calla
             new = {f"f{i}": template(person_id, f"f{i}") for i in range(had, faces)}
             say(f"try {person_id} {faces}")
             note = Note("Register" if faces else "DeletePerson", 1, person_id)
-            await store.change_person(gallery, PersonChange(person_id, person, after, new), note, Request())
+            await store.change_person(gallery, PersonChange(person_id, person, after, new), note, Idempotency())
             say(f"did {person_id} {faces}")
             person = after
 

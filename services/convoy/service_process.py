@@ -1,4 +1,4 @@
-"""One service as a process: the only place that knows all five by name."""
+"""One service as a process: read the settings, serve until the process is told to stop, drain."""
 
 import asyncio
 import importlib
@@ -8,19 +8,21 @@ import sys
 import structlog
 import uvloop
 
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.core.model_sets import apply_set
 from convoy.core.serving.server import Server, Service
-from convoy.core.settings import Settings, misspelt_variables, read_settings
+from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
 from convoy.core.telemetry import configure_logging
 from convoy.core.tracing import configure_tracing, flush_traces
 
-SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
 log = structlog.get_logger()
 
 
 async def build(name: str, settings: Settings) -> Service:
     """A service by name, not started. Only its own modules are imported, so that a process stays small."""
-    service: Service = await importlib.import_module(f"convoy.{name}.servicer").build(settings)
+    servicer = importlib.import_module(f"convoy.{name}.servicer")
+    service: Service = await servicer.build(apply_set(settings))
     return service
 
 
@@ -36,20 +38,22 @@ async def serve(name: str, settings: Settings) -> None:
     await server.drain()
 
 
-def run(name: str) -> None:
+def run(name: ServiceName) -> None:
     """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
     try:
         settings = read_settings()
     except ConvoyError as error:
-        sys.exit(f"cannot start {name}: {error.message}")
+        sys.exit(f"cannot start {name}: {error}")
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
+    for variable, now in outdated_variables(name).items():
+        log.warning("this variable has a new name", variable=variable, use=now)
     for variable, meant in misspelt_variables().items():
         log.warning("unknown variable", variable=variable, did_you_mean=meant)
     try:
         uvloop.run(serve(name, settings))
     except ConvoyError as error:
-        log.error("cannot start", service=name, reason=error.reason, problem=error.message)
+        log.error("cannot start", service=name, reason=error.reason, problem=str(error))
         sys.exit(1)
     finally:
         flush_traces()

@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, Policy
-from convoy.recognition.store.base import Committed, Conflict, PersonChange, Request, Store, Write
-from convoy.recognition.store.memory import MemoryStore
+from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Store, Write
 from convoy.recognition.store.redis import RedisStore
-
-from tests.redis_server import RedisCluster
+from convoy.testing.memory_store import MemoryStore
+from convoy.testing.redis_servers import RedisCluster
 
 MODEL = Model("embedder", "1", "ab" * 32, 4)
 STAFF = Gallery("staff", MODEL, "who works here", Policy(0.5, 0.01, 0.1, 0), 1_000)
@@ -39,11 +38,13 @@ class StoreContract:
         [before] = await store.get_people(gallery.name, [after.person_id])
         change = adding(before, after)
         return (
-            await store.change_person(gallery, change, note("Register", after.person_id), Request(request_id, b"yes"))
+            await store.change_person(
+                gallery, change, note("Register", after.person_id), Idempotency(request_id, b"yes")
+            )
         ).version
 
     async def made(self, store: Store, gallery: Gallery = STAFF) -> Gallery:
-        await store.create_gallery(gallery, note("CreateGallery"), Request())
+        await store.create_gallery(gallery, note("CreateGallery"), Idempotency())
         return await store.get_gallery(gallery.name)
 
     async def test_a_gallery_comes_back_as_it_was_made(self, store: Store) -> None:
@@ -57,8 +58,8 @@ class StoreContract:
             await self.made(store)
 
     async def test_making_a_gallery_again_by_its_request_id_changes_nothing(self, store: Store) -> None:
-        first = await store.create_gallery(STAFF, note("CreateGallery"), Request("once"))
-        again = await store.create_gallery(STAFF, note("CreateGallery"), Request("once"))
+        first = await store.create_gallery(STAFF, note("CreateGallery"), Idempotency("once"))
+        again = await store.create_gallery(STAFF, note("CreateGallery"), Idempotency("once"))
         assert (again.version, again.repeated) == (first.version, True)
         assert (await store.get_gallery("staff")).version == 1
 
@@ -81,7 +82,9 @@ class StoreContract:
             store.get_gallery("none"),
             store.delete_gallery("none", note("DeleteGallery")),
             store.update_gallery(replace(STAFF, name="none"), STAFF, note("UpdateGallery")),
-            store.change_person(replace(STAFF, name="none"), adding(None, person("p")), note("Register"), Request()),
+            store.change_person(
+                replace(STAFF, name="none"), adding(None, person("p")), note("Register"), Idempotency()
+            ),
         ):
             with pytest.raises(NotFound, match="none"):
                 await call
@@ -127,7 +130,7 @@ class StoreContract:
         for outdated in (None, person("ada")):
             change = adding(outdated, person("ada", "f9"))
             with pytest.raises(Conflict):
-                await store.change_person(gallery, change, note("Register", "ada"), Request())
+                await store.change_person(gallery, change, note("Register", "ada"), Idempotency())
         assert (await store.get_gallery("staff")).version == 2
         assert await store.get_templates("staff", [("ada", "f9")]) == [None]
 
@@ -143,7 +146,7 @@ class StoreContract:
         gallery = await self.made(store)
         ada = person("ada", "f1", "f2", expire_time_ms=1)
         await self.put(store, gallery, ada)
-        await store.change_person(gallery, PersonChange("ada", ada, None), note("DeletePerson", "ada"), Request())
+        await store.change_person(gallery, PersonChange("ada", ada, None), note("DeletePerson", "ada"), Idempotency())
         assert await store.get_people("staff", ["ada"]) == [None]
         assert await store.get_templates("staff", [("ada", "f1")]) == [None]
         assert await store.list_people("staff", "", 10) == []
@@ -155,7 +158,7 @@ class StoreContract:
         gallery = await self.made(store)
         version = await self.put(store, gallery, person("ada", "f1"), "once")
         change = adding(None, person("bob", "f1"))
-        again = await store.change_person(gallery, change, note("Register", "bob"), Request("once", b"no"))
+        again = await store.change_person(gallery, change, note("Register", "bob"), Idempotency("once", b"no"))
         assert (again.version, again.answer, again.repeated) == (version, b"yes", True)
         assert await store.get_people("staff", ["bob"]) == [None]
         remembered = await store.get_answer(gallery, "once")
@@ -189,7 +192,7 @@ class StoreContract:
         assert [one.version for one in await store.change_people(gallery, many) if isinstance(one, Committed)] == list(
             range(2, 202)
         )
-        ada = Write([(adding(None, person("ada", "f1")), note("Register", "ada"))], Request("once", b"yes"))
+        ada = Write([(adding(None, person("ada", "f1")), note("Register", "ada"))], Idempotency("once", b"yes"))
         stale = Write([(adding(None, person("p7", "f2")), note("Register", "p7"))])
         large = Write([(adding(None, person("bob", "f1", "f2")), note("Register", "bob"))])
         small = Write([(adding(None, person("bob", "f1")), note("Register", "bob"))])
@@ -303,12 +306,27 @@ class StoreContract:
         assert await store.list_people("staff", "", 10) == []
         assert await store.get_answer(again, "once") is None
         with pytest.raises(NotFound):
-            await store.change_person(first, adding(None, person("eve")), note("Register", "eve"), Request())
+            await store.change_person(first, adding(None, person("eve")), note("Register", "eve"), Idempotency())
+
+    async def test_facts_of_a_later_version_outlive_changes_by_this_one(self, store: Store) -> None:
+        later = replace(STAFF, rest={"door": "north"}, policy=replace(STAFF.policy, rest={"liveness": 0.5}))
+        gallery = await self.made(store, later)
+        face = Face("f1", 0.75, 3_000, ("left profile",))
+        ada = replace(person("ada"), faces=(face,), rest={"consent": {"until": 9}, "times": [77]})
+        await self.put(store, gallery, ada)
+        [found] = await store.get_people("staff", ["ada"])
+        assert found == ada
+        await self.put(store, gallery, replace(ada, display_name="Countess"))
+        assert await store.get_people("staff", ["ada"]) == [replace(ada, display_name="Countess")]
+        before = await store.get_gallery("staff")
+        await store.update_gallery(before, replace(before, description="here"), note("UpdateGallery"))
+        after = await store.get_gallery("staff")
+        assert (after.description, after.rest, after.policy.rest) == ("here", later.rest, later.policy.rest)
 
     async def test_of_changes_at_once_exactly_one_wins(self, store: Store) -> None:
         gallery = await self.made(store)
         changes = (adding(None, person("ada", f"f{i}")) for i in range(20))
-        calls = (store.change_person(gallery, change, note("Register", "ada"), Request()) for change in changes)
+        calls = (store.change_person(gallery, change, note("Register", "ada"), Idempotency()) for change in changes)
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [isinstance(outcome, Conflict) for outcome in outcomes].count(False) == 1
         assert (await store.get_gallery("staff")).faces == 1

@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from convoy.core.api import SERVICES
+
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("classification", "detection", "segmentation", "faces", "recognition")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
+from convoy.core.api import API, SERVICES
 from convoy.core.errors import ConvoyError, DeadlineExceeded, InvalidArgument, Unavailable
 
-from tests.e2e.compose import ROOT, SERVICES, Fleet, running_fleet
+from tests.e2e.compose import ROOT, Fleet, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 README = (ROOT / "README.md").read_text()
@@ -140,6 +141,14 @@ def test_sigterm_finishes_what_is_in_flight(fleet: Fleet, convoy: Convoy, data: 
     subprocess.run(["docker", "wait", fleet.container("detection")], check=True, capture_output=True, timeout=60)
     assert fleet.inspect("detection", "{{.State.ExitCode}}") == "0"
     fleet.compose("up", "--wait", "detection")
+
+
+@pytest.mark.parametrize("module", ["convoy.fleet.health_check", "convoy.client.probe"])
+def test_the_health_check_of_the_image_tells_who_serves(fleet: Fleet, module: str) -> None:
+    """The second is its name of 0.1, which Compose files of users still say."""
+    for service in SERVICES:
+        assert fleet.run_inside(service, "python", "-m", module, service, str(API[service].port)).returncode == 0
+        assert fleet.run_inside(service, "python", "-m", module, service, "50099").returncode == 1
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -6,8 +6,9 @@ import subprocess
 from typing import Any
 
 import pytest
+from convoy.core.api import SERVICES
 
-from tests.e2e.compose import ROOT, SERVICES
+from tests.e2e.compose import ROOT
 
 pytestmark = pytest.mark.docker
 OVERLAYS = sorted(path.name for path in ROOT.glob("compose.*.yaml"))

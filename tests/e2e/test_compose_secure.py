@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
+from convoy.core.api import SERVICES
 from convoy.core.errors import PermissionDenied, Unauthenticated, Unavailable
 from convoy.core.security.tokens import make_token, write_line
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 
-from tests import tiny_pictures
 from tests.certificates import Authority
-from tests.e2e.compose import SERVICES, Fleet, running_fleet
-from tests.tiny_models import write_repository
+from tests.e2e.compose import Fleet, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 SCOPES = {"recognition": ["faces"], "door": ["gallery:staff:read"], "office": ["classification", "gallery:staff:admin"]}
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def trust(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_caller_may_do_what_its_scopes_say(addresses: dict[str, str], tokens: dict[str, str]) -> None:
     with Convoy(**addresses, token=tokens["office"]) as office:
-        assert office.classify(PICTURE).best.name == "red"
+        assert office.classify(PICTURE).best.label == "red"
         assert office.create_gallery("staff").name == "staff"
     with Convoy(**addresses, token=tokens["door"]) as door:
         assert door.get_gallery("staff").face_count == 0

@@ -27,7 +27,7 @@ def check_pictures(out: Path, at_least: int) -> None:
 def test_the_story_of_packaged_photographs(tmp_path: Path) -> None:
     done = run_demo(tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "altered renditions" in done.stdout
+    assert "altered copies" in done.stdout
     assert "10 of 10 answers were right" in done.stdout
     check_pictures(tmp_path / "out", 8)
 

@@ -19,19 +19,21 @@ import pytest
 from convoy.client import Convoy
 from convoy.core.serving.server import HANDSHAKE_S
 from convoy.fleet.fleet import Fleet, free_ports
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import common_pb2, segmentation_pb2
 from PIL import Image
 
-from tests import abuse, tiny_pictures
-from tests.abuse import BOMBS, GALLERY, PORTRAIT, Attempt, attempts, processes
-from tests.tiny_models import write_repository
+from benchmarks.processes import processes
+from tests import abuse
+from tests.abuse import BOMBS, GALLERY, PORTRAIT, Attempt, attempts
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(3600)]
 BAD_INPUTS = int(os.environ.get("BAD_INPUTS", "900"))
 SEED = int(os.environ.get("SEED", "1"))
 MIB = 2**20
 GROWTH_MIB = 64
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 MOST_PIXELS = 12_500_000
 
 
@@ -61,7 +63,7 @@ def alive(fleet: Fleet, convoy: Convoy) -> Iterator[dict[str, psutil.Process]]:
     yield before
     assert {service: one.pid for service, one in processes(fleet).items()} == {s: one.pid for s, one in before.items()}
     assert {convoy.check_health(service) for service in before} == {"SERVING"}
-    assert convoy.classify(PICTURE).best.name == "red"
+    assert convoy.classify(PICTURE).best.label == "red"
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_who_connects_and_says_nothing_is_hung_up_on(
 ) -> None:
     host, _, port = fleet.addresses["classification"].rpartition(":")
     idle = [socket.create_connection((host, int(port))) for _ in range(200)]
-    assert convoy.classify(PICTURE).best.name == "red"
+    assert convoy.classify(PICTURE).best.label == "red"
     for one in idle:
         one.settimeout(6 * HANDSHAKE_S)
         while one.recv(4096):  # the server's own greeting, then the end
@@ -177,7 +179,7 @@ def test_who_sends_slowly_holds_up_nobody(
 
     method = "/convoy.v1.ClassificationService/ClassifyStream"
     streams = [channels["classification"].stream_stream(method)(stalled()) for _ in range(100)]
-    assert convoy.within(10).classify(PICTURE).best.name == "red"
+    assert convoy.within(10).classify(PICTURE).best.label == "red"
     stop.set()
     for stream in streams:
         stream.cancel()

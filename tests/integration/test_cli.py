@@ -14,8 +14,7 @@ from typing import Any
 import cv2
 import pytest
 from convoy.fleet import Fleet, free_ports
-
-from tests.tiny_pictures import encode, group, plain, portrait, with_box
+from convoy.testing.pictures import encode, group, plain, portrait, with_box
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -238,14 +237,14 @@ def test_up_keeps_galleries_over_a_restart_and_drains_on_sigterm(
             up.send_signal(signal.SIGTERM)
             _, said = up.communicate(timeout=300)
             assert up.returncode == 0, said
-            assert "drained" in said
+            assert "all requests are answered" in said
 
 
 def kill_service(supervisor: int, name: str) -> None:
-    """kill -9 a process below that supervisor, by a word of its command line; its leash is not it."""
-    leashes = [path.name for path in Path("/proc").glob("[0-9]*") if parent_of(path) == supervisor]
+    """kill -9 a process below that supervisor, by a word of its command line; its orphan guard is spared."""
+    guards = [path.name for path in Path("/proc").glob("[0-9]*") if parent_of(path) == supervisor]
     for path in Path("/proc").glob("[0-9]*"):
-        if str(parent_of(path)) in leashes and name.encode() in (path / "cmdline").read_bytes():
+        if str(parent_of(path)) in guards and name.encode() in (path / "cmdline").read_bytes():
             os.kill(int(path.name), signal.SIGKILL)
             return
     raise AssertionError(f"{name} does not run")

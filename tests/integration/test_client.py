@@ -14,8 +14,7 @@ from convoy.client.operations.faces import get_face_model
 from convoy.client.operations.operation import Operation
 from convoy.core import errors
 from convoy.fleet import Fleet
-
-from tests.tiny_pictures import encode, group, plain, portrait, with_box
+from convoy.testing.pictures import encode, group, plain, portrait, with_box
 
 
 def close(box: Box, expected: tuple[float, ...]) -> bool:
@@ -25,7 +24,7 @@ def close(box: Box, expected: tuple[float, ...]) -> bool:
 def test_classification(convoy: Convoy) -> None:
     red, blue = convoy.classify_many([plain((220, 10, 10)), encode(plain((10, 10, 220)), ".jpg")])
     assert red.best is not None and blue.best is not None
-    assert (red.best.name, blue.best.name) == ("red", "blue")
+    assert (red.best.label, blue.best.label) == ("red", "blue")
     assert sum(label.probability for label in red.labels) == pytest.approx(1)
     assert (red.image_size.width, red.image_size.height) == (96, 64)
     assert str(red.model) == "cifar10-resnet:1"
@@ -164,7 +163,7 @@ async def test_asyncio_asks_all_services_at_once(fleet: Fleet) -> None:
         red, faces = await asyncio.gather(convoy.classify(plain((220, 9, 9))), convoy.detect_faces(portrait(1)))
         names = [one.name async for one in convoy.list_galleries()]
     assert states == ["SERVING"] * 5
-    assert red.best is not None and red.best.name == "red"
+    assert red.best is not None and red.best.label == "red"
     assert len(faces) == 1
     assert isinstance(names, list)
 
@@ -173,7 +172,7 @@ def test_a_stream_answers_in_order_and_goes_on_after_a_bad_picture(convoy: Convo
     pictures = [plain((220, 9, 9)), b"hello", encode(plain((9, 9, 220)))]
     red, bad, blue = convoy.stream(plans.classify(picture, top_k=1) for picture in pictures)
     assert isinstance(bad, errors.InvalidArgument) and bad.reason == "NOT_AN_IMAGE"
-    assert [one.best.name for one in (red, blue) if isinstance(one, Classification) and one.best] == ["red", "blue"]
+    assert [one.best.label for one in (red, blue) if isinstance(one, Classification) and one.best] == ["red", "blue"]
     assert list(convoy.stream([])) == []
 
 

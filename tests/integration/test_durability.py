@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from convoy.recognition.domain.records import Gallery, Model, Note
-from convoy.recognition.store.base import Request
+from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer
 
 from tests import store_writer
-from tests.redis_server import RedisServer
 from tests.store_writer import GALLERY, template
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
@@ -61,7 +61,7 @@ class Ledger:
 async def prepare(server: RedisServer) -> None:
     store = RedisStore(server.url)
     gallery = Gallery(GALLERY, Model("m", "1", "00" * 32, 2))
-    await store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    await store.create_gallery(gallery, Note("CreateGallery", 1), Idempotency())
     await store.close()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 
-from tests import tiny_pictures
-from tests.tiny_models import write_repository
-
-PICTURE = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20), 1200, 900)))
+PICTURE = common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20), 1200, 900)))
 
 
 @pytest.fixture
@@ -108,12 +108,16 @@ def test_a_store_that_cannot_be_meant_says_so_in_a_sentence() -> None:
     assert "Traceback" not in text and "secret" not in text
 
 
-def test_a_port_in_use_is_named(models: Path) -> None:
-    with process("classification", CONVOY_MODELS=str(models)) as first:
-        port = serving_port(first)
-        with process("classification", CONVOY_MODELS=str(models), CONVOY_PORT=str(port)) as second:
-            _, text = second.communicate(timeout=60)
-    assert second.returncode == 1 and f"127.0.0.1:{port}" in text
+@pytest.mark.parametrize("setting", ["CONVOY_PORT", "CONVOY_METRICS_PORT"])
+def test_a_port_in_use_is_named_before_a_model_is_loaded(models: Path, setting: str) -> None:
+    (models / "cifar10-resnet" / "1" / "model.onnx").write_bytes(b"cannot be loaded")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with process("classification", CONVOY_MODELS=str(models), **{setting: str(port)}) as child:
+            _, text = child.communicate(timeout=60)
+    assert child.returncode == 1 and "PORT_IN_USE" in text
+    assert f"cannot listen on 127.0.0.1:{port}" in text and f"set {setting} to another" in text
+    assert "model.onnx" not in text and "Traceback" not in text
 
 
 def test_no_torch_and_no_pictures_in_the_log(models: Path) -> None:

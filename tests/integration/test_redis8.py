@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from convoy.recognition.domain.records import Gallery, Model, Note, Person
-from convoy.recognition.store.base import PersonChange, Request
+from convoy.recognition.store.base import Idempotency, PersonChange
 from convoy.recognition.store.redis import RedisStore
-
-from tests.redis_server import Redis8
+from convoy.testing.redis_servers import Redis8
 
 pytestmark = pytest.mark.docker
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
@@ -23,10 +22,10 @@ def redis8() -> Iterator[str]:
 
 async def test_a_change_is_acknowledged_when_it_is_on_the_disk(redis8: str) -> None:
     store = RedisStore(redis8, wait_aof=True)
-    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     gallery = await store.get_gallery("staff")
     change = PersonChange("ada", None, Person("ada"))
-    assert (await store.change_person(gallery, change, Note("Register", 1, "ada"), Request())).version == 2
+    assert (await store.change_person(gallery, change, Note("Register", 1, "ada"), Idempotency())).version == 2
     info = await store._redis.info("persistence")
     assert info["aof_pending_bio_fsync"] == 0
     await store.close()

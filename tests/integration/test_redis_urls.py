@@ -11,10 +11,11 @@ import pytest
 import redis
 from convoy.core.errors import Unavailable
 from convoy.recognition.domain.records import Gallery, Model, Note
-from convoy.recognition.store.base import Request
+from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer, find_binary, free_port
 
-from tests.redis_server import RedisServer, find_binary, free_port
+from tests.certificates import Authority
 
 pytestmark = pytest.mark.redis
 # redis-py leaves the socket of a connection that fails while it is set up to the garbage collector.
@@ -23,7 +24,7 @@ STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))
 
 
 async def works(store: RedisStore) -> None:
-    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     assert (await store.get_gallery("staff")).version == 1
     await store.close()
 
@@ -106,11 +107,11 @@ async def test_a_password_that_changes_is_asked_for_anew(redis_folder: Path) -> 
 
 async def test_a_full_redis_takes_no_change_and_loses_nothing(redis_server: RedisServer) -> None:
     store = RedisStore(redis_server.url)
-    await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     with redis_server.client() as client:
         client.config_set("maxmemory", "1")
     with pytest.raises(Unavailable, match="no memory left"):
-        await store.create_gallery(replace(STAFF, name="guests"), Note("CreateGallery", 1), Request())
+        await store.create_gallery(replace(STAFF, name="guests"), Note("CreateGallery", 1), Idempotency())
     assert (await store.get_gallery("staff")).version == 1
     await store.close()
 
@@ -120,21 +121,21 @@ async def test_a_read_only_redis_is_unavailable_for_changes(redis_server: RedisS
     with redis_server.client() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(Unavailable):
-        await store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+        await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     await store.close()
 
 
+@pytest.mark.redis_tls
 @SOCKET_IS_LEFT
 async def test_tls(redis_folder: Path) -> None:
-    key, certificate, port = redis_folder / "key.pem", redis_folder / "certificate.pem", free_port()
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *names, *files], check=True, capture_output=True)
+    key, certificate, port = redis_folder / "tls.key", redis_folder / "tls.crt", free_port()
+    authority = redis_folder / "ca.crt"
+    Authority().fill(redis_folder)
     with_tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    with_tls += ["--tls-ca-cert-file", str(authority)]
     server = RedisServer(redis_folder, *with_tls, "--tls-auth-clients", "no")
     server.start()
-    await works(RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"))
+    await works(RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"))
     store = RedisStore(f"rediss://127.0.0.1:{port}/0")
     with pytest.raises(Unavailable):
         await store.ping()

@@ -11,15 +11,14 @@ from convoy.core.errors import DeadlineExceeded, NotFound
 from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.domain.templates import Plain
-from convoy.recognition.search.followers import Replicas
-from convoy.recognition.store.base import PersonChange, Request, Write
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.tries import tried_again
-from convoy.recognition.use_cases.consistency import Comparison
+from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.people import People
+from convoy.testing.redis_servers import RedisServer
 from prometheus_client import REGISTRY
-
-from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 16))
@@ -35,8 +34,8 @@ class Member:
 
     def __init__(self, url: str, keep: int = 1_000_000) -> None:
         self.store = RedisStore(url, keep=keep)
-        self.replicas = Replicas(self.store, lambda gallery: Plain())
-        self.people = People(self.replicas)
+        self.followers = Followers(self.store, lambda gallery: Plain())
+        self.people = People(self.followers)
 
     async def put(self, person_id: str, *face_ids: str) -> int:
         """Make the person have these faces; none deletes the person. Gives the version."""
@@ -56,14 +55,14 @@ class Member:
         return await tried_again(attempt)
 
     async def close(self) -> None:
-        await self.replicas.close()
+        await self.followers.close()
         await self.store.close()
 
 
 @pytest.fixture
 async def fleet(redis_url: str) -> AsyncIterator[list[Member]]:
     members = [Member(redis_url) for _ in range(3)]
-    await members[0].store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
+    await members[0].store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
     yield members
     for member in members:
         await member.close()
@@ -80,63 +79,63 @@ async def test_who_has_a_token_reads_what_was_written_wherever(fleet: list[Membe
             faces = () if rng.random() < 0.2 else faces
             version = await rng.choice(fleet).put(person_id, *faces)
             present[person_id] = faces
-            state = await rng.choice(fleet).replicas.state("staff", version)
-            assert sorted(state.index.faces_of(person_id)) == sorted(faces)
+            view = await rng.choice(fleet).followers.view("staff", version)
+            assert sorted(view.index.faces_of(person_id)) == sorted(faces)
             if faces:
-                assert state.index.search(unit(f"{person_id}/{faces[0]}"), 1)[0].person_id == person_id
+                assert view.index.search(unit(f"{person_id}/{faces[0]}"), 1)[0].person_id == person_id
 
     await asyncio.gather(*(caller(lane) for lane in range(6)))
     head = await fleet[0].store.get_head("staff")
-    states = [await member.replicas.state("staff", head.version) for member in fleet]
-    assert len({state.index.checksum for state in states}) == 1
+    views = [await member.followers.view("staff", head.version) for member in fleet]
+    assert len({view.index.checksum for view in views}) == 1
     gallery = await fleet[0].store.get_gallery("staff")
-    assert [(len(state.index), len(state.people)) for state in states] == [(gallery.faces, gallery.people)] * 3
+    assert [(len(view.index), len(view.people)) for view in views] == [(gallery.faces, gallery.people)] * 3
 
 
 async def test_ones_own_write_is_seen_at_once(fleet: list[Member]) -> None:
-    await fleet[0].replicas.state("staff")
+    await fleet[0].followers.view("staff")
     for i in range(20):
         await fleet[0].put(f"p{i}", "f")
-        replica = fleet[0].replicas.get("staff")
-        assert replica is not None and replica.state is not None
-        assert replica.state.index.search(unit(f"p{i}/f"), 1)[0].person_id == f"p{i}"
+        follower = fleet[0].followers.get("staff")
+        assert follower is not None and follower.view is not None
+        assert follower.view.index.search(unit(f"p{i}/f"), 1)[0].person_id == f"p{i}"
 
 
 async def test_a_version_that_does_not_come_ends_by_the_deadline(fleet: list[Member]) -> None:
-    await fleet[0].replicas.state("staff")
+    await fleet[0].followers.view("staff")
     begin_call(Call(deadline=asyncio.get_running_loop().time() + 0.2))
     with pytest.raises(DeadlineExceeded, match="version 99"):
-        await fleet[0].replicas.state("staff", 99)
+        await fleet[0].followers.view("staff", 99)
 
 
 async def test_a_deleted_gallery_is_gone_everywhere_and_a_new_one_is_another(fleet: list[Member]) -> None:
     version = await fleet[0].put("ada", "f")
     for member in fleet:
-        await member.replicas.state("staff", version)
+        await member.followers.view("staff", version)
     await fleet[0].store.delete_gallery("staff", Note("DeleteGallery", 1))
     for member in fleet:
         with pytest.raises(NotFound):
-            await member.replicas.state("staff", version + 1)
+            await member.followers.view("staff", version + 1)
     other = replace(STAFF, model=replace(STAFF.model, embedding_size=16, sha256="11" * 32))
-    made = await fleet[1].store.create_gallery(other, Note("CreateGallery", 1), Request())
+    made = await fleet[1].store.create_gallery(other, Note("CreateGallery", 1), Idempotency())
     for member in fleet:
-        state = await member.replicas.state("staff", made.version)
-        assert (state.gallery.model.sha256, len(state.index)) == ("11" * 32, 0)
+        view = await member.followers.view("staff", made.version)
+        assert (view.gallery.model.sha256, len(view.index)) == ("11" * 32, 0)
 
 
 async def test_a_replica_that_fell_behind_a_trimmed_stream_loads_anew(redis_server: RedisServer) -> None:
     ahead, behind = Member(redis_server.url), Member(redis_server.url)
-    await ahead.store.create_gallery(STAFF, Note("CreateGallery", 1), Request())
-    state = await behind.replicas.state("staff", await ahead.put("p0", "f"))
+    await ahead.store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
+    view = await behind.followers.view("staff", await ahead.put("p0", "f"))
     with redis_server.client() as client:
         for i in range(1, 50):
             await ahead.put(f"p{i}", "f")
         client.xtrim("convoy:{staff}:changes", maxlen=1, approximate=False)
     await ahead.put("p0")
     last = await ahead.put("p50", "f")
-    state = await behind.replicas.state("staff", last)
-    assert len(state.index) == 50
-    assert state.index.checksum == (await ahead.replicas.state("staff", last)).index.checksum
+    view = await behind.followers.view("staff", last)
+    assert len(view.index) == 50
+    assert view.index.checksum == (await ahead.followers.view("staff", last)).index.checksum
     for member in (ahead, behind):
         await member.close()
 
@@ -145,9 +144,9 @@ async def test_a_process_follows_more_galleries_than_a_pool_of_connections_holds
     member = Member(redis_url)
     names = [f"gallery-{i:03}" for i in range(110)]
     for name in names:
-        await member.store.create_gallery(replace(STAFF, name=name), Note("CreateGallery", 1), Request())
+        await member.store.create_gallery(replace(STAFF, name=name), Note("CreateGallery", 1), Idempotency())
     for name in names:
-        await member.replicas.state(name)
+        await member.followers.view(name)
     await asyncio.sleep(0.2)  # every replica waits for its stream by now
     assert [gallery.name for gallery in await member.store.list_galleries("", 200)] == names
     await member.close()
@@ -155,10 +154,10 @@ async def test_a_process_follows_more_galleries_than_a_pool_of_connections_holds
 
 async def test_an_index_that_differs_from_the_store_is_told_by_the_metric(fleet: list[Member]) -> None:
     member = fleet[0]
-    state = await member.replicas.state("staff", await member.put("ada", "f1", "f2"))
-    comparison = Comparison(member.store, member.replicas)
-    assert len(set(await comparison.compare("staff"))) == 1
+    view = await member.followers.view("staff", await member.put("ada", "f1", "f2"))
+    consistency = Consistency(member.store, member.followers)
+    assert len(set(await consistency.compare("staff"))) == 1
     assert REGISTRY.get_sample_value("convoy_gallery_differs", {"gallery": "staff"}) == 0
-    state.index.remove("ada", ["f2"])
-    assert len(set(await comparison.compare("staff"))) == 2
+    view.index.remove("ada", ["f2"])
+    assert len(set(await consistency.compare("staff"))) == 2
     assert REGISTRY.get_sample_value("convoy_gallery_differs", {"gallery": "staff"}) == 1

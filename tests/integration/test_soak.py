@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from convoy.core.api import SERVICES
 
 from benchmarks.soak import Sample, judge
-from tests.e2e.compose import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = "0.5"

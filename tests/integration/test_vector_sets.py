@@ -11,14 +11,13 @@ from convoy.core.errors import FailedPrecondition
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, VectorSets
 from convoy.recognition.domain.templates import Plain
-from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit, Index
-from convoy.recognition.store.base import PersonChange, Request, Write
+from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.people import People
-
-from tests.redis_server import Redis8, join
+from convoy.testing.redis_servers import Redis8, join
 
 pytestmark = pytest.mark.docker
 DIMENSION = 64
@@ -58,8 +57,8 @@ class Member:
     def __init__(self, url: str) -> None:
         self.store = RedisStore(url)
         self.sets = VectorSetStore(self.store)
-        self.replicas = Replicas(self.store, lambda gallery: Plain(), self.sets)
-        self.people = People(self.replicas)
+        self.followers = Followers(self.store, lambda gallery: Plain(), self.sets)
+        self.people = People(self.followers)
 
     async def put(self, person_id: str, *face_ids: str, oracle: Index | None = None, **facts: object) -> int:
         """Make the person have these faces; none deletes the person. Gives the version."""
@@ -81,11 +80,11 @@ class Member:
     async def search(
         self, probe: np.ndarray, version: int, having: dict[str, str] | None = None, exact: bool = False
     ) -> list[Hit]:
-        state = await self.replicas.state("staff", version)
-        return await state.search(probe, 5, list((having or {}).items()), exact)
+        view = await self.followers.view("staff", version)
+        return await view.search(probe, 5, list((having or {}).items()), exact)
 
     async def close(self) -> None:
-        await self.replicas.close()
+        await self.followers.close()
         await self.store.close()
 
 
@@ -117,7 +116,7 @@ async def member(redis8: Redis8) -> AsyncIterator[Member]:
 
 async def made(member: Member, gallery: Gallery) -> Gallery:
     await member.sets.announce(gallery)
-    await member.store.create_gallery(gallery, Note("CreateGallery", 1), Request())
+    await member.store.create_gallery(gallery, Note("CreateGallery", 1), Idempotency())
     return await member.store.get_gallery("staff")
 
 
@@ -167,11 +166,11 @@ async def test_who_is_deleted_is_nobody_at_once_even_if_a_set_has_the_face_still
     await member.put("bob", "f1")
     version = await member.put("ada", "f1")
     assert (await member.search(unit("ada/f1"), version))[0].person_id == "ada"
-    state = await member.replicas.state("staff")
+    view = await member.followers.view("staff")
     [ada] = await member.store.get_people("staff", ["ada"])
     deletion = PersonChange("ada", ada, None)
-    await member.store.change_person(kept, deletion, Note("DeletePerson", 1, "ada"), Request())
-    assert [hit.person_id for hit in await state.search(unit("ada/f1"), 5, [], False)] == ["bob"]
+    await member.store.change_person(kept, deletion, Note("DeletePerson", 1, "ada"), Idempotency())
+    assert [hit.person_id for hit in await view.search(unit("ada/f1"), 5, [], False)] == ["bob"]
     await member.put("eve", "f1", expire_time_ms=now_ms() - 1)
     hits = await member.search(unit("eve/f1"), (await member.store.get_head("staff")).version)
     assert [hit.person_id for hit in hits] == ["bob"]
@@ -186,7 +185,7 @@ async def test_people_with_equal_faces_come_by_id_however_many(member: Member) -
         template = {"f": Plain().encode("", "f", unit("the same"))}
         change = PersonChange(person.person_id, None, person, template)
         note = Note("Register", 1, person.person_id)
-        version = (await member.store.change_person(kept, change, note, Request())).version
+        version = (await member.store.change_person(kept, change, note, Idempotency())).version
     assert [hit.person_id for hit in await member.search(unit("the same"), version)] == [f"p{i:02}" for i in range(5)]
 
 
@@ -202,18 +201,18 @@ async def test_a_person_with_many_faces_does_not_crowd_others_out(member: Member
 async def test_a_state_that_comes_late_does_not_undo_a_later_one(member: Member) -> None:
     kept = await made(member, gallery())
     version = await member.put("ada", "f1")
-    state = await member.replicas.state("staff", version)
-    await member.replicas.state("staff", await member.put("ada"))
+    view = await member.followers.view("staff", version)
+    await member.followers.view("staff", await member.put("ada"))
     await member.sets.settle(kept, version, [])
-    await state._settle(["ada"], version)  # type: ignore[attr-defined]
+    await view._settle(["ada"], version)  # type: ignore[attr-defined]
     assert await member.sets.measure(kept) == (0, 0)
 
 
 async def test_what_was_written_while_nobody_followed_is_put_in_at_the_start(member: Member, redis8: Redis8) -> None:
     kept = await made(member, gallery(shards=2))
-    await member.replicas.state("staff", await member.put("ada", "f1"))
-    await member.replicas.close()
-    member.replicas = member.people._replicas = Replicas(member.store, lambda gallery: Plain(), member.sets)
+    await member.followers.view("staff", await member.put("ada", "f1"))
+    await member.followers.close()
+    member.followers = member.people._followers = Followers(member.store, lambda gallery: Plain(), member.sets)
     writer = Member(redis8.url)
     await writer.put("ada")
     version = await writer.put("bob", "f1", "f2")
@@ -227,22 +226,22 @@ async def test_after_a_broken_stream_the_sets_are_made_to_agree(member: Member) 
     for i in range(5):
         await member.put(f"p{i}", "f1")
     version = await member.put("ada", "f1")
-    state = await member.replicas.state("staff", version)
-    await state.load(state.head, anew=True)
+    view = await member.followers.view("staff", version)
+    await view.load(view.head, anew=True)
     await member.store.command("HDEL", "convoy:{staff}:templates", "ada f1")
     await member.store.command("HDEL", "convoy:{staff}:people", "ada")
-    checksum = await state.checksum()
-    await state.load(state.head, anew=True)
-    assert await state.checksum() != checksum
+    checksum = await view.checksum()
+    await view.load(view.head, anew=True)
+    assert await view.checksum() != checksum
     assert (await member.sets.measure(kept))[0] == 5
 
 
 async def test_nothing_is_left_of_a_deleted_gallery(member: Member, redis8: Redis8) -> None:
     kept = await made(member, gallery(shards=4))
     _, version = await filled(member, 20)
-    await member.replicas.state("staff", version)
+    await member.followers.view("staff", version)
     last = await member.store.delete_gallery("staff", Note("DeleteGallery", 1))
-    await member.replicas.close()
+    await member.followers.close()
     with redis8.client() as client:
         assert client.keys("*vectors*")
         client.hset("convoy:vector_sets", f"staff {kept.vector_sets.id}", "4 0")  # type: ignore[union-attr]
@@ -251,6 +250,17 @@ async def test_nothing_is_left_of_a_deleted_gallery(member: Member, redis8: Redi
         await member.sets.sweep({})
         assert not client.exists("convoy:vector_sets")
     await member.sets.drop(last)
+
+
+async def test_the_sweep_reads_what_it_knows_of_an_entry_of_a_later_version(member: Member, redis8: Redis8) -> None:
+    kept = await made(member, gallery())
+    _, version = await filled(member, 3)
+    await member.followers.view("staff", version)
+    with redis8.client() as client:
+        client.hset("convoy:vector_sets", f"staff {kept.vector_sets.id}", "1 0 hnsw-2")  # type: ignore[union-attr]
+        assert client.keys("*vectors*")
+        await member.sets.sweep({})
+        assert not client.keys("*vectors*")
 
 
 async def test_quantised_numbers_prove_nothing(member: Member) -> None:

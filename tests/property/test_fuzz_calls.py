@@ -9,9 +9,11 @@ from typing import Any
 
 import grpc
 import pytest
+from convoy.core.errors import KINDS
 from convoy.core.manifest import load_manifest
-from convoy.core.serving.status import STATUSES
 from convoy.inference import open_inference_pb2 as oip
+from convoy.testing.redis_servers import RedisServer
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import (
     classification_pb2,
     common_pb2,
@@ -29,9 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzzing import PICTURES, broken, in_background, messages
-from tests.redis_server import RedisServer
 from tests.serving import running
-from tests.tiny_models import write_repository
 
 FILES = {
     "classification": (classification_pb2, models_pb2, oip),
@@ -40,7 +40,7 @@ FILES = {
     "faces": (faces_pb2,),
     "recognition": (recognition_pb2,),
 }
-CODES = {"OK", *(code.name for code in STATUSES.values())}
+CODES = {"OK", *KINDS}
 # What is there already, what the service cannot do without, a face that is a duplicate, and one that is not there.
 UNDERSTOOD = {
     "CreateGallery": "ALREADY_EXISTS",
@@ -58,7 +58,7 @@ def embedder_sha256() -> str:
         return load_manifest(write_repository(Path(folder)) / "face-embedder-small" / "1").sha256
 
 
-REFUSALS = {code.value[0] for code in STATUSES.values()}
+REFUSALS = {grpc.StatusCode[code].value[0] for code in KINDS}
 PICTURE = common_pb2.Image(encoded=PICTURES[0])
 MODEL = common_pb2.ModelRef(name="cifar10-resnet")
 TENSOR = oip.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=[1, 32, 32, 3])

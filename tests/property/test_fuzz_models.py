@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
+from convoy.core.errors import KINDS
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, digest
-from convoy.core.serving.status import STATUSES
 from convoy.inference import open_inference_pb2 as oip
+from convoy.testing.tiny_models import write_model, write_repository
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, models_pb2, segmentation_pb2
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,10 +21,9 @@ from hypothesis import strategies as st
 
 from tests.fuzzing import PICTURES, broken, in_background
 from tests.serving import running
-from tests.tiny_models import write_model, write_repository
 
 NAME = "fuzzed"
-CODES = {"OK", *(code.name for code in STATUSES.values())}
+CODES = {"OK", *KINDS}
 MODEL = common_pb2.ModelRef(name=NAME, version="1")
 PICTURE = common_pb2.Image(encoded=PICTURES[0])
 TENSOR = oip.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8", shape=[1, 112, 112, 3])

@@ -12,7 +12,10 @@ LETTERBOX = InputSpec(height=96, width=160, resize="letterbox")
 DYNAMIC = InputSpec(resize="letterbox", stride=32, long_side=320)
 STRETCH = InputSpec(height=96, width=160, resize="stretch")
 CROP = InputSpec(height=96, width=160, resize="center_crop")
-specs = st.sampled_from([LETTERBOX, DYNAMIC, STRETCH, CROP])
+EVEN = InputSpec(height=96, width=160, resize="letterbox", pad_at="both", pad_value=0)
+SHARE = InputSpec(height=96, width=160, resize="center_crop", crop=0.875)
+STRETCHED_SHARE = InputSpec(height=96, width=160, resize="stretch", crop=0.875)
+specs = st.sampled_from([LETTERBOX, DYNAMIC, STRETCH, CROP, EVEN, SHARE, STRETCHED_SHARE])
 
 
 def blank(width: int, height: int, value: int = 255) -> np.ndarray:
@@ -36,7 +39,7 @@ def test_the_canvas_has_the_size_that_the_graph_takes(width: int, height: int, s
         assert canvas.shape[:2] == (spec.height, spec.width)
 
 
-@given(side, side, st.sampled_from([LETTERBOX, DYNAMIC]))
+@given(side, side, st.sampled_from([LETTERBOX, DYNAMIC, EVEN]))
 def test_a_letterbox_is_exact_to_the_pixel(width: int, height: int, spec: InputSpec) -> None:
     """A white picture: what is white is the placement's region and nothing else, and its corners map to the corners."""
     canvas, placement = place(blank(width, height), spec)
@@ -78,6 +81,21 @@ def test_the_crop_is_the_middle() -> None:
     canvas, placement = place(image, InputSpec(height=50, width=50, resize="center_crop"))
     assert (canvas == 255).all()
     assert (placement.source_left, placement.source_width, placement.source_height) == (150, 100, 100)
+
+
+def test_a_share_of_the_middle_is_cut_out() -> None:
+    """224 of 256: a picture of 512x256 loses an eighth of its short side, and as much besides."""
+    _, placement = place(blank(512, 256), InputSpec(height=224, width=224, resize="center_crop", crop=0.875))
+    assert (placement.source_left, placement.source_top) == (144, 16)
+    assert (placement.source_width, placement.source_height) == (224, 224)
+
+
+def test_padding_on_both_sides_is_even() -> None:
+    _, placement = place(blank(100, 60), EVEN)
+    assert (placement.x, placement.y, placement.width, placement.height) == (0, 0, 160, 96)
+    canvas, placement = place(blank(100, 100), EVEN)
+    assert (placement.x, placement.width) == (32, 96)
+    assert not canvas[:, :32].any() and not canvas[:, 128:].any()
 
 
 def test_a_dynamic_size_never_enlarges() -> None:

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from convoy.core.errors import ConvoyError
 from convoy.recognition.domain.records import Change, Face, Gallery, Model, Note, Person, Policy
-from convoy.recognition.store.base import Conflict, PersonChange, Request, Store, Write
-from convoy.recognition.store.memory import MemoryStore
+from convoy.recognition.store.base import Conflict, Idempotency, PersonChange, Store, Write
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.memory_store import MemoryStore
+from convoy.testing.redis_servers import RedisServer
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-
-from tests.redis_server import RedisServer
 
 names = st.sampled_from(["staff", "guests"])
 person_ids = st.sampled_from(["ada", "bob", "Ł", "a-very-long-id"])
@@ -47,7 +46,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(name=names, description=words, policy=policies, request_id=request_ids)
     def create(self, name: str, description: str, policy: Policy, request_id: str) -> None:
         gallery = Gallery(name, Model("m", "1", "00" * 32, 2), description, policy, 5)
-        self.both(lambda store: store.create_gallery(gallery, note("CreateGallery"), Request(request_id)))
+        self.both(lambda store: store.create_gallery(gallery, note("CreateGallery"), Idempotency(request_id)))
 
     @rule(name=names, description=words, policy=policies)
     def update(self, name: str, description: str, policy: Policy) -> None:
@@ -90,7 +89,9 @@ class StoreMachine(RuleBasedStateMachine):
             had = {face.face_id for face in before.faces} if before else set()
             new = {face_id: f"{who}{face_id}{text}".encode() for face_id in faces if face_id not in had}
             change = PersonChange(who, before, after, new)
-            return await store.change_person(gallery, change, note("Register", who), Request(request_id, text.encode()))
+            return await store.change_person(
+                gallery, change, note("Register", who), Idempotency(request_id, text.encode())
+            )
 
         self.both(call)
 
@@ -100,7 +101,7 @@ class StoreMachine(RuleBasedStateMachine):
             [before] = await store.get_people(name, [who])
             change = PersonChange(who, before, None)
             return await store.change_person(
-                await store.get_gallery(name), change, note("DeletePerson", who), Request()
+                await store.get_gallery(name), change, note("DeletePerson", who), Idempotency()
             )
 
         self.both(call)
@@ -118,7 +119,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         async def call(store: Store) -> Any:
             planned = [
-                Write([await change(store, *put[:3]) for put in puts], Request(puts[0][3], b"w")) for puts in writes
+                Write([await change(store, *put[:3]) for put in puts], Idempotency(puts[0][3], b"w")) for puts in writes
             ]
             made = await store.change_people(await store.get_gallery(name), planned)
             return [(type(one), str(one)) for one in made]

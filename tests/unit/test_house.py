@@ -55,6 +55,11 @@ def imported(folder: Path) -> set[str]:
     return names - sys.stdlib_module_names - {"convoy", "convoy_training"}
 
 
+@pytest.mark.parametrize("folder", ["services", "training", "benchmarks", "scripts"])
+def test_nothing_but_tests_imports_tests(folder: str) -> None:
+    assert "tests" not in imported(ROOT / folder)
+
+
 def canonical(requirement: str) -> str:
     """The name of a distribution, as pip compares it."""
     return re.sub(r"[-_.]+", "-", re.split(r"[=<>\[;~! ]", requirement)[0]).lower()

@@ -8,12 +8,13 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from convoy.core.api import API, SERVICES
 from convoy.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
 VERSIONS = ("1.27", "1.37")
-PORTS = {"classification": 50051, "detection": 50052, "segmentation": 50053, "faces": 50054, "recognition": 50055}
+PORTS = {service: API[service].port for service in SERVICES}
 CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}  # not Kubernetes' own
 OVERLAYS = ("base", "overlays/production")
 

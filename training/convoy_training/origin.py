@@ -20,11 +20,15 @@ NOTES = "notes.md"
 
 @dataclass(frozen=True)
 class Origin:
-    """recipe: its file, as it was given. command: what makes the run again. notes: Markdown for the model's card."""
+    """recipe: its file, as it was given. command: what makes the run again. notes: Markdown for the model's card.
+
+    taught_by: the teacher and its terms, where the recipe has one.
+    """
 
     recipe: str = ""
     command: str = ""
     notes: str = ""
+    taught_by: str = ""
 
 
 UNKNOWN = Origin()
@@ -56,7 +60,8 @@ def read_origin(run: Path) -> Origin:
     if not {"recipe", "command"} <= facts.keys():
         again = f"`convoy-train fit <its recipe> --run {run} --resume` writes it"
         raise TrainingError(f"{run / ENVIRONMENT} does not say which command made the run: {again}")
-    return Origin(facts["recipe"], facts["command"], notes.read_text() if notes.exists() else "")
+    text = notes.read_text() if notes.exists() else ""
+    return Origin(facts["recipe"], facts["command"], text, facts.get("taught_by", ""))
 
 
 def read_environment(run: Path) -> dict[str, Any]:

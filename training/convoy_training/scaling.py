@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from convoy_training.data import identities
+from convoy_training.data.unlabelled_faces import load_unlabelled
 from convoy_training.errors import RecipeError
 from convoy_training.models.counts import count_multiply_adds
 from convoy_training.recipe_file import open_recipe
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section
 from convoy_training.runs.loop import read_metrics
-from convoy_training.tasks.face_embedding import TRAINING_SETS, Config, count_samples, select_faces
+from convoy_training.tasks.face_embedding import BORDER_PX, TRAINING_SETS, Config, count_samples, select_faces
 
 MEASURES = ("lfw_pair_accuracy", "lfw_tar_at_far_1e-2", "celeba_pair_accuracy")
 BACK_AND_FORTH = 3
@@ -48,15 +49,16 @@ def read_point(run: Path) -> Point:
         raise RecipeError(f"{run} does {config.task}; `scaling` is for face embedders")
     files = identities.list_files(TRAINING_SETS, "train", select_faces(config))
     counts = Counter(file.rsplit("/", 1)[0] for file in files)
-    seen = config.epochs * count_samples(list(counts.values()), config)
+    unnamed = len(load_unlabelled(BORDER_PX)[1]) if config.teacher and config.teacher.unlabelled else 0
+    seen = config.epochs * (count_samples(list(counts.values()), config) + unnamed)
     graph = config.build_embedder().train()
     # In training mode a face goes through once, without its mirror image.
     cost = count_multiply_adds(graph, np.zeros((2, 112, 112, 3), np.uint8)) / 2
     measured = {metric.name: metric.value for metric in read_metrics(run)}
     values = {name: measured[name] for name in MEASURES if name in measured}
-    loss = "triplet" if config.triplets else "margin softmax"
+    loss = "teacher" if config.teacher else "triplet" if config.triplets else "margin softmax"
     total = float(f"{BACK_AND_FORTH * cost * seen / 1e12:.3g}")
-    return Point(run.name, loss, len(counts), len(files), seen, total, values)
+    return Point(run.name, loss, len(counts), len(files) + unnamed, seen, total, values)
 
 
 def print_points(points: Sequence[Point]) -> None:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+UNNAMED = -1
+"""The label of a face whose person is not known, or that is mixed of two."""
+
 
 class Crop(NamedTuple):
     """What a crop shows, as shares: area of the picture, aspect (width / height) in pixels, place from left and top."""

@@ -42,10 +42,16 @@ def make(batch: Any) -> Any:
 
 @dataclass(frozen=True)
 class Data:
-    """What `fit` trains on: batches and the SHA-256 of the files that they come from."""
+    """What `fit` trains on: batches and the SHA-256 of the files that they come from.
+
+    taught_by: whom a student learns from and under which terms. keep_in: is told the run folder before the training,
+    so that what is costly to make can be kept there.
+    """
 
     train: Batches
     digest: str
+    taught_by: str = ""
+    keep_in: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ from convoy.core.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from convoy.core.pictures.formats import SUFFIXES
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
     from convoy.client.answers.recognition import Registration
 
 COLUMNS = {"path", "person_id", "name", "tags"}
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 PHOTOS_AT_ONCE = 8
 MOST_BYTES = 32 << 20
 TRIES = 5

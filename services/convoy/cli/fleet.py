@@ -1,4 +1,4 @@
-"""convoy up, serve, health, demo: Convoy itself on this machine."""
+"""The commands that run Convoy on this machine: up, serve, health, demo."""
 
 import signal
 import time
@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
-from convoy.client.services import SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
 PANEL = "Run Convoy"
@@ -27,16 +27,19 @@ def up(
         Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
     ] = DEFAULT_DATA,
     models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
-    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = 50051,
+    ports_from: Annotated[
+        int, typer.Option(min=1, max=60000, help="First of five neighbouring ports; metrics pages are at these + 1000.")
+    ] = FIRST_PORT,
     redis_url: Annotated[
-        str | None, typer.Option(help="Use this Redis (redis://, rediss://, unix://) instead of an embedded one.")
+        str | None, typer.Option(help="URL of a Redis to use instead of an embedded one: redis://, rediss://, unix://.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start everything on this machine: an embedded Redis and the five services, on loopback, until Ctrl-C.
+    """Start Redis and the five services on this machine, on loopback, and run them until Ctrl-C.
 
-    Galleries are kept in the data folder: every change is on disk before it is acknowledged. A process that ends by
-    itself is started anew. Ctrl-C or SIGTERM lets every request in flight finish.
+    Galleries are kept in the data folder, and every change is on disk before it is acknowledged. A process that ends by
+    itself restarts. Ctrl-C or SIGTERM first lets every request in flight finish. With --redis-url the command waits up
+    to 30 seconds for that Redis.
 
     Example: **convoy up --data ./people --models exported_models**
     """
@@ -47,24 +50,24 @@ def up(
         signal.signal(number, _interrupt)
     fleet = Fleet(
         data,
-        models or read_settings().models,
+        models or read_settings().repositories,
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
-        on_ended=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
+        tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
         with fleet:
             _show_addresses(fleet.addresses, fleet.data, as_json)
             while True:
                 time.sleep(CHECK_INTERVAL_S)
-                fleet.revive()
+                fleet.restart_ended()
     except KeyboardInterrupt:
-        typer.echo("everything has been drained and stopped", err=True)
+        typer.echo("all requests are answered, all processes have stopped", err=True)
 
 
 def serve(service: ServiceName) -> None:
-    """Run one service until SIGTERM or Ctrl-C, configured by CONVOY_* variables alone.
+    """Run one service until SIGTERM or Ctrl-C. CONVOY_* variables configure it.
 
     Example: **CONVOY_PORT=50061 convoy serve faces**
     """
@@ -74,10 +77,10 @@ def serve(service: ServiceName) -> None:
 
 
 def health(
-    service: Annotated[ServiceName | None, typer.Argument(help="Which service; by default all.")] = None,
+    service: Annotated[ServiceName | None, typer.Argument(help="Service to ask; by default all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask services how they are; exits with 3 unless all of them serve."""
+    """Ask services whether they serve. Exits with 3 unless all of them do."""
     from convoy.client import Convoy
     from convoy.client.channels import connection
 
@@ -95,14 +98,15 @@ def health(
 
 def demo(
     photos: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Your own people: one sub-folder a person.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of your own people, one sub-folder for each person."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the annotated pictures.")] = Path("demo_output"),
     fpir: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
     ] = None,
 ) -> None:
-    """Tell the whole story on this machine, with real photographs; exits with 0 only if every answer was right.
+    """Show what Convoy does, on this machine and with real pictures. Exits with 0 only if every answer is right.
 
     Example: **convoy demo --photos my_people**
     """

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from convoy.cli.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import Gallery
+    from convoy.client.answers.galleries import Gallery, GalleryStatus
 
 app = typer.Typer(no_args_is_help=True, help="Make, look at and delete galleries, the sets of people that are known.")
 Name = Annotated[str, typer.Argument(help="Name of the gallery.")]
@@ -105,22 +106,43 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command()
 @politely
-def show(name: Name, as_json: AsJson = False) -> None:
-    """Show one gallery, its policy and how the service that answers stands to the store."""
+def show(
+    name: Name,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Compare every template with the store; exits with 1 when they differ."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one gallery, its policy and how the service that answers stands to the store.
+
+    Example: **convoy gallery show team --verify**
+    """
     from convoy.client import Convoy
 
     with Convoy() as convoy:
-        gallery, status = convoy.get_gallery(name), convoy.get_gallery_status(name)
+        gallery, status = convoy.get_gallery(name), convoy.get_gallery_status(name, verify=verify)
     if as_json:
         print_json({"gallery": gallery, "status": status})
-        return
-    facts = [("model", gallery.model), ("people", gallery.people_count), ("faces", gallery.face_count)]
+    else:
+        _show_facts(gallery, status)
+    if verify and status.index_checksum != status.store_checksum:
+        typer.echo("convoy: the service searches other faces than the store holds; after a change, ask again", err=True)
+        raise typer.Exit(ExitCode.NO)
+
+
+def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
+    facts: list[tuple[str, object]] = [
+        ("model", gallery.model),
+        ("people", gallery.people_count),
+        ("faces", gallery.face_count),
+    ]
     chosen = {key: value for key, value in vars(gallery.policy).items() if value is not None}
     limits = ("max_faces", "max_people")
     facts += [
         (key.replace("_", " "), "no limit" if key in limits and value == 0 else value) for key, value in chosen.items()
     ]
-    facts += [(key.replace("_", " "), value) for key, value in vars(status).items()]
+    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != ""]
     print_table(gallery.name, ("what", "value"), facts)
 
 
@@ -237,8 +259,7 @@ def read_model_name(text: str) -> "Model | None":
     """NAME:VERSION as a model; None for no text."""
     from convoy.client.answers.common import Model
 
-    name, _, version = text.partition(":")
-    return Model(name, version) if text else None
+    return Model(*split_model(text)) if text else None
 
 
 def _show(galleries: "list[Gallery]", as_json: bool, single: bool = False) -> None:

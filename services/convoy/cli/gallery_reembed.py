@@ -133,7 +133,7 @@ def _let_expire_as_before(convoy: "Convoy", old: str, new: str, person_id: str) 
 
 def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tuple[Path, str, str]]:
     """Each probe with what either gallery says of it."""
-    from convoy.cli.bulk import SUFFIXES
+    from convoy.core.pictures.formats import SUFFIXES
 
     paths = sorted(path for path in probes.rglob("*") if path.suffix.lower() in SUFFIXES)
     with progress("comparing", len(paths)) as advance:

@@ -9,6 +9,9 @@ import numpy as np
 
 Document: TypeAlias = bool | int | float | str | list["Document"] | dict[str, "Document"] | None
 
+OLD_KEYS = {"Label": {"name": "label"}}
+"""By class: keys that scripts of an earlier version read, and the fields that have their values now."""
+
 
 def to_document(value: object) -> Document:
     """A value of convoy.client.answers as JSON: times in ISO 8601, embeddings as lists. Pixels are left out."""
@@ -18,7 +21,8 @@ def to_document(value: object) -> Document:
         return [to_document(float(number)) for number in value]
     if is_dataclass(value):
         facts = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: to_document(fact) for name, fact in facts.items() if not _is_pixels(fact)}
+        document = {name: to_document(fact) for name, fact in facts.items() if not _is_pixels(fact)}
+        return document | {old: document[new] for old, new in OLD_KEYS.get(type(value).__name__, {}).items()}
     if isinstance(value, Mapping):
         return {str(key): to_document(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

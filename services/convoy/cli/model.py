@@ -8,8 +8,9 @@ import typer
 
 from convoy.cli import model_admin
 from convoy.cli.model_import import import_graph
+from convoy.cli.model_pull import pull, show_catalogue
 from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="List, check, import, load and unlo
 Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
 DEFAULT_FOLDER = Path("exported_models")
 app.command("import")(politely(import_graph))
+app.command("pull")(politely(pull))
+app.command("catalogue")(politely(show_catalogue))
 for command in (model_admin.load, model_admin.unload, model_admin.status):
     app.command()(politely(command))
 
@@ -45,15 +48,22 @@ def list_all(
 @app.command()
 @politely
 def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Check every model of a folder: manifest, digest, and the graph's inputs and outputs. Exits with 1 if one is bad.
+    """Check every model of a folder: manifest, digests, and the graph's inputs and outputs. Exits with 1 if one is bad.
 
     Example: **convoy model verify exported_models**
     """
-    verdicts = [{"model": "/".join(path.parts[-2:]), "problem": _problem(path)} for path in _folders(folder)]
+    verdicts = []
+    for path in _folders(folder):
+        problem, note = _examine(path)
+        verdicts.append({"model": "/".join(path.parts[-2:]), "problem": problem, "note": note})
     if as_json:
         print_json(verdicts)
     else:
-        print_table("", ("model", "verdict"), [(one["model"], one["problem"] or "good") for one in verdicts])
+        print_table(
+            "",
+            ("model", "verdict"),
+            [(one["model"], one["problem"] or "good" + (one["note"] and f", but {one['note']}")) for one in verdicts],
+        )
     if any(one["problem"] for one in verdicts):
         raise typer.Exit(ExitCode.NO)
 
@@ -67,7 +77,7 @@ def _list_folder(folder: Path, as_json: bool) -> None:
         try:
             models.append(load_manifest(path))
         except ConvoyError as error:
-            models.append(_Broken(path.parent.name, path.name, error.message))
+            models.append(_Broken(path.parent.name, path.name, str(error)))
     if as_json:
         print_json([asdict(one) if isinstance(one, _Broken) else one.model_dump(mode="json") for one in models])
         return
@@ -107,14 +117,15 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 
 
-def _problem(path: Path) -> str:
-    """What is wrong with a model; empty when nothing is."""
-    from convoy.core.manifest import GRAPH_FILE, load_manifest
+def _examine(path: Path) -> tuple[str, str]:
+    """What is wrong with a model, empty when nothing is; and what is to be known of one that is good."""
+    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
     from convoy.core.models.engine import Engine
 
     try:
         manifest = load_manifest(path)
         Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
     except ConvoyError as error:
-        return error.message
-    return ""
+        return str(error), ""
+    names = [name for name in outside_files(path / GRAPH_FILE) if name not in manifest.files]
+    return "", f"the manifest has no digest of {', '.join(names)}" if names else ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.output import AsJson, print_json, print_table
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 
 if TYPE_CHECKING:
     from convoy.client.answers.models import ModelInfo

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convoy.cli.model_trial import ask_whether_to_write, check_picture, choose_pixels, try_picture
 from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
+    from convoy.importing.adapters.adapter import Boxes, Form
     from convoy.importing.inspection import Inspection
     from convoy.importing.model_import import Imported
 
@@ -21,6 +23,14 @@ SERVED_BY: dict[str, tuple[str, str]] = {
     "face_embedding": ("CONVOY_FACE_EMBEDDER", "faces"),
 }
 """Task -> the setting that chooses a model for it, and the service."""
+UNITS: "dict[str, Boxes]" = {"pixels": "pixels", "normalised": "normalised", "normalized": "normalised"}
+FORMS: "dict[str, Form]" = {
+    "corners": "corners",
+    "xyxy": "corners",
+    "centres": "centres",
+    "centers": "centres",
+    "cxcywh": "centres",
+}
 LOOK, PIXELS, MODEL = "How the graph is read", "What it wants pixels to be", "What the model becomes"
 Threshold = float | None
 
@@ -42,8 +52,9 @@ def import_graph(
     adapter: Annotated[
         str | None,
         typer.Option(
-            help="Layout of the outputs: softmax, logits; yolov5, yolov8, ssd, retinanet; scrfd, yunet, retinaface; "
-            "logits, class_map; arcface. By default the only one that fits.",
+            help="Layout of the outputs: softmax, logits; yolov5, yolov8, yolox, ssd, retinanet, detr, nanodet, "
+            "nanodet-plus, picodet; scrfd, yunet, retinaface, centerface; logits, class_map; arcface. By default the "
+            "only one that fits.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -58,12 +69,34 @@ def import_graph(
     scores: Annotated[
         Literal["probabilities", "logits"] | None,
         typer.Option(
-            help="What the scores of ssd and retinaface are; by default seen by their range.", rich_help_panel=LOOK
+            help="What scores are, also those of one channel or one class; by default seen by their range.",
+            rich_help_panel=LOOK,
         ),
     ] = None,
     boxes: Annotated[
-        Literal["pixels", "normalised"] | None,
-        typer.Option(help="What the boxes of ssd are; by default seen by their range.", rich_help_panel=LOOK),
+        str | None,
+        typer.Option(
+            metavar="WORD[,WORD]",
+            help="What the boxes of ssd and detr are: pixels or normalised, corners or centres; by default seen by "
+            "their numbers.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    priors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIDES/SIDES/SIDES",
+            help="Sides of retinaface's priors for each stride, as 16,32/64,128/256,512; by default those that put the "
+            "face of a photograph where it is.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    cut: Annotated[
+        float | None,
+        typer.Option(
+            help="For masks of one channel: foreground is above this number; by default 0.5, or 0 for logits.",
+            rich_help_panel=LOOK,
+        ),
     ] = None,
     one_by_one: Annotated[
         bool,
@@ -76,7 +109,8 @@ def import_graph(
     preprocess: Annotated[
         str | None,
         typer.Option(
-            help="raw, raw-bgr, zero-one, imagenet, arcface (-1 to 1), scrfd or retinaface; by default the adapter's.",
+            help="raw, raw-bgr, zero-one, imagenet, imagenet-bgr, arcface (-1 to 1), scrfd, minus-127 or retinaface; "
+            "by default the adapter's.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
@@ -98,7 +132,8 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="SIDE|HEIGHTxWIDTH",
-            help="Where the graph takes any size: the one to use; for a detector one number bounds the longer side.",
+            help="The size to use where the graph takes any, or where it is made of convolutions alone; for a detector "
+            "one number bounds the longer side.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
@@ -106,6 +141,32 @@ def import_graph(
         Literal["stretch", "letterbox", "center_crop"] | None,
         typer.Option(
             help="How pictures come to the input's size; by default as usual for the task.", rich_help_panel=PIXELS
+        ),
+    ] = None,
+    crop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Cut this share of the middle out, 0.875 for 224 of 256 pixels.",
+            rich_help_panel=PIXELS,
+        ),
+    ] = None,
+    pad: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, help="Grey of a letterbox's padding; by default 114.", rich_help_panel=PIXELS),
+    ] = None,
+    pad_at: Annotated[
+        Literal["end", "both"] | None,
+        typer.Option(
+            help="Where it is padded: at the right and lower end, or on both sides alike.", rich_help_panel=PIXELS
+        ),
+    ] = None,
+    face_crop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCALE",
+            help="For classifiers of faces: they take the square around a face that is so many times its box.",
+            rich_help_panel=PIXELS,
         ),
     ] = None,
     detection_threshold: Annotated[
@@ -118,14 +179,20 @@ def import_graph(
         Threshold, typer.Option(help="Least similarity of one person's faces, likewise.", rich_help_panel=MODEL)
     ] = None,
     source: Annotated[str, typer.Option(help="Where it comes from, for the manifest.", rich_help_panel=MODEL)] = "",
+    photo: Annotated[
+        Path | None,
+        typer.Option("--try", help="Say what the wrapped graph finds in this picture before anything is written."),
+    ] = None,
+    draw: Annotated[Path | None, typer.Option(help="With --try: draw what it finds into this picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Wrap somebody else's ONNX graph in a model folder, so that Convoy serves it like its own.
 
     The folder's graph takes plain RGB pixels and gives finished numbers: what the network wants pixels to be goes in
-    front of it, the decoding of its outputs behind. The result is run on random pixels, singly and in a batch, before
-    it is written; without --adapter the outputs must fit one layout alone. Needs the extra: pip install
-    'convoy[import]'.
+    front of it, the decoding of its outputs behind. Before it is written the result is compared with the file itself,
+    on random pixels and a photograph; without --adapter the outputs must fit one layout alone. Nothing in a graph says
+    how it wants its pixels: without --preprocess you see what it says of a photograph with each usual way, and on a
+    terminal you choose. Needs the extra: pip install 'convoy[import]'.
 
     Examples:
 
@@ -141,7 +208,7 @@ def import_graph(
     """
     try:
         from convoy.importing.inspection import inspect
-        from convoy.importing.model_import import import_model
+        from convoy.importing.model_import import prepare, write
         from convoy.importing.request import Request
     except ModuleNotFoundError as error:
         if error.name != "onnx":
@@ -149,6 +216,8 @@ def import_graph(
         raise FailedPrecondition("NO_ONNX", "the package onnx is missing; pip install 'convoy[import]'") from None
     from convoy.core.manifest import Task
 
+    check_picture(photo, draw)
+    unit, form = read_boxes(boxes)
     request = Request(
         network=network,
         task=Task(task),
@@ -168,7 +237,14 @@ def import_graph(
         input_size=read_size(input_size),
         resize=resize,
         scores=scores,
-        boxes=boxes,
+        boxes=unit,
+        form=form,
+        priors=read_priors(priors),
+        cut=cut,
+        crop=crop,
+        pad_value=pad,
+        pad_at=pad_at,
+        face_crop=face_crop,
         one_by_one=one_by_one,
         detection_threshold=detection_threshold,
         iou_threshold=iou_threshold,
@@ -178,8 +254,13 @@ def import_graph(
     inspection = inspect(request)
     if not as_json:
         _show_inspection(inspection)
-    imported = import_model(inspection)
-    _show_imported(imported, as_json)
+        inspection = choose_pixels(inspection)
+    prepared = prepare(inspection)
+    if photo is not None:
+        said = try_picture(prepared, photo, draw)
+        typer.echo(f"{photo}: {said}", err=as_json)
+        ask_whether_to_write(as_json)
+    _show_imported(write(prepared), as_json)
 
 
 def read_channels(option: str, text: str | None) -> tuple[float, float, float] | None:
@@ -194,6 +275,34 @@ def read_channels(option: str, text: str | None) -> tuple[float, float, float] |
         raise InvalidArgument("BAD_ARGUMENT", f"{option} {text}: give one number, or three as 0.485,0.456,0.406")
     red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
     return red, green, blue
+
+
+def read_boxes(text: str | None) -> "tuple[Boxes | None, Form | None]":
+    """pixels or normalised, corners or centres, or one of each with a comma. Raises InvalidArgument(BAD_ARGUMENT)."""
+    unit: Boxes | None = None
+    form: Form | None = None
+    for word in text.split(",") if text is not None else ():
+        known_unit, known_form = UNITS.get(word.strip().lower()), FORMS.get(word.strip().lower())
+        if (known_unit is None) == (known_form is None) or (unit and known_unit) or (form and known_form):
+            choices = "pixels or normalised, corners or centres, or one of each as normalised,centres"
+            raise InvalidArgument("BAD_ARGUMENT", f"--boxes {text}: give {choices}")
+        unit, form = known_unit or unit, known_form or form
+    return unit, form
+
+
+def read_priors(text: str | None) -> tuple[tuple[float, ...], ...] | None:
+    """Sides for each stride, as 16,32/64,128/256,512. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if text is None:
+        return None
+    try:
+        priors = tuple(tuple(float(side) for side in level.split(",")) for level in text.split("/"))
+    except ValueError:
+        priors = ()
+    if not 3 <= len(priors) <= 4 or not all(0 < side <= 8192 for level in priors for side in level):
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"--priors {text}: give the sides for strides 8, 16, 32 as 16,32/64,128/256,512"
+        )
+    return priors
 
 
 def read_size(text: str | None) -> tuple[int, int] | int | None:
@@ -228,6 +337,7 @@ def _show_imported(imported: "Imported", as_json: bool) -> None:
                 "adapter": imported.adapter,
                 "preprocessing": str(imported.preprocessing),
                 "notes": list(imported.notes),
+                "differences": {one.name: one.largest for one in imported.differences},
             }
         )
         return
@@ -235,6 +345,8 @@ def _show_imported(imported: "Imported", as_json: bool) -> None:
     size = f"{spec.height}x{spec.width}" if spec.height else f"any size, the longer side up to {spec.long_side}"
     setting, service = SERVED_BY[manifest.task.value]
     typer.echo(f"adapter {imported.adapter}; {spec.resize} to {size}; {imported.preprocessing}")
+    told = ", ".join(map(str, imported.differences))
+    typer.echo(f"largest difference from the file itself, on random pixels and a photograph: {told}")
     for note in imported.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {imported.folder}; serve it with {setting}={manifest.name} convoy serve {service}")

@@ -49,7 +49,6 @@ HINTS = {
     "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
     "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
     "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
-    "PORT_IN_USE": "another fleet may be running; --ports-from chooses other ports",
     "START_TIMEOUT": "the logs in the data folder say more",
 }
 
@@ -86,7 +85,8 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
 
 def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
     """Print the sentence, with what it is about; gives the exit code."""
-    hint = f" Hint: {HINTS[error.reason]}." if error.reason in HINTS else ""
+    advice = error.hint or HINTS.get(error.reason, "")
+    hint = f" Hint: {advice}." if advice else ""
     typer.echo(
         f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
     )

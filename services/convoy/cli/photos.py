@@ -96,7 +96,7 @@ def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
 
 
 def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw") -> None:
-    from convoy.drawing.drawing import read_picture, write_picture
+    from convoy.drawing.picture_files import read_picture, write_picture
 
     for photo, answer in answers:
         write_picture(paths[photo], draw(read_picture(photo), answer))
@@ -126,7 +126,7 @@ def naming(photos: Sequence[Path]) -> Iterator[None]:
 
 
 def _writable(paths: list[Path], is_mask: bool) -> list[Path]:
-    from convoy.drawing.drawing import check_picture_name
+    from convoy.drawing.picture_files import check_picture_name
 
     for path in paths:
         check_picture_name(path, is_mask)

@@ -41,7 +41,7 @@ def classify(
     inquiry = Inquiry(
         lambda convoy, photo: convoy.classify(photo, model=model, top_k=top, min_probability=min_probability),
         ("label", "probability "),
-        lambda answer: [(label.name, f"{label.probability:.1%}") for label in answer.labels],
+        lambda answer: [(label.label, f"{label.probability:.1%}") for label in answer.labels],
     )
     answer_all(photos, inquiry, as_json, drawing=(draw, draw_classification))
 

@@ -13,7 +13,7 @@ from convoy.client.failures import read_failure
 from convoy.client.operations import faces, galleries, models, recognition, vision
 from convoy.client.operations.conversation import Conversation, each
 from convoy.client.operations.operation import Listing, Operation
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
 
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from convoy.client.credentials import Credentials
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.core.settings import read_settings
 

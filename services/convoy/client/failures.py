@@ -1,5 +1,6 @@
 """A failed call as one of Convoy's errors, with the reason and the facts that the service sent along."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -19,16 +20,6 @@ DETAIL_TYPES: tuple[type[Message], ...] = (
     error_details_pb2.RetryInfo,
     recognition_pb2.RegisterResponse,
 )
-KINDS: dict[grpc.StatusCode, type[errors.ConvoyError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidArgument,
-    grpc.StatusCode.NOT_FOUND: errors.NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: errors.AlreadyExists,
-    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
-    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
-    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: errors.PermissionDenied,
-    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
-}
 
 
 def read_failure(call: grpc.RpcError, service: str, address: str, request: Message | None = None) -> errors.ConvoyError:
@@ -42,15 +33,27 @@ def read_failure(call: grpc.RpcError, service: str, address: str, request: Messa
     info = next((fact for fact in facts if isinstance(fact, error_details_pb2.ErrorInfo)), None)
     if info is None:
         return _without_reason(code, message, service, address)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return errors.ResourceExhausted(info.reason, message, _retry_delay_s(facts), info.metadata)
-    registrations = tuple(
-        read_registration(fact) for fact in facts if isinstance(fact, recognition_pb2.RegisterResponse)
-    )
+    error = _error(code, info.reason, message, info.metadata, _retry_delay_s(facts))
+    error.details = tuple(read_registration(f) for f in facts if isinstance(f, recognition_pb2.RegisterResponse))
     if info.reason == "GALLERY_NOT_FOUND":
         asked, missing = _gallery_of(request), info.metadata.get("gallery", "")
-        message += f", for which the alias {asked!r} stands" if asked and missing and asked != missing else ""
-    return KINDS.get(code, errors.ConvoyError)(info.reason, message, info.metadata, registrations)
+        error.message += f", for which the alias {asked!r} stands" if asked and missing and asked != missing else ""
+    return error
+
+
+def _error(
+    code: grpc.StatusCode, reason: str, text: str, metadata: Mapping[str, str], retry_delay_s: float = 0.0
+) -> errors.ConvoyError:
+    """The error of a code's kind, with the hint taken out of the text."""
+    facts = dict(metadata)
+    hint = facts.pop(errors.HINT_KEY, "")
+    message = errors.without_hint(text, hint)
+    kind = errors.KINDS.get(code.name, errors.ConvoyError)
+    if kind is errors.ResourceExhausted:
+        return errors.ResourceExhausted(reason, message, retry_delay_s, facts, hint=hint)
+    error = kind(reason, message, facts, hint=hint)
+    error.code = code.name
+    return error
 
 
 def _gallery_of(request: Message | None) -> str:
@@ -62,9 +65,7 @@ def _gallery_of(request: Message | None) -> str:
 def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
     """The error that one message of a stream met; the stream goes on."""
     code = next((code for code in grpc.StatusCode if code.value[0] == error.code), grpc.StatusCode.UNKNOWN)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return errors.ResourceExhausted(error.reason, error.message, 0.0, error.metadata)
-    return KINDS.get(code, errors.ConvoyError)(error.reason, error.message, error.metadata)
+    return _error(code, error.reason, error.message, error.metadata)
 
 
 def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:
@@ -83,7 +84,7 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
         return errors.InvalidArgument("MESSAGE_TOO_LARGE", text, metadata | {"cause": message})
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return errors.ResourceExhausted("RESOURCE_EXHAUSTED", message, 0.0, metadata)
-    return KINDS.get(code, errors.ConvoyError)(code.name, f"the {service} service: {message}", metadata)
+    return _error(code, code.name, f"the {service} service: {message}", metadata)
 
 
 def _read_details(call: grpc.RpcError) -> list[Message]:

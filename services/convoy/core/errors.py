@@ -1,26 +1,34 @@
-"""What can go wrong, as one tree. Interceptors turn each kind into one gRPC status; the reason goes along as ErrorInfo.
+"""What can go wrong, as one tree. Each kind carries its gRPC status code; the reason goes to the caller as ErrorInfo.
 
 ConvoyError
 ├── InvalidArgument      INVALID_ARGUMENT      the caller can mend it by sending something else
-├── NotFound             NOT_FOUND             no such model, gallery, person, face
+├── NotFound             NOT_FOUND             no such model, gallery, person or face
 ├── AlreadyExists        ALREADY_EXISTS        it is there already
 ├── FailedPrecondition   FAILED_PRECONDITION   well formed, but not on this picture, gallery or model
 ├── ResourceExhausted    RESOURCE_EXHAUSTED    a queue or quota is full; says when to try again
 ├── DeadlineExceeded     DEADLINE_EXCEEDED     the caller's time is over
-├── Unauthenticated      UNAUTHENTICATED       no or bad credentials
+├── Unauthenticated      UNAUTHENTICATED       no credentials, or bad ones
 ├── PermissionDenied     PERMISSION_DENIED     known, but not allowed
 └── Unavailable          UNAVAILABLE           Redis or another service is away; repeating may help
 """
 
 from collections.abc import Mapping
+from typing import Any
+
+HINT_KEY = "hint"
+"""Where a hint stands in the metadata that goes to the caller."""
 
 
 class ConvoyError(Exception):
     """A failure that the caller is told about.
 
-    reason: stable upper-case word for programs; message: one sentence for people; metadata: facts behind it;
-    details: protobuf messages to send along (typed loosely, since only the RPC layer knows protobuf).
+    reason: stable upper-case word for programs; message: one sentence for people; metadata: the facts behind it;
+    details: protobuf messages to send along (typed loosely, since only the RPC layer knows protobuf); hint: what to do
+    about it, a sentence without a full stop. `str(error)` is message and hint. Errors can be pickled and copied.
     """
+
+    code: str = "UNKNOWN"
+    """The name of the gRPC status that the caller gets."""
 
     def __init__(
         self,
@@ -28,51 +36,104 @@ class ConvoyError(Exception):
         message: str,
         metadata: Mapping[str, object] | None = None,
         details: tuple[object, ...] = (),
+        *,
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
         self.details = details
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return with_hint(self.message, self.hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call the class with `args`, the message alone; a process pool breaks when that fails.
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def with_hint(message: str, hint: str) -> str:
+    """The sentence that people read: what is wrong, then what to do about it."""
+    return f"{message}; {hint}" if hint else message
+
+
+def without_hint(text: str, hint: str) -> str:
+    """The message that `with_hint` made `text` of."""
+    return text.removesuffix(f"; {hint}") if hint else text
+
+
+def _restore(kind: type[ConvoyError], args: tuple[object, ...]) -> ConvoyError:
+    """An error without its facts, which pickle and copy put into it."""
+    return kind.__new__(kind, *args)
 
 
 class InvalidArgument(ConvoyError):
     """The caller sent something that cannot be worked on."""
 
+    code = "INVALID_ARGUMENT"
+
 
 class NotFound(ConvoyError):
     """What the caller names is not there."""
+
+    code = "NOT_FOUND"
 
 
 class AlreadyExists(ConvoyError):
     """What the caller wants to make is there already."""
 
+    code = "ALREADY_EXISTS"
+
 
 class FailedPrecondition(ConvoyError):
     """The request is well formed but does not fit this picture, gallery or model."""
+
+    code = "FAILED_PRECONDITION"
 
 
 class ResourceExhausted(ConvoyError):
     """A bound was reached; `retry_delay_s` says when trying again makes sense."""
 
+    code = "RESOURCE_EXHAUSTED"
+
     def __init__(
-        self, reason: str, message: str, retry_delay_s: float, metadata: Mapping[str, object] | None = None
+        self,
+        reason: str,
+        message: str,
+        retry_delay_s: float,
+        metadata: Mapping[str, object] | None = None,
+        *,
+        hint: str = "",
     ) -> None:
-        super().__init__(reason, message, metadata)
+        super().__init__(reason, message, metadata, hint=hint)
         self.retry_delay_s = retry_delay_s
 
 
 class DeadlineExceeded(ConvoyError):
     """The caller's time is over."""
 
+    code = "DEADLINE_EXCEEDED"
+
 
 class Unauthenticated(ConvoyError):
-    """No credentials, or bad ones."""
+    """The call came without credentials, or with bad ones."""
+
+    code = "UNAUTHENTICATED"
 
 
 class PermissionDenied(ConvoyError):
     """The caller is known but not allowed to do this."""
 
+    code = "PERMISSION_DENIED"
+
 
 class Unavailable(ConvoyError):
-    """Something this service needs is away for now."""
+    """Something that this service needs is away for now."""
+
+    code = "UNAVAILABLE"
+
+
+KINDS: dict[str, type[ConvoyError]] = {kind.code: kind for kind in ConvoyError.__subclasses__()}
+"""The kind of error that a gRPC status code means, by the code's name: the way back from `code`."""

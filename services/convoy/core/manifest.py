@@ -14,11 +14,14 @@ finished numbers:
 
 import hashlib
 import json
+import mmap
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from convoy.core.errors import FailedPrecondition
 
@@ -30,6 +33,12 @@ NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 VERSION = r"^[1-9][0-9]*$"
 MAX_SIDE = 4096
 """Pixels: what a typing error asks for beyond them would take all memory."""
+
+
+Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
+"""How a picture is brought to the graph's size; InputSpec says what each does."""
+Precision = Literal["float32", "float16", "int8"]
+"""What the graph's weights are."""
 
 
 class Task(StrEnum):
@@ -50,6 +59,11 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
     Task.FACE_EMBEDDING: ("embeddings",),
 }
 
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
+"""In the model's own folder, so that none leads out of it."""
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])([^\x00-\x1f]{1,127})", re.DOTALL)
+"""An entry (field 1: key, field 2: value) of a tensor's external data in the wire format of protobuf."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -65,14 +79,21 @@ class InputSpec(Part):
     height, width: pixels; None where the graph takes any multiple of `stride`, and then `long_side` bounds the input.
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
     side, cut the middle out), aligned (a face, warped to the 112x112 reference).
+    pad_at: where a letterbox is padded, at its right and lower end or on both sides alike. crop: which share of the
+    picture's middle is taken, 0.875 for 224 of 256 pixels: by center_crop of its largest part that has the input's
+    aspect ratio, by stretch of the whole. face_crop: a classifier of faces takes the
+    square around a face that is so many times as large as its box; None where it takes whole pictures.
     """
 
     height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
     width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
     stride: int = Field(default=1, ge=1, le=256)
     long_side: int | None = Field(default=None, ge=1, le=MAX_SIDE)
-    resize: Literal["stretch", "letterbox", "center_crop", "aligned"]
+    resize: Resize
     pad_value: int = Field(default=114, ge=0, le=255)
+    pad_at: Literal["end", "both"] = "end"
+    crop: float = Field(default=1.0, gt=0.0, le=1.0)
+    face_crop: float | None = Field(default=None, gt=0.0, le=10.0)
 
     @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:
@@ -80,6 +101,10 @@ class InputSpec(Part):
             raise ValueError("input: give both height and width, or neither")
         if self.height is None and (self.resize != "letterbox" or self.long_side is None):
             raise ValueError("input: a dynamic size needs resize=letterbox and long_side")
+        if self.crop != 1.0 and self.resize not in ("center_crop", "stretch"):
+            raise ValueError("input: a share is cut out by resize=center_crop or stretch alone")
+        if self.pad_at != "end" and self.resize != "letterbox":
+            raise ValueError("input: only resize=letterbox pads")
         return self
 
 
@@ -165,8 +190,11 @@ class Manifest(Part):
     version: str = Field(pattern=VERSION)
     task: Task
     architecture: str
-    precision: Literal["float32", "float16", "int8"] = "float32"
+    precision: Precision = "float32"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of model.onnx."""
+    files: dict[FileName, Digest] = {}
+    """SHA-256 of every further file of the folder that the graph needs, such as weights that lie outside of it."""
     input: InputSpec
     labels: list[str] = []
     palette: list[tuple[int, int, int]] = []
@@ -190,6 +218,8 @@ class Manifest(Part):
             raise ValueError(f"labels: a model for {self.task} needs them")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: each must be unique")
+        if self.input.face_crop is not None and self.task is not Task.CLASSIFICATION:
+            raise ValueError("input: face_crop is for classifiers of faces")
         if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
             raise ValueError("embedding_size: a face embedder needs it")
         return self
@@ -205,6 +235,21 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def outside_files(graph: Path) -> list[str]:
+    """Names of the files in which a graph keeps weights outside of itself: ONNX's external data.
+
+    They are found as the entries `location` of the graph's message, so that no ONNX package is needed.
+    """
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        names = {match[2][: match[1][0]] for match in _LOCATION.finditer(content)}
+    return sorted(name.decode("utf-8", "replace") for name in names)
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """Digests of the files beside a graph that it needs: the manifest's `files`. OSError where one is missing."""
+    return {name: digest(folder / name) for name in outside_files(folder / GRAPH_FILE)}
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -227,9 +272,19 @@ def load_manifest(folder: Path) -> Manifest:
     found = digest(graph)
     if found != manifest.sha256:
         raise bad_model(folder, f"{GRAPH_FILE} has SHA-256 {found[:12]}…, the manifest says {manifest.sha256[:12]}…")
+    _check_files(folder, manifest.files)
     if (folder.parent.name, folder.name) != (manifest.name, manifest.version):
         raise bad_model(folder, f"the manifest names {manifest.name}/{manifest.version}")
     return manifest
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, wanted in files.items():
+        if not (folder / name).is_file():
+            raise bad_model(folder, f"{name} is missing")
+        found = digest(folder / name)
+        if found != wanted:
+            raise bad_model(folder, f"{name} has SHA-256 {found[:12]}…, the manifest says {wanted[:12]}…")
 
 
 def bad_model(folder: Path, problem: str) -> FailedPrecondition:

@@ -1,4 +1,4 @@
-"""The demo from start to end."""
+"""Runs the demo from the start of the fleet to its end."""
 
 import signal
 import tempfile
@@ -14,7 +14,7 @@ from convoy.demo.recognition import tell_recognition
 from convoy.demo.sheet import make_sheet
 from convoy.demo.stage import Stage
 from convoy.demo.vision import tell_vision
-from convoy.drawing.drawing import write_picture
+from convoy.drawing.picture_files import write_picture
 from convoy.fleet import Fleet, free_ports
 
 OVERVIEW = "story.png"
@@ -22,18 +22,21 @@ TIMEOUT_S = 60.0
 
 
 def tell(photos: Path | None, out: Path, fpir: float | None = None) -> bool:
-    """Start a fleet of its own, tell the story, stop the fleet; gives back whether every answer was right."""
+    """Start a fleet, tell the story, stop the fleet. Returns whether every answer was right.
+
+    photos: folder of your own people; out: folder for annotated pictures; fpir: highest chance to name a stranger.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     cast = read_cast(photos) if photos else packaged_cast()
     with tempfile.TemporaryDirectory(prefix="convoy-demo-") as data:
         console.print("Starting an embedded Redis and the five services on this machine ...")
-        fleet = Fleet(Path(data), read_settings().models, free_ports(), metrics=False)
+        fleet = Fleet(Path(data), read_settings().repositories, free_ports(), metrics=False)
         with fleet, fleet.client(TIMEOUT_S) as convoy:
             console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))
             stage = Stage(convoy, out, console)
             _tell_all(stage, cast, photos, fpir)
-    console.print("All services have drained and stopped.")
+    console.print("All services have answered what they had and stopped.")
     return _conclude(stage)
 
 
@@ -42,8 +45,8 @@ def _tell_all(stage: Stage, cast: Cast, photos: Path | None, fpir: float | None)
     tell_recognition(stage, cast, fpir)
     stage.begin(
         "What is in the picture?",
-        "No package carries a blood smear, which the published detector is for, so the detection service is asked for "
-        "faces,\nwith the face detector as its model.",
+        "The published detector finds blood cells, and no Python package carries a picture of some. So the detection\n"
+        "service looks for faces here, with the face detector as its model.",
     )
     tell_vision(stage)
 
@@ -52,10 +55,10 @@ def _about(photos: Path | None) -> str:
     credits = "\n".join(f"  {name}: {note}" for name, (_, _, note) in PACKAGED.items())
     if photos is None:
         return (
-            "Photographs out of Python packages:\n" + credits + "\nThere is one photo of each person, so the second "
-            "pictures are altered renditions of the first:\nturned, mirrored, darker, smaller, compressed."
+            "Pictures from Python packages:\n" + credits + "\nThey hold one photo of each person, so the second "
+            "pictures are altered copies of the first:\nturned, mirrored, darker, smaller, compressed."
         )
-    return f"People from {photos}, each with the last photo as the probe. Pictures of the second chapter:\n" + credits
+    return f"People from {photos}; the last photo of each is the probe. Pictures of the second chapter:\n" + credits
 
 
 def _conclude(stage: Stage) -> bool:

@@ -1,4 +1,4 @@
-"""The photographs of the demo: public ones that well-kept packages carry, or the user's own."""
+"""The people and pictures of the demo: public ones that Python packages carry, or your own."""
 
 import re
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from pathlib import Path
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.core.errors import InvalidArgument, NotFound
 from convoy.core.pictures.decoding import decode_image
+from convoy.core.pictures.formats import SUFFIXES
 from convoy.demo.renditions import renditions
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 ASTRONAUTS_FACE = Box(180, 72, 268, 184)
-"""Where the face is in astronaut.png, marked by hand from eyebrows and temples to the chin."""
+"""The face in astronaut.png, marked by hand from the eyebrows to the chin, temple to temple."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """An encoded picture; note: where it comes from or what was done to it."""
+    """An encoded picture. note: where it comes from, or what was changed."""
 
     name: str
     data: bytes
@@ -25,13 +25,13 @@ class Photo:
 
     @property
     def image_rgb(self) -> ImageRGB:
-        """Its pixels."""
+        """The pixels of the picture."""
         return decode_image(self.data).image_rgb
 
 
 @dataclass(frozen=True)
 class Somebody:
-    """A person of the story: photos to register, and probes that must be named (or, of a stranger, must not)."""
+    """A person of the story: photos to register, and probes that must be named, or for a stranger must not."""
 
     person_id: str
     name: str
@@ -60,20 +60,20 @@ PACKAGED = {
 
 
 def packaged(name: str) -> Photo:
-    """A photo out of an installed package. NotFound(NO_PHOTO): the package is not there."""
+    """A picture from an installed package. Raises NotFound(NO_PHOTO) without the package."""
     package, path, note = PACKAGED[name]
     spec = find_spec(package)
     file = Path(spec.origin).parent / path if spec is not None and spec.origin else None
     if file is None or not file.is_file():
-        raise NotFound("NO_PHOTO", f"{name} of the package {package} is not here: pip install 'convoy[demo]'")
+        raise NotFound("NO_PHOTO", f"the package {package} with {name} is not installed: pip install 'convoy[demo]'")
     return Photo(name, file.read_bytes(), note)
 
 
 def packaged_cast() -> Cast:
-    """One astronaut to be known by one photo and found in altered renditions of it, and an admiral as the stranger."""
+    """An astronaut, registered by one photo and looked for in altered copies of it, and an admiral as the stranger."""
     portrait, stranger = packaged("astronaut.png"), packaged("grace_hopper.jpg")
     probes = tuple(
-        Photo(f"{portrait.name}, rendition {number}", data, f"{portrait.name} {note}")
+        Photo(f"{portrait.name}, altered copy {number}", data, f"{portrait.name} {note}")
         for number, (data, note) in enumerate(renditions(portrait.image_rgb), 1)
     )
     collins = Somebody("eileen-collins", "Eileen Collins", (portrait,), probes)
@@ -81,9 +81,10 @@ def packaged_cast() -> Cast:
 
 
 def read_cast(folder: Path) -> Cast:
-    """People from a folder with one sub-folder each: the last photo of each is the probe, the others are registered.
+    """People from a folder with a sub-folder for each. The last photo of each is the probe, the others are registered.
 
-    Whoever has one photo is a stranger; if nobody has, the last person is. InvalidArgument(BAD_ARGUMENT): too few.
+    A person with one photo is a stranger; if nobody has just one, the last person is the stranger.
+    Raises InvalidArgument(BAD_ARGUMENT) for fewer than two people, or nobody with two photos.
     """
     shots = {path.name: _read_photos(path) for path in sorted(folder.iterdir()) if path.is_dir()}
     people = [_somebody(name, photos) for name, photos in shots.items() if photos]
@@ -93,13 +94,15 @@ def read_cast(folder: Path) -> Cast:
         last = known.pop()
         strangers = [Somebody(last.person_id, last.name, (), (*last.photos, *last.probes))]
     if not known or not strangers:
-        message = f"'{folder}' needs a sub-folder for each of two people or more, one of them with two photos or more"
+        message = (
+            f"'{folder}' must have a sub-folder for each of at least two people, one of them with at least two photos"
+        )
         raise InvalidArgument("BAD_ARGUMENT", message)
     return Cast(tuple(known), tuple(strangers))
 
 
 def _read_photos(folder: Path) -> tuple[Photo, ...]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     return tuple(Photo(f"{folder.name}/{file.name}", file.read_bytes(), "your own photo") for file in files)
 
 

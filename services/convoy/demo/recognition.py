@@ -1,4 +1,4 @@
-"""First chapter: unknown, registered, named; a stranger stays unknown."""
+"""First chapter: a person is unknown, is registered, and is then named; a stranger stays unknown."""
 
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
@@ -10,7 +10,7 @@ GALLERY = "demo"
 
 
 def tell_recognition(stage: Stage, cast: Cast, fpir: float | None) -> None:
-    """Tell the chapter. fpir: the chance that a search may name a stranger; None for what the service says."""
+    """Tell the chapter. fpir: highest chance that a search names a stranger; None for the service's own."""
     first = len(stage.answers)
     policy = GalleryPolicy(false_positive_identification_rate=fpir)
     stage.convoy.create_gallery(GALLERY, description="people of the demo", policy=policy)
@@ -47,7 +47,7 @@ def _must_be_named(stage: Stage, person: Somebody, probe: Photo) -> None:
 
 
 def _register(stage: Stage, person: Somebody) -> None:
-    """One refused photo is no mistake: a person is registered by those that are good enough."""
+    """Register a person. A refused photo is no mistake as long as another one is good enough."""
     heard = stage.ask(
         f"register {person.name}",
         ", ".join(photo.name for photo in person.photos),
@@ -57,7 +57,7 @@ def _register(stage: Stage, person: Somebody) -> None:
             [photo.data for photo in person.photos],
             display_name=person.name,
             use_largest_face=True,
-            # Who is who has been said already: by the folders, or by us.
+            # The folders, or this demo, have said already who is who.
             allow_identity_conflict=True,
         ),
         lambda answer: (_tell_registration(answer), answer.person is not None),
@@ -68,7 +68,7 @@ def _register(stage: Stage, person: Somebody) -> None:
 
 
 def _verify(stage: Stage, cast: Cast, fpir: float | None) -> None:
-    """1:1: a probe of each person against the person, the first stranger against the first person."""
+    """Compare a probe of each person with that person, and the first stranger with the first person."""
     for person in cast.known:
         _compare(stage, person, person, fpir, True)
     _compare(stage, cast.known[0], cast.strangers[0], fpir, False)

@@ -1,4 +1,4 @@
-"""Other pictures of the same scene, made from one photo: what a second camera, pose, light or phone would change."""
+"""Alters one photo as a second camera, pose, light or phone would."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,13 +11,13 @@ Change = tuple[str, Callable[[ImageRGB], ImageRGB]]
 
 
 def renditions(image_rgb: ImageRGB) -> Iterator[tuple[bytes, str]]:
-    """Altered pictures as JPEG files, each with a note that says what was done."""
+    """Altered pictures as JPEG files, each with a note that says what was changed."""
     yield _alter(image_rgb, (turned(7), darker(0.6), smaller(0.6)), jpeg_quality=40)
     yield _alter(image_rgb, (flipped(), darker(0.8)), jpeg_quality=70)
 
 
 def turned(degrees: float) -> Change:
-    """Turned to the left about its centre."""
+    """Turn the picture to the left about its centre."""
 
     def change(image_rgb: ImageRGB) -> ImageRGB:
         height, width = image_rgb.shape[:2]
@@ -28,12 +28,12 @@ def turned(degrees: float) -> Change:
 
 
 def darker(factor: float) -> Change:
-    """With every value multiplied by a factor below 1."""
+    """Multiply every value by a factor below 1."""
     return f"{1 - factor:.0%} darker", lambda image_rgb: (image_rgb * factor).astype(np.uint8)
 
 
 def smaller(factor: float) -> Change:
-    """With both sides multiplied by a factor below 1."""
+    """Multiply both sides by a factor below 1."""
 
     def change(image_rgb: ImageRGB) -> ImageRGB:
         return np.asarray(cv2.resize(image_rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
@@ -42,7 +42,7 @@ def smaller(factor: float) -> Change:
 
 
 def flipped() -> Change:
-    """As in a mirror."""
+    """Mirror the picture."""
     return "mirrored", lambda image_rgb: np.ascontiguousarray(image_rgb[:, ::-1])
 
 

@@ -1,4 +1,4 @@
-"""The whole story in one picture."""
+"""Puts all annotated pictures of the demo into one."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,8 @@ import numpy as np
 
 from convoy.client.answers.common import ImageRGB
 from convoy.demo.stage import Scene
-from convoy.drawing.drawing import GREEN, RED, write_caption
+from convoy.drawing.drawing import GREEN, RED
+from convoy.drawing.text import add_title_below
 
 TILE = 400
 GAP = 8
@@ -16,7 +17,7 @@ BACKGROUND = 245
 
 
 def make_sheet(scenes: Sequence[Scene]) -> ImageRGB:
-    """A contact sheet, row by row; a caption is green where the answer was right and red where it was not."""
+    """A contact sheet, row by row. A title is green where the answer was right and red where it was wrong."""
     tiles = [_make_tile(scene) for scene in scenes]
     columns = min(COLUMNS, len(tiles))
     height, width = tiles[0].shape[:2]
@@ -37,4 +38,4 @@ def _make_tile(scene: Scene) -> ImageRGB:
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
     top, left = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
     tile[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return write_caption(tile, scene.caption, GREEN if scene.is_right else RED)
+    return add_title_below(tile, scene.caption, GREEN if scene.is_right else RED)

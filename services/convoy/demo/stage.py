@@ -1,4 +1,4 @@
-"""Where the story is told: a client, a folder for pictures, and a record of every answer and whether it was right."""
+"""Asks the questions of the demo, judges the answers, and keeps a record of both."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from rich.table import Table
 from convoy.client import Convoy
 from convoy.client.answers.common import ImageRGB
 from convoy.core.errors import FailedPrecondition, NotFound
-from convoy.drawing.drawing import write_picture
+from convoy.drawing.picture_files import write_picture
 
 Result = TypeVar("Result")
 Verdict = tuple[str, bool]
@@ -23,7 +23,7 @@ Verdict = tuple[str, bool]
 
 @dataclass(frozen=True)
 class Answer:
-    """One question of the story: what was asked of which picture, what came back, and whether that was right."""
+    """One question: what was asked of which picture, what came back, and whether that was right."""
 
     question: str
     picture: str
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Heard(Generic[Result]):
-    """What came back (None for a refusal), and whether that was right."""
+    """What came back, None for a refusal, and whether that was right."""
 
     result: Result | None
     is_right: bool
@@ -66,24 +66,24 @@ class Stage:
     def ask(
         self, question: str, picture: str, call: Callable[[], Result], judge: Callable[[Result], Verdict]
     ) -> "Heard[Result]":
-        """Ask, judge and keep the answer; a refusal (no face, for example) is a wrong answer."""
+        """Ask, judge and record. A refusal, such as for a picture without a face, counts as a wrong answer."""
         try:
             result = call()
         except (FailedPrecondition, NotFound) as error:
-            self.answers.append(Answer(question, picture, f"{error.reason}: {error.message}", False))
+            self.answers.append(Answer(question, picture, f"{error.reason}: {error}", False))
             return Heard(None, False)
         text, is_right = judge(result)
         self.answers.append(Answer(question, picture, text, is_right))
         return Heard(result, is_right)
 
     def show(self, image_rgb: ImageRGB, caption: str, is_right: bool) -> None:
-        """Write an annotated picture and keep it for the overview."""
+        """Write an annotated picture, and keep it for the overview."""
         self.scenes.append(Scene(image_rgb, caption, is_right))
         words = re.findall(r"\w+", caption.partition(" (")[0].lower())
         write_picture(self.out / f"{len(self.scenes):02d}-{'-'.join(words)}.png", image_rgb)
 
     def end(self, first: int) -> None:
-        """Close a chapter: print the answers from number `first` on."""
+        """Close a chapter: print its answers, from number `first` on."""
         table = Table("asked", "picture", "came back", "right?", box=box.SIMPLE_HEAD)
         for one in self.answers[first:]:
             mark = "[green]yes" if one.is_right else "[bold red]NO"

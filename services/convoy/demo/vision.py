@@ -1,4 +1,4 @@
-"""Second chapter: a picture is classified, one is detected in, one is segmented."""
+"""Second chapter: classification, segmentation and detection, each on one picture."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def _classify(stage: Stage) -> None:
         "what does it show?",
         photo.name,
         lambda: stage.convoy.classify(photo.data, top_k=3),
-        lambda answer: (_tell_labels(answer), answer.labels[0].name == "cat"),
+        lambda answer: (_tell_labels(answer), answer.labels[0].label == "cat"),
     )
     if heard.result is not None:
         stage.show(draw_classification(photo.image_rgb, heard.result), "Classification", heard.is_right)
@@ -51,7 +51,7 @@ def _segment(stage: Stage) -> None:
 
 
 def _detect(stage: Stage) -> None:
-    """Ask the detection service for faces: no package carries a photo of what its own detector was trained for."""
+    """Look for faces, since no package carries a picture of the blood cells that the published detector finds."""
     photo = packaged("astronaut.png")
     heard = stage.ask(
         f"where are faces? (at least {SURE:.0%} sure)",
@@ -64,7 +64,7 @@ def _detect(stage: Stage) -> None:
 
 
 def _tell_labels(answer: Classification) -> str:
-    return ", ".join(f"{label.name} {label.probability:.0%}" for label in answer.labels)
+    return ", ".join(f"{label.label} {label.probability:.0%}" for label in answer.labels)
 
 
 def _tell_regions(answer: Segmentation) -> str:
@@ -76,14 +76,14 @@ def _tell_detections(answer: Detections) -> str:
 
 
 def _is_the_face(answer: Detections) -> bool:
-    """One box, labelled face, over the face."""
+    """Whether there is one box, it is labelled face, and it lies over the face."""
     return [found.label for found in answer] == ["face"] and (
         _overlap(answer.detections[0].box, ASTRONAUTS_FACE) >= LEAST_OVERLAP
     )
 
 
 def _is_sky_over_building(answer: Segmentation) -> bool:
-    """The top tenth is mostly sky, and a building of some size has its middle below that of the sky."""
+    """Whether the top tenth is mostly sky, and a building of some size lies below the sky."""
     named = {region.label.lower(): region for region in answer.regions}
     if "sky" not in named or "building" not in named:
         return False

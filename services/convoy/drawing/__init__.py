@@ -1,1 +1,1 @@
-"""Answers drawn into pictures."""
+"""Draws answers into pictures, and writes pictures to files."""

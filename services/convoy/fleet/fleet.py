@@ -1,68 +1,71 @@
-"""The supervisor: start everything, wait until it is healthy, stop it in order."""
+"""Starts Redis and the five services as child processes, waits until they are healthy, and stops them in order."""
 
+import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.client.services import SERVICES, ServiceName
-from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
+from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
+from convoy.core.errors import ConvoyError, NotFound, Unavailable
+from convoy.core.serving.ports import check_port
 from convoy.fleet.embedded_redis import EmbeddedRedis
-from convoy.fleet.keeper import Keeper
+from convoy.fleet.external_redis import wait_for_redis
 from convoy.fleet.process import Process
+from convoy.fleet.restarter import Restarter
 
 HOST = "127.0.0.1"
-FIRST_PORT = 50051
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 
 
 def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
-    """Neighbouring ports in the order of the services."""
+    """Neighbouring ports, in the order of the services."""
     return {service: first + place for place, service in enumerate(SERVICES)}
 
 
 def free_ports() -> dict[ServiceName, int]:
-    """Ports that nobody listens on at this moment."""
+    """A port for each service that nobody listens on at this moment."""
     with ExitStack() as stack:
-        doors = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
-        return {service: door.getsockname()[1] for service, door in zip(SERVICES, doors, strict=True)}
+        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
+        return {service: one.getsockname()[1] for service, one in zip(SERVICES, sockets, strict=True)}
 
 
 class Fleet:
-    """Five services and their Redis, from `with` to the end of its block.
+    """Five services and their Redis, which run from `with` to the end of its block.
 
-    data: folder of galleries and logs; models: the model repository; ports: of each service; metrics: whether each has
-    its metrics page at its port + 1000, or at any free one; redis_url: a Redis to use instead of an embedded one;
-    on_ready: told of each process that has become healthy; on_ended: hears in a sentence how one ended by itself.
+    data: folder of galleries and logs; models: model repositories; ports: one for each service; metrics: True puts
+    each metrics page at the service's port + 1000, False at any free port; redis_url: a Redis to use instead of an
+    embedded one; on_ready: called with the name of each process that has become healthy; tell: called with a sentence
+    when a process ended by itself, or when the start waits for your Redis.
     """
 
     def __init__(
         self,
         data: Path,
-        models: Path,
+        models: Path | Sequence[Path],
         ports: dict[ServiceName, int],
         *,
         metrics: bool = True,
         redis_url: str | None = None,
         on_ready: Callable[[str], None] = lambda name: None,
-        on_ended: Callable[[str], None] = lambda sentence: None,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
         self.data = data
-        self._models = models
+        self._models = (models,) if isinstance(models, Path) else tuple(models)
         self._ports = ports
         self._metrics = metrics
         self._redis_url = redis_url
         self._on_ready = on_ready
-        self._on_ended = on_ended
+        self._tell = tell
         self._redis: EmbeddedRedis | None = None
-        self._keepers: list[Keeper] = []
+        self._restarters: list[Restarter] = []
 
     def __enter__(self) -> Self:
         try:
@@ -87,19 +90,19 @@ class Fleet:
         )
 
     def check(self) -> None:
-        """Raise Unavailable(PROCESS_ENDED) when one of the processes is gone."""
-        for keeper in self._keepers:
-            keeper.process.check()
+        """Raise Unavailable(PROCESS_ENDED) if one of the processes has ended."""
+        for restarter in self._restarters:
+            restarter.process.check()
 
-    def revive(self) -> None:
-        """Start anew what has ended by itself, each after its pause; to be called again and again."""
-        for keeper in self._keepers:
-            keeper.look()
+    def restart_ended(self) -> None:
+        """Restart each process that has ended by itself, after its pause. Call this again and again."""
+        for restarter in self._restarters:
+            restarter.restart_if_ended()
 
     def stop(self) -> None:
-        """Drain the services, those that call others first, then end Redis."""
-        services = [keeper.process for keeper in self._keepers if keeper.process.name != "redis"][::-1]
-        self._keepers = []
+        """Drain the services, those that call others first, then stop Redis."""
+        services = [restarter.process for restarter in self._restarters if restarter.process.name != "redis"][::-1]
+        self._restarters = []
         for process in services:
             process.ask_to_stop()
         for process in services:
@@ -109,40 +112,43 @@ class Fleet:
             self._redis = None
 
     def _start(self) -> None:
-        self._check_ground()
+        self._check_models_and_ports()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._redis_url is None:
+        if self._redis_url is not None:
+            wait_for_redis(self._redis_url, self._tell)
+        else:
             self._redis = EmbeddedRedis(self.data / "redis", self.data / "logs" / "redis.log")
             self._redis_url = self._redis.url
-            self._keepers.append(Keeper(self._redis.process, self._redis.restart, self._on_ended))
-            self._on_ready("redis")
+            self._restarters.append(Restarter(self._redis.process, self._redis.restart, self._tell))
+        self._on_ready("redis")
         for service in SERVICES:
             start = partial(self._start_service, service, self._redis_url)
-            self._keepers.append(Keeper(start(), start, self._on_ended))
+            self._restarters.append(Restarter(start(), start, self._tell))
         with self.client(timeout_s=5) as convoy:
             for service in SERVICES:
                 self._wait_until_serving(convoy, service)
                 self._on_ready(service)
 
-    def _check_ground(self) -> None:
-        """Raise before anything is started: another fleet on these ports would answer in this one's place."""
-        if not self._models.is_dir():
-            where = self._models.absolute()
-            raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; give --models or CONVOY_MODELS")
+    def _check_models_and_ports(self) -> None:
+        """Check what can be checked before anything starts; another fleet on these ports would answer for this one."""
+        if not any(folder.is_dir() for folder in self._models):
+            where = " or ".join(str(folder.absolute()) for folder in self._models)
+            raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; set --models or CONVOY_MODELS")
+        hint = "stop what runs there, or choose other ports with --ports-from"
         for service, port in self._ports.items():
-            try:
-                socket.create_server((HOST, port)).close()
-            except OSError:
-                message = f"{service} cannot listen on {HOST}:{port}: another fleet runs there, or something else"
-                raise FailedPrecondition("PORT_IN_USE", f"{message}; stop it or give --ports-from") from None
+            check_port(HOST, port, service, hint)
+            check_port(HOST, self._metrics_port(port), f"the metrics page of {service}", hint)
+
+    def _metrics_port(self, port: int) -> int:
+        return port + METRICS_PORT_OFFSET if self._metrics else 0
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]
         environment = {
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
-            "CONVOY_METRICS_PORT": str(port + 1000 if self._metrics else 0),
-            "CONVOY_MODELS": str(self._models.resolve()),
+            "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
+            "CONVOY_MODELS": os.pathsep.join(str(folder.resolve()) for folder in self._models),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,
         }

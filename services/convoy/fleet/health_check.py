@@ -1,7 +1,8 @@
-"""`python -m convoy.fleet.health_check SERVICE PORT` exits 0 if the service on this machine says SERVING, else 1.
+"""`python -m convoy.fleet.health_check SERVICE PORT` exits with 0 if the service on this machine serves, else with 1.
 
-The healthcheck of containers. Without TLS it imports next to nothing, so that a busy machine does not take its services
-for dead; where that is refused, it asks again as the client does, with the TLS of CONVOY_CLIENT_*.
+Containers run it as their health check. It first asks in clear text and imports next to nothing for that, so that a
+busy machine does not mistake its services for dead. If that fails, it asks as the client does, with the TLS of
+CONVOY_CLIENT_*.
 """
 
 import sys
@@ -14,7 +15,7 @@ TIMEOUT_S = 4.0
 
 
 def says_serving(channel: grpc.Channel) -> bool:
-    """Whether grpc.health.v1 says SERVING there."""
+    """Whether grpc.health.v1 says SERVING on this channel."""
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         health_pb2.HealthCheckRequest.SerializeToString,
@@ -28,13 +29,13 @@ def says_serving(channel: grpc.Channel) -> bool:
 
 
 def is_serving(name: str, port: int) -> bool:
-    """Whether the service on that port of this machine serves, in clear text or by TLS."""
+    """Whether the service on this port of this machine serves, in clear text or with TLS."""
     address = f"127.0.0.1:{port}"
     with grpc.insecure_channel(address) as channel:
         if says_serving(channel):
             return True
     from convoy.client.channels import connection
-    from convoy.client.services import SERVICES
+    from convoy.core.api import SERVICES
 
     (service,) = [service for service in SERVICES if service == name]
     with replace(connection(), addresses={service: address}).open(service) as channel:

@@ -1,6 +1,7 @@
-"""`python -m convoy.fleet.orphan_guard COMMAND...` runs a command until standard input ends, then sends it SIGTERM.
+"""`python -m convoy.fleet.orphan_guard COMMAND...` runs a command, and stops it once nobody is left who started it.
 
-So a child process stops when its parent closes the pipe, and also when the parent was killed and could not.
+The parent holds the other end of this process's standard input. When the parent closes it, or is killed, standard
+input ends and the command gets SIGTERM.
 """
 
 import os
@@ -10,8 +11,8 @@ import threading
 
 
 def main(command: list[str]) -> int:
-    """Run it; gives its exit status, and 128 + n where signal n ended it, as a shell does."""
-    # Open files are passed on: one of them may be a lock that the command is to hold.
+    """Run the command and return its exit status, or 128 + n if signal n ended it, as a shell does."""
+    # The command inherits open files: one of them may be a lock that it must hold.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
     threading.Thread(target=_stop_when_stdin_ends, args=(child,), daemon=True).start()
     status = child.wait()
@@ -19,7 +20,7 @@ def main(command: list[str]) -> int:
 
 
 def _stop_when_stdin_ends(child: "subprocess.Popen[bytes]") -> None:
-    # Unbuffered: a thread inside a buffered read would make Python abort when the command ends first.
+    # Read without a buffer: Python aborts at exit if a thread is inside a buffered read.
     while os.read(0, 4096):
         pass
     child.terminate()

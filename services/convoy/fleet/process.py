@@ -1,4 +1,4 @@
-"""One child process with its log file."""
+"""One child process with its log file: started, watched, stopped."""
 
 import os
 import signal
@@ -16,8 +16,9 @@ LOG_TAIL = 5
 class Process:
     """A command that runs until it is stopped. Its output goes to `log_path`.
 
-    It has a process group of its own, so that Ctrl-C reaches us alone and we decide who stops when. It is on
-    a leash: the end of its standard input asks it to stop, so that it stops too when we are killed.
+    It has a process group of its own: Ctrl-C reaches only this process, which then decides who stops when. It runs
+    under the orphan guard, which stops it when its standard input ends, and so also when this process is killed.
+    environment: variables beside those of this process; keep_open: open files that the command inherits.
     """
 
     def __init__(
@@ -44,14 +45,14 @@ class Process:
             )
 
     def check(self) -> None:
-        """Raise Unavailable(PROCESS_ENDED) with the last lines of the log unless it runs."""
-        how = self.ending()
-        if how is not None:
-            message = f"{self.name} {how}; its log {self.log_path} ends with:\n{self.tail()}"
+        """Raise Unavailable(PROCESS_ENDED), with the last lines of the log, if the process has ended."""
+        ending = self.ending()
+        if ending is not None:
+            message = f"{self.name} {ending}; its log {self.log_path} ends with:\n{self.tail()}"
             raise Unavailable("PROCESS_ENDED", message, {"process": self.name, "status": self._popen.returncode})
 
     def ending(self) -> str | None:
-        """How it has ended, in words that go on from its name; None while it runs."""
+        """How the process ended, as the rest of a sentence that starts with its name; None while it runs."""
         status = self._popen.poll()
         if status is None:
             return None
@@ -61,25 +62,25 @@ class Process:
         hint = ", as the system does when memory runs out" if number == signal.SIGKILL else ""
         return f"was ended by {signal.Signals(number).name}{hint}"
 
-    def clear(self) -> None:
-        """End what an ended process may have left behind: its leash can die alone."""
+    def kill_what_is_left(self) -> None:
+        """Kill the command if its orphan guard died alone."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
 
     def tail(self) -> str:
-        """The last lines that it wrote."""
+        """The last lines that the process wrote."""
         with self.log_path.open("rb") as log:
             log.seek(self._offset)
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-LOG_TAIL:])
 
     def ask_to_stop(self) -> None:
-        """End its standard input; a service drains."""
+        """End the standard input of the process; a service then drains."""
         if self._popen.stdin is not None:
             self._popen.stdin.close()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until it has ended; kill it when that takes too long."""
+        """Wait until the process has ended; kill it after `timeout_s`."""
         try:
             self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 """Two ways to make a graph for one picture take any number of them."""
 
+import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
 from convoy.core.manifest import INPUT_NAME, OUTPUT_NAMES, Task
@@ -13,8 +14,8 @@ PICTURE = "picture/"
 def open_batch(network: Network) -> ModelProto:
     """The graph for any number of pictures.
 
-    A fixed batch becomes symbolic, and so does every Reshape of a computed value whose constant shape begins with that
-    number. Whether the graph then still means the same is for a run to prove.
+    A fixed batch becomes symbolic, and so does every Reshape and Resize of a computed value whose constant shape or
+    sizes begin with that number. Whether the graph then still means the same is for a run to prove.
     """
     opened = ModelProto()
     opened.CopyFrom(network.model)
@@ -24,9 +25,14 @@ def open_batch(network: Network) -> ModelProto:
     graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
     del graph.value_info[:]
     constants = _constants(graph)
-    for node in graph.node:
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
         if node.op_type == "Reshape" and node.input[0] not in constants and node.input[1] in constants:
             _free_reshape(graph, node, constants[node.input[1]], network.batch)
+        if node.op_type == "Resize" and len(node.input) == 4 and node.input[3] in constants:
+            graph.node.extend(_free_resize(graph, node, constants[node.input[3]], network.batch))
+        graph.node.append(node)
     return opened
 
 
@@ -73,6 +79,24 @@ def _free_reshape(graph: GraphProto, node: NodeProto, shape: TensorProto, batch:
     name = f"{PREFIX}shape_of_{node.output[0]}"
     graph.initializer.append(numpy_helper.from_array(lengths, name))
     node.input[1] = name
+
+
+def _free_resize(graph: GraphProto, node: NodeProto, sizes: TensorProto, batch: int) -> list[NodeProto]:
+    """The nodes that take the batch from the value itself; the other sizes stay."""
+    lengths = numpy_helper.to_array(sizes)
+    if lengths.size < 2 or lengths[0] != batch:
+        return []
+    shape, first, rest, whole = (f"{PREFIX}{what}_of_{node.output[0]}" for what in ("shape", "batch", "rest", "sizes"))
+    place = f"{PREFIX}first_of_{node.output[0]}"
+    graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.int64), place))
+    graph.initializer.append(numpy_helper.from_array(lengths[1:], rest))
+    taken = node.input[0]
+    node.input[3] = whole
+    return [
+        helper.make_node("Shape", [taken], [shape]),
+        helper.make_node("Gather", [shape, place], [first], axis=0),
+        helper.make_node("Concat", [first, rest], [whole], axis=0),
+    ]
 
 
 def _constants(graph: GraphProto) -> dict[str, TensorProto]:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Task
-from convoy.importing.adapters.adapter import Resize
+from convoy.importing.adapters.adapter import Adapter
+from convoy.importing.metadata import input_size
 from convoy.importing.network import Network, bad_network
 from convoy.importing.request import Request
 
@@ -32,25 +35,42 @@ class Frame:
         side = _round_up(self.long_side, stride)
         return [(side, side), (_round_up(side // 2, stride), side)]
 
-    def spec(self, resize: Resize, stride: int) -> InputSpec:
-        """The manifest's words for it."""
+    def spec(self, request: Request, adapter: Adapter) -> InputSpec:
+        """The manifest's words for it: the user's, otherwise the adapter's. Raises InvalidArgument(BAD_ARGUMENT)."""
+        facts: dict[str, object] = {
+            "resize": request.resize or (adapter.resize if self.fixed else "letterbox"),
+            "pad_value": adapter.pad_value if request.pad_value is None else request.pad_value,
+            "face_crop": request.face_crop,
+        }
+        if facts["resize"] == "letterbox" or request.pad_at:
+            facts["pad_at"] = request.pad_at or adapter.pad_at
+        if request.crop is not None:
+            facts |= {"crop": request.crop, "resize": request.resize or "center_crop"}
         if self.fixed:
-            return InputSpec(height=self.fixed[0], width=self.fixed[1], resize=resize)
-        return InputSpec(resize=resize, stride=stride, long_side=self.long_side)
+            facts |= {"height": self.fixed[0], "width": self.fixed[1]}
+        else:
+            facts |= {"stride": adapter.stride, "long_side": self.long_side}
+        try:
+            return InputSpec.model_validate(facts)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            raise InvalidArgument("BAD_ARGUMENT", f"{where + ': ' if where else ''}{message}") from None
 
 
 def choose_frame(network: Network, request: Request) -> Frame:
     """Raises InvalidArgument where graph and user differ, or neither says."""
-    wanted, of_graph = request.input_size, network.size
+    wanted, of_graph = request.input_size or input_size(network.metadata), network.size
     square = (wanted, wanted) if isinstance(wanted, int) else wanted
     if of_graph:
-        if square not in (None, of_graph):
+        if request.input_size and square != of_graph:
             height, width = of_graph
             raise bad_network(request.network, f"it takes {height}x{width} alone; leave --input-size out")
         return Frame(of_graph)
     is_detector = request.task in (Task.DETECTION, Task.FACE_DETECTION)
-    if is_detector and not isinstance(wanted, tuple) and request.resize in (None, "letterbox"):
-        return Frame(None, wanted or LONG_SIDE)
+    if is_detector and not isinstance(request.input_size, tuple) and request.resize in (None, "letterbox"):
+        return Frame(None, max(wanted) if isinstance(wanted, tuple) else wanted or LONG_SIDE)
     fixed = square or USUAL.get(request.task)
     if fixed is None:
         raise InvalidArgument("BAD_ARGUMENT", f"{request.network} takes any size; --input-size says which, as 224")

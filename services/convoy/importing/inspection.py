@@ -1,17 +1,28 @@
 """What a foreign graph is, seen before anything is decided: its inputs and outputs, and which adapters fit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import InputSpec, Task
+from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters import ADAPTERS
-from convoy.importing.adapters.adapter import Adapter, Choices, Misfit, Probe, Reading
-from convoy.importing.assembly import SEEN, join, keep_outputs
+from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen, WrongShapeError
+from convoy.importing.adapters.plausibility import check_boxes, check_face
+from convoy.importing.fixed_batch import open_fixed_batch
 from convoy.importing.frame import Frame, choose_frame
+from convoy.importing.metadata import check_licence, check_task
 from convoy.importing.network import Network, bad_network, read_network
+from convoy.importing.original import Original
+from convoy.importing.pictures import trials
 from convoy.importing.preprocessing import Preprocessing
-from convoy.importing.proof import Disproof, open_engine, random_images, run
+from convoy.importing.proof import Disproof
 from convoy.importing.request import Request, read_labels, read_preprocessing
+
+NOT_FINITE = "is not all finite"
+BOXED = (Task.DETECTION, Task.FACE_DETECTION)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +31,9 @@ class Inspection:
 
     request: Request
     network: Network
+    original: Original
+    prober: "Prober"
+    choices: Choices
     frame: Frame
     labels: list[str]
     shapes: Mapping[str, tuple[int, ...]]
@@ -30,9 +44,6 @@ class Inspection:
     def choose(self) -> tuple[Adapter, Reading]:
         """The adapter that the user named, or the only one that fits. Raises InvalidArgument(UNKNOWN_LAYOUT)."""
         adapters, file, wanted = ADAPTERS[self.request.task], self.request.network, self.request.adapter
-        if wanted is not None and wanted not in adapters:
-            choices = ", ".join(adapters)
-            raise InvalidArgument("BAD_ARGUMENT", f"{self.request.task} has no adapter '{wanted}'; it has: {choices}")
         if wanted is not None and wanted in self.misfits:
             raise _unknown(self, f"the adapter {wanted} does not fit: {self.misfits[wanted]}")
         if wanted is None and not self.fits:
@@ -45,51 +56,150 @@ class Inspection:
         return adapters[name], self.fits[name]
 
 
+@dataclass
+class Prober:
+    """Runs the foreign file on random pixels and on a photograph, once for each way of preparing them."""
+
+    request: Request
+    network: Network
+    original: Original
+    frame: Frame
+    probes: dict[tuple[Preprocessing, str], Probe] = field(default_factory=dict)
+
+    def probe(self, adapter: Adapter) -> Probe:
+        """What the network gives where pixels are as the user says, or as usual for the adapter."""
+        how = read_preprocessing(self.request, adapter, self.network)
+        spec = self.frame.spec(self.request, adapter)
+        key = (how, spec.model_dump_json())
+        if key not in self.probes:
+            self.probes[key] = self.run(how, spec)
+        return self.probes[key]
+
+    def run(self, how: Preprocessing, spec: InputSpec) -> Probe:
+        """Raises InvalidArgument(BAD_NETWORK)."""
+        shown = trials(*self.frame.probe(), spec)
+        probe = self.look(how, [trial.image_rgb for trial in shown])
+        faces = [trial.face_xyxy for trial in shown]
+        seen = (replace(one, face_xyxy=face) for one, face in zip(probe.seen, faces, strict=True))
+        return replace(probe, seen=tuple(seen))
+
+    def look(self, how: Preprocessing, images: Sequence[Pixels]) -> Probe:
+        """What the network gives for pictures of one size. Raises InvalidArgument(BAD_NETWORK)."""
+        height, width = images[0].shape[:2]
+        try:
+            seen = tuple(Seen(self._wanted(self.original.run(image, how))) for image in images)
+        except Disproof as disproof:
+            problem = f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}"
+            raise bad_network(self.network.file, problem) from None
+        return Probe(seen, height, width, self.network.ends)
+
+    def _wanted(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs to look at, in order."""
+        return {name: outputs[name] for name in self.request.output or outputs}
+
+
 def inspect(request: Request) -> Inspection:
-    """Read a graph, run it on a picture of random pixels, and try the task's adapters on what came out.
+    """Read a graph, run it on random pixels and a photograph, and try the task's adapters on what came out.
 
     Raises InvalidArgument: BAD_NETWORK, BAD_ARGUMENT.
     """
-    network = read_network(request.network, request.layout)
-    _check_batch(network)
+    adapters = ADAPTERS[request.task]
+    if request.adapter is not None and request.adapter not in adapters:
+        message = f"{request.task} has no adapter '{request.adapter}'; it has: {', '.join(adapters)}"
+        raise InvalidArgument("BAD_ARGUMENT", message)
+    network = read_network(request.network, request.layout, opens=_opens(request))
+    check_task(network.metadata, request.task, request.network)
+    check_licence(network.metadata, request.licence, request.network)
+    _check_outputs(network, request)
     labels, frame = read_labels(request, network), choose_frame(network, request)
-    choices = Choices(len(labels), request.scores, request.boxes)
-    probes: dict[Preprocessing, Probe] = {}
+    first = next(iter(adapters.values()))
+    network = open_fixed_batch(network, frame, read_preprocessing(request, first, network))
+    try:
+        original = Original(network)
+    except Disproof as disproof:
+        raise bad_network(network.file, f"ONNX Runtime cannot run it: {disproof}") from None
+    adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
+    network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
+    prober = Prober(request, network, original, frame)
+    choices = Choices(
+        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
+    )
     fits, misfits = {}, {}
-    for adapter in ADAPTERS[request.task].values():
-        preprocessing = read_preprocessing(request, adapter.preprocess)
-        if preprocessing not in probes:
-            probes[preprocessing] = probe_network(network, frame, preprocessing, request.output)
+    for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:
         try:
-            fits[adapter.name] = adapter.read(probes[preprocessing], choices)
+            _check_shapes(adapter, prober, choices)
+            probe = prober.probe(adapter)
+            _check_finite(probe)
+            fits[adapter.name] = _check_sense(adapter, adapter.read(probe, choices), probe)
         except Misfit as misfit:
             misfits[adapter.name] = str(misfit)
-    shapes = {name: array.shape for name, array in next(iter(probes.values())).outputs.items()}
-    return Inspection(request, network, frame, labels, shapes, fits, misfits)
+    if all(reason.endswith(NOT_FINITE) for reason in [*misfits.values(), *fits]):
+        raise bad_network(network.file, next(iter(misfits.values())))
+    shapes = {name: array.shape for name, array in next(iter(prober.probes.values())).outputs.items()}
+    return Inspection(request, network, original, prober, choices, frame, labels, shapes, fits, misfits)
 
 
-def probe_network(network: Network, frame: Frame, preprocessing: Preprocessing, wanted: tuple[str, ...]) -> Probe:
-    """What the network gives for one picture of random pixels. wanted: the outputs to look at, in order; () for all."""
+def _check_shapes(adapter: Adapter, prober: Prober, choices: Choices) -> None:
+    """Raises WrongShapeError by what was seen for other adapters: then no run for this one's pixels is needed."""
+    for probe in list(prober.probes.values())[:1]:
+        try:
+            with np.errstate(all="ignore"):  # these pixels are not prepared for this one
+                adapter.read(probe, choices)
+        except WrongShapeError:
+            raise
+        except Misfit:
+            return
+
+
+def _check_finite(probe: Probe) -> None:
+    for one in probe.seen:
+        for name, array in one.outputs.items():
+            if not np.isfinite(np.asarray(array, np.float64)).all():
+                raise Misfit(f"for plain pixels its output {name} {NOT_FINITE}")
+
+
+def _check_sense(adapter: Adapter, reading: Reading, probe: Probe) -> Reading:
+    """The reading with what the photograph shows. Raises Misfit where boxes can be none, or a face is misplaced."""
+    notes = list(reading.notes)
+    if adapter.task not in BOXED:
+        return reading
+    for one in probe.seen:
+        with np.errstate(all="ignore"):  # what overflows is no box, and is told so
+            decoded = adapter.decode(
+                [one.outputs[name] for name in reading.outputs], probe.height, probe.width, reading
+            )
+        check_boxes(decoded, probe.height, probe.width, adapter.dense, adapter.crosses)
+        if adapter.task is Task.FACE_DETECTION and one.face_xyxy is not None:
+            notes.append(check_face(decoded, one.face_xyxy))
+    return replace(reading, notes=tuple(notes))
+
+
+def _opens(request: Request) -> bool:
+    """Whether lengths that a convolutional graph declares are left open: for detectors, or where another is wanted."""
+    return request.task in BOXED or request.input_size is not None
+
+
+def _check_outputs(network: Network, request: Request) -> None:
     names = [tensor.name for tensor in network.outputs]
-    missing = [name for name in wanted if name not in names]
+    missing = [name for name in request.output if name not in names]
     if missing:
         raise bad_network(network.file, f"it has no output {', '.join(missing)}; it has: {', '.join(names)}")
-    height, width = frame.probe()
-    try:
-        engine = open_engine(join(network, network.model, preprocessing, frame.fixed, keep_outputs))
-        outputs = run(engine, random_images(1, height, width))
-    except Disproof as disproof:
-        raise bad_network(network.file, f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}") from None
-    return Probe({name: outputs[SEEN + name] for name in wanted or names}, height, width)
 
 
-def _check_batch(network: Network) -> None:
-    if isinstance(network.batch, int) and network.batch != 1:
-        problem = f"its batch is fixed at {network.batch}; export it again with a dynamic batch, or with a batch of 1"
-        raise bad_network(network.file, problem)
+def _landmarks_hint(inspection: Inspection) -> str:
+    """For a face detector of boxes and scores alone."""
+    shapes = list(inspection.shapes.values())
+    boxes = [shape for shape in shapes if len(shape) == 3 and shape[-1] == 4]
+    if inspection.request.task is not Task.FACE_DETECTION or len(shapes) != 2 or len(boxes) != 1:
+        return ""
+    return (
+        ". It gives boxes and no landmarks, by which faces are turned upright: take a network that has them, or import "
+        "it with --task detection and a file of labels that has the line `face`"
+    )
 
 
 def _unknown(inspection: Inspection, problem: str) -> InvalidArgument:
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in inspection.shapes.items())
+    problem += _landmarks_hint(inspection)
     message = f"{inspection.request.network}: {problem}. Its outputs for one picture: {shapes}"
     return InvalidArgument("UNKNOWN_LAYOUT", message)

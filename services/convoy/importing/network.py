@@ -1,6 +1,5 @@
 """A foreign ONNX graph as it was found: what goes in and what comes out."""
 
-import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +11,15 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     compose,
-    version_converter,
 )
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Precision
+from convoy.importing.convolutional import is_convolutional, open_lengths
+from convoy.importing.metadata import class_names, read_metadata
+from convoy.importing.normalisation import normalises_itself
+from convoy.importing.opset import opset_of, raise_opset
+from convoy.importing.ordering import sort_nodes
 from convoy.importing.sketch import MIN_OPSET
 
 PREFIX = "network/"
@@ -23,10 +27,23 @@ PREFIX = "network/"
 INPUT_TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}
 MIN_IR_VERSION = 8
 """The least that any ONNX Runtime of today reads."""
+CARRYING = {"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"}
+"""Operators that move numbers and change none."""
+WEIGHT_TYPES = {
+    TensorProto.FLOAT,
+    TensorProto.FLOAT16,
+    TensorProto.BFLOAT16,
+    TensorProto.DOUBLE,
+    TensorProto.INT8,
+    TensorProto.UINT8,
+    TensorProto.INT32,
+}
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
 Length = int | str
+PLACES: dict[Layout, int] = {"nchw": 1, "nhwc": 3}
+"""Where a layout has its channels."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +57,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A graph with one picture input. model: names prefixed. size: (height, width), None where either is dynamic."""
+    """A graph with one picture input. size: (height, width), None where either is dynamic.
+
+    model: names prefixed, opset raised. plain: what ONNX Runtime runs as the file itself: its path, or its bytes with
+    the input's lengths left open where the graph knows neither batch nor size.
+    """
 
     file: Path
     model: ModelProto
+    plain: Path | bytes
     inputs: list[Tensor]
     outputs: list[Tensor]
     layout: Layout
@@ -69,16 +91,42 @@ class Network:
     @property
     def opset(self) -> int:
         """Of ONNX's own operators."""
-        return _opset(self.model)
+        return opset_of(self.model)
+
+    @property
+    def channels(self) -> int:
+        """Of a picture: 3, or 1 for grey."""
+        length = self.inputs[0].shape[1 if self.layout == "nchw" else 3]
+        return 1 if length == 1 else 3
+
+    @property
+    def normalises_itself(self) -> bool:
+        """Whether it takes pixels 0 to 255 and begins with a normalisation of its own."""
+        return normalises_itself(self.model.graph)
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """Each output's own name -> the operator that makes its numbers."""
+        makers = {name: node for node in self.model.graph.node for name in node.output}
+
+        def maker(name: str) -> str:
+            node = makers.get(name)
+            while node is not None and node.op_type in CARRYING:
+                node = makers.get(node.input[0])
+            return node.op_type if node is not None else ""
+
+        return {tensor.name: maker(PREFIX + tensor.name) for tensor in self.outputs}
 
     @property
     def parameters(self) -> int:
         """Numbers that were learned, as far as they are floats or quantised weights."""
-        weights = (tensor for tensor in self.model.graph.initializer if tensor.data_type != TensorProto.INT64)
+        graph = self.model.graph
+        constants = (node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute)
+        weights = (tensor for tensor in [*graph.initializer, *constants] if tensor.data_type in WEIGHT_TYPES)
         return sum(int(np.prod(tensor.dims)) for tensor in weights)
 
     @property
-    def precision(self) -> Literal["float32", "float16", "int8"]:
+    def precision(self) -> Precision:
         """What the weights are."""
         if QUANTISED & {node.op_type for node in self.model.graph.node}:
             return "int8"
@@ -86,32 +134,53 @@ class Network:
         return "float16" if half else "float32"
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """What the exporter wrote beside the graph."""
+        return read_metadata(self.model)
+
+    @property
     def labels(self) -> list[str]:
-        """The class names that the exporter left in the metadata (Ultralytics does: `names`), or none."""
-        facts = {entry.key: entry.value for entry in self.model.metadata_props}
-        try:
-            names = ast.literal_eval(facts.get("names", ""))
-            return [str(names[index]) for index in range(len(names))]
-        except (SyntaxError, ValueError, KeyError, TypeError):
-            return []
+        """The class names that the exporter left in the metadata, or none."""
+        return class_names(self.metadata)
 
 
-def read_network(file: Path, layout: Layout | None = None) -> Network:
-    """Read a foreign graph. Raises InvalidArgument(BAD_NETWORK) that says what is wrong and what helps."""
-    model = _read_model(file)
+def read_network(file: Path, layout: Layout | None = None, opens: bool = False) -> Network:
+    """Read a foreign graph. opens: leave batch and size open if the graph knows neither.
+
+    Raises InvalidArgument(BAD_NETWORK) that says what is wrong and what helps.
+    """
+    model, plain = _read_model(file), file
+    declared = _check_input(file, _inputs(model))
+    found = _layout(file, declared, layout)
+    if opens and is_convolutional(model.graph):
+        open_lengths(model, found)
+        return _describe_network(file, model, model.SerializeToString(), found)
+    return _describe_network(file, model, plain, found)
+
+
+def _describe_network(file: Path, model: ModelProto, plain: Path | bytes, layout: Layout) -> Network:
     _drop_inputs_that_are_weights(model)
-    if _opset(model) < MIN_OPSET:
-        model = _raise_opset(file, model)
-    inputs = [_describe(value) for value in model.graph.input]
+    raised = _raise_opset(file, model)
+    inputs = [_describe(value) for value in raised.graph.input]
+    outputs = [_describe(value) for value in raised.graph.output]
+    kind = raised.graph.input[0].type.tensor_type.elem_type
+    return Network(file, compose.add_prefix(raised, PREFIX), plain, inputs, outputs, layout, kind)
+
+
+def _inputs(model: ModelProto) -> list[ValueInfoProto]:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def _check_input(file: Path, inputs: list[ValueInfoProto]) -> Tensor:
     if len(inputs) != 1:
-        names = ", ".join(tensor.name for tensor in inputs) or "none"
-        raise bad_network(file, f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}")
-    outputs = [_describe(value) for value in model.graph.output]
-    input_type = model.graph.input[0].type.tensor_type.elem_type
-    if input_type not in INPUT_TYPES:
-        raise bad_network(file, f"its input is {inputs[0].type}; export it with float32, float16 or uint8 pixels")
-    found = _layout(file, inputs[0], layout)
-    return Network(file, compose.add_prefix(model, PREFIX), inputs, outputs, found, input_type)
+        names = ", ".join(value.name for value in inputs) or "none"
+        problem = f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}"
+        raise bad_network(file, f"{problem}; export the network alone, without what prepares or sorts its answers")
+    declared = _describe(inputs[0])
+    if inputs[0].type.tensor_type.elem_type not in INPUT_TYPES:
+        raise bad_network(file, f"its input is {declared.type}; export it with float32, float16 or uint8 pixels")
+    return declared
 
 
 def bad_network(file: Path, problem: str) -> InvalidArgument:
@@ -124,6 +193,7 @@ def _read_model(file: Path) -> ModelProto:
         raise bad_network(file, "there is no such file")
     try:
         model = onnx.load(file)
+        sort_nodes(model.graph)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, the checker and missing weights each raise their own kinds.
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -133,44 +203,36 @@ def _read_model(file: Path) -> ModelProto:
 
 def _drop_inputs_that_are_weights(model: ModelProto) -> None:
     """Graphs of IR version 3 must list their weights as inputs too; later ones need not."""
-    graph = model.graph
     model.ir_version = max(model.ir_version, MIN_IR_VERSION)
-    weights = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in weights]
-    del graph.input[:]
-    graph.input.extend(inputs)
+    inputs = _inputs(model)
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
 
 
 def _raise_opset(file: Path, model: ModelProto) -> ModelProto:
     try:
-        return version_converter.convert_version(model, MIN_OPSET)
+        return raise_opset(model)
     except Exception:  # the converter raises RuntimeError and others, with long texts of its own.
-        problem = f"opset {_opset(model)} cannot be raised; export it again with opset {MIN_OPSET} or above"
+        problem = f"opset {opset_of(model)} cannot be raised; export it again with opset {MIN_OPSET} or above"
         raise bad_network(file, problem) from None
-
-
-def _opset(model: ModelProto) -> int:
-    return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 def _layout(file: Path, tensor: Tensor, wanted: Layout | None) -> Layout:
     shape = tensor.shape
     if len(shape) != 4:
         raise bad_network(file, f"its input '{tensor.name}' has shape {list(shape)}; pictures have four lengths")
-    fits: list[Layout] = []
-    if shape[1] == 3 or isinstance(shape[1], str):
-        fits.append("nchw")
-    if shape[3] == 3 or isinstance(shape[3], str):
-        fits.append("nhwc")
-    certain = [layout for layout, place in (("nchw", 1), ("nhwc", 3)) if shape[place] == 3]
-    if wanted in fits:
+    channels = (1, 3)
+    open_ended: list[Layout] = [name for name, place in PLACES.items() if isinstance(shape[place], str)]
+    certain: list[Layout] = [name for name, place in PLACES.items() if shape[place] in channels]
+    if wanted in (*open_ended, *certain):
         return wanted
-    if wanted or not fits:
-        raise bad_network(
-            file, f"its input has shape {list(shape)}, which is not three channels {wanted or ''}".rstrip()
-        )
+    if wanted or not (open_ended or certain):
+        told = f"its input has shape {list(shape)}, which is not one or three channels {wanted or ''}"
+        raise bad_network(file, told.rstrip())
+    if len(certain) == 2 and 3 in (shape[1], shape[3]):
+        certain = [name for name in certain if shape[PLACES[name]] == 3]
     if len(certain) == 1:
-        return "nchw" if certain == ["nchw"] else "nhwc"
+        return certain[0]
     raise bad_network(
         file, f"its input has shape {list(shape)}; say which length is the channels: --layout nchw or nhwc"
     )

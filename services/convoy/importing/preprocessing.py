@@ -42,11 +42,14 @@ PRESETS: dict[str, Preprocessing] = {
     "raw-bgr": Preprocessing(bgr=True),
     "zero-one": Preprocessing(scale=1 / 255),
     "imagenet": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "imagenet-bgr": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), bgr=True),
     "arcface": Preprocessing(mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
     "scrfd": Preprocessing(mean=(127.5, 127.5, 127.5), std=(128.0, 128.0, 128.0)),
+    "minus-127": Preprocessing(mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
     "retinaface": Preprocessing(mean=(123.0, 117.0, 104.0), bgr=True),
 }
-"""Usual ones by name. arcface is also what Inception-like classifiers take: -1 to 1."""
+"""Usual ones by name. arcface is also what Inception-like and TensorFlow's networks take: -1 to 1; minus-127 is of
+EfficientNet-Lite and of Ultra-Light-Fast-Generic-Face-Detector-1MB."""
 
 
 def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Preprocessing) -> None:
@@ -57,13 +60,25 @@ def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Pre
     """
     is_planar = network.layout == "nchw"
     pixels = sketch.op("Transpose", images, perm=[0, 3, 1, 2]) if is_planar else images
-    if preprocessing.bgr:
+    if network.channels == 1:
+        pixels = _draw_grey(sketch, images, is_planar)
+    elif preprocessing.bgr:
         pixels = sketch.take(pixels, 2, 1, 0, axis=1 if is_planar else 3)
     if network.input_type != TensorProto.UINT8:
-        pixels = _normalise(sketch, sketch.cast(pixels, TensorProto.FLOAT), preprocessing, is_planar)
-        if network.input_type != TensorProto.FLOAT:
-            pixels = sketch.cast(pixels, network.input_type)
+        number = pixels if network.channels == 1 else sketch.cast(pixels, TensorProto.FLOAT)
+        pixels = _normalise(sketch, number, preprocessing, is_planar)
+    if network.input_type != TensorProto.FLOAT:
+        pixels = sketch.cast(pixels, network.input_type)
     sketch.op("Identity", pixels, name=network.input_name)
+
+
+def _draw_grey(sketch: Sketch, images: str, is_planar: bool) -> str:
+    """Luma by ITU-R BT.601, rounded to whole numbers as OpenCV and Pillow have it: float32, one channel."""
+    # Thousandths are whole numbers, so that halves are rounded alike everywhere.
+    weights = np.array([[299], [587], [114]], np.float32)
+    thousandths = sketch.op("MatMul", sketch.cast(images, TensorProto.FLOAT), weights)
+    whole = sketch.op("Floor", sketch.op("Div", sketch.op("Add", thousandths, 500.0), 1000.0))
+    return sketch.reshape_to(whole, sketch.batch, 1, sketch.height, sketch.width) if is_planar else whole
 
 
 def _normalise(sketch: Sketch, pixels: str, how: Preprocessing, is_planar: bool) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from convoy.core.errors import AlreadyExists
-from convoy.core.manifest import GRAPH_FILE, Manifest, digest, load_manifest
+from convoy.core.manifest import GRAPH_FILE, Manifest, digest, digest_files, load_manifest
 from convoy.core.models.engine import Engine
 from convoy.core.models.writer import write_version
 
@@ -31,7 +31,8 @@ def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
 
     def write(folder: Path) -> None:
         (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
-        manifest.model_copy(update={"sha256": digest(folder / GRAPH_FILE)}).save(folder)
+        facts = {"sha256": digest(folder / GRAPH_FILE), "files": digest_files(folder)}
+        manifest.model_copy(update=facts).save(folder)
         Engine(folder / GRAPH_FILE, "cpu").check(load_manifest(folder).task)
 
     try:

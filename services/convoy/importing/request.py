@@ -6,7 +6,9 @@ from pathlib import Path
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Boxes, Resize, Scores
+from convoy.importing.adapters.adapter import Adapter, Boxes, Form, PadAt, Priors, Resize, Scores
+from convoy.importing.adapters.face_detection.retinaface import show
+from convoy.importing.metadata import is_ultralytics_classifier
 from convoy.importing.network import Layout, Network
 from convoy.importing.preprocessing import PRESETS, Channels, Preprocessing
 
@@ -37,6 +39,13 @@ class Request:
     resize: Resize | None = None
     scores: Scores | None = None
     boxes: Boxes | None = None
+    form: Form | None = None
+    priors: Priors | None = None
+    cut: float | None = None
+    pad_value: int | None = None
+    pad_at: PadAt | None = None
+    crop: float | None = None
+    face_crop: float | None = None
     one_by_one: bool = False
     detection_threshold: float | None = None
     iou_threshold: float | None = None
@@ -57,14 +66,22 @@ def read_labels(request: Request, network: Network) -> list[str]:
     return _read_lines(request.labels)
 
 
-def read_preprocessing(request: Request, usual: str) -> Preprocessing:
-    """What the user says of pixels, on top of the preset. usual: the preset where none is named."""
-    name = request.preprocess or usual
+def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> Preprocessing:
+    """What the user says of pixels, on top of the preset; by default the one that is usual for adapter and network."""
+    name = request.preprocess or usual_preset(adapter, network)
     if name not in PRESETS:
         raise InvalidArgument("BAD_ARGUMENT", f"there is no preprocessing '{name}'; there are: {', '.join(PRESETS)}")
     if request.std is not None and 0.0 in request.std:
         raise InvalidArgument("BAD_ARGUMENT", "--std must not be 0")
     return PRESETS[name].change(request.scale, request.mean, request.std, request.bgr)
+
+
+def usual_preset(adapter: Adapter, network: Network) -> str:
+    """The preset that is guessed where the user names none."""
+    if network.normalises_itself:
+        return "raw"
+    planeless = network.channels == 1 or is_ultralytics_classifier(network.metadata)
+    return "zero-one" if planeless and adapter.preprocess == "imagenet" else adapter.preprocess
 
 
 def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
@@ -77,12 +94,18 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--labels", request.labels and request.labels.name),
         ("--layout", request.layout),
         ("--scores", request.scores),
-        ("--boxes", request.boxes),
+        ("--boxes", ",".join(word for word in (request.boxes, request.form) if word) or None),
+        ("--priors", request.priors and show(request.priors)),
+        ("--cut", request.cut),
         ("--scale", preprocessing.scale),
         ("--mean", ",".join(f"{value:g}" for value in preprocessing.mean)),
         ("--std", ",".join(f"{value:g}" for value in preprocessing.std)),
         ("--input-size", _size(request.input_size)),
         ("--resize", request.resize),
+        ("--crop", request.crop),
+        ("--pad", request.pad_value),
+        ("--pad-at", request.pad_at),
+        ("--face-crop", request.face_crop),
     ]
     words = [word for option, value in told if value is not None for word in (option, str(value))]
     switches = ["--bgr" if preprocessing.bgr else "--rgb", *(["--one-by-one"] if request.one_by_one else [])]

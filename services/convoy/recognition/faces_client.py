@@ -1,4 +1,4 @@
-"""The face service over gRPC."""
+"""The face service over gRPC. Its messages end here: use cases get domain values."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import grpc.aio
 from convoy.client.channels import Connection
 from convoy.client.credentials import Credentials
 from convoy.client.failures import read_failure
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import (
     ConvoyError,
     DeadlineExceeded,
@@ -24,11 +24,14 @@ from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.settings import Settings
 from convoy.core.tracing import outgoing_trace
 from convoy.recognition.domain.caller import current_call
-from convoy.recognition.domain.face_source import FaceModel
+from convoy.recognition.domain.face_source import FaceModel, ModelName
+from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
+from convoy.recognition.face_messages import options_message, picture_message, read_embedded_faces
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 
-# Errors that are about the caller's picture or time, and are passed on as they are.
+# Errors about the caller's picture or time: they are passed on as they are.
 PASSED_ON = (InvalidArgument, NotFound, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
 
 
@@ -51,7 +54,7 @@ class FacesClient:
         self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
 
     def _renew(self) -> None:
-        """Connect anew once certificates were rotated; calls on the old channel may finish."""
+        """Connect anew after certificates were rotated; calls on the old channel may finish."""
         if self._credentials.pem() is not self._pem:
             self._closing = asyncio.ensure_future(self._channel.close(self._connection.timeout_s))
             self._open()
@@ -62,48 +65,48 @@ class FacesClient:
         if self._closing is not None:
             await self._closing
 
-    async def model(self, embedder: common_pb2.ModelRef | None = None) -> FaceModel:
+    async def model(self, embedder: ModelName | None = None) -> FaceModel:
         """See FaceSource."""
-        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest(embedder=embedder))
-        found = self._models[response.embedder.name, response.embedder.version] = _face_model(response)
-        return found
+        return await self._model(_ref(*embedder) if embedder else None)
 
     async def model_of(self, gallery: Gallery) -> FaceModel:
         """See FaceSource."""
         try:
-            found = await self.model(_ref(gallery))
+            found = await self._model(_ref(gallery.model.name, gallery.model.version))
         except NotFound:
-            found = await self.model()
+            found = await self._model(None)
         found.check_made(gallery)
         return found
 
     async def embed(
-        self,
-        images: Sequence[common_pb2.Image],
-        options: faces_pb2.FaceDetectionOptions,
-        gallery: Gallery | None = None,
-    ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
+        self, pictures: Sequence[Picture], options: DetectionOptions, gallery: Gallery | None = None
+    ) -> tuple[FaceModel, list[EmbeddedFaces]]:
         """See FaceSource."""
-        request = faces_pb2.EmbedFacesRequest(images=images, options=options)
+        request = faces_pb2.EmbedFacesRequest(images=map(picture_message, pictures), options=options_message(options))
         if gallery is not None:
-            request.embedder.CopyFrom(_ref(gallery))
+            request.embedder.CopyFrom(_ref(gallery.model.name, gallery.model.version))
         try:
             response = await self._call("EmbedFaces", request)
         except NotFound:
-            # The very model may be there under another version; its digest tells.
+            # The same model may be loaded under another version: its digest tells.
             request.ClearField("embedder")
             response = await self._call("EmbedFaces", request)
         model = await self._model_named(response.embedder)
         if gallery is not None:
             model.check_made(gallery)
-        return model, list(response.results)
+        return model, list(map(read_embedded_faces, response.results))
+
+    async def _model(self, embedder: common_pb2.ModelRef | None) -> FaceModel:
+        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest(embedder=embedder))
+        found = self._models[response.embedder.name, response.embedder.version] = _face_model(response)
+        return found
 
     async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
-        """What is known of the embedder that answered; asked once."""
+        """What is known of the embedder that answered; the face service is asked once."""
         key = (embedder.name, embedder.version)
         async with self._asking:
             if key not in self._models:
-                await self.model(embedder)
+                await self._model(embedder)
             if key not in self._models:
                 raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
             return self._models[key]
@@ -123,11 +126,11 @@ class FacesClient:
 def _passed_on(error: ConvoyError) -> ConvoyError:
     if isinstance(error, PASSED_ON):
         return error
-    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error.message}", error.metadata)
+    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error}", error.metadata)
 
 
-def _ref(gallery: Gallery) -> common_pb2.ModelRef:
-    return common_pb2.ModelRef(name=gallery.model.name, version=gallery.model.version)
+def _ref(name: str, version: str) -> common_pb2.ModelRef:
+    return common_pb2.ModelRef(name=name, version=version)
 
 
 def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:

@@ -1,33 +1,26 @@
-"""Records as messages of the API."""
+"""Answers of the API: domain values as protobuf messages."""
 
-import secrets
-from collections.abc import Iterable
-from dataclasses import asdict
+from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from convoy.core.errors import InvalidArgument
-from convoy.recognition.domain.records import Change, Gallery, Person, Policy, VectorSets
+from convoy.recognition.domain.records import Change, Gallery, Person, VectorSets
+from convoy.recognition.domain.registrations import PhotoResult, Registered
+from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
+from convoy.recognition.domain.thresholds import Decision
+from convoy.recognition.domain.transfers import ExportPart, Imported
+from convoy.recognition.face_messages import face_message, size_message
+from convoy.recognition.store.base import Committed
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
-QUANTIZATIONS = {pb.QUANTIZATION_NONE: "NOQUANT", pb.QUANTIZATION_Q8: "Q8"}
-_UNKNOWN = object()
-MAX_SHARDS = 1024
-SEARCH_EFFORT = 500
-MAX_SEARCH_EFFORT = 100_000
-
-
-def timestamp(time_ms: int) -> Timestamp:
-    """A moment as the API writes it."""
-    return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)
-
-
-def milliseconds(moment: Timestamp, field: str) -> int:
-    """A moment as records keep it. Raises InvalidArgument(BAD_ARGUMENT) when it is none."""
-    if not 0 <= moment.nanos < 1_000_000_000 or not 0 <= moment.seconds <= 253_402_300_799:
-        raise InvalidArgument("BAD_ARGUMENT", f"{field} is no moment from 1970 to 9999", {"field": field})
-    return moment.seconds * 1000 + moment.nanos // 1_000_000
+Answer = TypeVar("Answer", pb.RegisterResponse, pb.MergePeopleResponse)
+QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
+DECISIONS = {
+    Decision.MATCH: pb.DECISION_MATCH,
+    Decision.NO_MATCH: pb.DECISION_NO_MATCH,
+    Decision.AMBIGUOUS: pb.DECISION_AMBIGUOUS,
+}
 
 
 def gallery_message(gallery: Gallery) -> pb.Gallery:
@@ -47,73 +40,16 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
         people_count=gallery.people,
         face_count=gallery.faces,
         version=gallery.version,
-        create_time=timestamp(gallery.create_time_ms),
+        create_time=_timestamp(gallery.create_time_ms),
         backend=pb.BACKEND_VECTOR_SETS if gallery.vector_sets else pb.BACKEND_MEMORY,
         vector_sets=_vector_sets_message(gallery.vector_sets) if gallery.vector_sets else None,
-    )
-
-
-def read_vector_sets(request: pb.CreateGalleryRequest) -> VectorSets | None:
-    """Where a new gallery is to be searched, None for memory. Raises InvalidArgument(BAD_ARGUMENT)."""
-    asked = request.vector_sets
-    if request.backend != pb.BACKEND_VECTOR_SETS:
-        if request.backend not in pb.Backend.values():
-            known = ", ".join(name for name, number in pb.Backend.items() if number)
-            raise InvalidArgument("BAD_ARGUMENT", f"backend {request.backend} is none of {known}", {"field": "backend"})
-        if request.HasField("vector_sets"):
-            raise InvalidArgument("BAD_ARGUMENT", "vector_sets are for BACKEND_VECTOR_SETS", {"field": "backend"})
-        return None
-    effort = asked.search_effort or SEARCH_EFFORT
-    quantization = QUANTIZATIONS.get(asked.quantization or pb.QUANTIZATION_NONE)
-    if asked.shards > MAX_SHARDS or effort > MAX_SEARCH_EFFORT or quantization is None:
-        message = (
-            f"vector_sets: at most {MAX_SHARDS} shards, search_effort {MAX_SEARCH_EFFORT}, a quantization of the list"
-        )
-        raise InvalidArgument("BAD_ARGUMENT", message, {"field": "vector_sets"})
-    return VectorSets(secrets.token_hex(4), asked.shards or 1, quantization, effort)
-
-
-def _vector_sets_message(sets: VectorSets) -> pb.VectorSets:
-    [quantization] = [number for number, name in QUANTIZATIONS.items() if name == sets.quantization]
-    return pb.VectorSets(shards=sets.shards, quantization=quantization, search_effort=sets.search_effort)
-
-
-def reset_policy(before: Policy, fields: Iterable[str]) -> Policy:
-    """The policy with some fields as the service has them by default. Raises InvalidArgument(BAD_ARGUMENT)."""
-    kept = asdict(before)
-    for field in fields:
-        if kept.pop(field, _UNKNOWN) is _UNKNOWN:
-            raise InvalidArgument("BAD_ARGUMENT", f"{field[:80]!r} is no field of a policy, or is named twice")
-    return Policy(**kept)
-
-
-def read_policy(message: pb.GalleryPolicy, before: Policy) -> Policy:
-    """A policy from a request: fields that are not set stay. Raises InvalidArgument(BAD_ARGUMENT)."""
-
-    def chosen(field: str, low: float, high: float) -> float | None:
-        if not message.HasField(field):  # type: ignore[arg-type]
-            kept: float | None = getattr(before, field)
-            return kept
-        value: float = getattr(message, field)
-        is_rate = field == "false_positive_identification_rate"
-        if not low <= value <= high or (is_rate and value == low):
-            allowed = f"above {low:g}, up to {high:g}" if is_rate else f"in {low:g} to {high:g}"
-            raise InvalidArgument("BAD_ARGUMENT", f"policy.{field} is {value:g}; it must lie {allowed}")
-        return value
-
-    return Policy(
-        quality_floor=chosen("quality_floor", 0, 1),
-        false_positive_identification_rate=chosen("false_positive_identification_rate", 0, 1),
-        ambiguity_margin=chosen("ambiguity_margin", 0, 2),
-        max_faces=message.max_faces if message.HasField("max_faces") else before.max_faces,
-        max_people=message.max_people if message.HasField("max_people") else before.max_people,
     )
 
 
 def person_message(person: Person) -> pb.Person:
     """A person as callers see it: never an embedding."""
     faces = [
-        pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=timestamp(face.create_time_ms))
+        pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=_timestamp(face.create_time_ms))
         for face in person.faces
     ]
     return pb.Person(
@@ -121,17 +57,86 @@ def person_message(person: Person) -> pb.Person:
         display_name=person.display_name,
         metadata=person.metadata,
         faces=faces,
-        create_time=timestamp(person.create_time_ms),
-        update_time=timestamp(person.update_time_ms),
-        expire_time=None if person.expire_time_ms is None else timestamp(person.expire_time_ms),
+        create_time=_timestamp(person.create_time_ms),
+        update_time=_timestamp(person.update_time_ms),
+        expire_time=None if person.expire_time_ms is None else _timestamp(person.expire_time_ms),
         tags=person.tags,
+    )
+
+
+def registered_message(registered: Registered) -> pb.RegisterResponse:
+    """What became of a registration."""
+    return pb.RegisterResponse(
+        person=person_message(registered.person) if registered.person else None,
+        results=map(_photo_message, registered.results),
+        version=registered.version,
+    )
+
+
+def first_answer(kind: type[Answer], remembered: Committed) -> Answer:
+    """What an earlier call with the same request id was answered."""
+    answer = kind.FromString(remembered.answer)
+    answer.version = remembered.version
+    return answer
+
+
+def identified_message(identified: Identified) -> pb.IdentifyResponse:
+    """Who was found."""
+    return pb.IdentifyResponse(
+        faces=map(_identified_face_message, identified.faces),
+        image_size=size_message(identified.image_size),
+        gallery_size=identified.gallery_size,
+        version=identified.version,
+    )
+
+
+def compared_message(compared: Compared) -> pb.VerifyResponse:
+    """Whether the two are one person."""
+    return pb.VerifyResponse(
+        is_match=compared.is_match,
+        similarity=compared.similarity,
+        match_threshold=compared.match_threshold,
+        expected_false_match_rate=compared.expected_false_match_rate,
+        face=face_message(compared.face),
+        faces_found=compared.faces_found,
+        reference_face=face_message(compared.reference_face) if compared.reference_face else None,
+        reference_faces_found=compared.reference_faces_found,
+    )
+
+
+def duplicate_message(pair: Duplicate) -> pb.Duplicate:
+    """Two people who look like one another."""
+    return pb.Duplicate(
+        person_id=pair.person_id,
+        face_id=pair.face_id,
+        other_person_id=pair.other_person_id,
+        other_face_id=pair.other_face_id,
+        similarity=pair.similarity,
+    )
+
+
+def export_message(part: ExportPart) -> pb.ExportGalleryResponse:
+    """A part of an export; the only message with embeddings in it."""
+    people = [pb.ExportedPerson(person=person_message(one.person), embeddings=one.embeddings) for one in part.people]
+    gallery = gallery_message(part.gallery) if part.gallery else None
+    return pb.ExportGalleryResponse(gallery=gallery, people=people, next_page_token=part.next_page_token)
+
+
+def imported_message(imported: Imported) -> pb.ImportGalleryResponse:
+    """What became of a part of an import."""
+    return pb.ImportGalleryResponse(
+        people_imported=imported.people_imported,
+        faces_imported=imported.faces_imported,
+        people_unchanged=imported.people_unchanged,
+        people_expired=imported.people_expired,
+        version=imported.version,
     )
 
 
 def audit_message(change: Change) -> pb.AuditEvent:
     """A change as the audit tells it."""
     return pb.AuditEvent(
-        time=timestamp(change.note.time_ms),
+        time=_timestamp(change.note.time_ms),
         actor=change.note.actor,
         action=change.note.action,
         person_id=change.note.person_id,
@@ -139,3 +144,47 @@ def audit_message(change: Change) -> pb.AuditEvent:
         request_id=change.note.request_id,
         version=change.version,
     )
+
+
+def _vector_sets_message(sets: VectorSets) -> pb.VectorSets:
+    quantization = QUANTIZATIONS.get(sets.quantization, pb.QUANTIZATION_UNSPECIFIED)
+    return pb.VectorSets(shards=sets.shards, quantization=quantization, search_effort=sets.search_effort)
+
+
+def _photo_message(result: PhotoResult) -> pb.PhotoResult:
+    refusal = f"PHOTO_REFUSAL_{result.refusal.value}" if result.refusal else "PHOTO_REFUSAL_UNSPECIFIED"
+    return pb.PhotoResult(
+        accepted=result.refusal is None,
+        face_id=result.face_id,
+        refusal=pb.PhotoRefusal.Value(refusal),
+        message=result.message,
+        faces=map(face_message, result.faces),
+        conflicting_person_id=result.conflicting_person_id,
+    )
+
+
+def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
+    return pb.IdentifiedFace(
+        face=face_message(identified.face),
+        decision=DECISIONS[identified.decision],
+        matches=map(_match_message, identified.matches),
+        match_threshold=identified.match_threshold,
+        expected_false_positive_identification_rate=identified.expected_false_positive_identification_rate,
+        margin=identified.margin,
+    )
+
+
+def _match_message(match: Match) -> pb.Match:
+    return pb.Match(
+        person_id=match.person_id,
+        display_name=match.display_name,
+        face_id=match.face_id,
+        similarity=match.similarity,
+        metadata=match.metadata,
+        tags=match.tags,
+    )
+
+
+def _timestamp(time_ms: int) -> Timestamp:
+    """A time as the API writes it."""
+    return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)

@@ -1,29 +1,32 @@
-"""The recognition service: calls to use cases, use cases to answers."""
+"""The recognition service: requests become domain values, use cases work on them, and answers become messages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
 
-import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
+from convoy.core.security.demands import naming_part
 from convoy.core.security.files import Watched, read_file
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline, stream_error
 from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 from convoy.core.telemetry import request_id
+from convoy.recognition import messages, requests
 from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.registrations import Registered
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
-from convoy.recognition.search.followers import Replicas
-from convoy.recognition.store.base import Store
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Committed, Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
@@ -38,135 +41,186 @@ from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
-PORT = 50055
-NAME = "convoy.v1.RecognitionService"
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-
 
 class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
-    """See recognition.proto; every method is a use case by another name."""
+    """See recognition.proto; each method calls the use case that the file of its name is about."""
 
     def __init__(self, store: Store, faces: FaceSource, settings: Settings) -> None:
         self.store = store
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
-        self.replicas = Replicas(store, lambda gallery: codec_of(gallery, keys), sets)
-        self.galleries = Galleries(store, self.replicas, faces, keys)
-        self.people = People(self.replicas)
-        self.registration = Registration(self.replicas, self.people, faces, settings)
-        self.identification = Identification(self.replicas, faces, settings)
-        self.merging = Merging(self.replicas, self.people)
-        self.duplicates = Duplicates(self.replicas, faces, self.identification)
-        self.transfer = Transfer(self.replicas, self.people, self.galleries)
+        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
+        self.galleries = Galleries(store, self.followers, faces, keys)
+        self.people = People(self.followers)
+        self.registration = Registration(
+            self.followers, self.people, faces, settings, lambda first: _registered(first).SerializeToString()
+        )
+        self.identification = Identification(self.followers, faces, settings)
+        self.merging = Merging(
+            self.followers,
+            self.people,
+            lambda first: pb.MergePeopleResponse(person=messages.person_message(first)).SerializeToString(),
+        )
+        self.duplicates = Duplicates(self.followers, faces, self.identification)
+        self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to load galleries; the store may be away."""
-        await self.replicas.start()
+        await self.followers.start()
         self._sweeper = asyncio.create_task(sweep_on(self.store, self.galleries, self.people), name="sweep")
 
     async def stop(self) -> None:
         """Let go of everything."""
         await end(self._sweeper)
-        await self.replicas.close()
+        await self.followers.close()
         await self.store.close()
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
         """Make an empty gallery."""
-        return await self._answer(self.galleries.create, request, context)
+        await self._begin(request, context)
+        made = await self.galleries.create(requests.read_new_gallery(request))
+        return pb.CreateGalleryResponse(gallery=messages.gallery_message(made))
 
     async def GetGallery(self, request: pb.GetGalleryRequest, context: Context) -> pb.GetGalleryResponse:
         """Give one gallery."""
-        return await self._answer(self.galleries.get, request, context)
+        await self._begin(request, context)
+        found = await self.galleries.get(request.gallery)
+        return pb.GetGalleryResponse(gallery=messages.gallery_message(found))
 
     async def ListGalleries(self, request: pb.ListGalleriesRequest, context: Context) -> pb.ListGalleriesResponse:
         """List galleries by name."""
-        return await self._answer(self.galleries.list, request, context)
+        await self._begin(request, context)
+        page = await self.galleries.list(request.page_token, request.page_size)
+        galleries = map(messages.gallery_message, page.entries)
+        return pb.ListGalleriesResponse(galleries=galleries, next_page_token=page.next_token)
 
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""
-        return await self._answer(self.galleries.update, request, context)
+        await self._begin(request, context)
+        updated = await self.galleries.update(requests.read_gallery_edit(request))
+        return pb.UpdateGalleryResponse(gallery=messages.gallery_message(updated))
 
     async def DeleteGallery(self, request: pb.DeleteGalleryRequest, context: Context) -> pb.DeleteGalleryResponse:
         """Delete a gallery with everybody in it."""
-        return await self._answer(self.galleries.delete, request, context)
+        await self._begin(request, context)
+        last = await self.galleries.delete(request.gallery)
+        return pb.DeleteGalleryResponse(people_deleted=last.people, faces_deleted=last.faces)
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Register a person with photos."""
-        return await self._answer(self.registration.register, request, context)
+        await self._begin(request, context)
+        try:
+            return _registered(await self.registration.register(requests.read_registering(request)))
+        except ConvoyError as error:
+            error.details = tuple(_registered(one) if isinstance(one, Registered) else one for one in error.details)
+            raise
 
     async def Identify(self, request: pb.IdentifyRequest, context: Context) -> pb.IdentifyResponse:
         """Say who is in a picture."""
-        return await self._answer(self.identification.identify, request, context)
+        await self._begin(request, context)
+        return messages.identified_message(await self.identification.identify(requests.read_search(request)))
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
         """Say whether a face is somebody's."""
-        return await self._answer(self.identification.verify, request, context)
+        await self._begin(request, context)
+        return messages.compared_message(await self.identification.verify(requests.read_comparison(request)))
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Context) -> pb.GetPersonResponse:
         """Give one person."""
-        return await self._answer(self.people.get, request, context)
+        await self._begin(request, context)
+        person = await self.people.get(request.gallery, request.person_id)
+        return pb.GetPersonResponse(person=messages.person_message(person))
 
     async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
         """List people by id."""
-        return await self._answer(self.people.list, request, context)
+        await self._begin(request, context)
+        page = await self.people.list(request.gallery, request.page_token, request.page_size)
+        people = map(messages.person_message, page.entries)
+        return pb.ListPeopleResponse(people=people, next_page_token=page.next_token)
 
     async def UpdatePerson(self, request: pb.UpdatePersonRequest, context: Context) -> pb.UpdatePersonResponse:
-        """Change a person's name, metadata or expiry."""
-        return await self._answer(self.people.update, request, context)
+        """Change a person's name, metadata, tags or expiry."""
+        await self._begin(request, context)
+        updated = await self.people.update(requests.read_person_edit(request))
+        return pb.UpdatePersonResponse(person=messages.person_message(updated.person), version=updated.version)
 
     async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
         """Delete a person with every face."""
-        return await self._answer(self.people.delete, request, context)
+        await self._begin(request, context)
+        faces, version = await self.people.delete(request.gallery, request.person_id)
+        return pb.DeletePersonResponse(faces_deleted=faces, version=version)
 
     async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
         """Delete one face of a person."""
-        return await self._answer(self.people.delete_face, request, context)
+        await self._begin(request, context)
+        version = await self.people.delete_face(request.gallery, request.person_id, request.face_id)
+        return pb.DeleteFaceResponse(version=version)
 
     async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
         """List people who look like one another."""
-        return await self._answer(self.duplicates.find, request, context)
+        await self._begin(request, context)
+        criterion = requests.read_criterion(request)
+        page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
+        return pb.FindDuplicatesResponse(
+            duplicates=map(messages.duplicate_message, page.pairs),
+            next_page_token=page.next_token,
+            match_threshold=page.match_threshold,
+        )
 
     async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
         """Make one person of two."""
-        return await self._answer(self.merging.merge, request, context)
+        await self._begin(request, context)
+        ids = (request.person_id, request.merged_person_id)
+        merged = await self.merging.merge(request.gallery, *ids, request.request_id)
+        if isinstance(merged, Committed):
+            return messages.first_answer(pb.MergePeopleResponse, merged)
+        return pb.MergePeopleResponse(person=messages.person_message(merged.person), version=merged.version)
 
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
         """Let a name stand for a gallery."""
-        return await self._answer(self.aliases.set, request, context)
+        await self._begin(request, context)
+        await self.aliases.set(request.alias, request.gallery)
+        return pb.SetGalleryAliasResponse()
 
     async def ListGalleryAliases(
         self, request: pb.ListGalleryAliasesRequest, context: Context
     ) -> pb.ListGalleryAliasesResponse:
         """List every alias."""
-        return await self._answer(self.aliases.list, request, context)
+        await self._begin(request, context)
+        aliases = [pb.GalleryAlias(alias=alias, gallery=gallery) for alias, gallery in await self.aliases.list()]
+        return pb.ListGalleryAliasesResponse(aliases=aliases)
 
     async def ExportGallery(
         self, request: pb.ExportGalleryRequest, context: Context
     ) -> AsyncIterator[pb.ExportGalleryResponse]:
         """Give everybody in a gallery."""
-        begin_call(Call(request_id(), caller().name, deadline(context)))
-        async for part in self.transfer.export(request):
-            yield part
+        await self._begin(request, context)
+        async for part in self.transfer.export(request.gallery, request.page_token):
+            yield messages.export_message(part)
 
     async def ImportGallery(
         self, request_iterator: AsyncIterator[pb.ImportGalleryRequest], context: Context
     ) -> AsyncIterator[pb.ImportGalleryResponse]:
         """Take in people of an export."""
         async for request in request_iterator:
-            yield await self._answer(self.transfer.take_in, request, context)
+            await self._begin(request, context)
+            yield messages.imported_message(await self.transfer.take_in(requests.read_import_part(request)))
 
     async def GetGalleryStatus(
         self, request: pb.GetGalleryStatusRequest, context: Context
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
-        return await self._answer(self.galleries.status, request, context)
+        await self._begin(request, context)
+        return pb.GetGalleryStatusResponse(**asdict(await self.galleries.status(request.gallery, request.verify)))
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""
-        return await self._answer(self.galleries.audit, request, context)
+        await self._begin(request, context)
+        page = await self.galleries.audit(request.gallery, request.page_token, request.page_size)
+        events = map(messages.audit_message, page.entries)
+        return pb.ListAuditEventsResponse(events=events, next_page_token=page.next_token)
 
     async def RegisterMany(
         self, request_iterator: AsyncIterator[pb.RegisterManyRequest], context: Context
@@ -174,7 +228,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
-            response = await self._answer(self.registration.register, request.request, context)
+            response = await self.Register(request.request, context)
             return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
@@ -189,8 +243,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Identify for a stream of pictures."""
 
         async def answer(request: pb.IdentifyStreamRequest) -> pb.IdentifyStreamResponse:
-            response = await self._answer(self.identification.identify, request.request, context)
-            return pb.IdentifyStreamResponse(id=request.id, response=response)
+            return pb.IdentifyStreamResponse(id=request.id, response=await self.Identify(request.request, context))
 
         def refuse(request: pb.IdentifyStreamRequest, error: ConvoyError) -> pb.IdentifyStreamResponse:
             return pb.IdentifyStreamResponse(id=request.id, error=stream_error(error))
@@ -198,19 +251,30 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         async for response in answer_in_order(request_iterator, answer, refuse):
             yield response
 
-    async def _answer(
-        self, use_case: Callable[[Request], Awaitable[Response]], request: Request, context: Context
-    ) -> Response:
+    async def _begin(self, request: Message, context: Context) -> None:
+        """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
         begin_call(Call(request_id(), caller().name, deadline(context)))
-        await self.aliases.follow(request)
-        return await use_case(request)
+        naming = naming_part(request)
+        if naming is not None and naming.gallery:
+            naming.gallery = await self.aliases.resolve(naming.gallery)
+
+
+def _registered(answer: Registered | Committed) -> pb.RegisterResponse:
+    if isinstance(answer, Committed):
+        return messages.first_answer(pb.RegisterResponse, answer)
+    return messages.registered_message(answer)
 
 
 async def build(settings: Settings) -> Service:
-    """The recognition service, not started."""
-    faces = FacesClient(settings)
+    """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
     store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    return build_on(store, settings)
+
+
+def build_on(store: Store, settings: Settings) -> Service:
+    """The recognition service on any store, not started."""
+    faces = FacesClient(settings)
     servicer = RecognitionServicer(store, faces, settings)
 
     def add_to(server: grpc.aio.Server) -> None:
@@ -220,9 +284,7 @@ async def build(settings: Settings) -> Service:
         await servicer.stop()
         await faces.close()
 
-    return Service(
-        "recognition", PORT, (NAME,), add_to, servicer.start, stop, is_ready=lambda: servicer.replicas.is_ready
-    )
+    return Service("recognition", add_to, servicer.start, stop, is_ready=lambda: servicer.followers.is_ready)
 
 
 def _password(path: Path) -> Callable[[], str]:

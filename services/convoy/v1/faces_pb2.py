@@ -23,51 +23,68 @@ _sym_db = _symbol_database.Default()
 
 
 from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
+from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63onvoy/v1/faces.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\"\xa7\x01\n\x14\x46\x61\x63\x65\x44\x65tectionOptions\x12 \n\x13\x64\x65tection_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\tmax_faces\x18\x02 \x01(\r\x12\x15\n\rmin_face_size\x18\x03 \x01(\r\x12+\n\tselection\x18\x04 \x01(\x0e\x32\x18.convoy.v1.FaceSelectionB\x16\n\x14_detection_threshold\"\xc1\x01\n\tLandmarks\x12\"\n\x08left_eye\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Point\x12#\n\tright_eye\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Point\x12\x1e\n\x04nose\x18\x03 \x01(\x0b\x32\x10.convoy.v1.Point\x12$\n\nmouth_left\x18\x04 \x01(\x0b\x32\x10.convoy.v1.Point\x12%\n\x0bmouth_right\x18\x05 \x01(\x0b\x32\x10.convoy.v1.Point\"c\n\x0b\x46\x61\x63\x65Quality\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0c\n\x04size\x18\x02 \x01(\x02\x12\x11\n\tsharpness\x18\x03 \x01(\x02\x12\x10\n\x08\x65xposure\x18\x04 \x01(\x02\x12\x12\n\nfrontality\x18\x05 \x01(\x02\"?\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xcd\x01\n\x04\x46\x61\x63\x65\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\x17\n\x0f\x64\x65tection_score\x18\x02 \x01(\x02\x12\'\n\tlandmarks\x18\x03 \x01(\x0b\x32\x14.convoy.v1.Landmarks\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.convoy.v1.FaceQuality\x12\'\n\tembedding\x18\x05 \x01(\x0b\x32\x14.convoy.v1.Embedding\x12\x14\n\x0c\x61ligned_crop\x18\x06 \x01(\x0c\"[\n\x05\x46\x61\x63\x65s\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x0f.convoy.v1.Face\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\r\n\x05\x66ound\x18\x03 \x01(\r\"h\n\x12\x44\x65tectFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\"_\n\x13\x44\x65tectFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xad\x01\n\x11\x45mbedFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1d\n\x15include_aligned_crops\x18\x03 \x01(\x08\x12%\n\x08\x65mbedder\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x85\x01\n\x12\x45mbedFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"T\n\x17\x45mbedFacesStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x07request\x18\x02 \x01(\x0b\x32\x1c.convoy.v1.EmbedFacesRequest\"\x87\x01\n\x18\x45mbedFacesStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1d.convoy.v1.EmbedFacesResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xce\x01\n\x13\x43ompareFacesRequest\x12\x1f\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12 \n\x06second\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x19\n\x0fmatch_threshold\x18\x04 \x01(\x02H\x00\x12\x1a\n\x10\x66\x61lse_match_rate\x18\x05 \x01(\x01H\x00\x42\x0b\n\tcriterion\"\x97\x02\n\x14\x43ompareFacesResponse\x12\x10\n\x08is_match\x18\x01 \x01(\x08\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\x12\x17\n\x0fmatch_threshold\x18\x03 \x01(\x02\x12!\n\x19\x65xpected_false_match_rate\x18\x04 \x01(\x01\x12\x1e\n\x05\x66irst\x18\x05 \x01(\x0b\x32\x0f.convoy.v1.Face\x12\x1f\n\x06second\x18\x06 \x01(\x0b\x32\x0f.convoy.v1.Face\x12%\n\x08\x65mbedder\x18\x07 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x19\n\x11\x66irst_faces_found\x18\x08 \x01(\r\x12\x1a\n\x12second_faces_found\x18\t \x01(\r\"<\n\x13GetFaceModelRequest\x12%\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x9c\x01\n\x0f\x46\x61\x63\x65\x43\x61libration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x18\n\x10\x66\x61lse_match_rate\x18\x02 \x03(\x01\x12\x16\n\x0eimpostor_pairs\x18\x03 \x01(\x04\x12\x12\n\ntail_model\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x1e\n\x16\x66\x61lse_match_rate_upper\x18\x06 \x03(\x01\"\xe7\x01\n\x14GetFaceModelResponse\x12%\n\x08\x64\x65tector\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\r\x12\x1f\n\x17\x64\x65\x66\x61ult_match_threshold\x18\x05 \x01(\x02\x12/\n\x0b\x63\x61libration\x18\x06 \x01(\x0b\x32\x1a.convoy.v1.FaceCalibration*c\n\rFaceSelection\x12\x1e\n\x1a\x46\x41\x43\x45_SELECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43\x45_SELECTION_ALL\x10\x01\x12\x1a\n\x16\x46\x41\x43\x45_SELECTION_LARGEST\x10\x02\x32\xa9\x03\n\x0b\x46\x61\x63\x65Service\x12L\n\x0b\x44\x65tectFaces\x12\x1d.convoy.v1.DetectFacesRequest\x1a\x1e.convoy.v1.DetectFacesResponse\x12I\n\nEmbedFaces\x12\x1c.convoy.v1.EmbedFacesRequest\x1a\x1d.convoy.v1.EmbedFacesResponse\x12_\n\x10\x45mbedFacesStream\x12\".convoy.v1.EmbedFacesStreamRequest\x1a#.convoy.v1.EmbedFacesStreamResponse(\x01\x30\x01\x12O\n\x0c\x43ompareFaces\x12\x1e.convoy.v1.CompareFacesRequest\x1a\x1f.convoy.v1.CompareFacesResponse\x12O\n\x0cGetFaceModel\x12\x1e.convoy.v1.GetFaceModelRequest\x1a\x1f.convoy.v1.GetFaceModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63onvoy/v1/faces.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"\xa7\x01\n\x14\x46\x61\x63\x65\x44\x65tectionOptions\x12 \n\x13\x64\x65tection_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\tmax_faces\x18\x02 \x01(\r\x12\x15\n\rmin_face_size\x18\x03 \x01(\r\x12+\n\tselection\x18\x04 \x01(\x0e\x32\x18.convoy.v1.FaceSelectionB\x16\n\x14_detection_threshold\"\xc1\x01\n\tLandmarks\x12\"\n\x08left_eye\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Point\x12#\n\tright_eye\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Point\x12\x1e\n\x04nose\x18\x03 \x01(\x0b\x32\x10.convoy.v1.Point\x12$\n\nmouth_left\x18\x04 \x01(\x0b\x32\x10.convoy.v1.Point\x12%\n\x0bmouth_right\x18\x05 \x01(\x0b\x32\x10.convoy.v1.Point\"c\n\x0b\x46\x61\x63\x65Quality\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0c\n\x04size\x18\x02 \x01(\x02\x12\x11\n\tsharpness\x18\x03 \x01(\x02\x12\x10\n\x08\x65xposure\x18\x04 \x01(\x02\x12\x12\n\nfrontality\x18\x05 \x01(\x02\"?\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xcd\x01\n\x04\x46\x61\x63\x65\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\x17\n\x0f\x64\x65tection_score\x18\x02 \x01(\x02\x12\'\n\tlandmarks\x18\x03 \x01(\x0b\x32\x14.convoy.v1.Landmarks\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.convoy.v1.FaceQuality\x12\'\n\tembedding\x18\x05 \x01(\x0b\x32\x14.convoy.v1.Embedding\x12\x14\n\x0c\x61ligned_crop\x18\x06 \x01(\x0c\"[\n\x05\x46\x61\x63\x65s\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x0f.convoy.v1.Face\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\r\n\x05\x66ound\x18\x03 \x01(\r\"h\n\x12\x44\x65tectFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\"_\n\x13\x44\x65tectFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xad\x01\n\x11\x45mbedFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1d\n\x15include_aligned_crops\x18\x03 \x01(\x08\x12%\n\x08\x65mbedder\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x85\x01\n\x12\x45mbedFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"T\n\x17\x45mbedFacesStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x07request\x18\x02 \x01(\x0b\x32\x1c.convoy.v1.EmbedFacesRequest\"\x87\x01\n\x18\x45mbedFacesStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1d.convoy.v1.EmbedFacesResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xda\x01\n\x13\x43ompareFacesRequest\x12\x1f\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12 \n\x06second\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1f\n\x0fmatch_threshold\x18\x04 \x01(\x02\x42\x04\x98\xb5\x18\x01H\x00\x12 \n\x10\x66\x61lse_match_rate\x18\x05 \x01(\x01\x42\x04\x98\xb5\x18\x01H\x00\x42\x0b\n\tcriterion\"\x9d\x02\n\x14\x43ompareFacesResponse\x12\x10\n\x08is_match\x18\x01 \x01(\x08\x12\x18\n\nsimilarity\x18\x02 \x01(\x02\x42\x04\x98\xb5\x18\x01\x12\x17\n\x0fmatch_threshold\x18\x03 \x01(\x02\x12!\n\x19\x65xpected_false_match_rate\x18\x04 \x01(\x01\x12\x1e\n\x05\x66irst\x18\x05 \x01(\x0b\x32\x0f.convoy.v1.Face\x12\x1f\n\x06second\x18\x06 \x01(\x0b\x32\x0f.convoy.v1.Face\x12%\n\x08\x65mbedder\x18\x07 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x19\n\x11\x66irst_faces_found\x18\x08 \x01(\r\x12\x1a\n\x12second_faces_found\x18\t \x01(\r\"<\n\x13GetFaceModelRequest\x12%\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x9c\x01\n\x0f\x46\x61\x63\x65\x43\x61libration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x18\n\x10\x66\x61lse_match_rate\x18\x02 \x03(\x01\x12\x16\n\x0eimpostor_pairs\x18\x03 \x01(\x04\x12\x12\n\ntail_model\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x1e\n\x16\x66\x61lse_match_rate_upper\x18\x06 \x03(\x01\"\xe7\x01\n\x14GetFaceModelResponse\x12%\n\x08\x64\x65tector\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\r\x12\x1f\n\x17\x64\x65\x66\x61ult_match_threshold\x18\x05 \x01(\x02\x12/\n\x0b\x63\x61libration\x18\x06 \x01(\x0b\x32\x1a.convoy.v1.FaceCalibration*c\n\rFaceSelection\x12\x1e\n\x1a\x46\x41\x43\x45_SELECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43\x45_SELECTION_ALL\x10\x01\x12\x1a\n\x16\x46\x41\x43\x45_SELECTION_LARGEST\x10\x02\x32\xe0\x03\n\x0b\x46\x61\x63\x65Service\x12W\n\x0b\x44\x65tectFaces\x12\x1d.convoy.v1.DetectFacesRequest\x1a\x1e.convoy.v1.DetectFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12T\n\nEmbedFaces\x12\x1c.convoy.v1.EmbedFacesRequest\x1a\x1d.convoy.v1.EmbedFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12j\n\x10\x45mbedFacesStream\x12\".convoy.v1.EmbedFacesStreamRequest\x1a#.convoy.v1.EmbedFacesStreamResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s(\x01\x30\x01\x12Z\n\x0c\x43ompareFaces\x12\x1e.convoy.v1.CompareFacesRequest\x1a\x1f.convoy.v1.CompareFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12Z\n\x0cGetFaceModel\x12\x1e.convoy.v1.GetFaceModelRequest\x1a\x1f.convoy.v1.GetFaceModelResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65sb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'convoy.v1.faces_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FACESELECTION']._serialized_start=2578
-  _globals['_FACESELECTION']._serialized_end=2677
-  _globals['_FACEDETECTIONOPTIONS']._serialized_start=61
-  _globals['_FACEDETECTIONOPTIONS']._serialized_end=228
-  _globals['_LANDMARKS']._serialized_start=231
-  _globals['_LANDMARKS']._serialized_end=424
-  _globals['_FACEQUALITY']._serialized_start=426
-  _globals['_FACEQUALITY']._serialized_end=525
-  _globals['_EMBEDDING']._serialized_start=527
-  _globals['_EMBEDDING']._serialized_end=590
-  _globals['_FACE']._serialized_start=593
-  _globals['_FACE']._serialized_end=798
-  _globals['_FACES']._serialized_start=800
-  _globals['_FACES']._serialized_end=891
-  _globals['_DETECTFACESREQUEST']._serialized_start=893
-  _globals['_DETECTFACESREQUEST']._serialized_end=997
-  _globals['_DETECTFACESRESPONSE']._serialized_start=999
-  _globals['_DETECTFACESRESPONSE']._serialized_end=1094
-  _globals['_EMBEDFACESREQUEST']._serialized_start=1097
-  _globals['_EMBEDFACESREQUEST']._serialized_end=1270
-  _globals['_EMBEDFACESRESPONSE']._serialized_start=1273
-  _globals['_EMBEDFACESRESPONSE']._serialized_end=1406
-  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_start=1408
-  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_end=1492
-  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_start=1495
-  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_end=1630
-  _globals['_COMPAREFACESREQUEST']._serialized_start=1633
-  _globals['_COMPAREFACESREQUEST']._serialized_end=1839
-  _globals['_COMPAREFACESRESPONSE']._serialized_start=1842
-  _globals['_COMPAREFACESRESPONSE']._serialized_end=2121
-  _globals['_GETFACEMODELREQUEST']._serialized_start=2123
-  _globals['_GETFACEMODELREQUEST']._serialized_end=2183
-  _globals['_FACECALIBRATION']._serialized_start=2186
-  _globals['_FACECALIBRATION']._serialized_end=2342
-  _globals['_GETFACEMODELRESPONSE']._serialized_start=2345
-  _globals['_GETFACEMODELRESPONSE']._serialized_end=2576
-  _globals['_FACESERVICE']._serialized_start=2680
-  _globals['_FACESERVICE']._serialized_end=3105
+  _globals['_COMPAREFACESREQUEST'].fields_by_name['match_threshold']._loaded_options = None
+  _globals['_COMPAREFACESREQUEST'].fields_by_name['match_threshold']._serialized_options = b'\230\265\030\001'
+  _globals['_COMPAREFACESREQUEST'].fields_by_name['false_match_rate']._loaded_options = None
+  _globals['_COMPAREFACESREQUEST'].fields_by_name['false_match_rate']._serialized_options = b'\230\265\030\001'
+  _globals['_COMPAREFACESRESPONSE'].fields_by_name['similarity']._loaded_options = None
+  _globals['_COMPAREFACESRESPONSE'].fields_by_name['similarity']._serialized_options = b'\230\265\030\001'
+  _globals['_FACESERVICE'].methods_by_name['DetectFaces']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['DetectFaces']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESERVICE'].methods_by_name['EmbedFaces']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['EmbedFaces']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESERVICE'].methods_by_name['EmbedFacesStream']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['EmbedFacesStream']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESERVICE'].methods_by_name['CompareFaces']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['CompareFaces']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESERVICE'].methods_by_name['GetFaceModel']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['GetFaceModel']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESELECTION']._serialized_start=2621
+  _globals['_FACESELECTION']._serialized_end=2720
+  _globals['_FACEDETECTIONOPTIONS']._serialized_start=86
+  _globals['_FACEDETECTIONOPTIONS']._serialized_end=253
+  _globals['_LANDMARKS']._serialized_start=256
+  _globals['_LANDMARKS']._serialized_end=449
+  _globals['_FACEQUALITY']._serialized_start=451
+  _globals['_FACEQUALITY']._serialized_end=550
+  _globals['_EMBEDDING']._serialized_start=552
+  _globals['_EMBEDDING']._serialized_end=615
+  _globals['_FACE']._serialized_start=618
+  _globals['_FACE']._serialized_end=823
+  _globals['_FACES']._serialized_start=825
+  _globals['_FACES']._serialized_end=916
+  _globals['_DETECTFACESREQUEST']._serialized_start=918
+  _globals['_DETECTFACESREQUEST']._serialized_end=1022
+  _globals['_DETECTFACESRESPONSE']._serialized_start=1024
+  _globals['_DETECTFACESRESPONSE']._serialized_end=1119
+  _globals['_EMBEDFACESREQUEST']._serialized_start=1122
+  _globals['_EMBEDFACESREQUEST']._serialized_end=1295
+  _globals['_EMBEDFACESRESPONSE']._serialized_start=1298
+  _globals['_EMBEDFACESRESPONSE']._serialized_end=1431
+  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_start=1433
+  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_end=1517
+  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_start=1520
+  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_end=1655
+  _globals['_COMPAREFACESREQUEST']._serialized_start=1658
+  _globals['_COMPAREFACESREQUEST']._serialized_end=1876
+  _globals['_COMPAREFACESRESPONSE']._serialized_start=1879
+  _globals['_COMPAREFACESRESPONSE']._serialized_end=2164
+  _globals['_GETFACEMODELREQUEST']._serialized_start=2166
+  _globals['_GETFACEMODELREQUEST']._serialized_end=2226
+  _globals['_FACECALIBRATION']._serialized_start=2229
+  _globals['_FACECALIBRATION']._serialized_end=2385
+  _globals['_GETFACEMODELRESPONSE']._serialized_start=2388
+  _globals['_GETFACEMODELRESPONSE']._serialized_end=2619
+  _globals['_FACESERVICE']._serialized_start=2723
+  _globals['_FACESERVICE']._serialized_end=3203
 # @@protoc_insertion_point(module_scope)

@@ -5,16 +5,15 @@ import pytest
 from convoy.client import AsyncConvoy, Convoy
 from convoy.client.answers.common import Box
 from convoy.core.errors import InvalidArgument
+from convoy.testing.pictures import encode, plain
 from convoy.v1 import common_pb2
-
-from tests.tiny_pictures import encode, plain
 
 
 def test_classify_gives_labels_and_the_model(convoy, fleet, tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(encode(plain()))
     answer = convoy.classify(path, model="net:2", top_k=3, min_probability=0.25)
-    assert (answer.best.name, answer.best.probability, str(answer.model)) == ("cat", 0.75, "rule:3")
+    assert (answer.best.label, answer.best.probability, str(answer.model)) == ("cat", 0.75, "rule:3")
     (request,) = fleet.requests
     assert request.images[0].encoded == path.read_bytes()
     assert request.model == common_pb2.ModelRef(name="net", version="2")
@@ -71,9 +70,27 @@ def test_registration_tells_of_each_photo(convoy, fleet):
     assert first and second and first != second
 
 
+def test_a_labels_old_attribute_warns(convoy):
+    best = convoy.classify(plain()).best
+    with pytest.warns(DeprecationWarning, match="`label`"):
+        assert best.name == best.label == "cat"
+
+
+def test_a_gallery_is_verified_only_when_asked(convoy, fleet):
+    plain_status, verified = convoy.get_gallery_status("team"), convoy.get_gallery_status("team", verify=True)
+    assert [request.verify for request in fleet.requests] == [False, True]
+    assert (plain_status.index_checksum, plain_status.store_checksum) == ("a", "")
+    assert (verified.index_checksum, verified.store_checksum) == ("a", "a")
+
+
+async def test_asyncio_verifies_a_gallery(addresses):
+    async with AsyncConvoy(**addresses) as convoy:
+        assert (await convoy.get_gallery_status("torn", verify=True)).store_checksum == "b"
+
+
 async def test_asyncio_gives_the_same(addresses, fleet):
     async with AsyncConvoy(**addresses) as convoy:
-        assert (await convoy.classify(plain())).best.name == "cat"
+        assert (await convoy.classify(plain())).best.label == "cat"
         people = [person.person_id async for person in convoy.list_people("team")]
     assert people == [f"p{number}" for number in range(6)]
 

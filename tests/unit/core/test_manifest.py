@@ -3,11 +3,24 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from convoy.cli.app import app
 from convoy.core.errors import FailedPrecondition
-from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Calibration, Manifest, Task, load_manifest
-
-from tests.tiny_models import write_model
+from convoy.core.manifest import (
+    GRAPH_FILE,
+    MANIFEST_FILE,
+    Calibration,
+    Manifest,
+    Task,
+    digest,
+    digest_files,
+    load_manifest,
+    outside_files,
+)
+from convoy.testing.tiny_models import write_model
+from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -38,6 +51,55 @@ def test_a_changed_graph_is_noticed_first(folder: Path) -> None:
     with (folder / GRAPH_FILE).open("ab") as file:
         file.write(b"x")
     assert "SHA-256" in problem(folder)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A model whose weights lie beside its graph."""
+    folder = write_model(tmp_path, "outside", Task.CLASSIFICATION)
+    model = onnx.load(folder / GRAPH_FILE)
+    unused = onnx.numpy_helper.from_array(np.arange(8, dtype=np.float32), "unused")
+    model.graph.initializer.append(unused)
+    (folder / GRAPH_FILE).unlink()
+    onnx.save(model, folder / GRAPH_FILE, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    change(folder, sha256=digest(folder / GRAPH_FILE), files=digest_files(folder))
+    return folder
+
+
+def test_weights_outside_of_the_graph_are_in_the_digest(outside: Path) -> None:
+    assert list(load_manifest(outside).files) == ["weights.bin"]
+    (outside / "weights.bin").write_bytes(bytes(32))
+    assert "weights.bin has SHA-256" in problem(outside)
+    (outside / "weights.bin").unlink()
+    assert "weights.bin is missing" in problem(outside)
+
+
+def test_an_older_manifest_keeps_working(outside: Path) -> None:
+    """Its weights are in no digest; `convoy model verify` says so."""
+    manifest = json.loads((outside / MANIFEST_FILE).read_text())
+    del manifest["files"]
+    (outside / MANIFEST_FILE).write_text(json.dumps(manifest))
+    assert load_manifest(outside).files == {}
+    assert outside_files(outside / GRAPH_FILE) == ["weights.bin"]
+
+
+def test_verify_looks_at_every_file(outside: Path) -> None:
+    verify = ["model", "verify", str(outside)]
+    assert CliRunner().invoke(app, verify).exit_code == 0
+    listed = load_manifest(outside).files
+    change(outside, files={})
+    assert "no digest of weights.bin" in " ".join(CliRunner().invoke(app, verify).output.split())
+    change(outside, files=listed)
+    (outside / "weights.bin").write_bytes(bytes(32))
+    result = CliRunner().invoke(app, [*verify, "--json"])
+    assert result.exit_code == 1
+    assert "weights.bin has SHA-256" in json.loads(result.output)[0]["problem"]
+
+
+@pytest.mark.parametrize("name", ["../weights.bin", "/etc/passwd", "a/b", ".hidden", ""])
+def test_no_file_leads_out_of_the_folder(name: str, folder: Path) -> None:
+    change(folder, files={name: "0" * 64})
+    assert "files" in problem(folder)
 
 
 def test_a_missing_graph_is_named(folder: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -47,6 +48,10 @@ def bgr_less_mean(rgb: np.ndarray) -> np.ndarray:
     return rgb[..., ::-1] - [104, 117, 123]
 
 
+def imagenet_bgr(rgb: np.ndarray) -> np.ndarray:
+    return imagenet(rgb)[..., ::-1]
+
+
 def scrfd_pixels(rgb: np.ndarray) -> np.ndarray:
     return (rgb - 127.5) / 128
 
@@ -62,6 +67,11 @@ PIXELS = {
     "yunet": bgr,
     "retinaface": bgr_less_mean,
     "scrfd": scrfd_pixels,
+    "yolox": bgr,
+    "detr": zero_one,
+    "nanodet": imagenet_bgr,
+    "nanodet-plus": imagenet_bgr,
+    "centerface": lambda rgb: rgb,
     "arcface": arcface_pixels,
 }
 DETECTION, FACES, PLANES = Task.DETECTION, Task.FACE_DETECTION, Task.SEGMENTATION
@@ -88,6 +98,48 @@ CASES = {
         5,
     ),
     "yolov5": Case(DETECTION, "yolov5", lambda **facts: models.yolov5(4, **facts), layouts.yolov5, 4),
+    "one logit": Case(
+        Task.CLASSIFICATION,
+        "logits",
+        lambda **facts: models.classifier(1, **facts),
+        lambda raw, height, width: {
+            "probabilities": np.concatenate([1 - layouts.sigmoid(raw["output"]), layouts.sigmoid(raw["output"])])
+        },
+        2,
+    ),
+    "grey": Case(
+        Task.CLASSIFICATION,
+        "logits",
+        lambda **facts: models.classifier(5, channels=1, **facts),
+        lambda raw, height, width: {"probabilities": layouts.softmax(raw["output"])},
+        5,
+    ),
+    "yolox": Case(DETECTION, "yolox", lambda **facts: models.yolox(4, **facts), layouts.yolox, 4),
+    "yolox-dynamic": Case(DETECTION, "yolox", lambda **facts: models.yolox(4, **facts), layouts.yolox, 4, dynamic=True),
+    "yolox-decoded": Case(
+        DETECTION, "yolox", lambda **facts: models.yolox(4, decoded=True, **facts), layouts.yolov5, 4
+    ),
+    "detr": Case(DETECTION, "detr", lambda **facts: models.detr(4, **facts), layouts.detr, 4),
+    "detr-no-object": Case(
+        DETECTION, "detr", lambda **facts: models.detr(4, no_object=True, **facts), layouts.detr_with_no_object, 4
+    ),
+    "rtdetr": Case(DETECTION, "detr", lambda **facts: models.detr(4, joint=True, **facts), layouts.rtdetr, 4),
+    "nanodet": Case(DETECTION, "nanodet", lambda **facts: models.nanodet(4, **facts), layouts.nanodet, 4),
+    "nanodet-dynamic": Case(
+        DETECTION, "nanodet", lambda **facts: models.nanodet(4, **facts), layouts.nanodet, 4, dynamic=True
+    ),
+    "nanodet-plus": Case(
+        DETECTION, "nanodet-plus", lambda **facts: models.nanodet_plus(4, **facts), layouts.nanodet_plus, 4, (64, 128)
+    ),
+    "picodet": Case(
+        DETECTION,
+        "picodet",
+        lambda **facts: models.nanodet(4, (8, 16, 32, 64), **facts),
+        layouts.picodet,
+        4,
+        (64, 128),
+    ),
+    "centerface": Case(FACES, "centerface", models.centerface, layouts.centerface, dynamic=True),
     "yolov8": Case(DETECTION, "yolov8", lambda **facts: models.yolov8(4, **facts), layouts.yolov8, 4),
     "yolov8-dynamic": Case(
         DETECTION, "yolov8", lambda **facts: models.yolov8(4, **facts), layouts.yolov8, 4, dynamic=True
@@ -128,6 +180,19 @@ CASES = {
     "segmentation-binary": Case(
         PLANES, "logits", lambda **facts: models.segmenter(1, stride=4, **facts), layouts.segment, 2
     ),
+    "segmentation-last": Case(
+        PLANES, "logits", lambda **facts: models.segmenter(4, last=True, **facts), layouts.segment_channels_last, 4
+    ),
+    "segmentation-small-last": Case(
+        PLANES,
+        "logits",
+        lambda **facts: models.segmenter(4, stride=8, last=True, **facts),
+        layouts.segment_channels_last,
+        4,
+    ),
+    "segmentation-sigmoid": Case(
+        PLANES, "logits", lambda **facts: models.segmenter(1, sigmoid=True, **facts), layouts.segment_sigmoid, 2
+    ),
     "class-map": Case(
         PLANES,
         "class_map",
@@ -147,10 +212,13 @@ def pictures(number: int, height: int, width: int) -> np.ndarray:
 
 def run_foreign(file: Path, image: np.ndarray, case: Case, layout: str) -> Arrays:
     """The foreign graph's outputs for one picture, without their batch."""
-    pixels = PIXELS.get(case.adapter, imagenet)(image.astype(np.float64)).astype(np.float32)[None]
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    if session.get_inputs()[0].shape[1] == 1:
+        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[None, ..., None] / 255
+    else:
+        pixels = PIXELS.get(case.adapter, imagenet)(image.astype(np.float64)).astype(np.float32)[None]
     if layout == "nchw":
         pixels = pixels.transpose(0, 3, 1, 2)
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"input.1": np.ascontiguousarray(pixels)})
     names = [output.name for output in session.get_outputs()]
     return {

@@ -11,10 +11,19 @@ from typing import get_args
 import onnx
 import pytest
 from convoy.cli.app import app
-from convoy.cli.model_import import SERVED_BY, TaskName, read_channels, read_size
+from convoy.cli.model_import import (
+    SERVED_BY,
+    TaskName,
+    read_boxes,
+    read_channels,
+    read_priors,
+    read_size,
+)
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task, load_manifest
+from convoy.drawing.picture_files import read_picture, write_picture
 from convoy.importing.adapters import ADAPTERS
+from convoy.importing.pictures import photograph
 from onnx import ModelProto, helper
 from typer.testing import CliRunner
 
@@ -23,7 +32,15 @@ from tests.foreign_models import write_lines
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "import-your-own-model.md").read_text()
 COMMANDS = re.findall(r"^convoy model import .*$", PAGE, re.MULTILINE)
-CLASSES = {"imagenet.txt": 1000, "coco.txt": 80, "coco91.txt": 91, "voc.txt": 20, "voc21.txt": 21}
+CLASSES = {
+    "imagenet.txt": 1000,
+    "coco.txt": 80,
+    "coco91.txt": 91,
+    "voc.txt": 20,
+    "voc21.txt": 21,
+    "two.txt": 2,
+    "face.txt": 1,
+}
 IMAGENET = (224, 224)
 
 
@@ -46,6 +63,13 @@ LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
     "w600k_r50.onnx": lambda: models.embedder(opset=11).model(),
     "face_detection_yunet_2023mar.onnx": lambda: models.yunet(first=1, batch=1, size=(160, 160)).model(),
     "FaceDetector.onnx": lambda: models.retinaface(size=(160, 160), batch=1).model(),
+    "yolox_s.onnx": lambda: models.yolox(80, size=(160, 160)).model(),
+    "yolox_nano.onnx": lambda: models.yolox(80, size=(160, 160)).model(),
+    "rfdetr.onnx": lambda: models.detr(91, size=(160, 160)).model(),
+    "nanodet.onnx": lambda: models.nanodet(80, size=(160, 160)).model(),
+    "textareas.onnx": lambda: models.segmenter(1, sigmoid=True, size=(64, 64)).model(),
+    "centerface.onnx": lambda: models.centerface(size=(32, 32), batch=10).model(),
+    "version-RFB-320.onnx": lambda: models.ssd(2, size=(240, 320)).model(),
     "fixed.onnx": lambda: models.yolov8(80, batch=1, size=(160, 160)).model(),
 }
 
@@ -71,6 +95,7 @@ def test_every_command_of_the_page_imports(command: str, tmp_path: Path, monkeyp
     for word in words:
         if word in CLASSES:
             write_lines(tmp_path / word, [f"class {index}" for index in range(CLASSES[word])])
+    write_picture(tmp_path / "photo.png", photograph())
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, result.output + result.stderr
     (folder,) = (tmp_path / "exported_models").glob("*/1")
@@ -95,6 +120,50 @@ def test_what_was_found_is_shown_before_what_was_done(tmp_path: Path) -> None:
     assert document["model"] == "net:2"
     assert document["adapter"] == "logits"
     assert document["preprocessing"].startswith("RGB, (pixel x 0.00392157 - (0.485, 0.456, 0.406))")
+
+
+@pytest.mark.foreign
+def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_networks: Path, tmp_path: Path) -> None:
+    """The photograph that comes with Convoy, given as a user's own: the person in it is found, and drawn."""
+    photo, drawn = tmp_path / "photo.png", tmp_path / "drawn.png"
+    write_picture(photo, photograph())
+    file = str(foreign_networks / "yolox_nano.onnx")
+    told = ["model", "import", file, "--task", "detection", "--licence", "Apache-2.0",
+            "--labels", str(foreign_networks / "coco_yolox.txt"), "--models", str(tmp_path / "models")]  # fmt: skip
+    result = CliRunner().invoke(app, [*told, "--try", str(photo), "--draw", str(drawn)])
+    assert result.exit_code == 0, result.output
+    assert f"{photo}: person 0.9" in result.output.replace("\n", "")
+    assert result.output.index("person 0.9") < result.output.index("wrote ")
+    assert "How does it want its pixels?" in result.output
+    assert "largest difference from the file itself" in result.output
+    changed = (read_picture(drawn) != photograph()).any(axis=2)
+    assert 0.01 < changed.mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (["--draw", "out.png"], "--draw needs a picture"),
+        (["--try", "missing.jpg"], "there is no such file"),
+        (["--boxes", "round"], "pixels or normalised, corners or centres"),
+        (["--boxes", "pixels,normalised"], "pixels or normalised, corners or centres"),
+        (["--priors", "16,32"], "give the sides for strides 8, 16, 32"),
+        (["--priors", "a/b/c"], "give the sides for strides 8, 16, 32"),
+    ],
+)
+def test_bad_words_are_told_before_the_graph_is_read(told: list[str], words: str, tmp_path: Path) -> None:
+    command = ["model", "import", str(tmp_path / "none.onnx"), "--task", "detection", "--licence", "MIT", *told]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_boxes_and_priors_are_said_in_words() -> None:
+    assert read_boxes(None) == (None, None)
+    assert read_boxes("normalised") == ("normalised", None)
+    assert read_boxes("xyxy, pixels") == ("pixels", "corners")
+    assert read_boxes("cxcywh") == (None, "centres")
+    assert read_priors("10,20/32,64/128,256") == ((10, 20), (32, 64), (128, 256))
 
 
 def test_a_refusal_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

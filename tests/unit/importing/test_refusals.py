@@ -28,9 +28,9 @@ def two_inputs(**facts: Any) -> Drawing:
     return drawing
 
 
-def one_channel(**facts: Any) -> Drawing:
+def two_channels(**facts: Any) -> Drawing:
     drawing = Drawing((32, 32))
-    drawing.inputs[0].type.tensor_type.shape.dim[1].dim_value = 1
+    drawing.inputs[0].type.tensor_type.shape.dim[1].dim_value = 2
     drawing.give(drawing.op("Flatten", drawing.picture, axis=1), "logits")
     return drawing
 
@@ -53,7 +53,16 @@ def rows_only(**facts: Any) -> Drawing:
 def raw_scores(**facts: Any) -> Drawing:
     """YOLOv8's layout without its sigmoid."""
     drawing = Drawing((64, 96))
-    drawing.give(drawing.op("Transpose", drawing.rows(8, 1, 8, scale=3.0), perm=[0, 2, 1]), "output0")
+    rows = drawing.op("Concat", drawing.decoded(8, 1), drawing.rows(8, 1, 4, scale=3.0), axis=2)
+    drawing.give(drawing.op("Transpose", rows, perm=[0, 2, 1]), "output0")
+    return drawing
+
+
+def mixed_up(**facts: Any) -> Drawing:
+    """Four pictures at once, no other number, and each answer depends on all of them."""
+    drawing = Drawing((32, 32), 4)
+    flat = drawing.op("Flatten", drawing.op("GlobalAveragePool", drawing.cells(8, 4)), axis=1)
+    drawing.give(drawing.op("Sub", flat, drawing.op("ReduceMean", flat, axes=[0])), "logits")
     return drawing
 
 
@@ -93,11 +102,11 @@ class Refusal(NamedTuple):
 
 REFUSALS = {
     "two inputs": Refusal(two_inputs, CLASSIFICATION, "BAD_NETWORK", r"it has 2: input\.1, image_size"),
-    "one channel": Refusal(one_channel, CLASSIFICATION, "BAD_NETWORK", "not three channels"),
+    "two channels": Refusal(two_channels, CLASSIFICATION, "BAD_NETWORK", "not one or three channels"),
     "which length is the channels": Refusal(any_channels, CLASSIFICATION, "BAD_NETWORK", "--layout nchw or nhwc"),
     "no picture": Refusal(rows_only, CLASSIFICATION, "BAD_NETWORK", "pictures have four lengths"),
-    "a batch of four": Refusal(
-        lambda: models.classifier(4, batch=4), CLASSIFICATION, "BAD_NETWORK", "fixed at 4; export it again"
+    "a batch of four that mixes its pictures": Refusal(
+        mixed_up, CLASSIFICATION, "BAD_NETWORK", "fixed at 4 and cannot be opened .*; export it again"
     ),
     "not numbers": Refusal(not_a_number, CLASSIFICATION, "BAD_NETWORK", "not all finite"),
     "too few labels": Refusal(

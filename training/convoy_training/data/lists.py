@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
+from convoy.core.pictures.formats import SUFFIXES
+
 from convoy_training.data.archive import Archive
 from convoy_training.errors import LabelError
 
 CLASSES = "classes.txt"
-IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
+IMAGES = SUFFIXES
 """What services read, and so training."""
 OTHERS = (
     *(".arw", ".avif", ".bmp", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".nef", ".pbm"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from convoy.core.pictures.geometry import compute_iou
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -87,16 +88,9 @@ def measure_landmark_error(truths: Sequence[Truth], found: Sequence[Found]) -> t
 def _compare_landmarks(truth: Truth, faces: Found) -> Iterator[float]:
     for box, points in zip(truth.boxes_xyxy, truth.landmarks, strict=True):
         eyes = np.linalg.norm(points[0] - points[1])
-        overlaps = compute_overlaps(box, faces.boxes_xyxy)
+        overlaps = compute_iou(box, faces.boxes_xyxy)
         if np.isfinite(eyes) and eyes > 0 and overlaps.max(initial=0) >= 0.5:
             yield float(np.linalg.norm(faces.landmarks[overlaps.argmax()] - points, axis=1).mean() / eyes)
-
-
-def compute_overlaps(box: Floats, boxes: Floats) -> Floats:
-    """IoU of one box xyxy with [K,4]."""
-    shared = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(axis=1)
-    overlaps: Floats = shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared)
-    return overlaps
 
 
 def _to_coco(truths: Sequence[Truth], skipped: Sequence[NDArray[np.bool_]]) -> COCO:

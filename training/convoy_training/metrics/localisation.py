@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from convoy.core.pictures.geometry import compute_iou
 from numpy.typing import NDArray
 
 from convoy_training.augment.window import Window
-from convoy_training.metrics.face_detection import compute_overlaps
 
 
 @dataclass(frozen=True)
@@ -34,5 +34,5 @@ def judge(window: Window, answer: Answer) -> Outcome:
     if window.label is None or answer.label is None:
         return Outcome(presence, presence, 0.0)
     truth = window.box_xyxy * window.image_rgb.shape[0]
-    overlap = float(compute_overlaps(truth, answer.box_xyxy[None])[0])
+    overlap = float(compute_iou(truth, answer.box_xyxy[None])[0])
     return Outcome(answer.label == window.label and overlap >= 0.5, presence, overlap)

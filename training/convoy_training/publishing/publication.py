@@ -115,5 +115,6 @@ def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]
 
 def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
     """Where the weights come from."""
+    terms = ". ".join(filter(None, [terms, origin.taught_by]))
     return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
                     seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip

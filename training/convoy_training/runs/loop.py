@@ -55,9 +55,6 @@ def fit(
     task.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
     model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
-        start_with(task, config, model, data.train)
-    freeze(model, config.trainable)
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
@@ -66,7 +63,13 @@ def fit(
     origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:
-        _open_run(config, run, data.digest, origin)
+        _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
+    fabric.barrier()
+    if data.keep_in:
+        data.keep_in(run)
+    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
+        start_with(task, config, model, data.train)
+    freeze(model, config.trainable)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -226,6 +229,7 @@ def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
     versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
     facts = {"recipe": origin.recipe, "command": origin.command, "seed": config.seed}
     facts |= {"data_sha256": digest, "versions": versions}
+    facts |= {"taught_by": origin.taught_by} if origin.taught_by else {}
     (run / ENVIRONMENT).write_text(json.dumps(facts, indent=2) + "\n")
     if origin.notes:
         (run / NOTES).write_text(origin.notes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
-from convoy.core.manifest import InputSpec
+from convoy.core.manifest import InputSpec, Task
 from convoy.faces.alignment import ALIGNED_SIZE_PX
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -16,20 +17,25 @@ from torch import Tensor, nn
 from convoy_training.augment import face as augment
 from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.batch import augment as change
-from convoy_training.data import identities, own_people
+from convoy_training.data import identities, own_people, unlabelled_faces
 from convoy_training.data.exclusions import read_exclusions
+from convoy_training.lessons import Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
+from convoy_training.losses.teaching import Student
 from convoy_training.losses.triplet import MinedTriplets
 from convoy_training.metrics.face_embedding import judge_pairs, judge_people, judge_quality
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Counts, Strict, Widths
+from convoy_training.structures import UNNAMED
 from convoy_training.task import Data, Export, Images, Metric, Predict
+from convoy_training.teacher import Teacher, open_teacher
 
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
 VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}
 BORDER_PX = 14
+UNLABELLED = "WIDER FACE, faces of 16 pixels and more in 991 training pictures, without names"
 
 
 class Architecture(Strict):
@@ -86,7 +92,8 @@ class HeldOut(NamedTuple):
 class Config(BaseConfig):
     """A face embedder; `images_per_person` caps what the most photographed people add to an epoch.
 
-    It learns by `margin` softmax over the people, or by `triplets` of faces where those are given.
+    It learns by `margin` softmax over the people, or by `triplets` of faces where those are given. With a `teacher` an
+    epoch has every crop once, whoever shows in it: neither `images_per_person` nor `singleton_share` counts.
     """
 
     task: Literal["face_embedding"] = "face_embedding"
@@ -94,6 +101,7 @@ class Config(BaseConfig):
     architecture: Architecture = Architecture()
     margin: Margin = Margin()
     triplets: Triplets | None = None
+    teacher: Teacher | None = Field(None, description="a published or imported embedder to learn from")
     images_per_person: int = Field(40, gt=0)
     singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
@@ -106,6 +114,16 @@ class Config(BaseConfig):
     def _size_stays(self) -> Self:
         if self.augment and self.augment.crop:
             raise ValueError("augment.crop: an aligned face keeps its size; use scales to enlarge it")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_sees_the_same(self) -> Self:
+        if self.teacher and self.augment:
+            raise ValueError(
+                "teacher, augment: what is changed on the device the teacher does not see; use degradation"
+            )
+        if self.teacher and self.triplets:
+            raise ValueError("teacher, triplets: beside a teacher the people's names count by the margin loss alone")
         return self
 
     def build_embedder(self) -> FaceEmbedder:
@@ -162,6 +180,8 @@ def load_held_out(config: Config) -> Iterator[HeldOut]:
 
 def count_samples(images: Sequence[int], config: Config) -> int:
     """How many crops an epoch has, for people with so many images each."""
+    if config.teacher:
+        return sum(images)
     several = sum(min(count, config.images_per_person) for count in images if count > 1)
     singletons = 0 if config.triplets else sum(count == 1 for count in images)
     return several + int(singletons * config.singleton_share)
@@ -209,8 +229,11 @@ def group_rows(people: Sequence[np.ndarray], faces: int, random: np.random.Gener
     return np.concatenate([groups[i] for i in random.permutation(len(groups))])
 
 
-def build_model(config: Config) -> Trainee:
+def build_model(config: Config) -> nn.Module:
     """The embedder and its training head."""
+    if config.teacher:
+        margin = build_loss(config) if config.teacher.margin else None
+        return Student(config.build_embedder(), margin, config.teacher)
     return Trainee(config)
 
 
@@ -218,11 +241,31 @@ def build_data(config: Config) -> Data:
     """The people to train on, in memory."""
     faces, own = load_training_faces(config), config.data
     digest = own_people.digest(own.people, own.pairs) if own else identities.digest(TRAINING_SETS)
-    return Data(Batches(faces, config), digest)
+    return (
+        build_lessons(faces, config, config.teacher, digest) if config.teacher else Data(Batches(faces, config), digest)
+    )
 
 
-def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Margin softmax over the people, or triplets."""
+def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher, digest: str) -> Data:
+    """The same crops, and faces without a name where the recipe asks for them, with a teacher's answers."""
+    opened = open_teacher(teacher, Task.FACE_EMBEDDING, ALIGNED_SIZE_PX, config.architecture.dimension)
+    crops, labels, files, digests = faces.crops, faces.labels, faces.files, [digest, opened.manifest.sha256]
+    if teacher.unlabelled:
+        others, names = unlabelled_faces.load_unlabelled(BORDER_PX)
+        crops, files = np.concatenate([crops, others]), (*files, *names)
+        labels = np.concatenate([labels, np.full(len(others), UNNAMED)])
+        digests.append(unlabelled_faces.digest())
+    drawing = Drawing(config.seed, config.degradation, teacher.blend)
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    lessons = Lessons(crops, labels, drawing, teacher.variants, opened.predict, config.batch_size, [whole, *files])
+    return Data(lessons, whole, opened.describe(), lessons.keep_in)
+
+
+def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Margin softmax over the people, triplets, or what a teacher says."""
+    if config.teacher:
+        taught: tuple[Tensor, Mapping[str, Tensor]] = model(*batch)
+        return taught
     images, labels = batch
     if config.augment:
         images, _ = change(images, None, config.augment)
@@ -275,6 +318,8 @@ def describe(config: Config) -> Export:
     if config.data:
         faces = load_training_faces(config)
         data = (f"{config.data.title}, {len(faces.people):,} people ({len(faces.files):,} images)",)
+    if config.teacher and config.teacher.unlabelled:
+        data = (*data, UNLABELLED)
     return Export(
         outputs=("embeddings",),
         manifest={"architecture": "face-embedder", "input": InputSpec(height=size, width=size, resize="aligned"),

@@ -53,12 +53,18 @@ class GalleryDeletion:
 
 @dataclass(frozen=True)
 class GalleryStatus:
-    """How the replica that answered stands to the store: the versions, and the faces that it searches."""
+    """How the replica that answered stands to the store: the versions, and the faces that it searches.
+
+    index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
+    you asked to verify. While somebody changes the gallery they may differ.
+    """
 
     store_version: int
     index_version: int
     indexed_faces: int
     index_bytes: int
+    index_checksum: str = ""
+    store_checksum: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,14 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
 
 def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GalleryStatus:
     """How a replica stands."""
-    return GalleryStatus(response.store_version, response.index_version, response.indexed_faces, response.index_bytes)
+    return GalleryStatus(
+        response.store_version,
+        response.index_version,
+        response.indexed_faces,
+        response.index_bytes,
+        response.index_checksum,
+        response.store_checksum,
+    )
 
 
 def read_event(message: recognition_pb2.AuditEvent) -> AuditEvent:

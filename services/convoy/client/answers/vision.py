@@ -1,5 +1,6 @@
 """Answers of classification, detection and segmentation."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,11 +14,17 @@ from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
 @dataclass(frozen=True)
 class Label:
-    """One class with its probability, 0 to 1."""
+    """One label with its probability, 0 to 1. index: its position in the model's list of labels."""
 
     index: int
-    name: str
+    label: str
     probability: float
+
+    @property
+    def name(self) -> str:
+        """The attribute's name before 0.2; it works for one version more."""
+        warnings.warn("a label's `name` is now `label`", DeprecationWarning, stacklevel=2)
+        return self.label
 
 
 @dataclass(frozen=True)

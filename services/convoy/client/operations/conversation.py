@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from convoy.client.failures import read_stream_error
 from convoy.client.operations.operation import Operation, Result
-from convoy.client.services import ServiceName
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.v1 import classification_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
 

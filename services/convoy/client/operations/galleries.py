@@ -84,9 +84,12 @@ def delete_gallery(gallery: str) -> Operation[galleries.GalleryDeletion]:
     )
 
 
-def get_gallery_status(gallery: str) -> Operation[galleries.GalleryStatus]:
-    """How the replica that answers stands to the store. NotFound(GALLERY_NOT_FOUND)."""
-    request = api.GetGalleryStatusRequest(gallery=gallery)
+def get_gallery_status(gallery: str, *, verify: bool = False) -> Operation[galleries.GalleryStatus]:
+    """How the replica that answers stands to the store. NotFound(GALLERY_NOT_FOUND).
+
+    verify: read every template from the store and give its checksum too; takes as long as loading the gallery.
+    """
+    request = api.GetGalleryStatusRequest(gallery=gallery, verify=verify)
     return plan("recognition", request, api.GetGalleryStatusResponse, galleries.read_status)
 
 

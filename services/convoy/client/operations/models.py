@@ -5,12 +5,11 @@ from grpc_health.v1 import health_pb2
 from convoy.client.answers.models import ModelInfo, read_model_info
 from convoy.client.operations.operation import Operation, plan
 from convoy.client.operations.vision import write_model
-from convoy.client.services import ServiceName
+from convoy.core.api import MODEL_API, ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import models_pb2
 
 HEALTH = "grpc.health.v1.Health"
-MODELS = "convoy.v1.ModelService"
 
 
 def check_health(service: ServiceName) -> Operation[str]:
@@ -33,7 +32,7 @@ def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
         request,
         models_pb2.ListModelsResponse,
         lambda reply: [read_model_info(one) for one in reply.models],
-        MODELS,
+        MODEL_API,
     )
 
 
@@ -41,14 +40,18 @@ def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
     """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL, WRONG_TASK)."""
     request = models_pb2.LoadModelRequest(model=write_model(model))
     return plan(
-        _with_models(service), request, models_pb2.LoadModelResponse, lambda reply: read_model_info(reply.model), MODELS
+        _with_models(service),
+        request,
+        models_pb2.LoadModelResponse,
+        lambda reply: read_model_info(reply.model),
+        MODEL_API,
     )
 
 
 def unload_model(service: ServiceName, model: str) -> Operation[None]:
     """Unload name:version (name alone for all) once its requests are answered. NotFound(MODEL_NOT_FOUND)."""
     request = models_pb2.UnloadModelRequest(model=write_model(model))
-    return plan(_with_models(service), request, models_pb2.UnloadModelResponse, lambda _: None, MODELS)
+    return plan(_with_models(service), request, models_pb2.UnloadModelResponse, lambda _: None, MODEL_API)
 
 
 def _with_models(service: ServiceName) -> ServiceName:

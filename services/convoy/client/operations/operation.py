@@ -9,23 +9,13 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from convoy.client.services import ServiceName
+from convoy.core.api import API, MODEL_KEY, ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
 
 Response = TypeVar("Response", bound=Message)
 Result = TypeVar("Result")
 
-API: dict[ServiceName, str] = {
-    "classification": "convoy.v1.ClassificationService",
-    "detection": "convoy.v1.DetectionService",
-    "segmentation": "convoy.v1.SegmentationService",
-    "faces": "convoy.v1.FaceService",
-    "recognition": "convoy.v1.RecognitionService",
-}
-
-
-MODEL_KEY = "convoy-model"
 SENDABLE = re.compile(r"[!-~]{0,100}")
 """What may stand in metadata; names of models that are there do."""
 
@@ -70,7 +60,7 @@ def plan(
 ) -> Operation[Result]:
     """The operation for a request: by convention XRequest belongs to the method X of the service's API."""
     method = request.DESCRIPTOR.name.removesuffix("Request")
-    return Operation(service, f"/{api or API[service]}/{method}", request, response_type, read)
+    return Operation(service, f"/{api or API[service].grpc_name}/{method}", request, response_type, read)
 
 
 def one_of(**choices: float | None) -> dict[str, Any]:

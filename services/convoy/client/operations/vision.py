@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from convoy.client.answers import vision
 from convoy.client.operations.operation import Operation, only, plan
 from convoy.client.pictures import Picture, write_images
+from convoy.core.api import split_model
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, segmentation_pb2
 
@@ -112,7 +113,7 @@ def _segment(pictures: Iterable[Picture], model: str) -> segmentation_pb2.Segmen
 
 def write_model(model: str) -> common_pb2.ModelRef:
     """The message for name, name:version or nothing. InvalidArgument(BAD_ARGUMENT): a version without a name."""
-    name, _, version = model.partition(":")
+    name, version = split_model(model)
     if model and not name:
         raise InvalidArgument("BAD_ARGUMENT", f"{model!r} names no model; give name or name:version")
     return common_pb2.ModelRef(name=name, version=version)

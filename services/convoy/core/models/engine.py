@@ -8,7 +8,7 @@ once, into memory that is kept, and only the outputs come back.
 
 import functools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from convoy.core.errors import FailedPrecondition
+from convoy.core.machine import available_cores
 from convoy.core.manifest import INPUT_NAME, OUTPUT_NAMES, Task
 
 PROVIDERS = {
@@ -89,6 +90,19 @@ class Engine:
             self.run(images)
             if self._wide is not self._narrow:
                 self.run(images, alone=True)
+
+
+class PlainGraph:
+    """A graph of anybody's on the CPU, run under its own names: what it says by itself, without the contract."""
+
+    def __init__(self, graph: Path | bytes) -> None:
+        """graph: a path, beside which its external weights lie, or bytes. Raises FailedPrecondition(BAD_MODEL)."""
+        self._session = _open_session(graph if isinstance(graph, bytes) else str(graph), "cpu", available_cores(), True)
+
+    def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Outputs:
+        """Every output by name. Raises what onnxruntime raises."""
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 
 
 class _BoundSession:

@@ -15,13 +15,13 @@ import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.pictures.formats import NAMES, PILLOW_FORMATS
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, uint8, [height, width, 3]."""
 
 # Our own bound is checked on every header; Pillow's would warn at a size of its own choosing.
 Image.MAX_IMAGE_PIXELS = None
-FORMATS = ("JPEG", "PNG", "WEBP")
 RAW_CHANNELS = {"RGB8": 3, "BGR8": 3, "GRAY8": 1, "RGB32F": 3}
 _TRANSPOSED = frozenset({5, 6, 7, 8})
 _TURBO_SCALES = (8, 4, 2)
@@ -164,9 +164,9 @@ def _read_header(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
     except UnidentifiedImageError:
-        raise InvalidArgument("NOT_AN_IMAGE", "the bytes are not a JPEG, PNG or WebP file") from None
+        raise InvalidArgument("NOT_AN_IMAGE", f"the bytes are not a {NAMES} file") from None
     except Exception as error:  # Pillow's parsers raise whatever a hostile header makes them raise.
         raise InvalidArgument("NOT_AN_IMAGE", f"the image's header cannot be read: {error}") from None
 

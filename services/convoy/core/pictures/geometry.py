@@ -9,6 +9,15 @@ from convoy.core.pictures.resizing import Placement
 Floats = npt.NDArray[np.float32]
 
 
+def compute_iou(box_xyxy: Floats, boxes_xyxy: Floats) -> Floats:
+    """Intersection over union of one box [4] with each of many [K, 4]; 0 where neither has an area."""
+    sides = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
+    shared = sides.clip(0).prod(axis=1)
+    areas = (box_xyxy[2:] - box_xyxy[:2]).prod() + (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
+    union = areas - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
 def points_to_picture(points_xy: Floats, placement: Placement, picture: Picture) -> Floats:
     """Points [..., 2] in the graph's input as points in the picture that was sent."""
     return np.asarray(placement.to_source(points_xy) * np.asarray(picture.scale_xy, np.float32), np.float32)

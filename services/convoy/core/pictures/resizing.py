@@ -1,5 +1,6 @@
 """Pictures of any size to the size a graph takes, and coordinates back again."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -55,7 +56,7 @@ def min_side(spec: InputSpec) -> int | None:
     Twice the input, so that the resizing that follows stays smooth.
     """
     longest = max(spec.height, spec.width) if spec.height and spec.width else spec.long_side
-    return None if longest is None else 2 * longest
+    return None if longest is None else math.ceil(2 * longest / spec.crop)
 
 
 def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
@@ -69,13 +70,12 @@ def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
     elif spec.resize == "letterbox":
         placement = _letterbox(width, height, spec)
     else:
-        canvas_height, canvas_width = spec.height or height, spec.width or width
-        placement = Placement(canvas_width, canvas_height, 0, 0, canvas_width, canvas_height, 0, 0, width, height)
+        placement = _stretch(width, height, spec)
     return _render(image_rgb, placement, spec.pad_value), placement
 
 
 def _letterbox(width: int, height: int, spec: InputSpec) -> Placement:
-    """Keep the aspect ratio; the rest of the canvas, at the right or below, is padding."""
+    """Keep the aspect ratio; the rest of the canvas, at the right or below or on both sides, is padding."""
     if spec.height is not None and spec.width is not None:
         scale = min(spec.width / width, spec.height / height)
         inner_width, inner_height = _at_least_one(width * scale), _at_least_one(height * scale)
@@ -85,16 +85,25 @@ def _letterbox(width: int, height: int, spec: InputSpec) -> Placement:
         scale = min(1.0, spec.long_side / max(width, height))
         inner_width, inner_height = _at_least_one(width * scale), _at_least_one(height * scale)
         canvas = (_round_up(inner_width, spec.stride), _round_up(inner_height, spec.stride))
-    return Placement(*canvas, 0, 0, inner_width, inner_height, 0, 0, width, height)
+    x, y = (0, 0) if spec.pad_at == "end" else ((canvas[0] - inner_width) // 2, (canvas[1] - inner_height) // 2)
+    return Placement(*canvas, x, y, inner_width, inner_height, 0, 0, width, height)
 
 
 def _center_crop(width: int, height: int, spec: InputSpec) -> Placement:
-    """The largest part of the middle that has the input's aspect ratio."""
+    """The largest part of the middle that has the input's aspect ratio, or a share of it."""
     assert spec.height is not None and spec.width is not None  # the manifest proves it
-    scale = min(width / spec.width, height / spec.height)
+    scale = min(width / spec.width, height / spec.height) * spec.crop
     part_width, part_height = _at_least_one(spec.width * scale), _at_least_one(spec.height * scale)
     left, top = (width - part_width) // 2, (height - part_height) // 2
     return Placement(spec.width, spec.height, 0, 0, spec.width, spec.height, left, top, part_width, part_height)
+
+
+def _stretch(width: int, height: int, spec: InputSpec) -> Placement:
+    """The picture, or a share of its middle, whatever its aspect ratio."""
+    to_width, to_height = spec.width or width, spec.height or height
+    part_width, part_height = _at_least_one(width * spec.crop), _at_least_one(height * spec.crop)
+    left, top = (width - part_width) // 2, (height - part_height) // 2
+    return Placement(to_width, to_height, 0, 0, to_width, to_height, left, top, part_width, part_height)
 
 
 def _render(image_rgb: Pixels, to: Placement, pad_value: int) -> Pixels:

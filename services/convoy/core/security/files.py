@@ -45,7 +45,7 @@ class Watched(Generic[Value]):
             if not self._seen:
                 return
             self._seen = ()
-        log.error("the last good state stays in use", reason=error.reason, problem=error.message)
+        log.error("the last good state stays in use", reason=error.reason, problem=str(error))
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:

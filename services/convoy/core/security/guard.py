@@ -10,8 +10,8 @@ import structlog
 from convoy.core.errors import PermissionDenied, ResourceExhausted, Unauthenticated
 from convoy.core.security import scores
 from convoy.core.security.callers import ANYBODY, Caller
+from convoy.core.security.demands import demand_of
 from convoy.core.security.rates import Rates, host_of
-from convoy.core.security.rules import anybody, rule_of
 from convoy.core.security.scopes import SCORES, allows
 from convoy.core.security.tokens import Tokens
 from convoy.core.settings import Settings
@@ -44,7 +44,8 @@ class Guard:
 
     def identify(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Who calls. Raises Unauthenticated."""
-        if self.is_open or rule_of(method) is anybody:
+        demand = demand_of(method)
+        if self.is_open or (demand and demand.is_open):
             return ANYBODY
         said = next((value for key, value in metadata if key == METADATA_KEY), "")
         if not isinstance(said, str) or not said.lower().startswith(SCHEME):
@@ -63,11 +64,11 @@ class Guard:
         """Raise PermissionDenied unless the caller may send that."""
         if caller.scopes is None:
             return
-        rule = rule_of(method)
-        if rule is None:
+        demand = demand_of(method)
+        if demand is None:
             raise PermissionDenied("NOT_ALLOWED", "nobody may call this while authentication is on")
-        _need(rule(request, self._service), caller)
-        if scores.chooses_criterion(request):
+        _need(demand.scope_of(request, self._service), caller)
+        if SCORES not in caller.scopes and scores.has_scores(request.DESCRIPTOR) and scores.sets_score(request):
             _need(SCORES, caller, "to choose the threshold or the rate of a decision")
 
     def count(self, caller: Caller, peer: str) -> None:

@@ -9,7 +9,10 @@ scores                                             see similarities, and choose 
 import re
 from collections.abc import Iterable
 
-SERVICES = ("classification", "detection", "segmentation", "faces")
+from convoy.core.api import SERVICES as ALL_SERVICES
+
+SERVICES = tuple(service for service in ALL_SERVICES if service != "recognition")
+"""Recognition's calls need the scope of a gallery instead."""
 MODELS_ADMIN = "models:admin"
 SCORES = "scores"
 LEVELS = ("read", "write", "admin")

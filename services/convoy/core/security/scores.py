@@ -1,6 +1,7 @@
 """Similarities, hidden from callers without the scope `scores`: a few dozen are enough to rebuild a template.
 
-Neither may they choose a threshold or a rate for the decision: by halving, a threshold finds the similarity.
+Such a caller may not choose a threshold or a rate either: by halving, a threshold finds the similarity. The proto marks
+both kinds of field with the option `score`.
 """
 
 from collections.abc import Iterator
@@ -10,39 +11,48 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-HIDDEN = {"similarity", "margin"}
-CRITERION = "criterion"
-_NUMBERS = (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE)
+from convoy.v1 import options_pb2
 
 
 def hide(message: Message) -> None:
-    """Set every similarity and margin in an answer to 0."""
-    descriptor: Any = message.DESCRIPTOR
-    for field in filter(_is_score, descriptor.fields):
-        message.ClearField(field.name)
-    for field, kind in _inner(descriptor):
-        if has_scores(kind):
-            value = getattr(message, field.name)
-            for one in value if field.is_repeated else [value] if message.HasField(field.name) else []:
-                hide(one)
+    """Set every score in an answer to 0."""
+    scores, inner = _marked(message.DESCRIPTOR)
+    for name in scores:
+        message.ClearField(name)
+    for part in _parts(message, inner):
+        hide(part)
+
+
+def sets_score(request: Message) -> bool:
+    """Whether a request, or a message inside it, sets a field that is a score."""
+    scores, inner = _marked(request.DESCRIPTOR)
+    return any(map(request.HasField, scores)) or any(map(sets_score, _parts(request, inner)))
 
 
 @cache
 def has_scores(kind: Descriptor) -> bool:
-    """Whether messages of this type tell a similarity."""
-    return _tells(kind, frozenset())
+    """Whether messages of this type have fields that are scores."""
+    return _has(kind, frozenset())
 
 
-def chooses_criterion(request: Message) -> bool:
-    """Whether a request, or the request inside a stream's message, sets its own threshold or rate."""
-    if "request" in request.DESCRIPTOR.fields_by_name:
-        request = request.request  # type: ignore[attr-defined]
-    return CRITERION in request.DESCRIPTOR.oneofs_by_name and request.WhichOneof(CRITERION) is not None
+def is_score(field: FieldDescriptor) -> bool:
+    """Whether the proto says so."""
+    return bool(field.GetOptions().Extensions[options_pb2.score])
 
 
-def _is_score(field: Any) -> bool:
-    """Single numbers alone: a calibration's table of similarities is nobody's score."""
-    return field.name in HIDDEN and field.type in _NUMBERS and not field.is_repeated
+@cache
+def _marked(kind: Descriptor) -> tuple[tuple[str, ...], tuple[FieldDescriptor, ...]]:
+    """Names of a message's own scores, and its fields that hold messages with scores."""
+    scores = tuple(field.name for field in kind.fields if is_score(field))
+    return scores, tuple(field for field, inner in _inner(kind) if has_scores(inner))
+
+
+def _parts(message: Message, fields: tuple[FieldDescriptor, ...]) -> Iterator[Any]:
+    for field in fields:
+        if field.is_repeated:
+            yield from getattr(message, field.name)
+        elif message.HasField(field.name):
+            yield getattr(message, field.name)
 
 
 def _inner(kind: Descriptor) -> Iterator[tuple[FieldDescriptor, Descriptor]]:
@@ -51,9 +61,9 @@ def _inner(kind: Descriptor) -> Iterator[tuple[FieldDescriptor, Descriptor]]:
             yield field, field.message_type
 
 
-def _tells(kind: Descriptor, above: frozenset[str]) -> bool:
+def _has(kind: Descriptor, above: frozenset[str]) -> bool:
     """`above` ends the walk through messages that contain themselves."""
-    if any(map(_is_score, kind.fields)):
+    if any(map(is_score, kind.fields)):
         return True
     above |= {kind.full_name}
-    return any(_tells(inner, above) for _, inner in _inner(kind) if inner.full_name not in above)
+    return any(_has(inner, above) for _, inner in _inner(kind) if inner.full_name not in above)

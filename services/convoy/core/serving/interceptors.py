@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from convoy.core import errors
+from convoy.core.api import MODEL_KEY
 from convoy.core.security.callers import ANYBODY, Caller, begin_caller
 from convoy.core.security.guard import Guard
 from convoy.core.serving.admission import Gate
@@ -19,8 +20,6 @@ from convoy.core.tracing import begin_call, end_call
 
 log = structlog.get_logger()
 REQUEST_ID_KEY = "x-request-id"
-# The model that a call goes to, as a hint for its gate: name or name:version, empty for the default.
-MODEL_KEY = "convoy-model"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -1,12 +1,11 @@
 """ModelService: which models a service has, and loading and unloading them."""
 
+from convoy.core.api import split_model
 from convoy.core.errors import FailedPrecondition, PermissionDenied
-from convoy.core.models.host import ModelHost, split
+from convoy.core.models.host import ModelHost
 from convoy.core.models.repository import Entry
 from convoy.core.serving.status import Context
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
-
-NAME = "convoy.v1.ModelService"
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
@@ -19,7 +18,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self, request: models_pb2.ListModelsRequest, context: Context
     ) -> models_pb2.ListModelsResponse:
         """List every version in the repository, loaded or not."""
-        infos = [_info(entry, self._is_default(entry)) for entry in self._host.repository.entries()]
+        infos = [_info(entry, self._is_default(entry)) for entry in await self._host.repository.entries()]
         return models_pb2.ListModelsResponse(models=infos)
 
     async def LoadModel(self, request: models_pb2.LoadModelRequest, context: Context) -> models_pb2.LoadModelResponse:
@@ -35,7 +34,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         """Unload a version, unless the service cannot do without it."""
         self._check_admin()
         name, version = request.model.name, request.model.version
-        loaded = [e for e in self._host.repository.entries() if e.loaded and e.name == name]
+        loaded = [e for e in await self._host.repository.entries() if e.loaded and e.name == name]
         kept = [e for e in loaded if version and e.version != version]
         if any(self._host.is_pinned(name, e.version) for e in loaded) and not kept:
             raise FailedPrecondition("DEFAULT_MODEL", f"the service answers with '{name}'; it cannot be unloaded")
@@ -43,7 +42,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return models_pb2.UnloadModelResponse()
 
     def _is_default(self, entry: Entry) -> bool:
-        name, version = split(self._host.default)
+        name, version = split_model(self._host.default)
         if entry.loaded is None or entry.name != name:
             return False
         return entry.loaded is self._host.repository.get(name, version)

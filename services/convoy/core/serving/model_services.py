@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 import grpc
 
+from convoy.core.api import MODEL_API, TENSOR_API
 from convoy.core.errors import ConvoyError
 from convoy.core.models.host import ModelHost
-from convoy.core.models.repository import LoadedModel
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.serving import model_servicer, tensor_servicer
 from convoy.core.serving.admission import Gate
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import models_pb2_grpc
 
-MODEL_DOORS = (model_servicer.NAME, tensor_servicer.NAME)
+MODEL_APIS = (MODEL_API, TENSOR_API)
 
 
 def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
@@ -28,7 +29,7 @@ def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
         except ConvoyError:
             return host.repository.loaded()
 
-    return dict.fromkeys((*methods, f"/{tensor_servicer.NAME}/ModelInfer"), Gate(models))
+    return dict.fromkeys((*methods, f"/{TENSOR_API}/ModelInfer"), Gate(models))
 
 
 def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:

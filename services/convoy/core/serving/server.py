@@ -13,12 +13,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
 from convoy.core.errors import FailedPrecondition
 from convoy.core.security.files import Watched
 from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
+from convoy.core.serving.ports import check_port
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
@@ -43,19 +45,23 @@ def _always() -> bool:
 class Service:
     """What a process serves.
 
-    port: the one it has by default; grpc_names: full names of its gRPC services, for health and reflection; add_to puts
-    the servicers into a server; start runs before the first call, stop after the last; gates: what stands before the
-    messages of which methods (/package.Service/Method); is_ready is what health says.
+    add_to puts the servicers into a server; start runs before the first call, stop after the last; gates: what stands
+    before the messages of which methods (/package.Service/Method); is_ready is what health says; beside: full names of
+    the gRPC APIs that it answers beside its own.
     """
 
-    name: str
-    port: int
-    grpc_names: tuple[str, ...]
+    name: ServiceName
     add_to: Callable[[grpc.aio.Server], None]
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     gates: Mapping[str, Gate] = field(default_factory=dict)
     is_ready: Callable[[], bool] = field(default=_always)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def grpc_names(self) -> tuple[str, ...]:
+        """Full names of all gRPC APIs that it answers, for health and reflection."""
+        return (API[self.name].grpc_name, *self.beside)
 
 
 class Server:
@@ -76,11 +82,13 @@ class Server:
         self.metrics_port = 0
 
     async def start(self) -> None:
-        """Listen, then make the service ready; health says NOT_SERVING until it is.
+        """Check that the ports are free, make the service ready, then listen.
 
         Raises FailedPrecondition(PORT_IN_USE) and what the service's own start raises.
         """
         service, settings = self._service, self._settings
+        port = API[service.name].port if settings.port is None else settings.port
+        self._check_ports(port)
         by_name = cast(grpc.aio.Server, _ByName(self._server))
         service.add_to(by_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
@@ -91,7 +99,7 @@ class Server:
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
             await service.start()
-            self.port = self._listen(service.port if settings.port is None else settings.port)
+            self.port = self._listen(port)
             await self._server.start()
             self._serve_metrics()
         except BaseException:
@@ -121,6 +129,13 @@ class Server:
             self._metrics.server_close()
         log.info("stopped", service=self._service.name)
 
+    def _check_ports(self, port: int) -> None:
+        host, name, metrics_port = self._settings.host, self._service.name, self._settings.metrics_port
+        check_port(host, port, name, "set CONVOY_PORT to another")
+        if metrics_port is None and port:
+            metrics_port = port + METRICS_PORT_OFFSET
+        check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
+
     def _listen(self, port: int) -> int:
         address = f"{self._settings.host}:{port}"
         try:
@@ -132,7 +147,7 @@ class Server:
 
     def _serve_metrics(self) -> None:
         wanted = self._settings.metrics_port
-        port = self.port + 1000 if wanted is None else wanted
+        port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
         try:
             self._metrics, _ = start_http_server(port, self._settings.host)
         except OSError as error:

@@ -16,21 +16,10 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 DOMAIN = "convoy"
 # Callers refuse trailers above 8 KiB in all, and what a sentence quotes, or a detail lists, may be long.
 MOST_TEXT_BYTES = 600
+MOST_HINT_BYTES = 200
 MOST_DETAIL_BYTES = 3000
 STATUS_KEY = "grpc-status-details-bin"
 
-# The one table from kinds of error to statuses.
-STATUSES: dict[type[errors.ConvoyError], grpc.StatusCode] = {
-    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.NotFound: grpc.StatusCode.NOT_FOUND,
-    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
-    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
-    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
-    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
-}
 _TYPES = "type.googleapis.com/"
 
 
@@ -40,26 +29,23 @@ def to_status(error: BaseException) -> status_pb2.Status:
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
         message = f"internal error; the log has the details under request id {request_id()}"
         return _status(grpc.StatusCode.INTERNAL, message, [info])
-    facts = {key: _short(value) for key, value in error.metadata.items()}
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)
+    facts = {key: _short(value, MOST_TEXT_BYTES) for key, value in error.metadata.items()}
+    message, hint = _short(error.message, MOST_TEXT_BYTES), _short(error.hint, MOST_HINT_BYTES)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts | _named(hint))
     details: list[Message] = [info]
     details += [d for d in error.details if isinstance(d, Message) and d.ByteSize() <= MOST_DETAIL_BYTES]
     if isinstance(error, errors.ResourceExhausted):
         seconds, ms = divmod(max(1, round(error.retry_delay_s * 1000)), 1000)
         delay = duration_pb2.Duration(seconds=seconds, nanos=ms * 1_000_000)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _status(status_code(error), _short(error.message), details)
-
-
-def status_code(error: errors.ConvoyError) -> grpc.StatusCode:
-    """The status of an error's kind."""
-    return next(code for kind, code in STATUSES.items() if isinstance(error, kind))
+    return _status(grpc.StatusCode[error.code], errors.with_hint(message, hint), details)
 
 
 def stream_error(error: errors.ConvoyError) -> common_pb2.Error:
     """An error as the answer to one message of a stream."""
-    code = status_code(error).value[0]
-    return common_pb2.Error(code=code, reason=error.reason, message=error.message, metadata=error.metadata)
+    code = grpc.StatusCode[error.code].value[0]
+    facts = error.metadata | _named(error.hint)
+    return common_pb2.Error(code=code, reason=error.reason, message=str(error), metadata=facts)
 
 
 def deadline(context: Context) -> float | None:
@@ -68,8 +54,13 @@ def deadline(context: Context) -> float | None:
     return None if remaining_s is None else time.monotonic() + remaining_s
 
 
-def _short(text: str) -> str:
-    return text.encode()[:MOST_TEXT_BYTES].decode(errors="ignore")
+def _named(hint: str) -> dict[str, str]:
+    """The hint as a fact of its own: the sentence has it too, for clients that know no hints."""
+    return {errors.HINT_KEY: hint} if hint else {}
+
+
+def _short(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:

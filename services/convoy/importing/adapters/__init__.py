@@ -4,10 +4,16 @@ from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Adapter
 from convoy.importing.adapters.classification import logits as class_logits
 from convoy.importing.adapters.classification.softmax import Softmax
+from convoy.importing.adapters.detection.detr import Detr
+from convoy.importing.adapters.detection.nanodet import Nanodet
+from convoy.importing.adapters.detection.nanodet_plus import NanodetPlus
+from convoy.importing.adapters.detection.picodet import Picodet
 from convoy.importing.adapters.detection.retinanet import Retinanet
 from convoy.importing.adapters.detection.ssd import Ssd
 from convoy.importing.adapters.detection.yolov5 import Yolov5
 from convoy.importing.adapters.detection.yolov8 import Yolov8
+from convoy.importing.adapters.detection.yolox import Yolox
+from convoy.importing.adapters.face_detection.centerface import Centerface
 from convoy.importing.adapters.face_detection.retinaface import Retinaface
 from convoy.importing.adapters.face_detection.scrfd import Scrfd
 from convoy.importing.adapters.face_detection.yunet import Yunet
@@ -20,11 +26,17 @@ KNOWN: tuple[Adapter, ...] = (
     class_logits.Logits(),
     Yolov5(),
     Yolov8(),
+    Yolox(),
     Ssd(),
     Retinanet(),
+    Detr(),
+    Nanodet(),
+    NanodetPlus(),
+    Picodet(),
     Scrfd(),
     Yunet(),
     Retinaface(),
+    Centerface(),
     pixel_logits.Logits(),
     ClassMap(),
     Arcface(),

@@ -42,6 +42,11 @@ def draw_landmarks(sketch: Sketch, origins: str, offsets: str) -> str:
     return sketch.reshape(points, 0, -1, 5, 2)
 
 
+def draw_count(sketch: Sketch, stride: int) -> str:
+    """How many cells a feature map has, [1]."""
+    return sketch.op("Mul", _cells_along(sketch, sketch.height, stride), _cells_along(sketch, sketch.width, stride))
+
+
 def _cells_along(sketch: Sketch, side: str, stride: int) -> str:
     rounded = sketch.op("Add", side, np.array([stride - 1], np.int64))
     return sketch.op("Div", rounded, np.array([stride], np.int64))

@@ -1,18 +1,22 @@
-"""Class scores [N, A, C] that may be logits and may begin with a background class."""
+"""Class scores [N, A, C] that may be logits and may have a background class, first or last."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from convoy.importing.adapters.adapter import Array, Choices, Reading
+from convoy.importing.adapters.adapter import Array, Choices, Probe, Reading
+from convoy.importing.adapters.arithmetic import Floats, floats, sigmoid, softmax
 from convoy.importing.sketch import Sketch
 
+Background = Literal["none", "first", "last"]
 
-def read_scores(reading: Reading, scores: Array, choices: Choices, background: bool) -> Reading:
-    """Add what the scores are: as the user says, otherwise probabilities if all lie in 0 to 1."""
+
+def read_scores(reading: Reading, probe: Probe, name: str, choices: Choices, background: Background) -> Reading:
+    """Add what the scores are: as the user says, otherwise probabilities if all of all pictures lie in 0 to 1."""
     if choices.scores is not None:
         return replace(reading, scores=choices.scores, background=background)
-    numbers = np.asarray(scores, np.float32)
+    numbers = probe.every(name)
     inside = bool(((numbers >= 0) & (numbers <= 1)).all())
     note = f"scores from {numbers.min():.3g} to {numbers.max():.3g} are taken for "
     kind: tuple[str, ...] = (note + ("probabilities" if inside else "logits") + " (--scores decides)",)
@@ -27,5 +31,16 @@ def read_scores(reading: Reading, scores: Array, choices: Choices, background: b
 def draw_scores(sketch: Sketch, scores: str, reading: Reading) -> str:
     """Probabilities [N, A, C] without the background: softmax where there is one, otherwise sigmoids."""
     if reading.scores == "logits":
-        scores = sketch.op("Softmax", scores, axis=2) if reading.background else sketch.op("Sigmoid", scores)
-    return sketch.part(scores, 1, 0, axis=2) if reading.background else scores
+        has_background = reading.background != "none"
+        scores = sketch.op("Softmax", scores, axis=2) if has_background else sketch.op("Sigmoid", scores)
+    bounds = {"none": (0, 0), "first": (1, 0), "last": (0, -1)}[reading.background]
+    return scores if reading.background == "none" else sketch.part(scores, *bounds, axis=2)
+
+
+def decode_scores(scores: Array, reading: Reading) -> Floats:
+    """The same in NumPy."""
+    numbers = floats(scores)
+    if reading.scores == "logits":
+        numbers = sigmoid(numbers) if reading.background == "none" else softmax(numbers)
+    kept = {"none": slice(None), "first": slice(1, None), "last": slice(None, -1)}[reading.background]
+    return np.asarray(numbers[..., kept], np.float64)

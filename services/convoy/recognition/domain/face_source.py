@@ -1,21 +1,26 @@
-"""What recognition needs of a face service: finding, judging and embedding faces. Written down here, kept elsewhere."""
+"""What recognition asks of a face service: find, judge and embed faces. The face service itself is another process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
+from typing import NamedTuple, Protocol
 
 from convoy.core.errors import FailedPrecondition
 from convoy.core.models.calibration import FalseMatchCurve
+from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
-from convoy.recognition.domain.vectors import Vector
-from convoy.v1 import common_pb2, faces_pb2
+
+
+class ModelName(NamedTuple):
+    """Which embedder a caller wants; an empty name means the default, an empty version the newest."""
+
+    name: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
 class FaceModel:
-    """The embedder in use, and how its similarities are read."""
+    """An embedder of the face service, and what its similarities mean."""
 
     model: Model
     default_match_threshold: float
@@ -28,7 +33,7 @@ class FaceModel:
         return self.curve
 
     def check_made(self, gallery: Gallery) -> None:
-        """Raise FailedPrecondition(MODEL_MISMATCH) unless the gallery's templates come from this embedder."""
+        """Raise FailedPrecondition(MODEL_MISMATCH) unless this embedder made the gallery's templates."""
         bound = gallery.model
         if (bound.name, bound.sha256) != (self.model.name, self.model.sha256):
             message = (
@@ -43,34 +48,16 @@ class FaceModel:
 class FaceSource(Protocol):
     """A face service. Methods raise its errors, and Unavailable(FACES_UNAVAILABLE) when it cannot be reached."""
 
-    async def model(self, embedder: common_pb2.ModelRef | None = None) -> FaceModel:
+    async def model(self, embedder: ModelName | None = None) -> FaceModel:
         """The embedder of that name, or the one in use. Raises NotFound(MODEL_NOT_FOUND)."""
 
     async def model_of(self, gallery: Gallery) -> FaceModel:
         """The embedder that made the gallery. Raises FailedPrecondition(MODEL_MISMATCH)."""
 
     async def embed(
-        self,
-        images: Sequence[common_pb2.Image],
-        options: faces_pb2.FaceDetectionOptions,
-        gallery: Gallery | None = None,
-    ) -> tuple[FaceModel, list[faces_pb2.Faces]]:
-        """The faces of each picture, with embeddings, and the embedder that made them: the gallery's, or that in use.
+        self, pictures: Sequence[Picture], options: DetectionOptions, gallery: Gallery | None = None
+    ) -> tuple[FaceModel, list[EmbeddedFaces]]:
+        """The faces of each picture, and the embedder that embedded them: the gallery's, or the one in use.
 
-        Raises FailedPrecondition(MODEL_MISMATCH) when the gallery's is not to be had.
+        Raises FailedPrecondition(MODEL_MISMATCH) when the face service lacks the gallery's embedder.
         """
-
-
-def embedding_of(face: faces_pb2.Face) -> Vector:
-    """The embedding, brought to unit length."""
-    vector = np.fromiter(face.embedding.values, np.float32, len(face.embedding.values))
-    return vector / np.linalg.norm(vector)
-
-
-def without_embedding(face: faces_pb2.Face) -> faces_pb2.Face:
-    """The face as callers may see it."""
-    seen = faces_pb2.Face()
-    seen.CopyFrom(face)
-    seen.ClearField("embedding")
-    seen.ClearField("aligned_crop")
-    return seen

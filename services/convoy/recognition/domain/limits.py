@@ -1,4 +1,4 @@
-"""What names, facts and pages may look like."""
+"""What callers may send: the form of names and ids, and how much of everything is kept."""
 
 import re
 import unicodedata
@@ -13,36 +13,30 @@ MAX_TEXT_LENGTH = 1024
 MAX_TAGS = 64
 MAX_TAG_LENGTH = 128
 MAX_REQUEST_ID_LENGTH = 128
-PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1000
 
 
 def check_gallery_name(name: str) -> None:
-    """1 to 64 of a-z, 0-9, '-' and '_', and no '-' first: a command would take it for an option."""
+    """1 to 64 of a-z, 0-9, '-' and '_', with no '-' first: a command would take the name for an option."""
     if not GALLERY_NAME.fullmatch(name):
         raise _bad(
-            "gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_', not '-' first"
+            "gallery", f"{name[:80]!r} cannot name a gallery; use 1 to 64 of a-z, 0-9, '-' and '_', with no '-' first"
         )
 
 
 def check_person_id(person_id: str) -> None:
     """1 to 128 printable characters without space."""
-    if not _is_person_id(person_id):
-        raise _bad("person_id", f"{person_id[:140]!r} is no person id: 1 to 128 printable characters without space")
-
-
-def check_page_token(token: str) -> None:
-    """The id of a person after whom a page begins; empty for the first page."""
-    if token and not _is_person_id(token):
-        raise _bad("page_token", "page_token is not one that this call gave")
+    if not is_person_id(person_id):
+        raise _bad(
+            "person_id", f"{person_id[:140]!r} cannot be a person id; use 1 to 128 printable characters without spaces"
+        )
 
 
 def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
-    """A bounded length, and no control characters: a terminal would obey them."""
+    """A bounded length and no control characters, which a terminal would obey."""
     if len(text) > most:
         raise _bad(name, f"{name} has {len(text)} characters; at most {most} are kept")
     if any(unicodedata.category(character) == "Cc" for character in text):
-        raise _bad(name, f"{name} has a control character; only text is kept")
+        raise _bad(name, f"{name} has a control character; send text alone")
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:
@@ -64,15 +58,28 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
         raise _bad("tags", f"there are {len(once)} tags; at most {MAX_TAGS} are kept")
     for tag in once:
         if not tag:
-            raise _bad("tags", "a tag is empty")
+            raise _bad("tags", "tags has an empty tag")
         check_text("tags", tag, MAX_TAG_LENGTH)
     return once
 
 
+def check_filter(filter: Mapping[str, str]) -> None:
+    """Facts with keys that are not empty. The index files tags under the empty key, so it would find those."""
+    if "" in filter:
+        raise _bad("filter", "filter has an entry with an empty key; name the fact, or give a tag in tags")
+
+
+def check_range(name: str, value: float, low: float, high: float, is_low_out: bool = False) -> None:
+    """A number from `low` to `high` that is not NaN; is_low_out: above `low`."""
+    if not low <= value <= high or (is_low_out and value == low):
+        allowed = f"above {low:g} and at most {high:g}" if is_low_out else f"from {low:g} to {high:g}"
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must be {allowed}")
+
+
 def check_expiry(expires_ms: int, now_ms: int) -> int:
-    """A time to come: who is registered for a time that is over would be gone before the answer."""
+    """A time in the future: a person with a time in the past would be gone before the answer."""
     if expires_ms <= now_ms:
-        raise _bad("expire_time", "expire_time is over already; give a time to come")
+        raise _bad("expire_time", "expire_time is in the past; send a time in the future")
     return expires_ms
 
 
@@ -82,16 +89,10 @@ def check_request_id(request_id: str) -> None:
         raise _bad("request_id", f"request_id must be up to {MAX_REQUEST_ID_LENGTH} printable ASCII characters")
 
 
-def page_size(asked: int) -> int:
-    """0 means 100."""
-    if asked > MAX_PAGE_SIZE:
-        raise _bad("page_size", f"page_size is {asked}; at most {MAX_PAGE_SIZE} results come in a page")
-    return asked or PAGE_SIZE
-
-
 def _bad(field: str, message: str) -> InvalidArgument:
     return InvalidArgument("BAD_ARGUMENT", message, {"field": field})
 
 
-def _is_person_id(text: str) -> bool:
+def is_person_id(text: str) -> bool:
+    """Whether it is 1 to 128 printable characters without space."""
     return 1 <= len(text) <= 128 and text.isprintable() and not any(character.isspace() for character in text)

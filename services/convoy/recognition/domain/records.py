@@ -1,13 +1,23 @@
-"""What is kept of a gallery and its people. No pictures, and templates only beside the records, never in them.
+"""What the store keeps of a gallery and its people. There are no pictures, and templates lie beside the records.
 
 Times are whole milliseconds since 1970 (UTC).
+
+Services of two versions share one store during an upgrade. A reader takes the facts that it knows and carries the
+others along in `rest`, so that what it writes back still has them, and so that a record that is read and written is the
+same text: the store changes a record only if it still is the text that was read. A fact that a later version adds is
+therefore left out of the text while it has its default.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
+
+Entry: TypeAlias = tuple[str, str]
+"""What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
+Rest: TypeAlias = Mapping[str, Any]
+Record = TypeVar("Record", "Model", "Policy", "VectorSets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +28,26 @@ class Model:
     version: str
     sha256: str
     embedding_size: int
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a gallery admits and how it decides; None takes the service's default, 0 means no limit."""
+    """What a gallery demands of photos and searches. None takes the service's default; a limit of 0 is no limit."""
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class VectorSets:
-    """Where a gallery is searched that is not searched in memory: in so many vector sets of Redis 8.
+    """The vector sets of Redis 8 in which a gallery is searched, as many as there are shards.
 
-    id: tells the sets of two galleries of one name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
+    id: tells the sets of two galleries with the same name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
     search_effort: VSIM's EF.
     """
 
@@ -43,15 +55,16 @@ class VectorSets:
     shards: int
     quantization: str
     search_effort: int
+    rest: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
     """A set of people.
 
-    born: the version at which it was made; tells two galleries of one name apart, when the first was deleted.
-    data_key: the wrapped key that its templates are sealed with; empty when they are not.
-    vector_sets: where it is searched; None for the memory of every replica.
+    born: the version at which it was made. It tells a gallery from an earlier one of the same name that was deleted.
+    data_key: the wrapped key that seals its templates; empty when they are not sealed.
+    vector_sets: where it is searched; None means in the memory of every replica.
     """
 
     name: str
@@ -65,26 +78,39 @@ class Gallery:
     version: int = 0
     people: int = 0
     faces: int = 0
+    rest: Rest = field(default_factory=dict, hash=False)
 
     def to_json(self) -> str:
-        """What the caller or the service chose; the counters are kept beside it."""
-        chosen = asdict(self)
-        for counter in ("name", "born", "version", "people", "faces"):
-            del chosen[counter]
-        if self.vector_sets is None:
-            del chosen["vector_sets"]
+        """What the caller or the service chose; the store keeps the counters beside it."""
+        policy = _written(self.policy)
         if not self.policy.max_people:
-            del chosen["policy"]["max_people"]
-        return _compact(chosen)
+            del policy["max_people"]
+        kept = {
+            "model": _written(self.model),
+            "description": self.description,
+            "policy": policy,
+            "create_time_ms": self.create_time_ms,
+            "data_key": self.data_key,
+        }
+        if self.vector_sets:
+            kept["vector_sets"] = _written(self.vector_sets)
+        return _compact({**self.rest, **kept})
 
     @classmethod
     def from_json(cls, name: str, text: str, **counters: int) -> Self:
         """The inverse of to_json."""
-        chosen = orjson.loads(text)
-        model, policy = Model(**chosen.pop("model")), Policy(**chosen.pop("policy"))
-        sets = chosen.pop("vector_sets", None)
-        vector_sets = VectorSets(**sets) if sets else None
-        return cls(name=name, model=model, policy=policy, vector_sets=vector_sets, **{**chosen, **counters})
+        rest = orjson.loads(text)
+        return cls(
+            name=name,
+            model=_read(Model, rest.pop("model")),
+            description=rest.pop("description", ""),
+            policy=_read(Policy, rest.pop("policy", {})),
+            create_time_ms=rest.pop("create_time_ms", 0),
+            data_key=rest.pop("data_key", ""),
+            vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
+            rest=rest,
+            **counters,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +120,17 @@ class Face:
     face_id: str
     quality: float
     create_time_ms: int
+    rest: tuple[Any, ...] = field(default=(), hash=False)
+
+    @classmethod
+    def from_list(cls, kept: Sequence[Any]) -> Self:
+        """The inverse of to_list."""
+        face_id, quality, create_time_ms, *rest = kept
+        return cls(face_id, quality, create_time_ms, tuple(rest))
+
+    def to_list(self) -> list[Any]:
+        """The face as its person's record has it."""
+        return [self.face_id, self.quality, self.create_time_ms, *self.rest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +145,11 @@ class Person:
     update_time_ms: int = 0
     expire_time_ms: int | None = None
     tags: tuple[str, ...] = ()
+    rest: Rest = field(default_factory=dict, hash=False)
 
     @property
-    def entries(self) -> Iterator[tuple[str, str]]:
-        """What the person is found by: metadata, and tags under the empty key, which no metadata has."""
+    def entries(self) -> Iterator[Entry]:
+        """What the person is found by: facts, and tags under the empty key, which no fact has."""
         yield from self.metadata.items()
         yield from (("", tag) for tag in self.tags)
 
@@ -125,24 +163,32 @@ class Person:
         return replace(self, faces=faces, update_time_ms=now_ms)
 
     def to_json(self) -> str:
-        """One text for one record, so that two records can be compared by their texts."""
-        faces = [[face.face_id, face.quality, face.create_time_ms] for face in self.faces]
-        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms]
-        kept = {"name": self.display_name, "metadata": dict(self.metadata), "faces": faces, "times": times}
-        return _compact(kept | {"tags": self.tags} if self.tags else kept)
+        """The record as text: equal records have equal texts, so the store compares texts."""
+        times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms, *self.rest.get("times", ())]
+        kept = {
+            "name": self.display_name,
+            "metadata": dict(self.metadata),
+            "faces": [face.to_list() for face in self.faces],
+            "times": times,
+        }
+        if self.tags:
+            kept["tags"] = self.tags
+        return _compact({**self.rest, **kept})
 
     @classmethod
     def from_json(cls, person_id: str, text: str | bytes) -> Self:
         """The inverse of to_json."""
-        kept = orjson.loads(text)
-        faces = tuple(Face(*face) for face in kept["faces"])
-        created, updated, expires = kept["times"]
-        tags = tuple(kept.get("tags", ()))
-        return cls(person_id, kept["name"], kept["metadata"], faces, created, updated, expires, tags)
+        rest = orjson.loads(text)
+        name, metadata = rest.pop("name"), rest.pop("metadata")
+        faces = tuple(map(Face.from_list, rest.pop("faces")))
+        created, updated, expires, *later = rest.pop("times")
+        if later:
+            rest["times"] = later
+        return cls(person_id, name, metadata, faces, created, updated, expires, tuple(rest.pop("tags", ())), rest)
 
 
-def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[tuple[str, str]], int | None]]:
-    """Of the texts of many people: each one's entries and when the person expires; a fifth of what from_json costs."""
+def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
+    """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
         entries = tuple(kept["metadata"].items())
         if "tags" in kept:
@@ -152,7 +198,7 @@ def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Who changed what, when, and what came of it: the audit's words, without biometrics."""
+    """An entry of the audit: who changed what, when, and what came of it, without biometrics."""
 
     action: str
     time_ms: int
@@ -161,13 +207,19 @@ class Note:
     outcome: str = ""
     request_id: str = ""
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> Self:
+        """The note of a stream's entry. Nobody rewrites entries, so facts of a later version are passed over."""
+        words = {name: facts.get(name, "") for name in ("action", "person_id", "actor", "outcome", "request_id")}
+        return cls(time_ms=int(facts.get("time_ms", 0)), **words)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """An entry of a gallery's stream: the change that led to `version`.
 
-    token: unique to it; parent: the token of the change before, so that a follower sees when history was replaced.
-    faces: ids of the faces that came with it.
+    token: unique to this change. parent: the token of the change before; by it a follower sees that history was
+    replaced. faces: ids of the faces that came with the change.
     """
 
     version: int
@@ -175,6 +227,19 @@ class Change:
     parent: str
     note: Note
     faces: tuple[str, ...] = ()
+
+
+def _read(kind: type[Record], kept: Mapping[str, Any]) -> Record:
+    """A record of its facts by name; those that are missing take their defaults."""
+    known = {each.name for each in fields(kind)} - {"rest"}
+    facts = {name: kept[name] for name in known if name in kept}
+    return kind(**facts, rest={name: fact for name, fact in kept.items() if name not in known})
+
+
+def _written(record: Model | Policy | VectorSets) -> dict[str, Any]:
+    """The inverse of _read."""
+    known = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "rest"}
+    return {**record.rest, **known}
 
 
 def _compact(value: Mapping[str, Any]) -> str:

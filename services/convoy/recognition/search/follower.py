@@ -1,9 +1,9 @@
-"""One gallery in this process: loaded from the store, then kept up to date by its stream.
+"""One gallery in this process: a follower loads it from the store, then keeps it up to date by its stream.
 
-The stream names who changed; the replica reads that person's present state from the store and makes the index agree
-with it. That can be repeated in any order, so loading may overlap with changes, and a state that is newer than the
-entry does no harm. Each change names the one before it: where the chain breaks (the stream was trimmed, the store was
-restored or emptied) the gallery is loaded anew.
+The stream names who changed. The follower reads that person's present state from the store and makes its view agree
+with it. This works in any order and more than once, so loading may overlap with changes, and a state that is newer than
+the entry does no harm. Each change names the one before it. Where that chain breaks, because the stream was trimmed or
+the store was restored or emptied, the follower loads the gallery anew.
 """
 
 import asyncio
@@ -18,34 +18,34 @@ from convoy.core.errors import DeadlineExceeded, NotFound, Unavailable
 from convoy.recognition.domain.records import Change, Gallery, Person
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.vectors import Vector
-from convoy.recognition.search.view import State
+from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Head, Store, gallery_not_found
 
 WAIT_S = 1.0
 RETRY_S = (0.05, 1.0)
-# So long a store may be away before callers are told; shorter than most of their deadlines.
+# How long the store may be away before callers are told: shorter than most of their deadlines.
 GRACE_S = 2.5
-# A replica that has not heard from the store for so long might name somebody who was deleted: it answers no more.
+# After this silence of the store a replica stops answering: it might name somebody who was deleted elsewhere.
 MAX_SILENCE_S = 5.0
 UNREADABLE = "GALLERY_UNREADABLE"
 
 log = structlog.get_logger()
 FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
 VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
-LOADS = Counter("convoy_gallery_loads", "Times that a gallery was read from the store as a whole.", ["gallery"])
+LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the store as a whole.", ["gallery"])
 
 
-class Replica:
-    """Follows one gallery; `state` is what may be searched, None until it is loaded."""
+class Follower:
+    """Follows one gallery; `view` is what may be searched, None until it is loaded."""
 
-    def __init__(self, name: str, store: Store, new_state: Callable[[Gallery], State]) -> None:
+    def __init__(self, name: str, store: Store, new_view: Callable[[Gallery], View]) -> None:
         self.name = name
-        self.state: State | None = None
+        self.view: View | None = None
         self.is_deleted = False
         self._heard_at = time.monotonic()
         self._failure: Unavailable | None = None
         self._store = store
-        self._new_state = new_state
+        self._new_view = new_view
         self._moved = asyncio.Condition()
         self._task = asyncio.create_task(self._run(), name=f"follow {name}")
 
@@ -54,12 +54,12 @@ class Replica:
         await end(self._task)
 
     async def loaded(self) -> None:
-        """Return when it has been loaded, or cannot be."""
+        """Return when the gallery has been loaded, or cannot be."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self.is_deleted or self.state is not None or self._is_unreadable)
+            await self._moved.wait_for(lambda: self.is_deleted or self.view is not None or self._is_unreadable)
 
-    async def at_least(self, version: int, wait_s: float) -> State:
-        """The state once it has that version. Raises DeadlineExceeded(VERSION_NOT_REACHED), Unavailable, NotFound."""
+    async def at_least(self, version: int, wait_s: float) -> View:
+        """The view once it has that version. Raises DeadlineExceeded(VERSION_NOT_REACHED), Unavailable, NotFound."""
         if not self._has(version):
             try:
                 async with asyncio.timeout(wait_s), self._moved:
@@ -68,21 +68,21 @@ class Replica:
                 raise self._failure or self._late(version) from None
         if self.is_deleted:
             raise gallery_not_found(self.name)
-        if self.state is None or not self._has(version) or self._silent_s > MAX_SILENCE_S:
+        if self.view is None or not self._has(version) or self._silent_s > MAX_SILENCE_S:
             raise self._failure or Unavailable("STORE_UNAVAILABLE", "the store (Redis) does not answer; try again")
-        return self.state
+        return self.view
 
     def put(self, version: int, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """Take in a change made through this process at once, unless the stream has brought it already."""
-        if self.state is not None and self._version < version:
-            self.state.put(person_id, person, embeddings)
+        """Take in a change that this process made, unless the stream has brought it already."""
+        if self.view is not None and self._version < version:
+            self.view.put(person_id, person, embeddings)
 
     @property
     def _version(self) -> int:
-        return self.state.head.version if self.state else 0
+        return self.view.head.version if self.view else 0
 
     def _has(self, version: int) -> bool:
-        return self.state is not None and self._version >= version
+        return self.view is not None and self._version >= version
 
     @property
     def _silent_s(self) -> float:
@@ -98,15 +98,15 @@ class Replica:
 
     def _late(self, version: int) -> DeadlineExceeded:
         facts = {"version": self._version, "min_version": version}
-        message = f"this replica has version {self._version} of the gallery; version {version} did not come in time"
+        message = f"this replica has version {self._version} of the gallery and did not get version {version} in time"
         return DeadlineExceeded("VERSION_NOT_REACHED", message, facts)
 
     async def _run(self) -> None:
-        """Load and follow until the gallery is deleted; when that fails, try again more and more slowly."""
+        """Load and follow until the gallery is deleted. After a failure, try again more and more slowly."""
         pause_s, is_broken = RETRY_S[0], False
         while not self.is_deleted:
             try:
-                if self.state is None or is_broken:
+                if self.view is None or is_broken:
                     await self._load(is_broken)
                 pause_s, is_broken = RETRY_S[0], False
                 await self._follow()
@@ -118,29 +118,31 @@ class Replica:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
             except Exception:
-                log.exception("gallery cannot be read; it is tried again", gallery=self.name)
-                self.state = None
-                await self._fail(Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; the log says why"))
+                log.exception("gallery cannot be read; trying again", gallery=self.name)
+                self.view = None
+                await self._fail(
+                    Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; see the service's log")
+                )
                 await asyncio.sleep(RETRY_S[1])
 
     async def _load(self, anew: bool) -> None:
-        """Read everything aside, then put it in the place of what was there."""
+        """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
         head = await self._store.get_head(self.name)
-        state = self._new_state(await self._store.get_gallery(self.name))
-        await self._arrive(state, await state.load(head, anew))
+        view = self._new_view(await self._store.get_gallery(self.name))
+        await self._arrive(view, await view.load(head, anew))
         LOADS.labels(self.name).inc()
-        log.info("replica loaded", gallery=self.name, faces=state.size, seconds=time.monotonic() - started)
+        log.info("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
-        """Take in changes; return when the stream does not go on from where this replica stands."""
-        while self.state is not None and (changes := await self._next(self.state.head)) is not None:
+        """Take in changes; return when the stream no longer goes on from where this follower stands."""
+        while self.view is not None and (changes := await self._next(self.view.head)) is not None:
             if changes:
-                await self._take(self.state, changes)
+                await self._take(self.view, changes)
             self._heard()
 
     async def _next(self, head: Head) -> list[Change] | None:
-        """The changes after `head`, none if there are none yet; None if history is another one."""
+        """The changes after `head`, which may be none yet; None if history was replaced."""
         for wait_s in (WAIT_S, 0.001):
             if changes := await self._store.read_changes(self.name, head.version, wait_s):
                 return changes if _is_chain(head, changes) else None
@@ -148,27 +150,27 @@ class Replica:
                 return []
         return None
 
-    async def _take(self, state: State, changes: list[Change]) -> None:
+    async def _take(self, view: View, changes: list[Change]) -> None:
         changed: defaultdict[str, list[str]] = defaultdict(list)
         for change in changes:
             if change.note.person_id:
                 changed[change.note.person_id] += change.faces
         if any(not change.note.person_id for change in changes):
             gallery = await self._store.get_gallery(self.name)
-            if gallery.born != state.gallery.born:
+            if gallery.born != view.gallery.born:
                 raise gallery_not_found(self.name)
-            state.gallery = gallery
+            view.gallery = gallery
         if changed:
-            await state.refresh(changed, changes[-1].version)
-        await self._arrive(state, Head(changes[-1].version, changes[-1].token))
+            await view.refresh(changed, changes[-1].version)
+        await self._arrive(view, Head(changes[-1].version, changes[-1].token))
 
-    async def _arrive(self, state: State, head: Head) -> None:
-        await state.arrive(head)
+    async def _arrive(self, view: View, head: Head) -> None:
+        await view.arrive(head)
         self._heard()
-        FACES.labels(self.name).set(state.size)
+        FACES.labels(self.name).set(view.size)
         VERSION.labels(self.name).set(head.version)
         async with self._moved:
-            self.state = state
+            self.view = view
             self._moved.notify_all()
 
     def _heard(self) -> None:
@@ -181,7 +183,7 @@ class Replica:
 
     async def _end(self) -> None:
         async with self._moved:
-            self.is_deleted, self.state = True, None
+            self.is_deleted, self.view = True, None
             self._moved.notify_all()
 
 

@@ -1,4 +1,4 @@
-"""The galleries that this process searches: each loaded when it is first needed, and all of them at the start."""
+"""The galleries that this process follows: all of them from the start, and each new one when it is first needed."""
 
 import asyncio
 import time
@@ -7,14 +7,15 @@ from collections.abc import Callable
 import structlog
 
 from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.core.machine import available_cores
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import Codec
-from convoy.recognition.search.follower import Replica
-from convoy.recognition.search.memory_view import MemoryState
-from convoy.recognition.search.vector_set_view import VectorSetState
-from convoy.recognition.search.view import State
+from convoy.recognition.search.follower import Follower
+from convoy.recognition.search.memory_view import MemoryView
+from convoy.recognition.search.vector_set_view import VectorSetView
+from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.vector_sets import VectorSetStore
 
@@ -25,62 +26,71 @@ LONGEST_SILENCE_S = 300.0
 log = structlog.get_logger()
 
 
-class Replicas:
-    """Opens, finds and closes replicas; `is_ready` while the store answers and what it held at the start is loaded."""
+class Followers:
+    """Opens, finds and closes followers.
+
+    threads: a search in memory uses so many cores at most; by default those that this process may use.
+    is_ready: the store answers, and what it held at the start is loaded.
+    """
 
     def __init__(
-        self, store: Store, codec_of: Callable[[Gallery], Codec], vector_sets: VectorSetStore | None = None
+        self,
+        store: Store,
+        codec_of: Callable[[Gallery], Codec],
+        vector_sets: VectorSetStore | None = None,
+        threads: int | None = None,
     ) -> None:
         self.store = store
         self.codec_of = codec_of
         self.vector_sets = vector_sets
         self.is_ready = False
-        self._replicas: dict[str, Replica] = {}
+        self._threads = threads or available_cores()
+        self._followers: dict[str, Follower] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to load; returns at once, also when the store is away."""
+        """Begin to load; returns at once, even if the store is away."""
         self._task = asyncio.create_task(self._watch(), name="watch store")
 
     async def close(self) -> None:
         """Stop following."""
         await end(self._task)
-        await asyncio.gather(*(replica.close() for replica in self._replicas.values()))
+        await asyncio.gather(*(follower.close() for follower in self._followers.values()))
 
-    async def state(self, name: str, min_version: int = 0) -> State:
-        """What this replica knows of a gallery, from that version on, waiting for it as long as the caller does.
+    async def view(self, name: str, min_version: int = 0) -> View:
+        """This replica's view of a gallery, at that version or later; waits for it as long as the caller does.
 
         Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
         """
-        state = await (await self._open(name)).at_least(min_version, current_call().patience_s())
-        state.drop_expired(now_ms())
-        return state
+        view = await (await self._open(name)).at_least(min_version, current_call().patience_s())
+        view.drop_expired(now_ms())
+        return view
 
-    async def fresh_state(self, name: str) -> State:
-        """What the store has now."""
-        return await self.state(name, (await self.store.get_head(name)).version)
+    async def fresh_view(self, name: str) -> View:
+        """This replica's view of a gallery as the store has it now. Raises the same."""
+        return await self.view(name, (await self.store.get_head(name)).version)
 
-    def get(self, name: str) -> Replica | None:
-        """The replica of a gallery, if it is open."""
-        return self._replicas.get(name)
+    def get(self, name: str) -> Follower | None:
+        """The follower of a gallery, if it is open."""
+        return self._followers.get(name)
 
-    def _new_state(self, gallery: Gallery) -> State:
+    def _new_view(self, gallery: Gallery) -> View:
         if gallery.vector_sets is None:
-            return MemoryState(gallery, self.codec_of(gallery), self.store)
+            return MemoryView(gallery, self.codec_of(gallery), self.store, self._threads)
         assert self.vector_sets is not None
-        return VectorSetState(gallery, self.codec_of(gallery), self.store, self.vector_sets)
+        return VectorSetView(gallery, self.codec_of(gallery), self.store, self.vector_sets)
 
-    async def _open(self, name: str) -> Replica:
-        replica = self._replicas.get(name)
-        if replica is None or replica.is_deleted:
+    async def _open(self, name: str) -> Follower:
+        follower = self._followers.get(name)
+        if follower is None or follower.is_deleted:
             self.codec_of(await self.store.get_gallery(name))
-            replica = self._replicas.get(name)
-            if replica is None or replica.is_deleted:
-                replica = self._replicas[name] = Replica(name, self.store, self._new_state)
-        return replica
+            follower = self._followers.get(name)
+            if follower is None or follower.is_deleted:
+                follower = self._followers[name] = Follower(name, self.store, self._new_view)
+        return follower
 
     async def _watch(self) -> None:
-        """Ask the store again and again whether it is there; load what it holds the first time that it is."""
+        """Ask the store again and again whether it is there; load everything the first time that it is."""
         is_loaded, told = False, _Told()
         while True:
             try:
@@ -95,7 +105,7 @@ class Replicas:
                     log.warning("store is away", problem=error.message, cause=cause)
                 self.is_ready = False
             except Exception:
-                log.exception("store answers what cannot be understood")
+                log.exception("the store's answer cannot be read")
                 self.is_ready = False
             await asyncio.sleep(RETRY_S)
 
@@ -111,14 +121,14 @@ class Replicas:
 
 
 class _Told:
-    """What was said of a trouble that lasts: again when it changes, else after pauses that double."""
+    """When to speak of a trouble that lasts: when it changes, and else after pauses that double."""
 
     def __init__(self) -> None:
         self._cause: str | None = None
         self._next_s = self._pause_s = 0.0
 
     def is_due(self, cause: str, now_s: float) -> bool:
-        """Whether to say so now, on time.monotonic's clock; taken as said if so."""
+        """Whether to speak of it now, by time.monotonic's clock. If so, it counts as said."""
         if cause == self._cause and now_s < self._next_s:
             return False
         self._pause_s = min(2 * self._pause_s, LONGEST_SILENCE_S) if cause == self._cause else 1.0

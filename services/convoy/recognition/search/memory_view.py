@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +18,16 @@ from convoy.recognition.search.view import Entry
 from convoy.recognition.store.base import Head, Store
 
 
-class MemoryState:
-    """See State."""
+class MemoryView:
+    """See View. threads: a long search uses so many cores at most."""
 
-    def __init__(self, gallery: Gallery, codec: Codec, store: Store) -> None:
+    def __init__(self, gallery: Gallery, codec: Codec, store: Store, threads: int) -> None:
         self.gallery = gallery
         self.codec = codec
         self.head = Head(0, "")
-        # Read from the store as a whole they stay as they came, which takes a fifth of the time and memory.
+        # Records from a whole load stay as bytes until they are needed: that takes a fifth of the time and memory.
         self.people: dict[str, Person | bytes] = {}
-        self.index = Index(gallery.model.embedding_size, os.cpu_count() or 1)
+        self.index = Index(gallery.model.embedding_size, threads)
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
@@ -39,9 +38,9 @@ class MemoryState:
         return len(self.index)
 
     async def load(self, head: Head, anew: bool) -> Head:
-        """See State."""
+        """See View."""
         await asyncio.gather(self._load_people(), self._load_faces())
-        # Whose record was gone before it was read: the stream says so too, but only after this state is searched.
+        # Faces whose person was deleted during the load. The stream tells of it too, but only after the first searches.
         for person_id in self.index.people() - self.people.keys():
             self.index.remove(person_id)
         return head
@@ -59,7 +58,7 @@ class MemoryState:
         await filling
 
     async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
-        """See State."""
+        """See View."""
         name, person_ids = self.gallery.name, list(changed)
         known = {person_id: set(self.index.faces_of(person_id)) for person_id in person_ids}
         faces = [(i, face_id) for i, came in changed.items() for face_id in came if face_id not in known[i]]
@@ -81,7 +80,7 @@ class MemoryState:
             self.put(person_id, person, {face_id: its[face_id] for face_id in its if face_id in kept})
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """See State."""
+        """See View."""
         self._forget(person_id)
         if person is None:
             self.index.remove(person_id)
@@ -95,53 +94,53 @@ class MemoryState:
             self.index.add(person_id, face_id, embedding)
 
     async def arrive(self, head: Head) -> None:
-        """See State."""
+        """See View."""
         self.head = head
 
     def drop_expired(self, now_ms: int) -> None:
-        """See State."""
+        """See View."""
         while self._expiring and self._expiring[0][0] <= now_ms:
             _, person_id = heapq.heappop(self._expiring)
             if (person := self._person(person_id)) and person.is_expired(now_ms):
                 self.put(person_id, None, {})
 
     async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
-        """See State."""
+        """See View."""
         among = self._having(having) if having else None
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(_searching(), self.index.search, probe, top_k, among, exact)
 
     async def count_faces(self, having: Sequence[Entry]) -> int:
-        """See State."""
+        """See View."""
         if not having:
             return len(self.index)
         return self.index.count_of(self._having(having))
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
-        """See State."""
+        """See View."""
         return {person_id: person for person_id in person_ids if (person := self._person(person_id))}
 
     async def vectors_of(self, person_id: str) -> Vector | None:
-        """See State."""
+        """See View."""
         return self.index.vectors_of(person_id) if person_id in self.people else None
 
     async def measure(self) -> tuple[int, int]:
-        """See State."""
+        """See View."""
         return len(self.index), self.index.nbytes
 
     async def checksum(self) -> str:
-        """See State."""
+        """See View."""
         return self.index.checksum
 
     def _take(self, page: Sequence[tuple[str, bytes]]) -> None:
-        """Put people into a state that nobody searches yet."""
+        """Put people into a view that nobody searches yet."""
         for (person_id, _), (entries, expire_time_ms) in zip(page, glance([kept for _, kept in page]), strict=True):
             if entries or expire_time_ms is not None:
                 self._note(person_id, entries, expire_time_ms)
         self.people.update(page)
 
     def _fill(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> None:
-        """Put templates into the index of a state that nobody searches yet."""
+        """Put templates into the index of a view that nobody searches yet."""
         if faces:
             self.index.add_many(faces, self.codec.decode_many(faces, templates))
 
@@ -151,7 +150,7 @@ class MemoryState:
         templates: Sequence[bytes | None],
         into: Mapping[str, dict[str, Vector]],
     ) -> None:
-        """Add the embeddings of those faces that are there still."""
+        """Add the embeddings of the faces that are still there."""
         for (person_id, face_id), template in zip(faces, templates, strict=True):
             if template is not None:
                 into[person_id][face_id] = self.codec.decode(person_id, face_id, template)
@@ -161,7 +160,7 @@ class MemoryState:
         return Person.from_json(person_id, kept) if isinstance(kept, bytes) else kept
 
     def _note(self, person_id: str, entries: Iterable[Entry], expire_time_ms: int | None) -> None:
-        """Whereby the person is found, and when the person goes."""
+        """Note what the person is found by, and when the person expires."""
         for entry in entries:
             self._by_entry[entry].add(person_id)
         if expire_time_ms is not None:
@@ -184,5 +183,5 @@ class MemoryState:
 
 @cache
 def _searching() -> ThreadPoolExecutor:
-    """Searches that wait for each other share a pass. OpenMP's threads would only get in each other's way."""
+    """Threads for searches, as many as may share a pass. OpenMP's own threads would only get in their way."""
     return ThreadPoolExecutor(TOGETHER, "search", faiss.omp_set_num_threads, (1,))

@@ -14,8 +14,9 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
-convoy:galleries (zset) holds every name ever used. It is written before the gallery is made and never taken from, so it
-cannot miss one; listing looks which are there. convoy:aliases (hash) holds the gallery that each alias stands for.
+convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
+removed, so no gallery is missing from it; listing looks which galleries are there. convoy:aliases (hash) holds the
+gallery that each alias stands for.
 """
 
 # ruff: noqa: D102 - Store says what the methods do
@@ -37,8 +38,8 @@ from convoy.recognition.store.base import (
     Committed,
     Conflict,
     Head,
+    Idempotency,
     Outcome,
-    Request,
     Store,
     Write,
     gallery_exists,
@@ -68,7 +69,7 @@ ALIASES = "convoy:aliases"
 PAGE = 500
 SCANNED = 1000
 DISK_MS = 3000
-# Redis answers nobody else while a script runs: some ms for so many.
+# Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 
@@ -76,9 +77,9 @@ KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 class RedisStore(Store):
     """See Store.
 
-    password: asked for at each new connection, unless the URL has one. keep: changes that a gallery's stream remembers,
-    about. wait_aof: acknowledge a change only when Redis has it on its disk (WAITAOF, Redis 7.2 or newer, one node);
-    with `appendfsync always` it has anyway.
+    password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
+    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer, one node); with
+    `appendfsync always` Redis does so anyway.
     """
 
     def __init__(
@@ -95,19 +96,19 @@ class RedisStore(Store):
 
     async def close(self) -> None:
         await self._redis.aclose()
-        # redis-py closes the master's connections alone, not those by which the sentinels were asked for it.
+        # redis-py closes the master's connections, but not those to the sentinels.
         for sentinel in self._sentinels:
             await sentinel.aclose()
 
-    async def create_gallery(self, gallery: Gallery, note: Note, request: Request) -> Committed:
+    async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         await self._do("ZADD", INDEX, 0, gallery.name)
-        keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, request)]
+        keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, request.answer, request.lifetime_s, *words_of(note))
+        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
-        return committed_of(reply, request)
+        return committed_of(reply, idempotency)
 
     async def get_gallery(self, name: str) -> Gallery:
         [gallery] = await self._galleries([name])
@@ -141,7 +142,7 @@ class RedisStore(Store):
             raise gallery_not_found(before.name)
         if reply[0] == b"CONFLICT":
             raise Conflict
-        return committed_of(reply, Request())
+        return committed_of(reply, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
@@ -155,9 +156,9 @@ class RedisStore(Store):
         outcomes: list[Outcome] = []
         for start in range(0, len(writes), WRITES_PER_SCRIPT):
             page = writes[start : start + WRITES_PER_SCRIPT]
-            named = [write.request for write in page if write.request.request_id]
+            named = [write.idempotency for write in page if write.idempotency.request_id]
             keys = [*keys_of(gallery.name, *KEYS, f"batch:{new_token()}")]
-            keys += [request_key(gallery.name, gallery.born, request) for request in named]
+            keys += [request_key(gallery.name, gallery.born, idempotency) for idempotency in named]
             resent_s = RESENT_S if len(named) < len(page) else 0
             replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *packed(page))
             outcomes += [outcome_of(gallery, *each) for each in zip(page, replies, strict=False)]
@@ -166,7 +167,7 @@ class RedisStore(Store):
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
         if not request_id:
             return None
-        key = request_key(gallery.name, gallery.born, Request(request_id))
+        key = request_key(gallery.name, gallery.born, Idempotency(request_id))
         version, answer = await self._do("HMGET", key, "version", "answer")
         return Committed(int(version), answer, repeated=True) if version else None
 
@@ -226,7 +227,7 @@ class RedisStore(Store):
         return [change_of(*entry) for entry in entries]
 
     async def command(self, *words: object) -> Any:
-        """Any other command, for what is kept beside galleries."""
+        """Run any other command, for what is kept beside galleries."""
         return await self._do(*words)
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
@@ -242,7 +243,7 @@ class RedisStore(Store):
         return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
 
     async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
-        """The fields of a hash. While the caller works on a page the next one is on its way."""
+        """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
         coming: asyncio.Task[Any] | None = self._scan_page(key, 0)
         try:
             while coming is not None:

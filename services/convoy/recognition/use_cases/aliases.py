@@ -1,28 +1,14 @@
 """Names that stand for galleries in the calls on pictures and people."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from convoy.core.errors import Unavailable
 from convoy.recognition.domain.limits import check_gallery_name
 from convoy.recognition.store.base import Store
 from convoy.recognition.use_cases.galleries import Galleries
-from convoy.v1 import recognition_pb2 as pb
 
 FRESH_S = 1.0
-FOLLOWED_BY = {
-    "Register",
-    "Identify",
-    "Verify",
-    "GetPerson",
-    "ListPeople",
-    "UpdatePerson",
-    "DeletePerson",
-    "DeleteFace",
-    "FindDuplicates",
-    "MergePeople",
-}
-"""The calls that a name may stand in for another gallery."""
 
 
 class Aliases:
@@ -34,31 +20,27 @@ class Aliases:
         self._stands_for: dict[str, str] = {}
         self._read_at = -FRESH_S
 
-    async def set(self, request: pb.SetGalleryAliasRequest) -> pb.SetGalleryAliasResponse:
-        """Let a name stand for a gallery; told in the audit of the gallery that it now stands for, or stood for."""
-        check_gallery_name(request.alias)
-        stood_for = (await self._store.list_aliases()).get(request.alias, "")
-        if request.gallery:
-            await self._galleries.note(request.gallery, "SetGalleryAlias", f"{request.alias} stands for it")
-        await self._store.set_alias(request.alias, request.gallery)
-        if stood_for and stood_for != request.gallery:
-            await self._galleries.note_if_there(stood_for, "SetGalleryAlias", f"{request.alias} stands for it no more")
+    async def set(self, alias: str, gallery: str) -> None:
+        """Let a name stand for a gallery, or for none when `gallery` is empty.
+
+        The audit of the gallery that it stands for now says so, and that of the gallery that it stood for.
+        """
+        check_gallery_name(alias)
+        stood_for = (await self._store.list_aliases()).get(alias, "")
+        if gallery:
+            await self._galleries.note(gallery, "SetGalleryAlias", f"{alias} stands for it")
+        await self._store.set_alias(alias, gallery)
+        if stood_for and stood_for != gallery:
+            await self._galleries.note_if_there(stood_for, "SetGalleryAlias", f"{alias} stands for it no more")
         self._read_at = -FRESH_S
-        return pb.SetGalleryAliasResponse()
 
-    async def list(self, request: pb.ListGalleryAliasesRequest) -> pb.ListGalleryAliasesResponse:
-        """Every alias by name."""
-        aliases = sorted((await self._store.list_aliases()).items())
-        named = [pb.GalleryAlias(alias=alias, gallery=gallery) for alias, gallery in aliases]
-        return pb.ListGalleryAliasesResponse(aliases=named)
+    async def list(self) -> Sequence[tuple[str, str]]:
+        """Every alias and its gallery, by alias."""
+        return sorted((await self._store.list_aliases()).items())
 
-    async def follow(self, request: Any) -> None:
-        """Write the gallery that an alias stands for into a request that names the alias."""
-        if request.DESCRIPTOR.name.removesuffix("Request") not in FOLLOWED_BY:
-            return
-        naming = request.person if request.DESCRIPTOR.name == "VerifyRequest" else request
-        if naming.gallery:
-            naming.gallery = (await self._fresh()).get(naming.gallery, naming.gallery)
+    async def resolve(self, name: str) -> str:
+        """The gallery that a name stands for; the name itself if it is no alias."""
+        return (await self._fresh()).get(name, name) if name else name
 
     async def _fresh(self) -> dict[str, str]:
         if time.monotonic() - self._read_at >= FRESH_S:
@@ -66,6 +48,6 @@ class Aliases:
             try:
                 self._stands_for = await self._store.list_aliases()
             except Unavailable:
-                # Searches go on for a while without the store; each call says itself when it cannot.
+                # Searches go on for a while without the store; a call that cannot says so itself.
                 return self._stands_for
         return self._stands_for

@@ -1,4 +1,4 @@
-"""Whether what this replica searches is what the store holds, by checksum."""
+"""Whether index and store hold the same faces, by checksum."""
 
 import time
 from functools import reduce
@@ -7,9 +7,9 @@ from operator import xor
 import structlog
 from prometheus_client import Gauge
 
-from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import fingerprints
-from convoy.recognition.search.view import State
+from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Store
 
 COMPARED_EVERY_S = 3600.0
@@ -20,21 +20,21 @@ DIFFERS = Gauge(
 )
 
 
-class Comparison:
-    """Compares when asked, and by itself every hour; the metric has what was found last."""
+class Consistency:
+    """Compares index and store when asked, and by itself every hour. The metric shows the last result."""
 
-    def __init__(self, store: Store, replicas: Replicas) -> None:
+    def __init__(self, store: Store, followers: Followers) -> None:
         self._store = store
-        self._replicas = replicas
+        self._followers = followers
         self._compared_at: dict[str, float] = {}
 
     async def compare(self, name: str) -> tuple[str, str]:
-        """Checksum of the index, and of the store; they may differ while a change is under way, which counts not."""
-        state = await self._replicas.state(name)
+        """The checksums of index and store. While a change is under way they may differ; the metric ignores that."""
+        view = await self._followers.view(name)
         head = await self._store.get_head(name)
-        there = await self._checksum(state)
-        here = await state.checksum()
-        if head == state.head == await self._store.get_head(name):
+        there = await self._checksum(view)
+        here = await view.checksum()
+        if head == view.head == await self._store.get_head(name):
             self._compared_at[name] = time.monotonic()
             DIFFERS.labels(name).set(here != there)
             if here != there:
@@ -42,14 +42,14 @@ class Comparison:
         return here, there
 
     async def compare_if_due(self, name: str) -> None:
-        """Compare what has been followed for an hour since the last time."""
+        """Compare if the last time, or the start of following, was an hour ago."""
         if time.monotonic() - self._compared_at.setdefault(name, time.monotonic()) > COMPARED_EVERY_S:
             await self.compare(name)
 
-    async def _checksum(self, state: State) -> str:
-        # A scan may meet a face twice, and by exclusive or that would take it away again.
+    async def _checksum(self, view: View) -> str:
+        # A scan may meet a face twice, and a second exclusive or would take it out again.
         prints: dict[tuple[str, str], int] = {}
-        async for faces, templates in self._store.scan_templates(state.gallery.name):
+        async for faces, templates in self._store.scan_templates(view.gallery.name):
             if faces:
-                prints.update(zip(faces, fingerprints(faces, state.codec.decode_many(faces, templates)), strict=True))
+                prints.update(zip(faces, fingerprints(faces, view.codec.decode_many(faces, templates)), strict=True))
         return f"{reduce(xor, prints.values(), 0):016x}"

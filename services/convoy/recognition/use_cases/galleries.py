@@ -2,46 +2,57 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
+from convoy.core.errors import FailedPrecondition, NotFound
 from convoy.recognition.domain.caller import current_call, now_ms
+from convoy.recognition.domain.edits import GalleryEdit, NewGallery
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
-from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text, page_size
-from convoy.recognition.domain.records import Gallery, Policy
-from convoy.recognition.messages import audit_message, gallery_message, read_policy, read_vector_sets, reset_policy
-from convoy.recognition.search.followers import Replicas
-from convoy.recognition.store.base import Request, Store, gallery_not_found
+from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
+from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
+from convoy.recognition.domain.records import Change, Gallery, Policy
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Idempotency, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
-from convoy.recognition.use_cases.consistency import Comparison
-from convoy.v1 import recognition_pb2 as pb
+from convoy.recognition.use_cases.consistency import Consistency
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryStatus:
+    """How this replica stands to the store; see GetGalleryStatusResponse in recognition.proto."""
+
+    store_version: int
+    index_version: int
+    indexed_faces: int
+    index_bytes: int
+    index_checksum: str
+    store_checksum: str
 
 
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, replicas: Replicas, faces: FaceSource, keys: MasterKeys) -> None:
+    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys) -> None:
         self._store = store
-        self._replicas = replicas
+        self._followers = followers
         self._faces = faces
         self._keys = keys
-        self.comparison = Comparison(store, replicas)
+        self.consistency = Consistency(store, followers)
 
-    async def create(self, request: pb.CreateGalleryRequest) -> pb.CreateGalleryResponse:
-        """Make an empty gallery, bound to the embedder in use."""
-        check_gallery_name(request.gallery)
-        check_text("description", request.description)
-        check_request_id(request.request_id)
-        policy = read_policy(request.policy, Policy())
-        sets = read_vector_sets(request)
-        model = (await self._faces.model(request.model if request.HasField("model") else None)).model
-        data_key = self._keys.new_data_key(request.gallery)
-        gallery = Gallery(request.gallery, model, request.description, policy, now_ms(), data_key, sets)
-        if sets:
+    async def create(self, new: NewGallery) -> Gallery:
+        """Make an empty gallery, bound to the embedder that is asked for, or to the one in use."""
+        check_gallery_name(new.name)
+        check_text("description", new.description)
+        check_request_id(new.request_id)
+        policy = new.policy.apply(Policy())
+        model = (await self._faces.model(new.model)).model
+        data_key = self._keys.new_data_key(new.name)
+        gallery = Gallery(new.name, model, new.description, policy, now_ms(), data_key, new.vector_sets)
+        if new.vector_sets:
             await self._announce(gallery)
-        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Request(request.request_id))
-        return pb.CreateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(gallery.name)))
+        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Idempotency(new.request_id))
+        return await self._store.get_gallery(gallery.name)
 
     async def _announce(self, gallery: Gallery) -> None:
         """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
@@ -51,35 +62,32 @@ class Galleries:
                 "use BACKEND_MEMORY, or a deployment without a key"
             )
             raise FailedPrecondition("BACKEND_UNAVAILABLE", message)
-        if self._replicas.vector_sets is None:
+        if self._followers.vector_sets is None:
             raise FailedPrecondition("BACKEND_UNAVAILABLE", "this service has no Redis")
-        await self._replicas.vector_sets.check()
-        await self._replicas.vector_sets.announce(gallery)
+        await self._followers.vector_sets.check()
+        await self._followers.vector_sets.announce(gallery)
 
-    async def get(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
+    async def get(self, name: str) -> Gallery:
         """One gallery."""
-        return pb.GetGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+        return await self._store.get_gallery(name)
 
-    async def list(self, request: pb.ListGalleriesRequest) -> pb.ListGalleriesResponse:
+    async def list(self, token: str, size: int) -> Page[Gallery]:
         """Galleries by name; the token of a page is its last name."""
-        size = page_size(request.page_size)
-        galleries = await self._store.list_galleries(request.page_token, size + 1)
-        token = galleries[size - 1].name if len(galleries) > size else ""
-        return pb.ListGalleriesResponse(galleries=map(gallery_message, galleries[:size]), next_page_token=token)
+        size = page_size(size)
+        return cut(await self._store.list_galleries(token, size + 1), size, lambda gallery: gallery.name)
 
-    async def update(self, request: pb.UpdateGalleryRequest) -> pb.UpdateGalleryResponse:
-        """Change description or policy."""
-        check_text("description", request.description)
+    async def update(self, edit: GalleryEdit) -> Gallery:
+        """Change the description or the policy."""
+        check_text("description", edit.description or "")
 
         async def attempt() -> None:
-            before = await self._store.get_gallery(request.gallery)
-            description = request.description if request.HasField("description") else before.description
-            policy = read_policy(request.policy, reset_policy(before.policy, request.reset_policy_fields))
-            after = replace(before, description=description, policy=policy)
+            before = await self._store.get_gallery(edit.name)
+            description = before.description if edit.description is None else edit.description
+            after = replace(before, description=description, policy=edit.policy.apply(before.policy))
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
         await tried_again(attempt)
-        return pb.UpdateGalleryResponse(gallery=gallery_message(await self._store.get_gallery(request.gallery)))
+        return await self._store.get_gallery(edit.name)
 
     async def note(self, name: str, action: str, outcome: str) -> None:
         """Tell in the gallery's audit what was done with it. Raises NotFound(GALLERY_NOT_FOUND)."""
@@ -91,7 +99,7 @@ class Galleries:
         await tried_again(attempt)
 
     async def note_if_there(self, name: str, action: str, outcome: str) -> None:
-        """`note`, unless there is no such gallery any more."""
+        """Do the same, unless the gallery is gone."""
         with suppress(NotFound):
             await self.note(name, action, outcome)
 
@@ -107,40 +115,40 @@ class Galleries:
                 gallery, replace(gallery, data_key=data_key), current_call().note("RotateKey")
             )
 
-    async def delete(self, request: pb.DeleteGalleryRequest) -> pb.DeleteGalleryResponse:
-        """Delete a gallery with everybody in it."""
-        last = await self._store.delete_gallery(request.gallery, current_call().note("DeleteGallery"))
-        if last.vector_sets and self._replicas.vector_sets:
-            await self._replicas.vector_sets.drop(last)
-        return pb.DeleteGalleryResponse(people_deleted=last.people, faces_deleted=last.faces)
+    async def delete(self, name: str) -> Gallery:
+        """Delete a gallery with everybody in it; gives its last state."""
+        last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        if last.vector_sets and self._followers.vector_sets:
+            await self._followers.vector_sets.drop(last)
+        return last
 
     async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
-        """Delete what others than these, which are all, have left in vector sets."""
-        if self._replicas.vector_sets:
-            await self._replicas.vector_sets.sweep(galleries)
+        """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
+        if self._followers.vector_sets:
+            await self._followers.vector_sets.sweep(galleries)
 
-    async def status(self, request: pb.GetGalleryStatusRequest) -> pb.GetGalleryStatusResponse:
-        """How this replica stands to the store."""
-        gallery = await self._store.get_gallery(request.gallery)
-        state = await self._replicas.state(request.gallery)
-        faces, size = await state.measure()
-        here, there = await self.comparison.compare(gallery.name) if request.verify else ("", "")
-        return pb.GetGalleryStatusResponse(
+    async def status(self, name: str, verify: bool) -> GalleryStatus:
+        """How this replica stands to the store; verify: compare every face with the store too."""
+        gallery = await self._store.get_gallery(name)
+        view = await self._followers.view(name)
+        faces, size = await view.measure()
+        here, there = await self.consistency.compare(name) if verify else ("", "")
+        return GalleryStatus(
             store_version=gallery.version,
-            index_version=state.head.version,
+            index_version=view.head.version,
             indexed_faces=faces,
             index_bytes=size,
-            index_checksum=here if request.verify or gallery.vector_sets else await state.checksum(),
+            # Of vector sets a checksum takes as long as reading all of them: it is given when asked for.
+            index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
         )
 
-    async def audit(self, request: pb.ListAuditEventsRequest) -> pb.ListAuditEventsResponse:
+    async def audit(self, name: str, token: str, size: int) -> Page[Change]:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""
-        size, token = page_size(request.page_size), request.page_token or "0"
+        size, token = page_size(size), token or "0"
         if not token.isdecimal():
-            raise InvalidArgument("BAD_ARGUMENT", "page_token is not one that this call gave", {"field": "page_token"})
-        changes = await self._store.list_changes(request.gallery, int(token), size + 1)
+            raise bad_token()
+        changes = await self._store.list_changes(name, int(token), size + 1)
         if not changes and token == "0":
-            raise gallery_not_found(request.gallery)
-        token = str(changes[size - 1].version) if len(changes) > size else ""
-        return pb.ListAuditEventsResponse(events=map(audit_message, changes[:size]), next_page_token=token)
+            raise gallery_not_found(name)
+        return cut(changes, size, lambda change: str(change.version))

@@ -1,85 +1,86 @@
 """People on record: find, change, delete."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from convoy.core.errors import NotFound
 from convoy.recognition.domain.caller import current_call, now_ms
-from convoy.recognition.domain.limits import (
-    check_expiry,
-    check_metadata,
-    check_page_token,
-    check_tags,
-    check_text,
-    page_size,
-)
+from convoy.recognition.domain.edits import PersonEdit
+from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
+from convoy.recognition.domain.pages import Page, check_person_token, cut, page_size
 from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
-from convoy.recognition.messages import milliseconds, person_message
-from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Outcome, PersonChange, Write, made
 from convoy.recognition.store.tries import tried_again
-from convoy.v1 import recognition_pb2 as pb
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A person after a change, and the version of the gallery that has it."""
+
+    person: Person
+    version: int
+
+
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, replicas: Replicas) -> None:
-        self._store = replicas.store
-        self._replicas = replicas
+    def __init__(self, followers: Followers) -> None:
+        self._store = followers.store
+        self._followers = followers
 
-    async def get(self, request: pb.GetPersonRequest) -> pb.GetPersonResponse:
+    async def get(self, gallery: str, person_id: str) -> Person:
         """One person."""
-        await self._store.get_gallery(request.gallery)
-        return pb.GetPersonResponse(person=person_message(await self.find(request.gallery, request.person_id)))
+        await self._store.get_gallery(gallery)
+        return await self.find(gallery, person_id)
 
-    async def list(self, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
-        """People by id; the token of a page is its last id."""
-        size, now = page_size(request.page_size), now_ms()
-        check_page_token(request.page_token)
-        await self._store.get_gallery(request.gallery)
-        people = await self._store.list_people(request.gallery, request.page_token, size + 1)
-        token = people[size - 1].person_id if len(people) > size else ""
-        present = [person_message(person) for person in people[:size] if not person.is_expired(now)]
-        return pb.ListPeopleResponse(people=present, next_page_token=token)
+    async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
+        """People by id; the token of a page is its last id. Who has expired is left out, so a page may be short."""
+        size, now = page_size(size), now_ms()
+        check_person_token(token)
+        await self._store.get_gallery(gallery)
+        page = cut(await self._store.list_people(gallery, token, size + 1), size, lambda person: person.person_id)
+        return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
 
-    async def update(self, request: pb.UpdatePersonRequest) -> pb.UpdatePersonResponse:
+    async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
-        check_text("display_name", request.display_name)
-        person, version = await self._change(request.gallery, request.person_id, "UpdatePerson", _updated(request))
+        check_text("display_name", edit.display_name or "")
+        person, version = await self._change(
+            edit.gallery, edit.person_id, "UpdatePerson", lambda person: _edited(person, edit)
+        )
         assert person is not None
-        return pb.UpdatePersonResponse(person=person_message(person), version=version)
+        return Versioned(person, version)
 
-    async def delete(self, request: pb.DeletePersonRequest) -> pb.DeletePersonResponse:
-        """Delete a person with every face."""
+    async def delete(self, gallery: str, person_id: str) -> tuple[int, int]:
+        """Delete a person with every face; gives how many faces, and the version that has the change."""
         faces = 0
 
         def nobody(person: Person) -> None:
             nonlocal faces
             faces = len(person.faces)
 
-        _, version = await self._change(request.gallery, request.person_id, "DeletePerson", nobody)
-        return pb.DeletePersonResponse(faces_deleted=faces, version=version)
+        _, version = await self._change(gallery, person_id, "DeletePerson", nobody)
+        return faces, version
 
-    async def delete_face(self, request: pb.DeleteFaceRequest) -> pb.DeleteFaceResponse:
-        """Delete one face; the person stays, if need be without faces."""
+    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> int:
+        """Delete one face and give the version that has the change; the person stays, if need be without faces."""
 
         def without(person: Person) -> Person:
-            if request.face_id not in [face.face_id for face in person.faces]:
-                message = f"person {request.person_id!r} has no face {request.face_id!r}"
-                raise NotFound("FACE_NOT_FOUND", message, {"face_id": request.face_id})
-            return person.without(request.face_id, now_ms())
+            if face_id not in [face.face_id for face in person.faces]:
+                message = f"person {person_id!r} has no face {face_id!r}"
+                raise NotFound("FACE_NOT_FOUND", message, {"face_id": face_id})
+            return person.without(face_id, now_ms())
 
-        _, version = await self._change(request.gallery, request.person_id, "DeleteFace", without)
-        return pb.DeleteFaceResponse(version=version)
+        _, version = await self._change(gallery, person_id, "DeleteFace", without)
+        return version
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
-        """Delete people whose time is over; gives how many."""
+        """Delete at most `limit` people who have expired; gives how many."""
         deleted = 0
         for person_id in await self._store.list_expired(gallery.name, now_ms(), limit):
             [person] = await self._store.get_people(gallery.name, [person_id])
@@ -97,18 +98,18 @@ class People:
         return person
 
     async def commit(self, gallery: Gallery, writes: Sequence[Write], embeddings: Embeddings) -> Sequence[Outcome]:
-        """Make writes, and let this process's replica have them at once; gives what came of each.
+        """Make writes, and let this replica's follower have them at once; gives what came of each.
 
         embeddings: those of the faces that are new.
         """
         outcomes = await self._store.change_people(gallery, writes)
-        replica = self._replicas.get(gallery.name)
+        follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if replica is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
-                replica.put(outcome.version, change.person_id, change.after, new)
+                follower.put(outcome.version, change.person_id, change.after, new)
         return outcomes
 
     async def commit_one(self, gallery: Gallery, write: Write, embeddings: Embeddings) -> Committed:
@@ -138,18 +139,14 @@ def person_not_found(gallery: str, person_id: str) -> NotFound:
     return NotFound("PERSON_NOT_FOUND", f"there is no person {person_id!r} in gallery {gallery!r}", facts)
 
 
-def _updated(request: pb.UpdatePersonRequest) -> Callable[[Person], Person]:
-    def update(person: Person) -> Person:
-        metadata = {key: value for key, value in {**person.metadata, **request.metadata}.items() if value}
-        check_metadata(metadata)
-        tags = check_tags((set(person.tags) | set(request.add_tags)) - set(request.remove_tags))
-        after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
-        if request.HasField("display_name"):
-            after = replace(after, display_name=request.display_name)
-        if request.HasField("expire_time"):
-            # The beginning of time stands for its end: a field that is not set says "as it was".
-            expires = milliseconds(request.expire_time, "expire_time")
-            after = replace(after, expire_time_ms=check_expiry(expires, now_ms()) if expires else None)
-        return after
-
-    return update
+def _edited(person: Person, edit: PersonEdit) -> Person:
+    metadata = {key: value for key, value in {**person.metadata, **edit.metadata}.items() if value}
+    check_metadata(metadata)
+    tags = check_tags((set(person.tags) | set(edit.add_tags)) - set(edit.remove_tags))
+    after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
+    if edit.display_name is not None:
+        after = replace(after, display_name=edit.display_name)
+    if edit.expire_time_ms is not None:
+        expires = check_expiry(edit.expire_time_ms, now_ms()) if edit.expire_time_ms else None
+        after = replace(after, expire_time_ms=expires)
+    return after

@@ -1,30 +1,23 @@
-"""Galleries as they leave and come: people with their embeddings, in parts that can be sent again."""
+"""Export and import of galleries: people with their embeddings, in parts that can be sent again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.recognition.domain.caller import current_call, now_ms
-from convoy.recognition.domain.limits import (
-    MAX_PAGE_SIZE,
-    check_metadata,
-    check_page_token,
-    check_person_id,
-    check_tags,
-    check_text,
-)
-from convoy.recognition.domain.records import Face, Gallery, Person
+from convoy.recognition.domain.limits import check_metadata, check_person_id, check_tags, check_text
+from convoy.recognition.domain.pages import MAX_PAGE_SIZE, check_person_token, cut
+from convoy.recognition.domain.records import Gallery, Person
+from convoy.recognition.domain.transfers import ExportedPerson, ExportPart, Imported, ImportPart
 from convoy.recognition.domain.vectors import Vector
-from convoy.recognition.messages import gallery_message, milliseconds, person_message
-from convoy.recognition.search.followers import Replicas
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, PersonChange, Write, made
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.people import Embeddings, People
-from convoy.v1 import recognition_pb2 as pb
 
 PAGE = 100
 MAX_FACE_ID = 64
@@ -33,82 +26,93 @@ UNIT_WITHIN = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class _Comer:
-    """Somebody of a part: the record and the embeddings of its faces by id."""
+    """A person of the part: the record, and the embeddings of its faces by id."""
 
     person: Person
     embeddings: dict[str, Vector]
 
 
+@dataclass(slots=True)
+class _Added:
+    """What of a part was added so far, over all tries."""
+
+    people: int = 0
+    faces: int = 0
+    version: int = 0
+
+
 class Transfer:
     """The calls ExportGallery and ImportGallery. Each raises the errors that the API documents."""
 
-    def __init__(self, replicas: Replicas, people: People, galleries: Galleries) -> None:
-        self._store = replicas.store
-        self._codec_of = replicas.codec_of
+    def __init__(self, followers: Followers, people: People, galleries: Galleries) -> None:
+        self._store = followers.store
+        self._codec_of = followers.codec_of
         self._people = people
         self._galleries = galleries
 
-    async def export(self, request: pb.ExportGalleryRequest) -> AsyncIterator[pb.ExportGalleryResponse]:
-        """Everybody from a token on, each as on record at that moment."""
-        check_page_token(request.page_token)
-        gallery = await self._store.get_gallery(request.gallery)
-        await self._galleries.note(gallery.name, "ExportGallery", f"from {request.page_token or 'the start'}")
-        token = request.page_token
-        header: pb.Gallery | None = gallery_message(gallery)
+    async def export(self, name: str, token: str) -> AsyncIterator[ExportPart]:
+        """Give everybody from a token on, each person as on record at that moment."""
+        check_person_token(token)
+        gallery = await self._store.get_gallery(name)
+        await self._galleries.note(gallery.name, "ExportGallery", f"from {token or 'the start'}")
+        header: Gallery | None = gallery
         while True:
-            people = await self._store.list_people(gallery.name, token, PAGE + 1)
-            token = people[PAGE - 1].person_id if len(people) > PAGE else ""
-            exported = await self._exported(gallery, people[:PAGE])
-            yield pb.ExportGalleryResponse(gallery=header, people=exported, next_page_token=token)
+            found = await self._store.list_people(gallery.name, token, PAGE + 1)
+            people, token = cut(found, PAGE, lambda person: person.person_id)
+            yield ExportPart(header, await self._exported(gallery, people), token)
             header = None
             if not token:
                 return
 
-    async def _exported(self, gallery: Gallery, people: list[Person]) -> list[pb.ExportedPerson]:
+    async def _exported(self, gallery: Gallery, people: Sequence[Person]) -> list[ExportedPerson]:
         now, codec = now_ms(), self._codec_of(gallery)
         present = [person for person in people if not person.is_expired(now)]
         names = [(person.person_id, face.face_id) for person in present for face in person.faces]
         templates = dict(zip(names, await self._store.get_templates(gallery.name, names), strict=True))
         exported = []
         for person in present:
-            message = pb.ExportedPerson(person=person_message(person))
-            # A face may have been deleted since the record was read.
-            del message.person.faces[:]
-            for face in person_message(person).faces:
-                if (template := templates[person.person_id, face.face_id]) is not None:
-                    message.person.faces.append(face)
-                    vector = codec.decode(person.person_id, face.face_id, template)
-                    message.embeddings.append(vector.astype("<f4").tobytes())
-            exported.append(message)
+            vectors = {
+                face: codec.decode(person.person_id, face.face_id, template)
+                for face in person.faces
+                # A face may have been deleted since the record was read.
+                if (template := templates[person.person_id, face.face_id]) is not None
+            }
+            embeddings = [vector.astype("<f4").tobytes() for vector in vectors.values()]
+            exported.append(ExportedPerson(replace(person, faces=tuple(vectors)), embeddings))
         return exported
 
-    async def take_in(self, request: pb.ImportGalleryRequest) -> pb.ImportGalleryResponse:
-        """One part of an import."""
-        gallery = await self._store.get_gallery(request.gallery)
-        if request.model_sha256 != gallery.model.sha256:
-            raise _other_model(gallery, request.model_sha256)
-        if len(request.people) > MAX_PAGE_SIZE:
-            raise _bad(f"{len(request.people)} people were sent; at most {MAX_PAGE_SIZE} come in a part")
-        comers = [_read(one, gallery.model.embedding_size) for one in request.people]
+    async def take_in(self, part: ImportPart) -> Imported:
+        """Take in one part of an import."""
+        gallery = await self._store.get_gallery(part.gallery)
+        if part.model_sha256 != gallery.model.sha256:
+            raise _other_model(gallery, part.model_sha256)
+        if len(part.people) > MAX_PAGE_SIZE:
+            raise _bad(f"{len(part.people)} people were sent; a part may have {MAX_PAGE_SIZE}")
+        comers = [_checked(one, gallery.model.embedding_size) for one in part.people]
         if len({comer.person.person_id for comer in comers}) < len(comers):
-            raise _bad("somebody is named twice in one part")
+            raise _bad("a person is there twice in one part")
         now = now_ms()
         present = [comer for comer in comers if not comer.person.is_expired(now)]
-        answer = pb.ImportGalleryResponse(people_expired=len(comers) - len(present))
-        await tried_again(lambda: self._add(gallery, present, answer))
-        answer.people_unchanged = len(present) - answer.people_imported
-        answer.version = max(answer.version, gallery.version)
-        return answer
+        added = _Added(version=gallery.version)
+        await tried_again(lambda: self._add(gallery, present, added))
+        return Imported(
+            people_imported=added.people,
+            faces_imported=added.faces,
+            people_unchanged=len(present) - added.people,
+            people_expired=len(comers) - len(present),
+            version=added.version,
+        )
 
-    async def _add(self, gallery: Gallery, comers: list[_Comer], answer: pb.ImportGalleryResponse) -> None:
-        """Add who or what is missing, and count it in `answer`. Raises Conflict when some were changed meanwhile."""
+    async def _add(self, gallery: Gallery, comers: list[_Comer], added: _Added) -> None:
+        """Add who or what is missing, and count it in `added`. Raises Conflict when some were changed meanwhile."""
         writes, embeddings = await self._missing(gallery, comers)
         outcomes = await self._people.commit(gallery, writes, embeddings)
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(outcome, Committed):
-                answer.people_imported += 1
-                answer.faces_imported += len(write.changes[0][0].templates)
-                answer.version = max(answer.version, outcome.version)
+                added.people += 1
+                added.faces += len(write.changes[0][0].templates)
+                added.version = max(added.version, outcome.version)
+        # A conflict is tried again; whatever else kept a write from being made is told first.
         for outcome in sorted(outcomes, key=lambda outcome: isinstance(outcome, Conflict)):
             made(outcome)
 
@@ -127,7 +131,7 @@ class Transfer:
     def _sealed(
         self, gallery: Gallery, changes: list[tuple[Person | None, Person]], vectors: Embeddings
     ) -> list[Write]:
-        """The writes, with templates as the store keeps them."""
+        """The writes, with templates encoded as the store keeps them."""
         codec, call, writes = self._codec_of(gallery), current_call(), []
         for before, after in changes:
             had = {face.face_id for face in before.faces} if before else set()
@@ -139,7 +143,7 @@ class Transfer:
 
 
 def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | None, Person] | None:
-    """The person before and after, None when nothing is missing. One who has expired counts for nothing."""
+    """The person before and after; None if nothing is missing. A person who has expired counts as absent."""
     if before is None or before.is_expired(now):
         return before, comer
     had = {face.face_id for face in before.faces}
@@ -147,46 +151,27 @@ def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | No
     if not missing:
         return None
     faces = tuple(sorted((*before.faces, *missing), key=lambda face: face.create_time_ms))
-    return before, Person(
-        before.person_id,
-        before.display_name,
-        before.metadata,
-        faces,
-        before.create_time_ms,
-        now,
-        before.expire_time_ms,
-        before.tags,
-    )
+    return before, replace(before, faces=faces, update_time_ms=now)
 
 
-def _read(message: pb.ExportedPerson, dimension: int) -> _Comer:
-    """Somebody, checked as if newly registered."""
-    person = message.person
+def _checked(one: ExportedPerson, dimension: int) -> _Comer:
+    """A person of the part, checked as a new registration is."""
+    person = one.person
     check_person_id(person.person_id)
     check_text("display_name", person.display_name)
     check_metadata(person.metadata)
     ids = [face.face_id for face in person.faces]
     if len(set(ids)) < len(ids) or not all(_is_face_id(face_id) for face_id in ids):
-        raise _bad(f"a face id of {person.person_id!r} is repeated, or not 1 to {MAX_FACE_ID} of printable ASCII")
+        raise _bad(
+            f"person {person.person_id!r} repeats a face id, or has one that is not 1 to {MAX_FACE_ID} printable ASCII"
+        )
     # Written so that it is refused for NaN too.
     if not all(0 <= face.quality <= 1 for face in person.faces):
-        raise _bad(f"a face of {person.person_id!r} has a quality that is not from 0 to 1")
-    if len(message.embeddings) != len(ids):
-        raise _bad(f"person {person.person_id!r} has {len(ids)} faces, but {len(message.embeddings)} embeddings")
-    vectors = [_vector(person.person_id, content, dimension) for content in message.embeddings]
-    faces = tuple(Face(f.face_id, f.quality, milliseconds(f.create_time, "create_time")) for f in person.faces)
-    expires = milliseconds(person.expire_time, "expire_time") if person.HasField("expire_time") else None
-    record = Person(
-        person.person_id,
-        person.display_name,
-        dict(person.metadata),
-        faces,
-        milliseconds(person.create_time, "create_time"),
-        milliseconds(person.update_time, "update_time"),
-        expires,
-        check_tags(person.tags),
-    )
-    return _Comer(record, dict(zip(ids, vectors, strict=True)))
+        raise _bad(f"a face of person {person.person_id!r} has a quality outside 0 to 1")
+    if len(one.embeddings) != len(ids):
+        raise _bad(f"person {person.person_id!r} has {len(ids)} faces, but {len(one.embeddings)} embeddings")
+    vectors = [_vector(person.person_id, content, dimension) for content in one.embeddings]
+    return _Comer(replace(person, tags=check_tags(person.tags)), dict(zip(ids, vectors, strict=True)))
 
 
 def _is_face_id(face_id: str) -> bool:
@@ -199,7 +184,7 @@ def _vector(person_id: str, content: bytes, dimension: int) -> Vector:
         # Written so that it is false for NaN too.
         if abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= UNIT_WITHIN:
             return vector
-    raise _bad(f"an embedding of {person_id!r} is not {dimension} numbers of unit length")
+    raise _bad(f"an embedding of person {person_id!r} is not {dimension} numbers of unit length")
 
 
 def _other_model(gallery: Gallery, sha256: str) -> FailedPrecondition:

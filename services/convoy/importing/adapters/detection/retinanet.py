@@ -3,10 +3,23 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, check_classes, reading_of
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    check_classes,
+    reading_of,
+)
+from convoy.importing.adapters.arithmetic import around, cell_points, floats, repeated, sigmoid
 from convoy.importing.adapters.boxes import draw_cells, draw_corners, draw_sizes
-from convoy.importing.adapters.detection.ssd import read_boxes_and_scores
+from convoy.importing.adapters.detection.pairs import read_boxes_and_scores
 from convoy.importing.sketch import Sketch
 
 STRIDES = (8, 16, 32, 64, 128)
@@ -16,7 +29,7 @@ LARGEST_GROWTH = 1000 / 16
 """A box is at most so many times as large as its anchor."""
 
 
-class Retinanet:
+class Retinanet(Adapter):
     """Regression [N, A, 4] and class logits [N, A, C] of torchvision's RetinaNet: the outputs of its head.
 
     Levels P3 to P7 (strides 8 to 128) one after another; in each rows, then columns, then nine anchors: three aspect
@@ -38,12 +51,12 @@ class Retinanet:
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the two outputs with exactly as many rows as there are anchors."""
         if probe.height % self.stride or probe.width % self.stride:
-            raise Misfit(f"the input's sides must be multiples of {self.stride}")
+            raise WrongShapeError(f"the input's sides must be multiples of {self.stride}")
         names = read_boxes_and_scores(probe)
         anchors = 9 * sum(probe.cells(stride) for stride in STRIDES)
         reading = reading_of(probe, names)
         if reading.shapes[0][1] != anchors:
-            raise Misfit(f"{reading.shapes[0][1]} rows are not the {anchors} anchors of this input")
+            raise WrongShapeError(f"{reading.shapes[0][1]} rows are not the {anchors} anchors of this input")
         check_classes(reading.shapes[1][2], choices)
         return reading
 
@@ -55,6 +68,19 @@ class Retinanet:
         growth = sketch.op("Exp", sketch.op("Min", sketch.part(deltas, 2, 4, axis=2), math.log(LARGEST_GROWTH)))
         boxes = draw_corners(sketch, sketch.op("Add", centres, shift), sketch.op("Mul", sizes, growth))
         return {"boxes": boxes, "scores": sketch.op("Sigmoid", logits)}
+
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """Anchors as shifted corners, then their centres and sizes."""
+        anchors = []
+        for stride in STRIDES:
+            points = cell_points(height, width, stride, len(anchor_corners(stride)))
+            corners = repeated(anchor_corners(stride), cells=len(points) // 9)
+            anchors.append(corners + np.tile(points, 2))
+        corners = np.concatenate(anchors)
+        centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+        deltas, logits = floats(values[0]), floats(values[1])
+        grown = sizes * np.minimum(np.exp(deltas[..., 2:]), LARGEST_GROWTH)
+        return {"boxes": around(centres + deltas[..., :2] * sizes, grown), "scores": sigmoid(logits)}
 
 
 def anchor_corners(stride: int) -> list[tuple[float, float, float, float]]:

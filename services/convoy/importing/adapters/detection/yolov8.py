@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, check_classes, read_one
+from convoy.importing.adapters.adapter import Adapter, Array, Choices, Probe, Reading, Resize, check_classes, read_one
+from convoy.importing.adapters.arithmetic import around, floats
 from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.adapters.detection.rows import check_unsuppressed
 from convoy.importing.sketch import Sketch
 
 
-class Yolov8:
+class Yolov8(Adapter):
     """One output [N, 4+C, A]: centre x, centre y, width, height in input pixels, class probabilities.
 
     Source: the ONNX export of Ultralytics YOLOv8 and its successors with nms=False (docs.ultralytics.com/modes/export).
@@ -36,9 +36,7 @@ class Yolov8:
         boxes = draw_corners(sketch, sketch.part(rows, 0, 2, axis=2), sketch.part(rows, 2, 4, axis=2))
         return {"boxes": boxes, "scores": sketch.part(rows, 4, 0, axis=2)}
 
-
-def check_unsuppressed(probe: Probe) -> None:
-    """Raises Misfit at rows [N, D, 6] that end in a class's index, not its probability: x, y, x, y, score, class."""
-    for array in probe.outputs.values():
-        if array.ndim == 3 and array.shape[2] == 6 and not np.mod(np.asarray(array[..., 5], np.float64), 1).any():
-            raise Misfit("an output [N, D, 6] has been through suppression; export with nms=False and end2end=False")
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """Boxes around centres, the rest are scores."""
+        rows = floats(values[0]).transpose(0, 2, 1)
+        return {"boxes": around(rows[..., :2], rows[..., 2:4]), "scores": rows[..., 4:]}

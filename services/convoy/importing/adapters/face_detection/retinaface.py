@@ -1,26 +1,48 @@
 """Face detectors of the RetinaFace kind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Misfit,
+    Priors,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    reading_of,
+)
+from convoy.importing.adapters.arithmetic import around, cell_points, floats, landmarks, repeated
 from convoy.importing.adapters.boxes import draw_cells, draw_corners, draw_landmarks, draw_sizes
-from convoy.importing.adapters.scores import draw_scores, read_scores
+from convoy.importing.adapters.plausibility import check_face
+from convoy.importing.adapters.scores import decode_scores, draw_scores, read_scores
 from convoy.importing.sketch import Sketch
 
-PRIOR_SIDES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
-"""Stride -> the sides of its two square priors, in pixels."""
+STRIDES = (8, 16, 32, 64)
+KNOWN_PRIORS: tuple[Priors, ...] = (
+    ((16, 32), (64, 128), (256, 512)),
+    ((10, 20), (32, 64), (128, 256)),
+    ((10, 16, 24), (32, 48), (64, 96), (128, 192, 256)),
+)
+"""Of Pytorch_Retinaface, and of Face-Detector-1MB-with-landmark: RetinaFace with fewer channels; slim and RFB."""
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 
-class Retinaface:
+class Retinaface(Adapter):
     """Three outputs: loc [N, A, 4], conf [N, A, 2] with the background first, landms [N, A, 10].
 
-    Priors: strides 8, 16, 32 one after another; in each rows, columns, and two squares in the middle of the cell, of 16
-    and 32, 64 and 128, 256 and 512 pixels. Centre = prior's centre + 0.1 x (x, y) x prior's side, size = prior's side x
-    exp(0.2 x (w, h)), landmark = prior's centre + 0.1 x offset x prior's side. conf is a softmax (the export in phase
-    "test") or its logits. Input: BGR minus (104, 117, 123). Source: Pytorch_Retinaface, layers/functions/prior_box.py
-    and utils/box_utils.py; Deng et al., RetinaFace, CVPR 2020.
+    Priors: strides 8, 16, 32 (and 64) one after another; in each rows, columns, and squares in the middle of the cell,
+    of 16 and 32, 64 and 128, 256 and 512 pixels; other networks of the same shapes have others, so a photograph of a
+    face says which, or the user does. Centre = prior's centre + 0.1 x (x, y) x prior's side, size = prior's side x
+    exp(0.2 x (w, h)), landmark = prior's centre + 0.1 x offset x prior's side. conf is a softmax (the export in
+    phase "test") or its logits. Input: BGR minus (104, 117, 123). Source: Pytorch_Retinaface, prior_box.py and
+    utils/box_utils.py; Face-Detector-1MB-with-landmark, data/config.py; Deng et al., RetinaFace, CVPR 2020.
     """
 
     name = "retinaface"
@@ -31,20 +53,26 @@ class Retinaface:
     stride = 32
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the three outputs by their shapes."""
-        priors = sum(len(sides) * probe.cells(stride) for stride, sides in PRIOR_SIDES.items())
-        by_width = {array.shape[-1]: name for name, array in probe.outputs.items() if array.shape[:2] == (1, priors)}
-        if len(probe.outputs) != 3 or sorted(by_width) != [2, 4, 10]:
-            raise Misfit(f"the outputs are not three, [N, {priors}, 4], [N, {priors}, 2] and [N, {priors}, 10]")
-        names = [by_width[width] for width in (4, 2, 10)]
-        return read_scores(reading_of(probe, names), probe.outputs[names[1]], choices, background=True)
+        """Find the three outputs by their shapes, and the priors that put the face of the photograph where it is."""
+        names = _names(probe)
+        rows = probe.outputs[names[0]].shape[1]
+        candidates = [choices.priors] if choices.priors else list(KNOWN_PRIORS)
+        fitting = [priors for priors in candidates if _count(priors, probe) == rows]
+        if not fitting:
+            wanted = " or ".join(f"{show(priors)} ({_count(priors, probe)})" for priors in candidates)
+            raise WrongShapeError(f"its {rows} rows are not those of the priors {wanted}; --priors says others")
+        reading = read_scores(reading_of(probe, names), probe, names[1], choices, background="first")
+        return self._choose(reading, fitting, probe, choices)
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
         """Decode boxes and landmarks from their priors."""
         loc, conf, landms = values
-        centres = sketch.concat([draw_cells(sketch, stride, 2, offset=0.5) for stride in PRIOR_SIDES], axis=1)
+        levels = list(zip(STRIDES, reading.priors, strict=False))
+        centres = sketch.concat(
+            [draw_cells(sketch, stride, len(sides), offset=0.5) for stride, sides in levels], axis=1
+        )
         sides = sketch.concat(
-            [draw_sizes(sketch, stride, [(side,) for side in pair]) for stride, pair in PRIOR_SIDES.items()], axis=1
+            [draw_sizes(sketch, stride, [(side,) for side in sides]) for stride, sides in levels], axis=1
         )
         reach = sketch.op("Mul", sides, CENTRE_VARIANCE)
         middle = sketch.op("Add", centres, sketch.op("Mul", sketch.part(loc, 0, 2, axis=2), reach))
@@ -54,3 +82,51 @@ class Retinaface:
             "scores": draw_scores(sketch, conf, reading),
             "landmarks": draw_landmarks(sketch, centres, sketch.op("Mul", landms, reach)),
         }
+
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """From a list of priors: centre and side of each."""
+        loc, landms = floats(values[0]), floats(values[2])
+        points, lengths = [], []
+        for stride, sides in zip(STRIDES, reading.priors, strict=False):
+            points.append(cell_points(height, width, stride, len(sides), offset=0.5))
+            lengths.append(repeated(sides, cells=len(points[-1]) // len(sides)))
+        centre, side = np.concatenate(points), np.concatenate(lengths)[:, None]
+        boxes = around(centre + loc[..., :2] * 0.1 * side, side * np.exp(loc[..., 2:] * 0.2))
+        marks = landmarks(centre, landms * 0.1 * side)
+        return {"boxes": boxes, "scores": decode_scores(values[1], reading), "landmarks": marks}
+
+    def _choose(self, reading: Reading, candidates: list[Priors], probe: Probe, choices: Choices) -> Reading:
+        """The first priors with which the photograph's face is not misplaced. Raises Misfit if there are none."""
+        problems = []
+        for priors in candidates:
+            tried = replace(reading, priors=priors)
+            try:
+                for one in probe.seen:
+                    values = [one.outputs[name] for name in reading.outputs]
+                    if one.face_xyxy is not None:
+                        with np.errstate(all="ignore"):
+                            check_face(self.decode(values, probe.height, probe.width, tried), one.face_xyxy)
+            except Misfit as misfit:
+                problems.append(f"with the priors {show(priors)}, {misfit}")
+                continue
+            note = f"priors are taken to be {show(priors)} (--priors decides)"
+            return replace(tried, notes=(*reading.notes, *([] if choices.priors else [note])))
+        raise Misfit("; ".join(problems))
+
+
+def show(priors: Priors) -> str:
+    """Priors as --priors takes them."""
+    return "/".join(",".join(f"{side:g}" for side in level) for level in priors)
+
+
+def _names(probe: Probe) -> list[str]:
+    """loc, conf and landms. Raises Misfit."""
+    by_width = {array.shape[-1]: name for name, array in probe.outputs.items() if array.ndim == 3}
+    rows = {array.shape[:2] for array in probe.outputs.values()}
+    if len(probe.outputs) != 3 or sorted(by_width) != [2, 4, 10] or len(rows) != 1:
+        raise WrongShapeError("the outputs are not three, [N, A, 4], [N, A, 2] and [N, A, 10]")
+    return [by_width[width] for width in (4, 2, 10)]
+
+
+def _count(priors: Priors, probe: Probe) -> int:
+    return sum(len(sides) * probe.cells(stride) for stride, sides in zip(STRIDES, priors, strict=False))

@@ -2,8 +2,20 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Misfit, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    reading_of,
+)
+from convoy.importing.adapters.arithmetic import beside, cell_points, floats, landmarks
 from convoy.importing.adapters.boxes import draw_cells, draw_landmarks
 from convoy.importing.adapters.face_detection.levels import STRIDES, sort_levels
 from convoy.importing.sketch import Sketch
@@ -11,7 +23,7 @@ from convoy.importing.sketch import Sketch
 ANCHORS = 2
 
 
-class Scrfd:
+class Scrfd(Adapter):
     """Nine outputs: for each stride 8, 16, 32 scores, distances to the box's sides, offsets of the five landmarks.
 
     Rows are rows, columns and two anchors of a cell; a cell's point is its upper left corner. Box = point - (left, top)
@@ -28,11 +40,12 @@ class Scrfd:
     preprocess = "scrfd"
     resize: Resize = "letterbox"
     stride = 32
+    crosses = True
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the nine outputs by their shapes."""
         if len(probe.outputs) == 6:
-            raise Misfit("there are no landmarks; take a model of the `kps` kind")
+            raise WrongShapeError("there are no landmarks; take a model of the `kps` kind")
         levels = sort_levels(probe, ANCHORS, {1: 1, 4: 1, 10: 1})
         return reading_of(probe, [name for level in levels for name in level])
 
@@ -51,6 +64,19 @@ class Scrfd:
             "scores": sketch.concat(scores, axis=1),
             "landmarks": sketch.concat(landmarks, axis=1),
         }
+
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """Level by level; without a batch axis there is one picture."""
+        scores, boxes, points = [], [], []
+        for place, stride in enumerate(STRIDES):
+            score, distances, offsets = (floats(value).reshape(-1, value.shape[-1]) for value in
+                                         values[3 * place : 3 * place + 3])  # fmt: skip
+            origins = cell_points(height, width, stride, ANCHORS)
+            scores.append(score)
+            boxes.append(beside(origins, distances * stride))
+            points.append(landmarks(origins, offsets * stride))
+        parts = {"boxes": boxes, "scores": scores, "landmarks": points}
+        return {name: np.concatenate(levels)[None] for name, levels in parts.items()}
 
 
 def _draw_boxes(sketch: Sketch, points: str, distances: str) -> str:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.adapter import Adapter, Array, Choices, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.arithmetic import around, cell_points, floats, landmarks
 from convoy.importing.adapters.boxes import draw_cells, draw_corners, draw_landmarks
 from convoy.importing.adapters.face_detection.levels import STRIDES, sort_levels
 from convoy.importing.sketch import Sketch
 
 
-class Yunet:
+class Yunet(Adapter):
     """Twelve outputs: for each stride 8, 16, 32 class and objectness [N, A, 1], box [N, A, 4], landmarks [N, A, 10].
 
     Rows are rows and columns of cells, one anchor each. Score = sqrt(class x objectness), both bounded to 0..1; centre
@@ -45,6 +48,18 @@ class Yunet:
             "scores": sketch.concat(scores, axis=1),
             "landmarks": sketch.concat(landmarks, axis=1),
         }
+
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """Level by level."""
+        scores, boxes, points = [], [], []
+        for place, stride in enumerate(STRIDES):
+            one, other, box, offsets = (floats(value)[0] for value in values[4 * place : 4 * place + 4])
+            cells = cell_points(height, width, stride)
+            scores.append(np.sqrt(one.clip(0, 1) * other.clip(0, 1)))
+            boxes.append(around(cells + box[:, :2] * stride, np.exp(box[:, 2:]) * stride))
+            points.append(landmarks(cells, offsets * stride))
+        parts = {"boxes": boxes, "scores": scores, "landmarks": points}
+        return {name: np.concatenate(levels)[None] for name, levels in parts.items()}
 
 
 def _draw_boxes(sketch: Sketch, cells: str, box: str, stride: float) -> str:

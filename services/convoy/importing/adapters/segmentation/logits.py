@@ -1,56 +1,122 @@
 """Segmenters that give a number for each class and pixel."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Choices, Probe, Reading, Resize, check_classes, read_one
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Probe,
+    Reading,
+    Resize,
+    Scores,
+    WrongShapeError,
+    check_classes,
+    read_one,
+)
+from convoy.importing.adapters.arithmetic import floats, resize_planes
 from convoy.importing.sketch import Sketch
 
+CUT: dict[Scores, float] = {"logits": 0.0, "probabilities": 0.5}
 
-class Logits:
-    """Logits or probabilities [N, C, h, w]; the largest wins. One channel and two labels: above 0 is the second.
 
-    Where h, w are less than the input's they are resized to it first, bilinearly with half-pixel centres, as
-    torchvision.models.segmentation does it inside (interpolate, align_corners=False). Source: that, and
-    segmentation_models.pytorch, which gives one channel for binary masks.
+class Logits(Adapter):
+    """Logits or probabilities [N, C, h, w], or channels last [N, h, w, C]; the largest wins.
+
+    One channel and two labels: the second is where a logit is above 0, or a probability above 0.5, or as the user says
+    (--cut). Where h, w are less than the input's they are resized to it first, bilinearly with half-pixel centres, as
+    torchvision's models do it inside (interpolate, align_corners=False). Source: that; segmentation_models.pytorch,
+    which gives one channel for binary masks; TensorFlow's exports, which have channels last.
     """
 
     name = "logits"
     task = Task.SEGMENTATION
-    layout = "logits [N, C, h, w], or [N, 1, h, w] for two classes"
+    layout = "logits or probabilities [N, C, h, w] or [N, h, w, C]; with one channel for two classes"
     preprocess = "imagenet"
     resize: Resize = "stretch"
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of floats with four lengths."""
-        floats = {name: array for name, array in probe.outputs.items() if np.issubdtype(array.dtype, np.floating)}
-        reading = read_one(
-            Probe(floats, probe.height, probe.width), "float [N, C, h, w]", lambda shape: len(shape) == 4
+        """Find the one output of floats with four lengths, and which of them is the classes."""
+        floating = {name for name, array in probe.outputs.items() if np.issubdtype(array.dtype, np.floating)}
+        kept = tuple(
+            replace(one, outputs={name: array for name, array in one.outputs.items() if name in floating})
+            for one in probe.seen
         )
-        channels = reading.shapes[0][1]
-        check_classes(2 if channels == 1 else channels, choices)
-        return reading
+        what = "float [N, C, h, w] or [N, h, w, C]"
+        reading = read_one(replace(probe, seen=kept), what, lambda shape: len(shape) == 4)
+        reading = replace(reading, channels_last=_channels_last(reading.shapes[0], choices))
+        return _read_cut(reading, probe, choices) if _channels(reading) == 1 else reading
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
         """Resize, then take the largest."""
-        logits = values[0] if reading.shapes[0][2:] == sketch.size else _draw_resized(sketch, values[0])
-        if reading.shapes[0][1] == 1:
-            winner = sketch.part(sketch.op("Greater", logits, 0.0), 0, 1, axis=1)
+        planes = sketch.op("Transpose", values[0], perm=[0, 3, 1, 2]) if reading.channels_last else values[0]
+        planes = planes if _sides(reading) == sketch.size else _draw_resized(sketch, planes)
+        if _channels(reading) == 1:
+            winner = sketch.part(sketch.op("Greater", planes, reading.cut), 0, 1, axis=1)
             classes = sketch.reshape_to(
                 sketch.cast(winner, TensorProto.UINT8), sketch.batch, sketch.height, sketch.width
             )
         else:
-            classes = sketch.cast(sketch.op("ArgMax", logits, axis=1, keepdims=0), TensorProto.UINT8)
+            classes = sketch.cast(sketch.op("ArgMax", planes, axis=1, keepdims=0), TensorProto.UINT8)
         return {"class_map": classes}
 
+    def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
+        """Plane by plane."""
+        planes = floats(values[0])[0]
+        planes = resize_planes(np.moveaxis(planes, 2, 0) if reading.channels_last else planes, height, width)
+        if len(planes) == 1:
+            above = planes - reading.cut
+            return {"class_map": (above > 0).astype(np.uint8), "margin": np.abs(above)}
+        first, second = np.sort(planes, axis=0)[:-3:-1]
+        return {"class_map": planes.argmax(axis=0)[None].astype(np.uint8), "margin": (first - second)[None]}
 
-def _draw_resized(sketch: Sketch, logits: str) -> str:
-    kept = sketch.part(sketch.op("Shape", logits), 0, 2, axis=0)
+
+def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
+    """Which length is the classes: the second, unless it is not and the last is. Raises Misfit."""
+
+    def fits(channels: int) -> bool:
+        return channels == choices.classes or (channels == 1 and choices.classes == 2)
+
+    if fits(shape[1]):
+        return False
+    if fits(shape[3]):
+        return True
+    if 1 in (shape[1], shape[3]):
+        raise WrongShapeError("its one channel tells two classes apart: name both, first what a low number means")
+    check_classes(min(shape[1], shape[3]), choices)
+    raise AssertionError("unreachable: one of the two fits")
+
+
+def _read_cut(reading: Reading, probe: Probe, choices: Choices) -> Reading:
+    """What the numbers of one channel are: as the user says, otherwise probabilities if all lie in 0 to 1."""
+    if choices.scores is not None or choices.cut is not None:
+        said = choices.scores or "probabilities"
+        return replace(reading, scores=said, cut=CUT[said] if choices.cut is None else choices.cut)
+    numbers = probe.every(reading.outputs[0])
+    inside = bool(numbers.min() >= 0 and numbers.max() <= 1)
+    seen = f"numbers from {numbers.min():.3g} to {numbers.max():.3g} are taken for "
+    note = seen + ("probabilities, cut at 0.5" if inside else "logits, cut at 0") + " (--scores decides)"
+    scores: Scores = "probabilities" if inside else "logits"
+    return replace(reading, scores=scores, cut=CUT[scores], notes=(*reading.notes, note))
+
+
+def _channels(reading: Reading) -> int:
+    return reading.shapes[0][3 if reading.channels_last else 1]
+
+
+def _sides(reading: Reading) -> tuple[int, ...]:
+    return reading.shapes[0][1:3] if reading.channels_last else reading.shapes[0][2:]
+
+
+def _draw_resized(sketch: Sketch, planes: str) -> str:
+    kept = sketch.part(sketch.op("Shape", planes), 0, 2, axis=0)
     sizes = sketch.concat([kept, sketch.height, sketch.width], axis=0)
     nothing = np.zeros(0, np.float32)
     half_pixel = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-    return sketch.op("Resize", logits, nothing, nothing, sizes, **half_pixel)
+    return sketch.op("Resize", planes, nothing, nothing, sizes, **half_pixel)

@@ -1,0 +1,212 @@
+"""The whole way of a model from where it is published into a model repository."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from convoy.catalogue import golden
+from convoy.catalogue.addresses import PackagedFile, parse_address
+from convoy.catalogue.catalogue import Catalogue
+from convoy.catalogue.download import Progress, download
+from convoy.catalogue.entry import Entry
+from convoy.catalogue.files import cache_folder, find_file, sha256_of
+from convoy.catalogue.packages import fetch_packaged
+from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from convoy.core.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from convoy.importing.request import Request
+
+Accept = Callable[[Entry], bool]
+
+
+def _quiet(here: int, whole: int) -> None:
+    """No progress is shown."""
+
+
+def _refuse(entry: Entry) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Pull:
+    """How to pull.
+
+    models: the repository that the model goes to. accept: asked about terms that are not permissive. brought: a file or
+    folder to look in by digest before any address is asked; with `offline`, no address is asked at all.
+    """
+
+    models: Path
+    cache: Path = field(default_factory=cache_folder)
+    accept: Accept = _refuse
+    brought: Path | None = None
+    offline: bool = False
+    progress: Progress = _quiet
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model that is here now. is_new: false where it was here before."""
+
+    entry: Entry
+    folder: Path
+    is_new: bool
+
+
+def pull(entry: Entry, catalogue: Catalogue, how: Pull) -> Pulled:
+    """Bring one model in: licence, file, digest, import, golden answer, folder; whole or not at all.
+
+    Raises FailedPrecondition (LICENCE_NOT_ACCEPTED, NEEDS_CONVERSION, OTHER_MODEL, NO_CLIENT, NO_ONNX),
+    Unavailable(NOT_FETCHED), InvalidArgument (BAD_DIGEST, BAD_CATALOGUE and what the import refuses), OSError.
+    """
+    if (folder := find_pulled(entry, how.models)) is not None:
+        return Pulled(entry, folder, is_new=False)
+    _check_terms(entry, how)
+    if Path(entry.file.name).suffix != ".onnx":
+        message = (
+            f"{entry.name} is published as {entry.file.name}, which is not ONNX; {entry.note or 'convert it first'}"
+        )
+        raise FailedPrecondition("NEEDS_CONVERSION", message)
+    labels = catalogue.labels_of(entry)
+    return Pulled(entry, _import(entry, fetch(entry, how), labels, how.models), is_new=True)
+
+
+def find_pulled(entry: Entry, models: Path) -> Path | None:
+    """The version folder that was made of this very file, the newest where there are several."""
+    versions = [path for path in (models / entry.name).glob("*") if path.name.isdecimal()]
+    for folder in sorted(versions, key=lambda path: int(path.name), reverse=True):
+        try:
+            manifest = load_manifest(folder)
+        except ConvoyError:
+            continue
+        if entry.file.sha256 in manifest.training.recipe:
+            return folder
+    return None
+
+
+def fetch(entry: Entry, how: Pull) -> Path:
+    """The foreign file, checked: out of what was brought here, out of the cache, or from the first address that works.
+
+    Raises Unavailable(NOT_FETCHED), InvalidArgument(BAD_DIGEST), NotFound(NO_FILE), FailedPrecondition(NO_CLIENT).
+    """
+    file = entry.file
+    if how.brought is not None and (found := find_file(how.brought, file.sha256, file.bytes)):
+        return found
+    if how.offline:
+        raise NotFound("NO_FILE", f"{how.brought} holds no file with the digest of {file.name} ({file.sha256[:12]}…)")
+    cached = how.cache / file.sha256
+    if cached.exists() and sha256_of(cached) == file.sha256:
+        return cached
+    how.cache.mkdir(parents=True, exist_ok=True)
+    problems: list[str] = []
+    for address in file.addresses:
+        try:
+            return _fetch_from(address, entry, cached, how.progress)
+        except (Unavailable, InvalidArgument, FailedPrecondition) as error:
+            problems.append(error.message)
+    raise Unavailable("NOT_FETCHED", f"{entry.name} could not be fetched: {'; '.join(problems)}")
+
+
+def _fetch_from(address: str, entry: Entry, cached: Path, progress: Progress) -> Path:
+    """Into a partial file of this process, so that two pulls at once do not write into one another's."""
+    file, place = entry.file, parse_address(address)
+    partial = cached.with_name(f"{file.sha256}.partial")
+    if isinstance(place, PackagedFile):
+        with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
+            unpacked = Path(folder) / "file"
+            fetch_packaged(place, Path(folder), unpacked, file.bytes)
+            progress(file.bytes, file.bytes)
+            return _keep(unpacked, address, entry, cached)
+    with _only_one(partial):
+        download(place, partial, file.bytes, progress)
+        return _keep(partial, address, entry, cached)
+
+
+def _keep(arrived: Path, address: str, entry: Entry, cached: Path) -> Path:
+    digest = sha256_of(arrived)
+    if digest != entry.file.sha256:
+        arrived.unlink()
+        message = (
+            f"{address} gave a file with the digest {digest[:12]}…, not {entry.file.sha256[:12]}…: it was thrown away"
+        )
+        raise InvalidArgument("BAD_DIGEST", message)
+    os.replace(arrived, cached)
+    return cached
+
+
+@contextmanager
+def _only_one(partial: Path) -> Iterator[None]:
+    """Raises Unavailable(NOT_FETCHED) while another process downloads into the same file."""
+    import fcntl
+
+    with partial.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Unavailable("NOT_FETCHED", "another process is downloading it; try again when it is done") from None
+        try:
+            yield
+        finally:
+            partial.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _check_terms(entry: Entry, how: Pull) -> None:
+    if not entry.licences.permissive and not how.accept(entry):
+        terms = f"code {entry.licences.code}; weights {entry.licences.weights}; data {entry.licences.data}"
+        message = f"{entry.name} comes under terms that you must accept first ({terms}); --accept-licence does"
+        raise FailedPrecondition("LICENCE_NOT_ACCEPTED", message)
+
+
+def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
+    """Import into a hidden folder beside the others, prove the golden answer there, then move the version in."""
+    from convoy.importing.inspection import inspect
+    from convoy.importing.model_import import import_model
+    from convoy.importing.publication import next_version
+
+    models.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".pull-", dir=models))
+    try:
+        network = work / entry.file.name
+        shutil.copyfile(file, network)
+        named = work / "labels.txt"
+        named.write_text("\n".join(labels) + "\n", "utf-8")
+        request = _request(
+            entry,
+            network=network,
+            labels=named if labels else None,
+            models=work,
+            version=next_version(models, entry.name, None),
+        )
+        folder = import_model(inspect(request)).folder
+        if entry.golden is not None:
+            golden.check(folder, entry.golden)
+        target = models / entry.name / folder.name
+        target.parent.mkdir(exist_ok=True)
+        os.rename(folder, target)
+        return target
+    finally:
+        shutil.rmtree(work)
+
+
+def _request(entry: Entry, **decided: object) -> "Request":
+    """What the entry says of its file, as the import takes it. Raises InvalidArgument(BAD_CATALOGUE)."""
+    from convoy.importing.request import Request
+
+    decided |= {"task": entry.task, "name": entry.name}
+    known = {one.name for one in fields(Request)} - decided.keys()
+    if unknown := sorted(set(entry.options) - known):
+        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options: there is no option {', '.join(unknown)}")
+    usual = {"licence": entry.licences.weights, "source": entry.source}
+    try:
+        return TypeAdapter(Request).validate_python(usual | entry.options | decided)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options.{where}: {first['msg']}") from None

@@ -1,0 +1,114 @@
+"""What a foreign graph says of pictures before it is imported: which pixels it wants, and --try."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from convoy.cli.output import print_table
+from convoy.core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from convoy.client.answers.common import ImageRGB
+    from convoy.core.pictures.decoding import Picture
+    from convoy.importing.inspection import Inspection
+    from convoy.importing.model_import import Prepared
+    from convoy.importing.saying import Saying
+
+QUESTION = "How does it want its pixels? The guess comes first; --preprocess says it"
+
+
+def choose_pixels(inspection: "Inspection") -> "Inspection":
+    """Show what the network says of a photograph with each usual way of preparing pixels, if the user said none.
+
+    On a terminal the user chooses; elsewhere the guess holds, unless the photograph shows that it is wrong.
+    """
+    from convoy.importing.inspection import inspect
+    from convoy.importing.survey import guesses, survey
+
+    if not guesses(inspection):
+        return inspection
+    findings = survey(inspection)
+    print_table(
+        QUESTION, ("pixels", "it says of a photograph of a person"), [(one.preset, one.says) for one in findings]
+    )
+    if not is_terminal():
+        return inspection
+    names = [one.preset for one in findings]
+    chosen = typer.prompt("pixels", default=names[0])
+    while chosen not in names:
+        chosen = typer.prompt(f"there is no {chosen}; pixels", default=names[0])
+    return inspect(replace(inspection.request, preprocess=chosen))
+
+
+def check_picture(photo: Path | None, draw: Path | None) -> None:
+    """Whether --try and --draw can be done, before the long work. Raises InvalidArgument(BAD_ARGUMENT)."""
+    from convoy.drawing.picture_files import check_picture_name
+
+    if draw is not None and photo is None:
+        raise InvalidArgument("BAD_ARGUMENT", "--draw needs a picture to draw into: --try PHOTO")
+    if photo is not None and not photo.is_file():
+        raise InvalidArgument("BAD_ARGUMENT", f"--try {photo}: there is no such file")
+    if draw is not None:
+        check_picture_name(draw)
+
+
+def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying":
+    """What the wrapped graph says of a picture, by the code that serves it; drawn into `draw`, if that is given."""
+    from convoy.core.pictures.decoding import decode_image
+    from convoy.drawing.picture_files import write_picture
+    from convoy.importing.proof import open_engine, run
+    from convoy.importing.saying import place_picture, say
+
+    picture = decode_image(photo.read_bytes())
+    canvas, placement = place_picture(picture, prepared.manifest)
+    outputs = run(open_engine(prepared.model), canvas[None])
+    said = say(outputs, placement, picture, prepared.manifest)
+    if draw is not None:
+        write_picture(draw, _draw(picture, said))
+    return said
+
+
+def ask_whether_to_write(as_json: bool) -> None:
+    """On a terminal the user may still say no. Raises typer.Exit."""
+    if not as_json and is_terminal() and not typer.confirm("write the model?", default=True):
+        raise typer.Exit(0)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _draw(picture: "Picture", said: "Saying") -> "ImageRGB":
+    from convoy.client.answers import vision
+    from convoy.client.answers.common import Box, Model, Size
+    from convoy.drawing import drawing
+
+    about = (Size(picture.width, picture.height), Model("import", "0"))
+    image = picture.image_rgb
+    if said.labels:
+        labels = tuple(vision.Label(one.index, one.name, one.probability) for one in said.labels)
+        return drawing.draw_classification(image, vision.Classification(labels, *about))
+    if said.mask is not None:
+        regions = tuple(vision.Region(one.index, one.label, one.area) for one in said.regions)
+        return drawing.draw_segmentation(image, vision.Segmentation(said.mask, regions, *about))
+    found = [vision.Detection(Box(*one.box_xyxy), one.index, one.label, one.score) for one in said.objects]
+    found += [vision.Detection(Box(*map(float, one.box_xyxy)), 0, "face", one.score) for one in said.faces]
+    drawn = drawing.draw_detections(image, vision.Detections(tuple(found), *about))
+    for face in said.faces:
+        for x, y in face.landmarks_xy.tolist():
+            drawn = _dot(drawn, x, y)
+    return drawn
+
+
+def _dot(image: "ImageRGB", x: float, y: float) -> "ImageRGB":
+    """A landmark: a small square of the colour of boxes."""
+    from convoy.drawing.drawing import colour_of
+
+    half = max(1, min(image.shape[:2]) // 300)
+    top, left = max(0, round(y) - half), max(0, round(x) - half)
+    image[top : round(y) + half + 1, left : round(x) + half + 1] = colour_of(0)
+    return image

@@ -1,0 +1,45 @@
+"""The services: their names, what gRPC calls them, and their ports.
+
+This is the one table of these facts; everything else imports it. A new service is one more name and one more row. The
+command line reads this file first, so it imports nothing heavy.
+"""
+
+from typing import Literal, NamedTuple, get_args
+
+ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition"]
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
+"""In the order of their ports, which is also the order in which a fleet starts them."""
+
+
+class ServiceApi(NamedTuple):
+    """What callers must know of a service: the full name of its gRPC API, and the port that it has by default."""
+
+    grpc_name: str
+    port: int
+
+
+API: dict[ServiceName, ServiceApi] = {
+    "classification": ServiceApi("convoy.v1.ClassificationService", 50051),
+    "detection": ServiceApi("convoy.v1.DetectionService", 50052),
+    "segmentation": ServiceApi("convoy.v1.SegmentationService", 50053),
+    "faces": ServiceApi("convoy.v1.FaceService", 50054),
+    "recognition": ServiceApi("convoy.v1.RecognitionService", 50055),
+}
+FIRST_PORT = API[SERVICES[0]].port
+
+MODEL_API = "convoy.v1.ModelService"
+"""Lists, loads and unloads models; every service that has models answers it beside its own API."""
+TENSOR_API = "inference.GRPCInferenceService"
+"""The Open Inference Protocol, which every service that has models answers too."""
+
+METRICS_PORT_OFFSET = 1000
+"""A service's metrics page is at its own port plus this, unless a setting says otherwise."""
+
+MODEL_KEY = "convoy-model"
+"""Metadata of a call: its model, as name or name:version. With it a service may refuse before the message comes."""
+
+
+def split_model(name_and_version: str) -> tuple[str, str]:
+    """name or name:version as (name, version); the version is empty for the newest."""
+    name, _, version = name_and_version.partition(":")
+    return name, version

@@ -1,0 +1,21 @@
+"""Says whether a port can be listened on, before anything slow such as loading a model is done."""
+
+import socket
+
+from convoy.core.errors import FailedPrecondition
+
+
+def check_port(host: str, port: int, who: str, hint: str) -> None:
+    """Raise FailedPrecondition(PORT_IN_USE) if `who` cannot listen there; the sentence ends with `hint`.
+
+    Nothing listens in the meantime, so a client is refused until its service is ready. Port 0 is any free port.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # A server that has just ended leaves connections behind, which do not keep the next one from its port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        message = f"{who} cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; {hint}"
+        raise FailedPrecondition("PORT_IN_USE", message, {"port": port}) from None

@@ -1,0 +1,46 @@
+"""Boxes as distributions: for each side of a box, how likely each whole distance from the cell's point is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import TensorProto
+
+from convoy.importing.adapters.arithmetic import Floats, beside, cell_points, softmax
+from convoy.importing.adapters.boxes import draw_cells
+from convoy.importing.sketch import Sketch
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Strides of the levels; offset: of the point in its cell, in cells."""
+
+    strides: tuple[int, ...]
+    offset: float
+
+    def draw_boxes(self, sketch: Sketch, levels: Sequence[str], bins: int) -> str:
+        """Boxes xyxy in the input from distributions [N, cells, 4 * bins], one for each stride."""
+        boxes = []
+        for stride, level in zip(self.strides, levels, strict=True):
+            shares = sketch.op("Softmax", sketch.reshape(level, 0, -1, 4, bins), axis=3)
+            distances = np.arange(bins, dtype=np.float32)[:, None] * stride
+            sides = sketch.reshape(sketch.op("MatMul", shares, distances), 0, -1, 4)
+            points = draw_cells(sketch, stride, 1, self.offset)
+            start = sketch.op("Sub", points, sketch.part(sides, 0, 2, axis=2))
+            boxes.append(sketch.concat([start, sketch.op("Add", points, sketch.part(sides, 2, 4, axis=2))], axis=2))
+        return draw_inside(sketch, sketch.concat(boxes, axis=1))
+
+    def decode_boxes(self, levels: Sequence[Floats], height: int, width: int) -> Floats:
+        """The same in NumPy."""
+        boxes = []
+        for stride, level in zip(self.strides, levels, strict=True):
+            shares = softmax(level.reshape(*level.shape[:2], 4, -1))
+            distances = (shares * np.arange(shares.shape[-1])).sum(axis=-1) * stride
+            boxes.append(beside(cell_points(height, width, stride, offset=self.offset), distances))
+        return np.clip(np.concatenate(boxes, axis=1), 0, [width, height, width, height])
+
+
+def draw_inside(sketch: Sketch, boxes: str) -> str:
+    """Boxes cut to the input."""
+    ends = sketch.concat([sketch.width, sketch.height, sketch.width, sketch.height], axis=0)
+    return sketch.op("Min", sketch.op("Max", boxes, 0.0), sketch.cast(ends, TensorProto.FLOAT))

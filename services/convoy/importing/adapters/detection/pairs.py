@@ -1,0 +1,98 @@
+"""Detectors with boxes in one output and scores in another: what the numbers of the boxes are."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+
+from convoy.importing.adapters.adapter import (
+    Array,
+    Boxes,
+    Choices,
+    Form,
+    Misfit,
+    Probe,
+    Reading,
+    Shape,
+    WrongShapeError,
+)
+from convoy.importing.adapters.arithmetic import Floats, around, floats
+from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.sketch import Sketch
+
+LARGEST_NORMALISED = 2.0
+"""Boxes reach a little beyond the picture, so normalised ones a little beyond 1."""
+CERTAIN = 0.99
+INSIDE = 0.95
+BEYOND = 0.1
+"""So far beyond the picture, in its sides, a box may reach."""
+CENTRES_BY_NAME = ("pred_boxes", "dets")
+"""Outputs that DETR and its successors call so hold centres and sizes."""
+
+
+def read_boxes_and_scores(probe: Probe) -> list[str]:
+    """The names of two outputs, boxes [1, A, 4] and scores [1, A, any]. Raises Misfit.
+
+    Where both have 4 numbers the boxes are the one with "box" in its name, otherwise the first.
+    """
+    shapes: dict[str, Shape] = {name: array.shape for name, array in probe.outputs.items()}
+    picked = [array for array in probe.outputs.values() if array.ndim <= 2 and np.issubdtype(array.dtype, np.integer)]
+    if picked or (len(shapes) == 3 and sorted(len(shape) for shape in shapes.values()) == [1, 1, 2]):
+        raise WrongShapeError(
+            "boxes, labels and scores of one picture have been through suppression; export the network's head"
+        )
+    names = sorted(shapes, key=lambda name: (shapes[name][-1:] != (4,), "box" not in name.lower()))
+    fits = len(names) == 2 and all(len(shape) == 3 for shape in shapes.values())
+    if not fits or shapes[names[0]][2] != 4 or shapes[names[0]][1] != shapes[names[1]][1]:
+        raise WrongShapeError("the outputs are not two, [N, A, 4] and [N, A, C]")
+    return names
+
+
+def read_unit(reading: Reading, boxes: npt.NDArray[np.float32], choices: Choices) -> Reading:
+    """Add whether boxes [..., 4] are shares of the input or pixels: as the user says, otherwise by their range."""
+    if choices.boxes is not None:
+        return replace(reading, boxes=choices.boxes)
+    largest = float(np.abs(boxes).max())
+    unit: Boxes = "normalised" if largest <= LARGEST_NORMALISED else "pixels"
+    note = f"box coordinates up to {largest:.4g} are taken for {unit} (--boxes decides)"
+    return replace(reading, boxes=unit, notes=(*reading.notes, note))
+
+
+def tell_form(
+    name: str, boxes: npt.NDArray[np.float32], reading: Reading, probe: Probe, choices: Choices
+) -> Form | None:
+    """Corners or centres and sizes, by the user, else the numbers, else the output's name; None where none tells.
+
+    Corners end after they begin; boxes around centres lie in the picture. Large ones around the middle do both.
+    Raises Misfit where they do neither.
+    """
+    if choices.form is not None:
+        return choices.form
+    sides = np.array([1, 1] if reading.boxes == "normalised" else [probe.width, probe.height], np.float32)
+    start, end = boxes[..., :2] / sides, boxes[..., 2:] / sides
+    are_corners = float((end >= start).all(axis=-1).mean()) >= CERTAIN
+    centred = (start - end / 2 >= -BEYOND) & (start + end / 2 <= 1 + BEYOND) & (end >= 0)
+    are_centres = float(centred.all(axis=-1).mean()) >= INSIDE
+    if not are_corners and not are_centres:
+        raise Misfit("boxes end before they begin: they are not xyxy corners, and around centres they leave the input")
+    if are_corners and are_centres:
+        return "centres" if name.lower().endswith(CENTRES_BY_NAME) else None
+    return "corners" if are_corners else "centres"
+
+
+def draw_boxes(sketch: Sketch, boxes: str, reading: Reading) -> str:
+    """Corners in pixels."""
+    if reading.form == "centres":
+        boxes = draw_corners(sketch, sketch.part(boxes, 0, 2, axis=2), sketch.part(boxes, 2, 4, axis=2))
+    if reading.boxes == "pixels":
+        return boxes
+    sides = sketch.concat([sketch.width, sketch.height, sketch.width, sketch.height], axis=0)
+    return sketch.op("Mul", boxes, sketch.cast(sides, TensorProto.FLOAT))
+
+
+def decode_boxes(boxes: Array, height: int, width: int, reading: Reading) -> Floats:
+    """The same in NumPy."""
+    numbers = floats(boxes)
+    corners = around(numbers[..., :2], numbers[..., 2:]) if reading.form == "centres" else numbers
+    return corners * [width, height, width, height] if reading.boxes == "normalised" else corners

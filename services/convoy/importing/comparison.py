@@ -1,0 +1,102 @@
+"""How far a wrapped graph is from the foreign file, on the same pixels."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Pixels
+from convoy.importing.adapters.adapter import Adapter, Array, Reading
+from convoy.importing.original import Original
+from convoy.importing.preprocessing import Preprocessing
+from convoy.importing.proof import Disproof
+
+PIXELS, PROBABILITY = 0.01, 1e-4
+BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
+          "embeddings": PROBABILITY, "class_map": 0.0}  # fmt: skip
+"""Largest difference from the foreign file that is taken, in pixels or by number; of a class map the share of it."""
+LOOSER = {"float32": 1, "float16": 20, "int8": 20}
+"""Rounding of pixels on the way into half precision or whole numbers falls to another side here and there."""
+LARGE = 250.0
+"""A coordinate beyond so many pixels, and a box that is larger, may differ by as much more: float32 has 24 bits."""
+TIE = 1e-4
+"""A pixel may be of another class where the two best are so near, as a share of the largest number."""
+FEW = 1e-3
+"""Share of pixels that may differ where a network gives classes alone, so that ties cannot be seen."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest of one output over all pictures. is_pixels: its unit; otherwise a plain number."""
+
+    name: str
+    largest: float
+    bound: float
+
+    def __str__(self) -> str:
+        unit = " px" if BOUNDS[self.name] == PIXELS else ""
+        return f"{self.name} {self.largest:.2g}{unit} (bound {self.bound:.2g}{unit})"
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the foreign file says by the layout's own arithmetic."""
+
+    original: Original
+    adapter: Adapter
+    reading: Reading
+    preprocessing: Preprocessing
+
+    def answer(self, image: Pixels) -> Mapping[str, Array]:
+        """The contract's outputs for one picture. Raises Disproof."""
+        outputs = self.original.run(image, self.preprocessing)
+        values = [outputs[name] for name in self.reading.outputs]
+        with np.errstate(all="ignore"):  # what overflows is found by the comparison
+            return self.adapter.decode(values, image.shape[0], image.shape[1], self.reading)
+
+
+def compare(
+    found: Outputs, answers: Sequence[Mapping[str, Array]], task: Task, precision: Precision
+) -> list[Difference]:
+    """Hold the rows of a batch against the answers for its pictures: the largest differences. Raises Disproof."""
+    differences = []
+    for name in OUTPUT_NAMES[task]:
+        rows = [_difference(name, wanted, found[name][row : row + 1], precision) for row, wanted in enumerate(answers)]
+        worst = max(rows, key=lambda one: one.largest if np.isfinite(one.largest) else np.inf)
+        if not worst.largest <= worst.bound:
+            raise Disproof(f"it differs from the file itself on the same pixels: {worst}")
+        differences.append(worst)
+    return differences
+
+
+def largest(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The largest one of each output."""
+    found: dict[str, Difference] = {}
+    for one in differences:
+        if one.name not in found or one.largest > found[one.name].largest:
+            found[one.name] = one
+    return tuple(found.values())
+
+
+def _difference(name: str, wanted: Mapping[str, Array], found: Array, precision: Precision) -> Difference:
+    if wanted[name].shape != found.shape:
+        shapes = f"{list(found.shape)}, not {list(wanted[name].shape)}"
+        raise Disproof(f"it differs from the file itself: {name} have shape {shapes}")
+    if name == "class_map":
+        return _differing_pixels(wanted, found)
+    bound = BOUNDS[name] * LOOSER[precision]
+    ours, theirs = np.asarray(found, np.float64), np.asarray(wanted[name], np.float64)
+    scale = np.maximum(1.0, np.abs(theirs) / LARGE) if BOUNDS[name] == PIXELS else 1.0
+    return Difference(name, float((np.abs(ours - theirs) / scale).max(initial=0.0)), bound)
+
+
+def _differing_pixels(wanted: Mapping[str, Array], found: Array) -> Difference:
+    """Pixels of another class, but for ties."""
+    differ = np.asarray(wanted["class_map"] != found)
+    if "margin" not in wanted:
+        return Difference("class_map", float(differ.mean()), FEW)
+    margin = np.asarray(wanted["margin"], np.float64)
+    clear = margin > TIE * max(1.0, float(margin.max(initial=0.0)))
+    return Difference("class_map", float((differ & clear).mean()), BOUNDS["class_map"])

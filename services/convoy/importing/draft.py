@@ -1,0 +1,63 @@
+"""The manifest of an imported model, before its proof: what user, network and adapter say."""
+
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Export, Manifest, Task, Thresholds, Training, digest, outside_files
+from convoy.importing.adapters.adapter import Adapter
+from convoy.importing.inspection import Inspection
+from convoy.importing.preprocessing import Preprocessing
+from convoy.importing.publication import NO_DIGEST
+from convoy.importing.request import Request, retell
+
+
+def default_name(file: Path) -> str:
+    """A model's name from its file's: lower case, with other characters than letters, digits, "._-" as "-"."""
+    return re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("._-")[:64] or "model"
+
+
+def draft_manifest(
+    inspection: Inspection, adapter: Adapter, preprocessing: Preprocessing, name: str, version: int = 1
+) -> Manifest:
+    """The manifest but for its digest and what the proof shows. Raises InvalidArgument(BAD_ARGUMENT)."""
+    request, network = inspection.request, inspection.network
+    facts = {
+        "name": name,
+        "version": str(version),
+        "task": request.task,
+        "architecture": network.file.stem,
+        "precision": network.precision,
+        "sha256": NO_DIGEST,
+        "input": inspection.frame.spec(request, adapter),
+        "labels": inspection.labels,
+        "embedding_size": 1 if request.task is Task.FACE_EMBEDDING else None,
+        "thresholds": Thresholds.model_construct(
+            detection=request.detection_threshold,
+            iou=adapter.iou if request.iou_threshold is None else request.iou_threshold,
+            match=request.match_threshold,
+        ).model_dump(),
+        "parameters": network.parameters,
+        "licence": request.licence,
+        "training": _origin(request, adapter, preprocessing),
+        "export": Export(opset=network.opset),
+    }
+    try:
+        return Manifest.model_validate(facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "model"
+        raise InvalidArgument("BAD_ARGUMENT", f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _origin(request: Request, adapter: Adapter, preprocessing: Preprocessing) -> Training:
+    beside = [request.network.parent / name for name in outside_files(request.network)]
+    file = "; ".join(f"{path.name}, SHA-256 {digest(path)}" for path in [request.network, *beside])
+    return Training(
+        recipe=f"{request.source or 'foreign graph'} ({file})",
+        command=retell(request, adapter.name, preprocessing),
+        data=[],
+        data_terms="not stated; the licence is the one that was named at import",
+    )

@@ -1,0 +1,64 @@
+"""What a model says of a picture, by the code that serves it: for people, before anything is written."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from convoy.classification import task as classification
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Manifest, Task
+from convoy.core.models.engine import Outputs
+from convoy.core.pictures.decoding import Picture
+from convoy.core.pictures.resizing import Placement, place
+from convoy.detection import task as detection
+from convoy.faces import task as face_detection
+from convoy.segmentation import task as segmentation
+
+MOST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Saying:
+    """The answer for one picture; of its fields those of the model's task are filled."""
+
+    task: Task
+    labels: tuple[classification.Label, ...] = ()
+    objects: tuple[detection.Detection, ...] = ()
+    faces: tuple[face_detection.DetectedFace, ...] = ()
+    mask: segmentation.Mask | None = None
+    regions: tuple[segmentation.Region, ...] = ()
+
+    def __str__(self) -> str:
+        """In one line."""
+        parts = [f"{label.name} {label.probability:.2f}" for label in self.labels]
+        parts += [f"{one.label} {one.score:.2f}" for one in self.objects[:MOST]]
+        parts += [f"face {one.score:.2f}" for one in self.faces[:MOST]]
+        parts += [f"{region.label} {region.area:.0%}" for region in self.regions[:MOST]]
+        more = max(len(self.objects), len(self.faces)) - MOST
+        return ", ".join(parts) + (f" and {more} more" if more > 0 else "") or "nothing"
+
+
+def place_picture(picture: Picture, manifest: Manifest) -> tuple[np.ndarray, Placement]:
+    """A picture in the model's input. Raises InvalidArgument(BAD_ARGUMENT) for an embedder, which says nothing."""
+    if manifest.task is Task.FACE_EMBEDDING:
+        raise InvalidArgument("BAD_ARGUMENT", "the numbers of an embedder say nothing of one picture; leave --try out")
+    return place(picture.image_rgb, manifest.input)
+
+
+def say(outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest) -> Saying:
+    """Read a model's outputs for a batch of one picture as its service does."""
+    row = cast(Outputs, {name: array[0] for name, array in outputs.items()})
+    match manifest.task:
+        case Task.CLASSIFICATION:
+            options = classification.Options(top_k=MOST)
+            return Saying(manifest.task, labels=tuple(classification.interpret(row, manifest, options)))
+        case Task.DETECTION:
+            return Saying(manifest.task, objects=tuple(detection.interpret(row, placement, picture, manifest)))
+        case Task.FACE_DETECTION:
+            return Saying(manifest.task, faces=tuple(face_detection.interpret(row, placement, picture, manifest)))
+        case Task.SEGMENTATION:
+            mask = segmentation.interpret(row, placement, picture)
+            return Saying(manifest.task, mask=mask, regions=tuple(segmentation.regions(mask, manifest)))
+        case _:
+            raise InvalidArgument("BAD_ARGUMENT", f"{manifest.task} says nothing of one picture")

@@ -1,0 +1,147 @@
+"""What a network says of a photograph under each usual way of preparing pixels.
+
+Nothing in a graph says how it wants its pixels. Where the user does not say it either, the usual way of the layout is a
+guess, and what the network says of a photograph is the evidence.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import Task
+from convoy.core.pictures.decoding import Picture
+from convoy.importing.adapters.adapter import Adapter, Misfit
+from convoy.importing.adapters.plausibility import overlap
+from convoy.importing.draft import draft_manifest
+from convoy.importing.inspection import Inspection
+from convoy.importing.pictures import FACE_BOX, PERSON_BOX, photograph
+from convoy.importing.preprocessing import PRESETS, Preprocessing
+from convoy.importing.request import read_preprocessing, usual_preset
+from convoy.importing.saying import Saying, place_picture, say
+
+HARDLY, SURE = 0.25, 0.6
+"""A guess is doubted below the one, and another way believed from the other on."""
+LEAST_OVERLAP = 0.4
+LEAST_SHARE = 0.1
+NEARLY_ARCFACE = ("scrfd", "minus-127")
+"""Presets that answer like arcface: they are asked about where they are the guess."""
+FEW = 10
+"""Who finds more in a portrait finds anything anywhere."""
+PERSON, FACE = "person", "face"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What it says with one preset.
+
+    doubted: nothing like the person or her face is among it. sure: she is the surest of a few objects. Both are False
+    where the network knows neither.
+    """
+
+    preset: str
+    says: str
+    doubted: bool = False
+    sure: bool = False
+
+
+def guesses(inspection: Inspection) -> bool:
+    """Whether how pixels are prepared was left to the import."""
+    request = inspection.request
+    said = (request.preprocess, request.scale, request.mean, request.std, request.bgr)
+    return all(one is None for one in said) and request.task is not Task.FACE_EMBEDDING
+
+
+@lru_cache(maxsize=1)
+def survey(inspection: Inspection) -> tuple[Finding, ...]:
+    """A finding for each preset, the guess first."""
+    adapter, _ = inspection.choose()
+    guess = usual_preset(adapter, inspection.network)
+    others = [name for name in PRESETS if name != guess and _differs(name, guess, inspection, adapter)]
+    return tuple(_look(inspection, adapter, name) for name in [guess, *others])
+
+
+def check_guess(inspection: Inspection) -> tuple[str, ...]:
+    """A note on how pixels are prepared, where that is a guess.
+
+    Raises InvalidArgument(BAD_ARGUMENT) where the guess does not see the person or the face of the photograph and other
+    presets do: then the guess is wrong.
+    """
+    if not guesses(inspection):
+        return ()
+    adapter, _ = inspection.choose()
+    guess = usual_preset(adapter, inspection.network)
+    first = _look(inspection, adapter, guess)
+    if not first.doubted:
+        return (f"pixels are prepared by `{guess}`, as usual for {adapter.name} (--preprocess decides)",)
+    better = [finding for finding in survey(inspection) if finding.sure]
+    if not better:
+        seen = "nobody is seen in a photograph of a person"
+        return (f"pixels are prepared by `{guess}`, as usual for {adapter.name}, and {seen} (--preprocess decides)",)
+    told = "; ".join(f"`{finding.preset}`: {finding.says}" for finding in better)
+    problem = f"with the pixels that are usual for {adapter.name}, `{guess}`, it says of a photograph of a person: "
+    raise InvalidArgument(
+        "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. With others it sees her ({told}); say "
+        "which it was trained with by --preprocess"
+    )  # fmt: skip
+
+
+def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
+    request = replace(inspection.request, preprocess=preset)
+    how = read_preprocessing(request, adapter, inspection.network)
+    try:
+        saying = _ask(replace(inspection, request=request), adapter, how)
+    except Misfit as misfit:
+        return Finding(preset, f"does not fit: {misfit}", doubted=_knows(inspection))
+    if not _knows(inspection):
+        return Finding(preset, str(saying))
+    return Finding(preset, str(saying), not _sightings(saying), _is_sure(saying))
+
+
+def _ask(inspection: Inspection, adapter: Adapter, how: Preprocessing) -> Saying:
+    """The foreign file's answer for the photograph. Raises Misfit."""
+    manifest = draft_manifest(inspection, adapter, how, "survey")
+    manifest.thresholds.detection = HARDLY
+    picture = Picture(photograph(), photograph().shape[1], photograph().shape[0])
+    canvas, placement = place_picture(picture, manifest)
+    height, width = canvas.shape[:2]
+    probe = inspection.prober.look(how, [canvas])
+    reading = adapter.read(probe, inspection.choices)
+    values = [probe.outputs[name] for name in reading.outputs]
+    with np.errstate(all="ignore"):
+        return say(adapter.decode(values, height, width, reading), placement, picture, manifest)
+
+
+def _knows(inspection: Inspection) -> bool:
+    """Whether the network has a name for what the photograph shows."""
+    labels = {label.lower() for label in inspection.labels}
+    return inspection.request.task is not Task.CLASSIFICATION and bool(labels & {PERSON, FACE})
+
+
+def _sightings(saying: Saying) -> list[float]:
+    """Scores of the objects that are the person or her face, and 1 for a mask with a person in it."""
+    height, width = photograph().shape[:2]
+    sides = np.array([width, height, width, height], np.float64)
+    truth = {PERSON: np.array(PERSON_BOX) * sides, FACE: np.array(FACE_BOX) * sides}
+    found = [(one.label.lower(), one.score, np.array(one.box_xyxy, np.float64)) for one in saying.objects]
+    found += [(FACE, one.score, np.asarray(one.box_xyxy, np.float64)) for one in saying.faces]
+    scores = [score for label, score, box in found if label in truth and overlap(box, truth[label]) >= LEAST_OVERLAP]
+    masks = [1.0 for one in saying.regions if one.label.lower() == PERSON and one.area >= LEAST_SHARE]
+    return scores + masks
+
+
+def _is_sure(saying: Saying) -> bool:
+    """Whether she is seen clearly, and little besides."""
+    objects = len(saying.objects) + len(saying.faces)
+    return objects <= FEW and max(_sightings(saying), default=0.0) >= SURE
+
+
+def _differs(name: str, guess: str, inspection: Inspection, adapter: Adapter) -> bool:
+    """Whether a preset is another one for this network: one that begins with its own normalisation takes raw pixels."""
+    network = inspection.network
+    if network.normalises_itself and not name.startswith("raw"):
+        return False
+    if network.channels == 1 and (PRESETS[name].bgr or len(set(PRESETS[name].mean)) > 1):
+        return False
+    return PRESETS[name] != PRESETS[guess] and name not in NEARLY_ARCFACE

@@ -1,0 +1,74 @@
+"""Faces that the face service finds in a picture."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from convoy.recognition.domain.vectors import Vector
+
+
+class Point(NamedTuple):
+    """A position in pixels of the picture; (0, 0) is its top left corner."""
+
+    x: float
+    y: float
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the picture."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+class Size(NamedTuple):
+    """Width and height of a picture in pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How usable a face is for recognition, as a whole (`score`) and in parts; each 0 to 1."""
+
+    score: float
+    size: float
+    sharpness: float
+    exposure: float
+    frontality: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFace:
+    """A face as callers may see it, which is without its embedding.
+
+    landmarks: the two eyes, the nose and the two corners of the mouth, each pair from the picture's left to its right;
+    empty where the face service gives none.
+    """
+
+    box: Box
+    detection_score: float
+    quality: Quality
+    landmarks: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFace:
+    """A face and its embedding, [dimension], unit length. The embedding never leaves the service."""
+
+    face: FoundFace
+    embedding: Vector = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFaces:
+    """The faces of one picture, largest first.
+
+    found: how many faces the picture shows; more than there are here when the options left some out.
+    """
+
+    faces: tuple[EmbeddedFace, ...]
+    image_size: Size
+    found: int

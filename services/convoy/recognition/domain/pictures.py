@@ -1,0 +1,39 @@
+"""Pictures as callers send them, and how faces are looked for in them. Only the face service looks inside a picture."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RawPixels:
+    """Pixels that are not encoded. `format` is the number that the API gives to their layout."""
+
+    width: int
+    height: int
+    format: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded file or raw pixels; the face service refuses a picture that has neither."""
+
+    encoded: bytes | None = None
+    raw: RawPixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionOptions:
+    """How faces are looked for; see FaceDetectionOptions in faces.proto.
+
+    detection_threshold: None takes the detector's own. max_faces: 0 takes the face service's limit.
+    min_face_size: in pixels of the picture. only_largest: leave out all faces but the largest.
+    """
+
+    detection_threshold: float | None = None
+    max_faces: int = 0
+    min_face_size: int = 0
+    only_largest: bool = False
+
+
+AS_USUAL = DetectionOptions()
+"""What a caller gets who says nothing."""

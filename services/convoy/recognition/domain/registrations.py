@@ -1,0 +1,66 @@
+"""A registration: what the caller asks, and what becomes of each photo."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from convoy.recognition.domain.found_faces import FoundFace
+from convoy.recognition.domain.pictures import Picture
+from convoy.recognition.domain.records import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """Photos of one person for a gallery; see RegisterRequest in recognition.proto."""
+
+    gallery: str
+    person_id: str
+    photos: Sequence[Picture]
+    display_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    expire_time_ms: int | None = None
+    request_id: str = ""
+    add_faces: bool = False
+    use_largest_face: bool = False
+    allow_identity_conflict: bool = False
+
+
+class Refusal(Enum):
+    """Why a photo was refused; the value is the reason that programs read."""
+
+    NO_FACE = "NO_FACE"
+    SEVERAL_FACES = "SEVERAL_FACES"
+    TOO_SMALL = "TOO_SMALL"
+    BLURRED = "BLURRED"
+    EXTREME_POSE = "EXTREME_POSE"
+    LOW_QUALITY = "LOW_QUALITY"
+    DUPLICATE = "DUPLICATE"
+    IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
+    BAD_IMAGE = "BAD_IMAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoResult:
+    """What became of one photo. It was accepted if there is no refusal; then its face has an id.
+
+    message: the refusal in a sentence. conflicting_person_id: with IDENTITY_CONFLICT, whose face it is.
+    """
+
+    faces: Sequence[FoundFace]
+    refusal: Refusal | None = None
+    message: str = ""
+    face_id: str = ""
+    conflicting_person_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The answer: the person as registered, None when no photo was accepted, and a result for each photo, in order.
+
+    version: that of the gallery which has the change.
+    """
+
+    person: Person | None
+    results: Sequence[PhotoResult]
+    version: int = 0

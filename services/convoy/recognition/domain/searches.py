@@ -1,0 +1,130 @@
+"""Searches and comparisons: what the caller asks, and the answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from convoy.recognition.domain.found_faces import FoundFace, Size
+from convoy.recognition.domain.limits import check_range
+from convoy.recognition.domain.pictures import AS_USUAL, DetectionOptions, Picture
+from convoy.recognition.domain.records import Entry
+from convoy.recognition.domain.thresholds import Decision
+
+MATCH_THRESHOLD = "match_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """How sure a match must be. `name` is the API's: match_threshold, or that of a rate of mistakes."""
+
+    name: str
+    value: float
+
+    @property
+    def match_threshold(self) -> float | None:
+        """The similarity that a match must reach; None if the caller gave a rate."""
+        return self.value if self.name == MATCH_THRESHOLD else None
+
+    def check(self) -> None:
+        """Raise InvalidArgument(BAD_ARGUMENT) for a similarity outside -1 to 1, and for a rate that is not above 0."""
+        if self.name == MATCH_THRESHOLD:
+            check_range(self.name, self.value, -1, 1)
+        else:
+            check_range(self.name, self.value, 0, 1, is_low_out=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto."""
+
+    gallery: str
+    picture: Picture
+    options: DetectionOptions = AS_USUAL
+    criterion: Criterion | None = None
+    top_k: int = 0
+    min_version: int = 0
+    exact: bool = False
+    filter: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What a person must have to be found; see Person.entries."""
+        return [*self.filter.items(), *(("", tag) for tag in self.tags)]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Somebody who resembles the probe: the person, and the face that is nearest to it."""
+
+    person_id: str
+    face_id: str
+    similarity: float
+    display_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """One face of the picture, searched; see IdentifiedFace in recognition.proto."""
+
+    face: FoundFace
+    decision: Decision
+    matches: Sequence[Match]
+    match_threshold: float
+    expected_false_positive_identification_rate: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The answer to a search. gallery_size: in faces. version: that of the gallery which was searched."""
+
+    faces: Sequence[IdentifiedFace]
+    image_size: Size
+    gallery_size: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKey:
+    """Somebody in a gallery."""
+
+    gallery: str
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A photo that is compared with a person or with another photo; see VerifyRequest in recognition.proto."""
+
+    probe: Picture
+    reference: PersonKey | Picture | None
+    options: DetectionOptions = AS_USUAL
+    criterion: Criterion | None = None
+    min_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The answer to a comparison; see VerifyResponse in recognition.proto."""
+
+    is_match: bool
+    similarity: float
+    match_threshold: float
+    expected_false_match_rate: float
+    face: FoundFace
+    faces_found: int
+    reference_face: FoundFace | None = None
+    reference_faces_found: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Two people who look like one another, by their two nearest faces; the lesser id comes first."""
+
+    person_id: str
+    face_id: str
+    other_person_id: str
+    other_face_id: str
+    similarity: float

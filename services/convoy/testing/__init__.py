@@ -1,0 +1,15 @@
+"""What tests of your own need: a whole fleet in your process, tiny models, and pictures that these understand.
+
+fleet.py          `fleet()`: all five services in this process, in memory, on free ports
+memory_store.py   a store of galleries in the memory of this process
+tiny_models.py    five tiny graphs whose answers can be worked out by hand
+pictures.py       draws pictures for the tiny models: people, objects, plain ones
+bad_pictures.py   small files that would cost a careless service much
+redis_servers.py  real Redis servers that a test may kill: one, a cluster, a Redis 8
+
+Nothing that serves imports this package.
+"""
+
+from convoy.testing.fleet import RunningFleet, fleet
+
+__all__ = ["RunningFleet", "fleet"]

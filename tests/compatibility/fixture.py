@@ -1,0 +1,51 @@
+"""Where a recorded version lies, and the settings under which its services were recorded."""
+
+from pathlib import Path
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+V0_1_0 = FIXTURES / "v0.1.0"
+COMMIT = "6139dbf6fc9a665ba126b760d91b67b840b7d2ce"
+"""What V0_1_0 was recorded from."""
+TINY = {
+    "tiny-classifier": "classification",
+    "spare-classifier": "classification",
+    "tiny-detector": "detection",
+    "tiny-segmenter": "segmentation",
+    "tiny-face-detector": "face_detection",
+    "tiny-face-embedder": "face_embedding",
+}
+"""The models of a fixture, and their tasks."""
+PUBLISHED = ("cifar10-resnet", "bccd-yolo", "camvid-unet", "face-detector-nano", "face-embedder-small")
+
+
+def vision_settings(models: Path) -> dict[str, dict[str, str]]:
+    """Classification, detection, segmentation and faces on a fixture's models."""
+    shared = {"CONVOY_MODELS": str(models)}
+    embedder = {"CONVOY_FACE_DETECTOR": "tiny-face-detector", "CONVOY_FACE_EMBEDDER": "tiny-face-embedder"}
+    return {
+        "classification": shared | {"CONVOY_MODEL": "tiny-classifier"},
+        "detection": shared | {"CONVOY_MODEL": "tiny-detector"},
+        "segmentation": shared | {"CONVOY_MODEL": "tiny-segmenter"},
+        "faces": shared | embedder,
+    }
+
+
+def recognition_settings(faces: str, redis_url: str, key: Path | None = None) -> dict[str, str]:
+    """Recognition, its faces and its store. key: seals the templates of new galleries."""
+    sealed = {"CONVOY_TEMPLATE_KEY_FILE": str(key)} if key else {}
+    return {"CONVOY_FACES_ADDRESS": faces, "CONVOY_REDIS_URL": redis_url} | sealed
+
+
+def link_published(repository: Path, folder: Path) -> Path:
+    """A model repository of the published models alone that are asked."""
+    models = folder / "published"
+    models.mkdir()
+    for name in PUBLISHED:
+        (models / name).symlink_to(repository / "exported_models" / name)
+    return models
+
+
+def published_settings(models: Path) -> dict[str, dict[str, str]]:
+    """The same services on the published models, by their own choice."""
+    services = ("classification", "detection", "segmentation", "faces")
+    return {service: {"CONVOY_MODELS": str(models)} for service in services}

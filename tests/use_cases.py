@@ -1,0 +1,51 @@
+"""The use cases of recognition on a store in memory, with a face service that finds what the test says."""
+
+from dataclasses import dataclass, field
+
+from convoy.core.settings import Settings
+from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.pictures import Picture
+from convoy.recognition.domain.registrations import Registered, Registering
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Committed
+from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.people import People
+from convoy.recognition.use_cases.registration import Registration
+from convoy.testing.memory_store import MemoryStore
+
+from tests.fake_face_source import FakeFaceSource
+
+
+@dataclass
+class UseCases:
+    """All use cases of one process. `remembered`: what was written to be answered again."""
+
+    store: MemoryStore
+    faces: FakeFaceSource
+    settings: Settings = field(default_factory=Settings)
+    remembered: list[Registered] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.followers = Followers(self.store, lambda gallery: Plain(), threads=1)
+        self.people = People(self.followers)
+        self.galleries = Galleries(self.store, self.followers, self.faces, MasterKeys([]))
+        self.registration = Registration(self.followers, self.people, self.faces, self.settings, self._remember)
+        self.identification = Identification(self.followers, self.faces, self.settings)
+
+    def _remember(self, answer: Registered) -> bytes:
+        self.remembered.append(answer)
+        return f"answer {len(self.remembered)}".encode()
+
+    async def register(self, person_id: str, *photos: bytes, **more: object) -> Registered:
+        """Register with photos of these names; the answer is not a remembered one."""
+        answer = await self.registration.register(asking(person_id, *photos, **more))
+        assert not isinstance(answer, Committed)
+        return answer
+
+
+def asking(person_id: str, *photos: bytes, **more: object) -> Registering:
+    """A registration of somebody in the gallery staff."""
+    pictures = tuple(Picture(encoded=photo) for photo in photos)
+    return Registering("staff", person_id, pictures, **more)  # type: ignore[arg-type]
