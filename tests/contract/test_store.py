@@ -308,6 +308,21 @@ class StoreContract:
         with pytest.raises(NotFound):
             await store.change_person(first, adding(None, person("eve")), note("Register", "eve"), Idempotency())
 
+    async def test_facts_of_a_later_version_outlive_changes_by_this_one(self, store: Store) -> None:
+        later = replace(STAFF, rest={"door": "north"}, policy=replace(STAFF.policy, rest={"liveness": 0.5}))
+        gallery = await self.made(store, later)
+        face = Face("f1", 0.75, 3_000, ("left profile",))
+        ada = replace(person("ada"), faces=(face,), rest={"consent": {"until": 9}, "times": [77]})
+        await self.put(store, gallery, ada)
+        [found] = await store.get_people("staff", ["ada"])
+        assert found == ada
+        await self.put(store, gallery, replace(ada, display_name="Countess"))
+        assert await store.get_people("staff", ["ada"]) == [replace(ada, display_name="Countess")]
+        before = await store.get_gallery("staff")
+        await store.update_gallery(before, replace(before, description="here"), note("UpdateGallery"))
+        after = await store.get_gallery("staff")
+        assert (after.description, after.rest, after.policy.rest) == ("here", later.rest, later.policy.rest)
+
     async def test_of_changes_at_once_exactly_one_wins(self, store: Store) -> None:
         gallery = await self.made(store)
         changes = (adding(None, person("ada", f"f{i}")) for i in range(20))

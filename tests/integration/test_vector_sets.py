@@ -252,6 +252,17 @@ async def test_nothing_is_left_of_a_deleted_gallery(member: Member, redis8: Redi
     await member.sets.drop(last)
 
 
+async def test_the_sweep_reads_what_it_knows_of_an_entry_of_a_later_version(member: Member, redis8: Redis8) -> None:
+    kept = await made(member, gallery())
+    _, version = await filled(member, 3)
+    await member.followers.view("staff", version)
+    with redis8.client() as client:
+        client.hset("convoy:vector_sets", f"staff {kept.vector_sets.id}", "1 0 hnsw-2")  # type: ignore[union-attr]
+        assert client.keys("*vectors*")
+        await member.sets.sweep({})
+        assert not client.keys("*vectors*")
+
+
 async def test_quantised_numbers_prove_nothing(member: Member) -> None:
     await made(member, gallery(quantization="Q8"))
     with pytest.raises(FailedPrecondition, match="Q8"):

@@ -50,7 +50,7 @@ def up(
         signal.signal(number, _interrupt)
     fleet = Fleet(
         data,
-        models or read_settings().models,
+        models or read_settings().repositories,
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),

@@ -91,6 +91,13 @@ def import_graph(
             rich_help_panel=LOOK,
         ),
     ] = None,
+    cut: Annotated[
+        float | None,
+        typer.Option(
+            help="For masks of one channel: foreground is above this number; by default 0.5, or 0 for logits.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     one_by_one: Annotated[
         bool,
         typer.Option(
@@ -233,6 +240,7 @@ def import_graph(
         boxes=unit,
         form=form,
         priors=read_priors(priors),
+        cut=cut,
         crop=crop,
         pad_value=pad,
         pad_at=pad_at,

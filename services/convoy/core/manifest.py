@@ -80,7 +80,8 @@ class InputSpec(Part):
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
     side, cut the middle out), aligned (a face, warped to the 112x112 reference).
     pad_at: where a letterbox is padded, at its right and lower end or on both sides alike. crop: which share of the
-    largest middle part of a picture is cut out, 0.875 for 224 of 256 pixels. face_crop: a classifier of faces takes the
+    picture's middle is taken, 0.875 for 224 of 256 pixels: by center_crop of its largest part that has the input's
+    aspect ratio, by stretch of the whole. face_crop: a classifier of faces takes the
     square around a face that is so many times as large as its box; None where it takes whole pictures.
     """
 
@@ -100,8 +101,8 @@ class InputSpec(Part):
             raise ValueError("input: give both height and width, or neither")
         if self.height is None and (self.resize != "letterbox" or self.long_side is None):
             raise ValueError("input: a dynamic size needs resize=letterbox and long_side")
-        if self.crop != 1.0 and self.resize != "center_crop":
-            raise ValueError("input: a share is cut out by resize=center_crop alone")
+        if self.crop != 1.0 and self.resize not in ("center_crop", "stretch"):
+            raise ValueError("input: a share is cut out by resize=center_crop or stretch alone")
         if self.pad_at != "end" and self.resize != "letterbox":
             raise ValueError("input: only resize=letterbox pads")
         return self

@@ -31,7 +31,7 @@ def tell(photos: Path | None, out: Path, fpir: float | None = None) -> bool:
     cast = read_cast(photos) if photos else packaged_cast()
     with tempfile.TemporaryDirectory(prefix="convoy-demo-") as data:
         console.print("Starting an embedded Redis and the five services on this machine ...")
-        fleet = Fleet(Path(data), read_settings().models, free_ports(), metrics=False)
+        fleet = Fleet(Path(data), read_settings().repositories, free_ports(), metrics=False)
         with fleet, fleet.client(TIMEOUT_S) as convoy:
             console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))
             stage = Stage(convoy, out, console)

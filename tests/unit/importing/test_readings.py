@@ -229,7 +229,7 @@ def test_crop_padding_and_face_crop_stand_in_the_manifest(tmp_path: Path) -> Non
     ("told", "words"),
     [
         ({"crop": 1.5}, "less than or equal to 1"),
-        ({"crop": 0.5, "resize": "stretch"}, "resize=center_crop alone"),
+        ({"crop": 0.5, "resize": "letterbox"}, "center_crop or stretch alone"),
         ({"pad_at": "both"}, "only resize=letterbox pads"),
         ({"pad_value": 300}, "less than or equal to 255"),
     ],
