@@ -15,12 +15,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 
-from tests import tiny_pictures
-from tests.tiny_models import write_repository
-
-PICTURE = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20), 1200, 900)))
+PICTURE = common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20), 1200, 900)))
 
 
 @pytest.fixture

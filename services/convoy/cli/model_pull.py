@@ -11,7 +11,7 @@ from convoy.core.errors import ConvoyError, FailedPrecondition
 
 if TYPE_CHECKING:
     from convoy.catalogue.catalogue import Catalogue
-    from convoy.catalogue.entry import Entry
+    from convoy.catalogue.entry import Entry, ModelSet
     from convoy.catalogue.pull import Pulled
 
 CataloguePlace = Annotated[
@@ -66,7 +66,10 @@ def pull(
             done.append(_pull_one(entry, opened, folder, accept_licence, brought))
         except ConvoyError as error:
             problems[entry.name] = error
+    sets = [_write_set(opened.sets[name], folder, done) for name in names if name in opened.sets and done]
     _show(done, problems, as_json)
+    for name in sets if not as_json else ():
+        typer.echo(f"set {name}: start the services with CONVOY_MODEL_SET={name}")
     if problems:
         raise typer.Exit(ExitCode.BAD_INPUT)
 
@@ -151,6 +154,15 @@ def _pull_one(
             if error.name != "onnx":
                 raise
             raise FailedPrecondition("NO_ONNX", "the package onnx is missing; pip install 'convoy[import]'") from None
+
+
+def _write_set(one: "ModelSet", models: Path, done: "list[Pulled]") -> str:
+    """Let services find the set: those of its models that are here; the other services keep their usual ones."""
+    from convoy.core.model_sets import write_set
+
+    here = {pulled.entry.name for pulled in done}
+    write_set(models, one.name, {service: model for service, model in one.models.items() if model in here})
+    return one.name
 
 
 def _ask(entry: "Entry") -> bool:

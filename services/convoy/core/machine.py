@@ -2,9 +2,13 @@
 
 import ctypes
 import os
+import sys
+import threading
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+# How much less than the event loop's the turn of a thread that computes is worth: who is refused must not wait for it.
+_NICENESS = 5
 
 
 def available_cores() -> int:
@@ -12,6 +16,12 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, period = _cgroup_quota()
     return max(1, min(cores, -(-quota // period))) if quota > 0 else cores
+
+
+def give_way() -> None:
+    """Let the event loop go before the calling thread, on systems that know priorities of single threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def give_back_memory() -> None:

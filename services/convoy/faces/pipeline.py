@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.api import split_model
 from convoy.core.manifest import Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import at_once, in_order, infer
-from convoy.core.models.repository import LoadedModel
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.resizing import Placement
 from convoy.core.serving.messages import pixels_of, read_image
@@ -53,13 +52,13 @@ class FacePipeline:
     @property
     def detector(self) -> LoadedModel:
         """The face detector in use."""
-        return self._of_task(self._host.settings.face_detector, Task.FACE_DETECTION)
+        return self._host.in_use(self._host.settings.face_detector, Task.FACE_DETECTION)
 
-    def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
+    async def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
         """A face embedder by name, without one that in use. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
         if wanted.name:
-            return self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
-        return self._of_task(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
+            return await self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
+        return self._host.in_use(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
 
     async def detect(
         self, images: Sequence[common_pb2.Image], options: task.Options, deadline: float | None
@@ -98,9 +97,6 @@ class FacePipeline:
             return replace(photo, faces=faces)
 
         return await in_order(photos, embed_photo)
-
-    def _of_task(self, name: str, wanted: Task) -> LoadedModel:
-        return self._host.model(*split_model(name), wanted)
 
 
 def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:

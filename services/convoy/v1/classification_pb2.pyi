@@ -28,16 +28,16 @@ class ClassifyRequest(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     MIN_PROBABILITY_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
-    """How many labels to give for each picture, best first; 0 means 5."""
+    """How many labels each result has, best first; 0 means 5."""
     min_probability: _builtins.float
-    """Labels below this probability are left out; 0 to 1."""
+    """Leave out labels below this probability; 0 to 1."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Which model; empty for the default."""
+        """Which model; empty for the default one."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class Label(_message.Message):
     index: _builtins.int
     """Position in the model's list of labels."""
     name: _builtins.str
-    """Name of the class."""
+    """The label: the name of the class."""
     probability: _builtins.float
-    """0 to 1; over all labels of the model the probabilities add up to 1."""
+    """0 to 1. The probabilities of all the model's labels add up to 1."""
     def __init__(
         self,
         *,
@@ -95,11 +95,11 @@ class Classification(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Label]:
-        """Best first; ties by index."""
+        """Best first; ties are ordered by index."""
 
     @_builtins.property
     def image_size(self) -> _common_pb2.Size:
-        """Size of the picture that was judged."""
+        """The size of the picture."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class ClassifyResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Classification]:
-        """One for each picture, in order."""
+        """One result for each picture, in order."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
@@ -150,10 +150,10 @@ class ClassifyStreamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given back with the answer."""
+    """Any text; it comes back with the answer."""
     @_builtins.property
     def request(self) -> Global___ClassifyRequest:
-        """The work."""
+        """The request to answer."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class ClassifyStreamResponse(_message.Message):
 
     @_builtins.property
     def error(self) -> _common_pb2.Error:
-        """Why there is none."""
+        """Why there is no answer."""
 
     def __init__(
         self,

@@ -27,41 +27,43 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClassificationServiceStub:
-    """Says what a picture shows, as probabilities over a fixed list of labels."""
+    """Says what a picture shows: a probability for each label of the model."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ClassificationServiceAsyncStub: ...
     Classify: _grpc.UnaryUnaryMultiCallable[_classification_pb2.ClassifyRequest, _classification_pb2.ClassifyResponse]
-    """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
+    """Classifies one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+    the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-    does something else (WRONG_TASK).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     ClassifyStream: _grpc.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 @_typing.type_check_only
 class ClassificationServiceAsyncStub(ClassificationServiceStub):
-    """Says what a picture shows, as probabilities over a fixed list of labels."""
+    """Says what a picture shows: a probability for each label of the model."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Classify: _aio.UnaryUnaryMultiCallable[_classification_pb2.ClassifyRequest, _classification_pb2.ClassifyResponse]  # type: ignore[assignment]
-    """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
+    """Classifies one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+    the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-    does something else (WRONG_TASK).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     ClassifyStream: _aio.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]  # type: ignore[assignment]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Says what a picture shows, as probabilities over a fixed list of labels."""
+    """Says what a picture shows: a probability for each label of the model."""
 
     @_abc_1.abstractmethod
     def Classify(
@@ -69,12 +71,13 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _classification_pb2.ClassifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_classification_pb2.ClassifyResponse, _abc.Awaitable[_classification_pb2.ClassifyResponse]]:
-        """Classifies one picture or several in one call; results come in the order of the pictures, all or none.
+        """Classifies one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+        the call.
 
-        INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-        does something else (WRONG_TASK).
-        RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+        IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+        FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
     @_abc_1.abstractmethod
@@ -83,6 +86,6 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_classification_pb2.ClassifyStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_classification_pb2.ClassifyStreamResponse], _abc.AsyncIterator[_classification_pb2.ClassifyStreamResponse]]:
-        """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 def add_ClassificationServiceServicer_to_server(servicer: ClassificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

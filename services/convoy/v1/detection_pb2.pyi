@@ -30,24 +30,24 @@ class DetectRequest(_message.Message):
     MAX_DETECTIONS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     detection_threshold: _builtins.float
-    """Detections below this score are left out; 0 to 1, by default what the model's manifest says."""
+    """Leave out detections below this score; 0 to 1, by default what the model's manifest says."""
     iou_threshold: _builtins.float
-    """Of two boxes of one class that overlap by more than this (intersection over union) the weaker goes; 0 to 1, by
-    default what the model's manifest says.
+    """When two boxes of one label overlap by more than this (intersection over union), leave out the one with the lower score;
+    0 to 1, by default what the model's manifest says.
     """
     max_detections: _builtins.int
-    """At most so many for each picture, best first; 0 means 300."""
+    """The most detections for each picture, best first; 0 means 300."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Which model; empty for the default."""
+        """Which model; empty for the default one."""
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these classes, by name; empty for all."""
+        """Only objects with these labels; empty for all."""
 
     def __init__(
         self,
@@ -87,12 +87,12 @@ class Detection(_message.Message):
     index: _builtins.int
     """Position in the model's list of labels."""
     label: _builtins.str
-    """Name of the class."""
+    """The label: the name of the class."""
     score: _builtins.float
-    """Confidence, 0 to 1."""
+    """How sure the model is, 0 to 1."""
     @_builtins.property
     def box(self) -> _common_pb2.Box:
-        """Where."""
+        """Where it is."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Detections(_message.Message):
 
     @_builtins.property
     def image_size(self) -> _common_pb2.Size:
-        """Size of the picture, the frame of the boxes."""
+        """The size of the picture, in whose pixels the boxes are."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class DetectResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Detections]:
-        """One for each picture, in order."""
+        """One result for each picture, in order."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
@@ -175,10 +175,10 @@ class DetectStreamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given back with the answer."""
+    """Any text; it comes back with the answer."""
     @_builtins.property
     def request(self) -> Global___DetectRequest:
-        """The work."""
+        """The request to answer."""
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class DetectStreamResponse(_message.Message):
 
     @_builtins.property
     def error(self) -> _common_pb2.Error:
-        """Why there is none."""
+        """Why there is no answer."""
 
     def __init__(
         self,

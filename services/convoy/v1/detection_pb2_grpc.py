@@ -52,19 +52,21 @@ class DetectionServiceServicer:
     """
 
     def Detect(self, request, context):
-        """Detects in one picture or several in one call; results come in the order of the pictures, all or none.
+        """Finds objects in one picture, or in several in one call. Results come in the order of the pictures; if one picture fails,
+        so does the call.
 
-        INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
-        unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-        model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
-        the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
+        is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
+        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
+        passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DetectStream(self, request_iterator, context):
-        """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on.
+        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

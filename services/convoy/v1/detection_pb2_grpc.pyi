@@ -34,15 +34,17 @@ class DetectionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DetectionServiceAsyncStub: ...
     Detect: _grpc.UnaryUnaryMultiCallable[_detection_pb2.DetectRequest, _detection_pb2.DetectResponse]
-    """Detects in one picture or several in one call; results come in the order of the pictures, all or none.
+    """Finds objects in one picture, or in several in one call. Results come in the order of the pictures; if one picture fails,
+    so does the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
-    unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-    model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
-    the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
+    is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
+    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
+    passed.
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 @_typing.type_check_only
 class DetectionServiceAsyncStub(DetectionServiceStub):
@@ -50,15 +52,17 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Detect: _aio.UnaryUnaryMultiCallable[_detection_pb2.DetectRequest, _detection_pb2.DetectResponse]  # type: ignore[assignment]
-    """Detects in one picture or several in one call; results come in the order of the pictures, all or none.
+    """Finds objects in one picture, or in several in one call. Results come in the order of the pictures; if one picture fails,
+    so does the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
-    unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-    model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
-    the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
+    is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
+    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
+    passed.
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds objects and says where each one is."""
@@ -69,12 +73,14 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _detection_pb2.DetectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_detection_pb2.DetectResponse, _abc.Awaitable[_detection_pb2.DetectResponse]]:
-        """Detects in one picture or several in one call; results come in the order of the pictures, all or none.
+        """Finds objects in one picture, or in several in one call. Results come in the order of the pictures; if one picture fails,
+        so does the call.
 
-        INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large; a threshold outside 0 to 1; an
-        unknown label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such
-        model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it does something else (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo:
-        the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
+        is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
+        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
+        passed.
         """
 
     @_abc_1.abstractmethod
@@ -83,6 +89,6 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_detection_pb2.DetectStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_detection_pb2.DetectStreamResponse], _abc.AsyncIterator[_detection_pb2.DetectStreamResponse]]:
-        """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 def add_DetectionServiceServicer_to_server(servicer: DetectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

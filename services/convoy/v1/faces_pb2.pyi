@@ -34,7 +34,7 @@ class _FaceSelectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaceSel
     """The one whose box has the largest area."""
 
 class FaceSelection(_FaceSelection, metaclass=_FaceSelectionEnumTypeWrapper):
-    """Which faces of a picture count."""
+    """Which faces of a picture to return."""
 
 FACE_SELECTION_UNSPECIFIED: FaceSelection.ValueType  # 0
 """Read as FACE_SELECTION_ALL."""
@@ -46,7 +46,7 @@ Global___FaceSelection: _TypeAlias = FaceSelection  # noqa: Y015
 
 @_typing.final
 class FaceDetectionOptions(_message.Message):
-    """How faces are looked for."""
+    """How faces are found."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -55,13 +55,13 @@ class FaceDetectionOptions(_message.Message):
     MIN_FACE_SIZE_FIELD_NUMBER: _builtins.int
     SELECTION_FIELD_NUMBER: _builtins.int
     detection_threshold: _builtins.float
-    """Faces below this score are left out; 0 to 1, by default what the detector's manifest says."""
+    """Leave out faces below this score; 0 to 1, by default what the detector's manifest says."""
     max_faces: _builtins.int
-    """At most so many, largest first; 0 means 200."""
+    """The most faces to return, largest first; 0 means 200."""
     min_face_size: _builtins.int
-    """Faces whose box is narrower or lower than this, in pixels of the picture sent, are left out; 0 keeps all."""
+    """Leave out faces whose box is narrower or lower than this, in pixels of the picture that you sent; 0 keeps all."""
     selection: Global___FaceSelection.ValueType
-    """Which of them count."""
+    """Which of them to return."""
     def __init__(
         self,
         *,
@@ -82,7 +82,7 @@ Global___FaceDetectionOptions: _TypeAlias = FaceDetectionOptions  # noqa: Y015
 
 @_typing.final
 class Landmarks(_message.Message):
-    """The five landmarks, named as they are seen in the picture: the left eye is the one on the picture's left side."""
+    """Five points of a face. Left and right are those of the picture: the left eye is the one nearer to its left edge."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -130,7 +130,7 @@ Global___Landmarks: _TypeAlias = Landmarks  # noqa: Y015
 
 @_typing.final
 class FaceQuality(_message.Message):
-    """How well a face can be recognised. Each part is 0 (useless) to 1 (as good as it gets)."""
+    """How usable a face is for recognition. Each number is 0 (useless) to 1 (as good as it gets)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -140,15 +140,15 @@ class FaceQuality(_message.Message):
     EXPOSURE_FIELD_NUMBER: _builtins.int
     FRONTALITY_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """All parts in one number."""
+    """The quality in one number, made of the parts below."""
     size: _builtins.float
-    """Enough pixels between the eyes."""
+    """Whether there are enough pixels between the eyes."""
     sharpness: _builtins.float
-    """Not blurred."""
+    """Whether the face is sharp."""
     exposure: _builtins.float
-    """Neither too dark, too bright nor flat."""
+    """Whether the face is neither too dark nor too bright, and has enough contrast."""
     frontality: _builtins.float
-    """Seen from the front, by the landmarks."""
+    """Whether the face is seen from the front, judged by the landmarks."""
     def __init__(
         self,
         *,
@@ -168,7 +168,7 @@ Global___FaceQuality: _TypeAlias = FaceQuality  # noqa: Y015
 
 @_typing.final
 class Embedding(_message.Message):
-    """A point on the unit sphere that stands for one face; faces of one person lie close together."""
+    """The vector that an embedder makes of a face. Vectors of one person's faces lie close together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -176,11 +176,11 @@ class Embedding(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Unit length."""
+        """The numbers of the vector, which has unit length."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """The model that made it. Embeddings of different models cannot be compared."""
+        """The embedder that made it. You cannot compare embeddings of different embedders."""
 
     def __init__(
         self,
@@ -209,24 +209,24 @@ class Face(_message.Message):
     EMBEDDING_FIELD_NUMBER: _builtins.int
     ALIGNED_CROP_FIELD_NUMBER: _builtins.int
     detection_score: _builtins.float
-    """Confidence of the detector, 0 to 1."""
+    """How sure the detector is, 0 to 1."""
     aligned_crop: _builtins.bytes
-    """A PNG of the face turned upright, 112 * 112 pixels; only when asked for."""
+    """A PNG of the face turned upright, 112 * 112 pixels; only if you ask for it."""
     @_builtins.property
     def box(self) -> _common_pb2.Box:
-        """Where."""
+        """Where it is."""
 
     @_builtins.property
     def landmarks(self) -> Global___Landmarks:
-        """Eyes, nose and mouth."""
+        """The eyes, the nose and the corners of the mouth."""
 
     @_builtins.property
     def quality(self) -> Global___FaceQuality:
-        """How well it can be recognised."""
+        """How usable it is for recognition."""
 
     @_builtins.property
     def embedding(self) -> Global___Embedding:
-        """Only from EmbedFaces."""
+        """Its embedding; only EmbedFaces fills it."""
 
     def __init__(
         self,
@@ -256,14 +256,14 @@ class Faces(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     found: _builtins.int
-    """How many there are in the picture: more than are here where the selection or max_faces left some out."""
+    """How many faces the picture shows. This is more than are returned when the selection or max_faces left some out."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Face]:
-        """Largest first."""
+        """The faces, largest first."""
 
     @_builtins.property
     def image_size(self) -> _common_pb2.Size:
-        """Size of the picture, the frame of boxes and landmarks."""
+        """The size of the picture, in whose pixels boxes and landmarks are."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class DetectFacesRequest(_message.Message):
 
     @_builtins.property
     def options(self) -> Global___FaceDetectionOptions:
-        """How faces are looked for."""
+        """How faces are found."""
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ class DetectFacesResponse(_message.Message):
     DETECTOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Faces]:
-        """One for each picture, in order."""
+        """One result for each picture, in order."""
 
     @_builtins.property
     def detector(self) -> _common_pb2.ModelRef:
@@ -345,18 +345,18 @@ class EmbedFacesRequest(_message.Message):
     INCLUDE_ALIGNED_CROPS_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
     include_aligned_crops: _builtins.bool
-    """Give the aligned crops too."""
+    """Also return each face turned upright."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
 
     @_builtins.property
     def options(self) -> Global___FaceDetectionOptions:
-        """How faces are looked for."""
+        """How faces are found."""
 
     @_builtins.property
     def embedder(self) -> _common_pb2.ModelRef:
-        """The embedder to use; by default the one in use."""
+        """The embedder to use; by default the service's own."""
 
     def __init__(
         self,
@@ -383,7 +383,7 @@ class EmbedFacesResponse(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Faces]:
-        """One for each picture, in order."""
+        """One result for each picture, in order."""
 
     @_builtins.property
     def detector(self) -> _common_pb2.ModelRef:
@@ -415,10 +415,10 @@ class EmbedFacesStreamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given back with the answer."""
+    """Any text; it comes back with the answer."""
     @_builtins.property
     def request(self) -> Global___EmbedFacesRequest:
-        """The work."""
+        """The request to answer."""
 
     def __init__(
         self,
@@ -449,7 +449,7 @@ class EmbedFacesStreamResponse(_message.Message):
 
     @_builtins.property
     def error(self) -> _common_pb2.Error:
-        """Why there is none."""
+        """Why there is no answer."""
 
     def __init__(
         self,
@@ -480,18 +480,18 @@ class CompareFacesRequest(_message.Message):
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_match_rate: _builtins.float
-    """As many mistakes among strangers as this: 0.001 is one false match in a thousand comparisons."""
+    """At most this share of strangers would match: 0.001 is one false match in a thousand comparisons."""
     @_builtins.property
     def first(self) -> _common_pb2.Image:
-        """First picture."""
+        """The first picture."""
 
     @_builtins.property
     def second(self) -> _common_pb2.Image:
-        """Second picture."""
+        """The second picture."""
 
     @_builtins.property
     def options(self) -> Global___FaceDetectionOptions:
-        """How faces are looked for; the selection is always the largest."""
+        """How faces are found; the selection is always the largest."""
 
     def __init__(
         self,
@@ -528,15 +528,15 @@ class CompareFacesResponse(_message.Message):
     is_match: _builtins.bool
     """Whether the similarity reaches the threshold."""
     similarity: _builtins.float
-    """Cosine similarity, -1 to 1."""
+    """The cosine similarity, -1 to 1."""
     match_threshold: _builtins.float
     """The threshold that was used."""
     expected_false_match_rate: _builtins.float
-    """How often strangers reach that threshold, by the embedder's calibration."""
+    """How often two strangers reach that threshold, by the embedder's calibration."""
     first_faces_found: _builtins.int
-    """How many faces there are in the first picture."""
+    """How many faces the first picture shows."""
     second_faces_found: _builtins.int
-    """How many faces there are in the second picture."""
+    """How many faces the second picture shows."""
     @_builtins.property
     def first(self) -> Global___Face:
         """The face of the first picture, without its embedding."""
@@ -577,7 +577,7 @@ class GetFaceModelRequest(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def embedder(self) -> _common_pb2.ModelRef:
-        """Which embedder; by default the one in use."""
+        """Which embedder; by default the service's own."""
 
     def __init__(
         self,
@@ -594,7 +594,7 @@ Global___GetFaceModelRequest: _TypeAlias = GetFaceModelRequest  # noqa: Y015
 
 @_typing.final
 class FaceCalibration(_message.Message):
-    """How often two different people reach a similarity: false-match rates measured on impostor pairs."""
+    """How often two strangers reach a similarity, measured on pairs of different people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -605,22 +605,22 @@ class FaceCalibration(_message.Message):
     DATASET_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
     impostor_pairs: _builtins.int
-    """How many impostor pairs were compared."""
+    """How many pairs of different people were compared."""
     tail_model: _builtins.str
-    """The model by which rates below what the pairs can show were extrapolated; empty if none were."""
+    """The statistical model that extrapolates rates too small for the pairs to show; empty if none does."""
     dataset: _builtins.str
-    """The dataset and split that the pairs come from."""
+    """The dataset and the split that the pairs come from."""
     @_builtins.property
     def similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Cosine similarities, rising."""
 
     @_builtins.property
     def false_match_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """For each similarity the share of impostor pairs at or above it, falling."""
+        """For each similarity, the share of pairs at or above it, falling."""
 
     @_builtins.property
     def false_match_rate_upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """For each similarity the upper end of the 95 % interval of its rate; empty if none was computed."""
+        """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
 
     def __init__(
         self,
@@ -653,9 +653,9 @@ class GetFaceModelResponse(_message.Message):
     embedder_sha256: _builtins.str
     """SHA-256 of the embedder's graph, in hexadecimal: what a gallery is bound to."""
     embedding_size: _builtins.int
-    """Numbers in an embedding."""
+    """How many numbers an embedding has."""
     default_match_threshold: _builtins.float
-    """Similarity from which two faces count as one person when the caller says nothing."""
+    """The similarity from which two faces count as the same person when a request sets no criterion."""
     @_builtins.property
     def detector(self) -> _common_pb2.ModelRef:
         """The detector in use."""
@@ -666,7 +666,7 @@ class GetFaceModelResponse(_message.Message):
 
     @_builtins.property
     def calibration(self) -> Global___FaceCalibration:
-        """How thresholds and false-match rates belong together."""
+        """The embedder's calibration."""
 
     def __init__(
         self,

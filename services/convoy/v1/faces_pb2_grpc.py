@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FaceServiceStub:
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing.
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 
     def __init__(self, channel):
@@ -63,48 +63,52 @@ class FaceServiceStub:
 
 
 class FaceServiceServicer:
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing.
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 
     def DetectFaces(self, request, context):
-        """Finds every face with its five landmarks and its quality.
+        """Finds every face, with its five landmarks and its quality. If a picture shows no face, its list is empty; that is no
+        error.
 
-        A picture without faces is no error: its list is empty. INVALID_ARGUMENT: no picture, too many, one that is not an
-        image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT).
-        RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+        IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EmbedFaces(self, request, context):
-        """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
-        the model is no face embedder (WRONG_TASK).
+        """Finds every face as DetectFaces does, and makes an embedding of each.
+
+        The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
+        face embedder (WRONG_TASK).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EmbedFacesStream(self, request_iterator, context):
-        """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
-        stream goes on.
+        """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
+        and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareFaces(self, request, context):
-        """Says whether the largest faces of two pictures are of one person.
+        """Says whether the largest faces of two pictures are of the same person.
 
-        The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+        The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFaceModel(self, request, context):
-        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-        (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
+        """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
+
+        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,7 +151,7 @@ def add_FaceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FaceService:
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing.
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 
     @staticmethod

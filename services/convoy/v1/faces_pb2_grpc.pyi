@@ -27,69 +27,77 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FaceServiceStub:
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing."""
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FaceServiceAsyncStub: ...
     DetectFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.DetectFacesRequest, _faces_pb2.DetectFacesResponse]
-    """Finds every face with its five landmarks and its quality.
+    """Finds every face, with its five landmarks and its quality. If a picture shows no face, its list is empty; that is no
+    error.
 
-    A picture without faces is no error: its list is empty. INVALID_ARGUMENT: no picture, too many, one that is not an
-    image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     EmbedFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]
-    """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
-    the model is no face embedder (WRONG_TASK).
+    """Finds every face as DetectFaces does, and makes an embedding of each.
+
+    The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
+    face embedder (WRONG_TASK).
     """
     EmbedFacesStream: _grpc.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]
-    """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
-    stream goes on.
+    """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
+    and the stream goes on.
     """
     CompareFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.CompareFacesRequest, _faces_pb2.CompareFacesResponse]
-    """Says whether the largest faces of two pictures are of one person.
+    """Says whether the largest faces of two pictures are of the same person.
 
-    The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+    The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
     """
     GetFaceModel: _grpc.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]
-    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-    (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
+    """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
     """
 
 @_typing.type_check_only
 class FaceServiceAsyncStub(FaceServiceStub):
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing."""
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DetectFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.DetectFacesRequest, _faces_pb2.DetectFacesResponse]  # type: ignore[assignment]
-    """Finds every face with its five landmarks and its quality.
+    """Finds every face, with its five landmarks and its quality. If a picture shows no face, its list is empty; that is no
+    error.
 
-    A picture without faces is no error: its list is empty. INVALID_ARGUMENT: no picture, too many, one that is not an
-    image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     EmbedFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]  # type: ignore[assignment]
-    """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
-    the model is no face embedder (WRONG_TASK).
+    """Finds every face as DetectFaces does, and makes an embedding of each.
+
+    The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
+    face embedder (WRONG_TASK).
     """
     EmbedFacesStream: _aio.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]  # type: ignore[assignment]
-    """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
-    stream goes on.
+    """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
+    and the stream goes on.
     """
     CompareFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.CompareFacesRequest, _faces_pb2.CompareFacesResponse]  # type: ignore[assignment]
-    """Says whether the largest faces of two pictures are of one person.
+    """Says whether the largest faces of two pictures are of the same person.
 
-    The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+    The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
     """
     GetFaceModel: _aio.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]  # type: ignore[assignment]
-    """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-    (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
+    """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
     """
 
 class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Finds faces, aligns them, judges their quality and turns them into embeddings. It keeps nothing."""
+    """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing."""
 
     @_abc_1.abstractmethod
     def DetectFaces(
@@ -97,11 +105,12 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.DetectFacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.DetectFacesResponse, _abc.Awaitable[_faces_pb2.DetectFacesResponse]]:
-        """Finds every face with its five landmarks and its quality.
+        """Finds every face, with its five landmarks and its quality. If a picture shows no face, its list is empty; that is no
+        error.
 
-        A picture without faces is no error: its list is empty. INVALID_ARGUMENT: no picture, too many, one that is not an
-        image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT).
-        RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+        IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
     @_abc_1.abstractmethod
@@ -110,8 +119,10 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.EmbedFacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.EmbedFacesResponse, _abc.Awaitable[_faces_pb2.EmbedFacesResponse]]:
-        """DetectFaces and an embedding of each face. The same errors, NOT_FOUND (MODEL_NOT_FOUND) and FAILED_PRECONDITION:
-        the model is no face embedder (WRONG_TASK).
+        """Finds every face as DetectFaces does, and makes an embedding of each.
+
+        The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
+        face embedder (WRONG_TASK).
         """
 
     @_abc_1.abstractmethod
@@ -120,8 +131,8 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_faces_pb2.EmbedFacesStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_faces_pb2.EmbedFacesStreamResponse], _abc.AsyncIterator[_faces_pb2.EmbedFacesStreamResponse]]:
-        """EmbedFaces for a stream of pictures (video), answered in order; a bad one is answered by its error and the
-        stream goes on.
+        """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
+        and the stream goes on.
         """
 
     @_abc_1.abstractmethod
@@ -130,9 +141,9 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.CompareFacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.CompareFacesResponse, _abc.Awaitable[_faces_pb2.CompareFacesResponse]]:
-        """Says whether the largest faces of two pictures are of one person.
+        """Says whether the largest faces of two pictures are of the same person.
 
-        The errors of DetectFaces, and FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+        The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
         """
 
     @_abc_1.abstractmethod
@@ -141,8 +152,9 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.GetFaceModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.GetFaceModelResponse, _abc.Awaitable[_faces_pb2.GetFaceModelResponse]]:
-        """Names the models in use, and how often two strangers reach a similarity (the embedder's calibration). NOT_FOUND
-        (MODEL_NOT_FOUND). FAILED_PRECONDITION (WRONG_TASK).
+        """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
+
+        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
         """
 
 def add_FaceServiceServicer_to_server(servicer: FaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

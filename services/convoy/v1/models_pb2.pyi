@@ -31,26 +31,26 @@ class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState
     MODEL_STATE_AVAILABLE: _ModelState.ValueType  # 1
     """In the repository, not in memory."""
     MODEL_STATE_READY: _ModelState.ValueType  # 2
-    """In memory, warm, answering."""
+    """In memory, warm and answering."""
     MODEL_STATE_REFUSED: _ModelState.ValueType  # 3
     """Refused; `problem` says why."""
 
 class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
-    """Where a model stands."""
+    """Whether a model answers."""
 
 MODEL_STATE_UNSPECIFIED: ModelState.ValueType  # 0
 """Never sent."""
 MODEL_STATE_AVAILABLE: ModelState.ValueType  # 1
 """In the repository, not in memory."""
 MODEL_STATE_READY: ModelState.ValueType  # 2
-"""In memory, warm, answering."""
+"""In memory, warm and answering."""
 MODEL_STATE_REFUSED: ModelState.ValueType  # 3
 """Refused; `problem` says why."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
 @_typing.final
 class Metric(_message.Message):
-    """A number that was measured, with its conditions."""
+    """A measured number and how it was measured."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -60,13 +60,13 @@ class Metric(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """For example top1_accuracy."""
+    """The name of the metric, for example top1_accuracy."""
     value: _builtins.float
-    """As measured."""
+    """The measured value."""
     dataset: _builtins.str
-    """For example cifar10."""
+    """The dataset, for example cifar10."""
     split: _builtins.str
-    """For example validation."""
+    """The split of the dataset, for example validation."""
     command: _builtins.str
     """The command that measures it again."""
     def __init__(
@@ -105,36 +105,36 @@ class ModelInfo(_message.Message):
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     EXECUTION_PROVIDER_FIELD_NUMBER: _builtins.int
     task: _builtins.str
-    """classification, detection, segmentation, face_detection or face_embedding."""
+    """The task: classification, detection, segmentation, face_detection or face_embedding."""
     architecture: _builtins.str
-    """For example resnet20."""
+    """The shape of the network, for example resnet20."""
     precision: _builtins.str
-    """float32, float16 or int8."""
+    """The precision of its weights: float32, float16 or int8."""
     state: Global___ModelState.ValueType
-    """Where it stands."""
+    """Whether it answers."""
     problem: _builtins.str
-    """Why it was refused; empty otherwise."""
+    """Why the service refused it; empty otherwise."""
     sha256: _builtins.str
     """SHA-256 of the graph, in hexadecimal."""
     is_default: _builtins.bool
-    """Whether requests that name no model are answered by it."""
+    """Whether it answers requests that name no model."""
     execution_provider: _builtins.str
-    """The execution provider that runs it, for example CPUExecutionProvider; empty when it is not loaded."""
+    """The ONNX Runtime execution provider that runs it, for example CPUExecutionProvider; empty when it is not loaded."""
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Which."""
+        """The model and its version."""
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the classes, in the order of their indices."""
+        """The labels, in the order of their indices."""
 
     @_builtins.property
     def input_size(self) -> _common_pb2.Size:
-        """Size of the graph's input; zeros where it takes any."""
+        """The size of the graph's input; zeros mean any size."""
 
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
-        """As measured when the model was made."""
+        """The metrics that were measured when the model was made."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
-        """By name, then version."""
+        """Sorted by name, then by version."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class LoadModelRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Name, and version or empty for the newest in the repository."""
+        """The model; an empty version means the newest in the repository."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class LoadModelResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model(self) -> Global___ModelInfo:
-        """As it is now."""
+        """The model as it is now."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class UnloadModelRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Name, and version or empty for all of them."""
+        """The model; an empty version means all its versions."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     def __init__(self, channel):
@@ -54,33 +54,34 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     def ListModels(self, request, context):
-        """Lists the models of this service's tasks that are in its repository, loaded or not.
+        """Lists the models in the service's repository that do its tasks, whether they are loaded or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LoadModel(self, request, context):
-        """Loads a version, or makes it the one that answers; the old one serves until the new one is warm, and stays when
-        the new one is refused.
+        """Loads a version and makes it the one that answers. The old version answers until the new one is warm, and stays if the
+        new one is refused.
 
-        NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-        reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        NOT_FOUND: there is no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract
+        (BAD_MODEL), or another service does the model's task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off
+        (ADMIN_DISABLED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Unloads a version once the requests inside it are answered.
+        """Unloads a version after it has answered the requests inside it.
 
-        NOT_FOUND: it is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only one of the service's default
-        model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        NOT_FOUND: the version is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only loaded version of the
+        service's default model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,8 +114,8 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     @staticmethod

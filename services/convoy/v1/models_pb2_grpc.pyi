@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     @_typing.overload
@@ -36,47 +36,49 @@ class ModelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
-    """Lists the models of this service's tasks that are in its repository, loaded or not."""
+    """Lists the models in the service's repository that do its tasks, whether they are loaded or not."""
     LoadModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.LoadModelRequest, _models_pb2.LoadModelResponse]
-    """Loads a version, or makes it the one that answers; the old one serves until the new one is warm, and stays when
-    the new one is refused.
+    """Loads a version and makes it the one that answers. The old version answers until the new one is warm, and stays if the
+    new one is refused.
 
-    NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-    reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    NOT_FOUND: there is no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract
+    (BAD_MODEL), or another service does the model's task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off
+    (ADMIN_DISABLED).
     """
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]
-    """Unloads a version once the requests inside it are answered.
+    """Unloads a version after it has answered the requests inside it.
 
-    NOT_FOUND: it is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only one of the service's default
-    model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    NOT_FOUND: the version is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only loaded version of the
+    service's default model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
     """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models of this service's tasks that are in its repository, loaded or not."""
+    """Lists the models in the service's repository that do its tasks, whether they are loaded or not."""
     LoadModel: _aio.UnaryUnaryMultiCallable[_models_pb2.LoadModelRequest, _models_pb2.LoadModelResponse]  # type: ignore[assignment]
-    """Loads a version, or makes it the one that answers; the old one serves until the new one is warm, and stays when
-    the new one is refused.
+    """Loads a version and makes it the one that answers. The old version answers until the new one is warm, and stays if the
+    new one is refused.
 
-    NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-    reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    NOT_FOUND: there is no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract
+    (BAD_MODEL), or another service does the model's task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off
+    (ADMIN_DISABLED).
     """
     UnloadModel: _aio.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]  # type: ignore[assignment]
-    """Unloads a version once the requests inside it are answered.
+    """Unloads a version after it has answered the requests inside it.
 
-    NOT_FOUND: it is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only one of the service's default
-    model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+    NOT_FOUND: the version is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only loaded version of the
+    service's default model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows and changes which models a service has loaded. Classification, detection, segmentation and faces serve it
-    beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
+    answer it beside their own API.
     """
 
     @_abc_1.abstractmethod
@@ -85,7 +87,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListModelsResponse, _abc.Awaitable[_models_pb2.ListModelsResponse]]:
-        """Lists the models of this service's tasks that are in its repository, loaded or not."""
+        """Lists the models in the service's repository that do its tasks, whether they are loaded or not."""
 
     @_abc_1.abstractmethod
     def LoadModel(
@@ -93,11 +95,12 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.LoadModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.LoadModelResponse, _abc.Awaitable[_models_pb2.LoadModelResponse]]:
-        """Loads a version, or makes it the one that answers; the old one serves until the new one is warm, and stays when
-        the new one is refused.
+        """Loads a version and makes it the one that answers. The old version answers until the new one is warm, and stays if the
+        new one is refused.
 
-        NOT_FOUND: no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract, with the
-        reason in one sentence (BAD_MODEL), or another service does its task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        NOT_FOUND: there is no such folder (MODEL_NOT_FOUND). FAILED_PRECONDITION: the folder breaks the model contract
+        (BAD_MODEL), or another service does the model's task (WRONG_TASK). PERMISSION_DENIED: admin calls are turned off
+        (ADMIN_DISABLED).
         """
 
     @_abc_1.abstractmethod
@@ -106,10 +109,10 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.UnloadModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.UnloadModelResponse, _abc.Awaitable[_models_pb2.UnloadModelResponse]]:
-        """Unloads a version once the requests inside it are answered.
+        """Unloads a version after it has answered the requests inside it.
 
-        NOT_FOUND: it is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only one of the service's default
-        model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
+        NOT_FOUND: the version is not loaded (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is the only loaded version of the
+        service's default model (DEFAULT_MODEL). PERMISSION_DENIED: admin calls are turned off (ADMIN_DISABLED).
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class RecognitionServiceStub:
-    """Keeps people's face templates and answers: who is this?
+    """Keeps templates of people's faces and answers the question: who is this?
 
-    Errors of every call. UNAVAILABLE: the store or the face service is away (STORE_UNAVAILABLE, FACES_UNAVAILABLE); the
-    call can be repeated. DEADLINE_EXCEEDED: the caller's time is over. UNAUTHENTICATED, PERMISSION_DENIED: who asks is
-    not known, or not allowed on this gallery. Calls with a picture: INVALID_ARGUMENT with the reasons of FaceService.
+    Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,
+    FACES_UNAVAILABLE); you can repeat the call. DEADLINE_EXCEEDED: your time limit has passed. UNAUTHENTICATED: the call has
+    no good token. PERMISSION_DENIED: your token does not allow the call on this gallery. A call with a picture may also end
+    with INVALID_ARGUMENT, for the reasons that FaceService names.
     """
 
     def __init__(self, channel):
@@ -157,27 +158,30 @@ class RecognitionServiceStub:
 
 
 class RecognitionServiceServicer:
-    """Keeps people's face templates and answers: who is this?
+    """Keeps templates of people's faces and answers the question: who is this?
 
-    Errors of every call. UNAVAILABLE: the store or the face service is away (STORE_UNAVAILABLE, FACES_UNAVAILABLE); the
-    call can be repeated. DEADLINE_EXCEEDED: the caller's time is over. UNAUTHENTICATED, PERMISSION_DENIED: who asks is
-    not known, or not allowed on this gallery. Calls with a picture: INVALID_ARGUMENT with the reasons of FaceService.
+    Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,
+    FACES_UNAVAILABLE); you can repeat the call. DEADLINE_EXCEEDED: your time limit has passed. UNAUTHENTICATED: the call has
+    no good token. PERMISSION_DENIED: your token does not allow the call on this gallery. A call with a picture may also end
+    with INVALID_ARGUMENT, for the reasons that FaceService names.
     """
 
     def CreateGallery(self, request, context):
-        """Makes an empty gallery, bound to a face model: the one in use, or another that the face service has loaded.
+        """Makes an empty gallery and binds it to a face embedder: the one in use, or another that the faces service has loaded.
 
-        NOT_FOUND: the face service has no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
-        INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). ALREADY_EXISTS
-        (GALLERY_EXISTS), unless the same request_id made it. FAILED_PRECONDITION: the store has no vector sets, or
-        templates are to be sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
+        ALREADY_EXISTS: there is a gallery of this name (GALLERY_EXISTS); if the same request_id made it, the call succeeds.
+        INVALID_ARGUMENT: the name is not 1 to 64 of a-z, 0-9, '-' and '_' (BAD_ARGUMENT). NOT_FOUND: the faces service has no
+        such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK); or the store has no
+        vector sets, or templates are sealed, which vector sets cannot be (BACKEND_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGallery(self, request, context):
-        """Gives one gallery. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Returns one gallery.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,25 +195,30 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateGallery(self, request, context):
-        """Changes a gallery's description or policy. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Changes the description or the policy of a gallery.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteGallery(self, request, context):
-        """Deletes a gallery with everybody in it, for good. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Deletes a gallery with everybody in it. This cannot be undone.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetGalleryAlias(self, request, context):
-        """Lets a name stand for a gallery in every call on pictures and people; calls on whole galleries (Create, Get,
-        Update, Delete, Export, Import, status, audit) always mean the gallery of that very name. So a gallery is replaced
-        by another at one moment, for example by one that a new face model has made.
+        """Makes an alias: a name that stands for a gallery in every call on pictures and people. With it you replace one gallery
+        by another in one step, for example by one that a new face model has made. Calls on whole galleries (create, get,
+        update, delete, export, import, status, audit) follow no alias: they mean the gallery of that very name.
 
-        INVALID_ARGUMENT: no name for a gallery (BAD_ARGUMENT). NOT_FOUND (GALLERY_NOT_FOUND).
+        INVALID_ARGUMENT: the alias is no name for a gallery (BAD_ARGUMENT). NOT_FOUND: there is no such gallery
+        (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,143 +232,161 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportGallery(self, request, context):
-        """Gives everybody in a gallery by person id, with embeddings. Each person is as on record at that moment; the token of
-        the last part that came goes on after it.
+        """Sends everybody in a gallery, by person id, with embeddings. Each person is as on record at that moment. To resume an
+        export that broke off, pass the token of the last part that came.
 
-        NOT_FOUND (GALLERY_NOT_FOUND).
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportGallery(self, request_iterator, context):
-        """Takes in people of an export, each part answered once it is kept; a part may be sent again.
+        """Adds the people of an export to a gallery. Each part is answered once it is stored, and you may send a part again.
 
-        Somebody who is not there is added. To somebody who is, the faces are added whose ids are not on record; name,
-        metadata, tags and expiry stay. Who has expired is passed over. Embeddings are trusted to be of whom they name.
+        A person who is not in the gallery is added. A person who is gets the faces whose ids are not on record; name, metadata,
+        tags and expiry stay as they are. A person who has expired is skipped. The service trusts you that each embedding is of
+        the person whom it is filed under.
 
-        NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings (MODEL_MISMATCH).
-        INVALID_ARGUMENT: a record or an embedding is not good (BAD_ARGUMENT). RESOURCE_EXHAUSTED (GALLERY_FULL).
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: another face model made the embeddings
+        (MODEL_MISMATCH). INVALID_ARGUMENT: a record or an embedding is malformed (BAD_ARGUMENT). RESOURCE_EXHAUSTED: the
+        gallery has reached a limit of its policy (GALLERY_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is
-        registered when at least one is accepted.
+        """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
+        when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
+        nothing changes.
 
-        NOT_FOUND (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is there and add_faces is not set (PERSON_EXISTS).
-        FAILED_PRECONDITION: no photo was accepted, with the reason of the first as the reason (NO_FACE, SEVERAL_FACES,
-        TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT) and a RegisterResponse among the
-        error's details that says what was found in each; or the gallery was made by another face model
-        (MODEL_MISMATCH). Repeating a call with its request_id gives its first answer and changes nothing.
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
+        not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
+        SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT), and the error's details
+        hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face model made the gallery
+        (MODEL_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RegisterMany(self, request_iterator, context):
-        """Register for a stream of people; one answer for each, in order.
+        """Register for a stream of people: one answer for each, in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Identify(self, request, context):
-        """Finds every face in a picture and says who it is, or that it is nobody the gallery knows.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
 
-        NOT_FOUND (GALLERY_NOT_FOUND). FAILED_PRECONDITION: no face in the picture (NO_FACE), or the gallery was made by
-        another face model (MODEL_MISMATCH), or exact is asked of quantised vector sets (EXACT_UNAVAILABLE).
-        INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
+        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IdentifyStream(self, request_iterator, context):
-        """Identify for a stream of pictures (video), answered in order; a bad one is answered by its error and the stream
-        goes on.
+        """Identify for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error and
+        the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Verify(self, request, context):
-        """Says whether the largest face of a photo is that of a given person, or of the person in another photo.
+        """Says whether the largest face of a picture is that of a given person, or of the person in another picture.
 
-        NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). FAILED_PRECONDITION: no face in a picture (NO_FACE), or the gallery
-        was made by another face model (MODEL_MISMATCH). INVALID_ARGUMENT: no reference; a threshold or rate out of range
-        (BAD_ARGUMENT).
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). FAILED_PRECONDITION: a picture
+        shows no face (NO_FACE), or another face model made the gallery (MODEL_MISMATCH). INVALID_ARGUMENT: the request has no
+        reference, or a threshold or rate is out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPerson(self, request, context):
-        """Gives one person with the faces on record, never their embeddings. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+        """Returns one person with the faces on record, never their embeddings.
+
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPeople(self, request, context):
-        """Lists people by id, in pages. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Lists people by id, in pages.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePerson(self, request, context):
-        """Changes a person's name, metadata or expiry. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+        """Changes the name, metadata, tags or expiry of a person.
+
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePerson(self, request, context):
-        """Deletes a person with every face, for good. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+        """Deletes a person with every face. This cannot be undone.
+
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFace(self, request, context):
-        """Deletes one face of a person. NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND).
+        """Deletes one face of a person.
+
+        NOT_FOUND: there is no such gallery, person or face (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Lists people who look like one another, in pages of people by id; each pair once, under the lesser id.
+        """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id.
 
-        NOT_FOUND (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate out of range (BAD_ARGUMENT).
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
+        (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MergePeople(self, request, context):
-        """Makes one person of two, in one step: the faces of the second go to the first, the second is deleted. Name and
-        expiry stay those of the first; metadata and tags are joined, the first's go before.
+        """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
+        keeps name and expiry. Metadata and tags are joined; where both have an entry, the first's stays.
 
-        NOT_FOUND (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are one, or the two together have too
-        much metadata (BAD_ARGUMENT).
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: the two are the
+        same person, or together they have too much metadata (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGalleryStatus(self, request, context):
-        """Tells how this replica stands to the store. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Compares what this replica searches with what the store holds.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEvents(self, request, context):
-        """Lists who changed what and when, newest first. NOT_FOUND (GALLERY_NOT_FOUND).
+        """Lists who changed what and when, newest first.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -492,11 +519,12 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecognitionService:
-    """Keeps people's face templates and answers: who is this?
+    """Keeps templates of people's faces and answers the question: who is this?
 
-    Errors of every call. UNAVAILABLE: the store or the face service is away (STORE_UNAVAILABLE, FACES_UNAVAILABLE); the
-    call can be repeated. DEADLINE_EXCEEDED: the caller's time is over. UNAUTHENTICATED, PERMISSION_DENIED: who asks is
-    not known, or not allowed on this gallery. Calls with a picture: INVALID_ARGUMENT with the reasons of FaceService.
+    Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,
+    FACES_UNAVAILABLE); you can repeat the call. DEADLINE_EXCEEDED: your time limit has passed. UNAUTHENTICATED: the call has
+    no good token. PERMISSION_DENIED: your token does not allow the call on this gallery. A call with a picture may also end
+    with INVALID_ARGUMENT, for the reasons that FaceService names.
     """
 
     @staticmethod

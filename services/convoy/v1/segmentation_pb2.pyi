@@ -29,19 +29,19 @@ class _MaskFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MaskFormat
     MASK_FORMAT_UNSPECIFIED: _MaskFormat.ValueType  # 0
     """Read as MASK_FORMAT_PNG."""
     MASK_FORMAT_PNG: _MaskFormat.ValueType  # 1
-    """A grey 8-bit PNG whose values are class indices."""
+    """A grey 8-bit PNG; each value is a class index."""
     MASK_FORMAT_RAW: _MaskFormat.ValueType  # 2
-    """width * height bytes, rows from the top, each a class index."""
+    """width * height bytes, rows from the top; each byte is a class index."""
 
 class MaskFormat(_MaskFormat, metaclass=_MaskFormatEnumTypeWrapper):
-    """How a mask is written."""
+    """How a mask is encoded."""
 
 MASK_FORMAT_UNSPECIFIED: MaskFormat.ValueType  # 0
 """Read as MASK_FORMAT_PNG."""
 MASK_FORMAT_PNG: MaskFormat.ValueType  # 1
-"""A grey 8-bit PNG whose values are class indices."""
+"""A grey 8-bit PNG; each value is a class index."""
 MASK_FORMAT_RAW: MaskFormat.ValueType  # 2
-"""width * height bytes, rows from the top, each a class index."""
+"""width * height bytes, rows from the top; each byte is a class index."""
 Global___MaskFormat: _TypeAlias = MaskFormat  # noqa: Y015
 
 @_typing.final
@@ -52,14 +52,14 @@ class SegmentRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     MASK_FORMAT_FIELD_NUMBER: _builtins.int
     mask_format: Global___MaskFormat.ValueType
-    """How masks are written."""
+    """How masks are encoded."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
-        """Which model; empty for the default."""
+        """Which model; empty for the default one."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ Global___SegmentRequest: _TypeAlias = SegmentRequest  # noqa: Y015
 
 @_typing.final
 class Region(_message.Message):
-    """One class that occurs in a mask."""
+    """All the pixels of one class in a mask."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -86,11 +86,11 @@ class Region(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     AREA_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """The value of its pixels in the mask."""
+    """The class index: the value of its pixels in the mask."""
     label: _builtins.str
-    """Name of the class."""
+    """The label: the name of the class."""
     area: _builtins.float
-    """Share of the picture's pixels, above 0 and up to 1."""
+    """Its share of the picture's pixels, above 0 and up to 1."""
     def __init__(
         self,
         *,
@@ -117,12 +117,12 @@ class Segmentation(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     mask: _builtins.bytes
-    """Class indices at the size of the picture that was sent."""
+    """The class index of every pixel, at the size of the picture that you sent."""
     mask_format: Global___MaskFormat.ValueType
-    """How `mask` is written."""
+    """How `mask` is encoded."""
     @_builtins.property
     def image_size(self) -> _common_pb2.Size:
-        """Size of the mask and of the picture."""
+        """The size of the mask, which is that of the picture."""
 
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Region]:
@@ -152,7 +152,7 @@ class SegmentResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segmentation]:
-        """One for each picture, in order."""
+        """One result for each picture, in order."""
 
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
@@ -179,10 +179,10 @@ class SegmentStreamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given back with the answer."""
+    """Any text; it comes back with the answer."""
     @_builtins.property
     def request(self) -> Global___SegmentRequest:
-        """The work."""
+        """The request to answer."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class SegmentStreamResponse(_message.Message):
 
     @_builtins.property
     def error(self) -> _common_pb2.Error:
-        """Why there is none."""
+        """Why there is no answer."""
 
     def __init__(
         self,

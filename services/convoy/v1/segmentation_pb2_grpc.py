@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SegmentationServiceStub:
-    """Gives every pixel a class.
+    """Says for every pixel of a picture which class it belongs to.
     """
 
     def __init__(self, channel):
@@ -48,23 +48,24 @@ class SegmentationServiceStub:
 
 
 class SegmentationServiceServicer:
-    """Gives every pixel a class.
+    """Says for every pixel of a picture which class it belongs to.
     """
 
     def Segment(self, request, context):
-        """Segments one picture or several in one call; results come in the order of the pictures, all or none.
+        """Segments one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+        the call.
 
-        INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-        does something else (WRONG_TASK).
-        RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+        IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+        FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SegmentStream(self, request_iterator, context):
-        """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on.
+        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,7 +93,7 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SegmentationService:
-    """Gives every pixel a class.
+    """Says for every pixel of a picture which class it belongs to.
     """
 
     @staticmethod

@@ -27,41 +27,43 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SegmentationServiceStub:
-    """Gives every pixel a class."""
+    """Says for every pixel of a picture which class it belongs to."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SegmentationServiceAsyncStub: ...
     Segment: _grpc.UnaryUnaryMultiCallable[_segmentation_pb2.SegmentRequest, _segmentation_pb2.SegmentResponse]
-    """Segments one picture or several in one call; results come in the order of the pictures, all or none.
+    """Segments one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+    the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-    does something else (WRONG_TASK).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     SegmentStream: _grpc.StreamStreamMultiCallable[_segmentation_pb2.SegmentStreamRequest, _segmentation_pb2.SegmentStreamResponse]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 @_typing.type_check_only
 class SegmentationServiceAsyncStub(SegmentationServiceStub):
-    """Gives every pixel a class."""
+    """Says for every pixel of a picture which class it belongs to."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Segment: _aio.UnaryUnaryMultiCallable[_segmentation_pb2.SegmentRequest, _segmentation_pb2.SegmentResponse]  # type: ignore[assignment]
-    """Segments one picture or several in one call; results come in the order of the pictures, all or none.
+    """Segments one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+    the call.
 
-    INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-    TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-    does something else (WRONG_TASK).
-    RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+    INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+    IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     SegmentStream: _aio.StreamStreamMultiCallable[_segmentation_pb2.SegmentStreamRequest, _segmentation_pb2.SegmentStreamResponse]  # type: ignore[assignment]
-    """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Gives every pixel a class."""
+    """Says for every pixel of a picture which class it belongs to."""
 
     @_abc_1.abstractmethod
     def Segment(
@@ -69,12 +71,13 @@ class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _segmentation_pb2.SegmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_segmentation_pb2.SegmentResponse, _abc.Awaitable[_segmentation_pb2.SegmentResponse]]:
-        """Segments one picture or several in one call; results come in the order of the pictures, all or none.
+        """Segments one picture, or several in one call. Results come in the order of the pictures; if one picture fails, so does
+        the call.
 
-        INVALID_ARGUMENT: no picture, too many, one that is not an image, truncated, too large (NOT_AN_IMAGE, IMAGE_TOO_LARGE,
-        TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it
-        does something else (WRONG_TASK).
-        RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: the caller's time is over.
+        INVALID_ARGUMENT: the request has no picture or too many, or one is not an image, truncated or too large (NOT_AN_IMAGE,
+        IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE, BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+        FAILED_PRECONDITION: the model does another task (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
     @_abc_1.abstractmethod
@@ -83,6 +86,6 @@ class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_segmentation_pb2.SegmentStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.SegmentStreamResponse], _abc.AsyncIterator[_segmentation_pb2.SegmentStreamResponse]]:
-        """The same for a stream of requests, answered in order; a bad one is answered by its error and the stream goes on."""
+        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
 
 def add_SegmentationServiceServicer_to_server(servicer: SegmentationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,5 +1,6 @@
 """Learning from a teacher: its answers belong to the pixels that the student sees, and the student comes nearer."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,12 +16,12 @@ from convoy_training.augment import face as augment
 from convoy_training.cli import app
 from convoy_training.data import own_people
 from convoy_training.errors import RecipeError
-from convoy_training.lessons import UNNAMED, Drawing, Lessons
+from convoy_training.lessons import FOLDER, UNNAMED, Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student, Teaching
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.recipe import Predict, load_recipe
-from convoy_training.runs.loop import fit
+from convoy_training.runs.loop import fit, read_metrics
 from convoy_training.session import open_onnx
 from convoy_training.teacher import Teacher, find_model, open_teacher
 from typer.testing import CliRunner
@@ -192,9 +193,10 @@ def stop_in_the_third_epoch(draw):  # type: ignore[no-untyped-def]
     return stop
 
 
-def test_card_and_manifest_say_who_taught_and_under_which_terms(
-    recipe_file: Path, tmp_path: Path, teacher: Path
+def test_from_the_recipe_to_the_card_and_on_from_there(
+    recipe_file: Path, tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Card and manifest say who taught; what starts from the published student finds the answers in its own run."""
     run, models = tmp_path / "run", tmp_path / "models"
     for words in (["fit", str(recipe_file), "--run", str(run)], ["export", str(run), "--models", str(models)]):
         done = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -204,6 +206,12 @@ def test_card_and_manifest_say_who_taught_and_under_which_terms(
     assert terms.startswith("ours. Taught by master/1 (SHA-256 ")
     assert load_manifest(teacher).sha256 in terms and "for study alone" in terms and "may include held-out" in terms
     assert terms in (folder / "README.md").read_text()
+    again = tmp_path / "again"
+    shutil.copytree(run / FOLDER, again / FOLDER)
+    monkeypatch.setattr(Lessons, "_ask", refuse_to_answer)
+    recipe, config = load_recipe(recipe_file, [f"start_from={folder}"])
+    fit(recipe, config, again)
+    assert read_metrics(again)
 
 
 def test_a_wrong_teacher_is_refused_in_a_sentence(recipe_file: Path, teacher: Path) -> None:

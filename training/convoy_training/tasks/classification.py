@@ -234,7 +234,7 @@ def predict_split(predict: Predict, config: Config, split: str) -> np.ndarray:
     for start in range(0, len(data.images), AT_ONCE):
         images = data.images[start : start + AT_ONCE]
         pictures = [Picture(image, config.input_size, config.input_size) for image in images]
-        parts.append(predict(np.stack([task.prepare(picture, manifest) for picture in pictures]))["probabilities"])
+        parts.append(predict(np.stack([task.prepare(picture, manifest)[0] for picture in pictures]))["probabilities"])
     return np.concatenate(parts)
 
 

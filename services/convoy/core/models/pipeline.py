@@ -14,7 +14,7 @@ import numpy.typing as npt
 from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
-from convoy.core.models.repository import LoadedModel
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 

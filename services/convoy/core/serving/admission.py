@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from convoy.core.errors import ConvoyError
-from convoy.core.models.repository import LoadedModel
+from convoy.core.models.loaded_model import LoadedModel
 
 # For so long a message that comes is expected to be here soon; a slow sender's shall keep nobody else out.
 _SOON_S = 0.1

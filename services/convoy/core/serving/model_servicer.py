@@ -18,7 +18,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self, request: models_pb2.ListModelsRequest, context: Context
     ) -> models_pb2.ListModelsResponse:
         """List every version in the repository, loaded or not."""
-        infos = [_info(entry, self._is_default(entry)) for entry in self._host.repository.entries()]
+        infos = [_info(entry, self._is_default(entry)) for entry in await self._host.repository.entries()]
         return models_pb2.ListModelsResponse(models=infos)
 
     async def LoadModel(self, request: models_pb2.LoadModelRequest, context: Context) -> models_pb2.LoadModelResponse:
@@ -34,7 +34,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         """Unload a version, unless the service cannot do without it."""
         self._check_admin()
         name, version = request.model.name, request.model.version
-        loaded = [e for e in self._host.repository.entries() if e.loaded and e.name == name]
+        loaded = [e for e in await self._host.repository.entries() if e.loaded and e.name == name]
         kept = [e for e in loaded if version and e.version != version]
         if any(self._host.is_pinned(name, e.version) for e in loaded) and not kept:
             raise FailedPrecondition("DEFAULT_MODEL", f"the service answers with '{name}'; it cannot be unloaded")

@@ -7,7 +7,7 @@ import grpc
 from convoy.core.api import MODEL_API, TENSOR_API
 from convoy.core.errors import ConvoyError
 from convoy.core.models.host import ModelHost
-from convoy.core.models.repository import LoadedModel
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.serving import model_servicer, tensor_servicer
 from convoy.core.serving.admission import Gate
 from convoy.inference import open_inference_pb2_grpc
