@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.cli.failures import ExitCode, politely
+from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 

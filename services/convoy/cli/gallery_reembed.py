@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.gallery import read_model_name
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table, progress
+from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.person_register import Report, Source, run
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
 

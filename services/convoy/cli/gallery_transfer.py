@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely, print_json, progress
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, print_json, progress
 from convoy.core.errors import AlreadyExists, FailedPrecondition, NotFound
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli import model_admin
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.model_import import import_graph
 from convoy.cli.model_pull import pull, show_catalogue
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 

@@ -77,8 +77,8 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="WORD[,WORD]",
-            help="What the boxes of ssd and detr are: pixels or normalised, corners or centres; by default seen by "
-            "their numbers.",
+            help="What the boxes of ssd, detr and yolo are: pixels or normalised, corners or centres; by default "
+            "seen by their numbers.",
             rich_help_panel=LOOK,
         ),
     ] = None,

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, confirm, politely, print_json, print_table
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.recognition import Expires, Gallery, read_facts
 
 if TYPE_CHECKING:

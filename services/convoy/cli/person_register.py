@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, in_our_words, politely, print_json, print_table, progress
+from convoy.cli.failures import ExitCode, in_our_words, politely
+from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.recognition import Gallery
 
 if TYPE_CHECKING:

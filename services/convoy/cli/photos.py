@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convoy.cli.output import ExitCode, print_json, print_table, tell_failure
+from convoy.cli.failures import ExitCode, tell_failure
+from convoy.cli.output import print_json, print_table
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import (
-    AsJson,
-    ExitCode,
-    in_our_words,
-    politely,
-    print_json,
-    print_table,
-    tell_failure,
-)
+from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 

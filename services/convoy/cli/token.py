@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely, print_json
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Make tokens for callers.")
 

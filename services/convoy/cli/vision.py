@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson
 from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
-"""How services are reached: addresses, balancing, retries, limits. Both flavours of client open channels with these."""
+"""How services are reached: addresses and limits. Both clients open their channels with these."""
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import grpc
 import grpc.aio
 
 from convoy.client.credentials import Credentials
+from convoy.client.retries import SERVICE_CONFIG
 from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.core.settings import read_settings
@@ -15,27 +15,6 @@ from convoy.core.settings import read_settings
 SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
 """Names that gRPC resolves by other means than the DNS alone."""
 HOST_AND_PORT = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:/\s]+):(\d{1,5})")
-SERVICE_CONFIG = json.dumps(
-    {
-        # A name with several addresses is balanced over, one connection each.
-        "loadBalancingConfig": [{"round_robin": {}}],
-        # UNAVAILABLE is tried again, and CANCELLED, which gRPC makes of a call that reaches a server as it stops:
-        # nothing happened, or the request id makes repeating safe. Five tries are the most that gRPC makes; with these
-        # pauses (docs/faults.md) they last for over three seconds.
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-                },
-            }
-        ],
-    }
-)
 
 
 @dataclass(frozen=True)

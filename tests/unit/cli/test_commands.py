@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from convoy.cli.app import app
+from convoy.cli.failures import ExitCode, exit_code, in_our_words
 from convoy.cli.json_output import to_document
-from convoy.cli.output import ExitCode, exit_code, in_our_words, print_table
+from convoy.cli.output import print_table
 from convoy.cli.photos import check_size, drawing_paths, naming
 from convoy.cli.recognition import _identified_row
 from convoy.client.answers.common import Box, Model, Size
