@@ -64,7 +64,7 @@ async def time_in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[s
 async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detector: str, embedder: str) -> dict:  # type: ignore[type-arg]
     """Milliseconds of the raw calls and of the way, and their ratios."""
     settings = Settings(models=models, threads=1, model_poll_s=0, face_detector=detector, face_embedder=embedder)
-    host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), embedder, (detector,))
+    host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), {"embedder": embedder, "detector": detector})
     await host.start()
     try:
         pipeline = FacePipeline(host)
@@ -74,13 +74,14 @@ async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detec
 
         async def go_through(image: common_pb2.Image) -> list[Photo]:
             photos = await pipeline.detect([image], Options(), None)
-            return await pipeline.embed(pipeline.embedder(common_pb2.ModelRef()), photos, None)
+            return await pipeline.embed(await pipeline.embedder(common_pb2.ModelRef()), photos, None)
 
         faces = (await go_through(pixels))[0].faces
         if len(faces) != 1:
             raise SystemExit(f"the photo shows {len(faces)} faces; take one with one face")
         # The very sessions that the way runs: a second copy of the weights would push the first out of the cache.
-        graphs = {detector: pipeline.detector.engine, embedder: pipeline.embedder(common_pb2.ModelRef()).engine}
+        embedding = await pipeline.embedder(common_pb2.ModelRef())
+        graphs = {detector: pipeline.detector.engine, embedder: embedding.engine}
         crop, canvas = faces[0].aligned_rgb[None], np.ascontiguousarray(photo[None])
         nano = np.asarray(cv2.resize(photo, (NANO_PX, NANO_PX))[None], np.uint8)
 

@@ -51,7 +51,7 @@ class Raw:
 
     def _decode_and_run(self) -> object:
         picture = decode_image(self._jpeg, min_side=min_side(self._manifest.input))
-        return self._engine.run(prepare(picture, self._manifest)[None])
+        return self._engine.run(prepare(picture, self._manifest)[0][None])
 
 
 def photo() -> bytes:

@@ -1,13 +1,16 @@
 """Writes what documents take from the code into DIR (by default the repository): docs/configuration.md and .env.example
 out of the settings class, and the README's table of models out of the manifests."""
 
+import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from convoy.core.manifest import Manifest, load_manifest
-from convoy.core.settings import Settings
+from convoy.core.setting_groups import Group
+from convoy.core.settings import GROUPS
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -15,12 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE_HEAD = """# Configuration
 
 Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
-from `services/convoy/core/settings.py` by `make proto`. A service that finds a misspelt one says so in its log, the
-command on standard error.
-
-| variable | default | values | meaning |
-|---|---|---|---|
+from `services/convoy/core/setting_groups.py` by `make proto`. A service that finds a misspelt variable says so in its
+log, the command on standard error.
 """
+TABLE_HEAD = "| variable | default | values | meaning |\n|---|---|---|---|\n"
 ENV_HEAD = """\
 # Copy to .env: Docker Compose reads it and hands the CONVOY_* lines to every service. Comments show the defaults.
 
@@ -73,6 +74,8 @@ def show_default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return os.pathsep.join(map(str, value))
     return "" if value is None else str(value)
 
 
@@ -80,28 +83,53 @@ def show_values(annotation: object) -> str:
     """The values that a field takes, in a word or two."""
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "paths"
     members = [member for member in get_args(annotation) or (annotation,) if member is not type(None)]
     names = {bool: "true, false", int: "whole number", float: "number", SecretStr: "text"}
     return names.get(members[0], str(getattr(members[0], "__name__", "text")).lower().replace("str", "text"))
 
 
 def write_page() -> str:
-    """docs/configuration.md."""
-    rows = [
-        f"| `CONVOY_{name.upper()}` | {f'`{show_default(field)}`' if show_default(field) else ''} "
-        f"| {show_values(field.annotation)} | {field.description} |"
-        for name, field in Settings.model_fields.items()
-    ]
-    return PAGE_HEAD + "\n".join(rows) + "\n"
+    """docs/configuration.md: a section for each group of settings."""
+    return PAGE_HEAD + "".join(map(write_section, GROUPS))
+
+
+def write_section(group: type[Group]) -> str:
+    """A group's heading, what it is about, and its table."""
+    rows = "".join(write_row(name, field) for name, field in fields_of(group))
+    return f"\n## {group.__name__}\n\n{one_line(group.__doc__)}\n\n{TABLE_HEAD}{rows}"
+
+
+def write_row(name: str, field: FieldInfo) -> str:
+    """One variable as a row of a table."""
+    default = f"`{show_default(field)}`" if show_default(field) else ""
+    meaning = one_line(field.description).replace("|", "\\|")
+    return f"| `CONVOY_{name.upper()}` | {default} | {show_values(field.annotation)} | {meaning} |\n"
 
 
 def write_env() -> str:
-    """.env.example."""
-    lines = [
-        f"# {field.description}\n#CONVOY_{name.upper()}={show_default(field)}\n"
-        for name, field in Settings.model_fields.items()
-    ]
-    return ENV_HEAD + "\n" + "".join(lines)
+    """.env.example: every line but the empty ones is a comment until you change it."""
+    return ENV_HEAD + "".join(map(write_env_group, GROUPS))
+
+
+def write_env_group(group: type[Group]) -> str:
+    """A group's variables, each below what it means."""
+    lines = (
+        f"# {one_line(field.description)}\n#CONVOY_{name.upper()}={show_default(field)}\n"
+        for name, field in fields_of(group)
+    )
+    return f"\n# {group.__name__}: {one_line(group.__doc__)}\n" + "".join(lines)
+
+
+def fields_of(group: type[Group]) -> Iterable[tuple[str, FieldInfo]]:
+    """The settings of a group, in order."""
+    return group.model_fields.items()
+
+
+def one_line(docstring: str | None) -> str:
+    """A docstring without its line breaks: a table's row is one line, and so is a comment."""
+    return " ".join((docstring or "").split())
 
 
 def write_readme() -> str:

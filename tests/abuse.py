@@ -4,13 +4,13 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from convoy.testing import pictures as tiny_pictures
+from convoy.testing import pictures
 from convoy.testing.bad_pictures import bombs
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
 from google.protobuf.message import Message
 
-PORTRAIT = tiny_pictures.encode(tiny_pictures.portrait(1), ".jpg")
-GOOD = [PORTRAIT, tiny_pictures.encode(tiny_pictures.portrait(2)), tiny_pictures.encode(tiny_pictures.plain(), ".webp")]
+PORTRAIT = pictures.encode(pictures.portrait(1), ".jpg")
+GOOD = [PORTRAIT, pictures.encode(pictures.portrait(2)), pictures.encode(pictures.plain(), ".webp")]
 GALLERY = "g"
 PERSON = recognition_pb2.PersonRef(gallery=GALLERY, person_id="p")
 

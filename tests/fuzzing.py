@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
+from convoy.testing import pictures as tiny_pictures
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 from PIL import Image
-
-from tests import tiny_pictures
 
 Value = TypeVar("Value")
 DEPTH = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from tests.redis_server import find_binary, speaks_tls
+from convoy.testing.redis_servers import find_binary, speaks_tls
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("CONVOY_DATA", ROOT.parent / "shared" / "data"))

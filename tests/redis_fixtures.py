@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.redis_server import RedisCluster, RedisServer
+from convoy.testing.redis_servers import RedisCluster, RedisServer
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import sys
 import structlog
 import uvloop
 
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.core.model_sets import apply_set
 from convoy.core.serving.server import Server, Service
-from convoy.core.settings import Settings, misspelt_variables, read_settings
+from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
 from convoy.core.telemetry import configure_logging
 from convoy.core.tracing import configure_tracing, flush_traces
 
@@ -19,12 +21,13 @@ log = structlog.get_logger()
 
 async def build(name: str, settings: Settings) -> Service:
     """A service by name, not started. Only its own modules are imported, so that a process stays small."""
-    service: Service = await importlib.import_module(f"convoy.{name}.servicer").build(settings)
+    servicer = importlib.import_module(f"convoy.{name}.servicer")
+    service: Service = await servicer.build(apply_set(settings))
     return service
 
 
 async def serve(name: str, settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT, then drain it."""
+    """Run a service until SIGTERM or SIGINT, then let its calls finish and stop it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,7 +38,7 @@ async def serve(name: str, settings: Settings) -> None:
     await server.drain()
 
 
-def run(name: str) -> None:
+def run(name: ServiceName) -> None:
     """Serve by the CONVOY_* variables; exits 1 with one sentence when the service cannot start."""
     try:
         settings = read_settings()
@@ -43,6 +46,8 @@ def run(name: str) -> None:
         sys.exit(f"cannot start {name}: {error}")
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
+    for variable, now in outdated_variables(name).items():
+        log.warning("this variable has a new name", variable=variable, use=now)
     for variable, meant in misspelt_variables().items():
         log.warning("unknown variable", variable=variable, did_you_mean=meant)
     try:

@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
+from convoy.testing.redis_servers import free_port
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.compatibility.tree import Tree
-from tests.redis_server import free_port
 
 START_S = 90
 STOP_S = 30

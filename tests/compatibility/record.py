@@ -26,7 +26,7 @@ WRITE_MODELS = """
 import sys
 from pathlib import Path
 from convoy.core.manifest import Task
-from tests.tiny_models import write_model
+from convoy.testing.tiny_models import write_model
 root, *pairs = sys.argv[1:]
 for pair in pairs:
     name, task = pair.split("=")

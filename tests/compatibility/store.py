@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-
-from tests.redis_server import Redis8, RedisServer
+from convoy.testing.redis_servers import Redis8, RedisServer
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Store, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.testing.memory_store import MemoryStore
-
-from tests.redis_server import RedisCluster
+from convoy.testing.redis_servers import RedisCluster
 
 MODEL = Model("embedder", "1", "ab" * 32, 4)
 STAFF = Gallery("staff", MODEL, "who works here", Policy(0.5, 0.01, 0.1, 0), 1_000)
@@ -308,6 +307,21 @@ class StoreContract:
         assert await store.get_answer(again, "once") is None
         with pytest.raises(NotFound):
             await store.change_person(first, adding(None, person("eve")), note("Register", "eve"), Idempotency())
+
+    async def test_facts_of_a_later_version_outlive_changes_by_this_one(self, store: Store) -> None:
+        later = replace(STAFF, rest={"door": "north"}, policy=replace(STAFF.policy, rest={"liveness": 0.5}))
+        gallery = await self.made(store, later)
+        face = Face("f1", 0.75, 3_000, ("left profile",))
+        ada = replace(person("ada"), faces=(face,), rest={"consent": {"until": 9}, "times": [77]})
+        await self.put(store, gallery, ada)
+        [found] = await store.get_people("staff", ["ada"])
+        assert found == ada
+        await self.put(store, gallery, replace(ada, display_name="Countess"))
+        assert await store.get_people("staff", ["ada"]) == [replace(ada, display_name="Countess")]
+        before = await store.get_gallery("staff")
+        await store.update_gallery(before, replace(before, description="here"), note("UpdateGallery"))
+        after = await store.get_gallery("staff")
+        assert (after.description, after.rest, after.policy.rest) == ("here", later.rest, later.policy.rest)
 
     async def test_of_changes_at_once_exactly_one_wins(self, store: Store) -> None:
         gallery = await self.made(store)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 from convoy.client import Convoy
 from convoy.core.errors import ConvoyError
-
-from tests import tiny_pictures
+from convoy.testing import pictures
 
 PAUSE_S = 0.1
 DEADLINE_S = 10.0
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
-KNOWN = tiny_pictures.encode(tiny_pictures.portrait(0))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
+KNOWN = pictures.encode(pictures.portrait(0))
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def works(convoy: Convoy, load: Load) -> dict[str, Callable[[], object]]:
 
     def register() -> None:
         person_id = f"p{time.monotonic_ns()}"
-        photo = tiny_pictures.encode(tiny_pictures.portrait(len(load.outcomes["register"]) + 1))
+        photo = pictures.encode(pictures.portrait(len(load.outcomes["register"]) + 1))
         convoy.register(load.gallery, person_id, [photo], allow_identity_conflict=True)
         load.acknowledged.append(person_id)
 

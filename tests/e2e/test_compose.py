@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
-from convoy.core.api import SERVICES
+from convoy.core.api import API, SERVICES
 from convoy.core.errors import ConvoyError, DeadlineExceeded, InvalidArgument, Unavailable
 
 from tests.e2e.compose import ROOT, Fleet, running_fleet
@@ -146,8 +146,8 @@ def test_sigterm_finishes_what_is_in_flight(fleet: Fleet, convoy: Convoy, data: 
 @pytest.mark.parametrize("module", ["convoy.fleet.health_check", "convoy.client.probe"])
 def test_the_health_check_of_the_image_tells_who_serves(fleet: Fleet, module: str) -> None:
     """The second is its name of 0.1, which Compose files of users still say."""
-    for place, service in enumerate(SERVICES):
-        assert fleet.run_inside(service, "python", "-m", module, service, str(50051 + place)).returncode == 0
+    for service in SERVICES:
+        assert fleet.run_inside(service, "python", "-m", module, service, str(API[service].port)).returncode == 0
         assert fleet.run_inside(service, "python", "-m", module, service, "50099").returncode == 1
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from convoy.client import Convoy
 from convoy.core.api import SERVICES
+from convoy.testing import pictures
 
-from tests import tiny_pictures
 from tests.e2e.compose import ROOT, Fleet, free_range, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -116,7 +116,7 @@ def test_the_alerts_keep_what_promtool_is_told_of_them(fleet: Fleet) -> None:
 
 
 def test_calls_are_spread_over_all_replicas(fleet: Fleet) -> None:
-    picture = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+    picture = pictures.encode(pictures.plain((220, 20, 20)))
     done = fleet.run_inside("recognition", "python", "-c", CALLER.format(calls=CALLS, picture=picture))
     assert done.returncode == 0, done.stderr
     for service, method in (("recognition", "Identify"), ("faces", "EmbedFaces")):

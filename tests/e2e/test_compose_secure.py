@@ -9,15 +9,15 @@ from convoy.client import Convoy
 from convoy.core.api import SERVICES
 from convoy.core.errors import PermissionDenied, Unauthenticated, Unavailable
 from convoy.core.security.tokens import make_token, write_line
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 
-from tests import tiny_pictures
 from tests.certificates import Authority
 from tests.e2e.compose import Fleet, running_fleet
-from tests.tiny_models import write_repository
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 SCOPES = {"recognition": ["faces"], "door": ["gallery:staff:read"], "office": ["classification", "gallery:staff:admin"]}
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 
 
 @pytest.fixture(scope="module")

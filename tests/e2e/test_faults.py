@@ -15,12 +15,12 @@ import pytest
 from convoy.client import Convoy
 from convoy.core.api import SERVICES
 from convoy.fleet.health_check import says_serving
+from convoy.testing.tiny_models import write_repository
 
 from tests.e2e import faults
 from tests.e2e.compose import free_ports, running_fleet
 from tests.e2e.faults import Fault, Rig, cut, kill, pause, restart, tmp_full, together, wait_until, without_names
 from tests.e2e.load import KNOWN, Load, under_load
-from tests.tiny_models import write_repository
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 ALL = os.environ.get("FAULTS") == "all"

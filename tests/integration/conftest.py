@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from convoy.client import Convoy
 from convoy.fleet import Fleet, free_ports
-
-from tests.tiny_models import write_repository
+from convoy.testing.tiny_models import write_repository
 
 
 @pytest.fixture(scope="session")

@@ -19,20 +19,21 @@ import pytest
 from convoy.client import Convoy
 from convoy.core.serving.server import HANDSHAKE_S
 from convoy.fleet.fleet import Fleet, free_ports
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import common_pb2, segmentation_pb2
 from PIL import Image
 
 from benchmarks.processes import processes
-from tests import abuse, tiny_pictures
+from tests import abuse
 from tests.abuse import BOMBS, GALLERY, PORTRAIT, Attempt, attempts
-from tests.tiny_models import write_repository
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(3600)]
 BAD_INPUTS = int(os.environ.get("BAD_INPUTS", "900"))
 SEED = int(os.environ.get("SEED", "1"))
 MIB = 2**20
 GROWTH_MIB = 64
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 MOST_PIXELS = 12_500_000
 
 

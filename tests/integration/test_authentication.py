@@ -16,6 +16,8 @@ from convoy.core.security.guard import Guard
 from convoy.core.security.tokens import make_token, write_line
 from convoy.core.settings import Settings
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -31,15 +33,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
-from tests import tiny_pictures
 from tests.fake_faces import FakeFaces, photo_of, serving
 from tests.integration.test_process import process, serving_port
 from tests.jwts import AUDIENCE, ISSUER, Provider
 from tests.serving import Refusal, Running, read_refusal, refusal, running
-from tests.tiny_models import write_repository
 
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
-RED = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20))))
+RED = common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))
 CLASSIFY = classification_pb2.ClassifyRequest(images=[RED])
 
 
@@ -191,8 +191,7 @@ async def test_the_client_sends_its_token(
 
 class TestScores:
     ONE, AGAIN = (
-        common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.portrait(1, noise=noise), ".png"))
-        for noise in (0, 5)
+        common_pb2.Image(encoded=pictures.encode(pictures.portrait(1, noise=noise), ".png")) for noise in (0, 5)
     )
 
     async def test_similarities_are_for_those_with_the_scope(self, models: Path, book: Book) -> None:

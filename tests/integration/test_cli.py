@@ -14,8 +14,7 @@ from typing import Any
 import cv2
 import pytest
 from convoy.fleet import Fleet, free_ports
-
-from tests.tiny_pictures import encode, group, plain, portrait, with_box
+from convoy.testing.pictures import encode, group, plain, portrait, with_box
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,8 +14,7 @@ from convoy.client.operations.faces import get_face_model
 from convoy.client.operations.operation import Operation
 from convoy.core import errors
 from convoy.fleet import Fleet
-
-from tests.tiny_pictures import encode, group, plain, portrait, with_box
+from convoy.testing.pictures import encode, group, plain, portrait, with_box
 
 
 def close(box: Box, expected: tuple[float, ...]) -> bool:

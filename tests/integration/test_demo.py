@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.tiny_pictures import encode, portrait
+from convoy.testing.pictures import encode, portrait
 
 NAMES = ("chelsea.png", "china.jpg", "astronaut.png", "ada/", "bob/", "eve/")
 

@@ -13,9 +13,9 @@ import pytest
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer
 
 from tests import store_writer
-from tests.redis_server import RedisServer
 from tests.store_writer import GALLERY, template
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from convoy.recognition.use_cases import expiry as sweep
+from convoy.testing.redis_servers import RedisServer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
 from tests.fake_faces import FakeFaces, look, photo_of, serving
-from tests.redis_server import RedisServer
 from tests.serving import refusal, running
 
 pytestmark = pytest.mark.redis

@@ -13,10 +13,10 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
+from convoy.testing import pictures as tiny_pictures
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 from PIL import Image
 
-from tests import tiny_pictures
 from tests.serving import Running, refusal, running
 
 pytestmark = pytest.mark.data
@@ -164,13 +164,13 @@ def peak_mb():
 async def main():
     settings = Settings(models=Path(sys.argv[1]), model_poll_s=0)
     tasks = (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
-    host = ModelHost(settings, tasks, settings.face_embedder, (settings.face_detector,))
+    host = ModelHost(settings, tasks, {"embedder": settings.face_embedder, "detector": settings.face_detector})
     await host.start()
     pipeline = FacePipeline(host)
     async def look(file):
         image = common_pb2.Image(encoded=Path(file).read_bytes())
         photos = await pipeline.detect([image], Options(), None)
-        return await pipeline.embed(pipeline.embedder(common_pb2.ModelRef()), photos, None)
+        return await pipeline.embed(await pipeline.embedder(common_pb2.ModelRef()), photos, None)
     await look(sys.argv[2])
     before = peak_mb()
     (photo,) = await look(sys.argv[3])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from convoy.fleet.health_check import is_serving
+from convoy.testing.tiny_models import write_repository
 
 from tests.certificates import Authority
 from tests.serving import running
-from tests.tiny_models import write_repository
 
 
 @pytest.fixture(scope="module")

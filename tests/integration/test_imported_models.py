@@ -12,6 +12,7 @@ from convoy.faces.alignment import REFERENCE_LANDMARKS, align_face
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
 from convoy.importing.request import Request
+from convoy.testing import pictures
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -26,7 +27,6 @@ from convoy.v1 import (
 
 from tests import foreign_layouts as layouts
 from tests import foreign_models as models
-from tests import tiny_pictures
 from tests.foreign_models import Drawing, write_lines
 from tests.serving import running
 
@@ -56,7 +56,7 @@ def picture(height: int, width: int, seed: int = 1) -> np.ndarray:
 
 
 def message(image_rgb: np.ndarray) -> common_pb2.Image:
-    return common_pb2.Image(encoded=tiny_pictures.encode(image_rgb))
+    return common_pb2.Image(encoded=pictures.encode(image_rgb))
 
 
 async def test_a_classifier(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ async def test_a_classifier(tmp_path: Path) -> None:
         np.testing.assert_allclose([found[label] for label in LABELS], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["yolov5", "yolov8", "ssd", "retinanet"])
+@pytest.mark.parametrize("kind", ["yolov5", "yolov8", "yolox", "detr", "nanodet", "ssd", "retinanet"])
 async def test_a_detector(kind: str, tmp_path: Path) -> None:
     size = (128, 128) if kind == "retinanet" else (64, 96)
-    drawings = {"yolov5": models.yolov5, "yolov8": models.yolov8, "retinanet": models.retinanet}
+    drawings = {name: getattr(models, name) for name in ("yolov5", "yolov8", "yolox", "detr", "nanodet", "retinanet")}
     drawing = models.ssd(5, size=size) if kind == "ssd" else drawings[kind](4, size=size)
     file = wrap(drawing, Task.DETECTION, tmp_path, "net", adapter=kind, preprocess="zero-one")
     image = picture(*size)
@@ -111,7 +111,7 @@ async def test_a_face_detector_and_an_embedder(tmp_path: Path) -> None:
     wrap(models.face_finder(TEMPLATE), Task.FACE_DETECTION, tmp_path, "scrfd_tiny", labels=[])
     embedder = wrap(models.embedder(), Task.FACE_EMBEDDING, tmp_path, "arcface-tiny", labels=[])
     image = np.full((150, 200, 3), 30, np.uint8)
-    image[40:80, 40:90] = tiny_pictures.portrait(3)[60:100, 60:110] // 2
+    image[40:80, 40:90] = pictures.portrait(3)[60:100, 60:110] // 2
     image[40:48, 48:56] = image[96:104, 144:152] = 255
     settings = {"face_detector": "scrfd_tiny", "face_embedder": "arcface-tiny"}
     async with running("faces", tmp_path / "models", **settings) as service:

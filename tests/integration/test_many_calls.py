@@ -7,10 +7,10 @@ import grpc
 import pytest
 from convoy.core.serving import server as rpc
 from convoy.core.settings import Settings
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import models_pb2, models_pb2_grpc
 
 from tests.serving import running
-from tests.tiny_models import write_repository
 
 STREAMS = 8
 CALLS = 2000

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from convoy.core.models.budget import PixelBudget
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
+from convoy.testing.tiny_models import write_repository
 
 from tests.serving import refusal, running
-from tests.tiny_models import write_repository
 
 FOREIGN_CLIENT = Path(__file__).with_name("foreign_client.py")
 DESCRIBE = """

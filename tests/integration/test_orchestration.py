@@ -8,17 +8,17 @@ from pathlib import Path
 import grpc
 import yaml
 from convoy.client.retries import SERVICE_CONFIG
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests import tiny_pictures
 from tests.serving import running
-from tests.tiny_models import write_repository
 
 ROOT = Path(__file__).resolve().parents[2]
 KSERVE = ROOT / "deploy" / "kubernetes" / "kserve"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-RED = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20))))
+RED = common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))
 INFER = """
 import json, sys
 import numpy as np

@@ -16,12 +16,12 @@ from convoy.core.manifest import Task
 from convoy.core.models.engine import Engine, Outputs
 from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_model, write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 from prometheus_client import REGISTRY
 
-from tests import tiny_pictures
 from tests.serving import refusal, running
-from tests.tiny_models import write_model, write_repository
 
 SIDE = 32
 PIXELS = np.zeros((1, SIDE, SIDE, 3), np.uint8)
@@ -33,7 +33,7 @@ def tensors_for(model: str) -> pb.ModelInferRequest:
 
 
 TENSORS = tensors_for("cifar10-resnet")
-PICTURE = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain()))
+PICTURE = common_pb2.Image(encoded=pictures.encode(pictures.plain()))
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ async def test_only_the_model_that_a_call_names_refuses_it(tmp_path: Path, gate:
             assert lying.reason == "QUEUE_FULL"
         accepted.append(asyncio.ensure_future(tensors.ModelInfer(tensors_for("other"), metadata=named("other"))))
         async with AsyncConvoy(classification=f"127.0.0.1:{service.server.port}") as convoy:
-            typed = asyncio.ensure_future(convoy.classify(tiny_pictures.plain(), model="other:1"))
+            typed = asyncio.ensure_future(convoy.classify(pictures.plain(), model="other:1"))
             with pytest.raises(ResourceExhausted):
-                await convoy.classify(tiny_pictures.plain())
+                await convoy.classify(pictures.plain())
             assert not any(call.done() for call in (*accepted, typed))
             gate.set()
             assert all(answer.raw_output_contents for answer in await asyncio.gather(*accepted))

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from convoy.testing.redis_servers import RedisServer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,7 +16,6 @@ from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.fake_faces import NOT_AN_IMAGE, FakeFaces, look, photo_of, picture, serving
-from tests.redis_server import RedisServer
 from tests.serving import Running, read_refusal, refusal, running
 
 pytestmark = pytest.mark.redis

@@ -6,8 +6,7 @@ import pytest
 from convoy.recognition.domain.records import Gallery, Model, Note, Person
 from convoy.recognition.store.base import Idempotency, PersonChange
 from convoy.recognition.store.redis import RedisStore
-
-from tests.redis_server import Redis8
+from convoy.testing.redis_servers import Redis8
 
 pytestmark = pytest.mark.docker
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 2))

@@ -13,9 +13,9 @@ from convoy.core.errors import Unavailable
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
+from convoy.testing.redis_servers import RedisServer, find_binary, free_port
 
 from tests.certificates import Authority
-from tests.redis_server import RedisServer, find_binary, free_port
 
 pytestmark = pytest.mark.redis
 # redis-py leaves the socket of a connection that fails while it is set up to the garbage collector.

@@ -17,9 +17,8 @@ from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.people import People
+from convoy.testing.redis_servers import RedisServer
 from prometheus_client import REGISTRY
-
-from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 16))

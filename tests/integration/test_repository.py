@@ -10,7 +10,10 @@ import grpc
 import pytest
 from convoy.core.errors import ConvoyError, FailedPrecondition
 from convoy.core.manifest import MANIFEST_FILE, Task
-from convoy.core.models.repository import Loading, Repository
+from convoy.core.models.loaded_model import Loading
+from convoy.core.models.repository import Repository
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_model
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -19,13 +22,11 @@ from convoy.v1 import (
     models_pb2_grpc,
 )
 
-from tests import tiny_pictures
 from tests.serving import refusal, running
-from tests.tiny_models import write_model
 
 NAME = "cifar10-resnet"
 REQUEST = classification_pb2.ClassifyRequest(
-    images=[common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain((220, 20, 20))))]
+    images=[common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))]
 )
 
 
@@ -158,7 +159,7 @@ async def test_a_model_of_another_task_is_told_from_one_that_is_not_there(models
         write_model(models, "cells", Task.CLASSIFICATION)
         listing = models_pb2.ListModelsRequest()
         while not any(
-            one.model.name == "cells" and one.state == models_pb2.MODEL_STATE_READY
+            one.model.name == "cells" and one.state == models_pb2.MODEL_STATE_AVAILABLE
             for one in (await admin.ListModels(listing)).models
         ):
             await asyncio.sleep(0.01)

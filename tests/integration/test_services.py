@@ -9,6 +9,8 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import (
     classification_pb2,
     classification_pb2_grpc,
@@ -28,13 +30,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from PIL import Image
 
-from tests import tiny_pictures
 from tests.serving import Running, refusal, running
-from tests.tiny_models import write_repository
 
 
 def image(pixels: np.ndarray, extension: str = ".png") -> common_pb2.Image:
-    return common_pb2.Image(encoded=tiny_pictures.encode(pixels, extension))
+    return common_pb2.Image(encoded=pictures.encode(pixels, extension))
 
 
 def raw(pixels: np.ndarray) -> common_pb2.Image:
@@ -59,8 +59,8 @@ async def faces(models: Path) -> AsyncIterator[Running]:
         yield service
 
 
-RED, BLUE = tiny_pictures.plain((220, 20, 20)), tiny_pictures.plain((20, 20, 220))
-NOBODY = tiny_pictures.plain()
+RED, BLUE = pictures.plain((220, 20, 20)), pictures.plain((20, 20, 220))
+NOBODY = pictures.plain()
 
 
 async def test_classify_several_images_of_every_kind(classification: Running) -> None:
@@ -90,8 +90,8 @@ async def test_a_stream_goes_on_after_a_bad_picture(classification: Running) -> 
 async def test_detect_gives_boxes_in_the_picture_that_was_sent(models: Path) -> None:
     async with running("detection", models) as service:
         stub = detection_pb2_grpc.DetectionServiceStub(service.channel)
-        small = tiny_pictures.with_box((20, 30, 60, 70))
-        large = tiny_pictures.with_box((200, 300, 600, 700), width=1600, height=1200)
+        small = pictures.with_box((20, 30, 60, 70))
+        large = pictures.with_box((200, 300, 600, 700), width=1600, height=1200)
         response = await stub.Detect(detection_pb2.DetectRequest(images=[image(small), image(large), image(NOBODY)]))
         first, second, nothing = response.results
         assert [d.label for d in first.detections] == ["bright"]
@@ -116,14 +116,14 @@ async def test_a_face_detector_detects_for_the_detection_service_too(models: Pat
     async with running("detection", models) as service:
         stub = detection_pb2_grpc.DetectionServiceStub(service.channel)
         model = common_pb2.ModelRef(name="face-detector-nano")
-        picture = image(tiny_pictures.portrait(1))
+        picture = image(pictures.portrait(1))
         response = await stub.Detect(detection_pb2.DetectRequest(images=[picture], model=model))
         assert [d.label for d in response.results[0].detections] == ["face"]
 
 
 @pytest.mark.parametrize("mask_format", [segmentation_pb2.MASK_FORMAT_PNG, segmentation_pb2.MASK_FORMAT_RAW])
 async def test_a_mask_has_the_size_of_the_picture(models: Path, mask_format: int) -> None:
-    picture = tiny_pictures.plain((10, 10, 10), width=640, height=480)
+    picture = pictures.plain((10, 10, 10), width=640, height=480)
     picture[:240] = 250
     async with running("segmentation", models) as service:
         stub = segmentation_pb2_grpc.SegmentationServiceStub(service.channel)
@@ -141,7 +141,7 @@ async def test_a_mask_has_the_size_of_the_picture(models: Path, mask_format: int
 
 async def test_faces_come_with_landmarks_quality_and_embedding(faces: Running) -> None:
     stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
-    picture = image(tiny_pictures.group([1, 2, 3]))
+    picture = image(pictures.group([1, 2, 3]))
     request = faces_pb2.EmbedFacesRequest(images=[picture, image(NOBODY)], include_aligned_crops=True)
     response = await stub.EmbedFaces(request)
     found, none = response.results
@@ -164,8 +164,8 @@ async def test_faces_come_with_landmarks_quality_and_embedding(faces: Running) -
 
 async def test_compare_tells_people_apart(faces: Running) -> None:
     stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
-    one, again = image(tiny_pictures.portrait(1)), image(tiny_pictures.portrait(1, noise=5))
-    other = image(tiny_pictures.portrait(2))
+    one, again = image(pictures.portrait(1)), image(pictures.portrait(1, noise=5))
+    other = image(pictures.portrait(2))
     same = await stub.CompareFaces(faces_pb2.CompareFacesRequest(first=one, second=again))
     different = await stub.CompareFaces(faces_pb2.CompareFacesRequest(first=one, second=other))
     assert same.is_match and not different.is_match
@@ -179,7 +179,7 @@ async def test_compare_tells_people_apart(faces: Running) -> None:
 
 async def test_a_stream_of_frames_is_answered_in_order_and_goes_on_after_a_bad_one(faces: Running) -> None:
     stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
-    frames = [image(tiny_pictures.portrait(n, noise=n + 1)) for n in range(1, 6)]
+    frames = [image(pictures.portrait(n, noise=n + 1)) for n in range(1, 6)]
     frames.insert(2, common_pb2.Image(encoded=b"junk"))
 
     async def requests() -> AsyncIterator[faces_pb2.EmbedFacesStreamRequest]:
@@ -203,7 +203,7 @@ async def test_a_detector_embeds_nothing(faces: Running) -> None:
 
 async def test_the_faces_of_many_photos_share_batches(faces: Running) -> None:
     stub = faces_pb2_grpc.FaceServiceStub(faces.channel)
-    photos = [image(tiny_pictures.group([n, n + 1, n + 2])) for n in range(10)]
+    photos = [image(pictures.group([n, n + 1, n + 2])) for n in range(10)]
     # Each face is counted with the size of the batch that it was in.
     before = read_batches(faces)
     response = await stub.EmbedFaces(faces_pb2.EmbedFacesRequest(images=photos))
@@ -225,7 +225,7 @@ BAD = [
     ("EMPTY_IMAGE", common_pb2.Image()),  # neither encoded nor raw
     ("EMPTY_IMAGE", common_pb2.Image(encoded=b"")),
     ("NOT_AN_IMAGE", common_pb2.Image(encoded=b"GIF89a and so on")),
-    ("TRUNCATED_IMAGE", common_pb2.Image(encoded=tiny_pictures.encode(RED, ".jpg")[:-40])),
+    ("TRUNCATED_IMAGE", common_pb2.Image(encoded=pictures.encode(RED, ".jpg")[:-40])),
     ("BAD_RAW_IMAGE", common_pb2.Image(raw=common_pb2.RawImage(width=9, height=9, data=b"short"))),
     ("BAD_RAW_IMAGE", common_pb2.Image(raw=common_pb2.RawImage(width=1, height=1, data=b"rgb", format=99))),
     (
@@ -246,7 +246,7 @@ async def test_a_bad_picture_has_a_status_and_a_reason_and_harms_nobody(
     stub = classification_pb2_grpc.ClassificationServiceStub(classification.channel)
     answer = await refusal(stub.Classify, classification_pb2.ClassifyRequest(images=[image(RED), bad]))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
-    assert answer.message.startswith("image 2 of 2: ") and answer.metadata["image_index"] == "1"
+    assert answer.message.startswith("picture 2 of 2: ") and answer.metadata["image_index"] == "1"
     good = await stub.Classify(classification_pb2.ClassifyRequest(images=[image(RED)]))
     assert good.results[0].labels[0].name == "red"
 

@@ -11,14 +11,14 @@ from convoy.client import AsyncConvoy, Convoy
 from convoy.core.errors import ConvoyError, FailedPrecondition, Unavailable
 from convoy.core.settings import Settings
 from convoy.recognition.faces_client import FacesClient
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from cryptography import x509
 
-from tests import tiny_pictures
 from tests.certificates import Authority
 from tests.serving import Running, running
-from tests.tiny_models import write_repository
 
-PICTURE = tiny_pictures.encode(tiny_pictures.plain((220, 20, 20)))
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from convoy.core import tracing
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2, recognition_pb2, recognition_pb2_grpc
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests import tiny_pictures
 from tests.serving import refusal, running
-from tests.tiny_models import write_repository
 
 CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = (("traceparent", f"00-{CALLERS_TRACE}-b7ad6b7169203331-01"),)
@@ -27,7 +27,7 @@ def exporter() -> Iterator[InMemorySpanExporter]:
 
 
 async def test_the_stages_of_a_call_join_the_callers_trace(tmp_path: Path, exporter: InMemorySpanExporter) -> None:
-    picture = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.plain()))
+    picture = common_pb2.Image(encoded=pictures.encode(pictures.plain()))
     async with running("classification", write_repository(tmp_path)) as service:
         stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
         await stub.Classify(classification_pb2.ClassifyRequest(images=[picture]), metadata=HEADERS)
@@ -52,7 +52,7 @@ async def test_recognition_and_faces_share_one_trace(
     tmp_path: Path, exporter: InMemorySpanExporter, redis_url: str
 ) -> None:
     models = write_repository(tmp_path)
-    photo = common_pb2.Image(encoded=tiny_pictures.encode(tiny_pictures.portrait(1)))
+    photo = common_pb2.Image(encoded=pictures.encode(pictures.portrait(1)))
     async with (
         running("faces", models) as faces,
         running(

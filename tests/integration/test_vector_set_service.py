@@ -6,11 +6,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from convoy.testing.redis_servers import Redis8
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
 from tests.fake_faces import FakeFaces, photo_of, serving
-from tests.redis_server import Redis8
 from tests.serving import refusal, running
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]

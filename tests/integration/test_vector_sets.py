@@ -17,8 +17,7 @@ from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.people import People
-
-from tests.redis_server import Redis8, join
+from convoy.testing.redis_servers import Redis8, join
 
 pytestmark = pytest.mark.docker
 DIMENSION = 64
@@ -251,6 +250,17 @@ async def test_nothing_is_left_of_a_deleted_gallery(member: Member, redis8: Redi
         await member.sets.sweep({})
         assert not client.exists("convoy:vector_sets")
     await member.sets.drop(last)
+
+
+async def test_the_sweep_reads_what_it_knows_of_an_entry_of_a_later_version(member: Member, redis8: Redis8) -> None:
+    kept = await made(member, gallery())
+    _, version = await filled(member, 3)
+    await member.followers.view("staff", version)
+    with redis8.client() as client:
+        client.hset("convoy:vector_sets", f"staff {kept.vector_sets.id}", "1 0 hnsw-2")  # type: ignore[union-attr]
+        assert client.keys("*vectors*")
+        await member.sets.sweep({})
+        assert not client.keys("*vectors*")
 
 
 async def test_quantised_numbers_prove_nothing(member: Member) -> None:

@@ -12,6 +12,8 @@ import pytest
 from convoy.core.errors import KINDS
 from convoy.core.manifest import load_manifest
 from convoy.inference import open_inference_pb2 as oip
+from convoy.testing.redis_servers import RedisServer
+from convoy.testing.tiny_models import write_repository
 from convoy.v1 import (
     classification_pb2,
     common_pb2,
@@ -29,9 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzzing import PICTURES, broken, in_background, messages
-from tests.redis_server import RedisServer
 from tests.serving import running
-from tests.tiny_models import write_repository
 
 FILES = {
     "classification": (classification_pb2, models_pb2, oip),

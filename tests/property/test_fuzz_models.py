@@ -12,6 +12,7 @@ import pytest
 from convoy.core.errors import KINDS
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, digest
 from convoy.inference import open_inference_pb2 as oip
+from convoy.testing.tiny_models import write_model, write_repository
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, models_pb2, segmentation_pb2
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 
 from tests.fuzzing import PICTURES, broken, in_background
 from tests.serving import running
-from tests.tiny_models import write_model, write_repository
 
 NAME = "fuzzed"
 CODES = {"OK", *KINDS}

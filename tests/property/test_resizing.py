@@ -14,7 +14,8 @@ STRETCH = InputSpec(height=96, width=160, resize="stretch")
 CROP = InputSpec(height=96, width=160, resize="center_crop")
 EVEN = InputSpec(height=96, width=160, resize="letterbox", pad_at="both", pad_value=0)
 SHARE = InputSpec(height=96, width=160, resize="center_crop", crop=0.875)
-specs = st.sampled_from([LETTERBOX, DYNAMIC, STRETCH, CROP, EVEN, SHARE])
+STRETCHED_SHARE = InputSpec(height=96, width=160, resize="stretch", crop=0.875)
+specs = st.sampled_from([LETTERBOX, DYNAMIC, STRETCH, CROP, EVEN, SHARE, STRETCHED_SHARE])
 
 
 def blank(width: int, height: int, value: int = 255) -> np.ndarray:

@@ -12,11 +12,10 @@ from convoy.recognition.domain.records import Change, Face, Gallery, Model, Note
 from convoy.recognition.store.base import Conflict, Idempotency, PersonChange, Store, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.testing.memory_store import MemoryStore
+from convoy.testing.redis_servers import RedisServer
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-
-from tests.redis_server import RedisServer
 
 names = st.sampled_from(["staff", "guests"])
 person_ids = st.sampled_from(["ada", "bob", "Ł", "a-very-long-id"])

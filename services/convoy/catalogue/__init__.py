@@ -6,7 +6,7 @@ addresses.py      where a file can lie: https://…, pypi:PACKAGE==VERSION/path,
 download.py       one file over HTTP: resumed, bounded, with progress
 packages.py       one file out of a package, by the package's ordinary client
 files.py          files by digest: the cache, or a folder that somebody carried here
-golden.py         one answer on a generated picture, so that a pulled model proves that it is the model we know
+golden.py         one answer on a bundled photograph, so that a pulled model proves that it is the model we know
 pull.py           the whole way: licence, file, digest, import, golden answer, folder
 models/*.toml     one model each;  sets.toml: sets of models;  labels/*.txt: class names that several models share
 

@@ -42,7 +42,7 @@ class File(Part):
 
 
 class Golden(Part):
-    """What the wrapped graph answers on a generated picture (see golden.py): for each output its mean and maximum.
+    """What the wrapped graph answers on a bundled photograph (see golden.py): for each output its mean and maximum.
 
     tolerance: how far an answer may lie from these numbers, relative to 1 + |number|; processors differ in rounding.
     """

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path
 
 from convoy.core.errors import NotFound
 
@@ -14,11 +14,6 @@ _BLOCK = 2**20
 def cache_folder() -> Path:
     """Where downloads are kept, a file per digest; it may be deleted at any time."""
     return user_cache_path("convoy", appauthor=False) / "files"
-
-
-def models_folder() -> Path:
-    """The user's own model repository: where pulled models go unless another folder is named."""
-    return user_data_path("convoy", appauthor=False) / "models"
 
 
 def sha256_of(path: Path) -> str:

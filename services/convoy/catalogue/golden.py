@@ -1,32 +1,27 @@
-"""One answer on a generated picture: a pulled model proves that it is the model that the entry was written for."""
+"""One answer on a bundled photograph: a pulled model proves that it is the model that the entry was written for."""
 
 from pathlib import Path
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 
 from convoy.catalogue.entry import Golden
 from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import GRAPH_FILE, InputSpec, load_manifest
 from convoy.core.models.engine import Engine
+from convoy.core.pictures.decoding import Pixels
+from convoy.importing.pictures import photograph
 
 
-def generate_picture(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """A picture with smooth colours, edges and a disc, uint8 [H, W, 3]; the same on every machine."""
-    rows = np.arange(height, dtype=np.int64)[:, None]
-    columns = np.arange(width, dtype=np.int64)[None, :]
-    red = (rows * 255 // max(1, height - 1)) + 0 * columns
-    green = (columns * 255 // max(1, width - 1)) + 0 * rows
-    blue = np.where((rows * 8 // height + columns * 8 // width) % 2 == 0, 40, 210)
-    inside = (2 * rows - height) ** 2 + (2 * columns - width) ** 2 < min(height, width) ** 2 // 4
-    picture = np.stack([np.where(inside, 255 - red, red), np.where(inside, 60, green), blue], axis=-1)
-    return picture.astype(np.uint8)
+def golden_picture(height: int, width: int) -> Pixels:
+    """The bundled photograph of a person, stretched to a graph's input: uint8 RGB [H, W, 3]."""
+    return cv2.resize(photograph(), (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def measure(folder: Path) -> Golden:
     """What the model of a version folder answers on the picture of its input's size."""
     spec = load_manifest(folder).input
-    outputs = Engine(folder / GRAPH_FILE, "cpu").run(generate_picture(*_size(spec))[None])
+    outputs = Engine(folder / GRAPH_FILE, "cpu").run(golden_picture(*_size(spec))[None])
     numbers = {name: np.asarray(values, np.float64) for name, values in outputs.items()}
     return Golden(
         mean={name: round(float(values.mean()), 6) for name, values in numbers.items()},

@@ -7,7 +7,7 @@ import numpy as np
 from convoy.core.manifest import Manifest
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Picture, Pixels
-from convoy.core.pictures.resizing import place
+from convoy.core.pictures.resizing import Placement, place
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Label:
     probability: float
 
 
-def prepare(picture: Picture, manifest: Manifest) -> Pixels:
-    """The graph's input [H, W, 3] for a picture."""
-    return place(picture.image_rgb, manifest.input)[0]
+def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
+    """The graph's input [H, W, 3] for a picture, and where the picture lies in it."""
+    return place(picture.image_rgb, manifest.input)
 
 
 def interpret(outputs: Outputs, manifest: Manifest, options: Options = Options()) -> list[Label]:

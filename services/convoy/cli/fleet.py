@@ -28,7 +28,9 @@ def up(
         Path, typer.Option(help="Folder of galleries and logs.", show_default="~/.local/share/convoy")
     ] = DEFAULT_DATA,
     models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
-    ports_from: Annotated[int, typer.Option(min=1, max=60000, help="First of five neighbouring ports.")] = FIRST_PORT,
+    ports_from: Annotated[
+        int, typer.Option(min=1, max=60000, help="First of five neighbouring ports; metrics pages are at these + 1000.")
+    ] = FIRST_PORT,
     redis_url: Annotated[
         str | None, typer.Option(help="URL of a Redis to use instead of an embedded one: redis://, rediss://, unix://.")
     ] = None,
@@ -49,7 +51,7 @@ def up(
         signal.signal(number, _interrupt)
     fleet = Fleet(
         data,
-        models or read_settings().models,
+        models or read_settings().repositories,
         default_ports(ports_from),
         redis_url=redis_url,
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),

@@ -77,8 +77,8 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="WORD[,WORD]",
-            help="What the boxes of ssd and detr are: pixels or normalised, corners or centres; by default seen by "
-            "their numbers.",
+            help="What the boxes of ssd, detr and yolo are: pixels or normalised, corners or centres; by default "
+            "seen by their numbers.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -88,6 +88,13 @@ def import_graph(
             metavar="SIDES/SIDES/SIDES",
             help="Sides of retinaface's priors for each stride, as 16,32/64,128/256,512; by default those that put the "
             "face of a photograph where it is.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    cut: Annotated[
+        float | None,
+        typer.Option(
+            help="For masks of one channel: foreground is above this number; by default 0.5, or 0 for logits.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -233,6 +240,7 @@ def import_graph(
         boxes=unit,
         form=form,
         priors=read_priors(priors),
+        cut=cut,
         crop=crop,
         pad_value=pad,
         pad_at=pad_at,

@@ -12,7 +12,7 @@ from convoy.core.errors import ConvoyError, FailedPrecondition
 
 if TYPE_CHECKING:
     from convoy.catalogue.catalogue import Catalogue
-    from convoy.catalogue.entry import Entry
+    from convoy.catalogue.entry import Entry, ModelSet
     from convoy.catalogue.pull import Pulled
 
 CataloguePlace = Annotated[
@@ -56,9 +56,9 @@ def pull(
         convoy model pull starter --from /media/stick
     """
     from convoy.catalogue.catalogue import open_catalogue
-    from convoy.catalogue.files import models_folder
+    from convoy.core.settings import own_models
 
-    opened, folder = open_catalogue(catalogue), models or models_folder()
+    opened, folder = open_catalogue(catalogue), models or own_models()
     entries = list({entry.name: entry for name in names for entry in opened.find(name)}.values())
     done: list[Pulled] = []
     problems: dict[str, ConvoyError] = {}
@@ -67,7 +67,10 @@ def pull(
             done.append(_pull_one(entry, opened, folder, accept_licence, brought))
         except ConvoyError as error:
             problems[entry.name] = error
+    sets = [_write_set(opened.sets[name], folder, done) for name in names if name in opened.sets and done]
     _show(done, problems, as_json)
+    for name in sets if not as_json else ():
+        typer.echo(f"set {name}: start the services with CONVOY_MODEL_SET={name}")
     if problems:
         raise typer.Exit(ExitCode.BAD_INPUT)
 
@@ -92,10 +95,10 @@ def show_catalogue(
     Example: **convoy model catalogue**
     """
     from convoy.catalogue.catalogue import open_catalogue
-    from convoy.catalogue.files import models_folder
     from convoy.catalogue.pull import find_pulled
+    from convoy.core.settings import own_models
 
-    opened, folder = open_catalogue(catalogue), models or models_folder()
+    opened, folder = open_catalogue(catalogue), models or own_models()
     if check:
         return _check(opened, brought, as_json)
     here = {name: find_pulled(entry, folder) for name, entry in opened.entries.items()}
@@ -152,6 +155,15 @@ def _pull_one(
             if error.name != "onnx":
                 raise
             raise FailedPrecondition("NO_ONNX", "the package onnx is missing; pip install 'convoy[import]'") from None
+
+
+def _write_set(one: "ModelSet", models: Path, done: "list[Pulled]") -> str:
+    """Let services find the set: those of its models that are here; the other services keep their usual ones."""
+    from convoy.core.model_sets import write_set
+
+    here = {pulled.entry.name for pulled in done}
+    write_set(models, one.name, {service: model for service, model in one.models.items() if model in here})
+    return one.name
 
 
 def _ask(entry: "Entry") -> bool:

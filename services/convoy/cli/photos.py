@@ -124,7 +124,8 @@ def naming(photos: Sequence[Path]) -> Iterator[None]:
     except ConvoyError as error:
         index = int(error.metadata.get("image_index", -1))
         if 0 <= index < len(photos):
-            error.message = error.message.replace(f"image {index + 1} of {len(photos)}", str(photos[index]), 1)
+            for word in ("picture", "image"):  # Services of the version before say image.
+                error.message = error.message.replace(f"{word} {index + 1} of {len(photos)}", str(photos[index]), 1)
         raise
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from convoy.core.api import API
-from convoy.core.errors import ConvoyError, FailedPrecondition
+from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
@@ -14,8 +14,8 @@ from convoy.core.serving.admission import Gate
 from convoy.core.serving.messages import box, check_image_count, check_range, image_size, model_ref
 from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context, deadline, stream_error
-from convoy.core.serving.streaming import answer_in_order
+from convoy.core.serving.status import Context, deadline
+from convoy.core.serving.streaming import answer_stream
 from convoy.core.settings import Settings
 from convoy.faces import task
 from convoy.faces.pipeline import FacePipeline, JudgedFace, Photo
@@ -44,7 +44,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     async def EmbedFaces(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
         """Find every face and embed it."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
-        until, model = deadline(context), self._pipeline.embedder(request.embedder)
+        until, model = deadline(context), await self._pipeline.embedder(request.embedder)
         photos = await self._pipeline.detect(request.images, _options(request.options), until)
         photos = await self._pipeline.embed(model, photos, until)
         embedder = model_ref(model.manifest)
@@ -54,20 +54,15 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             embedder=embedder,
         )
 
-    async def EmbedFacesStream(
+    def EmbedFacesStream(
         self, requests: AsyncIterator[pb.EmbedFacesStreamRequest], context: Context
     ) -> AsyncIterator[pb.EmbedFacesStreamResponse]:
         """Embed the faces of a stream of pictures, answered in order."""
-
-        async def answer(request: pb.EmbedFacesStreamRequest) -> pb.EmbedFacesStreamResponse:
-            return pb.EmbedFacesStreamResponse(id=request.id, response=await self.EmbedFaces(request.request, context))
-
-        async for response in answer_in_order(requests, answer, _refuse):
-            yield response
+        return answer_stream(requests, lambda request: self.EmbedFaces(request, context), pb.EmbedFacesStreamResponse)
 
     async def CompareFaces(self, request: pb.CompareFacesRequest, context: Context) -> pb.CompareFacesResponse:
         """Say whether the largest faces of two pictures are of one person."""
-        model = self._pipeline.embedder(IN_USE)
+        model = await self._pipeline.embedder(IN_USE)
         manifest = model.manifest
         threshold = _match_threshold(request, manifest)
         until = deadline(context)
@@ -93,7 +88,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
         """Name the models in use, and the embedder's calibration."""
-        manifest = self._pipeline.embedder(request.embedder).manifest
+        manifest = (await self._pipeline.embedder(request.embedder)).manifest
         return pb.GetFaceModelResponse(
             detector=model_ref(self._pipeline.detector.manifest),
             embedder=model_ref(manifest),
@@ -181,21 +176,18 @@ def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: b
     )
 
 
-def _refuse(request: pb.EmbedFacesStreamRequest, error: ConvoyError) -> pb.EmbedFacesStreamResponse:
-    return pb.EmbedFacesStreamResponse(id=request.id, error=stream_error(error))
-
-
 async def build(settings: Settings) -> Service:
     """The faces service, not started."""
     tasks = (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
-    host = ModelHost(settings, tasks, settings.face_embedder, (settings.face_detector,))
+    chosen = {"CONVOY_FACE_EMBEDDER": settings.face_embedder, "CONVOY_FACE_DETECTOR": settings.face_detector}
+    host = ModelHost(settings, tasks, chosen)
 
     def add_to(server: grpc.aio.Server) -> None:
         faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host), server)
         add_model_doors(host, server)
 
     # Every picture goes to the detector first.
-    detector = Gate(lambda _: [host.named(settings.face_detector)])
+    detector = Gate(lambda _: [host.named(settings.face_detector).batcher])
     name = API["faces"].grpc_name
     photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
     return Service("faces", add_to, host.start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -1,6 +1,7 @@
 """Waits for a Redis that somebody else runs, and says so while it does."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from convoy.core.errors import Unavailable
@@ -8,13 +9,13 @@ from convoy.core.security.files import read_file
 from convoy.core.settings import read_settings
 from convoy.recognition.store.redis import RedisStore
 
-QUIET_S = 1.0
+QUIET_S = 0.5
 TIMEOUT_S = 30.0
 RETRY_S = 0.25
 
 
 def wait_for_redis(url: str, tell: Callable[[str], None]) -> None:
-    """Return once the Redis at `url` answers; when that takes longer than a second, `tell` hears of it.
+    """Return once the Redis at `url` answers; `tell` hears of it if that takes more than a moment.
 
     Raises Unavailable(STORE_UNAVAILABLE) when it has not answered within TIMEOUT_S, InvalidArgument(BAD_ARGUMENT) for a
     URL that cannot be meant, FailedPrecondition(NO_FILE) for CONVOY_REDIS_PASSWORD_FILE.
@@ -45,8 +46,17 @@ async def _ask_until_it_answers(store: RedisStore, problems: list[str]) -> None:
         try:
             return await store.ping()
         except Unavailable as error:
-            problems.append(str(error.__cause__ or error.message))
+            problems.append(_root_of(error))
         await asyncio.sleep(RETRY_S)
+
+
+def _root_of(error: BaseException) -> str:
+    """What the operating system said, or else what the first error of the chain says."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or "no answer"
 
 
 def _because(problems: list[str]) -> str:

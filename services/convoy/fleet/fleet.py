@@ -1,9 +1,10 @@
 """Starts Redis and the five services as child processes, waits until they are healthy, and stops them in order."""
 
+import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ def free_ports() -> dict[ServiceName, int]:
 class Fleet:
     """Five services and their Redis, which run from `with` to the end of its block.
 
-    data: folder of galleries and logs; models: the model repository; ports: one for each service; metrics: True puts
+    data: folder of galleries and logs; models: model repositories; ports: one for each service; metrics: True puts
     each metrics page at the service's port + 1000, False at any free port; redis_url: a Redis to use instead of an
     embedded one; on_ready: called with the name of each process that has become healthy; tell: called with a sentence
     when a process ended by itself, or when the start waits for your Redis.
@@ -47,7 +48,7 @@ class Fleet:
     def __init__(
         self,
         data: Path,
-        models: Path,
+        models: Path | Sequence[Path],
         ports: dict[ServiceName, int],
         *,
         metrics: bool = True,
@@ -57,7 +58,7 @@ class Fleet:
     ) -> None:
         self.addresses: dict[ServiceName, str] = {service: f"{HOST}:{port}" for service, port in ports.items()}
         self.data = data
-        self._models = models
+        self._models = (models,) if isinstance(models, Path) else tuple(models)
         self._ports = ports
         self._metrics = metrics
         self._redis_url = redis_url
@@ -130,8 +131,8 @@ class Fleet:
 
     def _check_models_and_ports(self) -> None:
         """Check what can be checked before anything starts; another fleet on these ports would answer for this one."""
-        if not self._models.is_dir():
-            where = self._models.absolute()
+        if not any(folder.is_dir() for folder in self._models):
+            where = " or ".join(str(folder.absolute()) for folder in self._models)
             raise NotFound("NO_REPOSITORY", f"there is no model repository at {where}; set --models or CONVOY_MODELS")
         hint = "stop what runs there, or choose other ports with --ports-from"
         for service, port in self._ports.items():
@@ -147,7 +148,7 @@ class Fleet:
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
             "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
-            "CONVOY_MODELS": str(self._models.resolve()),
+            "CONVOY_MODELS": os.pathsep.join(str(folder.resolve()) for folder in self._models),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,
         }

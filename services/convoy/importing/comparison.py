@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
-from convoy.core.models.engine import Engine
+from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters.adapter import Adapter, Array, Reading
 from convoy.importing.original import Original
 from convoy.importing.preprocessing import Preprocessing
-from convoy.importing.proof import Disproof, run
+from convoy.importing.proof import Disproof
 
 PIXELS, PROBABILITY = 0.01, 1e-4
 BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
@@ -58,16 +58,12 @@ class Reference:
 
 
 def compare(
-    engine: Engine, references: Sequence[tuple[Pixels, Mapping[str, Array]]], task: Task, precision: Precision
+    found: Outputs, answers: Sequence[Mapping[str, Array]], task: Task, precision: Precision
 ) -> list[Difference]:
-    """Run pictures of one size, in one batch, and take the largest differences from their answers. Raises Disproof."""
-    found = run(engine, np.stack([image for image, _ in references]))
+    """Hold the rows of a batch against the answers for its pictures: the largest differences. Raises Disproof."""
     differences = []
     for name in OUTPUT_NAMES[task]:
-        rows = [
-            _difference(name, wanted, found[name][row : row + 1], precision)
-            for row, (_, wanted) in enumerate(references)
-        ]
+        rows = [_difference(name, wanted, found[name][row : row + 1], precision) for row, wanted in enumerate(answers)]
         worst = max(rows, key=lambda one: one.largest if np.isfinite(one.largest) else np.inf)
         if not worst.largest <= worst.bound:
             raise Disproof(f"it differs from the file itself on the same pixels: {worst}")

@@ -9,7 +9,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Task
 from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters import ADAPTERS
-from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen
+from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen, WrongShapeError
 from convoy.importing.adapters.plausibility import check_boxes, check_face
 from convoy.importing.fixed_batch import open_fixed_batch
 from convoy.importing.frame import Frame, choose_frame
@@ -121,10 +121,13 @@ def inspect(request: Request) -> Inspection:
     adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
     network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
     prober = Prober(request, network, original, frame)
-    choices = Choices(len(labels), request.scores, request.boxes, request.form, request.priors, request.adapter)
+    choices = Choices(
+        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
+    )
     fits, misfits = {}, {}
-    for adapter in adapters.values():
+    for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:
         try:
+            _check_shapes(adapter, prober, choices)
             probe = prober.probe(adapter)
             _check_finite(probe)
             fits[adapter.name] = _check_sense(adapter, adapter.read(probe, choices), probe)
@@ -134,6 +137,18 @@ def inspect(request: Request) -> Inspection:
         raise bad_network(network.file, next(iter(misfits.values())))
     shapes = {name: array.shape for name, array in next(iter(prober.probes.values())).outputs.items()}
     return Inspection(request, network, original, prober, choices, frame, labels, shapes, fits, misfits)
+
+
+def _check_shapes(adapter: Adapter, prober: Prober, choices: Choices) -> None:
+    """Raises WrongShapeError by what was seen for other adapters: then no run for this one's pixels is needed."""
+    for probe in list(prober.probes.values())[:1]:
+        try:
+            with np.errstate(all="ignore"):  # these pixels are not prepared for this one
+                adapter.read(probe, choices)
+        except WrongShapeError:
+            raise
+        except Misfit:
+            return
 
 
 def _check_finite(probe: Probe) -> None:

@@ -10,13 +10,14 @@ from convoy.core.manifest import Manifest, Task
 from convoy.importing.adapters.adapter import Adapter, Reading
 from convoy.importing.assembly import join
 from convoy.importing.batch import open_batch, run_one_by_one
-from convoy.importing.comparison import Difference, Reference, compare, largest
+from convoy.importing.bench import BATCH, Bench
+from convoy.importing.comparison import Difference
 from convoy.importing.draft import default_name, draft_manifest
 from convoy.importing.inspection import Inspection
 from convoy.importing.network import bad_network
-from convoy.importing.pictures import random_images, trials
+from convoy.importing.pictures import random_images
 from convoy.importing.preprocessing import Preprocessing
-from convoy.importing.proof import Disproof, open_engine, prove_batch, prove_contract, prove_form, run
+from convoy.importing.proof import Disproof, open_engine, prove_form, run
 from convoy.importing.publication import next_version, publish
 from convoy.importing.request import read_preprocessing
 from convoy.importing.sketch import Sketch
@@ -73,7 +74,7 @@ def prepare(inspection: Inspection) -> Prepared:
     preprocessing = read_preprocessing(request, adapter, inspection.network)
     # Drafted before the long work, so that a bad word is told at once.
     draft = draft_manifest(inspection, adapter, preprocessing, name, version)
-    notes = (*reading.notes, *check_guess(inspection))
+    notes = (*_opened(inspection), *reading.notes, *check_guess(inspection))
     model, differences = wrap(inspection, adapter, reading, preprocessing)
     manifest = _complete(draft, inspection, model, differences)
     return Prepared(request.models, model, manifest, adapter.name, preprocessing, notes, differences)
@@ -86,6 +87,13 @@ def write(prepared: Prepared) -> Imported:
     return Imported(folder, prepared.manifest, *facts)
 
 
+def _opened(inspection: Inspection) -> tuple[str, ...]:
+    """A note where the lengths that a file declares were left open."""
+    if isinstance(inspection.network.plain, Path):
+        return ()
+    return ("it is made of convolutions alone, so the batch and the size that it declares are left open",)
+
+
 def wrap(
     inspection: Inspection, adapter: Adapter, reading: Reading, preprocessing: Preprocessing
 ) -> tuple[ModelProto, tuple[Difference, ...]]:
@@ -93,49 +101,39 @@ def wrap(
 
     Raises InvalidArgument(BAD_NETWORK).
     """
-    request, network, frame = inspection.request, inspection.network, inspection.frame
-    sizes = frame.sizes(adapter.stride)
-    reference = Reference(inspection.original, adapter, reading, preprocessing)
-    spec = frame.spec(request, adapter)
+    request, network = inspection.request, inspection.network
+    bench = Bench(inspection, adapter, reading, preprocessing)
 
     def back(sketch: Sketch, values: Mapping[str, str]) -> dict[str, str]:
         return adapter.draw(sketch, [values[name] for name in reading.outputs], reading)
 
     try:
-        alone = join(network, network.model, preprocessing, frame.fixed, back)
-        single = open_engine(alone)
-        prove_contract(single, request.task, len(inspection.labels), sizes)
-        answers = [
-            [(trial.image_rgb, reference.answer(trial.image_rgb)) for trial in trials(*size, spec)] for size in sizes
-        ]
-        for one in (answer for of_size in answers for answer in of_size):
-            compare(single, [one], request.task, network.precision)
+        alone = join(network, network.model, preprocessing, inspection.frame.fixed, back)
+        bench.try_single(open_engine(alone))
     except Disproof as disproof:
         raise bad_network(request.network, f"wrapped with the adapter {adapter.name}, {disproof}") from None
     try:
         if request.one_by_one:
             model = run_one_by_one(alone, request.task)
         else:
-            model = join(network, open_batch(network), preprocessing, frame.fixed, back)
+            model = join(network, open_batch(network), preprocessing, inspection.frame.fixed, back)
         prove_form(model)
-        batched = open_engine(model)
-        prove_batch(single, batched, request.task, network.precision, sizes)
-        differences = [one for of_size in answers for one in compare(batched, of_size, request.task, network.precision)]
+        differences = bench.try_batches(open_engine(model))
     except Disproof as disproof:
         raise bad_network(
             request.network, f"it cannot take several pictures at once ({disproof}); {RE_EXPORT}"
         ) from None
-    return model, largest(differences)
+    return model, differences
 
 
 def _complete(
     draft: Manifest, inspection: Inspection, model: ModelProto, differences: tuple[Difference, ...]
 ) -> Manifest:
     """The draft with what the proof showed."""
-    compared = 2 if inspection.frame.fixed else 4
+    sizes = 1 if inspection.frame.fixed else 2
     worst = max(differences, key=lambda one: one.largest / one.bound if one.bound else one.largest)
     export = draft.export.model_copy(
-        update={"max_abs_difference": worst.largest, "tolerance": worst.bound, "images_compared": compared}
+        update={"max_abs_difference": worst.largest, "tolerance": worst.bound, "images_compared": BATCH * sizes}
     )
     draft = draft.model_copy(update={"export": export})
     if draft.task is not Task.FACE_EMBEDDING:

@@ -29,6 +29,15 @@ MIN_IR_VERSION = 8
 """The least that any ONNX Runtime of today reads."""
 CARRYING = {"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"}
 """Operators that move numbers and change none."""
+WEIGHT_TYPES = {
+    TensorProto.FLOAT,
+    TensorProto.FLOAT16,
+    TensorProto.BFLOAT16,
+    TensorProto.DOUBLE,
+    TensorProto.INT8,
+    TensorProto.UINT8,
+    TensorProto.INT32,
+}
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
@@ -111,7 +120,9 @@ class Network:
     @property
     def parameters(self) -> int:
         """Numbers that were learned, as far as they are floats or quantised weights."""
-        weights = (tensor for tensor in self.model.graph.initializer if tensor.data_type != TensorProto.INT64)
+        graph = self.model.graph
+        constants = (node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute)
+        weights = (tensor for tensor in [*graph.initializer, *constants] if tensor.data_type in WEIGHT_TYPES)
         return sum(int(np.prod(tensor.dims)) for tensor in weights)
 
     @property
@@ -164,7 +175,8 @@ def _inputs(model: ModelProto) -> list[ValueInfoProto]:
 def _check_input(file: Path, inputs: list[ValueInfoProto]) -> Tensor:
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        raise bad_network(file, f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}")
+        problem = f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}"
+        raise bad_network(file, f"{problem}; export the network alone, without what prepares or sorts its answers")
     declared = _describe(inputs[0])
     if inputs[0].type.tensor_type.elem_type not in INPUT_TYPES:
         raise bad_network(file, f"its input is {declared.type}; export it with float32, float16 or uint8 pixels")

@@ -41,6 +41,7 @@ class Request:
     boxes: Boxes | None = None
     form: Form | None = None
     priors: Priors | None = None
+    cut: float | None = None
     pad_value: int | None = None
     pad_at: PadAt | None = None
     crop: float | None = None
@@ -95,6 +96,7 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--scores", request.scores),
         ("--boxes", ",".join(word for word in (request.boxes, request.form) if word) or None),
         ("--priors", request.priors and show(request.priors)),
+        ("--cut", request.cut),
         ("--scale", preprocessing.scale),
         ("--mean", ",".join(f"{value:g}" for value in preprocessing.mean)),
         ("--std", ",".join(f"{value:g}" for value in preprocessing.std)),

@@ -21,9 +21,12 @@ from convoy.importing.preprocessing import PRESETS, Preprocessing
 from convoy.importing.request import read_preprocessing, usual_preset
 from convoy.importing.saying import Saying, place_picture, say
 
-SURE = 0.5
+HARDLY, SURE = 0.25, 0.6
+"""A guess is doubted below the one, and another way believed from the other on."""
 LEAST_OVERLAP = 0.4
-LEAST_SHARE = 0.2
+LEAST_SHARE = 0.1
+NEARLY_ARCFACE = ("scrfd", "minus-127")
+"""Presets that answer like arcface: they are asked about where they are the guess."""
 FEW = 10
 """Who finds more in a portrait finds anything anywhere."""
 PERSON, FACE = "person", "face"
@@ -31,11 +34,16 @@ PERSON, FACE = "person", "face"
 
 @dataclass(frozen=True)
 class Finding:
-    """What it says with one preset. sees: whether it finds the person or the face; None where it knows neither."""
+    """What it says with one preset.
+
+    doubted: nothing like the person or her face is among it. sure: she is the surest of a few objects. Both are False
+    where the network knows neither.
+    """
 
     preset: str
     says: str
-    sees: bool | None
+    doubted: bool = False
+    sure: bool = False
 
 
 def guesses(inspection: Inspection) -> bool:
@@ -65,9 +73,9 @@ def check_guess(inspection: Inspection) -> tuple[str, ...]:
     adapter, _ = inspection.choose()
     guess = usual_preset(adapter, inspection.network)
     first = _look(inspection, adapter, guess)
-    if first.sees is not False:
+    if not first.doubted:
         return (f"pixels are prepared by `{guess}`, as usual for {adapter.name} (--preprocess decides)",)
-    better = [finding for finding in survey(inspection) if finding.sees]
+    better = [finding for finding in survey(inspection) if finding.sure]
     if not better:
         seen = "nobody is seen in a photograph of a person"
         return (f"pixels are prepared by `{guess}`, as usual for {adapter.name}, and {seen} (--preprocess decides)",)
@@ -85,13 +93,16 @@ def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
     try:
         saying = _ask(replace(inspection, request=request), adapter, how)
     except Misfit as misfit:
-        return Finding(preset, f"does not fit: {misfit}", False if _knows(inspection) else None)
-    return Finding(preset, str(saying), _sees(saying) if _knows(inspection) else None)
+        return Finding(preset, f"does not fit: {misfit}", doubted=_knows(inspection))
+    if not _knows(inspection):
+        return Finding(preset, str(saying))
+    return Finding(preset, str(saying), not _sightings(saying), _is_sure(saying))
 
 
 def _ask(inspection: Inspection, adapter: Adapter, how: Preprocessing) -> Saying:
     """The foreign file's answer for the photograph. Raises Misfit."""
     manifest = draft_manifest(inspection, adapter, how, "survey")
+    manifest.thresholds.detection = HARDLY
     picture = Picture(photograph(), photograph().shape[1], photograph().shape[0])
     canvas, placement = place_picture(picture, manifest)
     height, width = canvas.shape[:2]
@@ -108,18 +119,22 @@ def _knows(inspection: Inspection) -> bool:
     return inspection.request.task is not Task.CLASSIFICATION and bool(labels & {PERSON, FACE})
 
 
-def _sees(saying: Saying) -> bool:
-    """Whether the surest of a few objects is the person or her face, or many pixels are a person's."""
+def _sightings(saying: Saying) -> list[float]:
+    """Scores of the objects that are the person or her face, and 1 for a mask with a person in it."""
     height, width = photograph().shape[:2]
     sides = np.array([width, height, width, height], np.float64)
     truth = {PERSON: np.array(PERSON_BOX) * sides, FACE: np.array(FACE_BOX) * sides}
-    found = [(one.score, one.label.lower(), np.array(one.box_xyxy, np.float64)) for one in saying.objects]
-    found += [(one.score, FACE, np.asarray(one.box_xyxy, np.float64)) for one in saying.faces]
-    known = [one for one in found if one[1] in truth and one[0] >= SURE]
-    if found and len(found) <= FEW and known:
-        _, label, box = max(known, key=lambda one: one[0])
-        return overlap(box, truth[label]) >= LEAST_OVERLAP
-    return any(one.label.lower() == PERSON and one.area >= LEAST_SHARE for one in saying.regions)
+    found = [(one.label.lower(), one.score, np.array(one.box_xyxy, np.float64)) for one in saying.objects]
+    found += [(FACE, one.score, np.asarray(one.box_xyxy, np.float64)) for one in saying.faces]
+    scores = [score for label, score, box in found if label in truth and overlap(box, truth[label]) >= LEAST_OVERLAP]
+    masks = [1.0 for one in saying.regions if one.label.lower() == PERSON and one.area >= LEAST_SHARE]
+    return scores + masks
+
+
+def _is_sure(saying: Saying) -> bool:
+    """Whether she is seen clearly, and little besides."""
+    objects = len(saying.objects) + len(saying.faces)
+    return objects <= FEW and max(_sightings(saying), default=0.0) >= SURE
 
 
 def _differs(name: str, guess: str, inspection: Inspection, adapter: Adapter) -> bool:
@@ -129,4 +144,4 @@ def _differs(name: str, guess: str, inspection: Inspection, adapter: Adapter) ->
         return False
     if network.channels == 1 and (PRESETS[name].bgr or len(set(PRESETS[name].mean)) > 1):
         return False
-    return PRESETS[name] != PRESETS[guess]
+    return PRESETS[name] != PRESETS[guess] and name not in NEARLY_ARCFACE

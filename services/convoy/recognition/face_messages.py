@@ -73,13 +73,13 @@ def read_face(face: faces_pb2.Face) -> FoundFace:
 
 def face_message(face: FoundFace) -> faces_pb2.Face:
     """The inverse of read_face: a face as callers see it."""
-    quality = face.quality
+    box, quality = face.box, face.quality
     points = {
         name: common_pb2.Point(x=point.x, y=point.y)
         for name, point in zip(LANDMARKS, face.landmarks, strict=bool(face.landmarks))
     }
     return faces_pb2.Face(
-        box=common_pb2.Box(**face.box._asdict()),
+        box=common_pb2.Box(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max),
         detection_score=face.detection_score,
         landmarks=faces_pb2.Landmarks(**points) if points else None,
         quality=faces_pb2.FaceQuality(
@@ -98,5 +98,5 @@ def size_message(size: Size) -> common_pb2.Size:
 
 
 def _read_embedding(embedding: faces_pb2.Embedding) -> Vector:
-    vector = np.fromiter(embedding.values, np.float32, len(embedding.values))
+    vector = np.array(embedding.values, np.float32)
     return vector / np.linalg.norm(vector)

@@ -1,4 +1,4 @@
-"""The face service over gRPC: its messages end here, what goes on are domain values."""
+"""The face service over gRPC. Its messages end here: use cases get domain values."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from convoy.recognition.domain.records import Gallery, Model
 from convoy.recognition.face_messages import options_message, picture_message, read_embedded_faces
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 
-# Errors that are about the caller's picture or time, and are passed on as they are.
+# Errors about the caller's picture or time: they are passed on as they are.
 PASSED_ON = (InvalidArgument, NotFound, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
 
 
@@ -54,7 +54,7 @@ class FacesClient:
         self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
 
     def _renew(self) -> None:
-        """Connect anew once certificates were rotated; calls on the old channel may finish."""
+        """Connect anew after certificates were rotated; calls on the old channel may finish."""
         if self._credentials.pem() is not self._pem:
             self._closing = asyncio.ensure_future(self._channel.close(self._connection.timeout_s))
             self._open()
@@ -88,7 +88,7 @@ class FacesClient:
         try:
             response = await self._call("EmbedFaces", request)
         except NotFound:
-            # The very model may be there under another version; its digest tells.
+            # The same model may be loaded under another version: its digest tells.
             request.ClearField("embedder")
             response = await self._call("EmbedFaces", request)
         model = await self._model_named(response.embedder)
@@ -102,7 +102,7 @@ class FacesClient:
         return found
 
     async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
-        """What is known of the embedder that answered; asked once."""
+        """What is known of the embedder that answered; the face service is asked once."""
         key = (embedder.name, embedder.version)
         async with self._asking:
             if key not in self._models:

@@ -186,5 +186,5 @@ def _match_message(match: Match) -> pb.Match:
 
 
 def _timestamp(time_ms: int) -> Timestamp:
-    """A moment as the API writes it."""
+    """A time as the API writes it."""
     return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)

@@ -1,4 +1,4 @@
-"""Requests of the API as domain values. What the values must be like is checked where they are used."""
+"""Requests of the API as domain values. The use cases check the values; here only the form is checked."""
 
 import secrets
 
@@ -23,7 +23,7 @@ MAX_SEARCH_EFFORT = 100_000
 
 
 def read_new_gallery(request: pb.CreateGalleryRequest) -> NewGallery:
-    """Raises InvalidArgument(BAD_ARGUMENT) as read_vector_sets does."""
+    """A gallery to be made. Raises InvalidArgument(BAD_ARGUMENT) as read_vector_sets does."""
     return NewGallery(
         name=request.gallery,
         description=request.description,
@@ -40,15 +40,18 @@ def read_vector_sets(request: pb.CreateGalleryRequest) -> VectorSets | None:
     if request.backend != pb.BACKEND_VECTOR_SETS:
         if request.backend not in pb.Backend.values():
             known = ", ".join(name for name, number in pb.Backend.items() if number)
-            raise InvalidArgument("BAD_ARGUMENT", f"backend {request.backend} is none of {known}", {"field": "backend"})
+            raise InvalidArgument(
+                "BAD_ARGUMENT", f"backend {request.backend} is not known; use {known}", {"field": "backend"}
+            )
         if request.HasField("vector_sets"):
-            raise InvalidArgument("BAD_ARGUMENT", "vector_sets are for BACKEND_VECTOR_SETS", {"field": "backend"})
+            raise InvalidArgument("BAD_ARGUMENT", "vector_sets needs backend BACKEND_VECTOR_SETS", {"field": "backend"})
         return None
     effort = asked.search_effort or SEARCH_EFFORT
     quantization = QUANTIZATIONS.get(asked.quantization or pb.QUANTIZATION_NONE)
     if asked.shards > MAX_SHARDS or effort > MAX_SEARCH_EFFORT or quantization is None:
         message = (
-            f"vector_sets: at most {MAX_SHARDS} shards, search_effort {MAX_SEARCH_EFFORT}, a quantization of the list"
+            f"vector_sets takes at most {MAX_SHARDS} shards, a search_effort of at most {MAX_SEARCH_EFFORT}, "
+            "and a quantization that the API names"
         )
         raise InvalidArgument("BAD_ARGUMENT", message, {"field": "vector_sets"})
     return VectorSets(secrets.token_hex(4), asked.shards or 1, quantization, effort)
@@ -62,7 +65,7 @@ def read_gallery_edit(request: pb.UpdateGalleryRequest) -> GalleryEdit:
 
 
 def read_registering(request: pb.RegisterRequest) -> Registering:
-    """Raises InvalidArgument(BAD_ARGUMENT) for a time that is none."""
+    """Photos of one person. Raises InvalidArgument(BAD_ARGUMENT) for a bad time."""
     return Registering(
         gallery=request.gallery,
         person_id=request.person_id,
@@ -117,7 +120,7 @@ def read_criterion(request: pb.IdentifyRequest | pb.VerifyRequest | pb.FindDupli
 
 
 def read_person_edit(request: pb.UpdatePersonRequest) -> PersonEdit:
-    """Raises InvalidArgument(BAD_ARGUMENT) for a time that is none."""
+    """What is to change of a person. Raises InvalidArgument(BAD_ARGUMENT) for a bad time."""
     return PersonEdit(
         gallery=request.gallery,
         person_id=request.person_id,
@@ -130,13 +133,13 @@ def read_person_edit(request: pb.UpdatePersonRequest) -> PersonEdit:
 
 
 def read_import_part(request: pb.ImportGalleryRequest) -> ImportPart:
-    """Raises InvalidArgument(BAD_ARGUMENT) for a time that is none."""
+    """People to take in. Raises InvalidArgument(BAD_ARGUMENT) for a bad time."""
     people = [ExportedPerson(read_person(one.person), tuple(one.embeddings)) for one in request.people]
     return ImportPart(request.gallery, request.model_sha256, people)
 
 
 def read_person(person: pb.Person) -> Person:
-    """A record. Raises InvalidArgument(BAD_ARGUMENT) for a time that is none."""
+    """A record. Raises InvalidArgument(BAD_ARGUMENT) for a bad time."""
     return Person(
         person_id=person.person_id,
         display_name=person.display_name,
@@ -159,7 +162,7 @@ def _read_expiry(message: pb.RegisterRequest | pb.UpdatePersonRequest | pb.Perso
 
 
 def _milliseconds(moment: Timestamp, field: str) -> int:
-    """A moment as records keep it. Raises InvalidArgument(BAD_ARGUMENT) when it is none."""
+    """A time as records keep it. Raises InvalidArgument(BAD_ARGUMENT) outside the years that the API allows."""
     if not 0 <= moment.nanos < 1_000_000_000 or not 0 <= moment.seconds <= 253_402_300_799:
-        raise InvalidArgument("BAD_ARGUMENT", f"{field} is no moment from 1970 to 9999", {"field": field})
+        raise InvalidArgument("BAD_ARGUMENT", f"{field} must be a time from 1970 to 9999", {"field": field})
     return moment.seconds * 1000 + moment.nanos // 1_000_000

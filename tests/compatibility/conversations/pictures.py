@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
+from convoy.testing import pictures
 from convoy.v1 import common_pb2
-
-from tests import tiny_pictures
 
 JUNK = common_pb2.Image(encoded=b"GIF89a?")
 
@@ -24,12 +23,12 @@ def raw(pixels: np.ndarray) -> common_pb2.Image:
 
 def person(number: int, noise: int = 0, shade: float = 1.0) -> common_pb2.Image:
     """A portrait that the tiny face models understand."""
-    return image(tiny_pictures.portrait(number, noise=noise, shade=shade))
+    return image(pictures.portrait(number, noise=noise, shade=shade))
 
 
 def people(*numbers: int) -> common_pb2.Image:
     """Up to three beside each other."""
-    return image(tiny_pictures.group(list(numbers)))
+    return image(pictures.group(list(numbers)))
 
 
 def scene(seed: int = 1, width: int = 160, height: int = 120) -> np.ndarray:
@@ -44,5 +43,5 @@ def scene(seed: int = 1, width: int = 160, height: int = 120) -> np.ndarray:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-RED, GREEN, BLUE = (image(tiny_pictures.plain(each)) for each in ((220, 20, 20), (20, 220, 20), (20, 20, 220)))
-NOBODY = image(tiny_pictures.plain())
+RED, GREEN, BLUE = (image(pictures.plain(each)) for each in ((220, 20, 20), (20, 220, 20), (20, 20, 220)))
+NOBODY = image(pictures.plain())

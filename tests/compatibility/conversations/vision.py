@@ -1,8 +1,8 @@
 """Everything that classification, detection and segmentation can be asked."""
 
+from convoy.testing import pictures
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, segmentation_pb2
 
-from tests import tiny_pictures
 from tests.compatibility.conversations.pictures import BLUE, GREEN, JUNK, NOBODY, RED, image, raw
 from tests.compatibility.conversations.recorder import Recorder
 
@@ -21,7 +21,7 @@ def talk(recorder: Recorder) -> None:
 
 def _classify(recorder: Recorder) -> None:
     request = classification_pb2.ClassifyRequest
-    pixels = tiny_pictures.plain((200, 60, 90), width=12, height=9)
+    pixels = pictures.plain((200, 60, 90), width=12, height=9)
     recorder.ask("classification", CLASSIFY, request(images=[RED, GREEN, BLUE, raw(pixels)], top_k=2))
     recorder.ask("classification", CLASSIFY, request(images=[image(pixels, ".jpg")], min_probability=0.2))
     named = common_pb2.ModelRef(name="spare-classifier", version="1")
@@ -38,7 +38,7 @@ def _classify(recorder: Recorder) -> None:
 
 def _detect(recorder: Recorder) -> None:
     request = detection_pb2.DetectRequest
-    bright, dark = (image(tiny_pictures.with_box((20, 30, 60, 70), value)) for value in (255, 10))
+    bright, dark = (image(pictures.with_box((20, 30, 60, 70), value)) for value in (255, 10))
     recorder.ask("detection", DETECT, request(images=[bright, dark, NOBODY]))
     recorder.ask("detection", DETECT, request(images=[bright], iou_threshold=1.0, max_detections=1))
     recorder.ask("detection", DETECT, request(images=[bright, dark], detection_threshold=0.75))
@@ -52,7 +52,7 @@ def _detect(recorder: Recorder) -> None:
 
 def _segment(recorder: Recorder) -> None:
     request = segmentation_pb2.SegmentRequest
-    pixels = tiny_pictures.plain((10, 10, 10), width=64, height=48)
+    pixels = pictures.plain((10, 10, 10), width=64, height=48)
     pixels[:12] = 250
     picture = image(pixels)
     recorder.ask("segmentation", SEGMENT, request(images=[picture, BLUE]))

@@ -15,7 +15,7 @@ import pytest
 from convoy.catalogue import download, golden
 from convoy.catalogue import pull as way
 from convoy.catalogue.catalogue import Catalogue
-from convoy.catalogue.golden import generate_picture
+from convoy.catalogue.golden import golden_picture
 from convoy.catalogue.pull import Pull, fetch, pull
 from convoy.core.errors import ConvoyError
 from convoy.core.manifest import load_manifest
@@ -47,7 +47,7 @@ def test_a_model_is_pulled_and_answers_as_its_file_does(
     manifest = load_manifest(pulled.folder)
     assert pulled.is_new and tuple(manifest.labels) == LABELS and manifest.licence == "MIT"
 
-    picture = generate_picture(32, 32)
+    picture = golden_picture(32, 32)
     foreign = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
     (expected,) = foreign.run(None, {"input.1": picture[None].transpose(0, 3, 1, 2).astype(np.float32) / 255})
     wrapped = onnxruntime.InferenceSession(str(pulled.folder / "model.onnx"), providers=["CPUExecutionProvider"])

@@ -5,9 +5,8 @@ import pytest
 from convoy.client import AsyncConvoy, Convoy
 from convoy.client.answers.common import Box
 from convoy.core.errors import InvalidArgument
+from convoy.testing.pictures import encode, plain
 from convoy.v1 import common_pb2
-
-from tests.tiny_pictures import encode, plain
 
 
 def test_classify_gives_labels_and_the_model(convoy, fleet, tmp_path):

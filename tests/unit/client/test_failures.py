@@ -5,9 +5,8 @@ import time
 import pytest
 from convoy.client import AsyncConvoy, Convoy
 from convoy.core import errors
+from convoy.testing.pictures import plain
 from convoy.v1 import recognition_pb2
-
-from tests.tiny_pictures import plain
 
 KINDS = [
     errors.InvalidArgument,

@@ -19,9 +19,8 @@ from convoy.core.manifest import (
     load_manifest,
     outside_files,
 )
+from convoy.testing.tiny_models import write_model
 from typer.testing import CliRunner
-
-from tests.tiny_models import write_model
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from convoy.cli.app import app
 from convoy.core.errors import Unavailable
 from convoy.fleet import external_redis, free_ports
 from convoy.fleet.external_redis import wait_for_redis, without_password
+from convoy.testing.redis_servers import RedisServer
 from typer.testing import CliRunner
-
-from tests.redis_server import RedisServer
 
 
 @pytest.mark.redis
@@ -55,8 +54,8 @@ def test_up_names_what_it_waits_for_and_ends(tmp_path: Path, monkeypatch: pytest
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 3
     waiting, ended = done.stderr.splitlines()[:2]
-    assert f"waiting up to 2 s for Redis at redis://127.0.0.1:{port} (" in waiting
-    assert f"Redis at redis://127.0.0.1:{port} did not answer within 2 s (" in ended
+    assert f"waiting up to 2 s for Redis at redis://127.0.0.1:{port} (Connection refused)" in waiting
+    assert f"Redis at redis://127.0.0.1:{port} did not answer within 2 s (Connection refused)" in ended
     assert not (tmp_path / "data" / "logs").exists(), "a service was started for nothing"
 
 

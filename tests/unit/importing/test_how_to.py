@@ -32,7 +32,15 @@ from tests.foreign_models import write_lines
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "import-your-own-model.md").read_text()
 COMMANDS = re.findall(r"^convoy model import .*$", PAGE, re.MULTILINE)
-CLASSES = {"imagenet.txt": 1000, "coco.txt": 80, "coco91.txt": 91, "voc.txt": 20, "voc21.txt": 21}
+CLASSES = {
+    "imagenet.txt": 1000,
+    "coco.txt": 80,
+    "coco91.txt": 91,
+    "voc.txt": 20,
+    "voc21.txt": 21,
+    "two.txt": 2,
+    "face.txt": 1,
+}
 IMAGENET = (224, 224)
 
 
@@ -55,6 +63,13 @@ LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
     "w600k_r50.onnx": lambda: models.embedder(opset=11).model(),
     "face_detection_yunet_2023mar.onnx": lambda: models.yunet(first=1, batch=1, size=(160, 160)).model(),
     "FaceDetector.onnx": lambda: models.retinaface(size=(160, 160), batch=1).model(),
+    "yolox_s.onnx": lambda: models.yolox(80, size=(160, 160)).model(),
+    "yolox_nano.onnx": lambda: models.yolox(80, size=(160, 160)).model(),
+    "rfdetr.onnx": lambda: models.detr(91, size=(160, 160)).model(),
+    "nanodet.onnx": lambda: models.nanodet(80, size=(160, 160)).model(),
+    "textareas.onnx": lambda: models.segmenter(1, sigmoid=True, size=(64, 64)).model(),
+    "centerface.onnx": lambda: models.centerface(size=(32, 32), batch=10).model(),
+    "version-RFB-320.onnx": lambda: models.ssd(2, size=(240, 320)).model(),
     "fixed.onnx": lambda: models.yolov8(80, batch=1, size=(160, 160)).model(),
 }
 
@@ -80,6 +95,7 @@ def test_every_command_of_the_page_imports(command: str, tmp_path: Path, monkeyp
     for word in words:
         if word in CLASSES:
             write_lines(tmp_path / word, [f"class {index}" for index in range(CLASSES[word])])
+    write_picture(tmp_path / "photo.png", photograph())
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, result.output + result.stderr
     (folder,) = (tmp_path / "exported_models").glob("*/1")

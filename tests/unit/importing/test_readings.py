@@ -72,6 +72,27 @@ def test_raw_boxes_are_no_boxes_of_yolov5(tmp_path: Path) -> None:
         bring_in(drawing.save(tmp_path / "net.onnx"), DETECTION, 4)
 
 
+@pytest.mark.parametrize("kind", ["yolov5", "yolov8"])
+def test_boxes_of_yolo_may_be_shares_if_that_is_said(kind: str, tmp_path: Path) -> None:
+    """As exports by way of TensorFlow have them; without a word they look like boxes that are not decoded."""
+    drawing = getattr(models, kind)(4, size=SIZE)
+    drawing.outputs.clear()
+    pixels = drawing.nodes.pop().input[0]
+    sides = np.float32([96, 64, 96, 64] + [1] * (5 if kind == "yolov5" else 4))
+    shares = drawing.weight(sides if kind == "yolov5" else sides.reshape(1, -1, 1))
+    drawing.give(drawing.op("Div", pixels, shares), "output0")
+    file = drawing.save(tmp_path / "net.onnx")
+    with pytest.raises(InvalidArgument, match="not decoded"):
+        bring_in(file, DETECTION, 4)
+    folder = bring_in(file, DETECTION, 4, boxes="normalised", adapter=kind).folder
+    whole = bring_in(
+        getattr(models, kind)(4, size=SIZE).save(tmp_path / "whole.onnx"), DETECTION, 4, adapter=kind
+    ).folder
+    images = np.random.default_rng(2).integers(0, 256, (1, *SIZE, 3), np.uint8)
+    found, wanted = (Engine(one / GRAPH_FILE, "cpu").run(images) for one in (folder, whole))
+    np.testing.assert_allclose(found["boxes"], wanted["boxes"], atol=1e-3)
+
+
 def test_large_boxes_around_centres_are_told_by_their_name(tmp_path: Path) -> None:
     named = boxes_of_queries(tmp_path / "named.onnx", 0.5, 0.9, "pred_boxes")
     assert look(named, DETECTION, 3).fits["detr"].form == "centres"
@@ -229,7 +250,7 @@ def test_crop_padding_and_face_crop_stand_in_the_manifest(tmp_path: Path) -> Non
     ("told", "words"),
     [
         ({"crop": 1.5}, "less than or equal to 1"),
-        ({"crop": 0.5, "resize": "stretch"}, "resize=center_crop alone"),
+        ({"crop": 0.5, "resize": "letterbox"}, "center_crop or stretch alone"),
         ({"pad_at": "both"}, "only resize=letterbox pads"),
         ({"pad_value": 300}, "less than or equal to 255"),
     ],

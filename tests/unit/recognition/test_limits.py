@@ -26,5 +26,5 @@ def test_names_of_galleries(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "-x", "--help", "x" * 65, "Staff", "a b", "a/b", "\u0430"])
 def test_what_is_no_name_of_a_gallery(name: str) -> None:
-    with pytest.raises(InvalidArgument, match="no name for a gallery"):
+    with pytest.raises(InvalidArgument, match="cannot name a gallery"):
         check_gallery_name(name)

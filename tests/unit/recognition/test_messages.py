@@ -127,7 +127,7 @@ def test_what_is_not_set_stays_and_the_year_1970_means_never() -> None:
 @pytest.mark.parametrize(("seconds", "nanos"), [(-1, 0), (0, 10**9), (253_402_300_800, 0)])
 def test_a_time_that_is_none_is_refused(seconds: int, nanos: int) -> None:
     moment = Timestamp(seconds=seconds, nanos=nanos)
-    with pytest.raises(InvalidArgument, match="expire_time is no moment from 1970 to 9999"):
+    with pytest.raises(InvalidArgument, match="expire_time must be a time from 1970 to 9999"):
         read_registering(pb.RegisterRequest(expire_time=moment))
 
 

@@ -12,7 +12,7 @@ RATE = "false_positive_identification_rate"
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 1.5, float("nan")])
 def test_a_rate_lies_above_nought(rate: float) -> None:
-    with pytest.raises(InvalidArgument, match="must lie above 0, up to 1"):
+    with pytest.raises(InvalidArgument, match="must be above 0 and at most 1"):
         PolicyEdit({RATE: rate}).apply(Policy())
 
 
@@ -36,7 +36,7 @@ def test_a_field_that_is_reset_and_set_gets_the_value() -> None:
 
 @pytest.mark.parametrize("reset", [["colour"], ["quality_floor", "quality_floor"], ["rest"]])
 def test_a_field_that_is_none_or_is_named_twice_is_refused(reset: list[str]) -> None:
-    with pytest.raises(InvalidArgument, match="is no field of a policy, or is named twice"):
+    with pytest.raises(InvalidArgument, match="is not a field of the policy, or is named twice"):
         PolicyEdit(reset=reset).apply(Policy())
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
 from convoy_training.cli import app
 from convoy_training.data.identities import Faces, Pairs
 from convoy_training.data.own_people import load_own_pairs, read_pairs
@@ -16,9 +18,6 @@ from convoy_training.protocols.identification import judge_search
 from convoy_training.protocols.subject import Judged, group_faces
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from typer.testing import CliRunner
-
-from tests import tiny_pictures
-from tests.tiny_models import write_repository
 
 
 def make_judged(counts: list[int], noise: float = 0.6, seed: int = 0) -> Judged:
@@ -150,11 +149,11 @@ def test_own_photos_are_found_aligned_and_named(tmp_path: Path) -> None:
     repository = write_repository(tmp_path / "models")
     (tmp_path / "ann").mkdir()
     for name, pixels in (
-        ("ann/1.png", tiny_pictures.portrait(1)),
-        ("ann/2.png", tiny_pictures.portrait(1, noise=5)),
-        ("nobody.png", tiny_pictures.plain()),
+        ("ann/1.png", pictures.portrait(1)),
+        ("ann/2.png", pictures.portrait(1, noise=5)),
+        ("nobody.png", pictures.plain()),
     ):
-        (tmp_path / name).write_bytes(tiny_pictures.encode(pixels, ".png"))
+        (tmp_path / name).write_bytes(pictures.encode(pixels, ".png"))
     cut = np.full((112, 112, 3), 77, np.uint8)
     (tmp_path / "cut.jpg").write_bytes(simplejpeg.encode_jpeg(cut))
     (tmp_path / "pairs.txt").write_text("ann/1.png ann/2.png 1\nann/1.png nobody.png 0\ncut.jpg ann/2.png 0\n")
@@ -174,8 +173,8 @@ def test_the_command_judges_an_embedder_without_a_recipe(tmp_path: Path) -> None
     for person in range(4):
         (tmp_path / str(person)).mkdir()
         for photo in (1, 2):
-            pixels = tiny_pictures.portrait(person, noise=10 * person + photo)
-            (tmp_path / f"{person}/{photo}.png").write_bytes(tiny_pictures.encode(pixels, ".png"))
+            pixels = pictures.portrait(person, noise=10 * person + photo)
+            (tmp_path / f"{person}/{photo}.png").write_bytes(pictures.encode(pixels, ".png"))
     lines = [f"{p}/1.png {p}/2.png 1\n{p}/1.png {(p + 1) % 4}/2.png 0\n" for p in range(4)]
     (tmp_path / "pairs.txt").write_text("".join(lines))
     command = ["evaluate", str(repository / "face-embedder-small/1"), "--protocol", "lfw", "--images", str(tmp_path)]

@@ -1,5 +1,6 @@
 """Learning from a teacher: its answers belong to the pixels that the student sees, and the student comes nearer."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,13 +16,15 @@ from convoy_training.augment import face as augment
 from convoy_training.cli import app
 from convoy_training.data import own_people
 from convoy_training.errors import RecipeError
-from convoy_training.lessons import UNNAMED, Drawing, Lessons
+from convoy_training.lessons import FOLDER, Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student, Teaching
 from convoy_training.models.face_embedder import FaceEmbedder
-from convoy_training.recipe import Predict, load_recipe
-from convoy_training.runs.loop import fit
+from convoy_training.recipe_file import load_recipe
+from convoy_training.runs.loop import fit, read_metrics
 from convoy_training.session import open_onnx
+from convoy_training.structures import UNNAMED
+from convoy_training.task import Predict
 from convoy_training.teacher import Teacher, find_model, open_teacher
 from typer.testing import CliRunner
 
@@ -171,14 +174,14 @@ def recipe_file(tmp_path: Path, teacher: Path) -> Path:
 def test_a_resumed_student_is_the_unbroken_one(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, config = load_recipe(recipe_file)
-    unbroken = fit(recipe, config, tmp_path / "unbroken")
+    task, config = load_recipe(recipe_file)
+    unbroken = fit(task, config, tmp_path / "unbroken")
     with monkeypatch.context() as broken:
         broken.setattr(Lessons, "__call__", stop_in_the_third_epoch(Lessons.__call__))
         with pytest.raises(KeyboardInterrupt):
-            fit(recipe, config, tmp_path / "broken")
+            fit(task, config, tmp_path / "broken")
     monkeypatch.setattr(Lessons, "_ask", refuse_to_answer)
-    resumed = fit(recipe, config, tmp_path / "broken", resume=True)
+    resumed = fit(task, config, tmp_path / "broken", resume=True)
     for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
 
@@ -192,9 +195,10 @@ def stop_in_the_third_epoch(draw):  # type: ignore[no-untyped-def]
     return stop
 
 
-def test_card_and_manifest_say_who_taught_and_under_which_terms(
-    recipe_file: Path, tmp_path: Path, teacher: Path
+def test_from_the_recipe_to_the_card_and_on_from_there(
+    recipe_file: Path, tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Card and manifest say who taught; what starts from the published student finds the answers in its own run."""
     run, models = tmp_path / "run", tmp_path / "models"
     for words in (["fit", str(recipe_file), "--run", str(run)], ["export", str(run), "--models", str(models)]):
         done = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -204,13 +208,19 @@ def test_card_and_manifest_say_who_taught_and_under_which_terms(
     assert terms.startswith("ours. Taught by master/1 (SHA-256 ")
     assert load_manifest(teacher).sha256 in terms and "for study alone" in terms and "may include held-out" in terms
     assert terms in (folder / "README.md").read_text()
+    again = tmp_path / "again"
+    shutil.copytree(run / FOLDER, again / FOLDER)
+    monkeypatch.setattr(Lessons, "_ask", refuse_to_answer)
+    task, config = load_recipe(recipe_file, [f"start_from={folder}"])
+    fit(task, config, again)
+    assert read_metrics(again)
 
 
 def test_a_wrong_teacher_is_refused_in_a_sentence(recipe_file: Path, teacher: Path) -> None:
     def refuse(model: str, *overrides: str) -> str:
-        recipe, config = load_recipe(recipe_file, [f"teacher.model={model}", *overrides])
+        task, config = load_recipe(recipe_file, [f"teacher.model={model}", *overrides])
         with pytest.raises(RecipeError) as caught:
-            recipe.build_data(config)
+            task.build_data(config)
         return str(caught.value)
 
     assert "there is no 'nobody': neither a folder with manifest.json nor a model in" in refuse("nobody")

@@ -22,8 +22,8 @@ from convoy_training.models.regions import (
     make_anchors,
 )
 from convoy_training.publishing.export import export_onnx
-from convoy_training.recipe import Export
 from convoy_training.session import open_onnx
+from convoy_training.task import Export
 from convoy_training.tasks.detection import Graph
 
 

@@ -45,11 +45,11 @@ class Augmentation(Strict):
     def check(self, size: tuple[int, int], stride: int = 1, mirror: bool = True, upside_down: bool = True) -> None:
         """Raises ValueError where pictures of `size` cannot be changed so, or shall not: a recipe without `mirror`."""
         if self.mirror and not mirror:
-            raise ValueError("mirror, augment.mirror: without mirror images, augment.mirror is 0")
+            raise ValueError("augment.mirror: must be 0, since `mirror` is false")
         if self.upside_down and not upside_down:
-            raise ValueError("upside_down, augment.upside_down: set upside_down to true, or augment.upside_down to 0")
+            raise ValueError("augment.upside_down: must be 0, unless `upside_down` is true")
         if self.crop and any(side % stride for side in self.crop):
-            raise ValueError(f"augment.crop: sides are multiples of {stride}")
+            raise ValueError(f"augment.crop: both sides must be multiples of {stride}")
         if self.crop and (self.crop[0] > size[0] or self.crop[1] > size[1]):
             raise ValueError(f"augment.crop: {list(self.crop)} cannot be cut out of {list(size)}")
 

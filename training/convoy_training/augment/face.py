@@ -61,7 +61,8 @@ def reduce(image: Image, random: Generator) -> Image:
 def compress(image: Image, random: Generator) -> Image:
     """JPEG of quality 15 to 70."""
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=int(random.integers(15, 70)))
-    return simplejpeg.decode_jpeg(data)
+    decoded: NDArray[np.uint8] = simplejpeg.decode_jpeg(data)
+    return decoded
 
 
 def occlude(image: Image, random: Generator) -> Image:

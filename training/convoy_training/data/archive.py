@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from convoy_training.data.source import compute_digest, locate, read_tar
 from convoy_training.errors import LabelError
-from convoy_training.recipe import RECIPE_FILE
+from convoy_training.recipe_file import RECIPE_FILE
 
 DATA_YAML = "data.yaml"
 NO_DATA = (".cache", ".db", ".html", ".ini", ".md", ".yaml", ".yml")

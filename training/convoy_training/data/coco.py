@@ -60,7 +60,7 @@ def find_list(archive: Archive, split: str) -> tuple[str, str]:
 def parse(text: str, file: str) -> Document:
     """The document, with its three lists."""
     try:
-        document = json.loads(text)
+        document: Any = json.loads(text)
     except json.JSONDecodeError as error:
         raise LabelError(file, error.lineno, f"this is not JSON: {error.msg}") from error
     for key, names in FIELDS.items():
@@ -77,7 +77,8 @@ def parse(text: str, file: str) -> Document:
             )
     if not document["images"]:
         raise LabelError(file, None, "it lists no images")
-    return document
+    checked: Document = document
+    return checked
 
 
 def read_annotation(annotation: Entry, names: dict[Any, str], file: str, place: int) -> Row:

@@ -202,7 +202,8 @@ def _pair_files(dataset: str, fields: list[str]) -> tuple[str, ...]:
 
 def _decode(jpeg: bytes, name: str) -> NDArray[np.uint8]:
     try:
-        return simplejpeg.decode_jpeg(jpeg, colorspace="RGB")
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, colorspace="RGB")
+        return pixels
     except ValueError as error:
         raise LabelError(name, None, f"the image is missing or cannot be decoded: {error}") from error
 

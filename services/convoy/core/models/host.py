@@ -1,87 +1,85 @@
-"""The models that one process serves, and what decides how they run: cores, device, default model."""
+"""Sets up the models of one process: device, cores, threads, limits, and which model answers by default."""
 
 import asyncio
-import os
-import sys
-import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
-from convoy.core.machine import available_cores
+from convoy.core.machine import available_cores, give_way
 from convoy.core.manifest import InputSpec, Task
 from convoy.core.models.batching import BatchPolicy
 from convoy.core.models.budget import PixelBudget
+from convoy.core.models.loaded_model import LoadedModel, Loading
 from convoy.core.models.pipeline import Pipeline
-from convoy.core.models.repository import LoadedModel, Loading, Repository
+from convoy.core.models.repository import Repository
 from convoy.core.pictures.decoding import Limits
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
-# On a CPU a batch saves time while its weights cost more than its pixels, and past that only takes memory.
+# On a CPU a batch of small pictures saves time, since reading the weights costs most. A batch of large ones only costs
+# memory.
 _BATCH_ON_CPU = 4
 _BATCHED_PIXELS_ON_CPU = 128 * 128
 _BATCH_ON_GPU = 32
-# How much less than the event loop's the turn of a thread that computes is worth: who is refused must not wait for it.
-_NICENESS = 5
 
 
 class ModelHost:
     """Loads models, keeps them fresh, and names the default one.
 
-    default: name or name:version of the model that answers when a request names none; the process does not start
-    without it. required: further ones that it does not start without.
+    chosen: the models that the process does not start without, as name or name:version, each by the setting that
+    chooses it; the first is the one that answers when a request names none.
     """
 
-    def __init__(
-        self, settings: Settings, tasks: Collection[Task], default: str, required: Collection[str] = ()
-    ) -> None:
+    def __init__(self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str]) -> None:
         cores = settings.threads or available_cores()
         self.settings = settings
-        self.default = default
+        self.default = next(iter(chosen.values()))
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
         # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
-        self._workers = ThreadPoolExecutor(cores, "decode", _give_way)
-        self._runners = ThreadPoolExecutor(cores, "engine", _give_way)
-        # Two of the largest pictures, so that one caller's do not hold up everybody's.
+        self._workers = ThreadPoolExecutor(cores, "decode", give_way)
+        self._runners = ThreadPoolExecutor(cores, "engine", give_way)
+        # Two of the largest pictures, so that one caller cannot hold up all others.
         self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
-        # Apart from pictures: a pixel in a graph takes a hundred times the memory of one that is only decoded.
+        # A budget of its own: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
-        self._tasks, self._required = tasks, (default, *required)
-        pinned = {name for name, version in map(split_model, self._required) if version}
-        self.repository = Repository(settings.models, tasks, loading, self._runners, pinned)
+        self._chosen = chosen
+        self.repository = Repository(
+            settings.repositories, tasks, loading, self._runners, self._chosen.values(), settings.models_loaded
+        )
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load everything; raises what is wrong with a model that the service cannot do without."""
-        if not self.settings.models.is_dir():
-            raise FailedPrecondition(
-                "NO_REPOSITORY", f"there is no model repository at {self.settings.models.absolute()}"
-            )
-        for wanted in self._required:
+        """Load the models that the service cannot do without; raises what is wrong with one of them.
+
+        The others are loaded when a call first asks for them.
+        """
+        folders = self.settings.repositories
+        if not any(folder.is_dir() for folder in folders):
+            where = " or ".join(str(folder.absolute()) for folder in folders)
+            raise FailedPrecondition("NO_REPOSITORY", f"there is no model repository at {where}")
+        await self.repository.look()
+        for setting, wanted in self._chosen.items():
+            name, version = split_model(wanted)
             try:
-                await self.repository.load(*split_model(wanted))
+                await (self.repository.load(name, version) if version else self.repository.obtain(name))
             except NotFound as error:
-                raise NotFound(error.reason, error.message, error.metadata, hint=self._advise(wanted)) from None
-        await self.repository.refresh()
+                raise NotFound(error.reason, error.message, error.metadata, hint=await self._advise(setting)) from None
         if self.settings.model_poll_s > 0:
             self._watcher = asyncio.create_task(self._watch())
 
-    def _advise(self, wanted: str) -> str:
-        """What could answer in the place of a model that is not there, and the setting that says so."""
-        names = sorted({entry.name for entry in self.repository.entries() if entry.manifest})
+    async def _advise(self, setting: str) -> str:
+        """Which models could answer in the place of one that is missing, and the setting that chooses one."""
+        names = sorted({entry.name for entry in await self.repository.entries() if entry.manifest})
         if not names:
-            return "no model there is for this service"
-        faces = "CONVOY_FACE_EMBEDDER" if wanted == self.default else "CONVOY_FACE_DETECTOR"
-        setting = "CONVOY_MODEL" if Task.FACE_EMBEDDING not in self._tasks else faces
-        return f"for this service there are: {', '.join(names)}; choose by {setting}=NAME"
+            return "no model in it is for this service"
+        return f"for this service there are: {', '.join(names)}; choose one by {setting}=NAME"
 
     async def stop(self) -> None:
-        """Let go of everything once what is in flight is answered."""
+        """Release everything once all calls are answered."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -89,22 +87,25 @@ class ModelHost:
         self._workers.shutdown()
         self._runners.shutdown()
 
-    def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
-        """The model that a request names, or the default. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
-        model = self.repository.get(name, version) if name else self.named(self.default)
-        tasks = (task,) if isinstance(task, Task) else task
-        if model.manifest.task not in tasks:
-            message = f"the model {model.manifest.name} does {model.manifest.task}, not {' or '.join(tasks)}"
-            raise FailedPrecondition("WRONG_TASK", message)
-        return model
+    async def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
+        """The model that a request names, or the default; the first call for a model waits until it is loaded.
+
+        Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL).
+        """
+        model = await self.repository.obtain(name, version) if name else self.named(self.default)
+        return _of_task(model, task)
+
+    def in_use(self, name_and_version: str, task: Task) -> LoadedModel:
+        """A model that the process does not start without. Raises FailedPrecondition(WRONG_TASK)."""
+        return _of_task(self.named(name_and_version), task)
 
     def named(self, name_and_version: str) -> LoadedModel:
-        """A model by name or name:version."""
+        """A model in memory, by name or name:version. Raises NotFound."""
         return self.repository.get(*split_model(name_and_version))
 
     def is_pinned(self, name: str, version: str) -> bool:
         """Whether the service cannot do without this version."""
-        return any(split_model(wanted) in ((name, ""), (name, version)) for wanted in self._required)
+        return any(split_model(wanted) in ((name, ""), (name, version)) for wanted in self._chosen.values())
 
     async def _watch(self) -> None:
         while True:
@@ -115,15 +116,17 @@ class ModelHost:
                 log.error("the model repository cannot be read", problem=str(error))
 
 
-def _give_way() -> None:
-    """Let the event loop go first, on systems that know priorities of single threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+def _of_task(model: LoadedModel, task: Task | Collection[Task]) -> LoadedModel:
+    tasks = (task,) if isinstance(task, Task) else task
+    if model.manifest.task not in tasks:
+        message = f"the model {model.manifest.name} does {model.manifest.task}, not {' or '.join(tasks)}"
+        raise FailedPrecondition("WRONG_TASK", message)
+    return model
 
 
 def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:
     size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _batch_on_cpu(spec))
-    # A GPU runs one batch at a time, a CPU one a core; one more is handed over to begin the moment that another ends.
+    # A GPU runs one batch at a time, a CPU one on each core. One more is ready, to begin the moment another ends.
     runners = 1 if on_gpu else cores
     return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners, ready=1)
 

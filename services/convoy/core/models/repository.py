@@ -1,42 +1,35 @@
-"""The model repository: exported_models/<name>/<version>/ on disk, and what of it is in memory."""
+"""The models of a service: which versions there are, and which of them are in memory.
+
+- The newest good version of a model answers. A version that breaks the contract is refused, and the one before answers.
+- The models that a service names as its defaults are loaded at its start, the others when a call first asks for them.
+- A new version of a loaded model, or one that changed in place, is loaded and proven before it takes over.
+"""
 
 import asyncio
-from collections.abc import Callable, Collection
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+import copy
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import structlog
 
-from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
-from convoy.core.machine import give_back_memory
-from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, InputSpec, Manifest, Task, load_manifest
-from convoy.core.models.batching import Batcher, BatchPolicy
-from convoy.core.models.engine import Engine
-from convoy.core.models.outputs import output_problem
-from convoy.core.models.statistics import Statistics
+from convoy.core.api import split_model
+from convoy.core.errors import ConvoyError, NotFound
+from convoy.core.machine import give_way
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load_manifest
+from convoy.core.models.loaded_model import LoadedModel, Loading, load_model, wrong_task
+from convoy.core.models.version_folders import FileState, Key, VersionFolder, VersionFolders
 from convoy.core.telemetry import MODEL_READY, QUEUE_DEPTH
 
 log = structlog.get_logger()
-_WARM_UP_SIDE = 320
-_PROBE = 2
-GREY = 114
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """A version that answers."""
-
-    manifest: Manifest
-    engine: Engine
-    batcher: Batcher
-    statistics: Statistics = field(default_factory=Statistics)
+_CHECKED_BY_DIGEST = {GRAPH_FILE, MANIFEST_FILE}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A version on disk: loaded, refused (then `problem` says why), or just there."""
+    """A version on disk or in memory: loaded, refused (then `problem` says why), or just there."""
 
     name: str
     version: str
@@ -46,211 +39,333 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Loading:
-    """How models are brought into memory."""
+class _Held:
+    """A version in memory, and the files that it was made of."""
 
-    device: str = "auto"
-    threads: int = 1
-    policy: Callable[[InputSpec, bool], BatchPolicy] = field(default=lambda spec, on_gpu: BatchPolicy())
-    """Given a model's input and whether the engine is on a GPU, how its requests gather."""
+    model: LoadedModel
+    files: frozenset[FileState]
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Why a version was refused, as its files were then."""
+
+    error: ConvoyError
+    files: frozenset[FileState]
+    is_settled: bool
 
 
 class Repository:
-    """The models of some tasks in one folder.
-
-    The newest version of every model answers by default. A new folder is loaded and warmed before it takes over, so no
-    request is lost; a folder that breaks the contract is refused and the old version stays.
-    """
+    """The models of some tasks in one folder, or in several, of which the first that has a name wins."""
 
     def __init__(
-        self, folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor, pinned: Collection[str] = ()
+        self,
+        folders: Path | Sequence[Path],
+        tasks: Collection[Task],
+        loading: Loading,
+        executor: Executor,
+        required: Collection[str] = (),
+        most: int | None = None,
     ) -> None:
-        """pinned: names of models whose version is chosen for good; refresh leaves them alone."""
-        self._folder = folder
-        self._pinned = frozenset(pinned)
+        """executor runs the graphs.
+
+        required: models that stay in memory, as name, or as name:version where that version is chosen for good.
+        most: how many are in memory, the required ones included; beyond it the one that was asked for longest ago goes.
+        """
+        self._folders = VersionFolders((folders,) if isinstance(folders, Path) else folders)
+        self._required = frozenset(split_model(one)[0] for one in required)
+        self._pinned = frozenset(name for name, version in map(split_model, required) if version)
+        self._most = most
         self._tasks = frozenset(tasks)
         self._loading = loading
         self._executor = executor
-        self._loaded: dict[tuple[str, str], LoadedModel] = {}
-        self._problems: dict[tuple[str, str], tuple[float, str]] = {}
-        self._unloaded: set[tuple[str, str]] = set()
-        # What other services do, by name of the model, as of the last refresh.
-        self._elsewhere: dict[str, Task] = {}
+        # One thread loads while another looks; neither takes a turn of the graphs that answer meanwhile.
+        self._loaders = ThreadPoolExecutor(2, "load", give_way)
+        self._on_disk: dict[Key, VersionFolder] = {}
+        self._held: dict[Key, _Held] = {}
+        self._refused: dict[Key, _Refused] = {}
+        self._unloaded: set[Key] = set()
+        self._used: dict[Key, float] = {}
+        # Loads that calls are waiting for.
+        self._asked: dict[str, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()
+        self._idle: frozenset[str] = frozenset()
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Names of models that nobody asked for yet: they are not in memory, and wait for nobody."""
+        return self._idle
 
     def get(self, name: str, version: str = "") -> LoadedModel:
-        """A loaded model, the newest version if none is named.
+        """A model in memory, the newest version if none is named. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
+        key = (name, version or self._newest_held(name))
+        if key not in self._held:
+            raise self._missing(name, version)
+        self._used[key] = time.monotonic()
+        return self._held[key].model
 
-        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has.
+    async def obtain(self, name: str, version: str = "") -> LoadedModel:
+        """A model for a call: as `get`, but a model that nobody asked for yet is loaded first, once for all who ask.
+
+        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has, and
+        FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE) where no version of it can be loaded.
         """
-        versions = self._versions_loaded(name)
-        if not versions and name in self._elsewhere:
-            raise self._wrong_task(name, self._elsewhere[name])
-        if not versions:
-            known = ", ".join(sorted({n for n, _ in self._loaded})) or "none"
-            raise NotFound("MODEL_NOT_FOUND", f"no model named '{name}' is loaded; loaded are: {known}")
-        chosen = version or versions[-1]
-        if chosen not in versions:
-            message = f"version {chosen} of '{name}' is not loaded; loaded are: {', '.join(versions)}"
-            raise NotFound("MODEL_NOT_FOUND", message)
-        return self._loaded[name, chosen]
+        if (name, version or self._newest_held(name)) in self._held or not self._may_load(name, version):
+            return self.get(name, version)
+        task = self._asked.get(name)
+        if task is None:
+            task = self._asked[name] = asyncio.create_task(self._load_asked(name))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # Who gives up does not stop the load: others wait for it, and the next call finds it done.
+        model = await asyncio.shield(task)
+        return model if not version else self.get(name, version)
+
+    def answers(self, name: str, version: str = "") -> bool:
+        """Whether `obtain` would give a model, as far as one can say without loading it."""
+        held = (name, version or self._newest_held(name)) in self._held
+        return held or (self._may_load(name, version) and not all(map(self._is_known_bad, self._candidates(name))))
 
     def loaded(self) -> Collection[LoadedModel]:
-        """Every model that answers."""
-        return self._loaded.values()
+        """Every model in memory."""
+        return [held.model for held in self._held.values()]
 
-    def entries(self) -> list[Entry]:
+    async def look(self) -> None:
+        """See what is on disk now. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
+        self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
+        self._find_idle()
+
+    async def entries(self) -> list[Entry]:
         """Every version of this repository's tasks, on disk or in memory, by name and version."""
-        found = dict.fromkeys(self._on_disk()) | dict.fromkeys(self._loaded)
-        entries = [self._entry(name, version) for name, version in sorted(found, key=_by_version)]
+        await self.look()
+        on_disk = self._on_disk
+        found = sorted(on_disk.keys() | self._held.keys(), key=lambda key: (key[0], int(key[1])))
+        entries = [self._entry(key) for key in found]
         return [entry for entry in entries if entry.manifest is None or entry.manifest.task in self._tasks]
 
     async def load(self, name: str, version: str = "") -> LoadedModel:
-        """Load a version, the newest on disk if none is named, and let it answer.
+        """Load a version, the newest on disk if none is named, and let it answer; load it anew if its files changed.
 
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
         """
-        version = version or self._newest_on_disk(name)
-        # Looked up, not joined: "../other" and "1/." would name folders too.
-        if (name, version) not in self._on_disk():
-            raise NotFound("MODEL_NOT_FOUND", f"there is no model {name}/{version} in the repository")
         async with self._lock:
-            return await self._load(name, version)
+            await self.look()
+            # Looked up, not joined: "../other" and "1/." would name folders too.
+            versions = [folder for key, folder in self._on_disk.items() if key[0] == name and version in ("", key[1])]
+            if not versions:
+                raise self._missing(name, version)
+            return await self._load(max(versions, key=lambda folder: int(folder.version)))
 
     async def unload(self, name: str, version: str = "") -> None:
-        """Take a version, or all of them, out of memory once what is inside it is answered. Raises NotFound."""
-        versions = [version] if version else self._versions_loaded(name)
-        if not versions or any((name, v) not in self._loaded for v in versions):
-            raise NotFound("MODEL_NOT_FOUND", f"the model {name}{'/' + version if version else ''} is not loaded")
+        """Take a version, or all of them, out of memory once what is inside it is answered.
+
+        It stays out until it is loaded by name. Raises NotFound(MODEL_NOT_FOUND) where none could answer.
+        """
         async with self._lock:
-            for key in [(name, v) for v in versions]:
+            keys = [key for key in self._held if key[0] == name and version in ("", key[1])]
+            if not version or not keys:
+                keys += [f.key for f in self._candidates(name) if version in ("", f.version) and f.key not in keys]
+            if not any(key in self._held or key not in self._unloaded for key in keys):
+                raise NotFound("MODEL_NOT_FOUND", f"the model {name}{'/' + version if version else ''} is not loaded")
+            for key in keys:
                 self._unloaded.add(key)
-                await self._drop(key)
+                if key in self._held:
+                    await self._drop(key)
+            self._find_idle()
 
     async def refresh(self) -> None:
-        """Load the newest version of every model that is not loaded yet; what is broken is refused and logged once."""
+        """Follow what changed on disk, for the models in memory; what is broken is refused and logged once."""
         async with self._lock:
-            names = {name for name, _ in self._on_disk()}
-            for gone in self._elsewhere.keys() - names:
-                del self._elsewhere[gone]
-            for name in sorted(names - self._pinned):
-                await self._refresh_model(name)
+            await self.look()
+            for name in sorted({name for name, _ in self._held}):
+                await self._follow(name)
 
     async def close(self) -> None:
         """Wait for what is inside every model, then let go of all."""
+        await asyncio.gather(*self._asked.values(), return_exceptions=True)
         async with self._lock:
-            for key in list(self._loaded):
+            for key in list(self._held):
                 await self._drop(key)
+        self._loaders.shutdown()
 
-    async def _refresh_model(self, name: str) -> None:
-        version = self._newest_on_disk(name)
-        key = (name, version)
-        if key in self._loaded or key in self._unloaded or self._is_known_bad(key):
-            return
-        manifest = self._peek(name, version)
-        if manifest is not None and manifest.task not in self._tasks:
-            self._elsewhere[name] = manifest.task
-            return
-        self._elsewhere.pop(name, None)
-        newest_so_far = self._versions_loaded(name)[-1:]
+    async def _load_asked(self, name: str) -> LoadedModel:
         try:
-            await self._load(name, version)
-        except ConvoyError as error:
-            log.error("model refused", model=name, version=version, problem=str(error))
-            return
-        for outdated in newest_so_far:
-            await self._drop((name, outdated))
+            async with self._lock:
+                model = await self._load_newest(name)
+                await self._make_room(model)
+                return model
+        finally:
+            del self._asked[name]
 
-    async def _load(self, name: str, version: str) -> LoadedModel:
-        key = (name, version)
-        if key in self._loaded:
-            return self._loaded[key]
+    async def _follow(self, name: str) -> None:
+        """Load anew what changed in place; then, unless the version is pinned, let the newest good one take over."""
+        on_disk = self._on_disk
+        for key in [key for key in self._held if key[0] == name and key in on_disk]:
+            if self._is_news(on_disk[key]):
+                await self._try(on_disk[key])
+        if name in self._pinned:
+            return
+        before = self._newest_held(name)
+        try:
+            newest = (await self._load_newest(name)).manifest.version
+        except ConvoyError:
+            return  # What answered goes on.
+        gone = [key for key in self._held if key[0] == name and key not in on_disk and key[1] != newest]
+        outdated = [(name, before)] if before != newest else []
+        for key in dict.fromkeys((*outdated, *gone)):
+            await self._drop(key)
+
+    async def _load_newest(self, name: str) -> LoadedModel:
+        """The newest good version, loaded. Raises what is wrong with the newest where no version is good."""
+        problem: ConvoyError | None = None
+        for folder in self._candidates(name):
+            held = self._held.get(folder.key)
+            if folder.key in self._unloaded:
+                break
+            if held is not None and not self._is_news(folder):
+                return held.model
+            if held is None and self._is_known_bad(folder):
+                problem = problem or copy.copy(self._refused[folder.key].error)
+            elif (error := await self._try(folder)) is None:
+                return self._held[folder.key].model
+            elif held is not None:
+                return held.model
+            elif error.reason == "DEVICE_UNAVAILABLE":
+                raise error
+            else:
+                problem = problem or error
+        raise problem or self._missing(name)
+
+    async def _try(self, folder: VersionFolder) -> ConvoyError | None:
+        """Load a version; a failure is logged, once for each state of its files, and given back."""
+        before = self._refused.get(folder.key)
+        try:
+            await self._load(folder)
+        except ConvoyError as error:
+            if before is None or before.files != folder.files:
+                log.error("model refused", model=folder.name, version=folder.version, problem=str(error))
+            return error
+        return None
+
+    async def _load(self, folder: VersionFolder) -> LoadedModel:
+        """Load a version, or load it anew, and let it answer. Raises what is wrong with it; then all is as before."""
+        key, held = folder.key, self._held.get(folder.key)
+        if held is not None and held.files == folder.files:
+            return held.model
+        if not self._may_be_ours(folder):
+            raise self._missing(*key)
         loop = asyncio.get_running_loop()
-        changed = self._changed(key)
         try:
-            model = await loop.run_in_executor(self._executor, self._open, self._folder / name / version)
+            model = await loop.run_in_executor(self._loaders, self._open, folder, held)
         except ConvoyError as error:
-            self._problems[key] = (changed, str(error))
+            self._refused[key] = _Refused(error, folder.files, folder.is_settled)
+            self._find_idle()
+            MODEL_READY.labels(*key).set(int(held is not None))
             raise
-        self._loaded[key] = model
-        self._problems.pop(key, None)
-        self._unloaded.discard(key)
-        MODEL_READY.labels(name, version).set(1)
-        QUEUE_DEPTH.labels(name, version).set_function(lambda: model.batcher.queue_depth)
-        log.info("model loaded", model=name, version=version, provider=model.engine.provider)
+        self._hold(key, _Held(model, folder.files))
+        if held is not None and held.model is not model:
+            await held.model.batcher.close()
         return model
 
-    def _open(self, folder: Path) -> LoadedModel:
-        manifest = load_manifest(folder)
-        if manifest.task not in self._tasks:
-            raise self._wrong_task(manifest.name, manifest.task)
-        engine = Engine(folder / GRAPH_FILE, self._loading.device, self._loading.threads)
-        engine.check(manifest.task)
-        policy = self._loading.policy(manifest.input, engine.on_gpu)
-        _warm_up(engine, manifest, policy)
-        give_back_memory()
-        return LoadedModel(manifest, engine, Batcher(engine.run, policy, self._executor))
+    def _open(self, folder: VersionFolder, held: _Held | None) -> LoadedModel:
+        """In a thread: the version, or the one in memory where its files were touched and say the same."""
+        touched_only = held is not None and folder.changed(held.files) <= _CHECKED_BY_DIGEST
+        if held is not None and touched_only and load_manifest(folder.path) == held.model.manifest:
+            return held.model
+        return load_model(folder.path, self._tasks, self._loading, self._executor)
 
-    def _wrong_task(self, name: str, task: Task) -> FailedPrecondition:
-        served = ", ".join(sorted(self._tasks))
-        return FailedPrecondition("WRONG_TASK", f"the model '{name}' does {task}; this service does {served}")
+    def _hold(self, key: Key, held: _Held) -> None:
+        before = self._held.get(key)
+        self._held[key] = held
+        self._refused.pop(key, None)
+        self._unloaded.discard(key)
+        self._find_idle()
+        if before is not None and before.model is held.model:
+            return
+        MODEL_READY.labels(*key).set(1)
+        QUEUE_DEPTH.labels(*key).set_function(lambda: held.model.batcher.queue_depth)
+        log.info("model loaded", model=key[0], version=key[1], provider=held.model.engine.provider)
 
-    async def _drop(self, key: tuple[str, str]) -> None:
-        model = self._loaded.pop(key)
-        await model.batcher.close()
+    async def _make_room(self, newcomer: LoadedModel) -> None:
+        """Let go of models that nobody has to have, the one that was asked for longest ago first."""
+        spare = [key for key, held in self._held.items() if key[0] not in self._required and held.model is not newcomer]
+        surplus = len(self._held) - (self._most or len(self._held))
+        for key in sorted(spare, key=lambda key: self._used.get(key, 0.0))[: max(0, surplus)]:
+            await self._drop(key)
+
+    async def _drop(self, key: Key) -> None:
+        held = self._held.pop(key)
+        self._find_idle()
+        self._used.pop(key, None)
+        await held.model.batcher.close()
         MODEL_READY.labels(*key).set(0)
         QUEUE_DEPTH.remove(*key)
         log.info("model unloaded", model=key[0], version=key[1])
 
-    def _entry(self, name: str, version: str) -> Entry:
-        loaded = self._loaded.get((name, version))
-        problem = "" if loaded else self._problems.get((name, version), (0.0, ""))[1]
-        manifest = loaded.manifest if loaded else self._peek(name, version)
-        return Entry(name, version, manifest, loaded, problem)
+    def _entry(self, key: Key) -> Entry:
+        held, refused, folder = self._held.get(key), self._refused.get(key), self._on_disk.get(key)
+        manifest = held.model.manifest if held else folder.manifest if folder else None
+        return Entry(*key, manifest, held.model if held else None, str(refused.error) if refused else "")
 
-    def _peek(self, name: str, version: str) -> Manifest | None:
-        try:
-            return Manifest.model_validate_json((self._folder / name / version / MANIFEST_FILE).read_bytes())
-        except (OSError, ValueError):
-            return None
+    def _find_idle(self) -> None:
+        """Kept at hand, since every call of the tensor API asks for it."""
+        others = self._pinned.union(name for name, _ in self._held)
+        self._idle = frozenset(
+            folder.name
+            for folder in self._on_disk.values()
+            if folder.name not in others and folder.key not in self._unloaded and self._may_answer(folder)
+        )
 
-    def _is_known_bad(self, key: tuple[str, str]) -> bool:
-        return key in self._problems and self._problems[key][0] == self._changed(key)
+    def _candidates(self, name: str) -> list[VersionFolder]:
+        """The versions of a model on disk that may be this service's, the newest first."""
+        versions = [folder for key, folder in self._on_disk.items() if key[0] == name and self._may_be_ours(folder)]
+        return sorted(versions, key=lambda folder: -int(folder.version))
 
-    def _changed(self, key: tuple[str, str]) -> float:
-        """When the folder's files changed last: a refused version is tried again once it is mended."""
-        files = (self._folder / key[0] / key[1] / file for file in (GRAPH_FILE, MANIFEST_FILE))
-        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+    def _may_be_ours(self, folder: VersionFolder) -> bool:
+        return folder.manifest is None or folder.manifest.task in self._tasks
 
-    def _on_disk(self) -> list[tuple[str, str]]:
-        manifests = self._folder.glob(f"*/*/{MANIFEST_FILE}")
-        return [(path.parent.parent.name, path.parent.name) for path in manifests if path.parent.name.isdecimal()]
+    def _may_answer(self, folder: VersionFolder) -> bool:
+        return self._may_be_ours(folder) and not self._is_known_bad(folder)
 
-    def _newest_on_disk(self, name: str) -> str:
-        versions = [int(version) for found, version in self._on_disk() if found == name]
-        if not versions:
-            raise NotFound("MODEL_NOT_FOUND", f"there is no model named '{name}' in the repository {self._folder}")
-        return str(max(versions))
+    def _may_load(self, name: str, version: str) -> bool:
+        """Whether a call may bring a model into memory: the version that answers by default, and no other."""
+        if name in self._pinned:
+            return False
+        versions = self._candidates(name)
+        newest = next((folder for folder in versions if not self._is_known_bad(folder)), None)
+        if newest is None:
+            return bool(versions)  # Then the load says what is wrong with them.
+        return newest.key not in self._unloaded and version in ("", newest.version)
 
-    def _versions_loaded(self, name: str) -> list[str]:
-        return sorted((version for found, version in self._loaded if found == name), key=int)
+    def _is_news(self, folder: VersionFolder) -> bool:
+        """Whether a version in memory changed on disk, and not into one that was refused already."""
+        return folder.files != self._held[folder.key].files and not self._is_known_bad(folder)
 
+    def _is_known_bad(self, folder: VersionFolder) -> bool:
+        """Whether a version was refused as it is now, at a time when nobody was still writing it."""
+        refused = self._refused.get(folder.key)
+        return refused is not None and refused.is_settled and refused.files == folder.files
 
-def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
-    """Run grey pictures, and look at what comes out. Raises FailedPrecondition(BAD_MODEL)."""
-    spec = manifest.input
-    side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
-    size_hw = (spec.height or side, spec.width or side)
-    try:
-        outputs = engine.run(np.full((_PROBE, *size_hw, 3), GREY, np.uint8))
-        problem = output_problem(manifest, outputs, _PROBE, size_hw)
-        if not problem:
-            engine.warm_up(size_hw, sorted({1, policy.max_batch_size}))
-    except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
-        problem = f"warm-up failed: {error}"
-    if problem:
-        raise FailedPrecondition("BAD_MODEL", f"{manifest.name}/{manifest.version}: {problem}")
+    def _newest_held(self, name: str) -> str:
+        versions = [version for found, version in self._held if found == name]
+        return max(versions, key=int, default="")
 
-
-def _by_version(key: tuple[str, str]) -> tuple[str, int]:
-    return key[0], int(key[1])
+    def _missing(self, name: str, version: str = "") -> ConvoyError:
+        """Why a model does not answer."""
+        versions = self._candidates(name)
+        elsewhere = [f.manifest.task for key, f in self._on_disk.items() if key[0] == name and f.manifest]
+        if elsewhere and not versions:
+            return wrong_task(name, elsewhere[0], self._tasks)
+        loaded = sorted((found for key, found in self._held if key == name), key=int)
+        if version and loaded:
+            message = f"version {version} of '{name}' is not loaded; loaded are: {', '.join(loaded)}"
+        elif version and all(folder.version != version for folder in versions):
+            message = f"there is no model {name}/{version} in the repository"
+        elif versions:
+            message = f"the model {name}{version and '/'}{version} is not loaded"
+        else:
+            known = {key[0] for key, folder in self._on_disk.items() if self._may_be_ours(folder)}
+            there = ", ".join(sorted(known | {key[0] for key in self._held})) or "none"
+            message = f"there is no model named '{name}' in the repository; there are: {there}"
+        return NotFound("MODEL_NOT_FOUND", message)

@@ -1,4 +1,4 @@
-"""Pictures of any size to the size a graph takes, and coordinates back again."""
+"""Resizes pictures to the size that a graph takes, and maps coordinates and masks back."""
 
 import math
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Placement:
 
 
 def min_side(spec: InputSpec) -> int | None:
-    """Pixels that each side of a picture must keep when a JPEG is decoded small; None for all of them.
+    """How many pixels each side must keep when a JPEG is decoded at a reduced size; None for all of them.
 
     Twice the input, so that the resizing that follows stays smooth.
     """
@@ -70,8 +70,7 @@ def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
     elif spec.resize == "letterbox":
         placement = _letterbox(width, height, spec)
     else:
-        canvas_height, canvas_width = spec.height or height, spec.width or width
-        placement = Placement(canvas_width, canvas_height, 0, 0, canvas_width, canvas_height, 0, 0, width, height)
+        placement = _stretch(width, height, spec)
     return _render(image_rgb, placement, spec.pad_value), placement
 
 
@@ -97,6 +96,14 @@ def _center_crop(width: int, height: int, spec: InputSpec) -> Placement:
     part_width, part_height = _at_least_one(spec.width * scale), _at_least_one(spec.height * scale)
     left, top = (width - part_width) // 2, (height - part_height) // 2
     return Placement(spec.width, spec.height, 0, 0, spec.width, spec.height, left, top, part_width, part_height)
+
+
+def _stretch(width: int, height: int, spec: InputSpec) -> Placement:
+    """The picture, or a share of its middle, whatever its aspect ratio."""
+    to_width, to_height = spec.width or width, spec.height or height
+    part_width, part_height = _at_least_one(width * spec.crop), _at_least_one(height * spec.crop)
+    left, top = (width - part_width) // 2, (height - part_height) // 2
+    return Placement(to_width, to_height, 0, 0, to_width, to_height, left, top, part_width, part_height)
 
 
 def _render(image_rgb: Pixels, to: Placement, pad_value: int) -> Pixels:

@@ -1,10 +1,11 @@
-"""Streams of requests, each answered in order; a bad one gets its error and the stream goes on."""
+"""Answers streams of requests in order; a bad request gets its error, and the stream goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from convoy.core.errors import ConvoyError
+from convoy.core.serving.status import stream_error
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -42,3 +43,21 @@ async def answer_in_order(
         while not pending.empty():
             if (left := pending.get_nowait()) is not None:
                 left.cancel()
+
+
+async def answer_stream(
+    requests: AsyncIterator[Any], answer: Callable[[Any], Awaitable[Any]], reply: Callable[..., Response]
+) -> AsyncIterator[Response]:
+    """Answer a stream whose messages have an `id` and a `request`, with replies of the same id, in order.
+
+    answer: from a request to its response; reply: the message of the stream, which holds a response or an error.
+    """
+
+    async def one(message: Any) -> Response:
+        return reply(id=message.id, response=await answer(message.request))
+
+    def refuse(message: Any, error: ConvoyError) -> Response:
+        return reply(id=message.id, error=stream_error(error))
+
+    async for response in answer_in_order(requests, one, refuse):
+        yield response

@@ -1,4 +1,4 @@
-"""The tensor door: the Open Inference Protocol for this process's graphs, through the same queue as typed calls."""
+"""The Open Inference Protocol: tensors through this process's graphs, by the same queue as calls with pictures."""
 
 import time
 from collections.abc import AsyncIterator
@@ -13,8 +13,9 @@ from convoy.core.api import TENSOR_API
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.manifest import INPUT_NAME, Manifest
 from convoy.core.models.host import ModelHost
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import in_order, infer
-from convoy.core.models.repository import Entry, LoadedModel
+from convoy.core.models.repository import Entry
 from convoy.core.models.statistics import Duration
 from convoy.core.serving import tensors
 from convoy.core.serving.infer_request import InferRequest
@@ -37,7 +38,7 @@ _ORT_TYPES = {
 
 
 class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """Answers with a host's graphs. Admin calls go through ModelService's, with its checks."""
+    """Answers with a host's graphs. Calls that load and unload go through ModelService, with its checks."""
 
     def __init__(self, host: ModelHost, models: ModelServicer) -> None:
         self._host = host
@@ -49,12 +50,11 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ServerReady(self, request: pb.ServerReadyRequest, context: Context) -> pb.ServerReadyResponse:
         """Whether the default model is loaded."""
-        return pb.ServerReadyResponse(ready=any(entry.loaded for entry in self._host.repository.entries()))
+        return pb.ServerReadyResponse(ready=bool(self._host.repository.loaded()))
 
     async def ModelReady(self, request: pb.ModelReadyRequest, context: Context) -> pb.ModelReadyResponse:
-        """Whether a model is loaded."""
-        loaded = [e.version for e in self._host.repository.entries() if e.loaded and e.name == request.name]
-        return pb.ModelReadyResponse(ready=request.version in loaded if request.version else bool(loaded))
+        """Whether a model answers; one that nobody asked for yet is loaded by its first call."""
+        return pb.ModelReadyResponse(ready=self._host.repository.answers(request.name, request.version))
 
     async def ServerMetadata(self, request: pb.ServerMetadataRequest, context: Context) -> pb.ServerMetadataResponse:
         """Name, version and extensions of the server."""
@@ -62,7 +62,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: Context) -> pb.ModelMetadataResponse:
         """Inputs and outputs of a model."""
-        model = self._host.repository.get(request.name, request.version)
+        model = await self._host.repository.obtain(request.name, request.version)
         response = pb.ModelMetadataResponse(name=request.name, versions=[model.manifest.version], platform=PLATFORM)
         for name, (ort_type, _) in model.engine.inputs.items():
             response.inputs.add(name=name, datatype=_datatype(ort_type), shape=(-1, *_input_dims(model.manifest)))
@@ -72,7 +72,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelConfig(self, request: pb.ModelConfigRequest, context: Context) -> pb.ModelConfigResponse:
         """How a model is configured, in Triton's words."""
-        model = self._host.repository.get(request.name, request.version)
+        model = await self._host.repository.obtain(request.name, request.version)
         policy = model.batcher.policy
         config = pb.ModelConfig(
             name=request.name, platform=PLATFORM, backend="onnxruntime", max_batch_size=policy.max_batch_size
@@ -87,13 +87,15 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.ModelConfigResponse(config=config)
 
     async def ModelInfer(self, sent: InferRequest, context: Context) -> pb.ModelInferResponse:  # type: ignore[override]
-        """Run tensors through a graph; the rows of a batch may share batches with other callers'."""
+        """Run tensors through a graph. Its rows may share batches with rows of other callers."""
         request = sent.message
-        model = self._host.repository.get(request.model_name, request.model_version)
+        model = await self._host.repository.obtain(request.model_name, request.model_version)
         images = _read_images(sent, model)
         if len(images) > (most := self._host.settings.queue_size):
-            # It would be told that the queue is full whenever it came.
-            raise InvalidArgument("BAD_TENSOR", f"{len(images)} images were sent; the queue takes at most {most}")
+            # The queue would refuse it at any time.
+            raise InvalidArgument(
+                "BAD_TENSOR", f"the tensor has {len(images)} pictures; the queue takes at most {most}"
+            )
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
         pixels = _count_pixels(images, model, self._host.settings.max_tensor_pixels)
@@ -126,14 +128,14 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelStatistics(self, request: pb.ModelStatisticsRequest, context: Context) -> pb.ModelStatisticsResponse:
         """Counts and durations, of one model or of all."""
         if request.name:
-            models = [self._host.repository.get(request.name, request.version)]
+            models = [await self._host.repository.obtain(request.name, request.version)]
         else:
-            models = [entry.loaded for entry in self._host.repository.entries() if entry.loaded]
+            models = list(self._host.repository.loaded())
         return pb.ModelStatisticsResponse(model_stats=map(_statistics, models))
 
     async def RepositoryIndex(self, request: pb.RepositoryIndexRequest, context: Context) -> pb.RepositoryIndexResponse:
         """Every version in the repository."""
-        entries = [e for e in self._host.repository.entries() if e.loaded or not request.ready]
+        entries = [e for e in await self._host.repository.entries() if e.loaded or not request.ready]
         response = pb.RepositoryIndexResponse()
         for entry in entries:
             state = "READY" if entry.loaded else "UNAVAILABLE"
@@ -158,7 +160,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
 
 def infer_handlers(servicer: TensorServicer) -> grpc.GenericRpcHandler:
-    """The two calls that carry tensors, which generated code would read with protobuf alone."""
+    """Handlers of the two calls that carry tensors; generated code would copy the tensors."""
     read, write = InferRequest.from_bytes, pb.ModelInferResponse.SerializeToString
     one: Any = servicer.ModelInfer
     many: Any = servicer.ModelStreamInfer
@@ -209,7 +211,7 @@ def _count_pixels(images: tensors.Array, model: LoadedModel, most: int) -> int:
     pixels: int = count * height * width
     if pixels > most:
         facts = {"batch": count, "width": width, "height": height, "max_pixels": most}
-        message = f"'{INPUT_NAME}' has {count:,} x {width:,} x {height:,} pixels; at most {most:,} are taken in a call"
+        message = f"'{INPUT_NAME}' has {count:,} x {width:,} x {height:,} pixels; a call may have at most {most:,}"
         raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
     return pixels
 
@@ -236,7 +238,7 @@ def _earliest(until: float | None, request: pb.ModelInferRequest) -> float | Non
 
 
 def _priority(request: pb.ModelInferRequest) -> int:
-    """Triton counts 1 as the most urgent and 0 as the default; the queue takes the highest number first."""
+    """Triton's 1 is the most urgent and its 0 the default; our queue takes the highest number first."""
     priority = _whole_number(request, "priority")
     return 0 if priority <= 0 else max(1, 1_000_000 - priority)
 

@@ -25,6 +25,10 @@ class Misfit(Exception):
     """The outputs do not have this layout: no failure, an answer. The message says why."""
 
 
+class WrongShapeError(Misfit):
+    """So it says by shapes alone, whatever the pixels are."""
+
+
 @dataclass(frozen=True)
 class Choices:
     """What the user said; None where the outputs are to say it. classes: how many labels there are."""
@@ -34,6 +38,7 @@ class Choices:
     boxes: Boxes | None = None
     form: Form | None = None
     priors: Priors | None = None
+    cut: float | None = None
     adapter: str | None = None
 
 
@@ -83,6 +88,7 @@ class Reading:
     background: Literal["none", "first", "last"] = "none"
     channels_last: bool = False
     decoded: bool = True
+    cut: float = 0.0
     classes: int = 0
     priors: Priors = ()
     notes: tuple[str, ...] = field(default=())
@@ -128,7 +134,8 @@ def read_one(probe: Probe, what: str, is_it: Callable[[Shape], bool]) -> Reading
     """The one output whose shape is right. Raises Misfit."""
     found = [name for name, array in probe.outputs.items() if is_it(array.shape)]
     if len(found) != 1:
-        raise Misfit(f"{'several outputs are' if found else 'no output is'} {what}")
+        several = f"several outputs are {what}: {', '.join(found)}; --output NAME looks at one alone"
+        raise WrongShapeError(several if found else f"no output is {what}")
     return reading_of(probe, found)
 
 
@@ -140,4 +147,4 @@ def reading_of(probe: Probe, names: Sequence[str]) -> Reading:
 def check_classes(found: int, choices: Choices) -> None:
     """Raises Misfit where the network has another number of classes than there are labels."""
     if found != choices.classes:
-        raise Misfit(f"it has {found} classes and there are {choices.classes} labels")
+        raise WrongShapeError(f"it has {found} classes and there are {choices.classes} labels")

@@ -12,18 +12,18 @@ ANSWER_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """deadline: on time.monotonic's clock, None for never."""
+    """A call: its id, who makes it, and its deadline on time.monotonic's clock; None for no deadline."""
 
     request_id: str = ""
     actor: str = ""
     deadline: float | None = None
 
     def remaining_s(self) -> float:
-        """Time left; a caller that sets no deadline is given 30 s."""
+        """Time left; a caller who sets no deadline gets 30 s."""
         return PATIENCE_S if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def patience_s(self) -> float:
-        """How long to wait for something: a little less than is left, so that the caller hears why it was in vain."""
+        """How long to wait for something: a little less than is left, so that the caller still hears why it failed."""
         left_s = self.remaining_s()
         return left_s - min(ANSWER_S, left_s / 4)
 

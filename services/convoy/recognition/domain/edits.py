@@ -25,7 +25,7 @@ class PolicyEdit:
         default, left = Policy(), set(POLICY_FIELDS)
         for name in self.reset:
             if name not in left:
-                raise InvalidArgument("BAD_ARGUMENT", f"{name[:80]!r} is no field of a policy, or is named twice")
+                raise InvalidArgument("BAD_ARGUMENT", f"{name[:80]!r} is not a field of the policy, or is named twice")
             left.remove(name)
         for name, value in self.values.items():
             if name in HIGHEST:

@@ -1,10 +1,10 @@
-"""Keys for templates at rest: each gallery has a data key of its own, kept beside it, wrapped by a master key.
+"""Keys for templates at rest: each gallery has its own data key, which is kept beside it, wrapped by a master key.
 
-The master key comes from a file that is no part of the store. The file may hold several, one a line, each 32 bytes in
-base64: the first wraps, the others unwrap what they wrapped before. So a key is rotated by putting a new one first: the
-sweep reads the file again and wraps every data key anew, and then the old line can go. Templates need not be touched.
-Deleting a gallery deletes its data key. Backups made before hold it still, wrapped: destroying the master key that
-wrapped it, after rotation, erases those too.
+The master keys come from a file outside the store, one a line, each 32 bytes in base64. The first key wraps; the others
+unwrap what they wrapped before. To rotate, you put a new key first: the sweep reads the file again and wraps every data
+key anew, and then the old line can go. Templates stay as they are.
+Deleting a gallery deletes its data key. Older backups still hold that key, wrapped; to erase them too, rotate the
+master key and destroy the old one.
 Wrapping is AES-256-GCM (NIST SP 800-38D) with the gallery's name as associated data.
 """
 
@@ -25,7 +25,7 @@ NONCE_BYTES = 12
 
 
 class MasterKeys:
-    """Wraps and unwraps data keys; without any key, data keys are neither made nor read."""
+    """Wraps and unwraps data keys. Without a master key it makes no data key and reads none."""
 
     def __init__(self, keys: list[bytes], path: Path | None = None) -> None:
         self._path = path
@@ -37,7 +37,7 @@ class MasterKeys:
         return cls(cls._read(path) if path else [], path)
 
     def reload(self) -> None:
-        """Read the file again. Raises FailedPrecondition(BAD_KEY_FILE): what was read before stays in use."""
+        """Read the file again. Raises FailedPrecondition(BAD_KEY_FILE): the keys read before stay in use."""
         if self._path:
             self._use(self._read(self._path))
 
@@ -69,7 +69,9 @@ class MasterKeys:
             with suppress(FailedPrecondition):
                 self.reload()
         if key_id not in self._keys:
-            message = f"gallery {gallery!r} is sealed with master key {key_id}, which CONVOY_TEMPLATE_KEY_FILE lacks"
+            message = (
+                f"gallery {gallery!r} is sealed with master key {key_id}, which is not in CONVOY_TEMPLATE_KEY_FILE"
+            )
             raise FailedPrecondition("KEY_MISSING", message, facts)
         try:
             return unseal(self._keys[key_id], base64.b64decode(sealed), gallery)
@@ -77,7 +79,7 @@ class MasterKeys:
             raise FailedPrecondition("KEY_MISSING", f"the data key of gallery {gallery!r} is damaged", facts) from None
 
     def rewrap(self, gallery: str, wrapped: str) -> str:
-        """The same data key under the current master key; unchanged when it is so already."""
+        """The same data key, wrapped by the current master key; unchanged if it already is."""
         if not wrapped or not self.current or wrapped.startswith(f"{self.current}:"):
             return wrapped
         return self._wrap(gallery, self.unwrap(gallery, wrapped))

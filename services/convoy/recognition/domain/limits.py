@@ -16,25 +16,27 @@ MAX_REQUEST_ID_LENGTH = 128
 
 
 def check_gallery_name(name: str) -> None:
-    """1 to 64 of a-z, 0-9, '-' and '_', and no '-' first: a command would take it for an option."""
+    """1 to 64 of a-z, 0-9, '-' and '_', with no '-' first: a command would take the name for an option."""
     if not GALLERY_NAME.fullmatch(name):
         raise _bad(
-            "gallery", f"{name[:80]!r} is no name for a gallery: 1 to 64 of a-z, 0-9, '-' and '_', not '-' first"
+            "gallery", f"{name[:80]!r} cannot name a gallery; use 1 to 64 of a-z, 0-9, '-' and '_', with no '-' first"
         )
 
 
 def check_person_id(person_id: str) -> None:
     """1 to 128 printable characters without space."""
     if not is_person_id(person_id):
-        raise _bad("person_id", f"{person_id[:140]!r} is no person id: 1 to 128 printable characters without space")
+        raise _bad(
+            "person_id", f"{person_id[:140]!r} cannot be a person id; use 1 to 128 printable characters without spaces"
+        )
 
 
 def check_text(name: str, text: str, most: int = MAX_TEXT_LENGTH) -> None:
-    """A bounded length, and no control characters: a terminal would obey them."""
+    """A bounded length and no control characters, which a terminal would obey."""
     if len(text) > most:
         raise _bad(name, f"{name} has {len(text)} characters; at most {most} are kept")
     if any(unicodedata.category(character) == "Cc" for character in text):
-        raise _bad(name, f"{name} has a control character; only text is kept")
+        raise _bad(name, f"{name} has a control character; send text alone")
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:
@@ -56,7 +58,7 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
         raise _bad("tags", f"there are {len(once)} tags; at most {MAX_TAGS} are kept")
     for tag in once:
         if not tag:
-            raise _bad("tags", "a tag is empty")
+            raise _bad("tags", "tags has an empty tag")
         check_text("tags", tag, MAX_TAG_LENGTH)
     return once
 
@@ -70,14 +72,14 @@ def check_filter(filter: Mapping[str, str]) -> None:
 def check_range(name: str, value: float, low: float, high: float, is_low_out: bool = False) -> None:
     """A number from `low` to `high` that is not NaN; is_low_out: above `low`."""
     if not low <= value <= high or (is_low_out and value == low):
-        allowed = f"above {low:g}, up to {high:g}" if is_low_out else f"in {low:g} to {high:g}"
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie {allowed}")
+        allowed = f"above {low:g} and at most {high:g}" if is_low_out else f"from {low:g} to {high:g}"
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must be {allowed}")
 
 
 def check_expiry(expires_ms: int, now_ms: int) -> int:
-    """A time to come: who is registered for a time that is over would be gone before the answer."""
+    """A time in the future: a person with a time in the past would be gone before the answer."""
     if expires_ms <= now_ms:
-        raise _bad("expire_time", "expire_time is over already; give a time to come")
+        raise _bad("expire_time", "expire_time is in the past; send a time in the future")
     return expires_ms
 
 

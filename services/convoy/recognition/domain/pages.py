@@ -39,4 +39,8 @@ def check_person_token(token: str) -> None:
 
 def bad_token() -> InvalidArgument:
     """The error for a token that no page had."""
-    return InvalidArgument("BAD_ARGUMENT", "page_token is not one that this call gave", {"field": "page_token"})
+    return InvalidArgument(
+        "BAD_ARGUMENT",
+        "page_token does not come from this call; send next_page_token as you got it",
+        {"field": "page_token"},
+    )

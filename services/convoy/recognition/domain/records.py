@@ -1,4 +1,4 @@
-"""What is kept of a gallery and its people. No pictures, and templates only beside the records, never in them.
+"""What the store keeps of a gallery and its people. There are no pictures, and templates lie beside the records.
 
 Times are whole milliseconds since 1970 (UTC).
 
@@ -33,7 +33,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a gallery admits and how it decides; None takes the service's default, 0 means no limit."""
+    """What a gallery demands of photos and searches. None takes the service's default; a limit of 0 is no limit."""
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
@@ -45,9 +45,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class VectorSets:
-    """Where a gallery is searched that is not searched in memory: in so many vector sets of Redis 8.
+    """The vector sets of Redis 8 in which a gallery is searched, as many as there are shards.
 
-    id: tells the sets of two galleries of one name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
+    id: tells the sets of two galleries with the same name apart. quantization: "NOQUANT" or "Q8", as VADD calls them.
     search_effort: VSIM's EF.
     """
 
@@ -62,9 +62,9 @@ class VectorSets:
 class Gallery:
     """A set of people.
 
-    born: the version at which it was made; tells two galleries of one name apart, when the first was deleted.
-    data_key: the wrapped key that its templates are sealed with; empty when they are not.
-    vector_sets: where it is searched; None for the memory of every replica.
+    born: the version at which it was made. It tells a gallery from an earlier one of the same name that was deleted.
+    data_key: the wrapped key that seals its templates; empty when they are not sealed.
+    vector_sets: where it is searched; None means in the memory of every replica.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Gallery:
     rest: Rest = field(default_factory=dict, hash=False)
 
     def to_json(self) -> str:
-        """What the caller or the service chose; the counters are kept beside it."""
+        """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
         if not self.policy.max_people:
             del policy["max_people"]
@@ -149,7 +149,7 @@ class Person:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """What the person is found by: metadata, and tags under the empty key, which no metadata has."""
+        """What the person is found by: facts, and tags under the empty key, which no fact has."""
         yield from self.metadata.items()
         yield from (("", tag) for tag in self.tags)
 
@@ -163,7 +163,7 @@ class Person:
         return replace(self, faces=faces, update_time_ms=now_ms)
 
     def to_json(self) -> str:
-        """One text for one record, so that two records can be compared by their texts."""
+        """The record as text: equal records have equal texts, so the store compares texts."""
         times = [self.create_time_ms, self.update_time_ms, self.expire_time_ms, *self.rest.get("times", ())]
         kept = {
             "name": self.display_name,
@@ -188,7 +188,7 @@ class Person:
 
 
 def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
-    """Of the texts of many people: each one's entries and when the person expires; a fifth of what from_json costs."""
+    """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
         entries = tuple(kept["metadata"].items())
         if "tags" in kept:
@@ -198,7 +198,7 @@ def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | No
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Who changed what, when, and what came of it: the audit's words, without biometrics."""
+    """An entry of the audit: who changed what, when, and what came of it, without biometrics."""
 
     action: str
     time_ms: int
@@ -218,8 +218,8 @@ class Note:
 class Change:
     """An entry of a gallery's stream: the change that led to `version`.
 
-    token: unique to it; parent: the token of the change before, so that a follower sees when history was replaced.
-    faces: ids of the faces that came with it.
+    token: unique to this change. parent: the token of the change before; by it a follower sees that history was
+    replaced. faces: ids of the faces that came with the change.
     """
 
     version: int

@@ -1,4 +1,4 @@
-"""A template as bytes: how an embedding is laid out in the store, in the clear or sealed."""
+"""An embedding as the bytes that the store keeps: in the clear, or sealed."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -21,7 +21,7 @@ class Codec(Protocol):
         """The embedding, unit length."""
 
     def decode_many(self, faces: Sequence[tuple[str, str]], templates: Sequence[bytes]) -> Vector:
-        """The embeddings of (person id, face id), [faces, dimension]; there is at least one."""
+        """The embeddings of these faces, given as (person id, face id), [faces, dimension]; at least one."""
 
 
 class Plain:
@@ -41,7 +41,7 @@ class Plain:
 
 
 class Sealed:
-    """AES-256-GCM over Plain, bound to gallery, person and face: a template that is moved elsewhere does not open."""
+    """AES-256-GCM over Plain, bound to gallery, person and face: a template that was moved elsewhere does not open."""
 
     def __init__(self, gallery: str, data_key: bytes) -> None:
         self._gallery = gallery

@@ -1,9 +1,9 @@
 """From a wanted rate of mistakes to a similarity threshold, and to a decision.
 
-A calibration says how often two strangers reach a similarity (false-match rate, FMR). A search for somebody who is not
-in a gallery of N faces compares N times, so it names somebody with probability FPIR = 1 - (1 - FMR)^N (ISO/IEC 19795-1,
-comparisons taken as independent); solved for FMR that is the rate which one comparison may have.
-The curve itself is core.calibration.FalseMatchCurve, shared with the faces service.
+A calibration says how often two strangers reach a similarity: the false-match rate, FMR. A search for somebody who is
+not in a gallery of N faces makes N comparisons, so it names somebody with probability FPIR = 1 - (1 - FMR)^N (ISO/IEC
+19795-1, with comparisons taken as independent). Solved for FMR, that is the rate which one comparison may have.
+The curve itself is FalseMatchCurve in core/models/calibration.py, which the faces service uses too.
 """
 
 import math
@@ -33,7 +33,10 @@ def identification_rate(false_match_rate: float, faces: int) -> float:
 
 
 def decide(best: float | None, second: float | None, threshold: float, margin: float) -> Decision:
-    """MATCH when only the best passes, or the second does by `margin` less; similarities None where there is nobody."""
+    """What the similarities of the best and the second person mean; None where there is no such person.
+
+    NO_MATCH: the best is below the threshold. AMBIGUOUS: the second reaches it too and is less than `margin` behind.
+    """
     if best is None or best < threshold:
         return Decision.NO_MATCH
     if second is not None and second >= threshold and best - second < margin:

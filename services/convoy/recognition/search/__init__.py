@@ -1,1 +1,12 @@
-"""Who is nearest: what a process holds of each gallery, kept up to date by its stream, and how it is searched."""
+"""Who is nearest: what this process holds of each gallery, how the stream keeps it up to date, and how it is searched.
+
+followers.py        the galleries that this process follows, each by a follower
+follower.py         keeps one gallery equal to the store
+view.py             what this process can tell of a gallery, whichever way it is searched
+memory_view.py      a gallery in memory: its people, and their faces in an index
+vector_set_view.py  a gallery in vector sets of Redis 8
+index.py            1:K search in memory, exact
+scan.py             passes over all faces that choose the few worth an exact comparison
+blocks.py           faces as rows of numbers, and the kernels that compare them
+sharing.py          searches that wait at the same time share a pass
+"""

@@ -22,7 +22,7 @@ from convoy.recognition.domain.vectors import Vector
 Rows = npt.NDArray[np.int64]
 CAPACITY = 65_536
 CODED = 128
-# Sign codes are compared from a multiple of so many rows on, and so many pairs of a probe and a row at once.
+# Sign codes are compared from a multiple of STEP rows on, and PAIRS pairs of a probe and a row at once.
 STEP = 4_096
 PACKED = 1_024
 PAIRS = 4 * CAPACITY
@@ -87,7 +87,7 @@ class Block:
         return sum(packed.nbytes for packed in list(self._packed.values()))
 
     def write(self, rows: Rows, vectors: Vector) -> None:
-        """Put vectors, [n, dimension], into rows; so few at a time that what is made of them stays in the cache."""
+        """Put vectors, [n, dimension], into rows; few at a time, so that what is made of them stays in the cache."""
         for start in range(0, len(rows), CODED):
             few, here = vectors[start : start + CODED], rows[start : start + CODED]
             # Rows that follow each other are written faster as a slice.

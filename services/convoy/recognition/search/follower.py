@@ -1,9 +1,9 @@
-"""One gallery in this process: loaded from the store, then kept up to date by its stream.
+"""One gallery in this process: a follower loads it from the store, then keeps it up to date by its stream.
 
-The stream names who changed; the follower reads that person's present state from the store and makes the index agree
-with it. That can be repeated in any order, so loading may overlap with changes, and a state that is newer than the
-entry does no harm. Each change names the one before it: where the chain breaks (the stream was trimmed, the store was
-restored or emptied) the gallery is loaded anew.
+The stream names who changed. The follower reads that person's present state from the store and makes its view agree
+with it. This works in any order and more than once, so loading may overlap with changes, and a state that is newer than
+the entry does no harm. Each change names the one before it. Where that chain breaks, because the stream was trimmed or
+the store was restored or emptied, the follower loads the gallery anew.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from convoy.recognition.store.base import Head, Store, gallery_not_found
 
 WAIT_S = 1.0
 RETRY_S = (0.05, 1.0)
-# So long a store may be away before callers are told; shorter than most of their deadlines.
+# How long the store may be away before callers are told: shorter than most of their deadlines.
 GRACE_S = 2.5
-# A replica that has not heard from the store for so long might name somebody who was deleted: it answers no more.
+# After this silence of the store a replica stops answering: it might name somebody who was deleted elsewhere.
 MAX_SILENCE_S = 5.0
 UNREADABLE = "GALLERY_UNREADABLE"
 
 log = structlog.get_logger()
 FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
 VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
-LOADS = Counter("convoy_gallery_loads", "Times that a gallery was read from the store as a whole.", ["gallery"])
+LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the store as a whole.", ["gallery"])
 
 
 class Follower:
@@ -54,7 +54,7 @@ class Follower:
         await end(self._task)
 
     async def loaded(self) -> None:
-        """Return when it has been loaded, or cannot be."""
+        """Return when the gallery has been loaded, or cannot be."""
         async with self._moved:
             await self._moved.wait_for(lambda: self.is_deleted or self.view is not None or self._is_unreadable)
 
@@ -73,7 +73,7 @@ class Follower:
         return self.view
 
     def put(self, version: int, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """Take in a change made through this process at once, unless the stream has brought it already."""
+        """Take in a change that this process made, unless the stream has brought it already."""
         if self.view is not None and self._version < version:
             self.view.put(person_id, person, embeddings)
 
@@ -98,11 +98,11 @@ class Follower:
 
     def _late(self, version: int) -> DeadlineExceeded:
         facts = {"version": self._version, "min_version": version}
-        message = f"this replica has version {self._version} of the gallery; version {version} did not come in time"
+        message = f"this replica has version {self._version} of the gallery and did not get version {version} in time"
         return DeadlineExceeded("VERSION_NOT_REACHED", message, facts)
 
     async def _run(self) -> None:
-        """Load and follow until the gallery is deleted; when that fails, try again more and more slowly."""
+        """Load and follow until the gallery is deleted. After a failure, try again more and more slowly."""
         pause_s, is_broken = RETRY_S[0], False
         while not self.is_deleted:
             try:
@@ -118,13 +118,15 @@ class Follower:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
             except Exception:
-                log.exception("gallery cannot be read; it is tried again", gallery=self.name)
+                log.exception("gallery cannot be read; trying again", gallery=self.name)
                 self.view = None
-                await self._fail(Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; the log says why"))
+                await self._fail(
+                    Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; see the service's log")
+                )
                 await asyncio.sleep(RETRY_S[1])
 
     async def _load(self, anew: bool) -> None:
-        """Read everything aside, then put it in the place of what was there."""
+        """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
         head = await self._store.get_head(self.name)
         view = self._new_view(await self._store.get_gallery(self.name))
@@ -133,14 +135,14 @@ class Follower:
         log.info("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
-        """Take in changes; return when the stream does not go on from where this follower stands."""
+        """Take in changes; return when the stream no longer goes on from where this follower stands."""
         while self.view is not None and (changes := await self._next(self.view.head)) is not None:
             if changes:
                 await self._take(self.view, changes)
             self._heard()
 
     async def _next(self, head: Head) -> list[Change] | None:
-        """The changes after `head`, none if there are none yet; None if history is another one."""
+        """The changes after `head`, which may be none yet; None if history was replaced."""
         for wait_s in (WAIT_S, 0.001):
             if changes := await self._store.read_changes(self.name, head.version, wait_s):
                 return changes if _is_chain(head, changes) else None

@@ -1,4 +1,4 @@
-"""The galleries that this process searches: each loaded when it is first needed, and all of them at the start."""
+"""The galleries that this process follows: all of them from the start, and each new one when it is first needed."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ class Followers:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to load; returns at once, also when the store is away."""
+        """Begin to load; returns at once, even if the store is away."""
         self._task = asyncio.create_task(self._watch(), name="watch store")
 
     async def close(self) -> None:
@@ -58,7 +58,7 @@ class Followers:
         await asyncio.gather(*(follower.close() for follower in self._followers.values()))
 
     async def view(self, name: str, min_version: int = 0) -> View:
-        """What this replica knows of a gallery, from that version on, waiting for it as long as the caller does.
+        """This replica's view of a gallery, at that version or later; waits for it as long as the caller does.
 
         Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
         """
@@ -67,7 +67,7 @@ class Followers:
         return view
 
     async def fresh_view(self, name: str) -> View:
-        """What the store has now."""
+        """This replica's view of a gallery as the store has it now. Raises the same."""
         return await self.view(name, (await self.store.get_head(name)).version)
 
     def get(self, name: str) -> Follower | None:
@@ -90,7 +90,7 @@ class Followers:
         return follower
 
     async def _watch(self) -> None:
-        """Ask the store again and again whether it is there; load what it holds the first time that it is."""
+        """Ask the store again and again whether it is there; load everything the first time that it is."""
         is_loaded, told = False, _Told()
         while True:
             try:
@@ -105,7 +105,7 @@ class Followers:
                     log.warning("store is away", problem=error.message, cause=cause)
                 self.is_ready = False
             except Exception:
-                log.exception("store answers what cannot be understood")
+                log.exception("the store's answer cannot be read")
                 self.is_ready = False
             await asyncio.sleep(RETRY_S)
 
@@ -121,14 +121,14 @@ class Followers:
 
 
 class _Told:
-    """What was said of a trouble that lasts: again when it changes, else after pauses that double."""
+    """When to speak of a trouble that lasts: when it changes, and else after pauses that double."""
 
     def __init__(self) -> None:
         self._cause: str | None = None
         self._next_s = self._pause_s = 0.0
 
     def is_due(self, cause: str, now_s: float) -> bool:
-        """Whether to say so now, on time.monotonic's clock; taken as said if so."""
+        """Whether to speak of it now, by time.monotonic's clock. If so, it counts as said."""
         if cause == self._cause and now_s < self._next_s:
             return False
         self._pause_s = min(2 * self._pause_s, LONGEST_SILENCE_S) if cause == self._cause else 1.0

@@ -6,10 +6,10 @@ Two ways lead to the answer; both end by comparing the last candidates in float6
   and the bound says that no other is better than the worst of the answer; where it does not, more are compared. The
   answer is that of brute force, always. Taken when asked for, and by itself for up to CERTIFIED_UP_TO faces; of a small
   gallery float32 products are computed at once, with the bound on their rounding.
-- By signs: only faces that differ from the probe in few signs are compared. Under random directions it misses a face of
-  cosine SEEN_FROM in SEEN_BUT of the cases, and of a higher one far less; what it finds is ranked exactly.
+- By signs: only faces that differ from the probe in few signs are compared. With random directions it misses a face of
+  similarity SEEN_FROM in SEEN_BUT of the cases, and a more similar one far less often; what it finds is ranked exactly.
 
-The module scan has both.
+Both are in scan.py.
 
 Faces lie in slots of fixed blocks, so that growing copies nothing. Inserts and deletes change one slot and never wait
 for a search: a slot that was freed is used again only when no search that may have seen its old face is running.
@@ -35,7 +35,7 @@ from convoy.recognition.search.sharing import Shared
 Owner = tuple[str, str]
 # The negative of a similarity, person id and face id: of two the lesser one comes first.
 Place = tuple[float, str, str]
-# So many rows are compared in float64 at once; so few are gathered faster one by one.
+# Rows that are compared in float64 at once; and how few are gathered faster one by one.
 COMPARED, FEW = 4096, 32
 
 CERTIFIED_UP_TO = 50_000
@@ -57,12 +57,12 @@ class Hit(NamedTuple):
     similarity: float
 
 
-# In place of an answer: there may be better ones.
+# Stands for an answer when there may be better ones.
 _UNSURE: list[Hit] = []
 
 
 class Index:
-    """Unit vectors of `dimension` numbers, each the face of a person, searched in up to so many threads at once."""
+    """Unit vectors of `dimension` numbers, each the face of a person. A long search uses up to `threads` threads."""
 
     def __init__(self, dimension: int, threads: int = 1) -> None:
         self.dimension = dimension
@@ -113,11 +113,11 @@ class Index:
         return f"{self._checksum:016x}"
 
     def add(self, person_id: str, face_id: str, vector: Vector) -> None:
-        """Insert one face; one that is there already is left as it is, for faces never change."""
+        """Insert one face. A face that is there already stays as it is, since faces never change."""
         self.add_many([(person_id, face_id)], vector[None])
 
     def add_many(self, owners: Sequence[Owner], vectors: Vector) -> None:
-        """Insert faces, vectors [n, dimension]; those that are there already are left as they are."""
+        """Insert faces, vectors [n, dimension]. Faces that are there already stay as they are."""
         fresh = [i for i, (person_id, face_id) in enumerate(owners) if face_id not in self._slots.get(person_id, ())]
         if len(fresh) < len(owners):
             owners, vectors = [owners[i] for i in fresh], vectors[fresh]
@@ -135,7 +135,7 @@ class Index:
         self._size += len(owners)
 
     def remove(self, person_id: str, face_ids: Iterable[str] | None = None) -> None:
-        """Delete faces of a person, by default all; those that are not there are passed over."""
+        """Delete faces of a person, by default all; ids that are not there are passed over."""
         slots = self._slots.get(person_id, {})
         self._removals += 1
         for face_id in list(slots) if face_ids is None else face_ids:
@@ -187,12 +187,12 @@ class Index:
             found = self._scanner.prove([queries[i].vector for i in unsure], count, wanted)
             for i, candidates in zip(unsure, found, strict=True):
                 answers[i] = self._rank(queries[i], candidates)
-            # If it was not enough, so many faces were of too few people.
+            # It was not enough when too many of the faces belong to too few people.
             wanted *= 4
         return answers
 
     def _room_for(self, count: int) -> Rows:
-        """So many slots: those that were freed, then new ones at the end."""
+        """Slots for new faces: first those that were freed, then new ones at the end."""
         again = [self._free.pop() for _ in range(min(count, len(self._free)))]
         first, new = len(self._owners), count - len(again)
         while len(self._blocks) * CAPACITY < first + new:
@@ -211,7 +211,7 @@ class Index:
         slots, estimates, off, others = candidates
         exact, least = query.vector.astype(np.float64), -math.inf
         if slots.size > query.top_k:
-            # Who is among the best if each face is of another person.
+            # The best if each face is of another person.
             ordered = estimates.copy()
             ordered.partition(slots.size - query.top_k)
             least = ordered[slots.size - query.top_k] - 2 * off

@@ -25,7 +25,7 @@ class MemoryView:
         self.gallery = gallery
         self.codec = codec
         self.head = Head(0, "")
-        # Read from the store as a whole they stay as they came, which takes a fifth of the time and memory.
+        # Records from a whole load stay as bytes until they are needed: that takes a fifth of the time and memory.
         self.people: dict[str, Person | bytes] = {}
         self.index = Index(gallery.model.embedding_size, threads)
         self._store = store
@@ -40,7 +40,7 @@ class MemoryView:
     async def load(self, head: Head, anew: bool) -> Head:
         """See View."""
         await asyncio.gather(self._load_people(), self._load_faces())
-        # Whose record was gone before it was read: the stream says so too, but only after this view is searched.
+        # Faces whose person was deleted during the load. The stream tells of it too, but only after the first searches.
         for person_id in self.index.people() - self.people.keys():
             self.index.remove(person_id)
         return head
@@ -150,7 +150,7 @@ class MemoryView:
         templates: Sequence[bytes | None],
         into: Mapping[str, dict[str, Vector]],
     ) -> None:
-        """Add the embeddings of those faces that are there still."""
+        """Add the embeddings of the faces that are still there."""
         for (person_id, face_id), template in zip(faces, templates, strict=True):
             if template is not None:
                 into[person_id][face_id] = self.codec.decode(person_id, face_id, template)
@@ -160,7 +160,7 @@ class MemoryView:
         return Person.from_json(person_id, kept) if isinstance(kept, bytes) else kept
 
     def _note(self, person_id: str, entries: Iterable[Entry], expire_time_ms: int | None) -> None:
-        """Whereby the person is found, and when the person goes."""
+        """Note what the person is found by, and when the person expires."""
         for entry in entries:
             self._by_entry[entry].add(person_id)
         if expire_time_ms is not None:
@@ -183,5 +183,5 @@ class MemoryView:
 
 @cache
 def _searching() -> ThreadPoolExecutor:
-    """Searches that wait for each other share a pass. OpenMP's threads would only get in each other's way."""
+    """Threads for searches, as many as may share a pass. OpenMP's own threads would only get in their way."""
     return ThreadPoolExecutor(TOGETHER, "search", faiss.omp_set_num_threads, (1,))

@@ -16,24 +16,24 @@ import numpy as np
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.blocks import CAPACITY, PAIRS, STEP, Block, Probes, Rows, Scratch
 
-# Up to so many faces float32 itself takes no longer than bytes, and leaves next to nothing to compare again.
+# Up to this many faces float32 takes no longer than bytes, and leaves next to nothing to compare again.
 COMPARED_UP_TO = 2_000
-# Up to so many faces are compared in packed copies.
+# Up to this many faces are compared in packed copies.
 PACKED_UP_TO = CAPACITY
 SEEN_FROM = 0.35
 SEEN_BUT = 0.004
-# Of random faces fewer than one in 10^14 is further from its estimate than so many standard deviations.
+# Fewer than one in 10^14 random faces is further from its estimate than this many standard deviations.
 SPREADS = 8
 # Rows of byte codes that stay in a core's cache while several probes are compared with them.
 SHARED_BYTES = 16_384
-# Pairs of a probe and a row for each thread: with fewer, waking it takes longer than what it saves.
+# Pairs of a probe and a row for each thread: with fewer, waking the thread takes longer than it saves.
 SIGNS_WORTH_A_THREAD, BYTES_WORTH_A_THREAD = 131_072, 32_768
-# To take each group's highest number and to order those is much faster than to order all numbers.
+# It is much faster to take the highest number of each group and to order those than to order all numbers.
 GROUP = 16
 
 
 class Candidates(NamedTuple):
-    """Slots, estimates of their similarities, off by so much at most, and what those of all others are at most."""
+    """Slots, estimates of their similarities, how far these are off at most, and a bound on all other similarities."""
 
     slots: Rows
     estimates: Vector
@@ -48,7 +48,7 @@ Look = Callable[[Scratch, Block, slice], list[Candidates]]
 
 
 class Scanner:
-    """Looks, for one caller at a time, through blocks that its owner fills."""
+    """Looks through blocks that its owner fills, for one caller at a time."""
 
     def __init__(self, dimension: int, threads: int) -> None:
         self.blocks: list[Block] = []
@@ -146,7 +146,7 @@ def _joined(found: Sequence[Candidates]) -> Candidates:
 
 
 def _reached_by(numbers: Vector, wanted: int) -> float:
-    """What at least `wanted` of the numbers reach; -inf if there are hardly as many."""
+    """A bound that at least `wanted` of the numbers reach; -inf if there are hardly as many."""
     groups = numbers.size // GROUP
     if groups < wanted:
         return -math.inf
@@ -157,12 +157,12 @@ def _reached_by(numbers: Vector, wanted: int) -> float:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Helpers of whoever leads. OpenMP's own threads inside of them would only get in each other's way."""
+    """Threads that help the one that leads. OpenMP's own threads inside them would only get in the way."""
     return ThreadPoolExecutor(max(1, threads), "scan", faiss.omp_set_num_threads, (1,))
 
 
 def _reach(dimension: int) -> int:
-    """In how many signs a face of cosine SEEN_FROM differs at most, but in SEEN_BUT of the cases."""
+    """The number of signs in which a face of similarity SEEN_FROM differs at most, except in SEEN_BUT of the cases."""
     share = math.acos(SEEN_FROM) / math.pi
     spread = math.sqrt(dimension * share * (1 - share))
     return math.ceil(dimension * share + NormalDist().inv_cdf(1 - SEEN_BUT) * spread)

@@ -1,9 +1,9 @@
-"""Callers that wait at the same time are answered together, by one of them.
+"""Callers who wait at the same time are answered together, by one of them.
 
-Memory is slower than arithmetic, so rows that were brought into the cache for one query are there for the next; and
-threads that compute at the same time take the interpreter lock from each other at every kernel, which costs more than
-a second core gives. So one thread leads: whoever comes while nobody does, for itself and for who came meanwhile. The
-others sleep until they are answered; the first who came too late leads next.
+Memory is slower than arithmetic, so rows that are in the cache for one query serve the next one too. And threads that
+compute at the same time take the interpreter lock from each other at every kernel, which costs more than a second core
+gives. So one thread leads: the one that comes while nobody leads. It answers itself and those who came meanwhile. The
+others sleep until they are answered, and the first who came too late leads next.
 """
 
 import threading
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 Query = TypeVar("Query")
 Answer = TypeVar("Answer")
-# So many share an answering at most, so that the last of a crowd does not wait for all of it.
+# At most this many are answered together, so that a caller does not wait for a whole crowd.
 TOGETHER = 16
 
 
@@ -24,7 +24,7 @@ class _Caller(Generic[Query, Answer]):
         self.query = query
         self.answer: Answer | None = None
         self.error: BaseException | None = None
-        # Let go of when the caller was answered, or is to lead; an Event takes several times as long to make.
+        # Released when the caller is answered, or is to lead. An Event takes several times as long to make.
         self.woken = threading.Lock()
         self.woken.acquire()
 
@@ -62,7 +62,7 @@ class Shared(Generic[Query, Answer]):
             if len(batch) == 1:
                 batch[0].error = error
             else:
-                # Each alone: the others shall not pay for the one that failed.
+                # Answer each alone, so that one bad query fails no other.
                 for one in batch:
                     self._serve([one])
 

@@ -1,8 +1,8 @@
 """A gallery that is searched in vector sets of Redis 8: nothing of it lies in this process's memory.
 
-The sets choose candidates. The records and templates of the store, which are the truth, decide: similarities are
-computed from them in float64, and who was deleted a moment ago is nobody, whatever a set still holds. Following the
-stream brings the sets up to date; each replica does it, and whoever is first does the work.
+The sets choose candidates; the records and templates of the store, which are the truth, decide. Similarities are
+computed from the templates in float64, and a person who was deleted a moment ago is not found, whatever a set still
+holds. Each replica brings the sets up to date as it follows the stream; the first one to arrive does the work.
 """
 
 import math
@@ -24,7 +24,7 @@ from convoy.recognition.search.view import Entry
 from convoy.recognition.store.base import Head, Store
 from convoy.recognition.store.vector_sets import Near, Settled, VectorSetStore
 
-# What a set's similarities are off by, about: float32 sums, or numbers kept in a byte.
+# How far the similarities of a set are off, about: by float32 sums, or by numbers kept in a byte.
 OFF = {"NOQUANT": 1e-4, "Q8": 0.01}
 NOTED_EVERY_S = 5.0
 PAGE = 500
@@ -48,14 +48,14 @@ class VectorSetView:
         return self._faces
 
     async def load(self, head: Head, anew: bool) -> Head:
-        """Go on from where the sets stand; if that is not known, put everybody in and take out who is not there."""
+        """Go on from where the sets stand. If that is not known, put everybody in and take out whoever is gone."""
         if not anew and (settled := await self._sets.get_settled(self.gallery)):
             return settled
         present: set[str] = set()
         async for page in self._store.scan_people(self.gallery.name):
             ids = [person_id for person_id, _ in page]
             present.update(ids)
-            # What was settled before a first load was cut off need not be settled again.
+            # A first load that was cut off goes on: who is settled already is passed over.
             ids = ids if anew else await self._sets.outdated(self.gallery, head.version, ids)
             await self._settle(ids, head.version, force=anew)
         async for person_id, _ in self._sets.members(self.gallery):
@@ -68,7 +68,7 @@ class VectorSetView:
         await self._settle(await self._sets.outdated(self.gallery, version, list(changed)), version)
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """The stream brings it."""
+        """Do nothing: the stream brings the change."""
 
     async def arrive(self, head: Head) -> None:
         """See View."""
@@ -79,21 +79,23 @@ class VectorSetView:
             self._faces, _ = await self._sets.measure(self.gallery)
 
     def drop_expired(self, now_ms: int) -> None:
-        """A search looks at each person's time."""
+        """Do nothing: a search looks at each person's time."""
 
     async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
         """See View; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
         sets = self.gallery.vector_sets
         assert sets is not None
         if exact and sets.quantization != "NOQUANT":
-            message = f"gallery {self.gallery.name!r} keeps its vectors as {sets.quantization}, which proves nothing"
+            message = (
+                f"gallery {self.gallery.name!r} keeps its vectors as {sets.quantization}, so a search cannot be exact"
+            )
             raise FailedPrecondition("EXACT_UNAVAILABLE", message, {"gallery": self.gallery.name})
         wanted = probe.astype("<f4").tobytes()
         count = 4 * top_k + 16
         while True:
             shards = await self._sets.nearest(self.gallery, wanted, count, having, exact)
             near = sorted((face for shard in shards for face in shard), key=lambda face: -face.similarity)
-            # No face that is left out is nearer than this, by the sets' numbers.
+            # By the sets' numbers, no face that is left out is nearer than the highest of these.
             left = [shard[-1].similarity for shard in shards if len(shard) >= count]
             left += [face.similarity for face in near[count : count + 1]]
             hits = await self._ranked(probe, near[:count], having)
@@ -102,7 +104,7 @@ class VectorSetView:
             count *= 4
 
     async def count_faces(self, having: Sequence[Entry]) -> int:
-        """The whole gallery's: who passes a filter is not counted, so a threshold is rather too high than too low."""
+        """All faces of the gallery. A filter is not counted, so a threshold is too high rather than too low."""
         return (await self._store.get_gallery(self.gallery.name)).faces
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
@@ -123,7 +125,7 @@ class VectorSetView:
         return await self._sets.measure(self.gallery)
 
     async def checksum(self) -> str:
-        """That of the store's templates of the faces that are in the sets: the sets' own numbers are rounded."""
+        """Of the store's templates for the faces in the sets: the numbers in the sets themselves are rounded."""
         prints: list[int] = []
         async for person_id, face_ids in self._sets.members(self.gallery):
             vectors = await self._vectors([(person_id, face_id) for face_id in face_ids])
@@ -148,7 +150,7 @@ class VectorSetView:
         return {face: self.codec.decode(*face, kept) for face, kept in zip(faces, templates, strict=True) if kept}
 
     async def _ranked(self, probe: Vector, near: Sequence[Near], having: Sequence[Entry]) -> list[Hit]:
-        """The people of these faces as the store has them, by their best; without deleted, expired, filtered ones."""
+        """The people of these faces by their best face, without those who are deleted, expired or filtered out."""
         people = await self.find_people(list(dict.fromkeys(face.person_id for face in near)))
         exact = probe.astype(np.float64)
         hits = []

@@ -13,7 +13,7 @@ Entry: TypeAlias = tuple[str, str]
 
 
 class View(Protocol):
-    """A gallery as of the version of `head`, or later. Searches raise Unavailable where they ask a store."""
+    """A gallery at the version of `head`, or later. Searches that ask a store raise Unavailable(STORE_UNAVAILABLE)."""
 
     gallery: Gallery
     codec: Codec
@@ -24,22 +24,22 @@ class View(Protocol):
         """Faces that are searched, as last counted."""
 
     async def load(self, head: Head, anew: bool) -> Head:
-        """Take in what the store has, read after `head`; gives the change from which the stream is to be followed.
+        """Take in what the store has, after `head` was read; gives the change after which to follow the stream.
 
-        anew: the stream could not be followed from where this process stood.
+        anew: the stream did not go on from where this process stood.
         """
 
     async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
-        """Make people be as they are in the store, which has that version; with each the ids of faces that came."""
+        """Bring people up to the store, which has that version. changed: by person id, ids of the faces that came."""
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
-        """Make the person be so; `embeddings` holds those of the faces that are new."""
+        """Put a person as they are now; None for nobody. embeddings: of the faces that are new, by id."""
 
     async def arrive(self, head: Head) -> None:
-        """Every change up to this one has been taken in."""
+        """Note that every change up to this one has been taken in."""
 
     def drop_expired(self, now_ms: int) -> None:
-        """Forget people whose time is over; the store deletes them in its own time."""
+        """Forget people who have expired; the sweep deletes them from the store later."""
 
     async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
         """The `top_k` most similar people, best first, each by the nearest face; ties by person id, then face id.
@@ -49,13 +49,13 @@ class View(Protocol):
         """
 
     async def count_faces(self, having: Sequence[Entry]) -> int:
-        """Faces of the people with these entries, or of more: as many comparisons a search makes at most."""
+        """How many faces a search with this filter compares at most."""
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
-        """Those of the people who are there."""
+        """The people who are there, by id."""
 
     async def vectors_of(self, person_id: str) -> Vector | None:
-        """The vectors of a person's faces, [faces, dimension]; None for nobody."""
+        """The vectors of a person's faces, [faces, dimension]; None if the person is not there."""
 
     async def measure(self) -> tuple[int, int]:
         """Faces that are searched, and the memory that they take, in bytes."""

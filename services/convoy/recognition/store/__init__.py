@@ -1,1 +1,1 @@
-"""Where galleries are kept: one interface, kept by Redis and by an exact copy of it in memory."""
+"""Where galleries are kept: one interface, and Redis behind it. convoy.testing has the same interface in memory."""

@@ -1,8 +1,8 @@
-"""The interface of a store, and what it can answer.
+"""What a store does, and what it can answer.
 
 Every change is atomic: records, templates, counters, the gallery's stream and the remembered answer change together or
-not at all. Each adds one to the gallery's version, which never falls, not even when a gallery is deleted and made anew.
-The stream names who changed, never what a face looks like; whoever follows it reads the new state from the store.
+not at all. Each change adds one to the gallery's version, which never falls, even when a gallery is deleted and made
+anew. The stream names who changed, never what a face looks like; a follower reads the new state from the store.
 """
 
 import secrets
@@ -19,9 +19,9 @@ RESENT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """What makes a change safe to repeat: the first answer to an id is remembered and given again.
+    """What makes a change safe to repeat: the store remembers the first answer to a request id and gives it again.
 
-    Without a caller's id a random one covers the store's own resending after a lost connection.
+    Without a caller's id a random one is used: it covers what this process sends again after a lost connection.
     """
 
     request_id: str = ""
@@ -36,7 +36,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A change that is kept, and the answer remembered with it; `repeated`: it was made by an earlier call."""
+    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change."""
 
     version: int
     answer: bytes = b""
@@ -45,7 +45,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """From one state of a person to the next; None is absence. `templates`: those of the faces that are new, by id."""
+    """From one state of a person to the next; None is absence. templates: of the faces that are new, by id."""
 
     person_id: str
     before: Person | None
@@ -54,7 +54,7 @@ class PersonChange:
 
     @property
     def removed(self) -> list[str]:
-        """Ids of the faces that go."""
+        """Ids of the faces that the change takes away."""
         if self.before is None:
             return []
         kept = {face.face_id for face in self.after.faces} if self.after else set()
@@ -63,9 +63,9 @@ class PersonChange:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Changes of different people, each with its note, that are made together or not at all; and what they answer.
+    """Changes of different people, each with its note, that are made together or not at all.
 
-    at_version: made only on this version of the gallery, since what other people look like mattered too.
+    at_version: the changes are made only on this version of the gallery, if the other people in it mattered too.
     """
 
     changes: Sequence[tuple[PersonChange, Note]]
@@ -75,14 +75,14 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a gallery's stream stands: its version, and the token of the change that led there."""
+    """The end of a gallery's stream: its version, and the token of the change that led there."""
 
     version: int
     token: str
 
 
 class Conflict(Exception):
-    """The record was changed by somebody else since it was read: read it again and decide anew."""
+    """Somebody else has changed the record since it was read: read it again and decide anew."""
 
 
 Outcome: TypeAlias = Committed | Conflict | ResourceExhausted
@@ -90,7 +90,7 @@ Outcome: TypeAlias = Committed | Conflict | ResourceExhausted
 
 
 def made(outcome: Outcome) -> Committed:
-    """The write that is kept. Raises what kept it from being made."""
+    """The write, if it is kept. Raises the outcome otherwise."""
     if isinstance(outcome, Committed):
         return outcome
     raise outcome
@@ -112,25 +112,25 @@ class Store(Protocol):
         """Raises NotFound(GALLERY_NOT_FOUND)."""
 
     async def set_alias(self, alias: str, gallery: str) -> None:
-        """Let a name stand for a gallery; for none when `gallery` is empty."""
+        """Let a name stand for a gallery, or for none when `gallery` is empty."""
 
     async def list_aliases(self) -> dict[str, str]:
         """What each alias stands for."""
         ...
 
     async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        """Galleries by name, from the first beyond `after`."""
+        """At most `limit` galleries by name, from the first after `after`."""
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
-        """Replace what was chosen for a gallery. Raises NotFound(GALLERY_NOT_FOUND), Conflict."""
+        """Replace a gallery's description, policy or data key. Raises NotFound(GALLERY_NOT_FOUND), Conflict."""
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
-        """Delete a gallery with all that is in it; gives its last state. Raises NotFound(GALLERY_NOT_FOUND)."""
+        """Delete a gallery with everything in it; gives its last state. Raises NotFound(GALLERY_NOT_FOUND)."""
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
-        """Make many writes, one after the other in few round trips, each whole or not at all; gives what came of each.
+        """Make writes one after the other, in few round trips; gives what came of each, in order.
 
-        A committed write has the version of its last change. A refused one keeps no other from being made. Raises
+        A committed write has the version of its last change. A refused write does not stop the others. Raises
         NotFound(GALLERY_NOT_FOUND).
         """
 
@@ -145,40 +145,43 @@ class Store(Protocol):
         """The first answer to a caller's request id, if it is remembered."""
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
-        """The records of people, None for those who are not there."""
+        """The records of people; None for whoever is not there."""
 
     async def list_people(self, name: str, after: str, limit: int) -> list[Person]:
-        """People by id (in the order of its UTF-8 bytes), from the first beyond `after`."""
+        """At most `limit` people by the UTF-8 bytes of their ids, from the first after `after`."""
 
     async def list_expired(self, name: str, now_ms: int, limit: int) -> list[str]:
-        """Ids of people whose time is over."""
+        """Ids of at most `limit` people who have expired, the earliest first."""
 
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        """The templates of (person id, face id), None for those that are not there."""
+        """The templates of faces, given as (person id, face id); None for a face that is not there."""
 
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
     ) -> tuple[list[Person | None], list[bytes | None]]:
-        """What get_people and get_templates give, in one round trip where the store is elsewhere."""
+        """What get_people and get_templates give, in one round trip if the store is on another machine."""
         return await self.get_people(name, person_ids), await self.get_templates(name, faces)
 
     def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Everybody's id and record, as Person.from_json takes it, in pages.
 
-        Who comes or goes meanwhile may be missed or met twice: the stream tells.
+        The scan may miss, or meet twice, whoever comes or goes meanwhile: the stream tells of them.
         """
 
     def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
-        """Every face as (person id, face id), and beside it the templates, in pages, with the same caveat."""
+        """Every face as (person id, face id), and the templates in the same order, in pages, with the same limit."""
 
     async def get_head(self, name: str) -> Head:
-        """Where the stream stands; version 0 when there never was such a gallery."""
+        """The end of the stream; version 0 if there never was such a gallery."""
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        """The changes beyond version `after`, oldest first; waits so long for one to come."""
+        """The changes after version `after`, oldest first; waits up to `wait_s` for the first."""
 
     async def list_changes(self, name: str, before: int, limit: int) -> list[Change]:
-        """The changes before version `before` (0: from the newest), newest first; deleted galleries keep theirs."""
+        """At most `limit` changes before version `before` (0: from the newest), newest first.
+
+        A deleted gallery keeps its changes.
+        """
 
 
 def gallery_not_found(name: str) -> NotFound:
@@ -188,7 +191,7 @@ def gallery_not_found(name: str) -> NotFound:
 
 def gallery_exists(name: str) -> AlreadyExists:
     """The error for a name that is taken."""
-    return AlreadyExists("GALLERY_EXISTS", f"a gallery named {name!r} is there already", {"gallery": name})
+    return AlreadyExists("GALLERY_EXISTS", f"there already is a gallery named {name!r}", {"gallery": name})
 
 
 def gallery_full(name: str, what: str, most: int) -> ResourceExhausted:

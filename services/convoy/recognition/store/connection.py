@@ -1,4 +1,4 @@
-"""How a Redis is reached, and what is said when it cannot be."""
+"""Connects to Redis, and turns every way in which it can be away into one error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,12 +23,12 @@ AWAY_ERRORS = (
     exceptions.ReadOnlyError,
     OSError,
 )
-# Words with which Redis says that it cannot serve for now, though it answers.
+# How Redis begins an error when it answers but cannot serve for now.
 AWAY = ("MISCONF", "NOREPLICAS")
 
 
 class _Login(CredentialProvider):
-    """What a new connection says of itself. The password is asked for each time: it may change meanwhile."""
+    """The login of a new connection. It asks for the password each time, since that may have changed."""
 
     def __init__(self, user: str, password: Callable[[], str]) -> None:
         self._user = user
@@ -44,24 +44,24 @@ class _Login(CredentialProvider):
 def connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
     """A client for redis://, rediss:// (TLS), unix://, redis+cluster://, rediss+cluster:// and redis+sentinel:// URLs.
 
-    Sentinels are given as redis+sentinel://host:port,host:port/database/name-of-the-master.
-    Raises InvalidArgument(BAD_ARGUMENT) for any other.
+    Sentinels are written redis+sentinel://host:port,host:port/database/name-of-the-master.
+    Raises InvalidArgument(BAD_ARGUMENT) for any other URL.
     """
     try:
         return _connect(url, password)
     except (ValueError, exceptions.RedisClusterException):
-        # Neither the URL nor what is wrong with it: either may show the password.
-        known = "redis, rediss, unix, redis+cluster, rediss+cluster or redis+sentinel"
-        message = f"CONVOY_REDIS_URL is no URL of scheme {known}, as docs/recognition.md writes them"
+        # The message shows neither the URL nor what is wrong with it: either may contain the password.
+        schemes = "redis, rediss, unix, redis+cluster, rediss+cluster or redis+sentinel"
+        message = f"CONVOY_REDIS_URL must be a URL of scheme {schemes}; docs/recognition.md shows how to write it"
         raise InvalidArgument("BAD_ARGUMENT", message) from None
 
 
 def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisCluster":
-    # No socket_timeout: to bound a write by it redis-py makes a task, which takes a fifth of a command's time.
+    # No socket_timeout: redis-py makes a task for each write to bound it, which takes a fifth of a command's time.
     options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": 2.0}
-    # Every gallery that is followed holds one of them; redis-py by itself would stop at a hundred.
+    # Each follower holds a connection, and redis-py by itself allows a hundred.
     options["max_connections"] = 1 << 16
-    # Again only where the connection broke; a store that is silent for seconds is away, and callers are told then.
+    # Try again only when the connection broke. A store that is silent for seconds is away, and callers are told so.
     broken = (exceptions.ConnectionError,)
     options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.01), retries=2, supported_errors=broken)
     user = urlsplit(url)
@@ -83,7 +83,7 @@ def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClus
 
 
 async def answered(asked: Awaitable[T]) -> T:
-    """Redis's answer; turns every way in which it can be away, or silent for ANSWERS_IN_S, into one error."""
+    """Redis's answer. Raises Unavailable(STORE_UNAVAILABLE) if Redis is away, or silent for ANSWERS_IN_S."""
     try:
         async with asyncio.timeout(ANSWERS_IN_S):
             return await asked

@@ -1,4 +1,4 @@
-"""How galleries and changes are written as keys and words of Redis, and its replies read."""
+"""Galleries and changes as keys and words of Redis, and Redis's replies as records."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -48,12 +48,12 @@ def face_of(field: bytes) -> tuple[str, str]:
 
 
 def new_token() -> str:
-    """What tells a change from every other."""
+    """A token that no other change has."""
     return secrets.token_hex(8)
 
 
 def _tokens(count: int) -> list[str]:
-    """So many at once: one call to the system."""
+    """Many tokens with one call to the system."""
     digits = secrets.token_hex(8 * count)
     return [digits[i : i + 16] for i in range(0, len(digits), 16)]
 
@@ -72,12 +72,12 @@ def words_of(note: Note) -> list[str]:
 
 
 def limits_of(policy: Policy) -> tuple[int, int]:
-    """How many people and faces a gallery may hold; 0 is no limit."""
+    """How many people and how many faces a gallery may hold; 0 is no limit."""
     return policy.max_people, policy.max_faces
 
 
 def packed(writes: Sequence[Write]) -> Iterator[bytes]:
-    """What the script change_people reads of writes."""
+    """Writes as the script change_people reads them."""
     changes = [change for write in writes for change, _ in write.changes]
     tokens = iter(_tokens(len(changes)))
     # Redis reads MessagePack as it was before it told bytes from text.
@@ -98,7 +98,7 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     before = change.before.to_json() if change.before else ""
     removed = [field_of(person_id, face_id) for face_id in change.removed]
     added = [field_of(person_id, face_id) for face_id in change.templates]
-    # Whoever follows the stream asks for the new templates together with the record.
+    # With these ids a follower asks for the new templates together with the record.
     words = [*words_of(note), *(("faces", " ".join(change.templates)) if added else ())]
     if after is None:
         return person_id, before, "", "", token, words, removed, added
@@ -126,20 +126,20 @@ def change_of(entry_id: bytes, fields: dict[bytes, bytes]) -> Change:
 
 
 def people_of(person_ids: Sequence[str], records: Sequence[bytes | None]) -> list[Person | None]:
-    """People of their records, None for those who are not there."""
+    """People from their records; None for whoever is not there."""
     pairs = zip(person_ids, records, strict=True)
     return [Person.from_json(person_id, record) if record else None for person_id, record in pairs]
 
 
 def only_stream(reply: Any) -> Any:
-    """The entries of an XREAD of one stream, in the shape of either protocol."""
+    """The entries of an XREAD of one stream, in the shape of either version of Redis's protocol."""
     if not reply:
         return []
     return next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
 
 
 def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | None:
-    """A gallery of its fields; None if it is not there."""
+    """A gallery from its fields; None if it is not there."""
     info, born, people, faces = meta
     if info is None:
         return None
@@ -148,7 +148,7 @@ def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery |
 
 
 def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
-    """What the script says that it kept."""
+    """What a script's reply says that it kept."""
     if reply[0] == b"REPEATED":
         return Committed(int(reply[1]), reply[2], repeated=bool(idempotency.request_id))
     return Committed(int(reply[1]), idempotency.answer)

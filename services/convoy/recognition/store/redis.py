@@ -14,8 +14,9 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
-convoy:galleries (zset) holds every name ever used. It is written before the gallery is made and never taken from, so it
-cannot miss one; listing looks which are there. convoy:aliases (hash) holds the gallery that each alias stands for.
+convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
+removed, so no gallery is missing from it; listing looks which galleries are there. convoy:aliases (hash) holds the
+gallery that each alias stands for.
 """
 
 # ruff: noqa: D102 - Store says what the methods do
@@ -68,7 +69,7 @@ ALIASES = "convoy:aliases"
 PAGE = 500
 SCANNED = 1000
 DISK_MS = 3000
-# Redis answers nobody else while a script runs: some ms for so many.
+# Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 
@@ -76,9 +77,9 @@ KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 class RedisStore(Store):
     """See Store.
 
-    password: asked for at each new connection, unless the URL has one. keep: changes that a gallery's stream remembers,
-    about. wait_aof: acknowledge a change only when Redis has it on its disk (WAITAOF, Redis 7.2 or newer, one node);
-    with `appendfsync always` it has anyway.
+    password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
+    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer, one node); with
+    `appendfsync always` Redis does so anyway.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class RedisStore(Store):
 
     async def close(self) -> None:
         await self._redis.aclose()
-        # redis-py closes the master's connections alone, not those by which the sentinels were asked for it.
+        # redis-py closes the master's connections, but not those to the sentinels.
         for sentinel in self._sentinels:
             await sentinel.aclose()
 
@@ -226,7 +227,7 @@ class RedisStore(Store):
         return [change_of(*entry) for entry in entries]
 
     async def command(self, *words: object) -> Any:
-        """Any other command, for what is kept beside galleries."""
+        """Run any other command, for what is kept beside galleries."""
         return await self._do(*words)
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
@@ -242,7 +243,7 @@ class RedisStore(Store):
         return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
 
     async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
-        """The fields of a hash. While the caller works on a page the next one is on its way."""
+        """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
         coming: asyncio.Task[Any] | None = self._scan_page(key, 0)
         try:
             while coming is not None:

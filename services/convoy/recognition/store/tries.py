@@ -1,4 +1,4 @@
-"""Deciding anew when somebody else was faster."""
+"""Tries again when somebody else was faster."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,10 +11,10 @@ TRIES = 20
 
 
 async def tried_again(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Read, decide and write until nobody comes between. Raises Unavailable(STORE_CONTENDED) after 20 tries."""
+    """Read, decide and write again until nobody comes between. Raises Unavailable(STORE_CONTENDED) after 20 tries."""
     for _ in range(TRIES):
         try:
             return await attempt()
         except Conflict:
             continue
-    raise Unavailable("STORE_CONTENDED", "the record is being changed by many callers at once; try again")
+    raise Unavailable("STORE_CONTENDED", "many callers change this record at once; try again")

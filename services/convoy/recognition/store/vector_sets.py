@@ -10,9 +10,9 @@ gallery over its nodes:
 | convoy:{name}:settled:id          | hash       | version, token: every change up to here is in the sets         |
 | convoy:vector_sets                | hash       | "name, space, id" -> shards, when they were made; for the sweep|
 
-`id` is new with each gallery, so that what a deleted one leaves behind is never another one's. Attributes are digests:
-the person's, and one for each of the person's entries (metadata, tags); so any text can be filtered by, and none can
-break out of an expression.
+Each gallery has an `id` of its own, so that a new gallery never takes over what a deleted one of its name left behind.
+Attributes are digests: one of the person's id, and one of each entry (fact or tag). So you can filter by any text, and
+no text can break out of the filter's expression.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from convoy.recognition.store.base import Head
 from convoy.recognition.store.redis import RedisStore
 
 REGISTER = "convoy:vector_sets"
-# A filtered search looks at as many nodes of the graph as it must.
+# A search with a filter looks at as many nodes of the graph as it must.
 UNBOUNDED = 1_000_000_000
-# A gallery whose sets are older than this has been made, or never will be; and a writer this late will not come.
+# Sets this old belong to a gallery that has been made, or that never will be; no writer comes later than the second.
 MADE_S, LATE_S = 60.0, 3600.0
-# An insertion takes Redis a millisecond or more, and others wait behind so many.
+# An insertion takes Redis a millisecond or more, and other callers wait behind this many.
 AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A face that a vector set found, and its cosine as far as the set's numbers tell."""
+    """A face that a vector set found, and its similarity by the numbers of the set."""
 
     person_id: str
     face_id: str
@@ -48,7 +48,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A person's state to be put into the sets; `templates`: little-endian float32, of every face."""
+    """A person's state that the sets shall have. templates: of every face, little-endian float32."""
 
     person_id: str
     person: Person | None
@@ -64,16 +64,16 @@ class VectorSetStore:
     async def check(self) -> None:
         """Raise FailedPrecondition(BACKEND_UNAVAILABLE) on a server without vector sets."""
         if not await self._store.script("has_vector_sets", [REGISTER]):
-            message = "the store (Redis) has no vector sets; they came with Redis 8.0"
+            message = "the store (Redis) has no vector sets; use Redis 8.0 or newer"
             raise FailedPrecondition("BACKEND_UNAVAILABLE", message)
 
     async def announce(self, gallery: Gallery) -> None:
-        """Note the sets before they are made, so that the sweep finds whatever is left of them."""
+        """Note the sets before they are made, so that the sweep finds what is left of them."""
         sets = _sets(gallery)
         await self._store.command("HSET", REGISTER, f"{gallery.name} {sets.id}", f"{sets.shards} {time.time():.0f}")
 
     async def settle(self, gallery: Gallery, version: int, people: Sequence[Settled], force: bool = False) -> None:
-        """Make the sets agree with these states, read when the gallery had `version` or a later one."""
+        """Make the sets agree with these states, which were read at `version` of the gallery or later."""
         for start in range(0, len(people), AT_ONCE):
             page = people[start : start + AT_ONCE]
             await asyncio.gather(*(self._settle(gallery, version, each, force) for each in page))
@@ -88,7 +88,7 @@ class VectorSetStore:
         await self._store.script("settle_person", keys, *state, *words)
 
     async def outdated(self, gallery: Gallery, version: int, person_ids: Iterable[str]) -> list[str]:
-        """Those people whose state in the sets is older than `version`."""
+        """The people whose state in the sets is older than `version`."""
         by_shard: dict[int, list[str]] = {}
         for person_id in person_ids:
             by_shard.setdefault(_shard(gallery, person_id), []).append(person_id)
@@ -136,12 +136,12 @@ class VectorSetStore:
         return sum(int(count or 0) for count in counts), sum(int(size or 0) for size in sizes)
 
     async def get_settled(self, gallery: Gallery) -> Head | None:
-        """Up to which change everything is in the sets, as last noted."""
+        """The change up to which the sets have everything, as noted last."""
         version, token = await self._store.command("HMGET", _settled_key(gallery), "version", "token")
         return Head(int(version), token.decode()) if version else None
 
     async def set_settled(self, gallery: Gallery, head: Head) -> None:
-        """Note it."""
+        """Note that the sets have everything up to this change."""
         await self._store.command("HSET", _settled_key(gallery), "version", head.version, "token", head.token)
 
     async def drop(self, gallery: Gallery) -> None:
@@ -149,7 +149,7 @@ class VectorSetStore:
         await self._drop(gallery.name, _sets(gallery).id, _sets(gallery).shards)
 
     async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
-        """Delete the sets of all galleries but these; entries stay for a while, for a late writer."""
+        """Delete the sets of all galleries but these. An entry stays for a while, in case a writer comes late."""
         for entry, made in (await self._store.command("HGETALL", REGISTER)).items():
             name, set_id = entry.decode().split()
             shards, made_s, *_ = made.decode().split()
@@ -161,7 +161,7 @@ class VectorSetStore:
                 await self._store.command("HDEL", REGISTER, entry)
 
     async def _drop(self, name: str, set_id: str, shards: int) -> int:
-        """How many keys there were."""
+        """Delete the keys of a gallery's sets; gives how many there were."""
         keys = [key for shard in range(shards) for key in _keys(name, set_id, shard)]
         keys.append(f"convoy:{{{name}}}:settled:{set_id}")
         return sum(await asyncio.gather(*(self._store.command("UNLINK", key) for key in keys)))
@@ -177,7 +177,7 @@ def _shard(gallery: Gallery, person_id: str) -> int:
 
 
 def _keys(name: str, set_id: str, shard: int) -> list[str]:
-    """Vectors and faces of a shard; no gallery's name has a slash."""
+    """The keys of a shard's vectors and faces. No gallery has a slash in its name."""
     return [f"convoy:{{{name}/{shard}}}:{part}:{set_id}" for part in ("vectors", "faces")]
 
 
@@ -195,7 +195,7 @@ def _attributes(person: Person) -> str:
 
 
 def _near(reply: Mapping[bytes, float]) -> list[Near]:
-    """VSIM's scores are (1 + cosine) / 2; where there is no set it gives an empty list."""
+    """Faces of a VSIM reply, whose scores are (1 + cosine) / 2; an empty list where there is no set."""
     found = []
     for element, score in dict(reply).items():
         person_id, face_id = element.decode().split(" ")

@@ -1,1 +1,15 @@
-"""What a caller can do with galleries and people, one use case a file."""
+"""What a caller can do with galleries and people. Use cases take and give domain values; none knows protobuf or gRPC.
+
+galleries.py       make, find, change and delete galleries; their status and their audit
+aliases.py         names that stand for galleries
+people.py          find, change and delete people; the one way in which a person is changed
+registration.py    register a person from photos
+photo_rules.py     whether a photo may stand for a person
+identification.py  who is this, and is this the one
+duplicates.py      people who look like one another
+merging.py         make one person of two
+transfer.py        export and import
+repetition.py      calls that come again get their first answer
+expiry.py          housekeeping every half minute: expired people, keys, vector sets left behind
+consistency.py     whether index and store hold the same faces
+"""

@@ -1,4 +1,4 @@
-"""Whether what this replica searches is what the store holds, by checksum."""
+"""Whether index and store hold the same faces, by checksum."""
 
 import time
 from functools import reduce
@@ -21,7 +21,7 @@ DIFFERS = Gauge(
 
 
 class Consistency:
-    """Compares when asked, and by itself every hour; the metric has what was found last."""
+    """Compares index and store when asked, and by itself every hour. The metric shows the last result."""
 
     def __init__(self, store: Store, followers: Followers) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class Consistency:
         self._compared_at: dict[str, float] = {}
 
     async def compare(self, name: str) -> tuple[str, str]:
-        """Checksum of the index, and of the store; they may differ while a change is under way, which counts not."""
+        """The checksums of index and store. While a change is under way they may differ; the metric ignores that."""
         view = await self._followers.view(name)
         head = await self._store.get_head(name)
         there = await self._checksum(view)
@@ -42,12 +42,12 @@ class Consistency:
         return here, there
 
     async def compare_if_due(self, name: str) -> None:
-        """Compare what has been followed for an hour since the last time."""
+        """Compare if the last time, or the start of following, was an hour ago."""
         if time.monotonic() - self._compared_at.setdefault(name, time.monotonic()) > COMPARED_EVERY_S:
             await self.compare(name)
 
     async def _checksum(self, view: View) -> str:
-        # A scan may meet a face twice, and by exclusive or that would take it away again.
+        # A scan may meet a face twice, and a second exclusive or would take it out again.
         prints: dict[tuple[str, str], int] = {}
         async for faces, templates in self._store.scan_templates(view.gallery.name):
             if faces:

@@ -1,6 +1,7 @@
-"""Housekeeping: deletes who has expired and vector sets left behind, rotates keys, compares index and store.
+"""The sweep, which every replica makes twice a minute.
 
-Several replicas may sweep at once: each change is made once.
+It deletes people who have expired and vector sets that were left behind, wraps data keys by the current master key, and
+compares index and store. Several replicas may sweep at once: each change is made once.
 """
 
 import asyncio
@@ -20,11 +21,11 @@ log = structlog.get_logger()
 
 
 async def sweep(store: Store, galleries: Galleries, people: People) -> int:
-    """Go once through all galleries; gives how many people were deleted."""
+    """Sweep all galleries once; gives how many people were deleted."""
     try:
         galleries.reload_keys()
     except FailedPrecondition as error:
-        log.warning("master keys are those read before", problem=error.message)
+        log.warning("master keys cannot be read; those read before stay in use", problem=error.message)
     deleted, name, found = 0, "", {}
     while page := await store.list_galleries(name, PAGE):
         for gallery in page:
@@ -37,15 +38,15 @@ async def sweep(store: Store, galleries: Galleries, people: People) -> int:
 
 
 async def sweep_on(store: Store, galleries: Galleries, people: People) -> None:
-    """Sweep again and again; when the store is away, the next time will do."""
+    """Sweep again and again. If the store is away, the next sweep makes up for it."""
     while True:
         try:
             if deleted := await sweep(store, galleries, people):
                 log.info("expired people deleted", people=deleted)
         except ConvoyError as error:
-            log.warning("sweep was not finished", problem=error.message)
+            log.warning("the sweep did not finish", problem=error.message)
         except Exception:
-            log.exception("sweep was not finished")
+            log.exception("the sweep did not finish")
         await asyncio.sleep(INTERVAL_S)
 
 
@@ -54,5 +55,5 @@ async def _tidy(gallery: Gallery, galleries: Galleries, people: People) -> int:
         await galleries.rotate(gallery)
         return await people.expire(gallery, PAGE)
     except Conflict:
-        # Somebody was faster; what is left to do will be done the next time.
+        # Somebody was faster; the next sweep does the rest.
         return 0

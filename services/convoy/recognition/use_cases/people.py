@@ -80,7 +80,7 @@ class People:
         return version
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
-        """Delete people whose time is over; gives how many."""
+        """Delete at most `limit` people who have expired; gives how many."""
         deleted = 0
         for person_id in await self._store.list_expired(gallery.name, now_ms(), limit):
             [person] = await self._store.get_people(gallery.name, [person_id])

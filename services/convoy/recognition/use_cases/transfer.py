@@ -1,4 +1,4 @@
-"""Galleries as they leave and come: people with their embeddings, in parts that can be sent again."""
+"""Export and import of galleries: people with their embeddings, in parts that can be sent again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -26,7 +26,7 @@ UNIT_WITHIN = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class _Comer:
-    """Somebody of a part: the record, and the embeddings of its faces by id."""
+    """A person of the part: the record, and the embeddings of its faces by id."""
 
     person: Person
     embeddings: dict[str, Vector]
@@ -51,7 +51,7 @@ class Transfer:
         self._galleries = galleries
 
     async def export(self, name: str, token: str) -> AsyncIterator[ExportPart]:
-        """Everybody from a token on, each as on record at that moment."""
+        """Give everybody from a token on, each person as on record at that moment."""
         check_person_token(token)
         gallery = await self._store.get_gallery(name)
         await self._galleries.note(gallery.name, "ExportGallery", f"from {token or 'the start'}")
@@ -87,10 +87,10 @@ class Transfer:
         if part.model_sha256 != gallery.model.sha256:
             raise _other_model(gallery, part.model_sha256)
         if len(part.people) > MAX_PAGE_SIZE:
-            raise _bad(f"{len(part.people)} people were sent; at most {MAX_PAGE_SIZE} come in a part")
+            raise _bad(f"{len(part.people)} people were sent; a part may have {MAX_PAGE_SIZE}")
         comers = [_checked(one, gallery.model.embedding_size) for one in part.people]
         if len({comer.person.person_id for comer in comers}) < len(comers):
-            raise _bad("somebody is named twice in one part")
+            raise _bad("a person is there twice in one part")
         now = now_ms()
         present = [comer for comer in comers if not comer.person.is_expired(now)]
         added = _Added(version=gallery.version)
@@ -131,7 +131,7 @@ class Transfer:
     def _sealed(
         self, gallery: Gallery, changes: list[tuple[Person | None, Person]], vectors: Embeddings
     ) -> list[Write]:
-        """The writes, with templates as the store keeps them."""
+        """The writes, with templates encoded as the store keeps them."""
         codec, call, writes = self._codec_of(gallery), current_call(), []
         for before, after in changes:
             had = {face.face_id for face in before.faces} if before else set()
@@ -143,7 +143,7 @@ class Transfer:
 
 
 def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | None, Person] | None:
-    """The person before and after, None when nothing is missing. One who has expired counts for nothing."""
+    """The person before and after; None if nothing is missing. A person who has expired counts as absent."""
     if before is None or before.is_expired(now):
         return before, comer
     had = {face.face_id for face in before.faces}
@@ -155,17 +155,19 @@ def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | No
 
 
 def _checked(one: ExportedPerson, dimension: int) -> _Comer:
-    """Somebody, checked as if newly registered."""
+    """A person of the part, checked as a new registration is."""
     person = one.person
     check_person_id(person.person_id)
     check_text("display_name", person.display_name)
     check_metadata(person.metadata)
     ids = [face.face_id for face in person.faces]
     if len(set(ids)) < len(ids) or not all(_is_face_id(face_id) for face_id in ids):
-        raise _bad(f"a face id of {person.person_id!r} is repeated, or not 1 to {MAX_FACE_ID} of printable ASCII")
+        raise _bad(
+            f"person {person.person_id!r} repeats a face id, or has one that is not 1 to {MAX_FACE_ID} printable ASCII"
+        )
     # Written so that it is refused for NaN too.
     if not all(0 <= face.quality <= 1 for face in person.faces):
-        raise _bad(f"a face of {person.person_id!r} has a quality that is not from 0 to 1")
+        raise _bad(f"a face of person {person.person_id!r} has a quality outside 0 to 1")
     if len(one.embeddings) != len(ids):
         raise _bad(f"person {person.person_id!r} has {len(ids)} faces, but {len(one.embeddings)} embeddings")
     vectors = [_vector(person.person_id, content, dimension) for content in one.embeddings]
@@ -182,7 +184,7 @@ def _vector(person_id: str, content: bytes, dimension: int) -> Vector:
         # Written so that it is false for NaN too.
         if abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= UNIT_WITHIN:
             return vector
-    raise _bad(f"an embedding of {person_id!r} is not {dimension} numbers of unit length")
+    raise _bad(f"an embedding of person {person_id!r} is not {dimension} numbers of unit length")
 
 
 def _other_model(gallery: Gallery, sha256: str) -> FailedPrecondition:

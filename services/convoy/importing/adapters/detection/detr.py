@@ -14,6 +14,7 @@ from convoy.importing.adapters.adapter import (
     Probe,
     Reading,
     Resize,
+    WrongShapeError,
     check_classes,
     read_one,
     reading_of,
@@ -56,7 +57,9 @@ class Detr(Adapter):
         """Find boxes and scores of at most 1000 queries."""
         reading = self._read_joint(probe, choices) if len(probe.outputs) == 1 else self._read_pair(probe, choices)
         if reading.shapes[0][1] > MOST_QUERIES and choices.adapter != self.name:
-            raise Misfit(f"{reading.shapes[0][1]} rows are no queries, of which there are at most {MOST_QUERIES}")
+            raise WrongShapeError(
+                f"{reading.shapes[0][1]} rows are no queries, of which there are at most {MOST_QUERIES}"
+            )
         return reading
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

@@ -9,11 +9,11 @@ from convoy.importing.adapters.adapter import (
     Adapter,
     Array,
     Choices,
-    Misfit,
     PadAt,
     Probe,
     Reading,
     Resize,
+    WrongShapeError,
     reading_of,
 )
 from convoy.importing.adapters.arithmetic import floats
@@ -52,11 +52,11 @@ class Nanodet(Adapter):
             sides = [name for name in level if name not in classes and probe.outputs[name].shape[2] % 4 == 0]
             if len(level) != 2 or len(classes) != 1 or len(sides) != 1:
                 wanted = f"[N, {rows}, {choices.classes}] and [N, {rows}, 4 x bins]"
-                raise Misfit(f"stride {stride} needs {wanted} for this input")
+                raise WrongShapeError(f"stride {stride} needs {wanted} for this input")
             scores += classes
             distances += sides
         if len(probe.outputs) != 2 * len(self.grid.strides):
-            raise Misfit(f"it has {len(probe.outputs)} outputs, not two for each stride")
+            raise WrongShapeError(f"it has {len(probe.outputs)} outputs, not two for each stride")
         reading = reading_of(probe, [*scores, *distances])
         return read_scores(reading, probe, scores[0], choices, "none")
 

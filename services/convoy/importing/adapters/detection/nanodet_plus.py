@@ -6,7 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Resize, read_one
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Misfit,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    read_one,
+)
 from convoy.importing.adapters.arithmetic import cell_points, floats
 from convoy.importing.adapters.boxes import draw_count
 from convoy.importing.adapters.detection.distribution import Grid
@@ -37,7 +47,7 @@ class NanodetPlus(Adapter):
         rest = reading.shapes[0][2] - choices.classes
         if rest < 8 or rest % 4:
             problem = f"{reading.shapes[0][2]} numbers in a row"
-            raise Misfit(f"{problem} are not {choices.classes} classes and four equal parts")
+            raise WrongShapeError(f"{problem} are not {choices.classes} classes and four equal parts")
         scores = probe.every(reading.outputs[0])[..., : choices.classes]
         if scores.min() < 0 or scores.max() > 1:
             raise Misfit("its first numbers are not in 0 to 1: they are no classes' probabilities")

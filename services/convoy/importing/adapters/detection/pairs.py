@@ -6,7 +6,17 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from convoy.importing.adapters.adapter import Array, Boxes, Choices, Form, Misfit, Probe, Reading, Shape
+from convoy.importing.adapters.adapter import (
+    Array,
+    Boxes,
+    Choices,
+    Form,
+    Misfit,
+    Probe,
+    Reading,
+    Shape,
+    WrongShapeError,
+)
 from convoy.importing.adapters.arithmetic import Floats, around, floats
 from convoy.importing.adapters.boxes import draw_corners
 from convoy.importing.sketch import Sketch
@@ -27,12 +37,15 @@ def read_boxes_and_scores(probe: Probe) -> list[str]:
     Where both have 4 numbers the boxes are the one with "box" in its name, otherwise the first.
     """
     shapes: dict[str, Shape] = {name: array.shape for name, array in probe.outputs.items()}
-    if len(shapes) == 3 and sorted(len(shape) for shape in shapes.values()) == [1, 1, 2]:
-        raise Misfit("boxes, labels and scores of one picture have been through suppression; export the network's head")
+    picked = [array for array in probe.outputs.values() if array.ndim <= 2 and np.issubdtype(array.dtype, np.integer)]
+    if picked or (len(shapes) == 3 and sorted(len(shape) for shape in shapes.values()) == [1, 1, 2]):
+        raise WrongShapeError(
+            "boxes, labels and scores of one picture have been through suppression; export the network's head"
+        )
     names = sorted(shapes, key=lambda name: (shapes[name][-1:] != (4,), "box" not in name.lower()))
     fits = len(names) == 2 and all(len(shape) == 3 for shape in shapes.values())
     if not fits or shapes[names[0]][2] != 4 or shapes[names[0]][1] != shapes[names[1]][1]:
-        raise Misfit("the outputs are not two, [N, A, 4] and [N, A, C]")
+        raise WrongShapeError("the outputs are not two, [N, A, 4] and [N, A, C]")
     return names
 
 

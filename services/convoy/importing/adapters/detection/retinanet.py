@@ -10,10 +10,10 @@ from convoy.importing.adapters.adapter import (
     Adapter,
     Array,
     Choices,
-    Misfit,
     Probe,
     Reading,
     Resize,
+    WrongShapeError,
     check_classes,
     reading_of,
 )
@@ -51,12 +51,12 @@ class Retinanet(Adapter):
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the two outputs with exactly as many rows as there are anchors."""
         if probe.height % self.stride or probe.width % self.stride:
-            raise Misfit(f"the input's sides must be multiples of {self.stride}")
+            raise WrongShapeError(f"the input's sides must be multiples of {self.stride}")
         names = read_boxes_and_scores(probe)
         anchors = 9 * sum(probe.cells(stride) for stride in STRIDES)
         reading = reading_of(probe, names)
         if reading.shapes[0][1] != anchors:
-            raise Misfit(f"{reading.shapes[0][1]} rows are not the {anchors} anchors of this input")
+            raise WrongShapeError(f"{reading.shapes[0][1]} rows are not the {anchors} anchors of this input")
         check_classes(reading.shapes[1][2], choices)
         return reading
 

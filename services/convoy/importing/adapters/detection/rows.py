@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from convoy.importing.adapters.adapter import Misfit, Probe
+from convoy.importing.adapters.adapter import Probe, WrongShapeError
 
 
 def check_unsuppressed(probe: Probe) -> None:
     """Raises Misfit at rows [N, D, 6] that end in a class's index, not its probability: x, y, x, y, score, class."""
     for array in probe.outputs.values():
         if array.ndim == 3 and array.shape[2] == 6 and not np.mod(np.asarray(array[..., 5], np.float64), 1).any():
-            raise Misfit("an output [N, D, 6] has been through suppression; export with nms=False and end2end=False")
+            raise WrongShapeError(
+                "an output [N, D, 6] has been through suppression; export with nms=False and end2end=False"
+            )
 
 
 def says_always(probe: Probe, name: str, column: int, value: float) -> bool:

@@ -6,7 +6,16 @@ import numpy as np
 from onnx import TensorProto
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    reading_of,
+)
 from convoy.importing.adapters.arithmetic import Floats, floats
 from convoy.importing.adapters.boxes import draw_cells
 from convoy.importing.sketch import Sketch
@@ -35,7 +44,7 @@ class Centerface(Adapter):
         sides = (-(-probe.height // STRIDE), -(-probe.width // STRIDE))
         maps = {name: array.shape[1] for name, array in probe.outputs.items() if array.shape[2:] == sides}
         if len(probe.outputs) != 4 or sorted(maps.values()) != [1, 2, 2, 10]:
-            raise Misfit(f"the outputs are not four maps {sides[0]}x{sides[1]} of 1, 2, 2 and 10 channels")
+            raise WrongShapeError(f"the outputs are not four maps {sides[0]}x{sides[1]} of 1, 2, 2 and 10 channels")
         return reading_of(probe, sorted(maps, key=lambda name: maps[name]))
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from convoy.importing.adapters.adapter import Misfit, Probe
+from convoy.importing.adapters.adapter import Probe, WrongShapeError
 
 STRIDES = (8, 16, 32)
 
@@ -21,6 +21,6 @@ def sort_levels(probe: Probe, anchors: int, widths: dict[int, int]) -> list[list
         level = [found.get((width, width * rows), []) for width in sorted(widths)]
         if [len(names) for names in level] != [widths[width] for width in sorted(widths)]:
             wanted = ", ".join(f"{widths[width]} x [N, {rows}, {width}]" for width in sorted(widths))
-            raise Misfit(f"stride {stride} needs {wanted} for this input")
+            raise WrongShapeError(f"stride {stride} needs {wanted} for this input")
         levels.append([name for names in level for name in names])
     return levels

@@ -15,6 +15,7 @@ from convoy.importing.adapters.adapter import (
     Probe,
     Reading,
     Resize,
+    WrongShapeError,
     reading_of,
 )
 from convoy.importing.adapters.arithmetic import around, cell_points, floats, landmarks, repeated
@@ -59,7 +60,7 @@ class Retinaface(Adapter):
         fitting = [priors for priors in candidates if _count(priors, probe) == rows]
         if not fitting:
             wanted = " or ".join(f"{show(priors)} ({_count(priors, probe)})" for priors in candidates)
-            raise Misfit(f"its {rows} rows are not those of the priors {wanted}; --priors says others")
+            raise WrongShapeError(f"its {rows} rows are not those of the priors {wanted}; --priors says others")
         reading = read_scores(reading_of(probe, names), probe, names[1], choices, background="first")
         return self._choose(reading, fitting, probe, choices)
 
@@ -123,7 +124,7 @@ def _names(probe: Probe) -> list[str]:
     by_width = {array.shape[-1]: name for name, array in probe.outputs.items() if array.ndim == 3}
     rows = {array.shape[:2] for array in probe.outputs.values()}
     if len(probe.outputs) != 3 or sorted(by_width) != [2, 4, 10] or len(rows) != 1:
-        raise Misfit("the outputs are not three, [N, A, 4], [N, A, 2] and [N, A, 10]")
+        raise WrongShapeError("the outputs are not three, [N, A, 4], [N, A, 2] and [N, A, 10]")
     return [by_width[width] for width in (4, 2, 10)]
 
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Resize, reading_of
+from convoy.importing.adapters.adapter import (
+    Adapter,
+    Array,
+    Choices,
+    Probe,
+    Reading,
+    Resize,
+    WrongShapeError,
+    reading_of,
+)
 from convoy.importing.adapters.arithmetic import beside, cell_points, floats, landmarks
 from convoy.importing.adapters.boxes import draw_cells, draw_landmarks
 from convoy.importing.adapters.face_detection.levels import STRIDES, sort_levels
@@ -36,7 +45,7 @@ class Scrfd(Adapter):
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the nine outputs by their shapes."""
         if len(probe.outputs) == 6:
-            raise Misfit("there are no landmarks; take a model of the `kps` kind")
+            raise WrongShapeError("there are no landmarks; take a model of the `kps` kind")
         levels = sort_levels(probe, ANCHORS, {1: 1, 4: 1, 10: 1})
         return reading_of(probe, [name for level in levels for name in level])
 

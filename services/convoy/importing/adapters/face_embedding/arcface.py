@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from convoy.core.manifest import Task
-from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Resize, read_one
+from convoy.importing.adapters.adapter import Adapter, Array, Choices, Probe, Reading, Resize, WrongShapeError, read_one
 from convoy.importing.adapters.arithmetic import floats
 from convoy.importing.sketch import Sketch
 
@@ -29,7 +29,7 @@ class Arcface(Adapter):
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the one output of that shape."""
         if (probe.height, probe.width) != (SIDE, SIDE):
-            raise Misfit(f"faces are aligned to {SIDE}x{SIDE}, and the input is {probe.height}x{probe.width}")
+            raise WrongShapeError(f"faces are aligned to {SIDE}x{SIDE}, and the input is {probe.height}x{probe.width}")
         return read_one(probe, "[N, D]", lambda shape: len(shape) >= 2 and 1 < max(shape[1:]) == np.prod(shape))
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

@@ -11,26 +11,27 @@ from convoy.importing.adapters.adapter import (
     Adapter,
     Array,
     Choices,
-    Misfit,
     Probe,
     Reading,
     Resize,
+    Scores,
+    WrongShapeError,
     check_classes,
     read_one,
 )
 from convoy.importing.adapters.arithmetic import floats, resize_planes
 from convoy.importing.sketch import Sketch
 
-CUT = {"logits": 0.0, "probabilities": 0.5}
+CUT: dict[Scores, float] = {"logits": 0.0, "probabilities": 0.5}
 
 
 class Logits(Adapter):
     """Logits or probabilities [N, C, h, w], or channels last [N, h, w, C]; the largest wins.
 
-    One channel and two labels: the second is where a logit is above 0, or a probability above 0.5. Where h, w are less
-    than the input's they are resized to it first, bilinearly with half-pixel centres, as torchvision's models do it
-    inside (interpolate, align_corners=False). Source: that; segmentation_models.pytorch, which gives one channel for
-    binary masks; TensorFlow's exports, which have channels last.
+    One channel and two labels: the second is where a logit is above 0, or a probability above 0.5, or as the user says
+    (--cut). Where h, w are less than the input's they are resized to it first, bilinearly with half-pixel centres, as
+    torchvision's models do it inside (interpolate, align_corners=False). Source: that; segmentation_models.pytorch,
+    which gives one channel for binary masks; TensorFlow's exports, which have channels last.
     """
 
     name = "logits"
@@ -57,7 +58,7 @@ class Logits(Adapter):
         planes = sketch.op("Transpose", values[0], perm=[0, 3, 1, 2]) if reading.channels_last else values[0]
         planes = planes if _sides(reading) == sketch.size else _draw_resized(sketch, planes)
         if _channels(reading) == 1:
-            winner = sketch.part(sketch.op("Greater", planes, CUT[reading.scores]), 0, 1, axis=1)
+            winner = sketch.part(sketch.op("Greater", planes, reading.cut), 0, 1, axis=1)
             classes = sketch.reshape_to(
                 sketch.cast(winner, TensorProto.UINT8), sketch.batch, sketch.height, sketch.width
             )
@@ -70,7 +71,7 @@ class Logits(Adapter):
         planes = floats(values[0])[0]
         planes = resize_planes(np.moveaxis(planes, 2, 0) if reading.channels_last else planes, height, width)
         if len(planes) == 1:
-            above = planes - CUT[reading.scores]
+            above = planes - reading.cut
             return {"class_map": (above > 0).astype(np.uint8), "margin": np.abs(above)}
         first, second = np.sort(planes, axis=0)[:-3:-1]
         return {"class_map": planes.argmax(axis=0)[None].astype(np.uint8), "margin": (first - second)[None]}
@@ -87,20 +88,22 @@ def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
     if fits(shape[3]):
         return True
     if 1 in (shape[1], shape[3]):
-        raise Misfit("its one channel tells two classes apart: name both, first what a low number means")
+        raise WrongShapeError("its one channel tells two classes apart: name both, first what a low number means")
     check_classes(min(shape[1], shape[3]), choices)
     raise AssertionError("unreachable: one of the two fits")
 
 
 def _read_cut(reading: Reading, probe: Probe, choices: Choices) -> Reading:
     """What the numbers of one channel are: as the user says, otherwise probabilities if all lie in 0 to 1."""
-    if choices.scores is not None:
-        return replace(reading, scores=choices.scores)
+    if choices.scores is not None or choices.cut is not None:
+        said = choices.scores or "probabilities"
+        return replace(reading, scores=said, cut=CUT[said] if choices.cut is None else choices.cut)
     numbers = probe.every(reading.outputs[0])
     inside = bool(numbers.min() >= 0 and numbers.max() <= 1)
     seen = f"numbers from {numbers.min():.3g} to {numbers.max():.3g} are taken for "
     note = seen + ("probabilities, cut at 0.5" if inside else "logits, cut at 0") + " (--scores decides)"
-    return replace(reading, scores="probabilities" if inside else "logits", notes=(*reading.notes, note))
+    scores: Scores = "probabilities" if inside else "logits"
+    return replace(reading, scores=scores, cut=CUT[scores], notes=(*reading.notes, note))
 
 
 def _channels(reading: Reading) -> int:

@@ -12,10 +12,9 @@ from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
 from convoy.core.models.batching import Batcher, BatchPolicy
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Engine
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import Pipeline
-from convoy.core.models.repository import LoadedModel
-
-from tests.tiny_models import write_model
+from convoy.testing.tiny_models import write_model
 
 
 @pytest.mark.parametrize("fate", ["late", "gone"])

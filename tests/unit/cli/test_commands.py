@@ -133,9 +133,10 @@ def test_only_the_match_stands_beside_a_match():
     }
 
 
-def test_a_failure_on_one_of_several_photos_names_it():
+@pytest.mark.parametrize("word", ["picture", "image"])
+def test_a_failure_on_one_of_several_photos_names_it(word):
     with pytest.raises(errors.InvalidArgument) as caught, naming([Path("a.jpg"), Path("b.jpg")]):
-        raise errors.InvalidArgument("NOT_AN_IMAGE", "image 2 of 2: no picture", {"image_index": 1})
+        raise errors.InvalidArgument("NOT_AN_IMAGE", f"{word} 2 of 2: no picture", {"image_index": 1})
     assert caught.value.message == "b.jpg: no picture"
 
 

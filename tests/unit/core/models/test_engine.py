@@ -11,8 +11,7 @@ from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import GRAPH_FILE, Task
 from convoy.core.models import engine as module
 from convoy.core.models.engine import Engine
-
-from tests.tiny_models import HEADER, write_model
+from convoy.testing.tiny_models import HEADER, write_model
 
 
 def graph(signature: str, body: str) -> bytes:

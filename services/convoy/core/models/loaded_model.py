@@ -1,0 +1,78 @@
+"""A version in memory: verified, loaded, warmed up, ready to answer."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from convoy.core.errors import FailedPrecondition
+from convoy.core.machine import give_back_memory
+from convoy.core.manifest import GRAPH_FILE, InputSpec, Manifest, Task, load_manifest
+from convoy.core.models.batching import Batcher, BatchPolicy
+from convoy.core.models.engine import Engine
+from convoy.core.models.outputs import output_problem
+from convoy.core.models.statistics import Statistics
+
+_WARM_UP_SIDE = 320
+_PROBE = 2
+GREY = 114
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A version that answers."""
+
+    manifest: Manifest
+    engine: Engine
+    batcher: Batcher
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How models are brought into memory."""
+
+    device: str = "auto"
+    threads: int = 1
+    policy: Callable[[InputSpec, bool], BatchPolicy] = field(default=lambda spec, on_gpu: BatchPolicy())
+    """Given a model's input and whether the engine is on a GPU, how its requests gather."""
+
+
+def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor) -> LoadedModel:
+    """Verify a version folder, load its graph and run it once; its requests will run in `executor`.
+
+    Takes seconds, so it is for a thread. Raises FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
+    """
+    manifest = load_manifest(folder)
+    if manifest.task not in tasks:
+        raise wrong_task(manifest.name, manifest.task, tasks)
+    engine = Engine(folder / GRAPH_FILE, loading.device, loading.threads)
+    engine.check(manifest.task)
+    policy = loading.policy(manifest.input, engine.on_gpu)
+    _warm_up(engine, manifest, policy)
+    give_back_memory()
+    return LoadedModel(manifest, engine, Batcher(engine.run, policy, executor))
+
+
+def wrong_task(name: str, task: Task, tasks: Collection[Task]) -> FailedPrecondition:
+    """The error for a model that another service answers with."""
+    served = ", ".join(sorted(tasks))
+    return FailedPrecondition("WRONG_TASK", f"the model '{name}' does {task}; this service does {served}")
+
+
+def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
+    """Run grey pictures, and look at what comes out. Raises FailedPrecondition(BAD_MODEL)."""
+    spec = manifest.input
+    side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
+    size_hw = (spec.height or side, spec.width or side)
+    try:
+        outputs = engine.run(np.full((_PROBE, *size_hw, 3), GREY, np.uint8))
+        problem = output_problem(manifest, outputs, _PROBE, size_hw)
+        if not problem:
+            engine.warm_up(size_hw, sorted({1, policy.max_batch_size}))
+    except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
+        problem = f"warm-up failed: {error}"
+    if problem:
+        raise FailedPrecondition("BAD_MODEL", f"{manifest.name}/{manifest.version}: {problem}")

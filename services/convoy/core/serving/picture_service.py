@@ -1,0 +1,94 @@
+"""What a service that looks at pictures is made of: a new one gives a class like those in classification, detection and
+segmentation, and a row in core/api.py.
+
+A call's way: check the request, find its model, decode and prepare each picture in a thread, run the graph, turn its
+outputs into the answer in a thread.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from convoy.core.api import API, ServiceName
+from convoy.core.manifest import Manifest, Task
+from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
+from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.resizing import Placement, min_side
+from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image
+from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
+from convoy.core.serving.server import Service
+from convoy.core.serving.status import Context, deadline
+from convoy.core.serving.streaming import answer_stream
+from convoy.core.settings import Settings
+from convoy.v1 import common_pb2
+
+Request = TypeVar("Request", bound=Message)
+Result = TypeVar("Result", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Prepare: TypeAlias = Callable[[Picture, Manifest], tuple[Pixels, Placement]]
+Where: TypeAlias = tuple[Placement, Picture]
+
+
+class PictureServicer(Generic[Request, Result, Response]):
+    """Answers calls that carry pictures, with the models of a host.
+
+    SERVICE: its name; CALL: the RPC that takes pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
+    messages of the call and of its stream; prepare: the task's, from a picture to the graph's input.
+    """
+
+    SERVICE: ClassVar[ServiceName]
+    CALL: ClassVar[str]
+    TASKS: ClassVar[tuple[Task, ...]]
+    RESPONSE: ClassVar[Any]
+    STREAM_RESPONSE: ClassVar[Any]
+    prepare: ClassVar[Prepare]
+
+    def __init__(self, host: ModelHost) -> None:
+        self._host = host
+
+    def interpreter(self, request: Request, manifest: Manifest) -> Callable[[Outputs, Placement, Picture], Result]:
+        """What turns one picture's outputs into its result, by the options of the request. Raises InvalidArgument."""
+        raise NotImplementedError
+
+    async def answer(self, request: Any, context: Context) -> Response:
+        """Answer a request with one picture or several."""
+        check_image_count(request.images, self._host.settings.max_images_per_call)
+        model = await self._host.model(request.model.name, request.model.version, self.TASKS)
+        manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
+        interpret, smallest = self.interpreter(request, manifest), min_side(manifest.input)
+
+        def weigh(image: common_pb2.Image) -> int:
+            return pixels_of(image, smallest)
+
+        def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
+            picture = read_image(image, limits, smallest)
+            pixels, placement = prepare(picture, manifest)
+            return pixels, (placement, picture.outline())
+
+        def conclude(outputs: Outputs, where: Where) -> Result:
+            return interpret(outputs, *where)
+
+        results = await self._host.pipeline.run(model, request.images, read, conclude, weigh, deadline(context))
+        response: Response = self.RESPONSE(results=results, model=model_ref(manifest))
+        return response
+
+    def answer_each(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        """Answer a stream of requests in order; a bad one gets its error, and the stream goes on."""
+        return answer_stream(requests, lambda request: self.answer(request, context), self.STREAM_RESPONSE)
+
+
+def picture_service(
+    kind: type[PictureServicer[Any, Any, Any]], add: Callable[[Any, grpc.aio.Server], None], settings: Settings
+) -> Service:
+    """The service of a servicer, not started. add: the generated function that puts the servicer into a server."""
+    host = ModelHost(settings, kind.TASKS, {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)})
+
+    def add_to(server: grpc.aio.Server) -> None:
+        add(kind(host), server)
+        add_model_doors(host, server)
+
+    called = gates(host, f"/{API[kind.SERVICE].grpc_name}/{kind.CALL}")
+    return Service(kind.SERVICE, add_to, host.start, host.stop, called, beside=MODEL_APIS)

@@ -1,1 +1,0 @@
-from convoy.testing.redis_servers import *  # noqa: F403

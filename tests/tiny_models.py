@@ -1,1 +1,0 @@
-from convoy.testing.tiny_models import *  # noqa: F403

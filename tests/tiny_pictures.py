@@ -1,1 +1,0 @@
-from convoy.testing.pictures import *  # noqa: F403
