@@ -13,7 +13,7 @@ P = ParamSpec("P")
 
 
 class ExitCode(IntEnum):
-    """What a script learns from a command."""
+    """What a script reads from a command's exit code."""
 
     YES = 0
     NO = 1
@@ -35,19 +35,19 @@ EXIT_CODES: dict[type[errors.ConvoyError], ExitCode] = {
     errors.PermissionDenied: ExitCode.NOT_ALLOWED,
 }
 HINTS = {
-    "SERVICE_UNREACHABLE": "start everything with `convoy up`, or say where it is (see `convoy --help`)",
-    "DEADLINE_EXCEEDED": "CONVOY_TIMEOUT_S gives it more seconds",
+    "SERVICE_UNREACHABLE": "start the services with `convoy up`, or set their addresses (see `convoy --help`)",
+    "DEADLINE_EXCEEDED": "set CONVOY_TIMEOUT_S to more seconds",
     "QUEUE_FULL": "try again in a moment",
-    "MODEL_NOT_FOUND": "`convoy model list` shows which there are",
-    "WRONG_TASK": "`convoy model list` shows which model does what",
-    "GALLERY_NOT_FOUND": "`convoy gallery list` shows which there are, `convoy gallery create` makes one",
-    "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
-    "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
-    "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
-    "START_TIMEOUT": "the logs in the data folder say more",
+    "MODEL_NOT_FOUND": "`convoy model list` shows the models",
+    "WRONG_TASK": "`convoy model list` shows the task of each model",
+    "GALLERY_NOT_FOUND": "`convoy gallery list` shows the galleries, `convoy gallery create` makes one",
+    "PERSON_NOT_FOUND": "`convoy person list` shows the people",
+    "NO_CREDENTIALS": "set CONVOY_CLIENT_TOKEN_FILE to the file with your token",
+    "TOKEN_EXPIRED": "put a new token into the file of CONVOY_CLIENT_TOKEN_FILE",
+    "START_TIMEOUT": "read the logs in the data folder",
 }
 
-# What the services call a choice, and what it is called here.
+# A field of a request as services name it, and the option that sets it.
 OPTIONS = {
     "set add_faces": "give --add",
     "with add_faces": "with --add",
@@ -57,7 +57,7 @@ OPTIONS = {
 
 
 def politely(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, with failures told in one sentence and by the exit code."""
+    """Make a command print each failure as one sentence and leave with its exit code."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -69,7 +69,7 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
             typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
             raise typer.Exit(ExitCode.BAD_INPUT) from None
         except ValueError as error:
-            # Of messages, which hold numbers of so many bits.
+            # protobuf raises it for a number that does not fit into a field.
             if "out of range" not in str(error):
                 raise
             typer.echo(f"convoy: {str(error)[:1].lower()}{str(error)[1:]}", err=True)
@@ -79,9 +79,9 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
-    """Print the sentence, with what it is about; gives the exit code."""
+    """Print an error with its hint and return its exit code. subject: what it is about, for example a file."""
     advice = error.hint or HINTS.get(error.reason, "")
-    hint = f" Hint: {advice}." if advice else ""
+    hint = f" Hint: {in_our_words(advice)}." if advice else ""
     typer.echo(
         f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
     )
@@ -89,12 +89,12 @@ def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
 
 
 def in_our_words(message: str) -> str:
-    """A service's sentence with the command's options in it."""
+    """Replace the fields that a service's sentence names by the command's options."""
     for theirs, ours in OPTIONS.items():
         message = message.replace(theirs, ours)
     return message
 
 
 def exit_code(error: errors.ConvoyError) -> ExitCode:
-    """What a failure means to a script."""
+    """The exit code for an error."""
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAULT)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-# Names of up to so many cells stand in one line of a table.
+# A table never breaks a name of up to so many characters.
 UNBROKEN = 24
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -22,10 +22,10 @@ def print_json(value: object) -> None:
 def print_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], if_empty: str = "there are none"
 ) -> None:
-    """Print a table, or without rows a sentence; columns of numbers (names that end with a space) are set to the right.
+    """Print a table, or `if_empty` when there are no rows. A column whose name ends with a space is aligned right.
 
-    No word and no name of up to UNBROKEN cells is broken, so that paths and ids can be copied: a table that needs it is
-    wider than the terminal. A column in which nothing stands is left out.
+    The table breaks no word and no name of up to UNBROKEN cells, so that you can copy paths and ids; if need be it is
+    wider than the terminal. It leaves out empty columns.
     """
     from rich import box
     from rich.cells import cell_len
@@ -56,14 +56,14 @@ def print_table(
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before what cannot be undone, unless --yes was given."""
+    """Ask before something that cannot be undone, unless the user gave --yes."""
     if not yes:
         typer.confirm(question, abort=True, err=True)
 
 
 @contextmanager
 def progress(doing: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A bar on standard error, if that is a terminal; the function given takes steps, and a total once it is known."""
+    """Show a bar on standard error if that is a terminal. The yielded function takes steps, and a total once known."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -192,7 +192,7 @@ def test_a_wrong_variable_is_told_in_a_sentence(seconds):
 def test_a_misspelt_variable_is_pointed_out():
     done = run_health(CONVOY_TIMEOT_S="5", CONVOY_FACES_ADDRESS="127.0.0.1:1")
     assert done.returncode == ExitCode.UNAVAILABLE
-    assert done.stderr.splitlines() == ["convoy: nobody reads CONVOY_TIMEOT_S; did you mean CONVOY_TIMEOUT_S?"]
+    assert done.stderr.splitlines() == ["convoy: CONVOY_TIMEOT_S is not a setting; did you mean CONVOY_TIMEOUT_S?"]
 
 
 def run_health(**variables):
