@@ -180,6 +180,23 @@ def test_a_graph_that_normalises_itself_gets_raw_pixels(tmp_path: Path) -> None:
     assert (imported.preprocessing.scale, imported.preprocessing.mean) == (1, (0, 0, 0))
 
 
+def test_what_stays_of_a_preset_under_single_numbers_is_told(tmp_path: Path) -> None:
+    """--scale and --mean alone leave ImageNet's deviation, which few mean."""
+    file = models.classifier(4).save(tmp_path / "net.onnx")
+    notes = bring_in(file, CLASSIFICATION, 4, scale=2 / 255, mean=(1.0, 1.0, 1.0)).notes
+    assert any(note.startswith("std stay as in `imagenet`") for note in notes)
+    notes = bring_in(file, CLASSIFICATION, 4, scale=2 / 255, mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0)).notes
+    assert not any("as in" in note for note in notes)
+
+
+def test_what_converters_from_tensorflow_wrote_is_guessed_otherwise(tmp_path: Path) -> None:
+    model = models.classifier(4).model()
+    model.producer_name = "tf2onnx"
+    onnx.save(model, tmp_path / "net.onnx")
+    found = look(tmp_path / "net.onnx", CLASSIFICATION, 4)
+    assert usual_preset(found.choose()[0], found.network) == "tensorflow"
+
+
 class TestMetadata:
     def test_of_ultralytics_says_names_and_size(self, tmp_path: Path) -> None:
         facts = {"task": "detect", "imgsz": "[320, 256]", "names": "{0: 'cat', 1: 'dog'}"}

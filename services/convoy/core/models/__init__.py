@@ -3,6 +3,8 @@
 host.py             the models of one process: device, cores, default model, limits
 repository.py       which versions answer; loads, follows and drops them
 version_folders.py  what is on disk, and whether it changed
+writer.py           writes a version folder: whole, by one rename
+folder_swap.py      puts a new folder in the place of an old one
 loaded_model.py     a version in memory: verified, loaded, warmed up
 engine.py           a graph on ONNX Runtime, the only file that imports it
 outputs.py          compares a graph's outputs with its manifest

@@ -98,11 +98,10 @@ class Repository:
 
     def get(self, name: str, version: str = "") -> LoadedModel:
         """A model in memory, the newest version if none is named. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
-        key = (name, version or self._newest_held(name))
-        if key not in self._held:
+        model = self._find(name, version)
+        if model is None:
             raise self._missing(name, version)
-        self._used[key] = time.monotonic()
-        return self._held[key].model
+        return model
 
     async def obtain(self, name: str, version: str = "") -> LoadedModel:
         """A model for a call: as `get`, but a model that nobody asked for yet is loaded first, once for all who ask.
@@ -110,8 +109,10 @@ class Repository:
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has, and
         FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE) where no version of it can be loaded.
         """
-        if (name, version or self._newest_held(name)) in self._held or not self._may_load(name, version):
-            return self.get(name, version)
+        if (found := self._find(name, version)) is not None:
+            return found
+        if not self._may_load(name, version):
+            raise self._missing(name, version)
         task = self._asked.get(name)
         if task is None:
             task = self._asked[name] = asyncio.create_task(self._load_asked(name))
@@ -188,6 +189,15 @@ class Repository:
             for key in list(self._held):
                 await self._drop(key)
         self._loaders.shutdown()
+
+    def _find(self, name: str, version: str) -> LoadedModel | None:
+        """A model in memory, noted as asked for now."""
+        key = (name, version or self._newest_held(name))
+        held = self._held.get(key)
+        if held is None:
+            return None
+        self._used[key] = time.monotonic()
+        return held.model
 
     async def _load_asked(self, name: str) -> LoadedModel:
         try:

@@ -1,6 +1,7 @@
 """What a servicer is made of: everything that knows gRPC and protobuf, but the RPCs of the services themselves.
 
 server.py           starts, watches and drains one server; `Service` says what a process serves
+ports.py            says that a port is in use before anything else starts
 interceptors.py     around every call: caller, request id, errors to statuses, the call's log line, metrics
 status.py           an error as a gRPC status; a call's deadline
 admission.py        refuses a call before its message comes, where its queue is full
