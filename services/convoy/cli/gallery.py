@@ -239,7 +239,7 @@ def alias(
 
     with Convoy() as convoy:
         convoy.set_gallery_alias(name, gallery)
-    typer.echo(f"{name} stands for {gallery}" if gallery else f"{name} is no alias any more")
+    typer.echo(f"{name} stands for {gallery}" if gallery else f"removed the alias {name}")
 
 
 @app.command()

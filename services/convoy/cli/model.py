@@ -114,12 +114,12 @@ def _folders(folder: Path) -> list[Path]:
     depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
     versions = [path for paths in depths for path in paths if path.is_dir() and path.name.isdecimal()]
     if not versions:
-        raise NotFound("NO_REPOSITORY", f"there is no model in {folder}")
+        raise NotFound("NO_REPOSITORY", f"there are no models in {folder}")
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 
 
 def _examine(path: Path) -> tuple[str, str]:
-    """What is wrong with a model, empty when nothing is; and what is to be known of one that is good."""
+    """What is wrong with a model, or empty; and a note on a model that is good, or empty."""
     from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
     from convoy.core.models.engine import Engine
 

@@ -107,7 +107,7 @@ class Verification:
 
 
 def read_registration(response: recognition_pb2.RegisterResponse) -> Registration:
-    """What came of registering."""
+    """Read the answer to register."""
     return Registration(
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
@@ -116,7 +116,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
 
 
 def read_identification(response: recognition_pb2.IdentifyResponse) -> Identification:
-    """Who is in a picture."""
+    """Read the answer to identify."""
     return Identification(
         tuple(map(_read_identified, response.faces)),
         read_size(response.image_size),
@@ -126,7 +126,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
 
 
 def read_verification(response: recognition_pb2.VerifyResponse) -> Verification:
-    """Whether it is the person."""
+    """Read the answer to verify."""
     return Verification(
         response.is_match,
         response.similarity,
