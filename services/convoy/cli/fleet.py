@@ -7,7 +7,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.cli.failures import ExitCode, politely
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 

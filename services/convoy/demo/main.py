@@ -45,7 +45,7 @@ def _tell_all(stage: Stage, cast: Cast, photos: Path | None, fpir: float | None)
     tell_recognition(stage, cast, fpir)
     stage.begin(
         "What is in the picture?",
-        "The published detector finds blood cells, and no Python package carries a picture of some. So the detection\n"
+        "The published detector finds blood cells, and no Python package carries a picture of some. So the detection "
         "service looks for faces here, with the face detector as its model.",
     )
     tell_vision(stage)
@@ -56,7 +56,7 @@ def _about(photos: Path | None) -> str:
     if photos is None:
         return (
             "Pictures from Python packages:\n" + credits + "\nThey hold one photo of each person, so the second "
-            "pictures are altered copies of the first:\nturned, mirrored, darker, smaller, compressed."
+            "pictures are altered copies of the first: turned, mirrored, darker, smaller, compressed."
         )
     return f"People from {photos}; the last photo of each is the probe. Pictures of the second chapter:\n" + credits
 

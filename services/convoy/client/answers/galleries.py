@@ -1,4 +1,4 @@
-"""Galleries and the people in them, as the recognition service tells of them."""
+"""Answers of recognition about galleries and the people in them."""
 
 from dataclasses import dataclass
 from datetime import datetime

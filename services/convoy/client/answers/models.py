@@ -1,4 +1,4 @@
-"""The models of a service, and whether it is well."""
+"""Answers about the models of a service."""
 
 from dataclasses import dataclass
 

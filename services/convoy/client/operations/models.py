@@ -1,4 +1,4 @@
-"""Calls that every service answers: is it well, which models has it."""
+"""Calls that every service answers: whether it is healthy, and which models it has."""
 
 from grpc_health.v1 import health_pb2
 
