@@ -272,6 +272,8 @@ async def test_a_gallery_is_embedded_anew_compared_and_switched(address: str, tm
             assert {one.person_id for one in convoy.list_people("team-2")} == {"p1", "p2", "p3"}
             assert convoy.list_gallery_aliases() == {"team": "team-2"}
         run(*command, "--switch", code=2)
-        assert "must be different" in run("gallery", "reembed", "team-2", "team-2", photos, "--model", "m", code=2).output
+        assert (
+            "must be different" in run("gallery", "reembed", "team-2", "team-2", photos, "--model", "m", code=2).output
+        )
 
     await asyncio.to_thread(story)
