@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
+from convoy.core.pictures.geometry import compute_iou
 from convoy.testing import pictures as tiny_pictures
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
 from PIL import Image
@@ -90,6 +91,25 @@ async def test_a_face_cut_by_the_border_stays_inside_the_picture(faces: Running,
     whole, *cut = await find(faces, put(large, 150, 90), put(large, -90, 90), put(large, 430, 90), put(large, 150, -90))
     assert len(whole.faces) == 1
     assert all(len(result.faces) <= 1 for result in cut)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
+async def test_a_close_up_is_the_face_that_it_shows(faces: Running, portraits: list[ImageRGB], share: float) -> None:
+    """A passport photo: neither the mouth nor an eye is taken for the face."""
+    for portrait in portraits[:6]:
+        ((whole,),) = [result.faces for result in await find(faces, put(enlarge(portrait, 2.5), 150, 90))]
+        box = np.array([whole.box.x_min - 150, whole.box.y_min - 90, whole.box.x_max - 150, whole.box.y_max - 90])
+        scale = share * 1280 / (box[3] - box[1])
+        middle = scale * (box[:2] + box[2:]) / 2
+        shift = np.array([480, 640]) - middle
+        large = enlarge(enlarge(portrait, 2.5), scale)
+        close = put(large, *np.round(shift).astype(int).tolist(), width=960, height=1280)
+        (result,) = await find(faces, close)
+        face = result.faces[0]
+        found = np.array([face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max], np.float32)
+        expected = np.clip(box * scale + np.tile(shift, 2), 0, [960, 1280, 960, 1280]).astype(np.float32)
+        assert compute_iou(expected, found[None])[0] >= 0.5
+        assert float(np.dot(face.embedding.values, whole.embedding.values)) >= 0.5
 
 
 async def test_two_hundred_faces(faces: Running, portraits: list[ImageRGB]) -> None:

@@ -34,11 +34,7 @@ def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
 
 def compute_overlaps(a: Tensor, b: Tensor) -> Tensor:
     """IoU [N,K,M] of boxes [N,K,4] with [N,M,4]."""
-    a, b = a[:, :, None], b[:, None]
-    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    shared = size[..., 0] * size[..., 1]
-    areas = [(x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1]) for x in (a, b)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-7)
+    return compute_iou(a[:, :, None], b[:, None])
 
 
 def compute_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from convoy.core.pictures.resizing import Placement
 from convoy.core.serving.messages import pixels_of, read_image
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
+from convoy.faces.looks import merge_looks, take_looks
 from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
 
@@ -70,17 +71,19 @@ class FacePipeline:
         def weigh(image: common_pb2.Image) -> int:
             return pixels_of(image, task.MIN_SIDE_PX)
 
-        def prepare(image: common_pb2.Image) -> tuple[Pixels, tuple[Placement, Picture]]:
+        def prepare(image: common_pb2.Image) -> tuple[list[npt.NDArray[np.generic]], tuple[list[Placement], Picture]]:
             picture = read_image(image, limits, task.MIN_SIDE_PX)
-            pixels, placement = task.prepare(picture, manifest)
-            return pixels, (placement, picture)
+            looks = take_looks(picture, manifest)
+            return [look.canvas for look in looks], ([look.placement for look in looks], picture)
 
-        def interpret(outputs: Outputs, where: tuple[Placement, Picture]) -> Photo:
-            found = task.interpret(outputs, *where, manifest, replace(options, max_faces=None, largest_only=False))
-            judged = (_judge(where[1], face) for face in task.select(found, options))
-            return Photo(where[1].outline(), [face for face in judged if face is not None], len(found))
+        def interpret(outputs: list[Outputs], where: tuple[list[Placement], Picture]) -> Photo:
+            placements, picture = where
+            everyone = replace(options, max_faces=None, largest_only=False)
+            found = merge_looks(outputs, placements, picture, manifest, everyone)
+            judged = (_judge(picture, face) for face in task.select(found, options))
+            return Photo(picture.outline(), [face for face in judged if face is not None], len(found))
 
-        return await self._host.pipeline.run(detector, images, prepare, interpret, weigh, deadline)
+        return await self._host.pipeline.run_looks(detector, images, prepare, interpret, weigh, deadline)
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos with the embedding of each face. Faces of all photos may share batches."""

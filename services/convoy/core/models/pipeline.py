@@ -26,6 +26,9 @@ Value = TypeVar("Value")
 Prepare = Callable[[Source], tuple[npt.NDArray[np.generic], Context]]
 Interpret = Callable[[Outputs, Context], Result]
 
+LOOKS_IN_FLIGHT = 4
+"""Inputs of one source that wait for a model at a time."""
+
 
 class Pipeline:
     """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop.
@@ -52,12 +55,32 @@ class Pipeline:
         not touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
         """
 
+        def prepare_one(source: Source) -> tuple[list[npt.NDArray[np.generic]], Context]:
+            inputs, context = prepare(source)
+            return [inputs], context
+
+        def interpret_one(outputs: list[Outputs], context: Context) -> Result:
+            return interpret(outputs[0], context)
+
+        return await self.run_looks(model, sources, prepare_one, interpret_one, weigh, deadline)
+
+    async def run_looks(
+        self,
+        model: LoadedModel,
+        sources: Sequence[Source],
+        prepare: Callable[[Source], tuple[list[npt.NDArray[np.generic]], Context]],
+        interpret: Callable[[list[Outputs], Context], Result],
+        weigh: Callable[[Source], int],
+        deadline: float | None,
+    ) -> list[Result]:
+        """As `run`, for a model that looks at a source several times: several inputs, and as many outputs, of each."""
+
         async def one(source: Source) -> Result:
             async with AsyncExitStack() as held:
                 with model.batcher.preparing(deadline):
                     await held.enter_async_context(self._budget.taken(weigh(source)))
                     inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
-                outputs = await infer(model, inputs, deadline)
+                outputs = await in_turns(model, inputs, deadline)
                 return await self.stage(model, "postprocess", None, interpret, outputs, context)
 
         return await in_order(sources, one)
@@ -96,6 +119,21 @@ async def infer(
     past_span("queue", timing.queue_s + timing.infer_s, timing.queue_s)
     past_span("infer", timing.infer_s, timing.infer_s, batch_size=timing.batch_size)
     return outputs
+
+
+async def in_turns(
+    model: LoadedModel, inputs: Sequence[npt.NDArray[np.generic]], deadline: float | None
+) -> list[Outputs]:
+    """The outputs of each input; LOOKS_IN_FLIGHT at a time, so that one picture does not fill the queue."""
+    if len(inputs) == 1:
+        return [await infer(model, inputs[0], deadline)]
+    places = asyncio.Semaphore(LOOKS_IN_FLIGHT)
+
+    async def one(look: npt.NDArray[np.generic]) -> Outputs:
+        async with places:
+            return await infer(model, look, deadline)
+
+    return await at_once([asyncio.ensure_future(one(look)) for look in inputs])
 
 
 async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value]]) -> list[Value]:

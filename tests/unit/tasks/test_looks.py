@@ -1,0 +1,85 @@
+"""The second look, at a thumbnail: when it is taken, where it lies, and how it joins the first."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from convoy.core.manifest import InputSpec, Manifest, Task, Thresholds
+from convoy.core.pictures.decoding import Picture
+from convoy.core.pictures.resizing import Placement
+from convoy.faces.looks import THUMBNAIL_PX, merge_looks, take_looks
+from convoy.faces.task import Options
+
+Box = tuple[float, float, float, float]
+SIDE_PX = 640
+AS_IS = Placement(SIDE_PX, SIDE_PX, 0, 0, SIDE_PX, SIDE_PX, 0, 0, SIDE_PX, SIDE_PX)
+REDUCED = replace(AS_IS, width=128, height=128, canvas_width=128, canvas_height=128)
+
+
+@pytest.fixture
+def manifest(manifest_of: Callable[..., Manifest]) -> Manifest:
+    made = manifest_of(Task.FACE_DETECTION, ["face"], Thresholds(detection=0.5, iou=0.4))
+    spec = InputSpec(height=None, width=None, stride=32, long_side=SIDE_PX, resize="letterbox", pad_value=114)
+    return made.model_copy(update={"input": spec})
+
+
+def picture(width: int, height: int) -> Picture:
+    return Picture(np.zeros((height, width, 3), np.uint8), width, height)
+
+
+def outputs(*rows: tuple[Box, float], scale: float = 1.0) -> dict[str, np.ndarray]:
+    boxes = np.array([box for box, _ in rows], np.float32).reshape(-1, 4) * scale
+    landmarks = np.repeat(boxes[:, None, :2], 5, axis=1)
+    return {
+        "boxes": boxes,
+        "scores": np.array([[s] for _, s in rows], np.float32).reshape(-1, 1),
+        "landmarks": landmarks,
+    }
+
+
+def merged(manifest: Manifest, first: list[tuple[Box, float]], second: list[tuple[Box, float]]) -> list[list[float]]:
+    both = [outputs(*first), outputs(*second, scale=0.2)]
+    faces = merge_looks(both, [AS_IS, REDUCED], picture(SIDE_PX, SIDE_PX), manifest, Options())
+    return [np.round(face.box_xyxy).tolist() for face in faces]
+
+
+def test_a_large_picture_is_looked_at_twice(manifest: Manifest) -> None:
+    whole, thumbnail = take_looks(picture(960, 1280), manifest)
+    assert whole.canvas.shape == (640, 480, 3)
+    assert thumbnail.canvas.shape == (THUMBNAIL_PX, 96, 3)
+    corners = np.array([[0, 0], [thumbnail.placement.width, thumbnail.placement.height]], np.float32)
+    assert thumbnail.placement.to_source(corners).tolist() == [[0, 0], [960, 1280]]
+
+
+def test_a_small_picture_is_looked_at_once(manifest: Manifest) -> None:
+    assert len(take_looks(picture(250, 250), manifest)) == 1
+
+
+def test_a_detector_of_one_size_looks_once(manifest: Manifest) -> None:
+    fixed = InputSpec(height=320, width=320, resize="letterbox", pad_value=114)
+    assert len(take_looks(picture(960, 1280), manifest.model_copy(update={"input": fixed}))) == 1
+
+
+def test_the_whole_face_takes_the_place_of_its_mouth_and_eye(manifest: Manifest) -> None:
+    parts: list[tuple[Box, float]] = [((200, 400, 400, 560), 0.9), ((120, 150, 260, 280), 0.95)]
+    assert merged(manifest, parts, [((60, 20, 580, 620), 0.6)]) == [[60, 20, 580, 620]]
+
+
+def test_who_stands_beside_a_large_face_stays(manifest: Manifest) -> None:
+    beside: list[tuple[Box, float]] = [((10, 10, 60, 70), 0.9)]
+    found = merged(manifest, beside, [((200, 100, 600, 600), 0.8)])
+    assert found == [[200, 100, 600, 600], [10, 10, 60, 70]]
+
+
+def test_small_faces_are_left_to_the_first_look(manifest: Manifest) -> None:
+    assert merged(
+        manifest, [((100, 100, 200, 220), 0.9)], [((90, 90, 210, 230), 0.9), ((300, 300, 400, 400), 0.9)]
+    ) == [[100, 100, 200, 220]]
+
+
+@pytest.mark.parametrize(("side", "whose"), [(240, "first"), (400, "second")])
+def test_of_one_face_seen_twice_the_look_that_it_suits_is_believed(manifest: Manifest, side: int, whose: str) -> None:
+    first, second = (100.0, 100.0, 100.0 + side, 100.0 + side), (110.0, 110.0, 110.0 + side, 110.0 + side)
+    expected = first if whose == "first" else second
+    assert merged(manifest, [(first, 0.9)], [(second, 0.6)]) == [list(expected)]
