@@ -93,7 +93,7 @@ def _read_table(table: Path) -> list[Entry]:
     try:
         return _read_rows(table)
     except UnicodeDecodeError as error:
-        message = f"{table} is not UTF-8 at byte {error.start}; save it as UTF-8"
+        message = f"{table} is not a CSV file in UTF-8 (byte {error.start}); save it as UTF-8"
         raise InvalidArgument("BAD_ARGUMENT", message) from error
     except csv.Error as error:
         raise InvalidArgument("BAD_ARGUMENT", f"{table} is not a CSV file: {error}") from error
