@@ -104,7 +104,7 @@ def test_only_what_a_manifest_holds_is_recorded(tmp_path: Path, further: list[st
     with pytest.raises(RecipeError, match="is not a published model"):
         recording.record(tmp_path)
     refused = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--record", *further])
-    assert isinstance(refused.exception, RecipeError) and "alone" in str(refused.exception)
+    assert isinstance(refused.exception, RecipeError) and "one model" in str(refused.exception)
 
 
 def test_a_manifest_holds_four_digits_and_nothing_undefined() -> None:
