@@ -91,6 +91,8 @@ def test_a_folded_embedder_is_unfolded() -> None:
 def test_every_published_network_comes_back(folder: Path) -> None:
     recipe, config = open_recipe(folder)
     config = config.model_copy(update={"batch_size": min(config.batch_size, 64)})
+    if getattr(config, "teacher", None):  # a foreign network, which the repository does not carry
+        config = config.model_copy(update={"teacher": None})
     torch.manual_seed(0)
     fresh, model = recipe.build_model(config), recipe.build_model(config)
     batches = recipe.build_data(config).train
