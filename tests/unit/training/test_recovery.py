@@ -93,6 +93,8 @@ def test_a_folded_embedder_is_unfolded() -> None:
 def test_every_published_network_comes_back(folder: Path) -> None:
     task, config = open_recipe(folder)
     config = config.model_copy(update={"batch_size": min(config.batch_size, 64)})
+    if getattr(config, "teacher", None):  # a foreign network, which the repository does not carry
+        config = config.model_copy(update={"teacher": None})
     torch.manual_seed(0)
     fresh, model = task.build_model(config), task.build_model(config)
     batches = task.build_data(config).train
