@@ -43,7 +43,7 @@ def test_the_story_of_ones_own_photographs(tmp_path: Path, data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.foreign
 def test_the_story_with_open_networks_that_were_brought_here(tmp_path: Path, foreign_networks: Path) -> None:
-    """Networks of the set that lie in the folder answer; for the others the published models do, and the demo says so."""
+    """Networks that lie in the folder answer; for the others the published models do, and the demo says so."""
     done = run_demo(tmp_path / "out", "--models", "starter", "--from", str(foreign_networks))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "yolox-nano (detection), deeplab-v3 (segmentation), yunet (face_detector)" in " ".join(done.stdout.split())
