@@ -98,7 +98,7 @@ def test_a_folder_without_what_it_needs_is_refused(pictures: Path, tmp_path: Pat
     with pytest.raises(LabelError, match="val/red: the class has no pictures"):
         image_folder.load_split(str(pictures), "validation", 31)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(LabelError, match="train: two classes at least are needed"):
+    with pytest.raises(LabelError, match="train: it needs at least two classes"):
         image_folder.load_split(str(tmp_path / "nothing"), "train", 32)
 
 
