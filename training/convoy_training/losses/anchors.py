@@ -1,4 +1,4 @@
-"""The loss of a YOLO with anchors: for each object, the anchor whose shape overlaps it most is responsible.
+"""The loss of a YOLO with anchors: the anchor whose shape overlaps an object most is responsible for it.
 
 Source: YOLOv3 (Redmon & Farhadi 2018, arXiv:1804.02767, section 2.1), with complete IoU instead of squared differences.
 """
