@@ -192,7 +192,7 @@ def test_centres_of_other_people_stay_new(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_network_of_more_layers_is_another_one() -> None:
-    with pytest.raises(CheckpointError, match=r"it has 4\.bias, this network has not"):
+    with pytest.raises(CheckpointError, match=r"it has 4\.bias, which this network lacks"):
         adopt(small(), nn.Sequential(*small(), nn.Linear(3, 3)).state_dict(), Path("run"))
 
 
