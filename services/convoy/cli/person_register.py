@@ -12,8 +12,7 @@ from convoy.cli.output import AsJson, ExitCode, in_our_words, politely, print_js
 from convoy.cli.recognition import Gallery
 
 if TYPE_CHECKING:
-    from convoy.cli.bulk import Entry, Outcome
-    from convoy.client import Convoy
+    from convoy.cli.bulk import Bulk, Outcome
 
 INTERRUPTED = 130
 Source = Annotated[
@@ -35,6 +34,9 @@ def register_all(
     allow_conflict: Annotated[
         bool, typer.Option("--allow-conflict", help="Register faces though they match somebody else.")
     ] = False,
+    allow_different: Annotated[
+        bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register many people; exits with 1 when some photos were refused.
@@ -43,12 +45,20 @@ def register_all(
     path and person_id, if need be name and tags, and others as facts. It may be stopped: the same command goes on.
     Example: **convoy person register photos/ --gallery team --report refused.csv**
     """
-    from convoy.cli.bulk import read_source
+    from convoy.cli.bulk import Bulk, read_source
     from convoy.client import Convoy
 
     entries = read_source(source)
     with Convoy() as convoy:
-        refused, counts = run(convoy, gallery, entries, report, largest, allow_conflict)
+        bulk = Bulk(
+            convoy,
+            gallery,
+            entries,
+            use_largest_face=largest,
+            allow_identity_conflict=allow_conflict,
+            allow_different=allow_different,
+        )
+        refused, counts = run(bulk, report)
     if as_json:
         print_json({**counts, "refusals": [{**vars(one), "path": str(one.path)} for one in refused]})
     else:
@@ -62,14 +72,9 @@ def register_all(
         raise typer.Exit(ExitCode.NO)
 
 
-def run(
-    convoy: "Convoy", gallery: str, entries: "list[Entry]", report: Path | None, largest: bool, allow_conflict: bool
-) -> "tuple[list[Outcome], dict[str, int]]":
+def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, int]]":
     """Register all; the refused photos, and how many came to what. Ctrl-C ends it early."""
-    from convoy.cli.bulk import Bulk
-
-    total = sum(len(entry.photos) for entry in entries)
-    bulk = Bulk(convoy, gallery, entries, use_largest_face=largest, allow_identity_conflict=allow_conflict)
+    total = bulk.photos
     refused: list[Outcome] = []
     counts: Counter[str] = Counter(registered=0, known=0, refused=0)
     with ExitStack() as stack:
