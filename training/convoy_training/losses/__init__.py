@@ -9,4 +9,5 @@ borders.py         segmentation: more weight between two regions that nearly tou
 face_detection.py  boxes and landmarks of faces
 margin.py          face embedding: margin softmax over people
 triplet.py         face embedding: mined triplets
+teaching.py        face embedding: how far a student is from its teacher
 """
