@@ -24,6 +24,7 @@ class Registering:
     add_faces: bool = False
     use_largest_face: bool = False
     allow_identity_conflict: bool = False
+    allow_different: bool = False
 
 
 class Refusal(Enum):
@@ -38,6 +39,7 @@ class Refusal(Enum):
     DUPLICATE = "DUPLICATE"
     IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
     BAD_IMAGE = "BAD_IMAGE"
+    OTHER_PERSON = "OTHER_PERSON"
 
 
 @dataclass(frozen=True, slots=True)

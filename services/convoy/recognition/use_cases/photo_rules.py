@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.models.calibration import FalseMatchCurve
 from convoy.recognition.domain.found_faces import EmbeddedFace, FoundFace, Quality
 from convoy.recognition.domain.registrations import PhotoResult, Refusal, Registered
+from convoy.recognition.domain.thresholds import comparison_rate
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit
+from convoy.recognition.use_cases.agreement import STRANGER_RATE, find_agreeing
 
 SAME_FACE = 0.995
 """From this similarity on two photos are one photo, perhaps saved anew: two different photos do not come so close."""
@@ -65,6 +68,26 @@ def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
         )
         return _refuse(faces, Refusal.IDENTITY_CONFLICT, message, other.person_id)
     return verdict
+
+
+def refuse_others(verdicts: Sequence[Verdict], on_record: Vector, curve: FalseMatchCurve) -> list[Verdict]:
+    """Look at all photos together: refuse those that show another person than the record, or than most photos."""
+    accepted = [verdict.embedding for verdict in verdicts if verdict.embedding is not None]
+    comparisons = max(1, len(accepted) - 1 + len(on_record))
+    threshold = curve.threshold(comparison_rate(STRANGER_RATE, comparisons))
+    agreeing = iter(find_agreeing(accepted, on_record, threshold, SAME_FACE))
+    message = (
+        "the face does not resemble the person on record"
+        if len(on_record)
+        else "the photos show different people; send photos of one person"
+    )
+    message += ", or set allow_different if they are of one person"
+    return [
+        verdict
+        if verdict.embedding is None or next(agreeing)
+        else _refuse(verdict.result.faces, Refusal.OTHER_PERSON, message)
+        for verdict in verdicts
+    ]
 
 
 def none_accepted(

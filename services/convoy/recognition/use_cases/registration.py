@@ -32,7 +32,7 @@ from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.photo_rules import Verdict, bad_image, compare, judge, none_accepted
+from convoy.recognition.use_cases.photo_rules import Verdict, bad_image, compare, judge, none_accepted, refuse_others
 from convoy.recognition.use_cases.repetition import answered_once
 
 CONFLICT_RATE = 0.001
@@ -137,7 +137,7 @@ class Registration:
         photos.model.check_made(gallery)
         before = await self._on_record(asked)
         view = await self._followers.fresh_view(asked.gallery)
-        verdicts = await self._compare(asked, photos, view)
+        verdicts = await self._compare(asked, photos, view, before)
         results = [verdict.result for verdict in verdicts]
         if all(result.refusal for result in results):
             raise none_accepted(results, photos.bad_images)
@@ -166,19 +166,21 @@ class Registration:
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)
 
-    async def _compare(self, asked: Registering, photos: _Photos, view: View) -> list[Verdict]:
+    async def _compare(self, asked: Registering, photos: _Photos, view: View, before: Person | None) -> list[Verdict]:
         """The verdicts in the light of the gallery; accepted photos get a face id."""
         known = await view.vectors_of(asked.person_id)
         known = np.empty((0, photos.model.model.embedding_size), np.float32) if known is None else known
-        verdicts = []
+        is_known = before is not None and not before.is_expired(now_ms())
+        on_record, verdicts = known[: len(known) if is_known else 0], []
         for verdict in photos.verdicts:
             other = None if asked.allow_identity_conflict else await self._somebody_else(asked, verdict, photos, view)
             compared = compare(verdict, known, other)
             if compared.embedding is not None:
                 known = np.vstack([known, compared.embedding[None]])
-                compared = replace(compared, result=replace(compared.result, face_id=secrets.token_hex(8)))
             verdicts.append(compared)
-        return verdicts
+        if not asked.allow_different and photos.model.curve is not None:
+            verdicts = refuse_others(verdicts, on_record, photos.model.curve)
+        return [_numbered(verdict) for verdict in verdicts]
 
     async def _somebody_else(self, asked: Registering, verdict: Verdict, photos: _Photos, view: View) -> Hit | None:
         """Another person who is so like this face that a mistake is all but ruled out."""
@@ -189,6 +191,13 @@ class Registration:
         hits = await view.search(verdict.embedding, 2, [], exact=False)
         others = [hit for hit in hits if hit.person_id != asked.person_id]
         return others[0] if others and others[0].similarity >= threshold else None
+
+
+def _numbered(verdict: Verdict) -> Verdict:
+    """With an id for the face, if it is accepted."""
+    if verdict.embedding is None:
+        return verdict
+    return replace(verdict, result=replace(verdict.result, face_id=secrets.token_hex(8)))
 
 
 def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdict]) -> Person:
