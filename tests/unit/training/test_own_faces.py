@@ -1,4 +1,4 @@
-"""Faces of one's own, in the forms that people have WIDER FACE in: read, refused, trained on, served."""
+"""Your own faces, laid out as WIDER FACE or COCO JSON: read, refused, trained on, served."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""An embedder of one's own people: who is named in the pairs is held out, everybody else is trained on."""
+"""An embedder of your own people: people named in the pairs are held out, all others are trained on."""
 
 import json
 import os

@@ -144,7 +144,7 @@ def test_weights_are_taken_as_people_have_them(
         (torch.zeros(2), "it is a Tensor, not tensors by name"),
         ({"state_dict": None}, "it is a NoneType, not tensors by name"),
         ({"0.weight": None}, "0.weight is a NoneType, not a tensor"),
-        (nn.Linear(2, 2), "it is damaged or holds more than tensors"),
+        (nn.Linear(2, 2), "it is damaged, or holds more than tensors"),
     ],
     ids=["list", "tensor", "nothing", "no weight", "module"],
 )
