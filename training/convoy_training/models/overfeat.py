@@ -86,9 +86,7 @@ class WindowDetector(Detector):
     def __init__(self, classes: int, widths: Sequence[int], hidden: int, pyramid: Sequence[float]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(
-            [3, *widths]
-        ):  # without padding, so that a window is just what its classifier sees
+        for inputs, outputs in pairwise([3, *widths]):  # no padding: a window is just what its classifier sees
             layers += [nn.Conv2d(inputs, outputs, 3, 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         classifier = nn.Sequential(nn.Linear(5 * 5 * widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, classes))
         nn.init.constant_(classifier[-1].bias, -5.0)  # type: ignore[arg-type]  # most windows show nothing

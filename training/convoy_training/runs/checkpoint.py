@@ -66,7 +66,7 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
-    """The weights of a run folder that are to be published, by name: those of the moving average, if it has one."""
+    """The weights that export publishes from a run folder, by name: the moving average's, if it has one."""
     path = run / FILE
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,6 +1,6 @@
 """The training loop of all tasks, on Lightning Fabric (any device, any precision, several processes).
 
-A run folder holds recipe.yaml (with all defaults), environment.json, notes.md (if the recipe has notes), last.ckpt,
+A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has notes), last.ckpt,
 metrics.json and TensorBoard curves.
 """
 
@@ -56,9 +56,7 @@ def fit(
     task.example_images(config)  # reads the validation split, so that its errors show now, not after training
     torch.manual_seed(config.seed)
     model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = (
-        len(data.train) // fabric.world_size
-    )  # the same for every process, since all wait for each other at each step
+    steps = len(data.train) // fabric.world_size  # equal in all processes, which wait for each other at each step
     if not steps:
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"

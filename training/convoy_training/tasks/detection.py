@@ -87,7 +87,7 @@ def find_detector(config: Config) -> type[Detector]:
 
 
 class Batches:
-    """Shuffled examples, placed, mirrored and relit anew in each epoch, alone or four together.
+    """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
     A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
     """

@@ -191,7 +191,7 @@ def count_samples(images: Sequence[int], config: Config) -> int:
 
 
 class Batches:
-    """Augmented crops [B,112,112,3] with their people, drawn anew for each epoch."""
+    """Augmented crops [B,112,112,3] with their people; each epoch draws new ones."""
 
     def __init__(self, faces: identities.Faces, config: Config) -> None:
         self.faces, self.config = faces, config

@@ -170,10 +170,10 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         judge(window, answer) for window, answer in zip(windows, localise(predict, config, windows), strict=True)
     ]
     objects = np.array([window.label is not None for window in windows])
-    photographs = np.arange(len(windows)).reshape(-1, config.repeats)
+    pictures = np.arange(len(windows)).reshape(-1, config.repeats)
 
     def measure(drawn: np.ndarray) -> dict[str, float]:
-        rows = photographs[drawn].ravel()
+        rows = pictures[drawn].ravel()
         chosen = [outcomes[row] for row in rows]
         return {
             "localisation_accuracy": float(np.mean([outcome.localisation for outcome in chosen])),
@@ -182,10 +182,10 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         }
 
     counts = {"mean_overlap": int(objects.sum())}
-    intervals = bootstrap(measure, len(photographs))  # windows of one picture are not independent
+    intervals = bootstrap(measure, len(pictures))  # windows of one picture are not independent
     return [
         Metric(name, value, config.data.title, split, counts.get(name, len(windows)), intervals[name])
-        for name, value in measure(np.arange(len(photographs))).items()
+        for name, value in measure(np.arange(len(pictures))).items()
     ]
 
 

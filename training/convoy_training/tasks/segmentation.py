@@ -106,7 +106,7 @@ class Config(recipe.Config):
 
 
 class Batches:
-    """Shuffled frames, scaled, cropped, mirrored and relit anew in each epoch."""
+    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently."""
 
     def __init__(self, split: masks.Split, config: Config) -> None:
         self.split, self.config = split, config
