@@ -1,7 +1,7 @@
 """The training loop of all tasks, on Lightning Fabric (any device, any precision, several processes).
 
-A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has notes), last.ckpt,
-metrics.json and TensorBoard curves.
+A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has
+notes), last.ckpt, metrics.json and TensorBoard curves.
 """
 
 from __future__ import annotations

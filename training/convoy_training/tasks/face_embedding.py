@@ -104,9 +104,7 @@ class Config(BaseConfig):
     triplets: Triplets | None = None
     teacher: Teacher | None = Field(None, description="a published or imported embedder to learn from")
     images_per_person: int = Field(40, gt=0)
-    singleton_share: float = Field(
-        0.5, ge=0, le=1, description="share of the people with one image that an epoch shows"
-    )
+    singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image in each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     exclude: Path | None = Field(None, description="a list that `convoy-train clean` wrote: images not to train on")

@@ -71,9 +71,7 @@ class Config(recipe.Config):
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
     dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
-    long_side: int = Field(
-        480, gt=0, le=MAX_SIDE, description="pixels of the longer side, to which the service shrinks a picture"
-    )
+    long_side: int = Field(480, gt=0, le=MAX_SIDE, description="longest side of a picture in the service, in pixels")
     regions_of: str = Field("", description="class whose connected regions are also judged, by the Rand score")
     borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
     class_bias: tuple[float, ...] = Field((), description="added to the logit of each class before the class is chosen")
