@@ -141,6 +141,22 @@ async def test_upside_down_is_found_when_the_photo_says_so(faces: Running, portr
     assert all(face.landmarks.left_eye.y < face.landmarks.mouth_left.y for face in unsaid.faces)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+async def test_at_any_angle_a_turned_face_is_the_face_that_it_is(
+    faces: Running, portraits: list[ImageRGB], quarters: int
+) -> None:
+    for portrait in portraits[:5]:
+        upright = put(enlarge(portrait, 2.5), 150, 90)
+        turned = np.ascontiguousarray(np.rot90(upright, quarters))
+        ((straight, *_), found) = [result.faces for result in await find(faces, upright, turned, any_angle=True)]
+        face = found[0]
+        assert float(np.dot(face.embedding.values, straight.embedding.values)) >= 0.5
+        # Where the nose goes says the rotation itself.
+        nose = complex(straight.landmarks.nose.x - 320, straight.landmarks.nose.y - 240) * (-1j) ** quarters
+        centre = complex(turned.shape[1] / 2, turned.shape[0] / 2)
+        assert abs(nose + centre - complex(face.landmarks.nose.x, face.landmarks.nose.y)) < 20
+
+
 def draw_cartoon() -> ImageRGB:
     """A yellow face with round eyes and a smile."""
     picture = np.full((480, 640, 3), 235, np.uint8)

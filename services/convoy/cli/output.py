@@ -59,6 +59,7 @@ OPTIONS = {
     "set use_largest_face": "give --largest",
     "set allow_identity_conflict": "give --allow-conflict",
     "set allow_different": "give --allow-different",
+    "set any_angle": "give --any-angle",
 }
 
 

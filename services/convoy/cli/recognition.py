@@ -54,6 +54,9 @@ def register(
     allow_different: Annotated[
         bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
     ] = False,
+    any_angle: Annotated[
+        bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several; exits with 1 when a photo was refused.
@@ -77,6 +80,7 @@ def register(
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
+                any_angle=any_angle,
             )
         except FailedPrecondition as error:
             if not error.details:

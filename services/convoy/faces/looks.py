@@ -16,6 +16,7 @@ from convoy.core.pictures.geometry import compute_iou
 from convoy.core.pictures.resizing import Placement
 from convoy.faces import task
 from convoy.faces.task import DetectedFace, Floats, Options
+from convoy.faces.turning import QUARTERS, turn, turn_back
 
 THUMBNAIL_PX = 128
 """Long side of the second look, which has a twenty-fifth of the pixels of the first."""
@@ -30,27 +31,46 @@ COVERED = 0.7
 """A box of which so much lies in a larger face's box is a part of that face: its mouth, an eye."""
 
 
+SHARED = 0.3
+"""Of two boxes from looks at different angles, of which so much of one lies in the other, the weaker goes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture lies in what the detector is shown, before that was turned by so many quarters."""
+
+    placement: Placement
+    is_thumbnail: bool = False
+    quarters: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """What the detector is shown, [H, W, 3], and where the picture lies in it."""
 
     canvas: Pixels
-    placement: Placement
+    place: Place
 
 
-def take_looks(picture: Picture, manifest: Manifest) -> list[Look]:
-    """The looks at a picture, the whole one first. A detector of one fixed size looks once: twice would cost double."""
-    whole = Look(*task.prepare(picture, manifest))
-    longest = max(whole.placement.width, whole.placement.height)
+def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[Look]:
+    """The looks at a picture, the whole one first. A detector of one fixed size has no thumbnail: it would cost double.
+
+    With any_angle each look is taken three times more, turned by 90, 180 and 270 degrees.
+    """
+    canvas, placement = task.prepare(picture, manifest)
+    looks = [Look(canvas, Place(placement))]
+    longest = max(placement.width, placement.height)
     # In a smaller picture no face is too large for the first look.
-    if manifest.input.long_side is None or longest <= CLOSE_UP_PX:
-        return [whole]
-    return [whole, _reduce(whole, manifest.input)]
+    if manifest.input.long_side is not None and longest > CLOSE_UP_PX:
+        looks.append(_reduce(looks[0], manifest.input))
+    turns = QUARTERS if options.any_angle else ()
+    turned = [Look(turn(one.canvas, by), replace(one.place, quarters=by)) for by in turns for one in looks]
+    return looks + turned
 
 
 def _reduce(look: Look, spec: InputSpec) -> Look:
     """The look at thumbnail size. It is made of the look's own canvas, since that has few pixels."""
-    at = look.placement
+    at = look.place.placement
     scale = THUMBNAIL_PX / max(at.width, at.height)
     width, height = max(1, round(at.width * scale)), max(1, round(at.height * scale))
     rows, columns = (-(-side // spec.stride) * spec.stride for side in (height, width))
@@ -58,22 +78,36 @@ def _reduce(look: Look, spec: InputSpec) -> Look:
     seen = look.canvas[at.y : at.y + at.height, at.x : at.x + at.width]
     canvas[:height, :width] = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
     placement = replace(at, canvas_width=columns, canvas_height=rows, x=0, y=0, width=width, height=height)
-    return Look(canvas, placement)
+    return Look(canvas, Place(placement, is_thumbnail=True))
 
 
 def merge_looks(
-    outputs: list[Outputs], placements: list[Placement], picture: Picture, manifest: Manifest, options: Options
+    outputs: list[Outputs], places: list[Place], picture: Picture, manifest: Manifest, options: Options
 ) -> list[DetectedFace]:
     """The faces of all looks at a picture, each once, largest first."""
-    seen = [
-        task.interpret(one, placement, picture, manifest, options)
-        for one, placement in zip(outputs, placements, strict=True)
-    ]
-    faces = seen[0]
-    scale = placements[0].width / picture.width
-    for thumbnail in seen[1:]:
-        faces = _add_close_ups(faces, thumbnail, scale)
-    return task.select(faces, options)
+    scale = places[0].placement.width / picture.width
+    angles: dict[int, list[DetectedFace]] = {}
+    for one, place in zip(outputs, places, strict=True):
+        at = place.placement
+        upright = turn_back(one, place.quarters, at.canvas_width, at.canvas_height)
+        seen = task.interpret(upright, at, picture, manifest, options)
+        before = angles.get(place.quarters, [])
+        angles[place.quarters] = _add_close_ups(before, seen, scale) if place.is_thumbnail else [*before, *seen]
+    return task.select(_join_angles(list(angles.values())), options)
+
+
+def _join_angles(angles: list[list[DetectedFace]]) -> list[DetectedFace]:
+    """Of one face that is found at several angles the surest stays: an upright face looks like one, the others less."""
+    if len(angles) == 1:
+        return angles[0]
+    kept: list[DetectedFace] = []
+    for face in sorted((face for angle in angles for face in angle), key=lambda one: -one.score):
+        boxes = np.array([one.box_xyxy for one in kept], np.float32).reshape(-1, 4)
+        mine = face.box_xyxy[None]
+        covers = [float(measure_cover(mine, box)[0]) for box in boxes]
+        if max([*covers, *measure_cover(boxes, face.box_xyxy).tolist()], default=0.0) < SHARED:
+            kept.append(face)
+    return kept
 
 
 def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:

@@ -29,6 +29,7 @@ class Options:
     max_faces: int | None = 200
     min_face_size_px: int = 0
     largest_only: bool = False
+    any_angle: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,13 +15,14 @@ def detect_faces(
     max_faces: int = 0,
     min_face_size: int = 0,
     largest: bool = False,
+    any_angle: bool = False,
 ) -> Operation[faces.Faces]:
     """The faces in a picture with landmarks and quality, largest first; none is no error.
 
     detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: pixels of the
-    picture sent; largest: only that one.
+    picture sent; largest: only that one; any_angle: also faces that lie or stand on their head, at four times the time.
     """
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle)
     request = faces_pb2.DetectFacesRequest(images=[write_image(picture)], options=options)
     return plan("faces", request, faces_pb2.DetectFacesResponse, lambda response: only(faces.read_faces(response)))
 
@@ -34,9 +35,10 @@ def embed_faces(
     min_face_size: int = 0,
     largest: bool = False,
     aligned_crops: bool = False,
+    any_angle: bool = False,
 ) -> Operation[faces.Faces]:
     """`detect_faces` with an embedding of each face, and with the aligned crops too if asked for."""
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle)
     request = faces_pb2.EmbedFacesRequest(
         images=[write_image(picture)], options=options, include_aligned_crops=aligned_crops
     )
@@ -51,9 +53,10 @@ def embed_faces_many(
     min_face_size: int = 0,
     largest: bool = False,
     aligned_crops: bool = False,
+    any_angle: bool = False,
 ) -> Operation[list[faces.Faces]]:
     """`embed_faces` for several pictures in one call; results in their order, all or none."""
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle)
     request = faces_pb2.EmbedFacesRequest(
         images=write_images(pictures), options=options, include_aligned_crops=aligned_crops
     )
@@ -88,7 +91,7 @@ def get_face_model() -> Operation[faces.FaceModel]:
 
 
 def write_options(
-    detection_threshold: float | None, max_faces: int, min_face_size: int, largest: bool
+    detection_threshold: float | None, max_faces: int, min_face_size: int, largest: bool, any_angle: bool = False
 ) -> faces_pb2.FaceDetectionOptions:
     """The message that says how faces are looked for."""
     return faces_pb2.FaceDetectionOptions(
@@ -96,4 +99,5 @@ def write_options(
         max_faces=max_faces,
         min_face_size=min_face_size,
         selection=faces_pb2.FACE_SELECTION_LARGEST if largest else faces_pb2.FACE_SELECTION_ALL,
+        any_angle=any_angle,
     )

@@ -26,12 +26,13 @@ def register(
     tags: Iterable[str] = (),
     request_id: str | None = None,
     allow_different: bool = False,
+    any_angle: bool = False,
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
     add_faces: the person may be there already; use_largest_face: of several faces in a photo; allow_identity_conflict:
-    though it matches somebody else; allow_different: though the photos do not resemble one another; request_id: makes
-    repeating the call safe, by default a new one.
+    though it matches somebody else; allow_different: though the photos do not resemble one another; any_angle: though
+    the face lies or stands on its head; request_id: makes repeating the call safe, by default a new one.
     AlreadyExists(PERSON_EXISTS); FailedPrecondition: no photo was accepted, `details` carries the Registration.
     """
     request = api.RegisterRequest(
@@ -47,6 +48,7 @@ def register(
         expire_time=write_time(expire_time),
         tags=write_tags(tags),
         allow_different=allow_different,
+        any_angle=any_angle,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
