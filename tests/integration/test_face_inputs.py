@@ -112,6 +112,21 @@ async def test_a_close_up_is_the_face_that_it_shows(faces: Running, portraits: l
         assert float(np.dot(face.embedding.values, whole.embedding.values)) >= 0.5
 
 
+async def test_detail_finds_small_faces_in_a_photo_of_24_megapixels(faces: Running, data: Path) -> None:
+    group = np.asarray(Image.open(data / "samples" / "group_12_people.jpg").convert("RGB"))
+    height, width = group.shape[:2]
+    large = np.array(Image.open(data / "samples" / "no_people_landscape.jpg").convert("RGB").resize((6000, 4000)))
+    left, top = (6000 - width) // 2, (4000 - height) // 2
+    large[top : top + height, left : left + width] = group
+    alone, plain, detailed = await find(faces, group), await find(faces, large), await find(faces, large, detail=True)
+    shift = np.array([left, top, left, top], np.float32)
+    boxes = np.array([[f.box.x_min, f.box.y_min, f.box.x_max, f.box.y_max] for f in detailed[0].faces], np.float32)
+    expected = [np.array([f.box.x_min, f.box.y_min, f.box.x_max, f.box.y_max], np.float32) for f in alone[0].faces]
+    assert len(plain[0].faces) == 0
+    found = [compute_iou(one + shift, boxes).max() >= 0.5 for one in expected]
+    assert len(found) >= 10 and sum(found) >= len(found) - 1
+
+
 async def test_two_hundred_faces(faces: Running, portraits: list[ImageRGB]) -> None:
     """More than the embedder's queue holds: one call must not refuse itself."""
     rows = [np.hstack([portraits[(20 * row + column) % 40] for column in range(20)]) for row in range(10)]

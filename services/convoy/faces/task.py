@@ -30,6 +30,7 @@ class Options:
     min_face_size_px: int = 0
     largest_only: bool = False
     any_angle: bool = False
+    detail: bool = False
 
 
 @dataclass(frozen=True, eq=False)

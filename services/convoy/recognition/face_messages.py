@@ -41,6 +41,7 @@ def read_options(options: faces_pb2.FaceDetectionOptions) -> DetectionOptions:
         min_face_size=options.min_face_size,
         only_largest=options.selection == faces_pb2.FACE_SELECTION_LARGEST,
         any_angle=options.any_angle,
+        detail=options.detail,
     )
 
 
@@ -52,6 +53,7 @@ def options_message(options: DetectionOptions) -> faces_pb2.FaceDetectionOptions
         min_face_size=options.min_face_size,
         selection=faces_pb2.FACE_SELECTION_LARGEST if options.only_largest else faces_pb2.FACE_SELECTION_UNSPECIFIED,
         any_angle=options.any_angle,
+        detail=options.detail,
     )
 
 
