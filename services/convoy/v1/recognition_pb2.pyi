@@ -102,6 +102,8 @@ class _PhotoRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoRef
     """The face does not resemble the person on record, or the other photos of the request."""
     PHOTO_REFUSAL_TURNED: _PhotoRefusal.ValueType  # 11
     """The face lies or stands on its head: it is turned by more than 45 degrees."""
+    PHOTO_REFUSAL_NOT_A_FACE: _PhotoRefusal.ValueType  # 12
+    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
 
 class PhotoRefusal(_PhotoRefusal, metaclass=_PhotoRefusalEnumTypeWrapper):
     """Why a photo was refused."""
@@ -130,6 +132,8 @@ PHOTO_REFUSAL_OTHER_PERSON: PhotoRefusal.ValueType  # 10
 """The face does not resemble the person on record, or the other photos of the request."""
 PHOTO_REFUSAL_TURNED: PhotoRefusal.ValueType  # 11
 """The face lies or stands on its head: it is turned by more than 45 degrees."""
+PHOTO_REFUSAL_NOT_A_FACE: PhotoRefusal.ValueType  # 12
+"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
 Global___PhotoRefusal: _TypeAlias = PhotoRefusal  # noqa: Y015
 
 class _Decision:

@@ -62,7 +62,7 @@ async def test_a_sure_face_is_looked_at_once(house: UseCases) -> None:
 
 
 async def test_a_face_in_doubt_that_is_upright_all_the_same_is_taken(house: UseCases) -> None:
-    house.registration._faces = Turnable([face(1, 0.6, 10)], [face(1, 0.6, 10)])
+    house.registration._faces = Turnable([face(1, 0.7, 10)], [face(1, 0.7, 10)])
     assert (await house.register("ada", b"photo")).results[0].refusal is None
 
 

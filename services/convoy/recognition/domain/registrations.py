@@ -42,6 +42,7 @@ class Refusal(Enum):
     BAD_IMAGE = "BAD_IMAGE"
     OTHER_PERSON = "OTHER_PERSON"
     TURNED = "TURNED"
+    NOT_A_FACE = "NOT_A_FACE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,15 @@ def refuse_turned(verdict: Verdict, found: Sequence[FoundFace]) -> Verdict:
     return _refuse(found, Refusal.TURNED, message)
 
 
+def refuse_no_face(verdict: Verdict, score_floor: float) -> Verdict:
+    """Refuse what the detector is not sure of: a clock, a cell, an animal."""
+    if verdict.embedding is None or verdict.result.faces[0].detection_score >= score_floor:
+        return verdict
+    score = verdict.result.faces[0].detection_score
+    message = f"what was found is hardly a face (score {score:.2f}, at least {score_floor:.2f} is needed); take it anew"
+    return _refuse(verdict.result.faces, Refusal.NOT_A_FACE, message)
+
+
 def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
     """Look at the gallery: refuse a face that the person has (`known`: [faces, dimension]), or that is `other`'s."""
     if verdict.embedding is None:

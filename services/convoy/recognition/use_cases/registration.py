@@ -39,6 +39,7 @@ from convoy.recognition.use_cases.photo_rules import (
     is_in_doubt,
     judge,
     none_accepted,
+    refuse_no_face,
     refuse_others,
     refuse_turned,
 )
@@ -127,7 +128,8 @@ class Registration:
             for one in seen
         ]
         turning = (self._look_around(*one, asked, gallery) for one in zip(judged, asked.photos, strict=True))
-        verdicts = list(await asyncio.gather(*turning))
+        score_floor = self._settings.face_score_floor
+        verdicts = [refuse_no_face(verdict, score_floor) for verdict in await asyncio.gather(*turning)]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
         if not models:
