@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
 PHOTOS ?=
+MODELS ?=
+FROM ?=
 BAD_INPUTS ?= 10000
 MINUTES ?= 5
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
@@ -15,8 +17,8 @@ help: ## List the targets
 
 setup: $(VENV)/.setup ## Make .venv with everything for development, training included
 
-demo: $(VENV)/.demo ## Show what Convoy does on this machine, without Docker or torch; PHOTOS=folder for your own people
-	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+demo: $(VENV)/.demo ## Show what Convoy does on this machine, without Docker or torch; PHOTOS=folder for your own people, MODELS=starter for open networks
+	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODELS),--models "$(MODELS)") $(if $(FROM),--from "$(FROM)")
 
 test: $(VENV)/.setup ## Run every test, and say at the end what this machine left out; PYTEST="-k word" for some
 	$(BIN)/pytest $(PYTEST)

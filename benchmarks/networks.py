@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from convoy.core.manifest import GRAPH_FILE, Export, InputSpec, Manifest, Task, Training, digest
-from convoy_training.models.zoo import find_architecture
+from convoy_training.models.architecture import find_architecture
 from convoy_training.publishing.export import export_onnx
 from convoy_training.publishing.quantize import quantize_graph
-from convoy_training.recipe import Export as Graph
+from convoy_training.task import Export as Graph
 from torch import nn
 
 SIDE = 224

@@ -75,30 +75,33 @@ def rtdetr(raw: Arrays, height: int, width: int) -> Arrays:
     return {"boxes": np.array(corners), "scores": rows[:, 4:]}
 
 
-def distributions(raw: np.ndarray, height: int, width: int, stride: int, offset: float) -> list[list[float]]:
-    """Boxes of a level: each side's distance is the mean of its bins."""
+def distributions(raw: np.ndarray, height: int, width: int, stride: int, start: float) -> list[list[float]]:
+    """Boxes of a level: each side's distance is the mean of its bins. start: of the first cell's point, in pixels."""
     boxes, place = [], 0
     for row in range(math.ceil(height / stride)):
         for column in range(math.ceil(width / stride)):
             bins = softmax(raw[place].astype(np.float64).reshape(4, -1))
             left, top, right, bottom = (sum(b * share for b, share in enumerate(side)) * stride for side in bins)
-            x, y = (column + offset) * stride, (row + offset) * stride
+            x, y = column * stride + start, row * stride + start
             boxes.append([max(x - left, 0), max(y - top, 0), min(x + right, width), min(y + bottom, height)])
             place += 1
     assert place == len(raw)
     return boxes
 
 
-def nanodet(raw: Arrays, height: int, width: int, strides: tuple[int, ...] = (8, 16, 32)) -> Arrays:
-    """Class scores and distributions, told apart by their order: all scores come first."""
+def nanodet(raw: Arrays, height: int, width: int, strides: tuple[int, ...] = (8, 16, 32), less: float = 0.5) -> Arrays:
+    """Class scores and distributions, told apart by their order: all scores come first. Points: middle pixels."""
     arrays = list(raw.values())
     scores, sides = arrays[: len(strides)], arrays[len(strides) :]
-    boxes = [distributions(side, height, width, stride, 0.5) for side, stride in zip(sides, strides, strict=True)]
+    boxes = [
+        distributions(side, height, width, stride, stride / 2 - less)
+        for side, stride in zip(sides, strides, strict=True)
+    ]
     return {"boxes": np.concatenate(boxes), "scores": np.concatenate(scores)}
 
 
 def picodet(raw: Arrays, height: int, width: int) -> Arrays:
-    return nanodet(raw, height, width, (8, 16, 32, 64))
+    return nanodet(raw, height, width, (8, 16, 32, 64), less=0)
 
 
 def nanodet_plus(raw: Arrays, height: int, width: int) -> Arrays:

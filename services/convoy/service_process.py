@@ -27,7 +27,7 @@ async def build(name: str, settings: Settings) -> Service:
 
 
 async def serve(name: str, settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT, then drain it."""
+    """Run a service until SIGTERM or SIGINT, then let its calls finish and stop it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,3 +38,14 @@ def test_the_story_of_ones_own_photographs(tmp_path: Path, data: Path) -> None:
     done = run_demo(tmp_path / "out", "--photos", str(data / "samples" / "people"))
     assert done.returncode == 0, done.stdout + done.stderr
     check_pictures(tmp_path / "out", 16)
+
+
+@pytest.mark.slow
+@pytest.mark.foreign
+def test_the_story_with_open_networks_that_were_brought_here(tmp_path: Path, foreign_networks: Path) -> None:
+    """Networks that lie in the folder answer; for the others the published models do, and the demo says so."""
+    done = run_demo(tmp_path / "out", "--models", "starter", "--from", str(foreign_networks))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "yolox-nano (detection), deeplab-v3 (segmentation), yunet (face_detector)" in " ".join(done.stdout.split())
+    assert "mobilenet-v2 cannot be had" in done.stdout and "10 of 10 answers were right" in done.stdout
+    check_pictures(tmp_path / "out", 8)

@@ -183,7 +183,7 @@ async def test_the_client_sends_its_token(
     file.write_text("not yet\n")
     monkeypatch.setenv("CONVOY_CLIENT_TOKEN_FILE", str(file))
     async with AsyncConvoy(classification=address) as convoy:
-        with pytest.raises(Exception, match="the token is not good"):
+        with pytest.raises(Exception, match="the token is unknown or not valid"):
             await convoy.classify(RED.encoded)
         file.write_text(book.tokens["ada"] + "\n")
         assert (await convoy.classify(RED.encoded)).best.label == "red"

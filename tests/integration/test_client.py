@@ -193,7 +193,7 @@ def test_what_breaks_off_a_stream_reaches_the_caller(convoy: Convoy) -> None:
     assert isinstance(next(answers), Classification)
     with pytest.raises(OSError, match="camera"):
         next(answers)
-    with pytest.raises(errors.InvalidArgument, match="cannot be streamed"):
+    with pytest.raises(errors.InvalidArgument, match="has no stream"):
         next(convoy.stream([get_face_model()]))
 
 

@@ -72,10 +72,10 @@ async def test_a_classifier(tmp_path: Path) -> None:
         np.testing.assert_allclose([found[label] for label in LABELS], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["yolov5", "yolov8", "ssd", "retinanet"])
+@pytest.mark.parametrize("kind", ["yolov5", "yolov8", "yolox", "detr", "nanodet", "ssd", "retinanet"])
 async def test_a_detector(kind: str, tmp_path: Path) -> None:
     size = (128, 128) if kind == "retinanet" else (64, 96)
-    drawings = {"yolov5": models.yolov5, "yolov8": models.yolov8, "retinanet": models.retinanet}
+    drawings = {name: getattr(models, name) for name in ("yolov5", "yolov8", "yolox", "detr", "nanodet", "retinanet")}
     drawing = models.ssd(5, size=size) if kind == "ssd" else drawings[kind](4, size=size)
     file = wrap(drawing, Task.DETECTION, tmp_path, "net", adapter=kind, preprocess="zero-one")
     image = picture(*size)

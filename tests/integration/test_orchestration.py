@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import yaml
-from convoy.client.channels import SERVICE_CONFIG
+from convoy.client.retries import SERVICE_CONFIG
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from convoy.core.manifest import Task
 from convoy.testing import pictures
-from convoy.testing.tiny_models import write_repository
+from convoy.testing.tiny_models import write_model, write_repository
 from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 
 PICTURE = common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20), 1200, 900)))
@@ -70,12 +71,13 @@ def test_sigterm_finishes_what_is_in_flight(models: Path) -> None:
     ("variables", "words"),
     [
         ({"CONVOY_MODELS": "/nowhere"}, "no model repository"),
+        ({"CONVOY_CLASSIFICATION_MODEL": "nobody"}, "no model named 'nobody'"),
         ({"CONVOY_MODEL": "nobody"}, "no model named 'nobody'"),
         ({"CONVOY_DEVICE": "tensorrt"}, "this onnxruntime has no TensorrtExecutionProvider"),
         ({"CONVOY_PORT": "1x"}, "CONVOY_PORT"),
         ({"CONVOY_THREADS": "100000"}, "CONVOY_THREADS"),
     ],
-    ids=["no-repository", "no-model", "no-device", "bad-variable", "too-many-threads"],
+    ids=["no-repository", "no-model", "no-model-by-the-old-name", "no-device", "bad-variable", "too-many-threads"],
 )
 def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[str, str], words: str) -> None:
     with process("classification", **({"CONVOY_MODELS": str(models)} | variables)) as child:
@@ -87,7 +89,7 @@ def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[
 @pytest.mark.parametrize(
     ("service", "setting", "there"),
     [
-        ("classification", "CONVOY_MODEL", "cifar10-resnet"),
+        ("classification", "CONVOY_CLASSIFICATION_MODEL", "cifar10-resnet"),
         ("faces", "CONVOY_FACE_DETECTOR", "face-detector-nano"),
         ("faces", "CONVOY_FACE_EMBEDDER", "face-embedder-small"),
     ],
@@ -97,7 +99,7 @@ def test_a_model_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     with process(service, CONVOY_MODELS=str(models), **{setting: "nobody"}) as child:
         _, text = child.communicate(timeout=60)
-    assert re.search(rf"for this service there are: [^;]*\b{there}\b.*; choose by {setting}=NAME", text)
+    assert re.search(rf"for this service there are: [^;]*\b{there}\b.*; choose one by {setting}=NAME", text)
 
 
 def test_a_store_that_cannot_be_meant_says_so_in_a_sentence() -> None:
@@ -129,6 +131,16 @@ def test_no_torch_and_no_pictures_in_the_log(models: Path) -> None:
         assert child.stderr is not None
         text = child.stderr.read()
     assert '"method": "Classify"' in text and "PNG" not in text
+
+
+def test_the_old_name_of_a_variable_works_and_the_new_one_is_told(models: Path) -> None:
+    write_model(models, "other", Task.CLASSIFICATION)
+    with process("classification", CONVOY_MODELS=str(models), CONVOY_MODEL="other") as child:
+        assert child.stderr is not None
+        lines = [json.loads(line) for line in takewhile(lambda line: '"event": "serving"' not in line, child.stderr)]
+    assert [line["model"] for line in lines if line["event"] == "model loaded"] == ["other"]
+    told = {line["variable"]: line["use"] for line in lines if line["event"] == "this variable has a new name"}
+    assert told == {"CONVOY_MODEL": "CONVOY_CLASSIFICATION_MODEL"}
 
 
 def test_a_misspelt_variable_is_pointed_out(models: Path) -> None:

@@ -246,7 +246,7 @@ async def test_a_bad_picture_has_a_status_and_a_reason_and_harms_nobody(
     stub = classification_pb2_grpc.ClassificationServiceStub(classification.channel)
     answer = await refusal(stub.Classify, classification_pb2.ClassifyRequest(images=[image(RED), bad]))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
-    assert answer.message.startswith("image 2 of 2: ") and answer.metadata["image_index"] == "1"
+    assert answer.message.startswith("picture 2 of 2: ") and answer.metadata["image_index"] == "1"
     good = await stub.Classify(classification_pb2.ClassifyRequest(images=[image(RED)]))
     assert good.results[0].labels[0].name == "red"
 

@@ -144,7 +144,7 @@ async def test_recognition_reaches_faces_with_rotated_client_certificates(
         ({"tls_cert": "tls.crt"}, "CONVOY_TLS_CERT is set without CONVOY_TLS_KEY"),
         ({"tls_key": "tls.key"}, "CONVOY_TLS_KEY is set without CONVOY_TLS_CERT"),
         ({"tls_client_ca": "ca.crt"}, "CONVOY_TLS_CLIENT_CA is set without CONVOY_TLS_CERT"),
-        ({"tls_cert": "tls.crt", "tls_key": "ca.crt"}, "no certificate with its key"),
+        ({"tls_cert": "tls.crt", "tls_key": "ca.crt"}, "not a certificate and its unencrypted key"),
         ({"tls_cert": "tls.crt", "tls_key": "tls.key", "tls_client_ca": "tls.key"}, "no certificate in PEM"),
         ({"tls_cert": "tls.crt", "tls_key": "nothing"}, "cannot be read: No such file"),
     ],

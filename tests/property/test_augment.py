@@ -5,7 +5,7 @@ import torch
 from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.points import MIRRORED, augment_boxes, augment_faces
 from convoy_training.errors import RecipeError
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor

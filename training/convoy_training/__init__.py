@@ -1,1 +1,29 @@
-"""Convoy's trainer: the way from labelled images to a model folder that the services load."""
+"""Convoy's trainer: it takes labelled pictures and a recipe, and makes a model folder that the services load.
+
+cli.py            the commands of `convoy-train`
+__main__.py       starts them
+recipe.py         the fields that every recipe has
+recipe_file.py    reads and writes recipes, which are YAML files
+task.py           the functions that every task has
+tasks/            what is trained: one task a file
+models/           architectures: one a file, registered where it is defined
+losses/           what a training makes small
+metrics/          what is measured
+data/             datasets: from files to checked pictures and labels
+augment/          how training pictures are changed
+runs/             the training loop, its checkpoints and its devices
+publishing/       from a run to a published model
+report/           the HTML page about a model
+protocols/        how face embedders are judged
+teacher.py        a published or imported model to learn from
+lessons.py        what the teacher says of each training picture, kept for the student
+evaluation.py     measures a run or a published model
+cleaning.py       finds wrong labels among training faces
+scaling.py        shows what more data brings
+origin.py         which recipe and which command made a run
+session.py        an ONNX file as a function
+structures.py     crops and scenes: what data hands to augmentation and tasks
+box_geometry.py   arithmetic of boxes
+tables.py         prints tables
+errors.py         the errors that you may see
+"""

@@ -1,4 +1,4 @@
-"""Label noise and near-duplicates among the training faces, seen by an embedder that was trained on them.
+"""Finds wrong labels and near-duplicates among the training faces, with an embedder that was trained on them.
 
 Three things are looked for: one photograph twice (a wrong label under two names, double weight under one),
 two names of one person, and an image far from the other images of its person. An embedder has learnt to forgive its own
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convoy_training.data import identities
 from convoy_training.data.exclusions import Exclusion
 from convoy_training.protocols.subject import open_embedder
-from convoy_training.recipe import RECIPE_FILE, open_recipe
+from convoy_training.recipe_file import RECIPE_FILE, open_recipe
 from convoy_training.tasks.face_embedding import TRAINING_SETS, embed, load_training_faces
 
 Floats = NDArray[np.floating]
@@ -121,7 +121,8 @@ def _shrink(crops: NDArray[np.uint8]) -> Floats:
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     small = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA).ravel() for image in grey])
     centred = small.astype(np.float32) - small.mean(axis=1, keepdims=True, dtype=np.float32)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    unit: Floats = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    return unit
 
 
 def _find_pairs(vectors: Floats, least: float) -> Iterator[tuple[int, int, float]]:

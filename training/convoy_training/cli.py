@@ -1,4 +1,4 @@
-"""The command `convoy-train`."""
+"""The commands of `convoy-train`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from convoy.core.manifest import Task
 from convoy_training.cleaning import Limits
 from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
-from convoy_training.errors import RecipeError, TrainingError
+from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
-from convoy_training.models.zoo import find_architecture
 from convoy_training.origin import describe_origin, read_origin, write_command
 from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
@@ -29,7 +29,7 @@ from convoy_training.publishing.comparison import find_forms, print_comparison
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
 from convoy_training.publishing.recording import record as record_model
-from convoy_training.recipe import load_published, load_recipe, open_recipe
+from convoy_training.recipe_file import load_published, load_recipe, open_recipe
 from convoy_training.report import REPORT
 from convoy_training.report.numbers import format_value
 from convoy_training.report.page import write_report
@@ -44,68 +44,85 @@ from convoy_training.scaling import print_points, read_point, show_points, to_di
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Train, judge and export the networks that Convoy serves. Data is read from the folder in CONVOY_DATA.",
+    help="Train, measure and publish the models that Convoy serves. Data is also looked for in the folder CONVOY_DATA.",
 )
 
-RecipeFile = Annotated[Path, typer.Argument(help="A YAML recipe, e.g. training/recipes/bccd-yolo.yaml.")]
-INTERRUPTED = 130
-"""As a shell says it of a command that Ctrl-C ended."""
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
-Shown = Annotated[list[str], typer.Option("--metric", help="Show this metric (repeatable). Default: the first.")]
-Override = Annotated[list[str], typer.Option("--set", help="Override a field: --set optimizer.lr=0.1 (repeatable).")]
+Shown = Annotated[
+    list[str],
+    typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
+]
+Override = Annotated[
+    list[str],
+    typer.Option("--set", help="Set a field of the recipe: --set optimizer.lr=0.1. Give it several times for several."),
+]
 
 
 @app.command()
 def fit(
     recipe_file: RecipeFile,
     overrides: Override = [],  # noqa: B006 (typer reads the default, nobody writes to it)
-    run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/<name>.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last whole epoch in the run folder.")] = False,
-    accelerator: Annotated[Accelerator, typer.Option(help="What to train on.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes, one a device (DDP above one).")] = 1,
+    run: Annotated[Path | None, typer.Option(help="The folder of the run. Default: runs/<name>.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue from the last complete epoch in the run folder.")] = False,
+    accelerator: Annotated[Accelerator, typer.Option(help="The kind of device.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="How many devices. Each gets its own process.")] = 1,
 ) -> None:
-    """Train a recipe; afterwards measure it on its validation split, and write report.html into the run folder."""
-    recipe, config = load_recipe(recipe_file, overrides)
+    """Train a recipe, measure the result on the validation split, and write report.html into the run folder."""
+    task, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
     fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
     try:
-        model = fit_model(recipe, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
-            told = f"--resume goes on from the last whole epoch in {folder}" if reached else "no epoch was whole yet"
+            told = (
+                f"--resume continues from the last complete epoch in {folder}"
+                if reached
+                else "no epoch is complete yet"
+            )
             typer.echo(f"interrupted: {told}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if fabric.is_global_zero:
-        subject = Subject(folder, recipe, config, build_predict(recipe, config, model))
+        subject = Subject(folder, task, config, build_predict(task, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
         typer.echo(f"wrote {folder / REPORT}")
 
 
 @app.command()
 def evaluate(
-    targets: Annotated[
-        list[Path], typer.Argument(help="Run folders of `fit`, or published <model>/<version> folders.")
-    ],
-    split: Annotated[str, typer.Option(help="Which split of the data.")] = "validation",
-    together: Annotated[bool, typer.Option("--ensemble", help="Average the models instead of one by one.")] = False,
-    crops: Annotated[int | None, typer.Option(help="Average a classifier over 1, 5 or 10 crops.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Also write curves, confusions and mistakes as HTML.")] = None,
-    pictures: Annotated[bool, typer.Option(help="Show pictures of the data in the report.")] = True,
-    protocol: Annotated[Protocol | None, typer.Option(help="How to judge a face embedder.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Your own pairs: `one.jpg other.jpg 1`, or as LFW's.")] = None,
-    images: Annotated[Path, typer.Option(help="The folder of the photos in --pairs.")] = Path(),
-    detector: Annotated[Path, typer.Option(help="Finds the faces in --images.")] = DETECTOR,
-    as_json: Annotated[bool, typer.Option("--json", help="With --protocol: metrics and curves, for scripts.")] = False,
-    record: Annotated[bool, typer.Option("--record", help="Write it into the published folders.")] = False,
+    targets: Annotated[list[Path], typer.Argument(help="Run folders, or published versions: <model>/<version>.")],
+    split: Annotated[str, typer.Option(help="The split of the data to measure on.")] = "validation",
+    together: Annotated[
+        bool, typer.Option("--ensemble", help="Average the models' answers, instead of measuring one by one.")
+    ] = False,
+    crops: Annotated[
+        int | None, typer.Option(help="Average a classifier's answers over 1, 5 or 10 crops of each picture.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML report: curves, confusions, mistakes.")
+    ] = None,
+    pictures: Annotated[bool, typer.Option(help="Show pictures in the report.")] = True,
+    protocol: Annotated[Protocol | None, typer.Option(help="Measure a face embedder by this protocol.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Your own pairs of photos: a file with lines `one.jpg other.jpg 1`, or in LFW's format."),
+    ] = None,
+    images: Annotated[Path, typer.Option(help="The folder that the photos in --pairs are in.")] = Path(),
+    detector: Annotated[Path, typer.Option(help="The face detector for --images.")] = DETECTOR,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Only with --protocol.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
 ) -> None:
-    """Measure runs (PyTorch) or published models (ONNX), through the serving code's pre- and post-processing."""
+    """Measure runs (in PyTorch) or published versions (in ONNX Runtime), exactly as a service would answer."""
     if record:
         if together or crops is not None or report or protocol or split != "validation":
-            raise RecipeError("--record: manifests hold what a model alone gives on its validation split")
+            raise RecipeError(
+                "--record: a manifest holds what one model reaches on its validation split; leave the other options out"
+            )
         for target in targets:
             _record(target)
         return
@@ -114,10 +131,10 @@ def evaluate(
         _evaluate_by_protocol(targets, protocol, own, as_json, report, pictures)
         return
     if pairs or as_json:
-        raise RecipeError("--pairs and --json go with --protocol")
+        raise RecipeError("--pairs and --json need --protocol")
     subjects = [open_subject(target) for target in targets]
     if report and len(targets) > 1 and not together:
-        raise RecipeError("--report is of one model: give one, or --ensemble")
+        raise RecipeError("--report shows one model: name one, or add --ensemble")
     for subject in [ensemble(subjects)] if together else subjects:
         subject = subject if crops is None else average_crops(subject, crops)
         metrics = subject.measure(split)
@@ -141,7 +158,7 @@ def _evaluate_by_protocol(
     targets: list[Path], protocol: Protocol, own: OwnPairs | None, as_json: bool, report: Path | None, pictures: bool
 ) -> None:
     if report and len(targets) > 1:
-        raise RecipeError("--report is of one model: give one")
+        raise RecipeError("--report shows one model: name one")
     answers = {}
     for target in targets:
         outcome = run_protocol(target, protocol, own)
@@ -157,35 +174,41 @@ def _evaluate_by_protocol(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder that `fit` wrote.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     overrides: Override = [],  # noqa: B006
-    models: Annotated[Path, typer.Option(help="Where models are published.")] = Path("exported_models"),
+    models: Annotated[Path, typer.Option(help="The folder of models to publish into.")] = Path("exported_models"),
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take the place of a published model of this version.")
+        bool, typer.Option("--replace", help="Replace this version if it is published already.")
     ] = False,
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest, report and card.
 
     A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
     """
-    recipe, config = open_recipe(run, overrides)
-    model = load_model(recipe, config, run)
-    folder = publish_model(recipe, config, model, models, read_origin(run), replace=replace, run=run)
+    task, config = open_recipe(run, overrides)
+    model = load_model(task, config, run)
+    folder = publish_model(task, config, model, models, read_origin(run), replace=replace, run=run)
     for smaller in find_forms(folder)[1:] if replace else []:
         typer.echo(
-            f"{smaller} was made of the model before: make it anew by `convoy-train quantize {folder}`", err=True
+            f"{smaller} was made from the model that you replaced: run `convoy-train quantize {folder}` again", err=True
         )
     typer.echo(f"wrote {folder}")
 
 
 @app.command()
 def clean(
-    model: Annotated[Path, typer.Argument(help="A run or a published face embedder; it looks at training images.")],
-    out: Annotated[Path, typer.Option(help="The list, for a recipe's `exclude`.")],
-    far: Annotated[float, typer.Option(help="Least cosine to the other images of a person.")] = Limits.far,
-    same_person: Annotated[float, typer.Option(help="Cosine at which two names are one.")] = Limits.same_person,
+    model: Annotated[
+        Path, typer.Argument(help="The face embedder, a run or a published version, that looks at the training faces.")
+    ],
+    out: Annotated[Path, typer.Option(help="The list to write, for the field `exclude` of a recipe.")],
+    far: Annotated[
+        float, typer.Option(help="List a picture that is less similar than this to the person's others.")
+    ] = Limits.far,
+    same_person: Annotated[
+        float, typer.Option(help="Two names from this similarity on are one person.")
+    ] = Limits.same_person,
 ) -> None:
-    """List wrong labels and near-duplicates among the training faces, as a list that a recipe can leave out."""
+    """List wrong labels and near-duplicates among the training faces. A recipe can leave out what is on the list."""
     exclusions, faces = find_exclusions_of(model, Limits(far=far, same_person=same_person))
     write_exclusions(out, exclusions)
     counts = Counter(exclusion.reason for exclusion in exclusions)
@@ -194,14 +217,15 @@ def clean(
 
 @app.command()
 def calibrate(
-    model: Annotated[Path, typer.Argument(help="A published face embedder or segmenter, <model>/<version>.")],
+    model: Annotated[Path, typer.Argument(help="The published face embedder or segmenter: <model>/<version>.")],
     split: Annotated[
-        Literal["train", "validation"], typer.Option(help="Of a segmenter: choose on `train`, look at `validation`.")
+        Literal["train", "validation"],
+        typer.Option(help="Only for a segmenter: `train` to choose, `validation` to look."),
     ] = "train",
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write the table into a face embedder's manifest.
+    """Measure how often two strangers reach a similarity, and write that into a face embedder's manifest.
 
-    Of a segmenter, show what each class_bias gives, and which one to put into the recipe.
+    For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_published(model).task is Task.SEGMENTATION:
         choices = measure_biases(model, split)
@@ -218,23 +242,23 @@ def calibrate(
 
 @app.command()
 def quantize(
-    folder: Annotated[Path, typer.Argument(help="A published <model>/<version> folder.")],
+    folder: Annotated[Path, typer.Argument(help="The published version: <model>/<version>.")],
     precision: Annotated[Precision, typer.Option(help="int8 for CPUs, float16 for GPUs.")] = "int8",
 ) -> None:
-    """Publish a smaller form of a model beside it as <name>-int8 or <name>-fp16, and measure it again.
+    """Publish a smaller form of a model beside it, <name>-int8 or <name>-fp16, and measure it.
 
-    INT8 is calibrated on training images; a face embedder's similarities are calibrated anew as well.
+    INT8 takes its number ranges from training pictures. A face embedder is calibrated again.
     """
-    recipe, config = open_recipe(folder)
-    typer.echo(f"wrote {quantize_model(recipe, config, folder, precision)}")
+    task, config = open_recipe(folder)
+    typer.echo(f"wrote {quantize_model(task, config, folder, precision)}")
 
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Published <model>/<version> folders.")],
+    folders: Annotated[list[Path], typer.Argument(help="The published versions: <model>/<version>.")],
     metrics: Shown = [],  # noqa: B006
 ) -> None:
-    """Show published models side by side, with their smaller forms: accuracy as measured, size, speed here."""
+    """Show published models and their smaller forms side by side: metrics, size, and speed on this machine."""
     print_comparison([form for folder in folders for form in find_forms(folder)], metrics)
 
 
@@ -242,9 +266,9 @@ def compare(
 def scaling(
     runs: Annotated[list[Path], typer.Argument(help="Finished runs of face embedders.")],
     report: Annotated[Path | None, typer.Option(help="Also write the curves as HTML.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what people, images, compute and the loss bring: one line a run, and the curves."""
+    """Show what more people, pictures, computing and another loss bring: a line for each run."""
     points = [read_point(run) for run in runs]
     if as_json:
         typer.echo(json.dumps(to_dicts(points), indent=1))
@@ -256,18 +280,18 @@ def scaling(
 
 @app.command()
 def table(
-    models: Annotated[Path, typer.Argument(help="The folder of published models.")] = Path("exported_models"),
+    models: Annotated[Path, typer.Argument(help="The folder of models.")] = Path("exported_models"),
 ) -> None:
-    """Write the table of published models and their cards, README.md, from the manifests."""
+    """Write README.md, the table of all models, and each model's card from the manifests."""
     typer.echo(f"wrote {write_table(models)}")
 
 
 @app.command()
 def zoo(
     name: Annotated[
-        str | None, typer.Argument(help="One architecture, layer by layer. Default: all, one a line.")
+        str | None, typer.Argument(help="Show this architecture layer by layer. Default: all, one in each line.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what each architecture costs: parameters, multiply-adds, activation memory, receptive field."""
     print_layers(find_architecture(name), as_json) if name else print_zoo(as_json)

@@ -4,13 +4,16 @@ TrainingError
 ├── RecipeError      a field of the YAML file or of the command line
 ├── LabelError       a label file: names file, line and reason
 ├── DivergenceError  the loss is no longer a number
-├── CheckpointError  a checkpoint that cannot be read, or of another architecture
-└── ExportError      ONNX Runtime does not say what PyTorch says
+├── CheckpointError  a checkpoint that cannot be read, or that belongs to another architecture
+└── ExportError      a model that cannot be published, such as a graph that answers differently in ONNX Runtime
 """
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
 
 
 class TrainingError(Exception):
-    """The root: shown to the user as one sentence, exit code 1."""
+    """The root. You see one sentence, and exit code 1."""
 
 
 class RecipeError(TrainingError):
@@ -29,8 +32,8 @@ class DivergenceError(TrainingError):
 
 
 class CheckpointError(TrainingError):
-    """A checkpoint that does not fit."""
+    """A checkpoint that cannot be used."""
 
 
 class ExportError(TrainingError):
-    """An exported graph that fails its checks."""
+    """A model that cannot be published."""

@@ -1,4 +1,4 @@
-"""What is measured: a run in PyTorch or a published graph in ONNX Runtime, alone, several together, or crop by crop."""
+"""Measures a run (in PyTorch) or a published version (in ONNX Runtime), several together, or crop by crop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.origin import ENVIRONMENT, read_environment
-from convoy_training.recipe import Images, Metric, Predict, Recipe, open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.report.page import review, show_training, write_charts, write_report
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import build_predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Images, Metric, Predict, Task
 
 ENLARGED = 256 / 224
 """AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
@@ -29,13 +30,13 @@ class Subject:
     """Something to measure: where it lies, its recipe, and its graph as a function."""
 
     target: Path
-    recipe: Recipe
+    task: Task
     config: Any
     predict: Predict
 
     def measure(self, split: str) -> Sequence[Metric]:
         """Its metrics on a split, through the serving code's own pre- and post-processing."""
-        return self.recipe.evaluate(self.predict, self.config, split)
+        return self.task.evaluate(self.predict, self.config, split)
 
     def report(
         self, file: Path, metrics: Sequence[Any], split: str, *, pictures: bool = True, run: Path | None = None,
@@ -53,11 +54,11 @@ class Subject:
 
 def open_subject(target: Path) -> Subject:
     """A run folder of `fit`, or a published <model>/<version> folder."""
-    recipe, config = open_recipe(target)
+    task, config = open_recipe(target)
     if (target / MANIFEST_FILE).exists():
         load_manifest(target)  # proves that the graph is the one described
-        return Subject(target, recipe, config, open_onnx(target / GRAPH_FILE))
-    return Subject(target, recipe, config, build_predict(recipe, config, load_model(recipe, config, target)))
+        return Subject(target, task, config, open_onnx(target / GRAPH_FILE))
+    return Subject(target, task, config, build_predict(task, config, load_model(task, config, target)))
 
 
 def describe(subject: Subject) -> dict[str, str]:
@@ -68,7 +69,9 @@ def describe(subject: Subject) -> dict[str, str]:
             facts |= {"seed": str(known["seed"]), "SHA-256 of the data": known["data_sha256"]}
             facts["versions"] = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
         except (KeyError, TypeError, AttributeError) as error:
-            raise TrainingError(f"{subject.target / ENVIRONMENT}: is not what `fit` wrote") from error
+            raise TrainingError(
+                f"{subject.target / ENVIRONMENT}: is damaged; remove it, and `--resume` writes it again"
+            ) from error
     return facts
 
 
@@ -79,32 +82,32 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
     there is none; boxes are put side by side, for non-maximum suppression to choose from.
     """
     first = subjects[0]
-    labels = first.recipe.describe(first.config).manifest.get("labels")
+    labels = first.task.describe(first.config).manifest.get("labels")
     for other in subjects[1:]:
-        same = other.recipe.describe(other.config).manifest.get("labels") == labels
+        same = other.task.describe(other.config).manifest.get("labels") == labels
         if other.config.task != first.config.task or not same:
-            raise RecipeError(f"{first.target} and {other.target} cannot be averaged: another task or other labels")
+            raise RecipeError(f"{first.target} and {other.target} cannot be averaged: their tasks or labels differ")
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         answers = [subject.predict(images) for subject in subjects]
         return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}
 
-    return Subject(first.target, first.recipe, first.config, predict)
+    return Subject(first.target, first.task, first.config, predict)
 
 
 def average_crops(subject: Subject, crops: int) -> Subject:
     """A classifier that looks at the centre (1), the corners too (5), or at their mirror images as well (10)."""
     if subject.config.task != "classification":
-        raise RecipeError(f"--crops: {subject.target} answers for whole pictures; crops are for classifiers")
+        raise RecipeError(f"--crops: {subject.target} does {subject.config.task}; crops are only for classifiers")
     if crops not in (1, 5, 10):
-        raise RecipeError(f"--crops {crops}: 1, 5 or 10")
+        raise RecipeError(f"--crops {crops}: choose 1, 5 or 10")
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         return {
             "probabilities": np.mean([subject.predict(cut)["probabilities"] for cut in cut_crops(images, crops)], 0)
         }
 
-    return Subject(subject.target, subject.recipe, subject.config, predict)
+    return Subject(subject.target, subject.task, subject.config, predict)
 
 
 def cut_crops(images: Images, crops: int) -> list[Images]:
@@ -120,10 +123,11 @@ def cut_crops(images: Images, crops: int) -> list[Images]:
 
 def _merge(name: str, answers: list[NDArray[Any]]) -> NDArray[Any]:
     if name in ("probabilities", "embeddings"):
-        mean = np.mean(answers, axis=0)
-        return mean / np.linalg.norm(mean, axis=1, keepdims=True) if name == "embeddings" else mean
+        mean: NDArray[Any] = np.mean(answers, axis=0)
+        return np.divide(mean, np.linalg.norm(mean, axis=1, keepdims=True)) if name == "embeddings" else mean
     if name == "class_map":
         votes = np.stack(answers)
         counts = np.stack([(votes == vote).sum(0) for vote in votes])
-        return np.take_along_axis(votes, counts.argmax(0)[None], 0)[0]
+        chosen: NDArray[Any] = np.take_along_axis(votes, counts.argmax(0)[None], 0)[0]
+        return chosen
     return np.concatenate(answers, axis=1)

@@ -31,12 +31,11 @@ from tqdm import tqdm
 
 from convoy_training.augment import face as augment
 from convoy_training.errors import RecipeError
-from convoy_training.recipe import Predict
+from convoy_training.structures import UNNAMED
+from convoy_training.task import Predict
 
 FOLDER = "teacher"
 """In a run folder: the answers."""
-UNNAMED = -1
-"""The label of a face whose person is not known, or that is mixed of two."""
 BLEND = (0.3, 0.7)
 """The share of the first of two faces that are mixed."""
 

@@ -1,4 +1,4 @@
-"""Where a run comes from: the recipe's file, the commands that were typed, and notes for people.
+"""Where a run comes from: the recipe's file, the commands that you typed, and your notes.
 
 A run keeps them in environment.json and notes.md; a published model in its manifest and notes.md.
 """
@@ -32,7 +32,7 @@ class Origin:
 
 
 UNKNOWN = Origin()
-"""Of what was trained by a call from Python."""
+"""What was trained by a call from Python has this one."""
 
 
 def describe_origin(recipe_file: Path, command: str, start_from: Path | None) -> Origin:
@@ -59,7 +59,7 @@ def read_origin(run: Path) -> Origin:
     facts, notes = read_environment(run), run / NOTES
     if not {"recipe", "command"} <= facts.keys():
         again = f"`convoy-train fit <its recipe> --run {run} --resume` writes it"
-        raise TrainingError(f"{run / ENVIRONMENT} does not say by which command the run was made: {again}")
+        raise TrainingError(f"{run / ENVIRONMENT} does not say which command made the run: {again}")
     text = notes.read_text() if notes.exists() else ""
     return Origin(facts["recipe"], facts["command"], text, facts.get("taught_by", ""))
 
@@ -72,7 +72,7 @@ def read_environment(run: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise TrainingError(f"{file}: is not what `fit` wrote; without it `--resume` writes it anew") from error
+        raise TrainingError(f"{file}: is damaged; remove it, and `--resume` writes it again") from error
     if not isinstance(facts, dict):
-        raise TrainingError(f"{file}: is not what `fit` wrote; without it `--resume` writes it anew")
+        raise TrainingError(f"{file}: is damaged; remove it, and `--resume` writes it again")
     return facts

@@ -15,7 +15,7 @@ from convoy_training.data import identities
 from convoy_training.data.unlabelled_faces import load_unlabelled
 from convoy_training.errors import RecipeError
 from convoy_training.models.counts import count_multiply_adds
-from convoy_training.recipe import open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section
 from convoy_training.runs.loop import read_metrics
@@ -46,7 +46,7 @@ def read_point(run: Path) -> Point:
     """A finished run of a face embedder."""
     config = open_recipe(run)[1]
     if not isinstance(config, Config):
-        raise RecipeError(f"{run} is a run for {config.task}; scaling is about face embedders")
+        raise RecipeError(f"{run} does {config.task}; `scaling` is for face embedders")
     files = identities.list_files(TRAINING_SETS, "train", select_faces(config))
     counts = Counter(file.rsplit("/", 1)[0] for file in files)
     unnamed = len(load_unlabelled(BORDER_PX)[1]) if config.teacher and config.teacher.unlabelled else 0

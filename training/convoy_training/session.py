@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from convoy_training.recipe import Predict
+from convoy_training.task import Predict
 
 
 def open_onnx(file: Path, threads: int = 0) -> Predict:

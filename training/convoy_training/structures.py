@@ -1,4 +1,4 @@
-"""What data hands to augmentation and tasks."""
+"""Crops and scenes: what data hands to augmentation and tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+UNNAMED = -1
+"""The label of a face whose person is not known, or that is mixed of two."""
 
 
 class Crop(NamedTuple):

@@ -1,4 +1,4 @@
-"""Tables for people, whole also where the output is no terminal."""
+"""Prints tables, complete even where the output is not a terminal."""
 
 from __future__ import annotations
 

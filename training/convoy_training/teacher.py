@@ -10,8 +10,9 @@ from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load
 from pydantic import Field
 
 from convoy_training.errors import RecipeError
-from convoy_training.recipe import Predict, Strict, Weight
+from convoy_training.recipe import Strict, Weight
 from convoy_training.session import open_onnx
+from convoy_training.task import Predict
 
 PUBLISHED = Path("exported_models")
 """Where a teacher is looked for that is named and not a folder."""

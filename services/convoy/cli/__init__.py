@@ -1,1 +1,26 @@
-"""The command `convoy`, one group of commands a file."""
+"""The command `convoy`: one group of commands a file.
+
+app.py              puts the groups together; the help of `convoy` itself
+vision.py           convoy classify, detect, segment, faces
+recognition.py      convoy register, identify, verify
+photos.py           what all commands on several pictures share: ask about each, draw, print
+gallery.py          convoy gallery create, update, list, show, audit, delete, alias, aliases, duplicates
+gallery_transfer.py convoy gallery export, import
+gallery_files.py    the file that an export writes
+gallery_reembed.py  convoy gallery reembed
+person.py           convoy person list, show, update, merge, delete
+person_register.py  convoy person register, for many people
+bulk.py             registers many people from a folder or a table, and resumes where it was cut
+model.py            convoy model list, verify
+model_admin.py      convoy model load, unload, status
+model_import.py     convoy model import
+model_pull.py       convoy model pull, catalogue
+model_trial.py      tries a foreign graph on a picture before it is imported
+fleet.py            convoy up, serve, health, demo
+token.py            convoy token create
+output.py           prints tables, JSON, questions and progress
+json_output.py      turns answers into JSON
+failures.py         what a failed command says, and its exit code
+
+No module imports anything heavy before a command needs it, so that `convoy --help` is fast.
+"""

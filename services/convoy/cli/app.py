@@ -1,4 +1,4 @@
-"""The command `convoy`. Each group of commands has a file of its own; nothing heavy is imported before it is used."""
+"""The command `convoy`: it puts the groups of commands together and imports nothing heavy before a command needs it."""
 
 import os
 from typing import Annotated
@@ -37,12 +37,12 @@ app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
 
 
 def _point_out_misspelt() -> None:
-    """Say which CONVOY_* variables nobody reads; most environments have none, and are not made to wait for it."""
+    """Point out CONVOY_* variables that nothing reads. Without such variables this costs no import."""
     if any(name.startswith("CONVOY_") for name in os.environ):
         from convoy.core.settings import misspelt_variables
 
         for variable, meant in misspelt_variables().items():
-            typer.echo(f"convoy: nobody reads {variable}; did you mean {meant}?", err=True)
+            typer.echo(f"convoy: {variable} is not a setting; did you mean {meant}?", err=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,9 +60,9 @@ def convoy(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Classify, detect, segment and recognise people in pictures, with the services of a Convoy fleet.
+    """Ask the services of a Convoy fleet what pictures show and who is in them.
 
-    **Start everything on this machine**, then ask:
+    **Start all services on this machine**, then ask:
 
         convoy up
 
@@ -74,18 +74,20 @@ def convoy(
 
         convoy identify party.jpg --gallery team --draw out.png
 
-    Services elsewhere are named by CONVOY_CLASSIFICATION_ADDRESS, CONVOY_DETECTION_ADDRESS,
-    CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS and CONVOY_RECOGNITION_ADDRESS (host:port), the time limit of a
-    call by CONVOY_TIMEOUT_S, TLS and token by CONVOY_CLIENT_CA, CONVOY_CLIENT_TOKEN_FILE and their like. With --json,
-    one JSON document and nothing else goes to standard output.
+    **Settings** are environment variables. To reach services elsewhere, set CONVOY_CLASSIFICATION_ADDRESS,
+    CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS and CONVOY_RECOGNITION_ADDRESS to
+    host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and CONVOY_CLIENT_TOKEN_FILE
+    names the file with your token.
+
+    **--json** prints one JSON document to standard output and nothing else.
 
     **Exit codes**: 0 yes or done; 1 the answer is no (not the person, nobody known, nothing found with --require); 2
     bad usage or input; 3 a service is away, too slow or full; 4 not allowed; 5 a fault inside a service.
     """
     if context.invoked_subcommand not in ("up", "serve"):
-        # gRPC writes its own lines about a connection; commands say in a sentence what came of it.
+        # gRPC would print its own lines about connections; a command says in a sentence what went wrong.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if context.invoked_subcommand != "serve":  # A service says it in its log.
+    if context.invoked_subcommand != "serve":  # A service says this in its log.
         _point_out_misspelt()
 
 

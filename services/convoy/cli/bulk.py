@@ -1,11 +1,11 @@
-"""Registering many people from a folder or a table, so that it can be cut at any moment and gone on with.
+"""Registers many people from a folder or a table. You may stop at any moment and resume later.
 
-A folder holds a folder of photos for each person, or a photo named after the person. A table is a CSV file with the
-columns path (from where the table lies) and person_id, if need be name and tags (parted by ';' or spaces); every other
-column is a fact on the person. Rows of one person belong together.
+A folder holds for each person a folder of photos, or one photo named after the person. A table is a CSV file with the
+columns path (relative to the table) and person_id, and optionally name and tags (separated by ';' or spaces); every
+other column is a fact about the person. Rows with the same person_id belong together.
 
-Each request has an id made of all that it says. So what was registered within the last day is answered from memory when
-it is sent again, unless it was deleted since; and after that its photos are found to be on record.
+The id of each request is a hash of its content. If you send it again within a day, the service answers from memory,
+unless the person was deleted meanwhile; after a day it finds the photos on record. Either way nothing is doubled.
 """
 
 import csv
@@ -44,7 +44,7 @@ PAUSE_S = 0.5
 
 @dataclass(frozen=True)
 class Entry:
-    """Somebody to register."""
+    """A person to register."""
 
     person_id: str
     display_name: str = ""
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a photo: it is on record (reason DUPLICATE: it was before), or why not."""
+    """The outcome for one photo: it is on record (reason DUPLICATE: it was before), or the reason why not."""
 
     path: Path
     person_id: str
@@ -65,10 +65,10 @@ class Outcome:
 
 
 def read_source(source: Path) -> list[Entry]:
-    """The people of a folder or table. InvalidArgument(BAD_ARGUMENT): it holds none; OSError."""
+    """Read the people of a folder or a table. InvalidArgument(BAD_ARGUMENT): there are none; OSError."""
     entries = _read_folder(source) if source.is_dir() else _read_table(source)
     if not entries:
-        message = f"{source} holds no photo of anybody; see `convoy person register --help`"
+        message = f"{source} has no photos of people; `convoy person register --help` says how to lay them out"
         raise InvalidArgument("BAD_ARGUMENT", message)
     return entries
 
@@ -80,7 +80,9 @@ def _read_folder(folder: Path) -> list[Entry]:
             continue
         photos = sorted(place.iterdir()) if place.is_dir() else [place]
         if deeper := next((path for path in photos if path.is_dir() and not path.name.startswith(".")), None):
-            message = f"{deeper} is a folder inside of a person's; give the folder whose folders are one person each"
+            message = (
+                f"{deeper} is a folder inside a person's folder; give the folder that has one folder for each person"
+            )
             raise InvalidArgument("BAD_ARGUMENT", message)
         if found := tuple(path for path in photos if path.suffix.lower() in SUFFIXES and path.name[0] != "."):
             entries.append(Entry(place.name if place.is_dir() else place.stem, photos=found))
@@ -91,10 +93,10 @@ def _read_table(table: Path) -> list[Entry]:
     try:
         return _read_rows(table)
     except UnicodeDecodeError as error:
-        message = f"{table} is no CSV file in UTF-8 (byte {error.start}): save it as UTF-8"
+        message = f"{table} is not a CSV file in UTF-8 (byte {error.start}); save it as UTF-8"
         raise InvalidArgument("BAD_ARGUMENT", message) from error
     except csv.Error as error:
-        raise InvalidArgument("BAD_ARGUMENT", f"{table} is no CSV file: {error}") from error
+        raise InvalidArgument("BAD_ARGUMENT", f"{table} is not a CSV file: {error}") from error
 
 
 def _read_rows(table: Path) -> list[Entry]:
@@ -102,10 +104,10 @@ def _read_rows(table: Path) -> list[Entry]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, restkey="", restval="")
         if not {"path", "person_id"} <= set(rows.fieldnames or ()):
-            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id, parted by commas")
+            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id, separated by commas")
         for number, row in enumerate(rows, 2):
             if "" in row or not row["path"] or not row["person_id"]:
-                message = f"{table}, row {number}: path or person_id is missing, or there is a comma too many"
+                message = f"{table}, row {number}: path or person_id is missing, or the row has too many commas"
                 raise InvalidArgument("BAD_ARGUMENT", message)
             facts = {key: value for key, value in row.items() if key not in COLUMNS and value}
             before = entries.get(row["person_id"], Entry(row["person_id"]))
@@ -121,7 +123,7 @@ def _read_rows(table: Path) -> list[Entry]:
 
 
 class Bulk:
-    """Registers entries; `outcomes` may be left at any moment, and begun anew with the same entries."""
+    """Registers entries. You may leave `outcomes` at any moment and begin again with the same entries."""
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class Bulk:
         self._on_record: set[tuple[str, str]] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
-        """What became of each photo, as the answers come. A service that is away is asked again, a few times."""
+        """Yield the outcome for each photo as answers come. If a service is away, it is asked again a few times."""
         self._begun_at = self._convoy.get_gallery(self._gallery).version
         people = self._convoy.list_people(self._gallery, page_size=1000)
         self._on_record = {(person.person_id, face.face_id) for person in people for face in person.faces}
@@ -167,7 +169,7 @@ class Bulk:
                 time.sleep(PAUSE_S * 2**tries)
 
     def _stream(self, first: int) -> Iterator[tuple[int, list[Outcome]]]:
-        """The outcomes of one pack after the other; packs without a readable photo are passed over."""
+        """Yield the outcomes pack by pack. Packs without a readable photo are skipped."""
         sent: deque[tuple[int, Entry, Operation[Registration]]] = deque()
 
         def plans() -> Iterator["Operation[Registration]"]:

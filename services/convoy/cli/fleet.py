@@ -7,7 +7,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.cli.failures import ExitCode, politely
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
@@ -105,6 +106,13 @@ def demo(
     fpir: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
     ] = None,
+    models: Annotated[
+        str, typer.Option(metavar="SET", help="Pull this set of open networks, such as **starter**, and use it.")
+    ] = "",
+    brought: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="With --models: take the files from here alone."),
+    ] = None,
 ) -> None:
     """Show what Convoy does, on this machine and with real pictures. Exits with 0 only if every answer is right.
 
@@ -112,7 +120,7 @@ def demo(
     """
     from convoy.demo.main import tell
 
-    if not tell(photos, out, fpir):
+    if not tell(photos, out, fpir, models, brought):
         raise typer.Exit(ExitCode.NO)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, confirm, politely, print_json, print_table
+from convoy.cli.failures import ExitCode, politely
+from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from convoy.client.answers.common import Model
     from convoy.client.answers.galleries import Gallery, GalleryStatus
 
-app = typer.Typer(no_args_is_help=True, help="Make, look at and delete galleries, the sets of people that are known.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
+)
 Name = Annotated[str, typer.Argument(help="Name of the gallery.")]
 COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
 
@@ -25,22 +28,27 @@ def create(
     name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_', not '-' first.")],
     description: Annotated[str, typer.Option(help="Free text.")] = "",
     fpir: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+        float | None, typer.Option(min=0.0, max=1.0, help="The highest chance that a search names a stranger.")
     ] = None,
-    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    quality_floor: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Refuse faces whose quality is below this.")
+    ] = None,
     ambiguity_margin: Annotated[
-        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+        float | None,
+        typer.Option(
+            min=0.0, max=2.0, help="When the first two people are closer than this, the decision is AMBIGUOUS."
+        ),
     ] = None,
-    max_faces: Annotated[int, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = 0,
-    max_people: Annotated[int, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = 0,
+    max_faces: Annotated[int, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")] = 0,
+    max_people: Annotated[int, typer.Option(min=0, help="The most people that it may hold; 0 means no limit.")] = 0,
     model: Annotated[
-        str, typer.Option(help="Face embedder to bind it to, as NAME:VERSION; by default the one in use.")
+        str, typer.Option(help="The face embedder of its templates, as NAME:VERSION; by default the one in use.")
     ] = "",
     vector_sets: Annotated[
-        int, typer.Option(min=0, help="Search it in so many vector sets of Redis 8; 0 for the service's memory.")
+        int, typer.Option(min=0, help="Search it in this many vector sets of Redis 8; 0 means in the service's memory.")
     ] = 0,
     quantization: Annotated[
-        Literal["none", "q8"], typer.Option(help="How vector sets keep numbers; needs --vector-sets.")
+        Literal["none", "q8"], typer.Option(help="How the vector sets store numbers; needs --vector-sets.")
     ] = "none",
     as_json: AsJson = False,
 ) -> None:
@@ -68,20 +76,29 @@ def update(
     name: Name,
     description: Annotated[str | None, typer.Option(help="Free text.")] = None,
     fpir: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a search names a stranger.")
+        float | None, typer.Option(min=0.0, max=1.0, help="The highest chance that a search names a stranger.")
     ] = None,
-    quality_floor: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Poorer faces are refused.")] = None,
+    quality_floor: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Refuse faces whose quality is below this.")
+    ] = None,
     ambiguity_margin: Annotated[
-        float | None, typer.Option(min=0.0, max=2.0, help="Two people closer than this are not told apart.")
+        float | None,
+        typer.Option(
+            min=0.0, max=2.0, help="When the first two people are closer than this, the decision is AMBIGUOUS."
+        ),
     ] = None,
-    max_faces: Annotated[int | None, typer.Option(min=0, help="Faces that it may hold; 0 for no limit.")] = None,
-    max_people: Annotated[int | None, typer.Option(min=0, help="People that it may hold; 0 for no limit.")] = None,
+    max_faces: Annotated[
+        int | None, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")
+    ] = None,
+    max_people: Annotated[
+        int | None, typer.Option(min=0, help="The most people that it may hold; 0 means no limit.")
+    ] = None,
     reset: Annotated[
-        list[str] | None, typer.Option(help="A policy field that goes back to the service's default; may be repeated.")
+        list[str] | None, typer.Option(help="A policy field to set back to the service's default; you may repeat it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is given, keep the rest.
+    """Change the description or the policy of a gallery. What you do not give stays as it is.
 
     Example: **convoy gallery update team --max-people 0 --reset ambiguity_margin**
     """
@@ -114,7 +131,7 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one gallery, its policy and how the service that answers stands to the store.
+    """Show one gallery, its policy, and whether the service that answers is up to date with the store.
 
     Example: **convoy gallery show team --verify**
     """
@@ -150,10 +167,10 @@ def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
 @politely
 def audit(
     name: Name,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many changes at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many changes to show at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what and when, newest first; a deleted gallery keeps its history.
+    """Show who changed what and when, newest first. A deleted gallery keeps its history.
 
     Example: **convoy gallery audit team --limit 10**
     """
@@ -186,30 +203,35 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a gallery with everybody in it, for good."""
+    """Delete a gallery with everybody in it. This cannot be undone."""
     from convoy.client import Convoy
 
-    confirm(f"Delete the gallery '{name}' with everybody in it, for good?", yes)
+    confirm(f"Delete the gallery '{name}' with everybody in it? This cannot be undone.", yes)
     with Convoy() as convoy:
         answer = convoy.delete_gallery(name)
         left = []
-        with suppress(ConvoyError):  # Who may delete one gallery may not see every alias; the gallery is gone anyway.
+        with suppress(ConvoyError):  # A caller who may delete this gallery need not be allowed to see every alias.
             left = [alias for alias, gallery in convoy.list_gallery_aliases().items() if gallery == name]
     if as_json:
         print_json(answer)
     else:
         typer.echo(f"deleted: {answer.people_deleted} people with {answer.faces_deleted} faces")
     for alias in left:
-        typer.echo(f"convoy: '{alias}' still stands for '{name}'; `convoy gallery alias {alias}` ends that", err=True)
+        typer.echo(
+            f"convoy: the alias '{alias}' still stands for '{name}'; remove it with `convoy gallery alias {alias}`",
+            err=True,
+        )
 
 
 @app.command()
 @politely
 def alias(
-    name: Annotated[str, typer.Argument(help="The name that callers use.")],
-    gallery: Annotated[str, typer.Argument(help="The gallery that it stands for; empty ends it.")] = "",
+    name: Annotated[str, typer.Argument(help="The alias: the name that callers use.")],
+    gallery: Annotated[
+        str, typer.Argument(help="The gallery that it stands for; leave it out to remove the alias.")
+    ] = "",
 ) -> None:
-    """Let a name stand for a gallery in calls on pictures and people; without one take the name back.
+    """Let an alias stand for a gallery in calls on pictures and people. Without a gallery, remove the alias.
 
     Example: **convoy gallery alias team team-2**
     """
@@ -217,13 +239,13 @@ def alias(
 
     with Convoy() as convoy:
         convoy.set_gallery_alias(name, gallery)
-    typer.echo(f"{name} stands for {gallery}" if gallery else f"{name} is the gallery of that name again, if any")
+    typer.echo(f"{name} stands for {gallery}" if gallery else f"removed the alias {name}")
 
 
 @app.command()
 @politely
 def aliases(as_json: AsJson = False) -> None:
-    """List the names that stand for galleries."""
+    """List the aliases of galleries."""
     from convoy.client import Convoy
 
     with Convoy() as convoy:
@@ -231,17 +253,19 @@ def aliases(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table("", ("name", "gallery"), found.items())
+        print_table("", ("alias", "gallery"), found.items())
 
 
 @app.command()
 @politely
 def duplicates(
     name: Name,
-    threshold: Annotated[float | None, typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=-1.0, max=1.0, help="The cosine similarity that two people must reach.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List people who look like one another, perhaps one person under two ids; exits with 1 when there are any."""
+    """List people who look alike: perhaps one person under two ids. Exits with 1 when there are any."""
     from convoy.client import Convoy
 
     with Convoy() as convoy:
@@ -256,7 +280,7 @@ def duplicates(
 
 
 def read_model_name(text: str) -> "Model | None":
-    """NAME:VERSION as a model; None for no text."""
+    """Turn NAME:VERSION into a model; None for no text."""
     from convoy.client.answers.common import Model
 
     return Model(*split_model(text)) if text else None

@@ -1,14 +1,15 @@
-"""Galleries in a file: parts one after the other, none of which can be read, changed, moved or missing unnoticed.
+"""The file of an exported gallery. With a key, nobody else can read it or change, move or remove a part unnoticed.
 
     convoy gallery 1\\n            a line
     length, facts                 JSON: the cipher, the salt, how the key is made
     (length, is last, seal)...    each part of an export, an ExportGalleryResponse
 
-Lengths are four bytes, little-endian. With a key the seal is AES-256-GCM (NIST SP 800-38D) under a nonce of its own,
-with the digest of all facts, the part's number and whether it is the last as associated data; as in STREAM (Hoang et
-al. 2015, "Online authenticated-encryption and its nonce-reuse misuse-resistance") that finds parts that were cut off,
-left out or moved. The key of a file is made from its salt and a passphrase (scrypt, RFC 7914) or a key file (HKDF, RFC
-5869). Without a key parts carry a BLAKE2b digest over the same: damage is found then, but anybody may read, and forge.
+Lengths are four bytes, little-endian. With a key, each part is sealed by AES-256-GCM (NIST SP 800-38D) with its own
+nonce. The associated data is the digest of all facts, the part's number, and whether it is the last; as in STREAM
+(Hoang et al. 2015, "Online authenticated-encryption and its nonce-reuse misuse-resistance"), this detects parts that
+were cut off, left out or moved. The key comes from the file's salt and a passphrase (scrypt, RFC 7914) or a key file
+(HKDF, RFC 5869). Without a key, each part has a BLAKE2b digest of the same data: that detects damage, but anybody can
+read and forge it.
 """
 
 import base64
@@ -43,7 +44,7 @@ SCRYPT = {"n": 2**15, "r": 8, "p": 1}
 
 @dataclass(frozen=True)
 class Secret:
-    """What a file's key is made from: a passphrase, or the 32 bytes of a key file."""
+    """The secret behind a file's key: a passphrase, or the 32 bytes of a key file."""
 
     kind: str
     content: bytes
@@ -66,14 +67,14 @@ class Secret:
         return cls("scrypt", words.encode())
 
     def key(self, salt: bytes) -> bytes:
-        """The key of the file with that salt."""
+        """The key of a file with this salt."""
         if self.kind == "scrypt":
             return Scrypt(salt, KEY_BYTES, **SCRYPT).derive(self.content)
         return HKDF(SHA256(), KEY_BYTES, salt, FIRST_LINE).derive(self.content)
 
 
 class _Seal(Protocol):
-    """Makes parts that cannot be changed unnoticed, and opens them; None when they were."""
+    """Seals parts against changes, and opens them; None for a part that was changed."""
 
     def close(self, part: bytes, place: bytes) -> bytes: ...
 
@@ -114,7 +115,7 @@ class GalleryFile:
 
     @classmethod
     def create(cls, path: Path, secret: Secret | None) -> Self:
-        """A new file without parts, that only its owner may read."""
+        """Create a file without parts that only its owner may read."""
         salt = secrets.token_bytes(16)
         kinds = {"cipher": "aes-256-gcm", "key": secret.kind} if secret else {"cipher": ""}
         facts = json.dumps({**kinds, "salt": salt.hex()}).encode()
@@ -124,14 +125,14 @@ class GalleryFile:
 
     @classmethod
     def open(cls, path: Path, secret: Secret | None) -> Self:
-        """A file that is there."""
+        """Open an existing file."""
         with path.open("rb") as file:
             facts = _facts(path, file)
         try:
             said = json.loads(facts)
             cipher, kind, salt = said["cipher"], said.get("key", ""), bytes.fromhex(said["salt"])
         except (ValueError, KeyError, TypeError):
-            raise _bad(path, "its facts cannot be read") from None
+            raise _bad(path, "its header is not readable") from None
         if not cipher:
             return cls(path, facts, _Digested())
         if secret is None or secret.kind != kind:
@@ -140,7 +141,7 @@ class GalleryFile:
         return cls(path, facts, _Encrypted(secret.key(salt)))
 
     def append(self, part: api.ExportGalleryResponse, number: int) -> None:
-        """Add part `number`, counted from 0, so that it stays even if the power fails."""
+        """Append part `number`, counted from 0. It is on the disk when this returns."""
         is_last = not part.next_page_token
         sealed = self._seal.close(part.SerializeToString(), self._place(number, is_last))
         with self.path.open("ab") as file:
@@ -149,21 +150,21 @@ class GalleryFile:
             os.fsync(file.fileno())
 
     def parts(self) -> Iterator[api.ExportGalleryResponse]:
-        """Every part in order. Raises when one is not as it was written, or the last one is missing."""
+        """Yield every part in order. Raises if one was changed or the last one is missing."""
         is_last, number = False, 0
         with self.path.open("rb") as file:
             _facts(self.path, file)
             while (read := self._read(file, number)) is not None:
                 if is_last:
-                    raise _bad(self.path, "something follows after its last part")
+                    raise _bad(self.path, "there is more data after its last part")
                 part, is_last = read
                 yield part
                 number += 1
         if not is_last:
-            raise _bad(self.path, f"it ends after part {number}, before its last; export again, or go on with it")
+            raise _bad(self.path, f"it ends after part {number}, before the last; run the export again to complete it")
 
     def resume(self) -> list[api.ExportGalleryResponse]:
-        """The whole parts of a file whose writing was cut; half a part at its end is taken away."""
+        """The whole parts of a file whose export broke off. Removes half a part at its end."""
         parts: list[api.ExportGalleryResponse] = []
         with self.path.open("r+b") as file:
             _facts(self.path, file)
@@ -178,7 +179,7 @@ class GalleryFile:
     def _read(
         self, file: BinaryIO, number: int, may_end: bool = False
     ) -> tuple[api.ExportGalleryResponse, bool] | None:
-        """The next part and whether it is the last; None at the end. may_end: also within a part."""
+        """The next part and whether it is the last; None at the end. may_end: the file may end within a part."""
         head = file.read(HEAD.size)
         if not head:
             return None
@@ -188,11 +189,11 @@ class GalleryFile:
             if may_end:
                 return None
             raise _bad(
-                self.path, f"it ends within part {number + 1}, so it is not whole; copy it again, or export again"
+                self.path, f"it ends within part {number + 1}, so it is incomplete; copy it again, or export again"
             )
         part = self._seal.open(sealed, self._place(number, is_last)) if len(sealed) == length else None
         if part is None:
-            raise _bad(self.path, f"part {number + 1} does not open: the key is another one, or the file was changed")
+            raise _bad(self.path, f"part {number + 1} does not open: the key is wrong, or the file was changed")
         return api.ExportGalleryResponse.FromString(part), is_last
 
     def _place(self, number: int, is_last: bool) -> bytes:
@@ -201,11 +202,11 @@ class GalleryFile:
 
 def _facts(path: Path, file: BinaryIO) -> bytes:
     if file.read(len(FIRST_LINE)) != FIRST_LINE:
-        raise _bad(path, "it is no gallery that convoy wrote")
+        raise _bad(path, "it is not a gallery file of convoy")
     length = file.read(LENGTH.size)
     facts = file.read(LENGTH.unpack(length)[0]) if len(length) == LENGTH.size else b""
     if not facts:
-        raise _bad(path, "it ends within its facts")
+        raise _bad(path, "it ends within its header")
     return facts
 
 

@@ -1,4 +1,4 @@
-"""convoy gallery reembed: the people of a gallery in a second one, made by another face embedder."""
+"""convoy gallery reembed: registers the people of a gallery in a second one, with another face embedder."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.gallery import read_model_name
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table, progress
+from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.person_register import Report, Source, run
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
 
@@ -27,43 +28,51 @@ def add_to(app: typer.Typer) -> None:
 
 def reembed(
     old: Annotated[str, typer.Argument(help="The gallery that is in use.")],
-    new: Annotated[str, typer.Argument(help="The gallery to fill; it is made when it is not there.")],
+    new: Annotated[str, typer.Argument(help="The gallery to fill; it is created if it is not there.")],
     photos: Source,
     model: Annotated[
-        str, typer.Option(help="The embedder of the new gallery, as NAME or NAME:VERSION, loaded beside the old.")
+        str,
+        typer.Option(
+            help="The embedder of the new gallery, as NAME or NAME:VERSION; it must be loaded beside the old one."
+        ),
     ],
     probes: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of other photos, asked of both galleries.")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="A folder of other pictures, with which both galleries are searched."
+        ),
     ] = None,
     switch: Annotated[
-        bool, typer.Option("--switch", help="Then let the old name stand for the new gallery, if they agree.")
+        bool, typer.Option("--switch", help="If the galleries agree, make the old name an alias of the new gallery.")
     ] = False,
     agreement: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of the probes on which they must agree.")
+        float, typer.Option(min=0.0, max=1.0, help="The share of the pictures on which they must agree.")
     ] = AGREEMENT,
     report: Report = None,
-    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="If a photo shows several faces, take the largest.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fill a second gallery from photos with another embedder, compare the answers of both, and switch.
 
-    Names, facts, tags and expiry come from the old gallery, whose people are registered anew. It may be repeated until
-    the switch.
-    Exits with 1 when a switch was asked for and not made. Example:
-    **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
+    The people of the old gallery are registered again, with the names, facts, tags and expiry that they have there. You
+    may repeat the command until the switch. Exits with 1 if you asked for a switch and it was not made.
+
+    Example: **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
     """
     from convoy.cli.bulk import Bulk, read_source
     from convoy.client import Convoy
 
     if old == new:
-        raise InvalidArgument("BAD_ARGUMENT", "the new gallery must be another one than the old")
+        raise InvalidArgument("BAD_ARGUMENT", "the old and the new gallery must be different")
     if switch and probes is None:
-        raise InvalidArgument("BAD_ARGUMENT", "--switch needs --probes: photos on which both galleries must agree")
+        raise InvalidArgument("BAD_ARGUMENT", "--switch needs --probes: pictures on which both galleries must agree")
     entries = {entry.person_id: entry for entry in read_source(photos)}
     with Convoy() as convoy:
         if stands_for := convoy.list_gallery_aliases().get(old):
             raise InvalidArgument(
-                "BAD_ARGUMENT", f"{old!r} stands for {stands_for!r} already; take the alias back first"
+                "BAD_ARGUMENT", f"{old!r} is an alias of {stands_for!r} already; remove the alias first"
             )
         _make(convoy, old, new, model)
         planned = [_as_on_record(convoy, old, person_id, entries) for person_id in _people(convoy, old) & set(entries)]
@@ -120,7 +129,7 @@ def _make(convoy: "Convoy", old: str, new: str, model: str) -> None:
         )
     if wanted is None or found.model.name != wanted.name or wanted.version not in ("", found.model.version):
         raise FailedPrecondition(
-            "MODEL_MISMATCH", f"gallery {new!r} is there and was made by {found.model}, not {model}"
+            "MODEL_MISMATCH", f"gallery {new!r} exists already with the embedder {found.model}, not {model}"
         )
 
 
@@ -140,7 +149,7 @@ def _let_expire_as_before(convoy: "Convoy", old: str, new: str, person_id: str) 
 
 
 def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tuple[Path, str, str]]:
-    """Each probe with what either gallery says of it."""
+    """Yield each picture with the answers of the old and the new gallery."""
     from convoy.core.pictures.formats import SUFFIXES
 
     paths = sorted(path for path in probes.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -151,7 +160,7 @@ def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tup
 
 
 def _said(convoy: "Convoy", gallery: str, path: Path) -> str:
-    """The decision on each face, and who it is; or why there is none."""
+    """Who each face is, or the decision; or the reason why there is no answer."""
     try:
         found: Identification = convoy.identify(gallery, path)
     except ConvoyError as error:

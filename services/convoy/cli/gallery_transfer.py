@@ -1,4 +1,4 @@
-"""convoy gallery export, import: a gallery as a file."""
+"""convoy gallery export, import: a gallery to a file and back."""
 
 from functools import partial
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely, print_json, progress
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, print_json, progress
 from convoy.core.errors import AlreadyExists, FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 KeyFile = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, help="File with a key: 32 bytes in base64 (openssl rand -base64 32)."),
+    typer.Option(
+        exists=True, dir_okay=False, help="A file with the key: 32 bytes in base64 (openssl rand -base64 32)."
+    ),
 ]
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase.")]
 PART = ".part"
@@ -30,23 +33,24 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     name: Annotated[str, typer.Argument(help="Name of the gallery.")],
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write.")],
     key_file: KeyFile = None,
     passphrase: Passphrase = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a gallery with its templates to a file, encrypted when a key is given.
+    """Write a gallery with its templates to a file. With a key the file is encrypted.
 
-    An export that was cut is gone on with by the same command. Example:
-    **convoy gallery export team team.gallery --passphrase**
+    If an export breaks off, run the same command again and it continues.
+
+    Example: **convoy gallery export team team.gallery --passphrase**
     """
     from convoy.client import Convoy
 
     if file.exists():
-        raise AlreadyExists("FILE_EXISTS", f"{file} is there already; nothing was written")
+        raise AlreadyExists("FILE_EXISTS", f"{file} exists already; nothing was written")
     secret = _secret(key_file, passphrase, confirm=True)
     if secret is None:
-        typer.echo("convoy: no key was given: whoever reads the file has the templates.", err=True)
+        typer.echo("convoy: you gave no key, so anybody who reads the file has the templates.", err=True)
     unfinished = file.with_name(file.name + PART)
     with Convoy() as convoy:
         people = _fetch(convoy, name, unfinished, secret)
@@ -61,21 +65,25 @@ def take_in(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A file that `convoy gallery export` wrote.")
     ],
-    gallery: Annotated[str, typer.Argument(help="Into which gallery; by default the one that it was.")] = "",
+    gallery: Annotated[
+        str, typer.Argument(help="The gallery to add the people to; by default the one that was exported.")
+    ] = "",
     key_file: KeyFile = None,
     passphrase: Passphrase = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take the people of a file into a gallery, which is made when it is not there.
+    """Add the people of a file to a gallery, which is created if it is not there.
 
-    Who is there keeps name, facts and tags, and is given the faces that are missing. It may be repeated. Example:
-    **convoy gallery import team.gallery team-copy --passphrase**
+    A person who is in the gallery already keeps name, facts and tags, and gets the missing faces. You may repeat the
+    command.
+
+    Example: **convoy gallery import team.gallery team-copy --passphrase**
     """
     from convoy.cli.gallery_files import GalleryFile
     from convoy.client import Convoy
 
     source = GalleryFile.open(file, _secret(key_file, passphrase, confirm=False))
-    # Once through the whole file before anything is changed: a damaged one does no harm.
+    # Read the whole file before anything changes, so that a damaged file does no harm.
     total = sum(len(part.people) for part in source.parts())
     with Convoy() as convoy:
         counts = _send(convoy, source, gallery, total)
@@ -86,7 +94,7 @@ def take_in(
 
 
 def _fetch(convoy: "Convoy", name: str, path: Path, secret: "Secret | None") -> int:
-    """Export into the file at `path`, from where an earlier export stopped; gives the number of people in it."""
+    """Export into the file at `path`, from where an earlier export stopped; return the number of people in it."""
     from convoy.cli.gallery_files import GalleryFile
 
     parts: list[recognition_pb2.ExportGalleryResponse] = []
@@ -104,7 +112,9 @@ def _fetch(convoy: "Convoy", name: str, path: Path, secret: "Secret | None") -> 
         advance(people)
         for part in convoy.export_gallery(name, page_token=parts[-1].next_page_token if parts else ""):
             if begun and part.HasField("gallery") and _identity(part.gallery) != _identity(begun):
-                message = f"{path} was begun with another gallery of the name {name!r}; delete it and start anew"
+                message = (
+                    f"{path} holds a part of another gallery that was called {name!r}; delete the file and start again"
+                )
                 raise FailedPrecondition("BAD_GALLERY_FILE", message)
             if begun is None:
                 begun = part.gallery
@@ -132,7 +142,7 @@ def _send(convoy: "Convoy", source: "GalleryFile", name: str, total: int) -> dic
 
 
 def _make(convoy: "Convoy", name: str, header: "recognition_pb2.Gallery") -> None:
-    """Make the gallery unless it is there, by the embedder that made the file; if need be by its digest alone."""
+    """Create the gallery if it is not there, with the embedder that made the file, found by name or by digest."""
     from convoy.client.answers.galleries import read_gallery
 
     try:
@@ -152,9 +162,8 @@ def _make(convoy: "Convoy", name: str, header: "recognition_pb2.Gallery") -> Non
             made = create()
         if made.model_sha256 != header.model_sha256:
             convoy.delete_gallery(name)
-            message = (
-                f"the file was made by {header.model.name}:{header.model.version}, which the faces service has not"
-            )
+            embedder = f"{header.model.name}:{header.model.version}"
+            message = f"the file's templates are of {embedder}, which the faces service does not have"
             raise FailedPrecondition("MODEL_MISMATCH", message) from None
 
 

@@ -1,4 +1,4 @@
-"""Answers as plain JSON values."""
+"""Turns answers of the client into JSON."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -14,7 +14,7 @@ OLD_KEYS = {"Label": {"name": "label"}}
 
 
 def to_document(value: object) -> Document:
-    """A value of convoy.client.answers as JSON: times in ISO 8601, embeddings as lists. Pixels are left out."""
+    """Turn a value of convoy.client.answers into JSON: times in ISO 8601, embeddings as lists. Pixels are left out."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, np.ndarray):
@@ -28,11 +28,11 @@ def to_document(value: object) -> Document:
     if isinstance(value, list | tuple):
         return [to_document(one) for one in value]
     if isinstance(value, float):
-        # Most numbers come as 32-bit floats: more digits than these would be made up.
+        # Most numbers come as 32-bit floats, which have no more digits than these.
         return float(f"{value:.7g}")
     if value is None or isinstance(value, bool | int | str):
         return value
-    raise TypeError(f"a {type(value).__name__} has no place in JSON")
+    raise TypeError(f"a {type(value).__name__} cannot become JSON")
 
 
 def _is_pixels(value: object) -> bool:

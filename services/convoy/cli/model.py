@@ -1,4 +1,4 @@
-"""convoy model: the models in a repository; import is in model_import.py, load, unload and status in model_admin.py."""
+"""convoy model list, verify: the models in a repository. The group's other commands are in the files model_*.py."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli import model_admin
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.model_import import import_graph
 from convoy.cli.model_pull import pull, show_catalogue
-from convoy.cli.output import AsJson, ExitCode, politely, print_json, print_table
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, NotFound
 
 if TYPE_CHECKING:
     from convoy.core.manifest import Manifest, Metric
 
-app = typer.Typer(no_args_is_help=True, help="List, check, import, load and unload models.")
+app = typer.Typer(no_args_is_help=True, help="List, check, pull, import, load and unload models.")
 Folder = Annotated[Path, typer.Argument(help="A model repository, a model in it, or one version.")]
 DEFAULT_FOLDER = Path("exported_models")
 app.command("import")(politely(import_graph))
@@ -31,7 +32,7 @@ for command in (model_admin.load, model_admin.unload, model_admin.status):
 def list_all(
     folder: Folder = DEFAULT_FOLDER,
     service: Annotated[
-        ServiceName | None, typer.Option(help="Ask this running service instead of looking at the folder.")
+        ServiceName | None, typer.Option(help="Ask this running service instead of reading the folder.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +49,7 @@ def list_all(
 @app.command()
 @politely
 def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Check every model of a folder: manifest, digests, and the graph's inputs and outputs. Exits with 1 if one is bad.
+    """Check every model of a folder: manifest, digests, inputs and outputs of the graph. Exits with 1 if one is bad.
 
     Example: **convoy model verify exported_models**
     """
@@ -69,7 +70,7 @@ def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
 
 def _list_folder(folder: Path, as_json: bool) -> None:
-    """A model that is broken is a row like the others, with what is wrong with it."""
+    """List the models; the row of a broken one says what is wrong with it."""
     from convoy.core.manifest import load_manifest
 
     models: list[Manifest | _Broken] = []
@@ -92,7 +93,7 @@ def _list_folder(folder: Path, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Broken:
-    """A version folder without a manifest that can be read."""
+    """A version folder whose manifest cannot be read."""
 
     name: str
     version: str
@@ -100,25 +101,25 @@ class _Broken:
 
 
 def _first(metrics: "list[Metric]") -> str:
-    """The metric that a model is known by; --json and the model's card have all of them, and on which data."""
+    """The main metric of a model; --json and the model's card have the others."""
     return f"{metrics[0].name} {metrics[0].value:.4g}" if metrics else ""
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Version folders of a repository, of one model, or just the one given.
+    """The version folders of a repository or of one model, or the one version given.
 
-    Those without a manifest too: they are to be found, not overlooked. NotFound(NO_REPOSITORY): there is none.
+    Folders without a manifest are among them, so that `verify` reports them. NotFound(NO_REPOSITORY): there is none.
     """
     folder = folder.resolve()
     depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
     versions = [path for paths in depths for path in paths if path.is_dir() and path.name.isdecimal()]
     if not versions:
-        raise NotFound("NO_REPOSITORY", f"there is no model in {folder}")
+        raise NotFound("NO_REPOSITORY", f"there are no models in {folder}")
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 
 
 def _examine(path: Path) -> tuple[str, str]:
-    """What is wrong with a model, empty when nothing is; and what is to be known of one that is good."""
+    """What is wrong with a model, or empty; and a note on a model that is good, or empty."""
     from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
     from convoy.core.models.engine import Engine
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 Service = Annotated[ServiceName, typer.Argument(help="The running service.")]
 Model = Annotated[
-    str, typer.Argument(help="name or name:version; without a version the newest to load, all to unload.")
+    str, typer.Argument(help="The model, as NAME or NAME:VERSION. Without a version: load the newest, unload all.")
 ]
 
 
 def status(service: Service, as_json: AsJson = False) -> None:
-    """Say where each model of a running service stands: answering, on the disk alone, or refused and why.
+    """Show each model of a running service: whether it answers, lies only on the disk, or was refused and why.
 
     Example: **convoy model status classification**
     """
@@ -28,7 +28,7 @@ def status(service: Service, as_json: AsJson = False) -> None:
 
 
 def load(service: Service, model: Model, as_json: AsJson = False) -> None:
-    """Load a model into a running service; it answers once it is warm. One that breaks the contract is refused.
+    """Load a model into a running service. It answers once it is warm; if it breaks the contract, it is refused.
 
     Example: **convoy model load classification cifar10-resnet:2**
     """
@@ -39,7 +39,7 @@ def load(service: Service, model: Model, as_json: AsJson = False) -> None:
 
 
 def unload(service: Service, model: Model, as_json: AsJson = False) -> None:
-    """Unload a model from a running service once what is inside it is answered; then say where each model stands.
+    """Unload a model from a running service, after it has answered its calls; then show each model.
 
     Example: **convoy model unload classification cifar10-resnet:1**
     """
@@ -51,7 +51,7 @@ def unload(service: Service, model: Model, as_json: AsJson = False) -> None:
 
 
 def show(models: "list[ModelInfo]", as_json: bool) -> None:
-    """A row a model, narrow enough for 80 columns; --json has its task and the rest."""
+    """Print one row for each model, narrow enough for 80 columns; --json has its task and the rest."""
     if as_json:
         print_json(models)
         return

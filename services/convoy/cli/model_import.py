@@ -77,8 +77,8 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="WORD[,WORD]",
-            help="What the boxes of ssd and detr are: pixels or normalised, corners or centres; by default seen by "
-            "their numbers.",
+            help="What the boxes of ssd, detr and yolo are: pixels or normalised, corners or centres; by default "
+            "seen by their numbers.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -109,8 +109,8 @@ def import_graph(
     preprocess: Annotated[
         str | None,
         typer.Option(
-            help="raw, raw-bgr, zero-one, imagenet, imagenet-bgr, arcface (-1 to 1), scrfd, minus-127 or retinaface; "
-            "by default the adapter's.",
+            help="raw, raw-bgr, zero-one, imagenet, imagenet-bgr, tensorflow or arcface (-1 to 1), scrfd, minus-127 or "
+            "retinaface; by default the adapter's.",
             rich_help_panel=PIXELS,
         ),
     ] = None,

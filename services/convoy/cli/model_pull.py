@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, print_json, print_table
+from convoy.cli.failures import ExitCode
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.errors import ConvoyError, FailedPrecondition
 
 if TYPE_CHECKING:

@@ -1,110 +1,15 @@
-"""What a command says: tables or JSON on standard output, a failure in one sentence on standard error, an exit code."""
+"""What a command prints: tables or JSON on standard output, questions and progress on standard error."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from enum import IntEnum
-from functools import wraps
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
-from convoy.core import errors
-
-P = ParamSpec("P")
-# Names of up to so many cells stand in one line of a table.
+# A table never breaks a name of up to so many characters.
 UNBROKEN = 24
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-
-
-class ExitCode(IntEnum):
-    """What a script learns from a command."""
-
-    YES = 0
-    NO = 1
-    BAD_INPUT = 2
-    UNAVAILABLE = 3
-    NOT_ALLOWED = 4
-    FAULT = 5
-
-
-EXIT_CODES: dict[type[errors.ConvoyError], ExitCode] = {
-    errors.InvalidArgument: ExitCode.BAD_INPUT,
-    errors.NotFound: ExitCode.BAD_INPUT,
-    errors.AlreadyExists: ExitCode.BAD_INPUT,
-    errors.FailedPrecondition: ExitCode.BAD_INPUT,
-    errors.ResourceExhausted: ExitCode.UNAVAILABLE,
-    errors.DeadlineExceeded: ExitCode.UNAVAILABLE,
-    errors.Unavailable: ExitCode.UNAVAILABLE,
-    errors.Unauthenticated: ExitCode.NOT_ALLOWED,
-    errors.PermissionDenied: ExitCode.NOT_ALLOWED,
-}
-HINTS = {
-    "SERVICE_UNREACHABLE": "start everything with `convoy up`, or say where it is (see `convoy --help`)",
-    "DEADLINE_EXCEEDED": "CONVOY_TIMEOUT_S gives it more seconds",
-    "QUEUE_FULL": "try again in a moment",
-    "MODEL_NOT_FOUND": "`convoy model list` shows which there are",
-    "WRONG_TASK": "`convoy model list` shows which model does what",
-    "GALLERY_NOT_FOUND": "`convoy gallery list` shows which there are, `convoy gallery create` makes one",
-    "PERSON_NOT_FOUND": "`convoy person list` shows who there is",
-    "NO_CREDENTIALS": "CONVOY_CLIENT_TOKEN_FILE names the file with your token",
-    "TOKEN_EXPIRED": "put a new token into the file that CONVOY_CLIENT_TOKEN_FILE names",
-    "START_TIMEOUT": "the logs in the data folder say more",
-}
-
-# What the services call a choice, and what it is called here.
-OPTIONS = {
-    "set add_faces": "give --add",
-    "with add_faces": "with --add",
-    "set use_largest_face": "give --largest",
-    "set allow_identity_conflict": "give --allow-conflict",
-    "set allow_different": "give --allow-different",
-    "set any_angle": "give --any-angle",
-}
-
-
-def politely(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, with failures told in one sentence and by the exit code."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except errors.ConvoyError as error:
-            raise typer.Exit(tell_failure(error)) from None
-        except OSError as error:
-            typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
-            raise typer.Exit(ExitCode.BAD_INPUT) from None
-        except ValueError as error:
-            # Of messages, which hold numbers of so many bits.
-            if "out of range" not in str(error):
-                raise
-            typer.echo(f"convoy: {str(error)[:1].lower()}{str(error)[1:]}", err=True)
-            raise typer.Exit(ExitCode.BAD_INPUT) from None
-
-    return wrapped
-
-
-def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
-    """Print the sentence, with what it is about; gives the exit code."""
-    advice = error.hint or HINTS.get(error.reason, "")
-    hint = f" Hint: {advice}." if advice else ""
-    typer.echo(
-        f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
-    )
-    return exit_code(error)
-
-
-def in_our_words(message: str) -> str:
-    """A service's sentence with the command's options in it."""
-    for theirs, ours in OPTIONS.items():
-        message = message.replace(theirs, ours)
-    return message
-
-
-def exit_code(error: errors.ConvoyError) -> ExitCode:
-    """What a failure means to a script."""
-    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAULT)
 
 
 def print_json(value: object) -> None:
@@ -117,10 +22,10 @@ def print_json(value: object) -> None:
 def print_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], if_empty: str = "there are none"
 ) -> None:
-    """Print a table, or without rows a sentence; columns of numbers (names that end with a space) are set to the right.
+    """Print a table, or `if_empty` when there are no rows. A column whose name ends with a space is aligned right.
 
-    No word and no name of up to UNBROKEN cells is broken, so that paths and ids can be copied: a table that needs it is
-    wider than the terminal. A column in which nothing stands is left out.
+    The table breaks no word and no name of up to UNBROKEN cells, so that you can copy paths and ids; if need be it is
+    wider than the terminal. It leaves out empty columns.
     """
     from rich import box
     from rich.cells import cell_len
@@ -151,14 +56,14 @@ def print_table(
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before what cannot be undone, unless --yes was given."""
+    """Ask before something that cannot be undone, unless the user gave --yes."""
     if not yes:
         typer.confirm(question, abort=True, err=True)
 
 
 @contextmanager
 def progress(doing: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A bar on standard error, if that is a terminal; the function given takes steps, and a total once it is known."""
+    """Show a bar on standard error if that is a terminal. The yielded function takes steps, and a total once known."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

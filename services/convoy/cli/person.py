@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, confirm, politely, print_json, print_table
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.recognition import Expires, Gallery, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.galleries import Person
 
-app = typer.Typer(no_args_is_help=True, help="Look at, change and delete the people in a gallery.")
+app = typer.Typer(no_args_is_help=True, help="Register, show, change, merge and delete the people in a gallery.")
 Who = Annotated[str, typer.Argument(help="Your id for the person.")]
 
 
@@ -44,12 +45,12 @@ def show(person: Who, gallery: Gallery, as_json: AsJson = False) -> None:
 def update(
     person: Who,
     gallery: Gallery,
-    name: Annotated[str | None, typer.Option(help="New name for people to read.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new name for people to read.")] = None,
     fact: Annotated[
-        list[str] | None, typer.Option(help="A fact as KEY=VALUE; KEY= removes it; may be repeated.")
+        list[str] | None, typer.Option(help="A fact, as KEY=VALUE; KEY= removes it; you may repeat it.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag to add; may be repeated.")] = None,
-    untag: Annotated[list[str] | None, typer.Option(help="A tag to take away; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag to add; you may repeat it.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="A tag to remove; you may repeat it.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,12 +77,12 @@ def update(
 @politely
 def merge(
     person: Who,
-    merged: Annotated[str, typer.Argument(help="Whose faces go to the first, and who is deleted.")],
+    merged: Annotated[str, typer.Argument(help="The person whose faces go to the first, and who is then deleted.")],
     gallery: Gallery,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make one person of two: the faces of the second go to the first, the second is deleted."""
+    """Make one person of two: the faces of the second go to the first, and the second is deleted."""
     from convoy.client import Convoy
 
     confirm(f"Give the faces of '{merged}' to '{person}' and delete '{merged}' from '{gallery}'?", yes)
@@ -98,11 +99,11 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a person with every face, or one face, for good."""
+    """Delete a person with every face, or one face. This cannot be undone."""
     from convoy.client import Convoy
 
     what = f"the face '{face}' of '{person}'" if face else f"'{person}' with every face"
-    confirm(f"Delete {what} from the gallery '{gallery}', for good?", yes)
+    confirm(f"Delete {what} from the gallery '{gallery}'? This cannot be undone.", yes)
     with Convoy() as convoy:
         if face:
             faces_deleted, version = 1, convoy.delete_face(gallery, person, face)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, ExitCode, in_our_words, politely, print_json, print_table, progress
+from convoy.cli.failures import ExitCode, in_our_words, politely
+from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.recognition import Gallery
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 Source = Annotated[
-    Path, typer.Argument(exists=True, help="Folder with a folder or photo for each person, or a CSV file.")
+    Path, typer.Argument(exists=True, help="A folder with a folder or a photo for each person, or a CSV file.")
 ]
-Report = Annotated[Path | None, typer.Option(help="Write refused photos with their reasons here, as CSV.")]
+Report = Annotated[Path | None, typer.Option(help="Write the refused photos with their reasons here, as CSV.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,19 +31,23 @@ def register_all(
     source: Source,
     gallery: Gallery,
     report: Report = None,
-    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="If a photo shows several faces, take the largest.")
+    ] = False,
     allow_conflict: Annotated[
-        bool, typer.Option("--allow-conflict", help="Register faces though they match somebody else.")
+        bool, typer.Option("--allow-conflict", help="Register faces even if they match somebody else.")
     ] = False,
     allow_different: Annotated[
         bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register many people; exits with 1 when some photos were refused.
+    """Register many people. Exits with 1 when some photos were refused.
 
-    A folder holds a folder of photos for each person, or a photo named after the person. A CSV file has the columns
-    path and person_id, if need be name and tags, and others as facts. It may be stopped: the same command goes on.
+    A folder holds for each person a folder of photos, or one photo named after the person. A CSV file has the columns
+    path and person_id, and optionally name and tags; every other column is a fact. You may stop the command with
+    Ctrl-C: run it again and it continues.
+
     Example: **convoy person register photos/ --gallery team --report refused.csv**
     """
     from convoy.cli.bulk import Bulk, read_source
@@ -66,14 +71,14 @@ def register_all(
             print_table("refused", ("reason", "person", "photo", "why"), map(_row, refused))
         typer.echo(", ".join(f"{key} {count}" for key, count in counts.items()))
     if counts.get("not_tried"):
-        typer.echo("convoy: stopped; the same command goes on.", err=True)
+        typer.echo("convoy: stopped; run the same command again to continue.", err=True)
         raise typer.Exit(INTERRUPTED)
     if refused:
         raise typer.Exit(ExitCode.NO)
 
 
 def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, int]]":
-    """Register all; the refused photos, and how many came to what. Ctrl-C ends it early."""
+    """Register all; return the refused photos and the counts by outcome. Ctrl-C ends it early."""
     total = bulk.photos
     refused: list[Outcome] = []
     counts: Counter[str] = Counter(registered=0, known=0, refused=0)

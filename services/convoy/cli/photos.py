@@ -1,4 +1,4 @@
-"""What all commands on photos share: ask about each, go on after a bad one, draw, print."""
+"""What all commands on pictures share: ask about each, continue after a bad one, draw, print."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convoy.cli.output import ExitCode, print_json, print_table, tell_failure
+from convoy.cli.failures import ExitCode, tell_failure
+from convoy.cli.output import print_json, print_table
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[ImageRGB, Any], Any]
     Drawing = tuple[Path | None, Draw]
-    """Where a picture of the answer goes, if anywhere, and how it is made from the photo."""
+    """Where to write a drawing of the answer (None: nowhere), and the function that draws it."""
 
 AT_ONCE = 4
 BAR_FROM = 5
@@ -26,15 +27,17 @@ FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP).")
 Photos = Annotated[list[Path], FILE]
 DrawTo = Annotated[
     Path | None,
-    typer.Option("--draw", help="Write the annotated picture here; with several photos this is a folder."),
+    typer.Option(
+        "--draw", help="Write the picture with the answer drawn into it here; for several pictures, name a folder."
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class Inquiry:
-    """A question about a photo.
+    """A question about a picture.
 
-    ask: gets the answer; columns, rows: the answer as a table; is_no: whether the exit code is to say no.
+    ask: gets the answer; columns, rows: show the answer as a table; is_no: whether the exit code says no.
     """
 
     ask: "Callable[[Convoy, Path], Any]"
@@ -44,10 +47,10 @@ class Inquiry:
 
 
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
-    """Ask about each photo, print and draw the answers, and leave with the exit code that they add up to.
+    """Ask about each picture, print and draw the answers, and exit with the most severe exit code.
 
-    drawings: by their kind; a "mask" is kept without loss. A name that no picture can have is refused before the call.
-    A photo that is refused or not there does not keep the others from being answered; a service that is away does.
+    drawings: by their kind; a "mask" must be a lossless file. A name that no picture file can have is refused before
+    the first call. If a picture is missing or refused, the others are still answered; a service that is away ends all.
     """
     targets = [
         (_writable(drawing_paths(photos, target), kind == "mask"), draw)
@@ -71,7 +74,7 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: 
 
 
 def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
-    """Answers and refusals in the order of the photos; several are under way at once."""
+    """Yield answers and errors in the order of the pictures, asking about several at once."""
     from rich.console import Console
     from rich.progress import track
 
@@ -103,25 +106,26 @@ def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "D
 
 
 def check_size(*photos: Path) -> None:
-    """Look before reading whether photos fit into a message. InvalidArgument(MESSAGE_TOO_LARGE); OSError."""
+    """Check before reading that pictures fit into a message. InvalidArgument(MESSAGE_TOO_LARGE); OSError."""
     from convoy.core.settings import read_settings
 
     most = read_settings().max_message_mb
     for photo in photos:
         if photo.stat().st_size > most << 20:
-            message = f"'{photo}' is larger than a message may be, {most} MiB (CONVOY_MAX_MESSAGE_MB)"
+            message = f"'{photo}' is larger than a message may be: {most} MiB (CONVOY_MAX_MESSAGE_MB)"
             raise InvalidArgument("MESSAGE_TOO_LARGE", message)
 
 
 @contextmanager
 def naming(photos: Sequence[Path]) -> Iterator[None]:
-    """Failures on one of several photos get its name in place of its number."""
+    """In an error about one of several pictures, replace the picture's number by its name."""
     try:
         yield
     except ConvoyError as error:
         index = int(error.metadata.get("image_index", -1))
         if 0 <= index < len(photos):
-            error.message = error.message.replace(f"image {index + 1} of {len(photos)}", str(photos[index]), 1)
+            for word in ("picture", "image"):  # Services of the version before say image.
+                error.message = error.message.replace(f"{word} {index + 1} of {len(photos)}", str(photos[index]), 1)
         raise
 
 
@@ -134,11 +138,11 @@ def _writable(paths: list[Path], is_mask: bool) -> list[Path]:
 
 
 def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
-    """Where the picture of each photo goes: `target` itself for a single one, otherwise files in it."""
+    """Where each drawing goes: to `target` for one picture, into the folder `target` for several."""
     if len(photos) == 1 and not target.is_dir():
         return [target]
     if target.suffix and not target.is_dir():
-        raise InvalidArgument("BAD_ARGUMENT", f"there are several photos, so '{target}' must be a folder")
+        raise InvalidArgument("BAD_ARGUMENT", f"there are several pictures, so '{target}' must be a folder")
     names = _told_apart([photo.stem for photo in photos], [photo.resolve().parent.name for photo in photos])
     if len(set(names)) < len(names):
         names = [f"{place}-{name}" for place, name in enumerate(names, 1)]
@@ -146,7 +150,7 @@ def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
 
 
 def _told_apart(stems: list[str], folders: list[str]) -> list[str]:
-    """Each name, with its folder before it where several photos have the name."""
+    """The names; those that several pictures share get their folder in front."""
     return [f"{folder}-{stem}" if stems.count(stem) > 1 else stem for stem, folder in zip(stems, folders, strict=True)]
 
 

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import (
-    AsJson,
-    ExitCode,
-    in_our_words,
-    politely,
-    print_json,
-    print_table,
-    tell_failure,
-)
+from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
+from convoy.cli.output import AsJson, print_json, print_table
 from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
@@ -24,12 +17,12 @@ if TYPE_CHECKING:
 
 PANEL = "Recognise people"
 Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.")]
-Facts = Annotated[list[str] | None, typer.Option(help="A fact on the person as KEY=VALUE; may be repeated.")]
+Facts = Annotated[list[str] | None, typer.Option(help="A fact about the person, as KEY=VALUE; you may repeat it.")]
 Expires = Annotated[
-    datetime | None, typer.Option(help="When the person is deleted by itself (UTC); 1970-01-01 for never.")
+    datetime | None, typer.Option(help="When the service deletes the person by itself (UTC); 1970-01-01 means never.")
 ]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; may be repeated.")]
-Similarity = typer.Option(min=-1.0, max=1.0, help="Lowest cosine similarity of a match.")
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
+Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,14 +35,18 @@ def register(
     person: Annotated[str, typer.Argument(help="Your id for the person, without spaces.")],
     photos: Photos,
     gallery: Gallery,
-    name: Annotated[str, typer.Option(help="Name for people to read.")] = "",
+    name: Annotated[str, typer.Option(help="A name for people to read.")] = "",
     fact: Facts = None,
     tag: Tags = None,
     expires: Expires = None,
-    add: Annotated[bool, typer.Option("--add", help="Add the photos to a person who is there already.")] = False,
-    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest.")] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add the photos to a person who is in the gallery already.")
+    ] = False,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="If a photo shows several faces, take the largest.")
+    ] = False,
     allow_conflict: Annotated[
-        bool, typer.Option("--allow-conflict", help="Register a face though it matches somebody else.")
+        bool, typer.Option("--allow-conflict", help="Register a face even if it matches somebody else.")
     ] = False,
     allow_different: Annotated[
         bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
@@ -59,7 +56,7 @@ def register(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register a person with one photo or several; exits with 1 when a photo was refused.
+    """Register a person with one photo or several. Exits with 1 when a photo was refused.
 
     Example: **convoy register ada ada1.jpg ada2.jpg --gallery team --name "Ada Lovelace"**
     """
@@ -101,17 +98,19 @@ def identify(
     fpir: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Highest chance that a stranger is named; by default the gallery's policy."
+            min=0.0, max=1.0, help="The highest chance that a stranger is named; by default the gallery's policy."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to give for each face.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to print for each face.")] = 5,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
-    where: Annotated[list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
+    ] = None,
     tag: Tags = None,
     draw: DrawTo = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is in pictures; exits with 1 when nobody is known.
+    """Say who is in pictures. Exits with 1 when the gallery knows nobody in them.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -136,17 +135,22 @@ def identify(
 
 
 def verify(
-    probe: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The photo in question.")],
-    person: Annotated[str | None, typer.Option(help="Somebody on record; needs --gallery.")] = None,
+    probe: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The picture in question.")],
+    person: Annotated[str | None, typer.Option(help="A person on record; needs --gallery.")] = None,
     gallery: Annotated[str | None, typer.Option("--gallery", "-g", help="Name of the gallery.")] = None,
-    photo: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another photo.")] = None,
+    photo: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another picture to compare with.")
+    ] = None,
     threshold: Annotated[float | None, Similarity] = None,
     fmr: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Mistakes among strangers: 0.001 is one in a thousand.")
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="The highest share of strangers who would match: 0.001 is one in a thousand."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a photo shows a given person: exits with 0 for yes and 1 for no.
+    """Say whether a picture shows a given person. Exits with 0 for yes and 1 for no.
 
     Examples: **convoy verify door.jpg --person ada --gallery team** and **convoy verify one.jpg --photo other.jpg**
     """
@@ -175,7 +179,7 @@ def verify(
 
 
 def read_facts(facts: list[str] | None) -> dict[str, str]:
-    """KEY=VALUE texts as a mapping."""
+    """Turn KEY=VALUE texts into a mapping."""
     pairs = [fact.partition("=") for fact in facts or []]
     for key, separator, _ in pairs:
         if not separator:
@@ -184,7 +188,7 @@ def read_facts(facts: list[str] | None) -> dict[str, str]:
 
 
 def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
-    """Say which face of several was compared."""
+    """If a picture shows several faces, say which one was compared."""
     if found > 1:
         edges = (face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max)
         x_min, y_min, x_max, y_max = map(round, edges)
@@ -206,7 +210,7 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
-    """`who` is the match alone, or the two that are too close to tell."""
+    """One row of the table. `who` is the match, or the two people who are too close to tell apart."""
     box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
     best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""

@@ -1,33 +1,37 @@
-"""convoy token: credentials for those who call the services."""
+"""convoy token: makes tokens for callers of the services."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely, print_json
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Make tokens for callers.")
 
 
 @app.callback()
 def token() -> None:
-    """Make tokens for callers; the services read them from CONVOY_TOKENS_FILE."""
+    """Make tokens for callers. The services read them from the file of CONVOY_TOKENS_FILE."""
 
 
 @app.command()
 @politely
 def create(
-    name: Annotated[str, typer.Argument(help="Who will use it; this name is in logs and audits.")],
+    name: Annotated[str, typer.Argument(help="The caller who will use it; logs and audits show this name.")],
     scopes: Annotated[
-        list[str], typer.Option("--scope", help="What they may do; give it once for each. See docs/security.md.")
+        list[str],
+        typer.Option("--scope", help="What the caller may do; you may repeat it. docs/security.md lists the scopes."),
     ],
-    file: Annotated[Path | None, typer.Option(help="Add the line to this tokens file, which may be new.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Add the line to this tokens file; it is created if it is not there.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a token. It is shown this once; the services keep no more than its hash.
+    """Make a token. You see it only this once: the services keep only its hash.
 
-    Standard output is the token alone, the line for the tokens file goes to standard error or into --file.
+    The token goes to standard output. The line for the tokens file goes into --file, or to standard error.
 
     Example: **convoy token create door-camera --scope gallery:staff:read --file tokens**
     """

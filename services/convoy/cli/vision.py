@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.output import AsJson, politely
+from convoy.cli.failures import politely
+from convoy.cli.output import AsJson
 from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 PANEL = "Ask about pictures"
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="Model as NAME or NAME:VERSION; by default the service's own.")
+    str, typer.Option("--model", "-m", help="Model, as NAME or NAME:VERSION; by default the service's own.")
 ]
-Require = Annotated[bool, typer.Option("--require", help="Exit with 1 when nothing was found in any photo.")]
+Require = Annotated[bool, typer.Option("--require", help="Exit with 1 when no picture shows anything.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,8 +28,10 @@ def add_to(app: typer.Typer) -> None:
 def classify(
     photos: Photos,
     model: Model = "",
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many labels to give for each picture.")] = 5,
-    min_probability: Annotated[float, typer.Option(min=0.0, max=1.0, help="Leave out less probable labels.")] = 0.0,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many labels to print for each picture.")] = 5,
+    min_probability: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Leave out labels below this probability.")
+    ] = 0.0,
     draw: DrawTo = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,17 +53,19 @@ def detect(
     photos: Photos,
     model: Model = "",
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Lowest score of a detection; by default the model's own.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Leave out objects below this score; by default the model's own."),
     ] = None,
     iou: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Overlap from which the weaker of two boxes goes.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="When boxes of one label overlap by more than this, keep only the best."),
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Only this class; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Only objects with this label; you may repeat it.")] = None,
     draw: DrawTo = None,
     require: Require = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find objects and say where each one is.
+    """Find objects in pictures and say where each one is.
 
     Example: **convoy detect smear.png --label WBC --draw boxes.png**
     """
@@ -84,12 +89,13 @@ def segment(
     photos: Photos,
     model: Model = "",
     mask: Annotated[
-        Path | None, typer.Option(help="Write the mask here, a grey PNG of class indices; or a folder.")
+        Path | None,
+        typer.Option(help="Write the mask here, as a grey PNG of class indices; for several pictures, name a folder."),
     ] = None,
     draw: DrawTo = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give every pixel a class.
+    """Say for every pixel which class it belongs to.
 
     Example: **convoy segment street.jpg --draw overlay.png --mask mask.png**
     """
@@ -97,7 +103,7 @@ def segment(
 
     inquiry = Inquiry(
         lambda convoy, photo: convoy.segment(photo, model=model),
-        ("class", "area "),
+        ("label", "area "),
         lambda answer: [(region.label, f"{region.area:.1%}") for region in answer.regions],
     )
     overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
@@ -106,17 +112,20 @@ def segment(
 
 def faces(
     photos: Photos,
-    embed: Annotated[bool, typer.Option("--embed", help="Give each face's embedding too (seen with --json).")] = False,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Also return each face's embedding; --json prints it.")
+    ] = False,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Lowest score of a face; by default the detector's own.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Leave out faces below this score; by default the detector's own."),
     ] = None,
-    min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this, in pixels.")] = 0,
+    min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     draw: DrawTo = None,
     require: Require = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find faces with their landmarks and quality.
+    """Find faces in pictures, with their landmarks and quality.
 
     Example: **convoy faces party.jpg --min-size 40 --draw faces.png**
     """

@@ -5,8 +5,20 @@
     with Convoy() as convoy:
         print(convoy.classify("photo.jpg").best)
 
-`AsyncConvoy` is the same for asyncio. Answers are the frozen values of convoy.client.answers, failures the errors of
-convoy.core.errors. A call that ends with UNAVAILABLE is tried up to four more times inside its time limit.
+`AsyncConvoy` is the same for asyncio. Calls return the frozen values of convoy.client.answers and raise the errors of
+convoy.core.errors. If a call ends with UNAVAILABLE, the client repeats it up to four times within its time limit.
+
+blocking.py     Convoy, the client for ordinary code
+awaiting.py     AsyncConvoy, the client for asyncio
+plans.py        the calls that you can stream
+operations/     one function for each call: from arguments to a request, from a response to an answer
+answers/        what calls return
+pictures.py     turns paths, bytes, arrays and Pillow images into messages
+channels.py     opens connections: addresses and limits
+retries.py      which failed calls are repeated
+credentials.py  tokens and TLS
+failures.py     turns a failed call into an error
+__main__.py, fleet.py, probe.py   old names that work for one version more
 """
 
 from importlib import import_module

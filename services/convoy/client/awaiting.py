@@ -1,4 +1,4 @@
-"""The client for asyncio: each method is awaited, each list is gone through with `async for`."""
+"""AsyncConvoy, the client for asyncio: you await a call, and read a list with `async for`."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[AsyncConvoy, P], Awaitable[Result]]":
-    """The method that carries out a plan."""
+    """Make a method that carries out a plan."""
 
     @wraps(plan)
     async def method(convoy: "AsyncConvoy", /, *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -31,7 +31,7 @@ def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[AsyncCon
 
 
 def parts(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[AsyncConvoy, P], AsyncIterator[Result]]":
-    """The method that goes through the many answers to one call."""
+    """Make a method that yields the many answers to one call."""
 
     @wraps(plan)
     async def method(convoy: "AsyncConvoy", /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Result]:
@@ -42,7 +42,7 @@ def parts(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[AsyncCo
 
 
 def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[AsyncConvoy, P], AsyncIterator[Result]]":
-    """The method that goes through a list, page by page as it is read."""
+    """Make a method that yields a list, and fetches each page when it is needed."""
 
     @wraps(plan)
     async def method(convoy: "AsyncConvoy", /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Result]:
@@ -59,7 +59,7 @@ def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[AsyncConv
 
 
 class AsyncConvoy:
-    """All services of a fleet, each reached when it is first asked. Belongs to one event loop.
+    """A client of all services of a fleet. It connects to each on the first call, and belongs to one event loop.
 
     The arguments, methods and errors are those of Convoy.
 
@@ -98,7 +98,7 @@ class AsyncConvoy:
         await self.close()
 
     async def close(self) -> None:
-        """Hang up; what is still under way fails."""
+        """Close all connections. Calls under way fail."""
         for channel in self._channels.values():
             await channel.close()
         self._channels.clear()

@@ -1,4 +1,4 @@
-"""The client for ordinary code: each method waits for its answer."""
+"""Convoy, the client for ordinary code: each method waits for its answer."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, P], Result]":
-    """The method that carries out a plan."""
+    """Make a method that carries out a plan."""
 
     @wraps(plan)
     def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -30,7 +30,7 @@ def call(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, 
 
 
 def parts(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy, P], Iterator[Result]]":
-    """The method that goes through the many answers to one call."""
+    """Make a method that yields the many answers to one call."""
 
     @wraps(plan)
     def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
@@ -40,7 +40,7 @@ def parts(plan: Callable[P, Operation[Result]]) -> "Callable[Concatenate[Convoy,
 
 
 def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[Convoy, P], Iterator[Result]]":
-    """The method that goes through a list, page by page as it is read."""
+    """Make a method that yields a list, and fetches each page when it is needed."""
 
     @wraps(plan)
     def method(convoy: "Convoy", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
@@ -56,11 +56,11 @@ def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[Convoy, P
 
 
 class Convoy:
-    """All services of a fleet, each reached when it is first asked. Safe to share between threads.
+    """A client of all services of a fleet. It connects to each on the first call. Threads may share it.
 
-    Arguments: an address (host:port) for each service, timeout_s for each call with all its tries, max_message_mb,
-    token; what is not given comes from CONVOY_* variables. TLS is theirs alone: CONVOY_CLIENT_CA, _CERT, _KEY. Every
-    method may raise the errors of convoy.core.errors.
+    Arguments: an address (host:port) for each service; timeout_s for each call with all its tries; max_message_mb;
+    token. What you leave out comes from CONVOY_* variables. Only they configure TLS: CONVOY_CLIENT_CA, _CERT, _KEY.
+    Every method may raise the errors of convoy.core.errors.
 
         with Convoy() as convoy:
             print(convoy.classify("photo.jpg").best)
@@ -97,7 +97,7 @@ class Convoy:
         self.close()
 
     def close(self) -> None:
-        """Hang up; what is still under way fails."""
+        """Close all connections. Calls under way fail."""
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()

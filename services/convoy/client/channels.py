@@ -1,6 +1,5 @@
-"""How services are reached: addresses, balancing, retries, limits. Both flavours of client open channels with these."""
+"""How services are reached: addresses and limits. Both clients open their channels with these."""
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -8,39 +7,19 @@ import grpc
 import grpc.aio
 
 from convoy.client.credentials import Credentials
+from convoy.client.retries import SERVICE_CONFIG
 from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.core.settings import read_settings
 
 SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
-"""Names that gRPC resolves by other means than the DNS alone."""
+"""Addresses with one of these are left for gRPC to resolve."""
 HOST_AND_PORT = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:/\s]+):(\d{1,5})")
-SERVICE_CONFIG = json.dumps(
-    {
-        # A name with several addresses is balanced over, one connection each.
-        "loadBalancingConfig": [{"round_robin": {}}],
-        # UNAVAILABLE is tried again, and CANCELLED, which gRPC makes of a call that reaches a server as it stops:
-        # nothing happened, or the request id makes repeating safe. Five tries are the most that gRPC makes; with these
-        # pauses (docs/faults.md) they last for over three seconds.
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-                },
-            }
-        ],
-    }
-)
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the services are and how a call to one of them is made."""
+    """Where the services are, and the limits of a call."""
 
     addresses: dict[ServiceName, str]
     timeout_s: float
@@ -48,7 +27,7 @@ class Connection:
     credentials: Credentials
 
     def target(self, service: ServiceName) -> str:
-        """The name that gRPC resolves: an address without a scheme is looked up in the DNS."""
+        """The name that gRPC resolves; an address without a scheme is looked up in the DNS."""
         address = self.addresses[service]
         return address if address.startswith(SCHEMES) else f"dns:///{address}"
 
@@ -97,7 +76,7 @@ def connection(
     max_message_mb: int | None = None,
     token: str | None = None,
 ) -> Connection:
-    """Addresses as host:port, limits and token as given, the rest from CONVOY_* variables. Raises InvalidArgument."""
+    """A connection from arguments; what is None comes from CONVOY_* variables. Raises InvalidArgument(BAD_ARGUMENT)."""
     settings = read_settings()
     addresses: dict[ServiceName, str] = {
         "classification": classification or settings.classification_address,
@@ -119,5 +98,5 @@ def connection(
 def _check_address(service: ServiceName, address: str) -> None:
     found = HOST_AND_PORT.fullmatch(address)
     if not address.startswith(SCHEMES) and (found is None or not 0 < int(found[2]) < 1 << 16):
-        message = f"'{address}' is no address of the {service} service: give host:port, without http://"
+        message = f"'{address}' is not an address for the {service} service; give host:port, without http://"
         raise InvalidArgument("BAD_ARGUMENT", message, {"service": service, "address": address})

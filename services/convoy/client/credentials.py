@@ -1,4 +1,4 @@
-"""What a client shows of itself, and how it makes sure of the other side: TLS and tokens."""
+"""How a client proves who it is and checks the server: token and TLS."""
 
 import grpc
 
@@ -9,7 +9,7 @@ from convoy.core.settings import Settings
 
 
 class Credentials:
-    """By CONVOY_CLIENT_* variables; `token` goes before theirs. Never shown: it has no fields in its representation."""
+    """Token and TLS by CONVOY_CLIENT_* variables; the argument `token` replaces theirs. `repr` hides both."""
 
     def __init__(self, settings: Settings, token: str | None = None) -> None:
         """Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
@@ -22,22 +22,22 @@ class Credentials:
         )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Goes along with every call."""
+        """The metadata that every call carries."""
         token = self._token_file.current() if self._token_file else self._token
         if not (token.isascii() and token.isprintable()):
-            message = "the token of CONVOY_CLIENT_TOKEN or its file is no line of printable ASCII"
+            message = "the token of CONVOY_CLIENT_TOKEN or its file must be one line of printable ASCII"
             raise InvalidArgument("BAD_ARGUMENT", message)
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def pem(self) -> Pem | None:
-        """Certificates as they are now, None for plain text; another object once a file has changed."""
+        """The certificates as they are now, None without TLS. After a file has changed this is a new object."""
         return None if self._tls is None else self._tls.current()
 
     def of_channel(self) -> grpc.ChannelCredentials | None:
-        """What gRPC needs for a channel, None for plain text."""
+        """What gRPC needs for a channel; None without TLS."""
         pem = self.pem()
         return None if pem is None else grpc.ssl_channel_credentials(pem.ca, pem.key, pem.chain)
 
     def options(self) -> list[tuple[str, str | int]]:
-        """Arguments of a channel."""
+        """Options of a channel."""
         return [("grpc.ssl_target_name_override", self._server_name)] if self._server_name else []

@@ -1,4 +1,4 @@
-"""A failed call as one of Convoy's errors, with the reason and the facts that the service sent along."""
+"""Turns a failed call into one of Convoy's errors, with the reason and the facts that the service sent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from convoy.core import errors
 from convoy.v1 import common_pb2, recognition_pb2
 
 TLS_FAILED = ("handshake", "ssl", "certificate")
-"""What gRPC says of a connection whose TLS failed has one of these in it."""
+"""gRPC's message about a connection whose TLS failed contains one of these."""
 DETAILS_KEY = "grpc-status-details-bin"
 DETAIL_TYPES: tuple[type[Message], ...] = (
     error_details_pb2.ErrorInfo,
@@ -23,10 +23,10 @@ DETAIL_TYPES: tuple[type[Message], ...] = (
 
 
 def read_failure(call: grpc.RpcError, service: str, address: str, request: Message | None = None) -> errors.ConvoyError:
-    """The error that a failed call means; `details` carries a Registration where no photo was accepted.
+    """The error for a failed call. `details` has a Registration if every photo was refused.
 
-    A code that Convoy does not speak (INTERNAL, UNIMPLEMENTED, ...) gives a plain ConvoyError with the code as reason.
-    Where the request named a gallery by an alias, a missing gallery is told with the alias.
+    A code without a class of its own (INTERNAL, UNIMPLEMENTED, ...) gives a plain ConvoyError with the code as reason.
+    If the request named a missing gallery by an alias, the message names the alias too.
     """
     code, message = call.code(), call.details() or "no explanation was given"
     facts = _read_details(call)
@@ -63,24 +63,27 @@ def _gallery_of(request: Message | None) -> str:
 
 
 def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
-    """The error that one message of a stream met; the stream goes on."""
+    """The error of one message of a stream. The stream itself goes on."""
     code = next((code for code in grpc.StatusCode if code.value[0] == error.code), grpc.StatusCode.UNKNOWN)
     return _error(code, error.reason, error.message, error.metadata)
 
 
 def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:
-    """Failures that gRPC itself found, so no service gave a reason."""
+    """The error for a failure that gRPC found itself, so that no service gave a reason."""
     metadata = {"service": service, "address": address}
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # CANCELLED: the server stopped meanwhile
+    if code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+    ):  # CANCELLED: the server stopped during the call
         text = f"the {service} service cannot be reached at {address}"
         if any(word in message.lower() for word in TLS_FAILED):
-            text += ": the two sides do not agree on TLS; see CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
+            text += ": client and server do not agree on TLS; check CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
         return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"the {service} service at {address} did not answer in time"
         return errors.DeadlineExceeded("DEADLINE_EXCEEDED", text, metadata)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
-        text = "the pictures of this call are larger together than a message may be"
+        text = "the pictures of this call are together larger than a message may be"
         return errors.InvalidArgument("MESSAGE_TOO_LARGE", text, metadata | {"cause": message})
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return errors.ResourceExhausted("RESOURCE_EXHAUSTED", message, 0.0, metadata)
@@ -88,7 +91,7 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
 
 
 def _read_details(call: grpc.RpcError) -> list[Message]:
-    """The messages in google.rpc.Status, as far as their type is known here."""
+    """The messages in google.rpc.Status whose types are known here."""
     trailing: dict[str, Any] = dict(call.trailing_metadata() or ())  # type: ignore[arg-type]
     status = status_pb2.Status.FromString(trailing.get(DETAILS_KEY, b""))
     return [message for detail in status.details if (message := _unpack(detail)) is not None]

@@ -1,4 +1,4 @@
-"""`convoy.client.fleet` was the name of `convoy.fleet` before 0.2; it goes on working for one version."""
+"""`convoy.client.fleet` was the name of `convoy.fleet` in 0.1; it works for one version more."""
 
 import warnings
 from importlib import import_module

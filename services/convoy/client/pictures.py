@@ -1,4 +1,4 @@
-"""Whatever holds a picture, as the message that services read."""
+"""Turns whatever holds a picture into the message that services read: paths, bytes, arrays, Pillow images."""
 
 from collections.abc import Iterable
 from os import PathLike
@@ -21,12 +21,14 @@ class PillowImage(Protocol):
 
 Picture: TypeAlias = str | PathLike[str] | bytes | npt.NDArray[Any] | PillowImage
 """A path; the bytes of a JPEG, PNG or WebP file; an array (uint8 RGB [H, W, 3] or grey [H, W], or float32 RGB from 0 to
-1); or a Pillow image, whose EXIF orientation its caller applies."""
+1); or a Pillow image, to which you have applied the EXIF orientation."""
 
 
 def write_image(picture: Picture) -> common_pb2.Image:
-    """The message for one picture. OSError: the file cannot be read; InvalidArgument: no plain file (BAD_ARGUMENT), no
-    such layout (BAD_RAW_IMAGE).
+    """The message for one picture.
+
+    FileNotFoundError, OSError: the file cannot be read. InvalidArgument: it is not a plain file (BAD_ARGUMENT), or an
+    array has another layout (BAD_RAW_IMAGE).
     """
     if isinstance(picture, str | PathLike):
         return common_pb2.Image(encoded=read_file(Path(picture)))
@@ -36,27 +38,29 @@ def write_image(picture: Picture) -> common_pb2.Image:
         return common_pb2.Image(raw=_write_array(picture))
     if hasattr(picture, "convert"):
         return common_pb2.Image(raw=_write_array(_flatten(picture)))
-    raise InvalidArgument("BAD_ARGUMENT", f"a {type(picture).__name__} is no picture: give a path, bytes or an array")
+    raise InvalidArgument(
+        "BAD_ARGUMENT", f"a {type(picture).__name__} is not a picture; give a path, bytes, an array or a Pillow image"
+    )
 
 
 def read_file(path: Path) -> bytes:
-    """What a file holds. InvalidArgument(BAD_ARGUMENT): a device or pipe, which may never end; OSError."""
+    """Read a file. InvalidArgument(BAD_ARGUMENT): it is a device or pipe, which may never end; OSError."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is no plain file")
+        raise InvalidArgument("BAD_ARGUMENT", f"'{path}' is not a plain file")
     return path.read_bytes()
 
 
 def _flatten(picture: Any) -> Any:
-    """A Pillow image as uint8 [H,W,3] or, of 16-bit grey, which Pillow would clip and not scale, [H,W]."""
+    """A Pillow image as uint8 [H,W,3]; 16-bit grey as [H,W], scaled here because Pillow would clip it."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return (np.asarray(picture, np.float64) / 257).clip(0, 255).astype(np.uint8)
     return np.asarray(picture.convert("RGB"))
 
 
 def write_images(pictures: Iterable[Picture]) -> list[common_pb2.Image]:
-    """The messages for several pictures. A single path or bytes is refused, since it would be taken apart."""
+    """The messages for several pictures. InvalidArgument(BAD_ARGUMENT): it is one path or bytes, not a list."""
     if isinstance(pictures, str | bytes | PathLike):
-        raise InvalidArgument("BAD_ARGUMENT", "give a list of pictures, not a single one")
+        raise InvalidArgument("BAD_ARGUMENT", "give a list of pictures, not one picture")
     return [write_image(picture) for picture in pictures]
 
 
@@ -70,7 +74,7 @@ def _write_array(pixels: npt.NDArray[Any]) -> common_pb2.RawImage:
     if layout is None or pixels.ndim < 2:
         raise InvalidArgument(
             "BAD_RAW_IMAGE",
-            f"{pixels.dtype} {list(pixels.shape)} is no picture: give uint8 [H, W, 3] (RGB) or [H, W] (grey)",
+            f"{pixels.dtype} {list(pixels.shape)} is not a picture; give uint8 [H, W, 3] (RGB) or [H, W] (grey)",
         )
     height, width = pixels.shape[:2]
     little_endian = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))

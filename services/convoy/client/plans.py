@@ -1,4 +1,4 @@
-"""The calls that can be streamed, as plans with the same arguments as the client's methods.
+"""The calls that you can stream, as plans with the same arguments as the client's methods.
 
 with Convoy() as convoy:
     for answer in convoy.stream(plans.identify("staff", frame) for frame in video):

@@ -1,4 +1,4 @@
-"""`python -m convoy.client.probe` was the health check's name before 0.2; it goes on working for one version."""
+"""`python -m convoy.client.probe` was the health check's name in 0.1; it works for one version more."""
 
 import runpy
 import warnings

@@ -1,1 +1,16 @@
-"""What every service shares, one idea a file."""
+"""What every service shares.
+
+api.py             names, gRPC names and ports of the services
+errors.py          what can go wrong, each kind with its status code
+settings.py        what the environment says
+setting_groups.py  every variable, in groups: a new setting goes here
+model_sets.py      files that name a model for each service
+manifest.py        the contract of a model folder
+telemetry.py       log lines and metrics
+tracing.py         spans
+machine.py         cores and memory of this machine
+pictures/          bytes to pixels, resizing, geometry, suppression
+models/            models at run time
+security/          TLS, tokens, scopes, rates
+serving/           servers, interceptors, statuses: what a servicer is made of
+"""

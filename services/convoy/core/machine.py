@@ -1,4 +1,4 @@
-"""What the machine, or the container, lets this process have: cores and memory."""
+"""Cores and memory that the machine, or the container, lets this process use."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-# How much less than the event loop's the turn of a thread that computes is worth: who is refused must not wait for it.
+# How far below the event loop a thread that computes stands: a refusal must not wait for it.
 _NICENESS = 5
 
 
@@ -25,14 +25,14 @@ def give_way() -> None:
 
 
 def give_back_memory() -> None:
-    """Let the system have what malloc keeps of what was freed: reading a graph takes several times its size."""
+    """Return freed memory to the system: reading a graph takes several times its size, and malloc keeps it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
 
 
 def _cgroup_quota() -> tuple[int, int]:
-    """CPU time that the container may use in each period, both in microseconds; a quota of 0 or less is no limit."""
+    """The container's CPU quota and its period, in microseconds; a quota of 0 or less is no limit."""
     try:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return (0 if quota == "max" else int(quota)), int(period)

@@ -29,10 +29,10 @@ GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 INPUT_NAME = "images"
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-"""A model's: it is a folder's name too."""
+"""Names of models are names of folders too."""
 VERSION = r"^[1-9][0-9]*$"
 MAX_SIDE = 4096
-"""Pixels: what a typing error asks for beyond them would take all memory."""
+"""Pixels. A typing error in a size must not take all memory."""
 
 
 Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
@@ -68,7 +68,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Part(BaseModel):
-    """Base of every part of a manifest: unknown keys are refused, so that a typing error cannot pass."""
+    """Base of every part of a manifest. It refuses unknown keys, so that a typing error is found."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -109,7 +109,7 @@ class InputSpec(Part):
 
 
 class Thresholds(Part):
-    """Defaults for callers that say nothing."""
+    """Thresholds for calls that give none."""
 
     detection: Share | None = None
     iou: Share | None = None
@@ -117,7 +117,7 @@ class Thresholds(Part):
 
 
 class Metric(Part):
-    """One number, as measured: value on `n` items of a split of a dataset, measured again by `command`."""
+    """One measured number: its value on `n` items of a split of a dataset, and the command that measures it again."""
 
     name: str
     value: float
@@ -128,7 +128,7 @@ class Metric(Part):
     interval: tuple[float, float] | None = None
     """95 % confidence interval."""
     condition: str = ""
-    """What the number is restricted to, for example faces of 32 pixels and more."""
+    """What the number is restricted to, for example to faces of 32 pixels and more."""
 
 
 class Calibration(Part):
@@ -161,7 +161,7 @@ class Calibration(Part):
 
 
 class Training(Part):
-    """Where the weights come from, and under which terms they may be used."""
+    """Where the weights come from, and on which terms you may use them."""
 
     recipe: str
     """The recipe's file as it was given to `convoy-train fit`, or what a foreign model is."""
@@ -173,7 +173,7 @@ class Training(Part):
 
 
 class Export(Part):
-    """How the graph was made, and how far it is from the network that it was made from."""
+    """How the graph was made, and how much its answers differ from the original network's."""
 
     opset: int
     max_abs_difference: float | None = None
@@ -225,7 +225,7 @@ class Manifest(Part):
         return self
 
     def save(self, folder: Path) -> None:
-        """Write manifest.json into `folder`, all or nothing."""
+        """Write manifest.json into `folder`, whole or not at all."""
         partial = folder / (MANIFEST_FILE + ".partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n")
         partial.replace(folder / MANIFEST_FILE)
@@ -253,7 +253,7 @@ def digest_files(folder: Path) -> dict[str, str]:
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read a model's manifest and prove that it belongs to the graph beside it, digest first.
+    """Read a model's manifest and prove that it belongs to the graph beside it.
 
     Raises FailedPrecondition(BAD_MODEL) that says in one sentence what is wrong.
     """

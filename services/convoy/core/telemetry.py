@@ -1,4 +1,4 @@
-"""What can be seen from outside: log lines with the request's id, and Prometheus metrics."""
+"""Log lines with the request's id, and Prometheus metrics: a new metric is defined here."""
 
 import contextvars
 import functools
@@ -18,13 +18,13 @@ from convoy.core.tracing import span, trace_id
 _request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-# A labelled child is looked for in a locked table at each call of labels(), so the ways below keep it once it is found.
+# labels() looks in a locked table at each call, so the functions below keep what it finds.
 REQUESTS = Counter("convoy_requests", "Calls answered.", ["service", "method", "code"])
 REQUEST_SECONDS = Histogram("convoy_request_duration_seconds", "Whole calls.", ["service", "method"], buckets=_SECONDS)
 IN_FLIGHT = Gauge("convoy_requests_in_flight", "Calls being answered.", ["service"])
 STAGE_SECONDS = Histogram(
     "convoy_stage_duration_seconds",
-    "Stages of a picture's way: preprocess, queue, infer, postprocess.",
+    "Stages of a picture: preprocess, queue, infer, postprocess.",
     ["model", "version", "stage"],
     buckets=_SECONDS,
 )
@@ -42,12 +42,12 @@ batch_sizes = functools.cache(BATCH_SIZE.labels)
 
 
 def request_id() -> str:
-    """The id of the request being answered; empty outside of one."""
+    """The id of the request that is being answered; empty outside of a request."""
     return _request_id.get()
 
 
 def begin_request(caller_id: str) -> str:
-    """Take the caller's id for this request, or make one; it is in every log line and error from here on."""
+    """Take the caller's id for this request, or make one. Every log line and error of the request has it."""
     chosen = caller_id if 0 < len(caller_id) <= 128 and caller_id.isprintable() else f"{random.getrandbits(128):032x}"
     _request_id.set(chosen)
     return chosen
@@ -55,7 +55,7 @@ def begin_request(caller_id: str) -> str:
 
 @contextmanager
 def stage(model: str, version: str, name: str) -> Iterator[None]:
-    """Measure one stage of a picture's way."""
+    """Measure one stage of a picture."""
     started = time.perf_counter()
     try:
         with span(name):

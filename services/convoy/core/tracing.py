@@ -1,6 +1,6 @@
 """Traces: a span for each call and for each stage inside it, joined across services by W3C trace context.
 
-Nothing is recorded, and next to nothing is spent, until CONVOY_OTLP_ENDPOINT names a collector.
+Until CONVOY_OTLP_ENDPOINT names a collector, nothing is recorded, and it costs next to nothing.
 """
 
 import time
@@ -24,7 +24,7 @@ def configure_tracing(service: str, endpoint: str, exporter: "SpanExporter | Non
     if exporter is None and not endpoint:
         _provider = None
         return
-    # What records and sends takes 5 MiB of memory, so it is imported where it is wanted.
+    # The SDK takes 5 MiB of memory, so it is imported only where traces are sent.
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -37,13 +37,13 @@ def configure_tracing(service: str, endpoint: str, exporter: "SpanExporter | Non
 
 
 def flush_traces() -> None:
-    """Send what is still here."""
+    """Send the spans that were not sent yet."""
     if _provider is not None:
         _provider.shutdown()
 
 
 def begin_call(method: str, metadata: Mapping[str, str]) -> Span:
-    """The span of a call, child of the caller's, current from here to the end of the call's task."""
+    """Begin the span of a call, as a child of the caller's. It is current until the call's task ends."""
     if _provider is None:
         return trace.INVALID_SPAN
     parent = propagate.extract(metadata)
@@ -56,7 +56,7 @@ def begin_call(method: str, metadata: Mapping[str, str]) -> Span:
 
 
 def end_call(span: Span, code: str) -> None:
-    """The call is over with that gRPC status."""
+    """End the span of a call with its gRPC status."""
     span.set_attribute("rpc.grpc.status_code", code)
     if code != "OK":
         span.set_status(Status(StatusCode.ERROR, code))
@@ -74,7 +74,7 @@ def span(name: str) -> Iterator[None]:
 
 
 def past_span(name: str, start_s_ago: float, duration_s: float, **attributes: int) -> None:
-    """A stage of the current call that began so many seconds ago and is over, as a batch of many callers is."""
+    """Record a stage of the current call that is over already: a batch runs for many callers at once."""
     if _provider is None:
         return
     started_ns = time.time_ns() - round(start_s_ago * 1e9)

@@ -1,5 +1,7 @@
 """Second chapter: classification, segmentation and detection, each on one picture."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from convoy.client.answers.common import Box
@@ -13,12 +15,12 @@ LEAST_BUILDING = 0.03
 SURE = 0.6
 
 
-def tell_vision(stage: Stage) -> None:
-    """Tell the chapter."""
+def tell_vision(stage: Stage, pulled: Collection[str] = ()) -> None:
+    """Tell the chapter. pulled: the services that answer by a pulled network, which knows what a cat is."""
     first = len(stage.answers)
     _classify(stage)
-    _segment(stage)
-    _detect(stage)
+    (_segment_cat if "segmentation" in pulled else _segment_street)(stage)
+    (_detect_cat if "detection" in pulled else _detect_face)(stage)
     stage.end(first)
 
 
@@ -28,13 +30,13 @@ def _classify(stage: Stage) -> None:
         "what does it show?",
         photo.name,
         lambda: stage.convoy.classify(photo.data, top_k=3),
-        lambda answer: (_tell_labels(answer), answer.labels[0].label == "cat"),
+        lambda answer: (_tell_labels(answer), _is_cat(answer.labels[0].label)),
     )
     if heard.result is not None:
         stage.show(draw_classification(photo.image_rgb, heard.result), "Classification", heard.is_right)
 
 
-def _segment(stage: Stage) -> None:
+def _segment_street(stage: Stage) -> None:
     photo = packaged("china.jpg")
     heard = stage.ask(
         "what is where?",
@@ -50,7 +52,7 @@ def _segment(stage: Stage) -> None:
         )
 
 
-def _detect(stage: Stage) -> None:
+def _detect_face(stage: Stage) -> None:
     """Look for faces, since no package carries a picture of the blood cells that the published detector finds."""
     photo = packaged("astronaut.png")
     heard = stage.ask(
@@ -61,6 +63,40 @@ def _detect(stage: Stage) -> None:
     )
     if heard.result is not None:
         stage.show(draw_detections(photo.image_rgb, heard.result), "Detection", heard.is_right)
+
+
+def _segment_cat(stage: Stage) -> None:
+    photo = packaged("chelsea.png")
+    heard = stage.ask(
+        "what is where?",
+        photo.name,
+        lambda: stage.convoy.segment(photo.data),
+        lambda answer: (_tell_regions(answer), _is_cat(_largest_thing(answer))),
+    )
+    if heard.result is not None:
+        stage.show(draw_segmentation(photo.image_rgb, heard.result), "Segmentation", heard.is_right)
+
+
+def _detect_cat(stage: Stage) -> None:
+    photo = packaged("chelsea.png")
+    heard = stage.ask(
+        "what is where, each by itself?",
+        photo.name,
+        lambda: stage.convoy.detect(photo.data),
+        lambda answer: (_tell_detections(answer), [found.label for found in answer] == ["cat"]),
+    )
+    if heard.result is not None:
+        stage.show(draw_detections(photo.image_rgb, heard.result), "Detection", heard.is_right)
+
+
+def _is_cat(label: str) -> bool:
+    """ImageNet tells kinds of cats apart: tabby, tiger cat, Egyptian cat."""
+    return label == "tabby" or label.split()[-1] == "cat"
+
+
+def _largest_thing(answer: Segmentation) -> str:
+    things = [region for region in answer.regions if region.label != "background"]
+    return max(things, key=lambda region: region.area).label if things else "nothing"
 
 
 def _tell_labels(answer: Classification) -> str:

@@ -1,4 +1,4 @@
-"""The way of a photo: find faces, align each, judge it, embed it. Grpc-free."""
+"""Takes a picture through the faces models: find faces, align each, judge it, embed it. It knows no gRPC."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
 
 FACES_IN_FLIGHT = 32
-"""Faces of one call that wait for the embedder at a time; the 200 of a crowd would fill the queue of the service."""
+"""Most faces of one call that wait for the embedder; a crowd of 200 would fill the queue of the service."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class JudgedFace:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo's faces that were wanted, largest first, of so many found; of its picture only the sizes are kept."""
+    """The faces that the call asked for, largest first, and how many were found. Of the picture only sizes are kept."""
 
     picture: Picture
     faces: list[JudgedFace]
@@ -44,7 +44,7 @@ class Photo:
 
 
 class FacePipeline:
-    """Detector and embedder of one host, as one way."""
+    """Detector and embedder of one host, one after the other."""
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
@@ -55,7 +55,7 @@ class FacePipeline:
         return self._host.in_use(self._host.settings.face_detector, Task.FACE_DETECTION)
 
     async def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
-        """A face embedder by name, without one that in use. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
+        """The face embedder that a call names, or the one in use. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
         if wanted.name:
             return await self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
         return self._host.in_use(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
@@ -85,7 +85,7 @@ class FacePipeline:
         return await self._host.pipeline.run_looks(detector, images, prepare, interpret, weigh, deadline)
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
-        """The same photos, each face with its embedding; all faces of all photos may share batches."""
+        """The same photos with the embedding of each face. Faces of all photos may share batches."""
         places = asyncio.Semaphore(min(FACES_IN_FLIGHT, self._host.settings.queue_size))
 
         async def embed_face(face: JudgedFace) -> JudgedFace:
@@ -102,7 +102,7 @@ class FacePipeline:
 
 
 def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:
-    """The face aligned and judged; None where its landmarks are no face's, since then nothing can be recognised."""
+    """The face aligned and judged; None where its landmarks cannot be a face's, so that nobody could recognise it."""
     try:
         aligned = task.align(picture, face)
     except DegenerateLandmarksError:

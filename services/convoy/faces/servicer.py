@@ -115,7 +115,9 @@ def _match_threshold(request: pb.CompareFacesRequest, manifest: Manifest) -> flo
     if criterion == "false_match_rate":
         rate = check_range("false_match_rate", request.false_match_rate, 0, 1)
         if (curve := _curve(manifest)) is None:
-            raise FailedPrecondition("NOT_CALIBRATED", f"{manifest.name} has no calibration; give match_threshold")
+            raise FailedPrecondition(
+                "NOT_CALIBRATED", f"{manifest.name} has no calibration", hint="give match_threshold"
+            )
         return curve.threshold(rate)
     return _default_threshold(manifest)
 
@@ -188,7 +190,7 @@ async def build(settings: Settings) -> Service:
         add_model_doors(host, server)
 
     # Every picture goes to the detector first.
-    detector = Gate(lambda _: [host.named(settings.face_detector)])
+    detector = Gate(lambda _: [host.named(settings.face_detector).batcher])
     name = API["faces"].grpc_name
     photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
     return Service("faces", add_to, host.start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -41,8 +41,8 @@ class Fleet:
 
     data: folder of galleries and logs; models: model repositories; ports: one for each service; metrics: True puts
     each metrics page at the service's port + 1000, False at any free port; redis_url: a Redis to use instead of an
-    embedded one; on_ready: called with the name of each process that has become healthy; tell: called with a sentence
-    when a process ended by itself, or when the start waits for your Redis.
+    embedded one; model_set: instead of CONVOY_MODEL_SET; on_ready: called with the name of each process that has become
+    healthy; tell: called with a sentence when a process ended by itself, or when the start waits for your Redis.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Fleet:
         *,
         metrics: bool = True,
         redis_url: str | None = None,
+        model_set: str = "",
         on_ready: Callable[[str], None] = lambda name: None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
@@ -62,6 +63,7 @@ class Fleet:
         self._ports = ports
         self._metrics = metrics
         self._redis_url = redis_url
+        self._model_set = model_set
         self._on_ready = on_ready
         self._tell = tell
         self._redis: EmbeddedRedis | None = None
@@ -152,6 +154,8 @@ class Fleet:
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,
         }
+        if self._model_set:
+            environment["CONVOY_MODEL_SET"] = self._model_set
         command = [sys.executable, "-m", "convoy.cli", "serve", service]
         return Process(service, command, self.data / "logs" / f"{service}.log", environment)
 

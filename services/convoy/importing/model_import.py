@@ -74,7 +74,7 @@ def prepare(inspection: Inspection) -> Prepared:
     preprocessing = read_preprocessing(request, adapter, inspection.network)
     # Drafted before the long work, so that a bad word is told at once.
     draft = draft_manifest(inspection, adapter, preprocessing, name, version)
-    notes = (*reading.notes, *check_guess(inspection))
+    notes = (*_opened(inspection), *reading.notes, *check_guess(inspection))
     model, differences = wrap(inspection, adapter, reading, preprocessing)
     manifest = _complete(draft, inspection, model, differences)
     return Prepared(request.models, model, manifest, adapter.name, preprocessing, notes, differences)
@@ -85,6 +85,13 @@ def write(prepared: Prepared) -> Imported:
     folder = publish(prepared.models, prepared.model, prepared.manifest)
     facts = (prepared.adapter, prepared.preprocessing, prepared.notes, prepared.differences)
     return Imported(folder, prepared.manifest, *facts)
+
+
+def _opened(inspection: Inspection) -> tuple[str, ...]:
+    """A note where the lengths that a file declares were left open."""
+    if isinstance(inspection.network.plain, Path):
+        return ()
+    return ("it is made of convolutions alone, so the batch and the size that it declares are left open",)
 
 
 def wrap(

@@ -38,6 +38,7 @@ WEIGHT_TYPES = {
     TensorProto.UINT8,
     TensorProto.INT32,
 }
+CONVERTERS_FROM_TENSORFLOW = {"tf2onnx", "tflite2onnx", "keras2onnx"}
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
@@ -70,6 +71,7 @@ class Network:
     outputs: list[Tensor]
     layout: Layout
     input_type: int
+    producer: str = ""
 
     @property
     def input_name(self) -> str:
@@ -134,6 +136,11 @@ class Network:
         return "float16" if half else "float32"
 
     @property
+    def is_tensorflow(self) -> bool:
+        """Whether a converter from TensorFlow wrote it."""
+        return self.producer in CONVERTERS_FROM_TENSORFLOW
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What the exporter wrote beside the graph."""
         return read_metadata(self.model)
@@ -164,7 +171,7 @@ def _describe_network(file: Path, model: ModelProto, plain: Path | bytes, layout
     inputs = [_describe(value) for value in raised.graph.input]
     outputs = [_describe(value) for value in raised.graph.output]
     kind = raised.graph.input[0].type.tensor_type.elem_type
-    return Network(file, compose.add_prefix(raised, PREFIX), plain, inputs, outputs, layout, kind)
+    return Network(file, compose.add_prefix(raised, PREFIX), plain, inputs, outputs, layout, kind, model.producer_name)
 
 
 def _inputs(model: ModelProto) -> list[ValueInfoProto]:

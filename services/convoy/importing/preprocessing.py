@@ -44,11 +44,12 @@ PRESETS: dict[str, Preprocessing] = {
     "imagenet": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     "imagenet-bgr": Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), bgr=True),
     "arcface": Preprocessing(mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+    "tensorflow": Preprocessing(mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
     "scrfd": Preprocessing(mean=(127.5, 127.5, 127.5), std=(128.0, 128.0, 128.0)),
     "minus-127": Preprocessing(mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
     "retinaface": Preprocessing(mean=(123.0, 117.0, 104.0), bgr=True),
 }
-"""Usual ones by name. arcface is also what Inception-like and TensorFlow's networks take: -1 to 1; minus-127 is of
+"""Usual ones by name. arcface and tensorflow are -1 to 1, which Inception-like networks take too; minus-127 is of
 EfficientNet-Lite and of Ultra-Light-Fast-Generic-Face-Detector-1MB."""
 
 

@@ -67,8 +67,13 @@ def read_labels(request: Request, network: Network) -> list[str]:
 
 
 def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> Preprocessing:
-    """What the user says of pixels, on top of the preset; by default the one that is usual for adapter and network."""
-    name = request.preprocess or usual_preset(adapter, network)
+    """What the user says of pixels, on top of the preset; by default the one that is usual for adapter and network.
+
+    Where single numbers are said they stand on the adapter's own preset, whatever the network looks like.
+    """
+    numbers = (request.scale, request.mean, request.std)
+    usual = adapter.preprocess if any(one is not None for one in numbers) else usual_preset(adapter, network)
+    name = request.preprocess or usual
     if name not in PRESETS:
         raise InvalidArgument("BAD_ARGUMENT", f"there is no preprocessing '{name}'; there are: {', '.join(PRESETS)}")
     if request.std is not None and 0.0 in request.std:
@@ -80,8 +85,13 @@ def usual_preset(adapter: Adapter, network: Network) -> str:
     """The preset that is guessed where the user names none."""
     if network.normalises_itself:
         return "raw"
-    planeless = network.channels == 1 or is_ultralytics_classifier(network.metadata)
-    return "zero-one" if planeless and adapter.preprocess == "imagenet" else adapter.preprocess
+    if adapter.name == "detr" and any(tensor.name == "dets" for tensor in network.outputs):
+        return "imagenet"  # RF-DETR calls them so, and its backbone wants that
+    if adapter.preprocess != "imagenet":
+        return adapter.preprocess
+    if network.channels == 1 or is_ultralytics_classifier(network.metadata):
+        return "zero-one"
+    return "tensorflow" if network.is_tensorflow else "imagenet"
 
 
 def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:

@@ -25,8 +25,8 @@ HARDLY, SURE = 0.25, 0.6
 """A guess is doubted below the one, and another way believed from the other on."""
 LEAST_OVERLAP = 0.4
 LEAST_SHARE = 0.1
-NEARLY_ARCFACE = ("scrfd", "minus-127")
-"""Presets that answer like arcface: they are asked about where they are the guess."""
+NEARLY_TENSORFLOW = ("arcface", "scrfd", "minus-127")
+"""Presets that answer like tensorflow: they are asked about where they are the guess."""
 FEW = 10
 """Who finds more in a portrait finds anything anywhere."""
 PERSON, FACE = "person", "face"
@@ -58,7 +58,7 @@ def survey(inspection: Inspection) -> tuple[Finding, ...]:
     """A finding for each preset, the guess first."""
     adapter, _ = inspection.choose()
     guess = usual_preset(adapter, inspection.network)
-    others = [name for name in PRESETS if name != guess and _differs(name, guess, inspection, adapter)]
+    others = [name for name in PRESETS if name != guess and _differs(name, guess, inspection)]
     return tuple(_look(inspection, adapter, name) for name in [guess, *others])
 
 
@@ -68,9 +68,9 @@ def check_guess(inspection: Inspection) -> tuple[str, ...]:
     Raises InvalidArgument(BAD_ARGUMENT) where the guess does not see the person or the face of the photograph and other
     presets do: then the guess is wrong.
     """
-    if not guesses(inspection):
-        return ()
     adapter, _ = inspection.choose()
+    if not guesses(inspection):
+        return _kept(inspection, adapter)
     guess = usual_preset(adapter, inspection.network)
     first = _look(inspection, adapter, guess)
     if not first.doubted:
@@ -85,6 +85,18 @@ def check_guess(inspection: Inspection) -> tuple[str, ...]:
         "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. With others it sees her ({told}); say "
         "which it was trained with by --preprocess"
     )  # fmt: skip
+
+
+def _kept(inspection: Inspection, adapter: Adapter) -> tuple[str, ...]:
+    """A note on what of the adapter's preset stays where the user says some numbers and no preset."""
+    request = inspection.request
+    said = {"scale": request.scale, "mean": request.mean, "std": request.std}
+    left = [name for name, value in said.items() if value is None]
+    usual = PRESETS[adapter.preprocess]
+    kept = [name for name in left if getattr(usual, name) != getattr(Preprocessing(), name)]
+    if request.preprocess is not None or len(left) == len(said) or not kept:
+        return ()
+    return (f"{' and '.join(kept)} stay as in `{adapter.preprocess}` (--preprocess raw begins from nothing)",)
 
 
 def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
@@ -137,11 +149,11 @@ def _is_sure(saying: Saying) -> bool:
     return objects <= FEW and max(_sightings(saying), default=0.0) >= SURE
 
 
-def _differs(name: str, guess: str, inspection: Inspection, adapter: Adapter) -> bool:
+def _differs(name: str, guess: str, inspection: Inspection) -> bool:
     """Whether a preset is another one for this network: one that begins with its own normalisation takes raw pixels."""
     network = inspection.network
     if network.normalises_itself and not name.startswith("raw"):
         return False
     if network.channels == 1 and (PRESETS[name].bgr or len(set(PRESETS[name].mean)) > 1):
         return False
-    return PRESETS[name] != PRESETS[guess] and name not in NEARLY_ARCFACE
+    return PRESETS[name] != PRESETS[guess] and name not in NEARLY_TENSORFLOW

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from convoy.cli.app import app
+from convoy.cli.failures import ExitCode, exit_code, in_our_words
 from convoy.cli.json_output import to_document
-from convoy.cli.output import ExitCode, exit_code, in_our_words, print_table
+from convoy.cli.output import print_table
 from convoy.cli.photos import check_size, drawing_paths, naming
 from convoy.cli.recognition import _identified_row
 from convoy.client.answers.common import Box, Model, Size
@@ -132,9 +133,10 @@ def test_only_the_match_stands_beside_a_match():
     }
 
 
-def test_a_failure_on_one_of_several_photos_names_it():
+@pytest.mark.parametrize("word", ["picture", "image"])
+def test_a_failure_on_one_of_several_photos_names_it(word):
     with pytest.raises(errors.InvalidArgument) as caught, naming([Path("a.jpg"), Path("b.jpg")]):
-        raise errors.InvalidArgument("NOT_AN_IMAGE", "image 2 of 2: no picture", {"image_index": 1})
+        raise errors.InvalidArgument("NOT_AN_IMAGE", f"{word} 2 of 2: no picture", {"image_index": 1})
     assert caught.value.message == "b.jpg: no picture"
 
 
@@ -190,7 +192,7 @@ def test_a_wrong_variable_is_told_in_a_sentence(seconds):
 def test_a_misspelt_variable_is_pointed_out():
     done = run_health(CONVOY_TIMEOT_S="5", CONVOY_FACES_ADDRESS="127.0.0.1:1")
     assert done.returncode == ExitCode.UNAVAILABLE
-    assert done.stderr.splitlines() == ["convoy: nobody reads CONVOY_TIMEOT_S; did you mean CONVOY_TIMEOUT_S?"]
+    assert done.stderr.splitlines() == ["convoy: CONVOY_TIMEOT_S is not a setting; did you mean CONVOY_TIMEOUT_S?"]
 
 
 def run_health(**variables):

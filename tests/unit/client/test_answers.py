@@ -136,6 +136,13 @@ def test_what_is_no_picture_is_refused_before_it_is_sent(convoy, fleet, wrong):
     assert not fleet.requests
 
 
+def test_a_missing_file_is_pythons_own_error(convoy, fleet, tmp_path):
+    for ask in (convoy.classify, convoy.detect_faces, lambda path: convoy.register("team", "ada", [path])):
+        with pytest.raises(FileNotFoundError):
+            ask(tmp_path / "gone.jpg")
+    assert fleet.requests == []
+
+
 def test_a_list_that_is_a_single_path_is_refused(convoy):
     with pytest.raises(InvalidArgument, match="list of pictures"):
         convoy.classify_many("photo.png")

@@ -12,10 +12,8 @@ from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
 from convoy.importing.request import Request
 
-from tests.conftest import DATA
 from tests.foreign_models import Drawing
 
-FOREIGN = DATA.parent / "models" / "MobileFaceNet_b2.onnx"
 IMAGES = np.random.default_rng(5).integers(0, 256, (4, 112, 112, 3), np.uint8)
 
 
@@ -54,11 +52,10 @@ def test_a_batch_of_two_is_opened(tmp_path: Path) -> None:
     check_rows(load(file), file)
 
 
-def test_a_published_embedder_for_two_faces_is_opened(tmp_path: Path) -> None:
-    if not FOREIGN.exists():
-        pytest.skip(f"{FOREIGN.name} is not beside the photographs")
-    file = tmp_path / FOREIGN.name
-    file.write_bytes(FOREIGN.read_bytes())
+@pytest.mark.foreign
+def test_a_published_embedder_for_two_faces_is_opened(foreign_networks: Path, tmp_path: Path) -> None:
+    file = tmp_path / "MobileFaceNet_b2.onnx"
+    file.write_bytes((foreign_networks / file.name).read_bytes())
     check_rows(load(file), file)
 
 

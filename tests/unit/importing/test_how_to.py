@@ -10,6 +10,7 @@ from typing import get_args
 
 import onnx
 import pytest
+from convoy.cli import model_trial
 from convoy.cli.app import app
 from convoy.cli.model_import import (
     SERVED_BY,
@@ -138,6 +139,42 @@ def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_network
     assert "largest difference from the file itself" in result.output
     changed = (read_picture(drawn) != photograph()).any(axis=2)
     assert 0.01 < changed.mean() < 0.5
+
+
+def test_on_a_terminal_the_pixels_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_trial, "is_terminal", lambda: True)
+    file = models.classifier(3).save(tmp_path / "net.onnx")
+    labels = write_lines(tmp_path / "labels.txt", ["a", "b", "c"])
+    told = ["model", "import", str(file), "--task", "classification", "--labels", str(labels), "--licence", "MIT",
+            "--models", str(tmp_path / "models")]  # fmt: skip
+    result = CliRunner().invoke(app, told, input="nonsense\nraw-bgr\n")
+    assert result.exit_code == 0, result.output
+    assert "there is no nonsense" in result.output
+    assert "--bgr" in load_manifest(tmp_path / "models" / "net" / "1").training.command
+
+
+def test_on_a_terminal_nothing_need_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_trial, "is_terminal", lambda: True)
+    file = models.classifier(3).save(tmp_path / "net.onnx")
+    labels = write_lines(tmp_path / "labels.txt", ["a", "b", "c"])
+    write_picture(tmp_path / "photo.png", photograph())
+    told = ["model", "import", str(file), "--task", "classification", "--labels", str(labels), "--licence", "MIT",
+            "--preprocess", "raw", "--models", str(tmp_path / "models"),
+            "--try", str(tmp_path / "photo.png")]  # fmt: skip
+    result = CliRunner().invoke(app, told, input="n\n")
+    assert result.exit_code == 0
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_embedder_says_nothing_of_a_picture(tmp_path: Path) -> None:
+    file = models.embedder().save(tmp_path / "net.onnx")
+    write_picture(tmp_path / "photo.png", photograph())
+    told = ["model", "import", str(file), "--task", "face_embedding", "--licence", "MIT",
+            "--models", str(tmp_path / "models"), "--try", str(tmp_path / "photo.png")]  # fmt: skip
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 2
+    assert "say nothing of one picture" in result.stderr
+    assert not (tmp_path / "models").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GRAPH_FILE, Task
 from convoy.core.models.engine import Engine
 from convoy.importing.adapters.detection.yolox import Yolox
+from convoy.importing.adapters.face_detection import retinaface
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import Imported, import_model
 from convoy.importing.pictures import photograph
@@ -215,7 +216,12 @@ REFUSALS = {
     "other priors": Refusal(
         "retinaface with small priors",
         {"priors": ((16, 32), (64, 128), (256, 512))},
-        r"with the priors 16,32/64,128/256,512, the face of a photograph is found with a score of 1\.00 at",
+        r"the face of a photograph is found with a score of 1\.00 at",
+    ),
+    "priors of other sizes": Refusal(
+        "retinaface with small priors",
+        {"priors": ((20, 40), (64, 128), (256, 512))},
+        "the face of a photograph is found with a score of",
     ),
     "priors of other numbers": Refusal(
         "retinaface with small priors", {"priors": ((16,), (64,), (256,))}, "--priors says others"
@@ -229,6 +235,17 @@ def test_a_wrong_reading_is_refused(name: str, foreign_networks: Path, tmp_path:
     with pytest.raises(InvalidArgument, match=refusal.words):
         bring_in(CASES[refusal.case], foreign_networks, tmp_path, **refusal.told)
     assert not (tmp_path / "models").exists()
+
+
+def test_unknown_priors_are_asked_for(foreign_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the known ones put the face of the photograph near its place and none gives it its size."""
+    others = (((16, 32), (64, 128), (256, 512)), ((14, 28), (45, 90), (180, 360)))
+    monkeypatch.setattr(retinaface, "KNOWN_PRIORS", others)
+    case = CASES["retinaface with small priors"]
+    with pytest.raises(InvalidArgument, match="no known priors put a photograph's face where it is"):
+        bring_in(case, foreign_networks, tmp_path)
+    told = {"priors": ((10, 20), (32, 64), (128, 256))}
+    assert bring_in(case, foreign_networks, tmp_path, **told).adapter == "retinaface"
 
 
 def test_a_wrong_guess_of_pixels_is_refused(

@@ -72,6 +72,27 @@ def test_raw_boxes_are_no_boxes_of_yolov5(tmp_path: Path) -> None:
         bring_in(drawing.save(tmp_path / "net.onnx"), DETECTION, 4)
 
 
+@pytest.mark.parametrize("kind", ["yolov5", "yolov8"])
+def test_boxes_of_yolo_may_be_shares_if_that_is_said(kind: str, tmp_path: Path) -> None:
+    """As exports by way of TensorFlow have them; without a word they look like boxes that are not decoded."""
+    drawing = getattr(models, kind)(4, size=SIZE)
+    drawing.outputs.clear()
+    pixels = drawing.nodes.pop().input[0]
+    sides = np.float32([96, 64, 96, 64] + [1] * (5 if kind == "yolov5" else 4))
+    shares = drawing.weight(sides if kind == "yolov5" else sides.reshape(1, -1, 1))
+    drawing.give(drawing.op("Div", pixels, shares), "output0")
+    file = drawing.save(tmp_path / "net.onnx")
+    with pytest.raises(InvalidArgument, match="not decoded"):
+        bring_in(file, DETECTION, 4)
+    folder = bring_in(file, DETECTION, 4, boxes="normalised", adapter=kind).folder
+    whole = bring_in(
+        getattr(models, kind)(4, size=SIZE).save(tmp_path / "whole.onnx"), DETECTION, 4, adapter=kind
+    ).folder
+    images = np.random.default_rng(2).integers(0, 256, (1, *SIZE, 3), np.uint8)
+    found, wanted = (Engine(one / GRAPH_FILE, "cpu").run(images) for one in (folder, whole))
+    np.testing.assert_allclose(found["boxes"], wanted["boxes"], atol=1e-3)
+
+
 def test_large_boxes_around_centres_are_told_by_their_name(tmp_path: Path) -> None:
     named = boxes_of_queries(tmp_path / "named.onnx", 0.5, 0.9, "pred_boxes")
     assert look(named, DETECTION, 3).fits["detr"].form == "centres"
@@ -157,6 +178,23 @@ def test_a_graph_that_normalises_itself_gets_raw_pixels(tmp_path: Path) -> None:
                                                   strides=[28, 28]), axis=1), "683")  # fmt: skip
     imported = bring_in(drawing.save(tmp_path / "net.onnx"), Task.FACE_EMBEDDING, 0)
     assert (imported.preprocessing.scale, imported.preprocessing.mean) == (1, (0, 0, 0))
+
+
+def test_what_stays_of_a_preset_under_single_numbers_is_told(tmp_path: Path) -> None:
+    """--scale and --mean alone leave ImageNet's deviation, which few mean."""
+    file = models.classifier(4).save(tmp_path / "net.onnx")
+    notes = bring_in(file, CLASSIFICATION, 4, scale=2 / 255, mean=(1.0, 1.0, 1.0)).notes
+    assert any(note.startswith("std stay as in `imagenet`") for note in notes)
+    notes = bring_in(file, CLASSIFICATION, 4, scale=2 / 255, mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0)).notes
+    assert not any("as in" in note for note in notes)
+
+
+def test_what_converters_from_tensorflow_wrote_is_guessed_otherwise(tmp_path: Path) -> None:
+    model = models.classifier(4).model()
+    model.producer_name = "tf2onnx"
+    onnx.save(model, tmp_path / "net.onnx")
+    found = look(tmp_path / "net.onnx", CLASSIFICATION, 4)
+    assert usual_preset(found.choose()[0], found.network) == "tensorflow"
 
 
 class TestMetadata:

@@ -12,16 +12,17 @@ import torch
 from convoy_training.data import boxes, masks
 from convoy_training.data.photo import Photo
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
-from convoy_training.models.zoo import find_architecture
+from convoy_training.models.architecture import find_architecture
 from convoy_training.publishing.folder import publish
 from convoy_training.publishing.publication import check_agreement
-from convoy_training.recipe import Data, Metric, resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import fit
+from convoy_training.task import Data, Metric
 from convoy_training.tasks.classification import check_size
 
 from tests.unit.training.test_loop import changed
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
+from tests.unit.training.tiny_task import CONFIG, TASK, Batches
 
 
 def test_a_class_without_boxes_is_refused() -> None:
@@ -41,9 +42,9 @@ def test_a_validation_split_without_boxes_is_refused(task: str, tmp_path: Path) 
     fields = {"data": {"format": "yolo", "path": str(tmp_path), "title": "t"}, "name": "t", "epochs": 1,
               "batch_size": 1, "optimizer": {"lr": 0.1}}  # fmt: skip
     further = {"sought": ["RBC"]} if task == "localisation" else {}
-    recipe, config = resolve_recipe({"task": task, **fields, **further}, "test")
+    task, config = resolve_recipe({"task": task, **fields, **further}, "test")
     with pytest.raises(LabelError, match="the validation split has no box"):
-        recipe.build_data(config)
+        task.build_data(config)
 
 
 def test_a_class_without_pixels_is_refused() -> None:
@@ -53,42 +54,44 @@ def test_a_class_without_pixels_is_refused() -> None:
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="batch_size 64 x 1 processes: no whole batch in the 32 examples"):
-        fit(RECIPE, CONFIG.model_copy(update={"batch_size": 64}), tmp_path)
+    with pytest.raises(
+        RecipeError, match="batch_size 64 x 1 processes: an epoch has 32 examples, fewer than one batch"
+    ):
+        fit(TASK, CONFIG.model_copy(update={"batch_size": 64}), tmp_path)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+    fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
     before, limits = (tmp_path / "last.ckpt").read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     (tmp_path / "recipe.yaml").unlink()
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # every file that grows beyond it fails to
     try:
         with pytest.raises(
-            CheckpointError, match=r"last\.ckpt cannot be written: .*make room, then go on with --resume"
+            CheckpointError, match=r"last\.ckpt cannot be written: .*make room, then continue with --resume"
         ):
-            fit(RECIPE, CONFIG, tmp_path, resume=True)
+            fit(TASK, CONFIG, tmp_path, resume=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "last.ckpt").read_bytes() == before and not list(tmp_path.glob("*.partial"))
-    assert isinstance(load_model(RECIPE, CONFIG, tmp_path), torch.nn.Module)
+    assert isinstance(load_model(TASK, CONFIG, tmp_path), torch.nn.Module)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text", {"other": 1}, {"model": 7, "epoch": "x"}])
 def test_a_damaged_checkpoint_is_named(content: object, tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+    fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path)
     file = tmp_path / "last.ckpt"
     file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
-        load_model(RECIPE, CONFIG, tmp_path)
-    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged, or not a checkpoint of this recipe"):
-        fit(RECIPE, CONFIG.model_copy(update={"epochs": 1}), tmp_path, resume=True)
+        load_model(TASK, CONFIG, tmp_path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged, or is not a checkpoint of this recipe"):
+        fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path, resume=True)
 
 
 def test_a_run_is_not_gone_on_with_on_other_data(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"epochs": 1})
-    fit(RECIPE, config, tmp_path)
+    fit(TASK, config, tmp_path)
     other = changed(build_data=lambda config: Data(Batches(config.batch_size), "1" * 64))
-    with pytest.raises(RecipeError, match=r"the data is not what .* was begun with"):
+    with pytest.raises(RecipeError, match=r"the data has changed since .* began"):
         fit(other, config, tmp_path, resume=True)
     assert json.loads((tmp_path / "environment.json").read_text())["data_sha256"] == "0" * 64
 
@@ -96,17 +99,15 @@ def test_a_run_is_not_gone_on_with_on_other_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "side"), [("alexnet", 32), ("vgg16", 16), ("overfeat", 224), ("whitened-resnet", 4)])
 def test_a_size_that_a_network_cannot_look_at_is_refused(name: str, side: int) -> None:
     architecture = find_architecture(name)
-    with pytest.raises(
-        RecipeError, match=f"input_size: {name} cannot look at pictures of {side} pixels; it was made for"
-    ):
+    with pytest.raises(RecipeError, match=f"input_size: {name} cannot take pictures of {side} pixels; it was made for"):
         check_size(architecture, side)
     check_size(architecture, architecture.input[0])
 
 
 def test_a_checkpoint_that_comes_back_changed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zipfile.ZipFile.testzip", lambda self: "archive/data/0")
-    with pytest.raises(CheckpointError, match="came back otherwise"):
-        fit(RECIPE, CONFIG, tmp_path)
+    with pytest.raises(CheckpointError, match="does not read back as it was written"):
+        fit(TASK, CONFIG, tmp_path)
     assert not (tmp_path / "last.ckpt").exists()
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, cut_crops, ensemble, open_subject
-from convoy_training.recipe import Export, Predict
+from convoy_training.task import Export, Predict
 
 
 def subject(task: str, *labels: str, **answers: np.ndarray) -> Subject:
     predict: Predict = lambda images: answers  # noqa: E731
-    recipe = SimpleNamespace(describe=lambda config: Export((), {"labels": list(labels)}))
-    return Subject(Path(task), recipe, SimpleNamespace(task=task, name=task), predict)  # type: ignore[arg-type]
+    module = SimpleNamespace(describe=lambda config: Export((), {"labels": list(labels)}))
+    return Subject(Path(task), module, SimpleNamespace(task=task, name=task), predict)  # type: ignore[arg-type]
 
 
 def ask(*subjects: Subject) -> dict[str, np.ndarray]:
@@ -40,7 +40,7 @@ def test_boxes_lie_side_by_side() -> None:
 
 def test_what_cannot_be_averaged_is_refused() -> None:
     one, other = subject("classification", "a", probabilities=np.ones((1, 1))), subject("classification", "b")
-    with pytest.raises(RecipeError, match="another task or other labels"):
+    with pytest.raises(RecipeError, match="their tasks or labels differ"):
         ensemble([one, other])
     with pytest.raises(RecipeError, match="crops are for classifiers"):
         average_crops(subject("detection", "a"), 5)
@@ -66,6 +66,6 @@ def test_crops_are_averaged() -> None:
 
     base = subject("classification", "a", "b")
     images = np.random.default_rng(1).integers(0, 256, (3, 28, 28, 3)).astype(np.uint8)
-    together = average_crops(Subject(base.target, base.recipe, base.config, predict), 5).predict(images)
+    together = average_crops(Subject(base.target, base.task, base.config, predict), 5).predict(images)
     expected = np.mean([predict(cut)["probabilities"] for cut in cut_crops(images, 5)], axis=0)
     np.testing.assert_allclose(together["probabilities"], expected)

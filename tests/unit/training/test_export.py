@@ -18,22 +18,18 @@ from convoy_training.publishing.export import export_onnx
 from convoy_training.publishing.publication import publish_model, record_metrics
 from convoy_training.publishing.quantize import quantize_model
 from convoy_training.publishing.recording import remember
-from convoy_training.recipe import Export, Metric, Predict
 from convoy_training.report.charts import draw_bars
 from convoy_training.report.page import Section
 from convoy_training.runs.loop import build_predict, fit
 from convoy_training.session import open_onnx
+from convoy_training.task import Export, Metric, Predict
 from convoy_training.tasks import detection, segmentation
 from torch import nn
 from typer.testing import CliRunner
 
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE
+from tests.unit.training.tiny_task import CONFIG, TASK
 
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny task has no page of its own in `report`."""
-    monkeypatch.setattr(evaluation, "review", lambda predict, config, split: [])
+pytestmark = pytest.mark.usefixtures("no_page")
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -41,11 +37,11 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
-    model = RECIPE.build_model(CONFIG)
-    folder = publish_model(RECIPE, CONFIG, model, tmp_path)
+    model = TASK.build_model(CONFIG)
+    folder = publish_model(TASK, CONFIG, model, tmp_path)
     manifest = load_manifest(folder)
     images = noise(5, 16, 16)
-    expected = build_predict(RECIPE, CONFIG, model)(images)["probabilities"]
+    expected = build_predict(TASK, CONFIG, model)(images)["probabilities"]
     np.testing.assert_allclose(open_onnx(folder / "model.onnx")(images)["probabilities"], expected, atol=1e-6)
     assert manifest.export.images_compared == 8 and manifest.metrics[0].n == 64
     assert manifest.multiply_adds == 14 * 14 * 4 * 27 + 4 * 14 * 14 * 2
@@ -54,29 +50,29 @@ def test_a_published_model_says_what_pytorch_says(tmp_path: Path) -> None:
 
 
 def test_another_model_does_not_take_the_place_of_a_published_one_unasked(tmp_path: Path) -> None:
-    one, other = RECIPE.build_model(CONFIG), RECIPE.build_model(CONFIG)
-    folder = publish_model(RECIPE, CONFIG, one, tmp_path)
+    one, other = TASK.build_model(CONFIG), TASK.build_model(CONFIG)
+    folder = publish_model(TASK, CONFIG, one, tmp_path)
     first = load_manifest(folder).sha256
-    assert load_manifest(publish_model(RECIPE, CONFIG, one, tmp_path)).sha256 == first
-    with pytest.raises(ExportError, match=r"tiny/1 is published already, with other weights: .*--set version=2"):
-        publish_model(RECIPE, CONFIG, other, tmp_path)
+    assert load_manifest(publish_model(TASK, CONFIG, one, tmp_path)).sha256 == first
+    with pytest.raises(ExportError, match=r"tiny/1 is already published, with other weights: .*--set version=2"):
+        publish_model(TASK, CONFIG, other, tmp_path)
     assert load_manifest(folder).sha256 == first and [path.name for path in folder.parent.iterdir()] == ["1"]
-    beside = publish_model(RECIPE, CONFIG.model_copy(update={"version": "2"}), other, tmp_path)
+    beside = publish_model(TASK, CONFIG.model_copy(update={"version": "2"}), other, tmp_path)
     assert load_manifest(beside).sha256 != first
-    publish_model(RECIPE, CONFIG, other, tmp_path, replace=True)
+    publish_model(TASK, CONFIG, other, tmp_path, replace=True)
     assert load_manifest(folder).sha256 == load_manifest(beside).sha256
 
 
 @pytest.mark.parametrize("name", ["", "gone"])
 def test_a_table_of_no_models_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(TrainingError, match="is no folder of models"):
+    with pytest.raises(TrainingError, match="is not a folder of models"):
         write_table(tmp_path / name)
     assert (tmp_path / "README.md").read_text() == "mine"
 
 
 def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = publish_model(RECIPE, CONFIG, RECIPE.build_model(CONFIG), tmp_path / "models")
+    folder = publish_model(TASK, CONFIG, TASK.build_model(CONFIG), tmp_path / "models")
     published, card = load_manifest(folder), (folder / "README.md").read_text()
     stale = published.model_copy(deep=True)
     stale.metrics[0].value, stale.metrics[0].name = -1.0, "gone"
@@ -87,28 +83,28 @@ def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeyp
         return remember(lambda images: asked.append(images) or predict(images))  # type: ignore[func-returns-value]
 
     monkeypatch.setattr(recording, "remember", count)
-    monkeypatch.setattr(evaluation, "open_recipe", lambda folder: (RECIPE, CONFIG))
+    monkeypatch.setattr(evaluation, "open_recipe", lambda folder: (TASK, CONFIG))
     chart = draw_bars(["left", "right"], [0.5, 0.7], "share")
     # Looks at the split as a task's own page does.
     monkeypatch.setattr(evaluation, "review", lambda predict, config, split: [
-        Section("Halves", "", [chart], card=f"{len(RECIPE.evaluate(predict, config, split))} number: long is good.")
+        Section("Halves", "", [chart], card=f"{len(TASK.evaluate(predict, config, split))} number: long is good.")
     ])  # fmt: skip
     done = CliRunner().invoke(app, ["evaluate", str(folder), "--record"])
     assert done.exit_code == 0, done.output
     assert load_manifest(folder) == published  # all but the numbers stays, and they are as they were
     assert len(asked) == 1
     text = (folder / "README.md").read_text()
-    assert text.startswith(card[: card.index("## Training")]) and "![Halves](halves.svg)" in text
+    assert text.startswith(card[: card.index("## Pictures")]) and "![Halves](halves.svg)" in text
     assert "1 number: long is good." in text and "<svg" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize("further", [["--split", "train"], ["--ensemble"], ["--crops", "5"], ["--report", "r.html"]])
 def test_only_what_a_manifest_holds_is_recorded(tmp_path: Path, further: list[str]) -> None:
     (tmp_path / "recipe.yaml").write_text("name: tiny")
-    with pytest.raises(RecipeError, match="no published model"):
+    with pytest.raises(RecipeError, match="is not a published model"):
         recording.record(tmp_path)
     refused = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--record", *further])
-    assert isinstance(refused.exception, RecipeError) and "alone" in str(refused.exception)
+    assert isinstance(refused.exception, RecipeError) and "one model" in str(refused.exception)
 
 
 def test_a_manifest_holds_four_digits_and_nothing_undefined() -> None:
@@ -134,18 +130,18 @@ def test_a_published_card_has_intervals_and_pictures(folder: Path) -> None:
 
 
 def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:
-    model, export = RECIPE.build_model(CONFIG), RECIPE.describe(CONFIG)
+    model, export = TASK.build_model(CONFIG), TASK.describe(CONFIG)
     for name in ("a.onnx", "b.onnx"):
-        export_onnx(RECIPE.build_graph(model, CONFIG), RECIPE.example_images(CONFIG), export, tmp_path / name)
+        export_onnx(TASK.build_graph(model, CONFIG), TASK.example_images(CONFIG), export, tmp_path / name)
     assert digest(tmp_path / "a.onnx") == digest(tmp_path / "b.onnx")
 
 
 def test_a_graph_that_differs_is_not_published(tmp_path: Path) -> None:
-    strict = RECIPE.describe(CONFIG)
+    strict = TASK.describe(CONFIG)
     impossible = Export(strict.outputs, strict.manifest, tolerance=-1.0)
     with pytest.raises(ExportError, match="differs from PyTorch"):
         export_onnx(
-            RECIPE.build_graph(RECIPE.build_model(CONFIG), CONFIG), noise(2, 16, 16), impossible, tmp_path / "m.onnx"
+            TASK.build_graph(TASK.build_model(CONFIG), CONFIG), noise(2, 16, 16), impossible, tmp_path / "m.onnx"
         )
 
 
@@ -153,9 +149,9 @@ def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    model = fit(RECIPE, CONFIG, tmp_path / "run")
-    folder = publish_model(RECIPE, CONFIG, model, tmp_path / "models")
-    quantised = quantize_model(RECIPE, CONFIG, folder)
+    model = fit(TASK, CONFIG, tmp_path / "run")
+    folder = publish_model(TASK, CONFIG, model, tmp_path / "models")
+    quantised = quantize_model(TASK, CONFIG, folder)
     manifest = load_manifest(quantised)
     assert (manifest.name, manifest.precision) == ("tiny-int8", "int8")
     assert manifest.metrics[0].value >= load_manifest(folder).metrics[0].value - 0.05
@@ -164,7 +160,7 @@ def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
     images = noise(4, 16, 16)
     exact, rough = (open_onnx(f / "model.onnx")(images)["probabilities"] for f in (folder, quantised))
     assert 0 < np.abs(exact - rough).max() < 0.1
-    halved = quantize_model(RECIPE, CONFIG, folder, "float16")
+    halved = quantize_model(TASK, CONFIG, folder, "float16")
     manifest = load_manifest(halved)
     assert (manifest.name, manifest.precision) == ("tiny-fp16", "float16")
     half = open_onnx(halved / "model.onnx")(images)["probabilities"]
@@ -172,10 +168,10 @@ def test_smaller_forms_keep_the_answers_and_are_shown_beside_each_other(
     stored = {tensor.data_type for tensor in onnx.load(str(halved / "model.onnx")).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in stored
     with pytest.raises(ExportError, match=r"tiny-int8/1 is a smaller form already \(int8\)"):
-        quantize_model(RECIPE, CONFIG, quantised)
+        quantize_model(TASK, CONFIG, quantised)
     forms = find_forms(folder)
     assert forms == [folder, quantised.resolve(), halved.resolve()]
-    monkeypatch.setattr(comparison, "open_recipe", lambda folder: (RECIPE, CONFIG))
+    monkeypatch.setattr(comparison, "open_recipe", lambda folder: (TASK, CONFIG))
     comparison.print_comparison(forms)
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("float32", "int8", "float16", "top1_accuracy", " ms"))

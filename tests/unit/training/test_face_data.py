@@ -10,7 +10,7 @@ import simplejpeg
 import torch
 from convoy_training.data import identities, source, wider
 from convoy_training.errors import LabelError
-from convoy_training.recipe import load_recipe
+from convoy_training.recipe_file import load_recipe
 
 JPEG = simplejpeg.encode_jpeg(np.full((160, 160, 3), 90, np.uint8))
 LINE = "62 72 98 72 80 90 65 108 95 108"
@@ -98,9 +98,9 @@ def test_no_held_out_person_or_picture_is_trained_on() -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["face-detector-nano", "face-detector-small"])
 def test_the_published_detectors_still_see_what_they_were_trained_on(root: Path, name: str) -> None:
-    recipe, config = load_recipe(root / f"training/recipes/{name}.yaml", ("batch_size=6",))
+    task, config = load_recipe(root / f"training/recipes/{name}.yaml", ("batch_size=6",))
     torch.manual_seed(5)
-    images, boxes, landmarks, kinds = next(iter(recipe.build_data(config).train(0)))
+    images, boxes, landmarks, kinds = next(iter(task.build_data(config).train(0)))
     # Drawn before a detector could be given other data: the mean of each canvas, the sums of what lies on it.
     near = {"abs": 0.2}
     assert images.float().mean((1, 2, 3)).tolist() == pytest.approx([181.0, 39.8, 89.7, 123.7, 81.6, 56.9], **near)

@@ -11,8 +11,8 @@ from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.publishing.export import export_onnx
 from convoy_training.publishing.quantize import quantize_graph
-from convoy_training.recipe import Export
 from convoy_training.session import open_onnx
+from convoy_training.task import Export
 
 
 def make_images(count: int, height: int, width: int) -> np.ndarray:

@@ -97,7 +97,7 @@ def test_coco_is_read_as_it_is_published(tmp_path: Path) -> None:
     [
         (coco_files(["RBC", "cat"], 5, "1.jpg"), "val.json: categories[1] (id 6): annotations/train.json has no"),
         (coco_files(["RBC", "RBC"], 5, "1.jpg"), "val.json: categories[1]: the name 'RBC' occurs twice"),
-        (coco_files(["RBC"], 5, "2.jpg"), "val.json: images[0] (id 1): val/2.jpg does not exist, nor the like"),
+        (coco_files(["RBC"], 5, "2.jpg"), "val.json: images[0] (id 1): val/2.jpg does not exist, nor in any"),
         (coco_files(["RBC"], 5, "train/1.jpg"), "val.json: train/1.jpg is in the training split too"),
         (
             coco_files(["RBC"], 5, "1.jpg", width=30, height=40),

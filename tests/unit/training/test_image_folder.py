@@ -11,7 +11,7 @@ import torch
 from convoy_training.augment.shift import draw_crops
 from convoy_training.data import image_folder
 from convoy_training.errors import RecipeError, TrainingError
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from convoy_training.structures import Crop
 from convoy_training.tasks import classification
 
@@ -92,9 +92,9 @@ def test_batches_show_each_picture_once_and_mirror_only_where_wanted(root: Path,
     ("changes", "reason"),
     [
         ({"mirror": False}, "mirror_average"),
-        ({"crop_area": [0.5, 0.2]}, "the smaller first"),
-        ({"crop_area": [0.2, 1], "data": {"format": "cifar"}}, "only an image_folder"),
-        ({"augment": {"crop": [8, 8]}}, "a classifier learns at input_size"),
+        ({"crop_area": [0.5, 0.2]}, "write the smaller number first"),
+        ({"crop_area": [0.2, 1], "data": {"format": "cifar"}}, "only works with an image_folder"),
+        ({"augment": {"crop": [8, 8]}}, "use crop_area"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(root: Path, changes: dict[str, object], reason: str) -> None:

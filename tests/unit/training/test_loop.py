@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
-from convoy_training.recipe import Data, Optimizer
+from convoy_training.recipe import Optimizer
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
+from convoy_training.task import Data
 
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE, Batches
+from tests.unit.training.tiny_task import CONFIG, TASK, Batches
 
 
 class Killed(Exception):
@@ -18,7 +19,7 @@ class Killed(Exception):
 
 
 def changed(**functions: object) -> SimpleNamespace:
-    return SimpleNamespace(**{**vars(RECIPE), **functions})
+    return SimpleNamespace(**{**vars(TASK), **functions})
 
 
 def killed_in(epoch: int) -> SimpleNamespace:
@@ -33,17 +34,17 @@ def killed_in(epoch: int) -> SimpleNamespace:
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    unbroken = fit(RECIPE, CONFIG, tmp_path / "unbroken")
+    unbroken = fit(TASK, CONFIG, tmp_path / "unbroken")
     with pytest.raises(Killed):
         fit(killed_in(epoch=2), CONFIG, tmp_path / "broken")
     torch.rand(17)  # the new process's generator is somewhere else
-    resumed = fit(RECIPE, CONFIG, tmp_path / "broken", resume=True)
+    resumed = fit(TASK, CONFIG, tmp_path / "broken", resume=True)
     for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
 
 
 def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     (metric,) = json.loads((tmp_path / "metrics.json").read_text())
     assert metric["value"] > 0.9 and metric["n"] == 64
     facts = json.loads((tmp_path / "environment.json").read_text())
@@ -51,9 +52,15 @@ def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:
     assert list((tmp_path / "curves").rglob("events*"))
 
 
+def test_a_run_says_first_what_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(TASK, CONFIG.model_copy(update={"epochs": 1}), tmp_path / "run")
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"training tiny (classification) on cpu, epochs: 1, run folder: {tmp_path / 'run'}"
+
+
 def test_the_moving_average_is_what_gets_published(tmp_path: Path) -> None:
-    average = fit(RECIPE, CONFIG, tmp_path)
-    loaded = load_model(RECIPE, CONFIG, tmp_path)
+    average = fit(TASK, CONFIG, tmp_path)
+    loaded = load_model(TASK, CONFIG, tmp_path)
     raw = torch.load(tmp_path / "last.ckpt", weights_only=True)["model"]
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, average.state_dict()[name])
@@ -73,7 +80,7 @@ def test_a_recipe_chooses_its_precision(tmp_path: Path) -> None:
 
     def compute_loss(model: Any, batch: Any, config: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         model.module[5].register_forward_hook(lambda module, args, output: seen.append(output.dtype))
-        return RECIPE.compute_loss(model, batch, config)
+        return TASK.compute_loss(model, batch, config)
 
     fit(changed(compute_loss=compute_loss), CONFIG.model_copy(update={"precision": "bf16-mixed"}), tmp_path)
     assert set(seen) == {torch.bfloat16}
@@ -87,63 +94,63 @@ def test_a_nan_loss_stops_with_advice(tmp_path: Path) -> None:
 
 
 def test_a_run_is_not_overwritten_by_accident(tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     with pytest.raises(RecipeError, match="--resume"):
-        fit(RECIPE, CONFIG, tmp_path)
+        fit(TASK, CONFIG, tmp_path)
     with pytest.raises(RecipeError, match="differs"):
-        fit(RECIPE, CONFIG.model_copy(update={"epochs": 9}), tmp_path, resume=True)
+        fit(TASK, CONFIG.model_copy(update={"epochs": 9}), tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"name: [", "is not YAML"),
-        (b"\xff", "is UTF-8 text"),
-        (b"", "is a mapping of fields"),
+        (b"\xff", "is not UTF-8 text"),
+        (b"", "is not a list of fields with values"),
     ],
 )
 def test_a_broken_recipe_in_a_run_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     (tmp_path / "recipe.yaml").write_bytes(content)
-    with pytest.raises(RecipeError, match=rf"(?s)recipe\.yaml: .*{reason}.*Remove it to go on"):
-        fit(RECIPE, CONFIG, tmp_path, resume=True)
+    with pytest.raises(RecipeError, match=rf"(?s)recipe\.yaml: .*{reason}.*Remove it to continue"):
+        fit(TASK, CONFIG, tmp_path, resume=True)
     (tmp_path / "recipe.yaml").unlink()
-    fit(RECIPE, CONFIG, tmp_path, resume=True)
+    fit(TASK, CONFIG, tmp_path, resume=True)
     assert (tmp_path / "recipe.yaml").exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[{", b"\xff", b"3", b"[1]", b'[{"name": "x"}]'])
 def test_metrics_of_a_run_that_cannot_be_read_are_named_and_measured_again(content: bytes, tmp_path: Path) -> None:
     """A run can end between its last checkpoint and the measurement."""
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     before = read_metrics(tmp_path)
     (tmp_path / "metrics.json").unlink()
     if content is not None:
         (tmp_path / "metrics.json").write_bytes(content)
     with pytest.raises(RecipeError, match=r"metrics\.json cannot be read: .*--resume` measures again"):
         read_metrics(tmp_path)
-    fit(RECIPE, CONFIG, tmp_path, resume=True)
+    fit(TASK, CONFIG, tmp_path, resume=True)
     assert read_metrics(tmp_path) == before
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     other = changed(build_model=lambda config: torch.nn.Linear(3, 3))
     with pytest.raises(CheckpointError, match="another architecture"):
         load_model(other, CONFIG, tmp_path)
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
-    fit(RECIPE, CONFIG, tmp_path)
+    fit(TASK, CONFIG, tmp_path)
     whole = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
-        load_model(RECIPE, CONFIG, tmp_path)
+        load_model(TASK, CONFIG, tmp_path)
 
 
 def test_the_rate_warms_up_and_falls_to_its_end() -> None:
     config = Optimizer(lr=1.0, warmup_fraction=0.1, final_lr_fraction=0.01)
-    optimizer = build_optimizer(RECIPE.build_model(CONFIG), config)
+    optimizer = build_optimizer(TASK.build_model(CONFIG), config)
     scheduler = build_scheduler(optimizer, config, steps=100)
     rates = []
     for _ in range(100):
@@ -155,13 +162,13 @@ def test_the_rate_warms_up_and_falls_to_its_end() -> None:
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:
-    groups = build_optimizer(RECIPE.build_model(CONFIG), Optimizer(lr=0.1, weight_decay=0.5)).param_groups
+    groups = build_optimizer(TASK.build_model(CONFIG), Optimizer(lr=0.1, weight_decay=0.5)).param_groups
     assert {p.ndim for p in groups[0]["params"]} == {2, 4} and groups[0]["weight_decay"] == 0.5
     assert {p.ndim for p in groups[1]["params"]} == {1} and groups[1]["weight_decay"] == 0
 
 
 def test_momentum_may_be_plain_as_in_the_papers() -> None:
-    model = RECIPE.build_model(CONFIG)
+    model = TASK.build_model(CONFIG)
     assert build_optimizer(model, Optimizer(lr=0.1)).defaults["nesterov"]
     assert not build_optimizer(model, Optimizer(lr=0.1, nesterov=False)).defaults["nesterov"]
     assert not build_optimizer(model, Optimizer(lr=0.1, momentum=0)).defaults["nesterov"]

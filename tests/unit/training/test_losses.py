@@ -2,7 +2,8 @@ import math
 
 import pytest
 import torch
-from convoy_training.losses.detection import assign, compute_complete_iou, compute_detection_loss, compute_iou
+from convoy_training.box_geometry import compute_complete_iou, compute_iou
+from convoy_training.losses.detection import assign, compute_detection_loss
 from convoy_training.losses.overlap import compute_dice
 from torch.nn import functional
 

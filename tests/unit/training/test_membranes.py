@@ -14,7 +14,7 @@ from convoy_training.losses.borders import weigh_borders
 from convoy_training.metrics.regions import measure_rand_score
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.publishing import class_bias
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from convoy_training.runs.loop import fit
 from convoy_training.session import open_onnx
 from convoy_training.tasks import segmentation
@@ -56,9 +56,9 @@ def test_a_membrane_segmenter_trains_and_is_judged_by_regions(slices: Path, tmp_
         "widths": (4, 8, 16), "crop": (32, 32), "augment": {"upside_down": 0.5, "warp": 2.0}, "long_side": 64,
         "regions_of": "cell", "optimizer": {"name": "adamw", "lr": 0.02}, "dropout": 0.0,
     }  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
+    task, config = resolve_recipe(fields, "test")
     torch.manual_seed(0)
-    fit(recipe, config, tmp_path / "run")
+    fit(task, config, tmp_path / "run")
     text = (tmp_path / "run" / "metrics.json").read_text()
     metrics = {metric["name"]: metric for metric in json.loads(text)}
     assert {"mean_iou", "pixel_accuracy", "foreground_rand_score", "iou_cell", "iou_membrane"} == set(metrics)
@@ -71,17 +71,17 @@ def test_a_membrane_segmenter_trains_and_is_judged_by_regions(slices: Path, tmp_
 def test_entries_of_other_classes_are_refused(slices: Path, field: dict[str, object]) -> None:
     fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02}, **field,
               "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
-    with pytest.raises(RecipeError, match=rf"{next(iter(field))}: [13] entries for 2 classes"):
-        recipe.build_model(config)
+    task, config = resolve_recipe(fields, "test")
+    with pytest.raises(RecipeError, match=rf"{next(iter(field))}: has [13] entries for 2 classes"):
+        task.build_model(config)
 
 
 def test_regions_are_of_a_class_that_there_is(slices: Path) -> None:
     fields = {"name": "m", "task": "segmentation", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.02},
               "regions_of": "nothing", "data": {"format": "isbi", "path": str(slices), "title": "slices"}}  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
-    with pytest.raises(RecipeError, match="regions_of: no class 'nothing'; there are"):
-        recipe.build_model(config)
+    task, config = resolve_recipe(fields, "test")
+    with pytest.raises(RecipeError, match="regions_of: there is no class 'nothing'; the classes are"):
+        task.build_model(config)
 
 
 def test_the_rand_score_by_hand() -> None:
@@ -105,13 +105,13 @@ def test_intervals_of_a_segmenter_come_from_its_frames(slices: Path) -> None:
         "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}, "regions_of": "cell",
         "data": {"format": "isbi", "path": str(slices), "title": "slices"},
     }  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
+    task, config = resolve_recipe(fields, "test")
     frames = iter(range(5))
 
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:  # right in all frames but one, where all is one cell
         return {"class_map": ((images[..., 0] < 100) & (next(frames) > 0)).astype(np.uint8)}
 
-    metrics = {metric.name: metric for metric in recipe.evaluate(predict, config, "validation")}  # type: ignore[arg-type]
+    metrics = {metric.name: metric for metric in task.evaluate(predict, config, "validation")}  # type: ignore[arg-type]
     wrong = 1 - 4 / 64  # of the pixels of that frame, the membrane's four columns
     # Five draws hit that frame up to three times in 97.5 of 100 cases (0.33 never, 0.007 four times and more).
     assert metrics["pixel_accuracy"].value == pytest.approx((4 + wrong) / 5)
@@ -174,14 +174,14 @@ def test_the_least_bias_that_separates_is_chosen_whatever_the_graph_has(slices: 
         "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}, "regions_of": "cell",
         "data": {"format": "isbi", "path": str(slices), "title": "slices"}, "class_bias": there,
     }  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
+    task, config = resolve_recipe(fields, "test")
     in_graph = there[1] if there else 0.0
 
     def logits(images: np.ndarray) -> np.ndarray:
         dark = np.where(images[..., 0] < 100, -0.8, -9.0) + in_graph  # membranes are found from a bias of 0.8 on
         return np.stack([np.zeros_like(dark), dark], 1).astype(np.float32)
 
-    choices = list(class_bias.try_biases(logits, recipe, config, "train"))
+    choices = list(class_bias.try_biases(logits, task, config, "train"))
     assert [choice.class_bias for choice in choices] == [(0.0, bias) for bias in class_bias.BORDERS]
     found = [choice.values["foreground_rand_score"] for choice in choices]
     assert max(found[:2]) < 0.8 and found[2:] == pytest.approx([1.0] * len(found[2:]))
@@ -200,7 +200,7 @@ def test_a_share_of_the_class_weights_is_taken_back(slices: Path) -> None:
         "name": "m", "task": "segmentation", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1},
         "data": {"format": "isbi", "path": str(slices), "title": "slices"},
     }  # fmt: skip
-    recipe, config = resolve_recipe(fields, "test")
+    task, config = resolve_recipe(fields, "test")
     # 60 of 64 columns are cell: square roots of median over frequency, 0.73 and 2.83, over their mean.
     biases = class_bias.list_biases(config)  # type: ignore[arg-type]
     assert biases[0] == (0.0, 0.0) and biases[-1] == pytest.approx((0.89, -0.46), abs=0.01)
@@ -211,7 +211,7 @@ def test_a_share_of_the_class_weights_is_taken_back(slices: Path) -> None:
         found[:, ::2] = np.where(found[:, ::2] < 0, 0.5, 3.0)
         return np.stack([np.zeros_like(found), found], 1).astype(np.float32)
 
-    choices = list(class_bias.try_biases(logits, recipe, config, "train"))  # type: ignore[arg-type]
+    choices = list(class_bias.try_biases(logits, task, config, "train"))  # type: ignore[arg-type]
     assert choices[0].values["mean_iou"] < 0.5 and choices[-1].values == {"mean_iou": 1.0}
     assert class_bias.choose_bias(choices).class_bias == biases[2]
 

@@ -15,11 +15,11 @@ from convoy_training.errors import TrainingError
 from convoy_training.origin import Origin, describe_origin, read_origin, write_command
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import quantize_model
-from convoy_training.recipe import open_recipe
+from convoy_training.recipe_file import open_recipe
 from convoy_training.runs.loop import fit
 from typer.testing import CliRunner
 
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE
+from tests.unit.training.tiny_task import CONFIG, TASK
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
@@ -45,13 +45,13 @@ def test_a_command_is_written_as_one_would_type_it() -> None:
 
 def test_the_run_that_was_started_from_comes_first(tmp_path: Path) -> None:
     first = describe_origin(tmp_path / "one.yaml", "convoy-train fit one.yaml", None)
-    fit(RECIPE, CONFIG, tmp_path / "run", origin=first)
+    fit(TASK, CONFIG, tmp_path / "run", origin=first)
     (tmp_path / "two.md").write_text("## Where it fails\n\nBy night.\n")
     second = describe_origin(tmp_path / "two.yaml", "convoy-train fit two.yaml", tmp_path / "run")
     assert second.command == "convoy-train fit one.yaml && convoy-train fit two.yaml" and "By night" in second.notes
     started = CONFIG.model_copy(update={"start_from": tmp_path / "run"})
-    fit(RECIPE, started, tmp_path / "further", origin=second)
-    fit(RECIPE, started, tmp_path / "further", resume=True, origin=Origin("other.yaml", "other", second.notes))
+    fit(TASK, started, tmp_path / "further", origin=second)
+    fit(TASK, started, tmp_path / "further", resume=True, origin=Origin("other.yaml", "other", second.notes))
     assert read_origin(tmp_path / "further") == second
 
 
@@ -59,14 +59,15 @@ def test_a_run_of_which_no_command_is_known_says_how_to_mend_it(tmp_path: Path) 
     with pytest.raises(TrainingError, match=r"--run .* --resume` writes it"):
         read_origin(tmp_path)
     (tmp_path / "environment.json").write_text("[]")
-    with pytest.raises(TrainingError, match=r"environment\.json: is not what `fit` wrote"):
+    with pytest.raises(TrainingError, match=r"environment\.json: is damaged"):
         read_origin(tmp_path)
 
 
+@pytest.mark.usefixtures("no_page")
 def test_smaller_forms_carry_what_their_source_carries(tmp_path: Path) -> None:
     origin = Origin("tiny.yaml", "convoy-train fit tiny.yaml", "## Where it fails\n\nIn the dark.")
-    folder = publish_model(RECIPE, CONFIG, RECIPE.build_model(CONFIG), tmp_path, origin)
-    smaller = quantize_model(RECIPE, CONFIG, folder)
+    folder = publish_model(TASK, CONFIG, TASK.build_model(CONFIG), tmp_path, origin)
+    smaller = quantize_model(TASK, CONFIG, folder)
     for form in (folder, smaller):
         assert load_manifest(form).training.command == "convoy-train fit tiny.yaml"
         assert yaml.safe_load((form / "recipe.yaml").read_text())["optimizer"]["lr"] == 0.05
@@ -75,7 +76,7 @@ def test_smaller_forms_carry_what_their_source_carries(tmp_path: Path) -> None:
 
 def test_a_model_without_its_recipe_is_refused_with_advice(tmp_path: Path) -> None:
     shutil.copytree(MODELS[0], tmp_path / "model", ignore=shutil.ignore_patterns("recipe.yaml"))
-    with pytest.raises(TrainingError, match=r"has no recipe\.yaml, .*: put the recipe there"):
+    with pytest.raises(TrainingError, match=r"has no recipe\.yaml, .*: write one, a recipe"):
         open_recipe(tmp_path / "model")
 
 
@@ -116,10 +117,10 @@ def test_a_recipe_kept_anywhere_is_found_again_from_any_folder(tmp_path: Path, m
     assert "colours-int8/1" in done.output
     again = ["export", str(tmp_path / "runs/colours"), "--models", "../models", "--replace"]
     done = CliRunner().invoke(app, again, catch_exceptions=False)
-    assert "colours-int8/1 was made of the model before" in done.stderr
+    assert "colours-int8/1 was made from the model that you replaced" in done.stderr
     with pytest.raises(TrainingError, match="--metric nonsense: none of these models has it; there are top1_accuracy"):
         CliRunner().invoke(app, ["compare", model, "--metric", "nonsense"], catch_exceptions=False)
-    with pytest.raises(TrainingError, match="--crops 0: 1, 5 or 10"):
+    with pytest.raises(TrainingError, match="--crops 0: choose 1, 5 or 10"):
         CliRunner().invoke(app, ["evaluate", model, "--crops", "0"], catch_exceptions=False)
     for command in ("compare", "calibrate", "quantize"):
         with pytest.raises(TrainingError, match="runs/colours is a run: publish it first by `convoy-train export"):

@@ -17,7 +17,7 @@ from convoy_training.cli import app
 from convoy_training.data import own_faces
 from convoy_training.data.face_lists import parse_coco, parse_retinaface, parse_wider
 from convoy_training.errors import LabelError, TrainingError
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from typer.testing import CliRunner
 
 from tests.serving import running
@@ -133,8 +133,8 @@ def test_boxes_end_at_the_border_and_what_is_invalid_may_lie_outside(tmp_path: P
         ("a.jpg\n2\n20 10 24 32 0 0 0 0 0 0\n", ":1: a.jpg has 2 faces, but the list ends after 1"),
         ("a.jpg\n2\n20 10 24 32 0 0 0 0 0 0\nb.jpg\n", ":4: expected a face as ten numbers .* found 'b.jpg'"),
         ("a.jpg\n1\n2 1 4 3 0 0 0 0 0 0\n2 1 4 3 0 0 0 0 0 0\n", ":4: expected the name of a picture.* count"),
-        ("a.jpg\nb.jpg\n", ":1: after a.jpg must come a line with the number"),
-        ("a.jpg\n", ":1: after a.jpg must come a line with the number"),
+        ("a.jpg\nb.jpg\n", ":1: the line after a.jpg must hold the number"),
+        ("a.jpg\n", ":1: the line after a.jpg must hold the number"),
         ("a.jpg\n1\n20 10 24 32\n", ":3: expected a face as ten numbers"),
         ("a.jpg\n1\n20 nan 24 32 0 0 0 0 0 0\n", ":3: expected a face as ten numbers"),
         ("a.jpg\n1\n-20 10 24 32 0 0 0 0 0 0\n", ":3: images/a.jpg: the box -20,10,4,42 lies outside .* 96x64"),
@@ -188,32 +188,32 @@ def resolve(folder: Path, task: str = "face_detection", **changes: Any) -> tuple
 
 def test_faces_without_landmarks_must_be_meant(tmp_path: Path) -> None:
     folder = write(tmp_path, WIDER)
-    recipe, config = resolve(folder)
+    task, config = resolve(folder)
     with pytest.raises(LabelError, match=r"no face of the training split has five landmarks.*landmark_weight=0"):
-        recipe.build_data(config)
-    recipe, config = resolve(folder, landmark_weight=0)
-    assert len(next(iter(recipe.build_data(config).train(0)))) == 4
-    assert recipe.describe(config).data == ("Drawings, 1 training pictures, boxes alone: its landmarks mean nothing",)
-    recipe, config = resolve(folder, "face_landmarks")
+        task.build_data(config)
+    task, config = resolve(folder, landmark_weight=0)
+    assert len(next(iter(task.build_data(config).train(0)))) == 4
+    assert task.describe(config).data == ("Drawings, 1 training pictures, boxes alone: its landmarks mean nothing",)
+    task, config = resolve(folder, "face_landmarks")
     with pytest.raises(LabelError, match="no face of the train split is large enough and has five landmarks"):
-        recipe.build_data(config)
+        task.build_data(config)
 
 
 def test_a_missing_validation_list_is_asked_for(tmp_path: Path) -> None:
     folder = write(tmp_path, {"train/label.txt": f"# a.jpg\n20 10 24 32 {KNOWN} 1.0", "train/a.jpg": JPEG})
-    recipe, config = resolve(folder)
+    task, config = resolve(folder)
     with pytest.raises(LabelError, match=r"no list of the validation split: val/label.txt or .*hold some"):
-        recipe.example_images(config)
+        task.example_images(config)
 
 
 @pytest.mark.data
 def test_close_ups_may_be_shown_beside_faces_of_ones_own(tmp_path: Path) -> None:
-    recipe, config = resolve(write(tmp_path, WIDER), data={"close_ups": True}, close_up_share=1.0)
-    data = recipe.build_data(config)
+    task, config = resolve(write(tmp_path, WIDER), data={"close_ups": True}, close_up_share=1.0)
+    data = task.build_data(config)
     _, boxes, landmarks, _ = next(iter(data.train(0)))
     assert boxes.any() and landmarks.isfinite().any()
-    assert len(recipe.describe(config).data) == 3
-    assert data.digest != recipe.build_data(resolve(tmp_path, landmark_weight=0)[1]).digest
+    assert len(task.describe(config).data) == 3
+    assert data.digest != task.build_data(resolve(tmp_path, landmark_weight=0)[1]).digest
 
 
 def draw_photograph(random: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, ...]], list[np.ndarray]]:
@@ -285,9 +285,9 @@ async def detect(models: Path, picture: bytes) -> list[Any]:
 
 
 def test_landmarks_of_ones_own_faces_are_learnt(drawings: Path) -> None:
-    recipe, config = resolve(drawings, "face_landmarks", samples_per_epoch=32, batch_size=32, validation_windows=20)
-    images, face, landmarks = next(iter(recipe.build_data(config).train(0)))
+    task, config = resolve(drawings, "face_landmarks", samples_per_epoch=32, batch_size=32, validation_windows=20)
+    images, face, landmarks = next(iter(task.build_data(config).train(0)))
     assert images.shape == (32, 64, 64, 3) and 0 < face.sum() < 32
     assert landmarks[face].isfinite().all() and landmarks[~face].isnan().all()
     with pytest.raises(TrainingError, match="no face of the validation split is large enough and has five landmarks"):
-        recipe.example_images(config)
+        task.example_images(config)

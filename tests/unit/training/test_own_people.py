@@ -16,7 +16,7 @@ from convoy_training.data.identities import EVERYTHING, Selection
 from convoy_training.errors import LabelError
 from convoy_training.metrics import false_match
 from convoy_training.publishing import calibrate
-from convoy_training.recipe import load_recipe
+from convoy_training.recipe_file import load_recipe
 from typer.testing import CliRunner
 
 DETECTOR = Path("exported_models/face-detector-nano/1")

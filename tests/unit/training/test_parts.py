@@ -16,7 +16,7 @@ from convoy_training.errors import ExportError, RecipeError
 from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.metrics.localisation import Answer, judge
 from convoy_training.publishing.publication import publish_model
-from convoy_training.recipe import load_recipe, resolve_recipe
+from convoy_training.recipe_file import load_recipe, resolve_recipe
 from convoy_training.runs.loop import build_predict, fit, read_metrics
 from convoy_training.session import open_onnx
 from convoy_training.structures import Scene
@@ -27,18 +27,18 @@ SECONDS = ("ema_decay=null", "validate_every=0")
 
 def train(root: Path, run: Path, name: str, *overrides: str) -> tuple[Any, Any, Any, Mapping[str, float]]:
     """Recipe, its numbers, the network and what it reaches on the validation split."""
-    recipe, config = load_recipe(root / f"training/recipes/{name}.yaml", overrides)
-    model = fit(recipe, config, run)
-    return recipe, config, model, {metric.name: metric.value for metric in read_metrics(run)}
+    task, config = load_recipe(root / f"training/recipes/{name}.yaml", overrides)
+    model = fit(task, config, run)
+    return task, config, model, {metric.name: metric.value for metric in read_metrics(run)}
 
 
 @pytest.mark.data
 @pytest.mark.slow
 def test_a_sliding_window_finds_cells(root: Path, tmp_path: Path) -> None:
     changes = ("epochs=2", "input_size=160", "pyramid=[2.0,1.0]", "optimizer.lr=0.004")
-    recipe, config, model, reached = train(root, tmp_path / "run", "bccd-sliding-window", *changes, *SECONDS)
+    task, config, model, reached = train(root, tmp_path / "run", "bccd-sliding-window", *changes, *SECONDS)
     assert reached["ap_50_RBC"] > 0.2
-    folder = publish_model(recipe, config, model, tmp_path)
+    folder = publish_model(task, config, model, tmp_path)
     assert load_manifest(folder).task == "detection"
 
 
@@ -46,22 +46,22 @@ def test_a_sliding_window_finds_cells(root: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_cell_is_localised_and_served_as_a_detection(root: Path, tmp_path: Path) -> None:
     changes = ("epochs=5", "repeats=2", "optimizer.lr=0.004")
-    recipe, config, model, reached = train(root, tmp_path / "run", "bccd-localiser", *changes, *SECONDS)
+    task, config, model, reached = train(root, tmp_path / "run", "bccd-localiser", *changes, *SECONDS)
     assert reached["localisation_accuracy"] > 0.5  # saying that there is nothing gets 0.3
-    folder = publish_model(recipe, config, model, tmp_path)
+    folder = publish_model(task, config, model, tmp_path)
     manifest = load_manifest(folder)
     assert (manifest.task, manifest.labels) == ("detection", ["WBC", "Platelets"])
-    assert open_onnx(folder / "model.onnx")(recipe.example_images(config)[:3])["boxes"].shape == (3, 1, 4)
+    assert open_onnx(folder / "model.onnx")(task.example_images(config)[:3])["boxes"].shape == (3, 1, 4)
 
 
 @pytest.mark.data
 @pytest.mark.slow
 def test_landmarks_are_found_on_strangers(root: Path, tmp_path: Path) -> None:
     changes = ("epochs=3", "samples_per_epoch=2048", "validation_windows=200")
-    recipe, config, model, reached = train(root, tmp_path / "run", "face-landmarks", *changes, *SECONDS)
+    task, config, model, reached = train(root, tmp_path / "run", "face-landmarks", *changes, *SECONDS)
     assert reached["median_landmark_error_by_eye_distance"] < 0.4 and reached["face_accuracy"] > 0.85
-    with pytest.raises(ExportError, match="no service answers for the task 'face_landmarks'"):
-        publish_model(recipe, config, model, tmp_path)
+    with pytest.raises(ExportError, match="no service does the task 'face_landmarks'"):
+        publish_model(task, config, model, tmp_path)
 
 
 @pytest.mark.data
@@ -75,11 +75,11 @@ def test_a_head_on_embeddings_knows_strangers_apart(
     some = identities.Pairs(pairs.first[rows], pairs.second[rows], pairs.same[rows], pairs.fold[rows])
     monkeypatch.setattr(face_verification.identities, "load_pairs", lambda dataset: (faces, some))
     changes = ("people=120", "different_images=2", "epochs=6", "batch_size=128")
-    recipe, config, model, reached = train(root, tmp_path / "run", "face-verification", *changes)
+    task, config, model, reached = train(root, tmp_path / "run", "face-verification", *changes)
     assert reached["lfw_accuracy_at_one_half"] > 0.8
     pictures = face_verification.show_pairs()[:8]
     turned = np.concatenate([pictures[:, :, 112:], pictures[:, :, :112]], axis=2)
-    predict = build_predict(recipe, config, model)
+    predict = build_predict(task, config, model)
     np.testing.assert_allclose(predict(pictures)["same"], predict(turned)["same"], atol=1e-4)
 
 
@@ -148,6 +148,6 @@ def test_landmark_errors_by_hand() -> None:
 @pytest.mark.data
 def test_only_classifiers_classify() -> None:
     fields = {"name": "c", "task": "classification", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}}
-    recipe, config = resolve_recipe({**fields, "architecture": "yolo"}, "test")
+    task, config = resolve_recipe({**fields, "architecture": "yolo"}, "test")
     with pytest.raises(RecipeError, match="yolo is no classifier"):
-        recipe.build_model(config)
+        task.build_model(config)

@@ -11,7 +11,8 @@ from convoy.core.pictures.decoding import decode_image
 from convoy.core.pictures.resizing import min_side, place
 from convoy_training.data import boxes, image_folder, masks, photo
 from convoy_training.errors import LabelError
-from convoy_training.recipe import Images, resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
+from convoy_training.task import Images
 from convoy_training.tasks import detection, segmentation
 from PIL import Image
 

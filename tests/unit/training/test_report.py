@@ -10,13 +10,13 @@ from convoy_training.data import identities, masks
 from convoy_training.data.cifar import Split
 from convoy_training.data.photo import Photo
 from convoy_training.publishing.card import show_chart
-from convoy_training.recipe import Metric
 from convoy_training.report import face_embedding, segmentation
 from convoy_training.report.boxes import match
 from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw_lines, draw_matrix, draw_smoothed
 from convoy_training.report.classification import show_worst
 from convoy_training.report.curves import read_curves
 from convoy_training.report.page import Section, Shot, write_charts, write_report
+from convoy_training.task import Metric
 from convoy_training.tasks.segmentation import Config as SegmentationConfig
 from PIL import Image
 

@@ -16,13 +16,15 @@ from convoy_training.augment import face as augment
 from convoy_training.cli import app
 from convoy_training.data import own_people
 from convoy_training.errors import RecipeError
-from convoy_training.lessons import FOLDER, UNNAMED, Drawing, Lessons
+from convoy_training.lessons import FOLDER, Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student, Teaching
 from convoy_training.models.face_embedder import FaceEmbedder
-from convoy_training.recipe import Predict, load_recipe
+from convoy_training.recipe_file import load_recipe
 from convoy_training.runs.loop import fit, read_metrics
 from convoy_training.session import open_onnx
+from convoy_training.structures import UNNAMED
+from convoy_training.task import Predict
 from convoy_training.teacher import Teacher, find_model, open_teacher
 from typer.testing import CliRunner
 
@@ -172,14 +174,14 @@ def recipe_file(tmp_path: Path, teacher: Path) -> Path:
 def test_a_resumed_student_is_the_unbroken_one(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, config = load_recipe(recipe_file)
-    unbroken = fit(recipe, config, tmp_path / "unbroken")
+    task, config = load_recipe(recipe_file)
+    unbroken = fit(task, config, tmp_path / "unbroken")
     with monkeypatch.context() as broken:
         broken.setattr(Lessons, "__call__", stop_in_the_third_epoch(Lessons.__call__))
         with pytest.raises(KeyboardInterrupt):
-            fit(recipe, config, tmp_path / "broken")
+            fit(task, config, tmp_path / "broken")
     monkeypatch.setattr(Lessons, "_ask", refuse_to_answer)
-    resumed = fit(recipe, config, tmp_path / "broken", resume=True)
+    resumed = fit(task, config, tmp_path / "broken", resume=True)
     for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
 
@@ -209,16 +211,16 @@ def test_from_the_recipe_to_the_card_and_on_from_there(
     again = tmp_path / "again"
     shutil.copytree(run / FOLDER, again / FOLDER)
     monkeypatch.setattr(Lessons, "_ask", refuse_to_answer)
-    recipe, config = load_recipe(recipe_file, [f"start_from={folder}"])
-    fit(recipe, config, again)
+    task, config = load_recipe(recipe_file, [f"start_from={folder}"])
+    fit(task, config, again)
     assert read_metrics(again)
 
 
 def test_a_wrong_teacher_is_refused_in_a_sentence(recipe_file: Path, teacher: Path) -> None:
     def refuse(model: str, *overrides: str) -> str:
-        recipe, config = load_recipe(recipe_file, [f"teacher.model={model}", *overrides])
+        task, config = load_recipe(recipe_file, [f"teacher.model={model}", *overrides])
         with pytest.raises(RecipeError) as caught:
-            recipe.build_data(config)
+            task.build_data(config)
         return str(caught.value)
 
     assert "there is no 'nobody': neither a folder with manifest.json nor a model in" in refuse("nobody")

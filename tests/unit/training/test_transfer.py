@@ -19,14 +19,14 @@ from convoy_training.models.resnet import ResNet
 from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
-from convoy_training.recipe import resolve_recipe
+from convoy_training.recipe_file import resolve_recipe
 from convoy_training.runs.loop import fit
 from convoy_training.runs.transfer import adopt, freeze, load_weights
 from convoy_training.tasks import face_embedding
 from torch import nn
 from typer.testing import CliRunner
 
-from tests.unit.training.tiny_recipe import CONFIG, RECIPE
+from tests.unit.training.tiny_task import CONFIG, TASK
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def fields(pictures: Path, **changes: object) -> dict[str, object]:
 
 
 def test_own_pictures_train_a_chosen_network(pictures: Path, tmp_path: Path) -> None:
-    recipe, config = resolve_recipe(fields(pictures), "test")
-    fit(recipe, config, tmp_path / "run")
+    task, config = resolve_recipe(fields(pictures), "test")
+    fit(task, config, tmp_path / "run")
     assert '"value": 1.0' in (tmp_path / "run" / "metrics.json").read_text()
-    assert recipe.describe(config).manifest["labels"] == ["blue", "red"]
+    assert task.describe(config).manifest["labels"] == ["blue", "red"]
     run, page = str(tmp_path / "run"), tmp_path / "report.html"
     result = CliRunner().invoke(app, ["evaluate", run, run, "--ensemble", "--crops", "5", "--report", str(page)])
     assert "top1_accuracy            1.0000" in result.stdout, result.output
@@ -66,8 +66,8 @@ def test_only_the_chosen_parts_learn(pictures: Path, tmp_path: Path) -> None:
     start = torch.nn.Module.state_dict(ResNet(18, classes=5))
     torch.save(start, tmp_path / "weights.pth")
     changes = {"architecture": "resnet18", "init": str(tmp_path / "weights.pth"), "trainable": ["fc"], "epochs": 1}
-    recipe, config = resolve_recipe(fields(pictures, **changes), "test")
-    trained = fit(recipe, config, tmp_path / "run").state_dict()
+    task, config = resolve_recipe(fields(pictures, **changes), "test")
+    trained = fit(task, config, tmp_path / "run").state_dict()
     assert trained["fc.weight"].shape == (2, 512)
     for name, value in start.items():
         if not name.startswith("fc."):
@@ -79,8 +79,8 @@ def test_the_last_stages_learn_and_those_before_stay(pictures: Path, tmp_path: P
     torch.save(start, tmp_path / "weights.pth")
     parts = ["layer4", "fc"]
     changes = {"architecture": "resnet18", "init": str(tmp_path / "weights.pth"), "trainable": parts, "epochs": 1}
-    recipe, config = resolve_recipe(fields(pictures, **changes), "test")
-    trained = fit(recipe, config, tmp_path / "run").state_dict()
+    task, config = resolve_recipe(fields(pictures, **changes), "test")
+    trained = fit(task, config, tmp_path / "run").state_dict()
     last = {name for name in start if name.startswith("layer4.")}
     for name in set(start) - last - {"fc.weight", "fc.bias"}:
         assert torch.equal(trained[name], start[name]), name
@@ -199,8 +199,8 @@ def test_a_network_of_more_layers_is_another_one() -> None:
 def test_parts_of_every_task_can_be_chosen(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"trainable": ["5"], "epochs": 1})
     torch.manual_seed(CONFIG.seed)
-    start = RECIPE.build_model(CONFIG).state_dict()
-    trained = fit(RECIPE, config, tmp_path / "run").state_dict()
+    start = TASK.build_model(CONFIG).state_dict()
+    trained = fit(TASK, config, tmp_path / "run").state_dict()
     moved = {name for name in start if not torch.equal(start[name], trained[name])}
     assert moved == {"5.weight", "5.bias"}
 

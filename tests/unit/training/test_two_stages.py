@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from convoy_training.box_geometry import clip_boxes, decode_boxes, encode_boxes
 from convoy_training.losses.two_stage import (
     REGIONS,
     compute_two_stage_loss,
@@ -13,17 +14,10 @@ from convoy_training.losses.two_stage import (
     sample_regions,
 )
 from convoy_training.models.faster_rcnn import FasterRCNN
-from convoy_training.models.regions import (
-    align_regions,
-    choose_regions,
-    clip_boxes,
-    decode_boxes,
-    encode_boxes,
-    make_anchors,
-)
+from convoy_training.models.regions import align_regions, choose_regions, make_anchors
 from convoy_training.publishing.export import export_onnx
-from convoy_training.recipe import Export
 from convoy_training.session import open_onnx
+from convoy_training.task import Export
 from convoy_training.tasks.detection import Graph
 
 

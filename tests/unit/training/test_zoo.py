@@ -1,18 +1,17 @@
 """Parameter counts, multiply-adds and names are held to what the papers and torchvision publish."""
 
 import json
-from functools import partial
 
 import pytest
 import torch
 from convoy_training.cli import app
 from convoy_training.errors import RecipeError
+from convoy_training.models.architecture import find_architecture, list_architectures
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.measure import Cost, measure
 from convoy_training.models.mobilenet_v2 import MobileNetV2
 from convoy_training.models.resnet import ResNet
 from convoy_training.models.vgg import VGG
-from convoy_training.models.zoo import ARCHITECTURES, find_architecture
 from torch import nn
 from typer.testing import CliRunner
 
@@ -64,8 +63,7 @@ MILLIONS_OF_MULTIPLY_ADDS = {
 
 def cost_of(name: str) -> Cost:
     architecture = find_architecture(name)
-    build = partial(architecture.build, classes=architecture.classes)
-    return measure(build, architecture.input, pixels_last=architecture.pixels_last)
+    return measure(architecture.build, architecture.input, pixels_last=architecture.pixels_last)
 
 
 @pytest.mark.parametrize(("name", "expected"), PARAMETERS.items())
@@ -140,9 +138,9 @@ def test_a_separable_convolution_is_three_times_cheaper() -> None:
                      "aux1.fc2.bias", "aux2.conv.conv.weight", "fc.weight"]),
         (MobileNetV2, ["features.0.0.weight", "features.1.conv.2.running_mean", "features.2.conv.0.0.weight",
                        "features.17.conv.3.bias", "features.18.1.weight", "classifier.1.bias"]),
-        (ARCHITECTURES["alexnet"].build, ["features.0.weight", "features.10.bias", "classifier.1.weight",
+        (find_architecture("alexnet").build, ["features.0.weight", "features.10.bias", "classifier.1.weight",
                                           "classifier.6.bias"]),
-        (ARCHITECTURES["efficientnet-b0"].build, [
+        (find_architecture("efficientnet-b0").build, [
             "features.0.1.running_var", "features.1.0.block.1.fc2.bias", "features.1.0.block.2.0.weight",
             "features.2.0.block.0.0.weight", "features.2.0.block.3.1.bias", "classifier.1.weight"]),
     ],
@@ -168,7 +166,7 @@ def test_googlenet_has_three_voices_in_training_and_one_in_use() -> None:
 
 def test_the_command_speaks_to_scripts_and_people() -> None:
     rows = json.loads(CliRunner().invoke(app, ["zoo", "--json"]).stdout)
-    assert {row["name"] for row in rows} == set(ARCHITECTURES)
+    assert {row["name"] for row in rows} == {architecture.name for architecture in list_architectures()}
     assert next(row for row in rows if row["name"] == "vgg16")["parameters"] == 138_357_544
     layers = json.loads(CliRunner().invoke(app, ["zoo", "lenet", "--json"]).stdout)["layers"]
     assert layers[0]["activation_bytes"] == 4 * 6 * 28 * 28 and layers[0]["receptive_field"] == 5

@@ -25,8 +25,8 @@ from convoy_training.data.identities import EVERYTHING, Faces, Pairs, Selection,
 from convoy_training.data.lists import IMAGES
 from convoy_training.data.source import compute_digest
 from convoy_training.errors import LabelError
-from convoy_training.recipe import Predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Predict
 
 FOLDS = 10
 FEWEST = 20

@@ -5,16 +5,38 @@ Source: YOLOv3 (Redmon & Farhadi 2018, arXiv:1804.02767, section 2.1); complete 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.losses.detection import compute_complete_iou
-from convoy_training.models.regions import compute_overlaps
-from convoy_training.models.yolo_anchors import PER_CELL, Grid
+from convoy_training.box_geometry import LARGEST_STEP, compute_complete_iou, compute_overlaps
 
+PER_CELL = 3
 IGNORED = 0.5
 """A box that overlaps an object so much without being responsible for it is neither object nor background."""
+
+
+class Grid(NamedTuple):
+    """raw [N,A,5+C]: x, y, width, height, objectness, classes, all logits or logarithms.
+
+    Of each anchor: corners [A,2] of its cell and shapes [A,2], both in input pixels (x, y), and strides [A].
+    sizes: rows and columns of each grid; A runs over grids, then cells, then the three shapes.
+    """
+
+    raw: Tensor
+    corners: Tensor
+    shapes: Tensor
+    strides: Tensor
+    sizes: list[tuple[int, int]]
+
+    def decode(self) -> tuple[Tensor, Tensor]:
+        """Boxes xyxy [N,A,4] in input pixels and scores [N,A,C]: objectness times class."""
+        centre = self.corners + self.raw[..., :2].sigmoid() * self.strides[:, None]
+        half = self.shapes * self.raw[..., 2:4].clamp(max=LARGEST_STEP).exp() / 2
+        scores = self.raw[..., 4:5].sigmoid() * self.raw[..., 5:].sigmoid()
+        return torch.cat([centre - half, centre + half], -1), scores
 
 
 def assign_anchors(grid: Grid, truth_boxes: Tensor, anchors: Tensor) -> Tensor:

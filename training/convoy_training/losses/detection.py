@@ -6,12 +6,13 @@ Assignment by alignment of score and overlap (Feng et al. 2021, TOOD, arXiv:2108
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from convoy_training.box_geometry import compute_complete_iou, compute_iou
 
 
 @dataclass(frozen=True)
@@ -63,34 +64,6 @@ def compute_detection_loss(
     overlap = compute_complete_iou(boxes[positive], assignment.target_boxes[positive])
     box_loss = ((1 - overlap) * weights).sum() / total
     return score_loss + box_weight * box_loss, {"score_loss": score_loss, "box_loss": box_loss}
-
-
-def compute_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes xyxy [...,4], broadcast."""
-    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    both = size[..., 0] * size[..., 1]
-    return both / (_area(a) + _area(b) - both).clamp(min=1e-7)
-
-
-def compute_complete_iou(a: Tensor, b: Tensor) -> Tensor:
-    """IoU less the distance of the centres and the difference of the aspect ratios."""
-    iou = compute_iou(a, b)
-    hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
-    apart = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
-    distance = apart.square().sum(-1) / hull.square().sum(-1).clamp(min=1e-7)
-    shape = 4 / math.pi**2 * (_angle(a) - _angle(b)).square()
-    with torch.no_grad():
-        weight = shape / (1 - iou + shape).clamp(min=1e-7)
-    return iou - distance - weight * shape
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def _angle(boxes: Tensor) -> Tensor:
-    size = boxes[..., 2:] - boxes[..., :2]
-    return torch.atan(size[..., 0] / size[..., 1].clamp(min=1e-7))
 
 
 def _inside(centres: Tensor, boxes: Tensor) -> Tensor:

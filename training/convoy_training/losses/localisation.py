@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.models.localiser import Location
+
+class Location(NamedTuple):
+    """presence [N]: logit of p_c; box [N,4]: centre x, centre y, height, width as shares of the picture;
+    classes [N,C]: logits.
+    """
+
+    presence: Tensor
+    box: Tensor
+    classes: Tensor
 
 
 def compute_localisation_loss(

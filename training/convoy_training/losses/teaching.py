@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convoy_training.lessons import UNNAMED
+from convoy_training.structures import UNNAMED
 from convoy_training.teacher import Teacher
 
 

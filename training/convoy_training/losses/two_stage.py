@@ -5,15 +5,39 @@ Source: Faster R-CNN (Ren et al. 2015, sections 3.1.2 and 3.1.3; approximate joi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.models.faster_rcnn import DELTA_SCALE, Stages
-from convoy_training.models.regions import compute_overlaps, encode_boxes
+from convoy_training.box_geometry import compute_overlaps, decode_boxes, encode_boxes
 
+DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
+"""Steps of the second stage are small; scaled by this they have about unit variance (Fast R-CNN's published code)."""
 ANCHORS, REGIONS = 256, 64
 """How many anchors and regions of a picture are learnt from, at most half and a quarter of them objects."""
+
+
+class Stages(NamedTuple):
+    """What both stages say. The first: objectness [N,A] (logits), steps [N,A,4] from `anchors` [A,4].
+
+    The second: about `regions` [N,K,4]: logits [N,K,C+1], the last being background, and steps [N,K,C,4].
+    """
+
+    objectness: Tensor
+    anchor_steps: Tensor
+    anchors: Tensor
+    regions: Tensor
+    logits: Tensor
+    steps: Tensor
+
+    def decode(self) -> tuple[Tensor, Tensor]:
+        """Boxes [N,K*C,4] and scores [N,K*C,C]: each class has boxes of its own, with a score for that class alone."""
+        scores = self.logits.softmax(-1)[..., :-1]
+        scale = torch.tensor(DELTA_SCALE, device=scores.device)
+        boxes = decode_boxes(self.steps * scale, self.regions[:, :, None])
+        return boxes.flatten(1, 2), torch.diag_embed(scores).flatten(1, 2)
 
 
 def compute_two_stage_loss(

@@ -35,8 +35,8 @@ class Tail:
         """The similarity that this share of all pairs reaches."""
         relative = rate / self.share
         if abs(self.shape) < 1e-6:
-            return self.start - self.scale * np.log(relative)
-        return self.start + self.scale / self.shape * (relative**-self.shape - 1)
+            return float(self.start - self.scale * np.log(relative))
+        return float(self.start + self.scale / self.shape * (relative**-self.shape - 1))
 
     def measure_rate(self, similarity: float) -> float:
         """The share of all pairs at or above a similarity in the tail."""

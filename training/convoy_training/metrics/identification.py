@@ -48,7 +48,8 @@ class Searched:
 def choose_gallery(people: NDArray[np.integer]) -> Rows:
     """The first face of everyone with two or more; so those with one face are the strangers of an open-set search."""
     first = np.unique(people, return_index=True)[1]
-    return first[np.bincount(people)[people[first]] > 1]
+    several: NDArray[np.integer] = first[np.bincount(people)[people[first]] > 1]
+    return several
 
 
 def search(vectors: NDArray[np.floating], people: NDArray[np.integer], gallery: Rows, probes: Rows) -> Searched:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convoy_training.models.architecture import architecture
 
+
+@architecture("alexnet", task="classification", classes=1000, input=(224, 224))
 class AlexNet(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
+
 
 class Block(nn.Module):
     """Two 3x3 convolutions around a shortcut without parameters: every second pixel, new channels zero (option A)."""
@@ -46,3 +48,7 @@ class CifarResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.blocks(functional.relu(self.bn(self.conv(x)))).mean((2, 3)))
+
+
+for _depth in (20, 32, 44, 56, 110):
+    architecture(f"cifar-resnet{_depth}", task="classification", classes=10, input=(32, 32), depth=_depth)(CifarResNet)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import partial
 
 from rich.table import Table
 
+from convoy_training.models.architecture import Architecture, list_architectures
 from convoy_training.models.measure import Cost, measure
-from convoy_training.models.zoo import ARCHITECTURES, Architecture
 from convoy_training.tables import print_table
 
 
 def print_zoo(as_json: bool) -> None:
     """Every architecture, one a line."""
-    costs = {name: _measure(architecture) for name, architecture in ARCHITECTURES.items()}
+    costs = [(each, _measure(each)) for each in list_architectures()]
     if as_json:
-        print(json.dumps([_summarise(ARCHITECTURES[name], cost) for name, cost in costs.items()], indent=2))
+        print(json.dumps([_summarise(each, cost) for each, cost in costs], indent=2))
         return
-    table = _start_table("architecture", "input", "parameters", "multiply-adds", "activations", "receptive field")
-    for name, cost in costs.items():
-        height, width = ARCHITECTURES[name].input
-        table.add_row(name, f"{width}x{height}", *_format(cost.parameters, cost.multiply_adds),
+    table = _start_table(
+        "architecture", "task", "input", "parameters", "multiply-adds", "activations", "receptive field"
+    )
+    for each, cost in costs:
+        height, width = each.input
+        table.add_row(each.name, each.task, f"{width}x{height}", *_format(cost.parameters, cost.multiply_adds),
                       f"{cost.activation_bytes / 2**20:,.1f} MiB", f"{cost.receptive_field} px")  # fmt: skip
     print_table(table)
 
@@ -47,13 +48,13 @@ def print_layers(architecture: Architecture, as_json: bool) -> None:
 
 
 def _measure(architecture: Architecture) -> Cost:
-    build = partial(architecture.build, classes=architecture.classes)
-    return measure(build, architecture.input, pixels_last=architecture.pixels_last)
+    return measure(architecture.build, architecture.input, pixels_last=architecture.pixels_last)
 
 
 def _summarise(architecture: Architecture, cost: Cost) -> dict[str, object]:
     return {
         "name": architecture.name,
+        "task": architecture.task,
         "parameters": cost.parameters,
         "multiply_adds": cost.multiply_adds,
         "input": [*architecture.input, 3],

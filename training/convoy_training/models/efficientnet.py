@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
 from convoy_training.models.mobilenet_v2 import make_divisible
 
 # Expansion, kernel, stride, input channels, output channels, blocks (the paper's table 1).
@@ -119,3 +120,9 @@ def _set_norm(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps, module.momentum = 1e-3, 0.01
+
+
+for _scale, (_, _, _side, _) in enumerate(SCALES):
+    architecture(f"efficientnet-b{_scale}", task="classification", classes=1000, input=(_side, _side), scale=_scale)(
+        EfficientNet
+    )

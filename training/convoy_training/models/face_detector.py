@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convoy_training.models.architecture import architecture
+
 STRIDES = (8, 16, 32)
 
 
@@ -50,6 +52,7 @@ class Head(nn.Module):
         return self.output(self.features(features)).flatten(2).transpose(1, 2)
 
 
+@architecture("face-detector", task="face_detection", input=(480, 640), pixels_last=True)
 class FaceDetector(nn.Module):
     """uint8 RGB [N,H,W,3] to boxes [N,A,4] xyxy, score logits [N,A,1], landmarks [N,A,5,2], all in input pixels."""
 

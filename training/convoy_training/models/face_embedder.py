@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convoy_training.models.architecture import architecture
+
 PIXEL_RANGE = 127.5
 """Pixels are centred at it and divided by it: -1 to 1."""
 
@@ -35,6 +37,7 @@ class ResidualBlock(nn.Module):
         return self.body(features) + self.shortcut(features)
 
 
+@architecture("face-embedder", task="face_embedding", input=(112, 112), pixels_last=True)
 class FaceEmbedder(nn.Module):
     """Embed aligned faces: uint8 RGB [N,112,112,3] to float32 [N,D] vectors of length one.
 

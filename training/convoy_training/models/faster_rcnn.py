@@ -7,39 +7,20 @@ paper: RoIAlign for RoI pooling, and suppression of proposals in parallel.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convoy_training.models.regions import align_regions, choose_regions, clip_boxes, decode_boxes, make_anchors
+from convoy_training.box_geometry import clip_boxes, decode_boxes
+from convoy_training.losses.two_stage import Stages, compute_two_stage_loss, sample_regions
+from convoy_training.models.architecture import architecture
+from convoy_training.models.detector import Detector, Loss
+from convoy_training.models.regions import align_regions, choose_regions, make_anchors
 from convoy_training.models.vgg import VGG
 
 BINS = 7
-DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
-"""Steps of the second stage are small; scaled by this they have about unit variance (Fast R-CNN's published code)."""
-
-
-class Stages(NamedTuple):
-    """What both stages say. The first: objectness [N,A] (logits), steps [N,A,4] from `anchors` [A,4].
-
-    The second: about `regions` [N,K,4]: logits [N,K,C+1], the last being background, and steps [N,K,C,4].
-    """
-
-    objectness: Tensor
-    anchor_steps: Tensor
-    anchors: Tensor
-    regions: Tensor
-    logits: Tensor
-    steps: Tensor
-
-    def decode(self) -> tuple[Tensor, Tensor]:
-        """Boxes [N,K*C,4] and scores [N,K*C,C]: each class has boxes of its own, with a score for that class alone."""
-        scores = self.logits.softmax(-1)[..., :-1]
-        scale = torch.tensor(DELTA_SCALE, device=scores.device)
-        boxes = decode_boxes(self.steps * scale, self.regions[:, :, None])
-        return boxes.flatten(1, 2), torch.diag_embed(scores).flatten(1, 2)
 
 
 class Proposer(nn.Module):
@@ -60,8 +41,11 @@ class Proposer(nn.Module):
         return self.objectness(x).permute(0, 2, 3, 1).flatten(1), steps.unflatten(1, (-1, 4))
 
 
-class FasterRCNN(nn.Module):
+@architecture("faster-rcnn", task="detection", classes=20, input=(608, 800))
+class FasterRCNN(Detector):
     """float RGB [N,3,H,W] -> `Stages`. In training, `sample` replaces the proposals by the regions to learn from."""
+
+    fixed_size = True  # so many proposals a picture
 
     def __init__(
         self, classes: int, widths: Sequence[int] = (), *, sizes: Sequence[float] = (128, 256, 512),
@@ -80,6 +64,20 @@ class FasterRCNN(nn.Module):
         self.refine = nn.Linear(hidden, 4 * classes)
         nn.init.normal_(self.classify.weight, std=0.01)
         nn.init.normal_(self.refine.weight, std=0.001)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, shapes: object) -> FasterRCNN:
+        return cls(classes, config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
+                   proposals=config.proposals)  # fmt: skip
+
+    @staticmethod
+    def compute_loss(model: nn.Module, images: Tensor, truth_boxes: Tensor, truth_labels: Tensor, config: Any) -> Loss:
+        stages = model(images, lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
+        return compute_two_stage_loss(stages, truth_boxes, truth_labels)
+
+    @staticmethod
+    def decode(answer: Any) -> tuple[Tensor, Tensor]:
+        return answer.decode()
 
     def forward(self, x: Tensor, sample: Callable[[Tensor], Tensor] | None = None) -> Stages:
         features = self.backbone(x)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
+
 # Output channels: 1x1; 3x3 reduced, 3x3; 5x5 reduced, 5x5; after the pool (the paper's table 1).
 INCEPTIONS = {
     "3a": (64, 96, 128, 16, 32, 32),
@@ -66,6 +68,7 @@ class Auxiliary(nn.Module):
         return self.fc2(self.dropout(functional.relu(self.fc1(x))))
 
 
+@architecture("googlenet", task="classification", classes=1000, input=(224, 224))
 class GoogLeNet(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]; in training, logits and those of the two auxiliary heads."""
 

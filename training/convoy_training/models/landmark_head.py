@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
+
 
 class LandmarkHead(nn.Module):
     """Features [N,C,H,W] -> logit [N] that there is a face, points [N,points,2] as x, y shares of the picture."""
@@ -24,6 +26,7 @@ class LandmarkHead(nn.Module):
         return answer[:, 0], torch.sigmoid(answer[:, 1:]).unflatten(1, (self.points, 2))
 
 
+@architecture("face-landmarks", task="face_landmarks", input=(64, 64), pixels_last=True)
 class LandmarkNet(nn.Module):
     """uint8 RGB [N,H,W,3] with at most one face -> what `LandmarkHead` answers; H and W multiples of 32."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convoy_training.models.architecture import architecture
 
+
+@architecture("lenet", task="classification", classes=10, input=(32, 32), also=("lenet5",))
 class LeNet(nn.Module):
     """float [N,3,32,32] -> logits [N,classes]."""
 

@@ -7,22 +7,15 @@ The output is the vector (p_c, b_x, b_y, b_h, b_w, c_1 ... c_C) that classificat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-
-class Location(NamedTuple):
-    """presence [N]: logit of p_c; box [N,4]: centre x, centre y, height, width as shares of the picture;
-    classes [N,C]: logits.
-    """
-
-    presence: Tensor
-    box: Tensor
-    classes: Tensor
+from convoy_training.losses.localisation import Location
+from convoy_training.models.architecture import architecture
 
 
+@architecture("localiser", task="localisation", classes=3, input=(224, 224))
 class Localiser(nn.Module):
     """float RGB [N,3,H,W] -> `Location`; H and W multiples of 2 ** len(widths)."""
 

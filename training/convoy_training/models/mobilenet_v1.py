@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convoy_training.models.architecture import architecture
+
 # Output channels and stride of the thirteen separable convolutions (the paper's table 1).
 SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 
@@ -16,6 +18,7 @@ class ConvNorm(nn.Sequential):
         super().__init__(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
+@architecture("mobilenet-v1", task="classification", classes=1000, input=(224, 224))
 class MobileNetV1(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]; `width` scales every layer's channels."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convoy_training.models.architecture import architecture
+
 # Expansion, output channels, blocks, stride of the first (the paper's table 2).
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
@@ -40,6 +42,7 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
+@architecture("mobilenet-v2", task="classification", classes=1000, input=(224, 224))
 class MobileNetV2(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]; `width` scales every layer's channels."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convoy_training.models.architecture import architecture
+
 
 class Perceptron(nn.Sequential):
     """A convolution followed by two 1x1 convolutions: a small perceptron that slides over the picture."""
@@ -17,6 +19,7 @@ class Perceptron(nn.Sequential):
         )
 
 
+@architecture("nin", task="classification", classes=10, input=(32, 32))
 class NetworkInNetwork(nn.Module):
     """float [N,3,32,32] -> logits [N,classes]."""
 

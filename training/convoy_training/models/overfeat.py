@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
+from convoy_training.models.detector import Detector
 
+
+@architecture("overfeat", task="classification", classes=1000, input=(231, 231))
 class OverFeat(nn.Module):
     """float RGB [N,3,H,W], H and W from 231 up -> class logits [N,classes,R,C], one for each window of 231 pixels.
 
@@ -64,7 +69,11 @@ class SlidingWindow(nn.Module):
         return logits.flatten(2).transpose(1, 2), windows + steps.flatten(2).transpose(1, 2) * self.window, windows
 
 
-class WindowDetector(nn.Module):
+@architecture(
+    "sliding-window", task="detection", classes=3, input=(320, 320),
+    widths=(12, 24, 48), hidden=64, pyramid=(2.0, 1.0, 0.5),
+)  # fmt: skip
+class WindowDetector(Detector):
     """A classifier of 47-pixel windows, slid in steps of 8 over a picture at several scales (section 4.1).
 
     float RGB [N,3,H,W] -> logits [N,A,classes], boxes xyxy [N,A,4] in input pixels, centres [A,2] of the windows; A
@@ -72,6 +81,7 @@ class WindowDetector(nn.Module):
     """
 
     WINDOW, STRIDE = 47, 8
+    fixed_size = True  # a pyramid of whole pixels
 
     def __init__(self, classes: int, widths: Sequence[int], hidden: int, pyramid: Sequence[float]) -> None:
         super().__init__()
@@ -82,6 +92,17 @@ class WindowDetector(nn.Module):
         nn.init.constant_(classifier[-1].bias, -5.0)  # type: ignore[arg-type]  # most windows show nothing
         self.slide = SlidingWindow(nn.Sequential(*layers), classifier, self.WINDOW, self.STRIDE, widths[-1])
         self.pyramid = tuple(pyramid)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, shapes: object) -> WindowDetector:
+        return cls(classes, config.widths, config.head_width, config.pyramid)
+
+    @classmethod
+    def check_recipe(cls, config: Any) -> None:
+        if len(config.widths) != 3:
+            raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
+        if int(config.input_size * min(config.pyramid)) < cls.WINDOW:
+            raise ValueError(f"pyramid: a picture is {cls.WINDOW} pixels long at least at every scale")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits, boxes, centres = [], [], []

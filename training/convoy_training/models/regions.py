@@ -1,4 +1,4 @@
-"""What two-stage detectors are made of: anchors, box deltas, suppression in parallel, and aligned region features.
+"""What two-stage detectors are made of: anchors, suppression in parallel, and aligned region features.
 
 All of it is plain tensor arithmetic on fixed shapes, so that it trains anywhere and exports to ONNX.
 """
@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LARGEST_STEP = math.log(1000 / 16)
-"""A box may not grow more than this (logarithm) in one step, or exp overflows early in training."""
+from convoy_training.box_geometry import compute_overlaps
 
 
 def make_anchors(rows: int, columns: int, stride: int, sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
@@ -25,27 +24,6 @@ def make_anchors(rows: int, columns: int, stride: int, sizes: Sequence[float], r
     y, x = torch.meshgrid((torch.arange(rows) + 0.5) * stride, (torch.arange(columns) + 0.5) * stride, indexing="ij")
     centres = torch.stack([x, y], -1).reshape(-1, 1, 2)
     return torch.cat([centres - shapes / 2, centres + shapes / 2], -1).reshape(-1, 4)
-
-
-def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """The steps [...,4] from anchors to boxes, both xyxy: shift in anchor sizes, logarithm of growth (R-CNN's t)."""
-    size, anchor_size = boxes[..., 2:] - boxes[..., :2], anchors[..., 2:] - anchors[..., :2]
-    shift = (boxes[..., :2] + boxes[..., 2:] - anchors[..., :2] - anchors[..., 2:]) / 2 / anchor_size
-    return torch.cat([shift, (size / anchor_size).clamp(min=1e-6).log()], -1)
-
-
-def decode_boxes(deltas: Tensor, anchors: Tensor) -> Tensor:
-    """The inverse of `encode_boxes`."""
-    size = anchors[..., 2:] - anchors[..., :2]
-    centre = (anchors[..., :2] + anchors[..., 2:]) / 2 + deltas[..., :2] * size
-    half = size * deltas[..., 2:].clamp(max=LARGEST_STEP).exp() / 2
-    return torch.cat([centre - half, centre + half], -1)
-
-
-def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Boxes [...,4] cut at the picture's edges."""
-    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
-    return torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], -1)
 
 
 def choose_regions(boxes: Tensor, scores: Tensor, candidates: int, kept: int, overlap: float) -> Tensor:
@@ -60,15 +38,6 @@ def choose_regions(boxes: Tensor, scores: Tensor, candidates: int, kept: int, ov
     order = torch.where(better > overlap, best.sigmoid() - 1, best.sigmoid())
     chosen = order.topk(min(kept, order.shape[1]), dim=1).indices
     return boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
-
-
-def compute_overlaps(a: Tensor, b: Tensor) -> Tensor:
-    """IoU [N,K,M] of boxes [N,K,4] with [N,M,4]."""
-    a, b = a[:, :, None], b[:, None]
-    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    shared = size[..., 0] * size[..., 1]
-    areas = [(x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1]) for x in (a, b)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-7)
 
 
 def align_regions(features: Tensor, boxes: Tensor, stride: int, bins: int = 7, samples: int = 2) -> Tensor:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from convoy_training.models.architecture import architecture
+from convoy_training.models.segmenter import Segmenter
 
 
 class ConvNorm(nn.Sequential):
@@ -52,7 +56,10 @@ class Expand(nn.Module):
         return functional.relu(self.merge(torch.cat([self.up(x), across], dim=1)))
 
 
-class UNet(nn.Module):
+@architecture(
+    "unet", task="segmentation", classes=11, input=(384, 480), widths=(16, 32, 64, 96, 128), depths=(1, 1, 2, 2)
+)
+class UNet(Segmenter):
     """float RGB [N,3,H,W], normalised, H and W multiples of `stride` -> logits [N,classes,H,W]."""
 
     def __init__(self, classes: int, widths: Sequence[int], depths: Sequence[int], dropout: float = 0.0) -> None:
@@ -70,6 +77,19 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in reversed(list(pairwise(widths))))
         # Kernels that overlap: without overlap every second pixel of the mask shows the kernel's pattern.
         self.head = nn.ConvTranspose2d(widths[0], classes, 4, stride=2, padding=1)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, look: object) -> UNet:
+        return cls(classes, config.widths, config.depths, config.dropout)
+
+    @classmethod
+    def check_recipe(cls, config: Any) -> None:
+        if len(config.depths) != len(config.widths) - 1:
+            raise ValueError(f"depths: {len(config.widths)} widths have {len(config.widths) - 1}, one less")
+
+    @staticmethod
+    def find_stride(config: Any) -> int:
+        return 1 << len(config.widths)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.stem(x))

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from convoy_training.models.architecture import architecture
+from convoy_training.models.segmenter import Segmenter
 
 WIDTHS = (64, 128, 256, 512, 1024)
 
@@ -27,7 +31,8 @@ class Convolutions(nn.Sequential):
         super().__init__(*layers)
 
 
-class OriginalUNet(nn.Module):
+@architecture("unet-original", task="segmentation", classes=2, input=(572, 572))
+class OriginalUNet(Segmenter):
     """float [N,channels,H,W] -> logits [N,classes,H',W']: the same size where `padded`, else 184 pixels less.
 
     Unpadded, a side must be 16 n + 188 (572 = 16 * 24 + 188); padded, a multiple of 2 ** (len(widths) - 1).
@@ -46,6 +51,14 @@ class OriginalUNet(nn.Module):
         self.enlarge = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in steps)
         self.up = nn.ModuleList(Convolutions(2 * b, b, padded, normalised) for _, b in steps)
         self.head = nn.Conv2d(widths[0], classes, 1)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, look: object) -> OriginalUNet:
+        return cls(classes, config.widths, padded=True, normalised=True, dropout=config.dropout)
+
+    @staticmethod
+    def find_stride(config: Any) -> int:
+        return 1 << (len(config.widths) - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         across = []

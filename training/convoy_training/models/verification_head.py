@@ -9,6 +9,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.models.architecture import architecture
+from convoy_training.models.face_embedder import FaceEmbedder
+
 
 class VerificationHead(nn.Module):
     """Embeddings a, b [N,D] -> logit [N] that both are the same person; sigmoid makes it a probability."""
@@ -39,3 +42,9 @@ class PairVerifier(nn.Module):
 def compute_verification_loss(logits: Tensor, same: Tensor) -> Tensor:
     """Logistic loss; same bool [N]."""
     return functional.binary_cross_entropy_with_logits(logits, same.float())
+
+
+@architecture("face-verification", task="face_verification", input=(112, 224), pixels_last=True)
+def build_verifier() -> PairVerifier:
+    """The unit on top of the face embedder, as `convoy-train zoo` shows it."""
+    return PairVerifier(FaceEmbedder(), VerificationHead(256))

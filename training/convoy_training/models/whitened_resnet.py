@@ -7,11 +7,14 @@ the convolution that widens (Page, "How to train your ResNet", 2018; Jordan, arX
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from convoy_training.models.architecture import architecture
 
 
 class Block(nn.Module):
@@ -32,6 +35,9 @@ class Block(nn.Module):
         return x + y
 
 
+@architecture(
+    "whitened-resnet", task="classification", classes=10, input=(32, 32), widths=(32, 128, 256), refinements=(1, 2, 2)
+)
 class WhitenedResNet(nn.Module):
     """float RGB [N,3,32,32], normalised -> logits [N,classes]."""
 
@@ -44,6 +50,12 @@ class WhitenedResNet(nn.Module):
             *(Block(a, b, n) for a, b, n in zip(channels, widths, refinements, strict=False)),
         )
         self.classifier = nn.Linear(widths[-1], classes, bias=False)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, look: Callable[[], Tensor]) -> WhitenedResNet:
+        model = cls(classes, config.widths, config.refinements)
+        model.set_whitening(look())
+        return model
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(functional.relu(self.whiten(x)))

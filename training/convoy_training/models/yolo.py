@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from convoy_training.models.architecture import architecture
+from convoy_training.models.detector import Detector
 
 STRIDES = (8, 16, 32)
 
@@ -105,7 +109,11 @@ class Head(nn.Module):
         return logits, functional.softplus(self.locate(x)).flatten(2).transpose(1, 2)
 
 
-class Yolo(nn.Module):
+@architecture(
+    "yolo", task="detection", classes=3, input=(256, 320),
+    widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), head_width=48,
+)  # fmt: skip
+class Yolo(Detector):
     """RGB [N,3,H,W] in 0..1, H and W multiples of 32 -> logits [N,A,C], boxes [N,A,4], centres [A,2], strides [A].
 
     Boxes are xyxy in input pixels; A runs over the cells of the grids, fine to coarse.
@@ -117,12 +125,29 @@ class Yolo(nn.Module):
         self.pyramid = Pyramid(widths[-3:])
         self.heads = nn.ModuleList(Head(w, head_width, classes, s) for w, s in zip(widths[-3:], STRIDES, strict=True))
 
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, shapes: object) -> Yolo:
+        return cls(classes, config.widths, config.depths, config.head_width)
+
+    @classmethod
+    def check_recipe(cls, config: Any) -> None:
+        check_stages(config)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features = self.pyramid(self.backbone(x))
         logits, distances = zip(*(head(f) for head, f in zip(self.heads, features, strict=True)), strict=True)
         centres, strides = place_cells(features)
         boxes = decode_boxes(torch.cat(distances, 1), centres, strides)
         return torch.cat(logits, 1), boxes, centres, strides
+
+
+def check_stages(config: Any) -> None:
+    """Raises ValueError where a recipe's widths and depths are not those of a backbone with three grids."""
+    stages = len(STRIDES) + 2  # the stem, a stage that no grid looks at, and one for each grid
+    if len(config.widths) != stages or min(config.widths) < 2:
+        raise ValueError(f"widths: the {config.architecture} has {stages}, each of 2 channels at least")
+    if len(config.depths) != stages - 1:
+        raise ValueError(f"depths: the {config.architecture} has {stages - 1}, one less than widths")
 
 
 def place_cells(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

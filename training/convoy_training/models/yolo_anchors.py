@@ -6,42 +6,28 @@ gives the shift of its cell's centre, the growth of its shape, whether there is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convoy_training.models.regions import LARGEST_STEP
-from convoy_training.models.yolo import STRIDES, Backbone, Pyramid
+from convoy_training.losses.anchors import PER_CELL, Grid, compute_anchor_loss
+from convoy_training.models.architecture import architecture
+from convoy_training.models.detector import Detector, Loss
+from convoy_training.models.yolo import STRIDES, Backbone, Pyramid, check_stages
 
-PER_CELL = 3
-
-
-class Grid(NamedTuple):
-    """raw [N,A,5+C]: x, y, width, height, objectness, classes, all logits or logarithms.
-
-    Of each anchor: corners [A,2] of its cell and shapes [A,2], both in input pixels (x, y), and strides [A].
-    sizes: rows and columns of each grid; A runs over grids, then cells, then the three shapes.
-    """
-
-    raw: Tensor
-    corners: Tensor
-    shapes: Tensor
-    strides: Tensor
-    sizes: list[tuple[int, int]]
-
-    def decode(self) -> tuple[Tensor, Tensor]:
-        """Boxes xyxy [N,A,4] in input pixels and scores [N,A,C]: objectness times class."""
-        centre = self.corners + self.raw[..., :2].sigmoid() * self.strides[:, None]
-        half = self.shapes * self.raw[..., 2:4].clamp(max=LARGEST_STEP).exp() / 2
-        scores = self.raw[..., 4:5].sigmoid() * self.raw[..., 5:].sigmoid()
-        return torch.cat([centre - half, centre + half], -1), scores
+PUBLISHED = [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]]
+"""YOLOv3's anchors, of COCO at 416 pixels; a training finds its own."""
 
 
-class AnchorYolo(nn.Module):
+@architecture(
+    "yolo-anchors", task="detection", classes=3, input=(256, 320),
+    widths=(12, 24, 48, 96, 160), depths=(1, 1, 2, 1), anchors=PUBLISHED,
+)  # fmt: skip
+class AnchorYolo(Detector):
     """RGB [N,3,H,W] in 0..1, H and W multiples of 32 -> `Grid`. anchors: nine (width, height), small to large."""
 
     anchors: Tensor
@@ -56,6 +42,23 @@ class AnchorYolo(nn.Module):
         for head in self.heads:
             nn.init.constant_(head.bias.view(PER_CELL, -1)[:, 4], -5.0)  # type: ignore[operator]
         self.register_buffer("anchors", torch.tensor(anchors, dtype=torch.float32).view(len(STRIDES), PER_CELL, 2))
+
+    @classmethod
+    def check_recipe(cls, config: Any) -> None:
+        check_stages(config)
+
+    @classmethod
+    def from_recipe(cls, classes: int, config: Any, shapes: Callable[[], NDArray[np.floating]]) -> AnchorYolo:
+        return cls(classes, config.widths, config.depths, choose_anchors(shapes()))
+
+    @staticmethod
+    def compute_loss(model: nn.Module, images: Tensor, truth_boxes: Tensor, truth_labels: Tensor, config: Any) -> Loss:
+        anchors = next(buffer for name, buffer in model.named_buffers() if name.endswith("anchors"))
+        return compute_anchor_loss(model(images), truth_boxes, truth_labels, anchors, config.box_weight)
+
+    @staticmethod
+    def decode(answer: Any) -> tuple[Tensor, Tensor]:
+        return answer.decode()
 
     def forward(self, x: Tensor) -> Grid:
         raw, corners, shapes, strides, sizes = [], [], [], [], []

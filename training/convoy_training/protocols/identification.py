@@ -14,9 +14,9 @@ from convoy_training.metrics.identification import (
     search,
 )
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
-from convoy_training.recipe import Metric
 from convoy_training.report.charts import Line, draw_bars, draw_lines
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Metric
 
 DRAWS = 5
 """Smaller galleries are drawn so often, and their numbers averaged."""

@@ -13,7 +13,7 @@ from convoy_training.errors import RecipeError
 from convoy_training.protocols.identification import judge_search
 from convoy_training.protocols.subject import Outcome, judge_faces, open_embedder
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
-from convoy_training.recipe import Predict
+from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, embed
 
 Protocol = Literal["lfw", "pairs", "identification"]

@@ -16,10 +16,10 @@ from convoy_training.data import identities
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import open_subject
 from convoy_training.metrics.face_embedding import assess_faces
-from convoy_training.recipe import Metric, Predict
 from convoy_training.report.charts import Line
 from convoy_training.report.page import Section
 from convoy_training.session import open_onnx
+from convoy_training.task import Metric, Predict
 from convoy_training.tasks.face_embedding import embed
 
 FRONTALITY = {"from the front": (0.9, 1.01), "turned": (0.4, 0.9), "in profile": (-0.01, 0.4)}
@@ -61,7 +61,7 @@ def open_embedder(target: Path) -> Predict:
         subject = open_subject(target)
         task, predict = subject.config.task, subject.predict
     if task != Task.FACE_EMBEDDING:
-        raise RecipeError(f"{target} is a model for {task}; protocols and `clean` are for face embedders")
+        raise RecipeError(f"{target} does {task}; protocols and `clean` are for face embedders")
     return predict
 
 

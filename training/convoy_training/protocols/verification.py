@@ -18,10 +18,10 @@ from convoy_training.metrics.resampling import (
     resample_pairs,
 )
 from convoy_training.protocols.subject import Judged, Outcome, group_faces
-from convoy_training.recipe import Metric
 from convoy_training.report.charts import Line, draw_bars, draw_histograms, draw_lines
 from convoy_training.report.face_embedding import count_errors, show_pairs
 from convoy_training.report.page import Section
+from convoy_training.task import Metric
 
 RATES = (1e-2, 1e-3, 1e-4)
 GROUP_RATE = 1e-3

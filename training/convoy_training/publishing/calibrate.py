@@ -1,4 +1,4 @@
-"""A published face embedder learns what its similarities mean, from people that training has not seen."""
+"""Measures how often two strangers reach a similarity, on people that the face embedder was not trained on."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from convoy_training.errors import TrainingError
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
 from convoy_training.publishing.card import write_card
 from convoy_training.publishing.folder import republish
-from convoy_training.recipe import RECIPE_FILE, load_published, open_recipe
 from convoy_training.recipe import Config as BaseConfig
+from convoy_training.recipe_file import RECIPE_FILE, load_published, open_recipe
 from convoy_training.session import open_onnx
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 
 MATCH_RATE = 1e-2
-"""The false-match rate of the default threshold: one pair of strangers in a hundred.
+"""The false-match rate at the default threshold: one pair of strangers in a hundred.
 
-Stricter rates are there to be asked for; with embedders as small as ours they turn half of the known faces away.
+A caller can ask for a stricter rate. With embedders as small as ours it refuses half of the known faces.
 """
 
 
 FEWEST_PAIRS = 20_000
-"""Of strangers: below, the tail model would be fitted to fewer than twenty of them."""
+"""Pairs of strangers that are needed: with fewer, fewer than twenty would be left to fit the tail model to."""
 
 
 def calibrate_model(folder: Path) -> Calibration:
@@ -37,7 +37,7 @@ def calibrate_model(folder: Path) -> Calibration:
     """
     measured = load_published(folder)
     if measured.task is not Task.FACE_EMBEDDING:
-        raise TrainingError(f"{folder} does {measured.task}: only face embedders and segmenters are calibrated")
+        raise TrainingError(f"{folder} does {measured.task}: only a face embedder or a segmenter can be calibrated")
     calibration = calibrate(measured, folder, folder / GRAPH_FILE, _find_recipe(folder))
 
     def change(partial: Path) -> None:
@@ -61,7 +61,7 @@ def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig 
     faces, titles = _load_strangers(config)
     impostors = compare_strangers(embed(open_onnx(graph), faces.crops), faces.labels)
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
-        raise TrainingError(f"{count:,} pairs of strangers are too few to calibrate by: {FEWEST_PAIRS:,} are needed")
+        raise TrainingError(f"the held-out people make {count:,} pairs of strangers, and {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
     calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
     manifest.calibration = calibration

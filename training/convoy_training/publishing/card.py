@@ -1,4 +1,4 @@
-"""For people: a model's card and the table of all models, both made from manifests alone."""
+"""A model's card and the table of all models, made from manifests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from convoy_training.report.numbers import format_count, format_value
 
 SVG = "{http://www.w3.org/2000/svg}"
 PICTURES = (
-    f"All curves and confusions: [{REPORT}]({REPORT}), without photos, since most of the data may not be passed on;\n"
-    "`convoy-train evaluate <this folder> --report mistakes.html` shows the worst mistakes to whoever has the data."
+    f"[{REPORT}]({REPORT}) has all curves and confusions. It shows no pictures, since most of the data may not be\n"
+    "passed on. If you have the data, `convoy-train evaluate <this folder> --report mistakes.html` shows the worst\n"
+    "mistakes."
 )
 HEAD = """# Models
 
 Each folder is `<model>/<version>/` with the graph, its manifest and a card. Every number was measured on the ONNX graph
-through the serving code; `convoy-train evaluate exported_models/<model>/<version>` measures it again, and
+by the code that serves it. `convoy-train evaluate exported_models/<model>/<version>` measures it again, and
 `convoy-train table` writes this page.
 
 | model | task | architecture | parameters | multiply-adds | file | measured | on |
@@ -64,7 +65,7 @@ def describe_model(manifest: Manifest, notes: str) -> str:
 |---|---:|---|---|---:|---|
 {rows}
 
-Again: `{manifest.metrics[0].command if manifest.metrics else ""}`. {describe_export(manifest)}
+Measure again: `{manifest.metrics[0].command if manifest.metrics else ""}`. {describe_export(manifest)}
 
 ## Training
 
@@ -81,7 +82,7 @@ def describe_export(manifest: Manifest) -> str:
     """How far the graph is from the network that was trained."""
     export = manifest.export
     if export.max_abs_difference is None:
-        return "The graph is quantised: compare its metrics with the float32 model's."
+        return "The graph is quantised, so compare its metrics with those of the float32 model."
     return (
         f"ONNX Runtime differs from PyTorch by at most\n{export.max_abs_difference:.1e} on {export.images_compared} "
         "real images."
@@ -95,7 +96,7 @@ def write_table(models: Path) -> Path:
     """
     rows, folders = [], sorted(path.parent for path in models.glob(f"*/*/{MANIFEST_FILE}"))
     if not folders:
-        raise TrainingError(f"{models} is no folder of models: it has no <model>/<version>/{MANIFEST_FILE}")
+        raise TrainingError(f"{models} is not a folder of models: it has no <model>/<version>/{MANIFEST_FILE}")
     for folder in folders:
         manifest = load_manifest(folder)
         write_card(manifest, folder)

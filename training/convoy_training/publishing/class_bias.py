@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import open_subject
-from convoy_training.recipe import Images, Predict, Recipe
+from convoy_training.task import Images, Predict, Task
 from convoy_training.tasks.segmentation import Config, load_split, weigh_classes
 
 Logits = Callable[[Images], NDArray[np.float32]]
@@ -44,8 +44,8 @@ def measure_biases(folder: Path, split: str = "train") -> list[Choice]:
     """The published segmenter in `folder` with each of the biases in place of its recipe's."""
     subject = open_subject(folder)
     if not isinstance(subject.config, Config):
-        raise RecipeError(f"{folder} does {subject.config.task}: only segmenters have a bias to choose")
-    return list(try_biases(open_logits(folder / GRAPH_FILE), subject.recipe, subject.config, split))
+        raise RecipeError(f"{folder} does {subject.config.task}: only a segmenter has a class_bias")
+    return list(try_biases(open_logits(folder / GRAPH_FILE), subject.task, subject.config, split))
 
 
 def list_biases(config: Config) -> list[tuple[float, ...]]:
@@ -57,11 +57,11 @@ def list_biases(config: Config) -> list[tuple[float, ...]]:
     return [tuple(round(-share * weight, 2) + 0.0 for weight in weights) for share in SHARES]
 
 
-def try_biases(logits: Logits, recipe: Recipe, config: Config, split: str) -> Iterator[Choice]:
+def try_biases(logits: Logits, task: Task, config: Config, split: str) -> Iterator[Choice]:
     """One choice a bias; what the recipe has put into the logits already does not count twice."""
     for wanted in list_biases(config):
         further = np.array(wanted, np.float32) - np.array(config.class_bias or np.zeros(len(wanted)), np.float32)
-        metrics = {m.name: m.value for m in recipe.evaluate(bias_classes(logits, further), config, split)}
+        metrics = {m.name: m.value for m in task.evaluate(bias_classes(logits, further), config, split)}
         yield Choice(wanted, {name: metrics[name] for name in ("mean_iou", "foreground_rand_score") if name in metrics})
 
 

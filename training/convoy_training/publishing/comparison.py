@@ -12,10 +12,11 @@ from rich.table import Table
 
 from convoy_training.errors import RecipeError
 from convoy_training.publishing.quantize import SUFFIX
-from convoy_training.recipe import Images, load_published, open_recipe
+from convoy_training.recipe_file import load_published, open_recipe
 from convoy_training.report.numbers import format_count, format_value
 from convoy_training.session import open_onnx
 from convoy_training.tables import print_table
+from convoy_training.task import Images
 
 RUNS, WARM_UP = 50, 5
 
@@ -44,8 +45,8 @@ def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None
 
 def example_image(folder: Path) -> Images:
     """One image [1,H,W,3] of the validation split, as the service would hand it to the graph."""
-    recipe, config = open_recipe(folder)
-    return recipe.example_images(config)[:1]
+    task, config = open_recipe(folder)
+    return task.example_images(config)[:1]
 
 
 def measure_times_s(images: Mapping[Path, Images]) -> dict[Path, float]:

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from convoy_training.errors import ExportError
-from convoy_training.recipe import Export, Images, Predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Export, Images, Predict
 
 OPSET = 20
 # One warning for each torchvision operator that is not installed, at every export.
@@ -79,10 +79,10 @@ def _compare(graph: nn.Module, predict: Predict, images: Images, export: Export)
         for name, tensor in zip(export.outputs, tensors, strict=True):
             expected = tensor.numpy()
             if expected.shape != actual[name].shape or expected.dtype != actual[name].dtype:
-                raise ExportError(f"{name}: ONNX gives {actual[name].shape}, PyTorch {expected.shape}")
+                raise ExportError(f"{name}: ONNX Runtime gives {actual[name].shape}, PyTorch gives {expected.shape}")
             worst = max(worst, _measure_difference(expected, actual[name]))
     if not worst <= export.tolerance:
-        raise ExportError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, tolerance {export.tolerance:.0e}")
+        raise ExportError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, more than {export.tolerance:.0e}")
     return worst
 
 

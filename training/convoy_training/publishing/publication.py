@@ -1,4 +1,4 @@
-"""A run becomes a published model: graph, manifest with measured numbers, and a card for people."""
+"""The whole way from a run to a published version: graph, manifest with measured numbers, report and card."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from convoy.core.manifest import GRAPH_FILE, Manifest, Task, Training, digest
+from convoy.core.manifest import GRAPH_FILE, Manifest, Training, digest
 from convoy.core.manifest import Export as ExportFacts
 from convoy.core.manifest import Metric as MetricFacts
+from convoy.core.manifest import Task as ServedTask
 from torch import nn
 
 from convoy_training.errors import ExportError
@@ -19,16 +20,18 @@ from convoy_training.origin import NOTES, UNKNOWN, Origin
 from convoy_training.publishing.completion import complete
 from convoy_training.publishing.export import OPSET, export_onnx
 from convoy_training.publishing.folder import publish
-from convoy_training.recipe import Config, Metric, Recipe, write_recipe
+from convoy_training.recipe import Config
+from convoy_training.recipe_file import write_recipe
 from convoy_training.runs.loop import build_predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Metric, Task
 
 AGREEMENT = 0.01
 """A share of a point is rounding: one pair of faces on the other side of a threshold."""
 
 
 def publish_model(
-    recipe: Recipe, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *,
+    task: Task, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *,
     replace: bool = False, run: Path | None = None,
 ) -> Path:  # fmt: skip
     """Exports, checks, measures and calibrates the ONNX graph; <models>/<name>/<version>/ then goes live whole.
@@ -39,29 +42,29 @@ def publish_model(
     Raises ExportError where no service would answer with it, or where another model is published there already, unless
     it is to `replace` that.
     """
-    folder, told = models / config.name / config.version, recipe.describe(config)
-    if (served := told.task or config.task) not in list(Task):
+    folder, told = models / config.name / config.version, task.describe(config)
+    if (served := told.task or config.task) not in list(ServedTask):
         raise ExportError(
-            f"{config.name}: no service answers for the task '{served}'; it is measured by `evaluate` alone"
+            f"{config.name}: it cannot be published, since no service does the task '{served}'; use `evaluate`"
         )
 
     def write(partial: Path) -> None:
         graph, images, file = (
-            recipe.build_graph(model, config).eval(),
-            recipe.example_images(config),
+            task.build_graph(model, config).eval(),
+            task.example_images(config),
             partial / GRAPH_FILE,
         )
         difference = export_onnx(graph, images, told, file)
         sha256 = digest(file)
         if not replace:
             check_free(folder, sha256)
-        published = Subject(folder, recipe, config, open_onnx(file))
+        published = Subject(folder, task, config, open_onnx(file))
         metrics = published.measure("validation")
-        check_agreement(recipe.evaluate(build_predict(recipe, config, model), config, "validation"), metrics)
+        check_agreement(task.evaluate(build_predict(task, config, model), config, "validation"), metrics)
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            task=Task(served),
+            task=ServedTask(served),
             sha256=sha256,
             metrics=record_metrics(metrics, f"convoy-train evaluate {folder}"),
             parameters=count_parameters(file),
@@ -86,8 +89,8 @@ def publish_model(
 def check_free(folder: Path, sha256: str) -> None:
     """Raises ExportError where a model with another graph is published: people may rely on it."""
     if (folder / GRAPH_FILE).exists() and digest(folder / GRAPH_FILE) != sha256:
-        told = "give this one another version, e.g. --set version=2, or --replace that one"
-        raise ExportError(f"{folder} is published already, with other weights: {told}")
+        told = "choose another version with --set version=2, or add --replace"
+        raise ExportError(f"{folder} is already published, with other weights: {told}")
 
 
 def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:

@@ -25,8 +25,10 @@ from convoy_training.origin import NOTES
 from convoy_training.publishing.completion import complete
 from convoy_training.publishing.folder import publish
 from convoy_training.publishing.publication import record_metrics
-from convoy_training.recipe import RECIPE_FILE, Config, Images, Recipe, load_published
+from convoy_training.recipe import Config
+from convoy_training.recipe_file import RECIPE_FILE, load_published
 from convoy_training.session import open_onnx
+from convoy_training.task import Images, Task
 
 # Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
 QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Concat", "Relu"]
@@ -35,10 +37,10 @@ QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Conca
 Precision = Literal["int8", "float16"]
 SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
 LARGEST_LOSS = 0.005
-"""By how much the first metric of the FP16 form may be worse: half a point."""
+"""How much worse the first metric of an FP16 form may be: half a point."""
 
 
-def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Precision = "int8") -> Path:
+def quantize_model(task: Task, config: Config, folder: Path, precision: Precision = "int8") -> Path:
     """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike.
 
     A face embedder's form is calibrated anew: its similarities have moved. Raises ExportError for what is a smaller
@@ -53,10 +55,10 @@ def quantize_model(recipe: Recipe, config: Config, folder: Path, precision: Prec
     def write(partial: Path) -> None:
         file = partial / GRAPH_FILE
         if precision == "int8":
-            quantize_graph(folder / GRAPH_FILE, recipe.example_images(config, "train"), file)
+            quantize_graph(folder / GRAPH_FILE, task.example_images(config, "train"), file)
         else:
             halve_graph(folder / GRAPH_FILE, file)
-        published = Subject(target, recipe, config, open_onnx(file))
+        published = Subject(target, task, config, open_onnx(file))
         metrics = published.measure("validation")
         if precision == "float16" and metrics[0].value < source.metrics[0].value - LARGEST_LOSS:
             raise ExportError(

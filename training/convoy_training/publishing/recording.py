@@ -1,4 +1,4 @@
-"""What a published folder says of its model: measured numbers, report, charts, card."""
+"""Measures a published version again, and writes the metrics, the report and the card anew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convoy_training.evaluation import open_subject
 from convoy_training.publishing.completion import write_pages
 from convoy_training.publishing.folder import republish
 from convoy_training.publishing.publication import record_metrics
-from convoy_training.recipe import Images, Predict
+from convoy_training.task import Images, Predict
 
 
 def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
@@ -26,7 +26,8 @@ def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
     """
     if not (folder / MANIFEST_FILE).exists():
         raise RecipeError(
-            f"--record: {folder} is no published model (no {MANIFEST_FILE}); `fit` records what a run gives"
+            f"--record: {folder} is not a published model, since it has no {MANIFEST_FILE}; "
+            "`fit` already records the metrics of a run"
         )
     subject, measured = open_subject(folder), load_manifest(folder)
     subject = replace(subject, predict=remember(subject.predict))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convoy_training.losses.detection import compute_iou
+from convoy_training.box_geometry import compute_iou
 
 RIGHT, WRONG, MISSED = (40, 160, 60), (220, 40, 40), (240, 170, 0)
 KEY = "Green: found and right. Red: found and wrong. Orange: missed."

@@ -12,9 +12,9 @@ from torchmetrics.functional.classification import (
     multiclass_roc,
 )
 
-from convoy_training.recipe import Predict
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.classification import Config, Split, load_split, predict_split
 
 WORST = 24

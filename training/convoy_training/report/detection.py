@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convoy_training.metrics.precision import Boxes, measure_precision
-from convoy_training.recipe import Predict
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.detection import Config, find_objects, load_split
 
 WORST = 8

@@ -9,10 +9,10 @@ from convoy.faces.task import DETECTION_THRESHOLD
 from convoy_training.data.face_pictures import Picture
 from convoy_training.metrics.face_detection import Found
 from convoy_training.metrics.precision import Boxes, measure_precision
-from convoy_training.recipe import Predict
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.face_detection import SMALLEST_PX, Config, describe, find_faces, load_pictures
 
 WORST = 8

@@ -7,9 +7,9 @@ import numpy as np
 from convoy_training.data import identities
 from convoy_training.metrics.face_embedding import assess_faces, pair_with_quality
 from convoy_training.metrics.rejection import measure_miss_after_rejection
-from convoy_training.recipe import Predict
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import Config, embed, load_held_out
 
 WORST = 8

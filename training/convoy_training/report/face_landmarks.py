@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from convoy_training.metrics.landmarks import measure_errors
-from convoy_training.recipe import Predict
 from convoy_training.report.boxes import RIGHT, WRONG
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.face_landmarks import Config, collate, draw_windows, find_landmarks
 
 WORST = 24

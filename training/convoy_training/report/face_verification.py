@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convoy_training.data import identities
-from convoy_training.recipe import Predict
 from convoy_training.report.charts import Line, draw_histograms, draw_lines
 from convoy_training.report.face_embedding import count_errors, show_pairs
 from convoy_training.report.page import Section
+from convoy_training.task import Predict
 from convoy_training.tasks.face_verification import Config, judge_pairs
 
 

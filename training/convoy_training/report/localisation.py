@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convoy_training.metrics.localisation import judge
-from convoy_training.recipe import Predict
 from convoy_training.report.boxes import KEY, draw_boxes
 from convoy_training.report.charts import draw_histograms, draw_matrix
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.localisation import Config, draw_windows, localise
 
 WORST = 24

@@ -16,8 +16,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
-from convoy_training.recipe import Config, Predict
+from convoy_training.recipe import Config
 from convoy_training.report.curves import read_curves
+from convoy_training.task import Predict
 
 SMALLEST_SHOWN_PX = 128
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from convoy_training.data.masks import IGNORE
 from convoy_training.metrics.overlap import count_pixels, measure_iou, measure_mean_iou
-from convoy_training.recipe import Predict
 from convoy_training.report.charts import draw_bars, draw_histograms, draw_matrix
 from convoy_training.report.page import Section, Shot
+from convoy_training.task import Predict
 from convoy_training.tasks.segmentation import Config, find_masks, load_split
 
 WORST = 6

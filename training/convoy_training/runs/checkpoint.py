@@ -14,7 +14,8 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from convoy_training.errors import CheckpointError
-from convoy_training.recipe import Config, Recipe
+from convoy_training.recipe import Config
+from convoy_training.task import Task
 
 FILE = "last.ckpt"
 
@@ -36,7 +37,7 @@ def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: 
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{run / FILE} cannot be written: {reason} ({free:,.0f} MiB are free there). "
-            "The checkpoint before is whole: make room, then go on with --resume"
+            "The checkpoint before it is complete: make room, then continue with --resume"
         ) from error
 
 
@@ -44,7 +45,7 @@ def _verify(file: Path) -> None:
     """Reads every part back and compares its checksum."""
     with zipfile.ZipFile(file) as archive:
         if broken := archive.testzip():
-            raise OSError(f"{broken} came back otherwise than it was written")
+            raise OSError(f"{broken} does not read back as it was written")
 
 
 def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
@@ -57,7 +58,7 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
         return int(rest["epoch"])
     except Exception as error:  # a damaged file makes its parsers raise whatever they like
         raise CheckpointError(
-            f"{path} is damaged, or not a checkpoint of this recipe: {error or type(error)}"
+            f"{path} is damaged, or is not a checkpoint of this recipe: {error or type(error)}"
         ) from error
 
 
@@ -75,9 +76,9 @@ def read_weights(run: Path) -> dict[str, Tensor]:
     return weights
 
 
-def load_model(recipe: Recipe, config: Config, run: Path) -> nn.Module:
+def load_model(task: Task, config: Config, run: Path) -> nn.Module:
     """The network of a run folder with the weights to publish."""
-    weights, model = read_weights(run), recipe.build_model(config)
+    weights, model = read_weights(run), task.build_model(config)
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:

@@ -32,23 +32,16 @@ from tqdm import tqdm
 
 from convoy_training.errors import DivergenceError, RecipeError
 from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_environment
-from convoy_training.recipe import (
-    RECIPE_FILE,
-    Config,
-    Metric,
-    Optimizer,
-    Predict,
-    Recipe,
-    read_fields,
-    write_recipe,
-)
+from convoy_training.recipe import Config, Optimizer
+from convoy_training.recipe_file import RECIPE_FILE, read_fields, write_recipe
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.transfer import freeze
+from convoy_training.task import Metric, Predict, Task
 
 
 def fit(
-    recipe: Recipe, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
+    task: Task, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
     origin: Origin = UNKNOWN,
 ) -> nn.Module:  # fmt: skip
     """Trains to the last epoch and returns the weights to publish (the moving average where the recipe has one).
@@ -57,15 +50,16 @@ def fit(
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
-    data = recipe.build_data(config)
-    recipe.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
+    _announce(config, run, fabric)
+    data = task.build_data(config)
+    task.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
     torch.manual_seed(config.seed)
-    model: Any = recipe.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
     if not steps:
-        examples = len(recipe.build_data(config.model_copy(update={"batch_size": 1})).train)
+        examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
-        raise RecipeError(f"{asked}: no whole batch in the {examples} examples of an epoch")
+        raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
     origin = _check_run(config, run, data.digest, resume, origin)
     fabric.barrier()  # no process reads what another is writing
     if fabric.is_global_zero:
@@ -74,7 +68,7 @@ def fit(
     if data.keep_in:
         data.keep_in(run)
     if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
-        start_with(recipe, config, model, data.train)
+        start_with(task, config, model, data.train)
     freeze(model, config.trainable)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
@@ -92,7 +86,7 @@ def fit(
                    disable=not sys.stderr.isatty() or not fabric.is_global_zero)  # fmt: skip
         began, losses = time.monotonic(), []
         for step, batch in enumerate(bar, epoch * steps):
-            loss, parts = recipe.compute_loss(model, batch, config)
+            loss, parts = task.compute_loss(model, batch, config)
             if not torch.isfinite(loss):
                 raise DivergenceError(f"the loss is {loss.item()} at step {step}: lower optimizer.lr or set clip_norm")
             fabric.backward(loss)
@@ -111,11 +105,18 @@ def fit(
                      flush=True)  # fmt: skip
         between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
         if fabric.is_global_zero and between:
-            _validate(recipe, config, published, run, curves, (epoch + 1) * steps)
+            _validate(task, config, published, run, curves, (epoch + 1) * steps)
     if fabric.is_global_zero:  # also where all epochs were there: a run may end between its last one and this
-        _validate(recipe, config, published, run, curves, config.epochs * steps)
+        _validate(task, config, published, run, curves, config.epochs * steps)
     curves.finalize("success")
     return published
+
+
+def _announce(config: Config, run: Path, fabric: Fabric) -> None:
+    """Says what begins before the data is read, which may take minutes."""
+    where = f"{fabric.world_size} x {fabric.device.type}" if fabric.world_size > 1 else fabric.device.type
+    told = f"training {config.name} ({config.task}) on {where}, epochs: {config.epochs}, run folder: {run}"
+    fabric.print(told, flush=True)
 
 
 def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
@@ -146,10 +147,10 @@ def build_scheduler(
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def build_predict(recipe: Recipe, config: Config, model: nn.Module) -> Predict:
+def build_predict(task: Task, config: Config, model: nn.Module) -> Predict:
     """The PyTorch graph as a function of NumPy arrays."""
-    graph = recipe.build_graph(model, config).eval()
-    outputs = recipe.describe(config).outputs
+    graph = task.build_graph(model, config).eval()
+    outputs = task.describe(config).outputs
 
     @torch.inference_mode()
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -208,14 +209,16 @@ def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Ori
     recipe_file = run / RECIPE_FILE
     if not resume:
         if (run / FILE).exists():
-            raise RecipeError(f"{run} holds a run already: give --resume to go on with it, or another --run folder")
+            raise RecipeError(
+                f"{run} holds a run already: continue it with --resume, or choose another folder with --run"
+            )
         return origin
     if recipe_file.exists() and not _agrees(recipe_file, config):
-        raise RecipeError(f"{recipe_file} differs from the recipe given: resume with the recipe that was started")
+        raise RecipeError(f"{recipe_file} differs from your recipe: resume with the recipe that the run began with")
     begun = read_environment(run)
     if begun.get("data_sha256", digest) != digest:
-        told = "resume with that data, or begin anew in another --run"
-        raise RecipeError(f"the data is not what {run} was begun with: {told}")
+        told = "resume with that data, or start a new run in another folder with --run"
+        raise RecipeError(f"the data has changed since {run} began: {told}")
     return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
 
 
@@ -239,7 +242,7 @@ def _agrees(recipe_file: Path, config: Config) -> bool:
     except ValidationError:
         return False
     except RecipeError as error:
-        raise RecipeError(f"{error}. Remove it to go on with the recipe given") from error
+        raise RecipeError(f"{error}. Remove it to continue with your recipe") from error
 
 
 def read_metrics(run: Path) -> list[Metric]:
@@ -252,10 +255,8 @@ def read_metrics(run: Path) -> list[Metric]:
         raise RecipeError(f"{file} cannot be read: {error}. {again}") from error
 
 
-def _validate(
-    recipe: Recipe, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int
-) -> None:
-    metrics = recipe.evaluate(build_predict(recipe, config, model), config, "validation")
+def _validate(task: Task, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int) -> None:
+    metrics = task.evaluate(build_predict(task, config, model), config, "validation")
     curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
     print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)
     (run / "metrics.json").write_text(json.dumps([asdict(m) for m in metrics], indent=2) + "\n")

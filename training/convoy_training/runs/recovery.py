@@ -20,41 +20,44 @@ from torch import Tensor, nn
 
 from convoy_training.errors import RecipeError
 from convoy_training.models.folding import FoldedEmbedder, Norm, set_norm, unfold
-from convoy_training.recipe import Batches, Config, Images, Recipe, make
+from convoy_training.recipe import Config
 from convoy_training.runs.checkpoint import read_weights
 from convoy_training.runs.transfer import adopt, load_weights
+from convoy_training.task import Batches, Images, Task, make
 
 MEASURED = 256
 """Training images, at least, whose features a normalisation's statistics are measured on."""
 
 
-def start(recipe: Recipe, config: Config, model: nn.Module, batches: Batches) -> None:
+def start(task: Task, config: Config, model: nn.Module, batches: Batches) -> None:
     """Puts what `init` or `start_from` names into a new network: a state dict, a run, or a published model."""
     if config.init:
         load_weights(model, config.init)
     if config.start_from and (config.start_from / MANIFEST_FILE).exists():
-        recover(recipe, config, model, config.start_from, batches)
+        recover(task, config, model, config.start_from, batches)
     elif config.start_from:
         adopt(model, read_weights(config.start_from), config.start_from)
 
 
-def recover(recipe: Recipe, config: Config, model: nn.Module, folder: Path, batches: Batches) -> None:
+def recover(task: Task, config: Config, model: nn.Module, folder: Path, batches: Batches) -> None:
     """Gives `model` the weights of a published <model>/<version>; it then answers as the graph does.
 
     Raises CheckpointError for another architecture, RecipeError for a smaller form.
     """
     manifest = load_manifest(folder)
     if manifest.precision != "float32":
-        raise RecipeError(f"start_from: {folder} is {manifest.precision}; take the float32 model that it was made from")
-    graph = recipe.build_graph(model, config).eval()
+        raise RecipeError(
+            f"start_from: {folder} is {manifest.precision}; start from the float32 model that it was made from"
+        )
+    graph = task.build_graph(model, config).eval()
     parts = [f"{name}." for name, _ in graph.named_children()]
     stored = [t for t in onnx.load(str(folder / GRAPH_FILE)).graph.initializer if t.name.startswith(tuple(parts))]
     weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in stored}
-    folded = restore_norms(graph, weights, recipe.example_images(config)[:1])
+    folded = restore_norms(graph, weights, task.example_images(config)[:1])
     adopt(graph, weights, folder)
     if isinstance(graph, FoldedEmbedder):
         folded = unfold(graph, model.embedder)  # type: ignore[arg-type]
-    measure_norms(recipe, config, model, folded, batches)
+    measure_norms(task, config, model, folded, batches)
 
 
 def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) -> list[Norm]:
@@ -99,7 +102,7 @@ def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) 
 
 
 @torch.no_grad()
-def measure_norms(recipe: Recipe, config: Config, model: nn.Module, norms: list[Norm], batches: Batches) -> None:
+def measure_norms(task: Task, config: Config, model: nn.Module, norms: list[Norm], batches: Batches) -> None:
     """Gives normalisations the statistics of training images, and their answers stay what they are."""
     seen: dict[Norm, list[tuple[Tensor, Tensor]]] = {norm: [] for norm in norms}
 
@@ -111,7 +114,7 @@ def measure_norms(recipe: Recipe, config: Config, model: nn.Module, norms: list[
     hooks = [norm.register_forward_pre_hook(look) for norm in norms]
     model.eval()
     for batch in itertools.islice(batches(0), -(-MEASURED // config.batch_size)):
-        recipe.compute_loss(model, make(batch), config)
+        task.compute_loss(model, make(batch), config)
     for hook in hooks:
         hook.remove()
     for norm, moments in seen.items():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
 from convoy.classification import task
 from convoy.core.manifest import MAX_SIDE, InputSpec
 from convoy.core.pictures.decoding import Picture
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,9 +23,8 @@ from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
-from convoy_training.models.whitened_resnet import WhitenedResNet
-from convoy_training.models.zoo import Architecture, find_architecture
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.models.architecture import Architecture, find_architecture, named_for
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
@@ -44,7 +42,9 @@ class Config(recipe.Config):
     """The fields of a classification recipe."""
 
     data: Source = Source()
-    architecture: str = Field("whitened-resnet", description="a name of `convoy-train zoo`")
+    architecture: Annotated[str, AfterValidator(named_for("classification"))] = Field(
+        "whitened-resnet", description="a name of `convoy-train zoo`"
+    )
     input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
     deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
@@ -65,18 +65,18 @@ class Config(recipe.Config):
     def _mirror_images_are_known(self) -> Self:
         if self.mirror_average and not self.mirror:
             raise ValueError(
-                "mirror_average: a network that was shown no mirror images cannot judge them; set it to false"
+                "mirror_average: set it to false, since with `mirror: false` the network never sees mirror images"
             )
         return self
 
     @model_validator(mode="after")
     def _crops_are_of_pictures(self) -> Self:
         if self.augment and self.augment.crop:
-            raise ValueError("augment.crop: a classifier learns at input_size; crop_area shows parts of pictures at it")
+            raise ValueError("augment.crop: use crop_area, which shows parts of pictures at input_size")
         if self.crop_area and self.data.format != "image_folder":
-            raise ValueError("crop_area: only an image_folder has pictures larger than input_size")
+            raise ValueError("crop_area: only works with an image_folder, whose pictures are larger than input_size")
         if self.shift >= self.input_size:
-            raise ValueError("shift: less than input_size; what is mirrored around a picture is the picture")
+            raise ValueError("shift: must be less than input_size")
         if self.augment:
             self.augment.check((self.input_size, self.input_size), mirror=self.mirror)
         return self
@@ -84,13 +84,15 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _pictures_have_that_size(self) -> Self:
         if self.data.format == "cifar" and self.input_size != cifar.SIDE:
-            raise ValueError(f"input_size: CIFAR's pictures have {cifar.SIDE} pixels; an image_folder's are resized")
+            raise ValueError(
+                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, and only an image_folder's are resized"
+            )
         return self
 
     @model_validator(mode="after")
     def _each_width_has_refinements(self) -> Self:
         if len(self.refinements) != len(self.widths):
-            raise ValueError(f"refinements: one for each of the {len(self.widths)} widths")
+            raise ValueError(f"refinements: give one for each of the {len(self.widths)} widths")
         return self
 
 
@@ -167,16 +169,10 @@ def load_split(config: Config, split: str) -> Split:
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
-    if not architecture.classifies:
-        raise RecipeError(f"architecture: {config.architecture} is no classifier")
-    if architecture.name == "whitened-resnet":
-        build = partial(WhitenedResNet, widths=config.widths, refinements=config.refinements)
-        architecture = replace(architecture, build=build)
     check_size(architecture, config.input_size)
-    model = architecture.build(classes=len(split.classes))
-    if isinstance(model, WhitenedResNet):
-        model.set_whitening(normalise(torch.from_numpy(split.images[:5000]), config))
-    return model
+    return architecture.build_for(
+        config, len(split.classes), lambda: normalise(torch.from_numpy(split.images[:5000]), config)
+    )
 
 
 def check_size(architecture: Architecture, side: int) -> None:
@@ -187,7 +183,7 @@ def check_size(architecture: Architecture, side: int) -> None:
             model(torch.empty(2, 3, side, side))
         except RuntimeError as error:
             usual = architecture.input[0]
-            told = f"{architecture.name} cannot look at pictures of {side} pixels; it was made for {usual}"
+            told = f"{architecture.name} cannot take pictures of {side} pixels; it was made for {usual}"
             raise RecipeError(f"input_size: {told}") from error
 
 

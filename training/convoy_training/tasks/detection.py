@@ -1,16 +1,16 @@
-"""Object detection: labelled boxes; YOLO with or without anchors, Faster R-CNN, a sliding window; COCO mean AP."""
+"""Object detection: labelled boxes, any architecture that is a `Detector`, COCO mean AP."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
 from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
 from convoy.core.pictures.resizing import min_side, place
 from convoy.detection import task
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training import recipe
@@ -22,16 +22,12 @@ from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
-from convoy_training.losses.anchors import compute_anchor_loss
-from convoy_training.losses.detection import assign, compute_detection_loss
-from convoy_training.losses.two_stage import compute_two_stage_loss, sample_regions
 from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
-from convoy_training.models.faster_rcnn import FasterRCNN
-from convoy_training.models.overfeat import WindowDetector
-from convoy_training.models.yolo import STRIDES, Yolo
-from convoy_training.models.yolo_anchors import AnchorYolo, choose_anchors
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.models.architecture import find_architecture, named_for
+from convoy_training.models.detector import Detector
+from convoy_training.models.yolo import STRIDES
 from convoy_training.structures import Scene
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -48,7 +44,7 @@ class Config(recipe.Config):
     """The fields of a detection recipe."""
 
     data: Source
-    architecture: Literal["yolo", "yolo-anchors", "faster-rcnn", "sliding-window"] = "yolo"
+    architecture: Annotated[str, AfterValidator(named_for("detection"))] = "yolo"
     widths: recipe.Counts = Field((12, 24, 48, 96, 160), description="none for the faster-rcnn: VGG-16")
     depths: recipe.Counts = Field((1, 1, 2, 1), description="of the yolo")
     head_width: int = Field(48, gt=0, description="of the yolo's heads; of the others' fully connected layers")
@@ -79,18 +75,15 @@ class Config(recipe.Config):
         return self
 
     @model_validator(mode="after")
-    def _stages_are_the_networks(self) -> Self:
-        if self.architecture.startswith("yolo"):
-            stages = len(STRIDES) + 2  # the stem, a stage that no grid looks at, and one for each grid
-            if len(self.widths) != stages or min(self.widths) < 2:
-                raise ValueError(f"widths: the {self.architecture} has {stages}, each of 2 channels at least")
-            if len(self.depths) != stages - 1:
-                raise ValueError(f"depths: the {self.architecture} has {stages - 1}, one less than widths")
-        if self.architecture == "sliding-window" and len(self.widths) != 3:
-            raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
-        if self.architecture == "sliding-window" and int(self.input_size * min(self.pyramid)) < WindowDetector.WINDOW:
-            raise ValueError(f"pyramid: a picture is {WindowDetector.WINDOW} pixels long at least at every scale")
+    def _numbers_are_the_networks(self) -> Self:
+        find_detector(self).check_recipe(self)
         return self
+
+
+def find_detector(config: Config) -> type[Detector]:
+    """The class of a recipe's network, which knows how it learns."""
+    detector: type[Detector] = find_architecture(config.architecture).network
+    return detector
 
 
 class Batches:
@@ -135,15 +128,12 @@ class Batches:
 class Graph(nn.Module):
     """uint8 RGB [N,H,W,3] -> boxes xyxy [N,A,4] in input pixels, scores [N,A,C]; before non-maximum suppression."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Detector) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        if isinstance(self.model, FasterRCNN | AnchorYolo):
-            return self.model(normalise(images)).decode()
-        logits, boxes, *_ = self.model(normalise(images))
-        return boxes, logits.sigmoid()
+        return self.model.decode(self.model(normalise(images)))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -158,15 +148,8 @@ def load_split(config: Config, split: str) -> Split:
 
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
-    classes = split.classes
-    if config.architecture == "yolo-anchors":
-        return AnchorYolo(len(classes), config.widths, config.depths, choose_anchors(measure_shapes(split, config)))
-    if config.architecture == "faster-rcnn":
-        return FasterRCNN(len(classes), config.widths, sizes=config.anchor_sizes, hidden=config.head_width,
-                          proposals=config.proposals)  # fmt: skip
-    if config.architecture == "sliding-window":
-        return WindowDetector(len(classes), config.widths, config.head_width, config.pyramid)
-    return Yolo(len(classes), config.widths, config.depths, config.head_width)
+    architecture = find_architecture(config.architecture)
+    return architecture.build_for(config, len(split.classes), lambda: measure_shapes(split, config))
 
 
 def measure_shapes(split: Split, config: Config) -> np.ndarray:
@@ -189,20 +172,11 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
     images, truth_boxes, truth_labels = batch
     if config.augment:
         images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
-    if config.architecture == "faster-rcnn":
-        stages = model(normalise(images), lambda proposals: sample_regions(proposals, truth_boxes, truth_labels))
-        return compute_two_stage_loss(stages, truth_boxes, truth_labels)
-    if config.architecture == "yolo-anchors":
-        anchors = next(buffer for name, buffer in model.named_buffers() if name.endswith("anchors"))
-        grid = model(normalise(images))
-        return compute_anchor_loss(grid, truth_boxes, truth_labels, anchors, config.box_weight)
-    logits, boxes, centres, *_ = model(normalise(images))
-    assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
-    return compute_detection_loss(logits, boxes, assignment, config.box_weight)
+    return find_detector(config).compute_loss(model, normalise(images), truth_boxes, truth_labels, config)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    return Graph(model)
+    return Graph(model)  # type: ignore[arg-type]  # `build_model` gives a Detector
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
@@ -213,7 +187,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """Any picture, at most `input_size` pixels long, padded to whole strides, or to a square where that must be."""
-    if config.architecture in ("faster-rcnn", "sliding-window"):  # so many proposals, a pyramid of whole pixels
+    if find_detector(config).fixed_size:
         return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
 

@@ -27,14 +27,15 @@ from convoy_training.losses.face_detection import compute_face_loss
 from convoy_training.metrics.face_detection import Found, Truth, measure_average_precision, measure_landmark_error
 from convoy_training.models.face_detector import STRIDES, FaceDetector, FaceDetectorGraph, locate_cells
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict, Range, Shares, Strict, Weight, Widths
+from convoy_training.recipe import Range, Shares, Strict, Weight, Widths
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
 SMALLEST_PX = (32, 16)
 NO_LANDMARKS = (
-    "no face of the training split has five landmarks, by which faces are aligned for embeddings: add RetinaFace's "
-    "train/label.txt, or set data.close_ups=true, or landmark_weight=0 for a detector that is good for boxes alone"
+    "no face of the training split has five landmarks, and faces are aligned by them: add RetinaFace's "
+    "train/label.txt, or set data.close_ups=true, or set landmark_weight=0 for a detector that finds boxes alone"
 )
 LOWEST_SCORE = 0.02
 """Average precision looks at the whole curve, far below the threshold that serving uses."""

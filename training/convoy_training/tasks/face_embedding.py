@@ -19,7 +19,7 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.batch import augment as change
 from convoy_training.data import identities, own_people, unlabelled_faces
 from convoy_training.data.exclusions import read_exclusions
-from convoy_training.lessons import UNNAMED, Drawing, Lessons
+from convoy_training.lessons import Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student
 from convoy_training.losses.triplet import MinedTriplets
@@ -27,7 +27,9 @@ from convoy_training.metrics.face_embedding import judge_pairs, judge_people, ju
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Counts, Data, Export, Images, Metric, Predict, Strict, Widths
+from convoy_training.recipe import Counts, Strict, Widths
+from convoy_training.structures import UNNAMED
+from convoy_training.task import Data, Export, Images, Metric, Predict
 from convoy_training.teacher import Teacher, open_teacher
 
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
@@ -111,7 +113,7 @@ class Config(BaseConfig):
     @model_validator(mode="after")
     def _size_stays(self) -> Self:
         if self.augment and self.augment.crop:
-            raise ValueError("augment.crop: an aligned face keeps its size; scales enlarge it")
+            raise ValueError("augment.crop: an aligned face keeps its size; use scales to enlarge it")
         return self
 
     @model_validator(mode="after")

@@ -23,7 +23,8 @@ from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.landmarks import measure_errors
 from convoy_training.models.landmark_head import LandmarkNet, compute_landmark_loss
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict, Weight, Widths
+from convoy_training.recipe import Weight, Widths
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 TITLE = "LFW and CelebA faces, WIDER backgrounds"
 BATCH = 64
@@ -99,7 +100,7 @@ def draw_window(
         if scene:
             return scene
     raise TrainingError(
-        f"no background of {config.size_px} pixels without a face was found: add photographs, or set empty=0"
+        f"no background of {config.size_px} pixels without a face was found: add pictures, or set empty=0"
     )
 
 

@@ -20,8 +20,8 @@ from convoy_training.metrics.resampling import resample_pairs
 from convoy_training.metrics.verification import measure_equal_error_rate
 from convoy_training.models.verification_head import PairVerifier, VerificationHead, compute_verification_loss
 from convoy_training.recipe import Config as BaseConfig
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
 from convoy_training.session import open_onnx
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 BATCH = 32
 
@@ -97,7 +97,7 @@ def embed_training_faces(embedder: Path, selection: identities.Selection) -> tup
 def build_model(config: Config) -> nn.Module:
     size = load_manifest(config.embedder).embedding_size
     if not size:
-        raise RecipeError(f"embedder: {config.embedder} is no face embedder")
+        raise RecipeError(f"embedder: {config.embedder} is not a face embedder")
     return VerificationHead(size)
 
 

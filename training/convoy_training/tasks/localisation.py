@@ -26,7 +26,7 @@ from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.localisation import Answer, judge
 from convoy_training.models.localiser import Localiser
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.task import Data, Export, Images, Metric, Predict
 from convoy_training.tasks import detection
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -1,4 +1,4 @@
-"""Semantic segmentation: masks of class ids, a U-Net, weighted cross-entropy and Dice, mean IoU."""
+"""Semantic segmentation: masks of class ids, any `Segmenter`, weighted cross-entropy and Dice, mean IoU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from convoy.core.manifest import MAX_SIDE, InputSpec
 from convoy.core.pictures.resizing import min_side, place
 from convoy.segmentation import task
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,9 +27,9 @@ from convoy_training.losses.overlap import compute_dice
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.regions import measure_rand_score
-from convoy_training.models.unet import UNet
-from convoy_training.models.unet_original import OriginalUNet
-from convoy_training.recipe import Data, Export, Images, Metric, Predict
+from convoy_training.models.architecture import find_architecture, named_for
+from convoy_training.models.segmenter import Segmenter
+from convoy_training.task import Data, Export, Images, Metric, Predict
 
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
@@ -60,7 +60,7 @@ class Config(recipe.Config):
 
     data: Source
     palette: list[tuple[Shade, Shade, Shade]] = Field([], description="RGB colour of each class in pictures")
-    architecture: Literal["unet", "unet-original"] = "unet"
+    architecture: Annotated[str, AfterValidator(named_for("segmentation"))] = "unet"
     widths: Annotated[recipe.Widths, Field(max_length=8)] = (16, 32, 64, 128, 192)
     depths: recipe.Counts = Field((1, 2, 2, 2), description="of the unet; the original has none")
     dropout: float = Field(0.1, ge=0, lt=1)
@@ -79,23 +79,28 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _borders_are_of_something(self) -> Self:
         if self.borders and not self.regions_of:
-            raise ValueError("borders: name the class whose regions they part in regions_of")
+            raise ValueError("borders: name the class whose regions they separate, in regions_of")
         return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        if self.architecture == "unet" and len(self.depths) != len(self.widths) - 1:
-            raise ValueError(f"depths: {len(self.widths)} widths have {len(self.widths) - 1}, one less")
+        self.network.check_recipe(self)
         if any(side % self.stride for side in self.crop):
-            raise ValueError(f"crop: sides are multiples of {self.stride}, the stride of so many widths")
+            raise ValueError(f"crop: both sides must be multiples of {self.stride}, the stride of this network")
         if self.augment:
             self.augment.check(self.crop, self.stride, self.mirror)
         return self
 
     @property
+    def network(self) -> type[Segmenter]:
+        """The class of the network, which knows its stride."""
+        network: type[Segmenter] = find_architecture(self.architecture).network
+        return network
+
+    @property
     def stride(self) -> int:
         """Pixels of a picture that the deepest features see as one."""
-        return int(2 ** (len(self.widths) - (self.architecture == "unet-original")))
+        return self.network.find_stride(self)
 
 
 class Batches:
@@ -162,14 +167,14 @@ def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
     for name in ("class_bias", "palette"):  # a recipe of other classes was copied
         if (given := len(getattr(config, name))) not in (0, len(data.classes)):
-            raise RecipeError(f"{name}: {given} entries for {len(data.classes)} classes: leave it out, or one for each")
+            raise RecipeError(
+                f"{name}: has {given} entries for {len(data.classes)} classes: give one for each class, or leave it out"
+            )
     if config.regions_of and config.regions_of not in data.classes:
-        raise RecipeError(f"regions_of: no class '{config.regions_of}'; there are {', '.join(data.classes)}")
-    model: nn.Module
-    if config.architecture == "unet":
-        model = UNet(len(data.classes), config.widths, config.depths, config.dropout)
-    else:
-        model = OriginalUNet(len(data.classes), config.widths, padded=True, normalised=True, dropout=config.dropout)
+        raise RecipeError(
+            f"regions_of: there is no class '{config.regions_of}'; the classes are {', '.join(data.classes)}"
+        )
+    model = find_architecture(config.architecture).build_for(config, len(data.classes), lambda: None)
     model.register_buffer("class_weights", weigh_classes(data.pixels))
     return model
 

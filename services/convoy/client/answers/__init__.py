@@ -1,1 +1,1 @@
-"""What services answer: small frozen values, each read from its protobuf message by the function beside it."""
+"""What calls return: small frozen values. The function beside each reads it from its protobuf message."""

@@ -1,4 +1,4 @@
-"""What every answer is made of: the model that answered, and geometry in pixels of the picture that was sent."""
+"""What all answers share: the model that answered, and geometry in pixels of the picture that you sent."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -34,7 +34,7 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class FaceQuality:
-    """How well a face can be recognised: score sums the parts up, each 0 (useless) to 1 (as good as it gets)."""
+    """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best)."""
 
     score: float
     size: float
@@ -45,7 +45,7 @@ class FaceQuality:
 
 @dataclass(frozen=True)
 class Face:
-    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only when asked for."""
+    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them."""
 
     box: Box
     detection_score: float
@@ -57,7 +57,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of a picture that were wanted, largest first, of so many found. embedder: None without embeddings."""
+    """The faces of a picture, largest first. found: how many it shows; embedder: None without embeddings."""
 
     faces: tuple[Face, ...]
     image_size: Size
@@ -74,7 +74,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class FaceComparison:
-    """Whether the largest faces of two pictures are of one person; similarity is a cosine, -1 to 1."""
+    """Whether the largest faces of two pictures are of the same person; similarity is a cosine, -1 to 1."""
 
     is_match: bool
     similarity: float
@@ -89,7 +89,7 @@ class FaceComparison:
 
 @dataclass(frozen=True)
 class FaceCalibration:
-    """How often two strangers reach a similarity (rising): the measured share (falling) and its 95 % upper end."""
+    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound."""
 
     similarity: tuple[float, ...]
     false_match_rate: tuple[float, ...]
@@ -101,7 +101,7 @@ class FaceCalibration:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The models that the faces service uses, and how similarities are to be read."""
+    """The models that the faces service uses, and the embedder's calibration."""
 
     detector: Model
     embedder: Model
@@ -135,7 +135,7 @@ def read_faces(response: faces_pb2.DetectFacesResponse | faces_pb2.EmbedFacesRes
 
 
 def read_comparison(response: faces_pb2.CompareFacesResponse) -> FaceComparison:
-    """Whether two pictures show one person."""
+    """Read the answer to compare_faces."""
     return FaceComparison(
         response.is_match,
         response.similarity,

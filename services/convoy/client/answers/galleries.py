@@ -1,4 +1,4 @@
-"""Galleries and the people in them, as the recognition service tells of them."""
+"""Answers of recognition about galleries and the people in them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from convoy.v1 import recognition_pb2
 
 @dataclass(frozen=True)
 class GalleryPolicy:
-    """What a gallery admits and how it decides; None is the service's own choice, a limit of 0 is none."""
+    """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit."""
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
@@ -20,7 +20,7 @@ class GalleryPolicy:
 
 @dataclass(frozen=True)
 class VectorSets:
-    """The vector sets of Redis 8 that a gallery is searched in; quantization: none or q8, search_effort 0 is usual."""
+    """The vector sets of Redis 8 in which a gallery is searched. quantization: none or q8; search_effort 0 is 500."""
 
     shards: int = 1
     quantization: str = "none"
@@ -29,7 +29,7 @@ class VectorSets:
 
 @dataclass(frozen=True)
 class Gallery:
-    """A set of people, bound to the face embedder that made its templates."""
+    """A set of people, and the face embedder that made its templates."""
 
     name: str
     description: str
@@ -45,7 +45,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class GalleryDeletion:
-    """What went with a gallery."""
+    """How many people and faces were deleted with a gallery."""
 
     people_deleted: int
     faces_deleted: int
@@ -53,7 +53,7 @@ class GalleryDeletion:
 
 @dataclass(frozen=True)
 class GalleryStatus:
-    """How the replica that answered stands to the store: the versions, and the faces that it searches.
+    """What the store holds, and what the replica that answered searches.
 
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
@@ -78,7 +78,7 @@ class FaceRecord:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a gallery; faces oldest first."""
+    """A person in a gallery; faces oldest first."""
 
     person_id: str
     display_name: str
@@ -92,7 +92,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two people who look like one another, by their nearest faces; similarity is a cosine, -1 to 1."""
+    """Two people who look alike, by their nearest faces; similarity is a cosine, -1 to 1."""
 
     person_id: str
     face_id: str
@@ -103,7 +103,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Import:
-    """What came of a part of an import, and the version of the gallery that has it."""
+    """What a part of an import changed, and the version of the gallery that contains it."""
 
     people_imported: int
     faces_imported: int
@@ -114,7 +114,7 @@ class Import:
 
 @dataclass(frozen=True)
 class PersonDeletion:
-    """What went with a person, and the version of the gallery that has the change."""
+    """How many faces were deleted with a person, and the version of the gallery that contains the change."""
 
     faces_deleted: int
     version: int
@@ -176,7 +176,7 @@ def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
 
 
 def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
-    """What came of a part."""
+    """Read the answer to a part of an import."""
     return Import(
         response.people_imported,
         response.faces_imported,
@@ -187,7 +187,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
 
 
 def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GalleryStatus:
-    """How a replica stands."""
+    """Read the answer to get_gallery_status."""
     return GalleryStatus(
         response.store_version,
         response.index_version,

@@ -1,4 +1,4 @@
-"""The models of a service, and whether it is well."""
+"""Answers about the models of a service."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from convoy.v1 import models_pb2
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that was measured when the model was made, with its conditions."""
+    """A measured number of a model, and how it was measured."""
 
     name: str
     value: float

@@ -1,4 +1,4 @@
-"""What came of registering, identifying and verifying."""
+"""Answers of recognition to pictures: what register, identify and verify return."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from convoy.v1 import recognition_pb2
 
 
 class Decision(StrEnum):
-    """What a search came to: the first match is the person, nobody known, or two people too close to tell apart."""
+    """The result of a search: the first match is the person, nobody is, or two people are too close to tell apart."""
 
     MATCH = "MATCH"
     NO_MATCH = "NO_MATCH"
@@ -20,7 +20,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class PhotoResult:
-    """What became of one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
+    """What happened to one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
 
     accepted: bool
     face_id: str
@@ -32,7 +32,7 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class Registration:
-    """The person as it stands now (None when nothing was registered), and one result for each photo, in order."""
+    """The person as it is now (None if no photo was accepted), and one result for each photo, in order."""
 
     person: Person | None
     results: tuple[PhotoResult, ...]
@@ -41,7 +41,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Match:
-    """Somebody who resembles the probe; similarity is a cosine, -1 to 1."""
+    """A person whose similarity to the probe reaches the threshold; similarity is a cosine, -1 to 1."""
 
     person_id: str
     display_name: str
@@ -58,7 +58,7 @@ class Match:
 
 @dataclass(frozen=True)
 class IdentifiedFace:
-    """One face of the probe, searched; matches best first, margin 2 when there is no second person."""
+    """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person."""
 
     face: Face
     decision: Decision
@@ -107,7 +107,7 @@ class Verification:
 
 
 def read_registration(response: recognition_pb2.RegisterResponse) -> Registration:
-    """What came of registering."""
+    """Read the answer to register."""
     return Registration(
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
@@ -116,7 +116,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
 
 
 def read_identification(response: recognition_pb2.IdentifyResponse) -> Identification:
-    """Who is in a picture."""
+    """Read the answer to identify."""
     return Identification(
         tuple(map(_read_identified, response.faces)),
         read_size(response.image_size),
@@ -126,7 +126,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
 
 
 def read_verification(response: recognition_pb2.VerifyResponse) -> Verification:
-    """Whether it is the person."""
+    """Read the answer to verify."""
     return Verification(
         response.is_match,
         response.similarity,

@@ -22,7 +22,7 @@ class Label:
 
     @property
     def name(self) -> str:
-        """The attribute's name before 0.2; it works for one version more."""
+        """The old name of `label`; it works for one version more."""
         warnings.warn("a label's `name` is now `label`", DeprecationWarning, stacklevel=2)
         return self.label
 
@@ -37,7 +37,7 @@ class Classification:
 
     @property
     def best(self) -> Label | None:
-        """The most probable label, or None where every one was below `min_probability`."""
+        """The most probable label; None if all are below `min_probability`."""
         return self.labels[0] if self.labels else None
 
 
@@ -85,7 +85,7 @@ class Segmentation:
     model: Model
 
     def pixels_of(self, label: str) -> npt.NDArray[np.bool_]:
-        """Where a class is: bool [H, W], all False for one that does not occur."""
+        """The pixels of a class: bool [H, W], all False if it does not occur."""
         indices = [region.index for region in self.regions if region.label == label]
         return np.isin(self.mask, indices)
 

@@ -1,4 +1,4 @@
-"""Many operations of one kind on one call: requests go out as they come up, answers come back in their order."""
+"""Many operations of one kind on one streaming call. Answers come back in the order of the requests."""
 
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -48,14 +48,14 @@ STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
 
 
 class Conversation(Generic[Result]):
-    """What goes out and comes back on one streaming call, planned by its first operation.
+    """The messages that go out and come back on one streaming call; its first operation says of which kind.
 
     InvalidArgument(BAD_ARGUMENT): operations of this kind, or of different kinds, cannot be streamed.
     """
 
     def __init__(self, first: Operation[Result]) -> None:
         if type(first.request) not in STREAMS:
-            raise InvalidArgument("BAD_ARGUMENT", f"{first.method} cannot be streamed")
+            raise InvalidArgument("BAD_ARGUMENT", f"{first.method} has no stream")
         self._kind = type(first.request)
         name, self.envelope, self.answer = STREAMS[self._kind]
         self.service: ServiceName = first.service
@@ -65,7 +65,7 @@ class Conversation(Generic[Result]):
         self._first = first
 
     def requests(self, rest: Iterator[Operation[Result]]) -> Iterator[Message]:
-        """The messages to send. What the caller's iterator raises ends them, and is raised by `end`."""
+        """Yield the messages to send. An error of the caller's iterator ends them; `end` raises it."""
         try:
             yield self._wrap(self._first)
             for operation in rest:
@@ -83,26 +83,26 @@ class Conversation(Generic[Result]):
             self._problem = problem
 
     def read(self, message: Any) -> Result | ConvoyError:
-        """One answer, or why there is none."""
+        """One answer, or the error in its place."""
         read = self._reads.popleft()
         if message.WhichOneof("outcome") == "error":
             return read_stream_error(message.error)
         return read(message.response)
 
     def end(self) -> None:
-        """Raise what kept the requests from going on, if anything did."""
+        """Raise the error that ended the requests, if there was one."""
         if self._problem is not None:
             raise self._problem
 
     def _wrap(self, operation: Operation[Result]) -> Message:
         if type(operation.request) is not self._kind:
-            raise InvalidArgument("BAD_ARGUMENT", "a stream takes operations of one kind")
+            raise InvalidArgument("BAD_ARGUMENT", "all operations of a stream must be of one kind")
         self._reads.append(operation.read)
         return self.envelope(request=operation.request)
 
 
 async def each(operations: Iterable[Result] | AsyncIterable[Result]) -> AsyncIterator[Result]:
-    """The items of an iterable of either flavour."""
+    """The items of an iterable, asynchronous or not."""
     if isinstance(operations, AsyncIterable):
         async for operation in operations:
             yield operation

@@ -18,11 +18,11 @@ def detect_faces(
     any_angle: bool = False,
     detail: bool = False,
 ) -> Operation[faces.Faces]:
-    """The faces in a picture with landmarks and quality, largest first; none is no error.
+    """The faces in a picture with landmarks and quality, largest first. If there is none, the list is empty.
 
-    detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: pixels of the
-    picture sent; largest: only that one; any_angle: also faces that lie or stand on their head, at four times the time;
-    detail: also small faces in large pictures, at up to 60 times the time.
+    detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: in pixels of the
+    picture; largest: only the largest face; any_angle: also faces that lie or stand on their head, in four times
+    the time; detail: also small faces in large pictures, in up to 60 times the time.
     """
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.DetectFacesRequest(images=[write_image(picture)], options=options)
@@ -40,7 +40,7 @@ def embed_faces(
     any_angle: bool = False,
     detail: bool = False,
 ) -> Operation[faces.Faces]:
-    """`detect_faces` with an embedding of each face, and with the aligned crops too if asked for."""
+    """`detect_faces` with an embedding of each face. aligned_crops: also return each face turned upright."""
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
         images=[write_image(picture)], options=options, include_aligned_crops=aligned_crops
@@ -59,7 +59,7 @@ def embed_faces_many(
     any_angle: bool = False,
     detail: bool = False,
 ) -> Operation[list[faces.Faces]]:
-    """`embed_faces` for several pictures in one call; results in their order, all or none."""
+    """`embed_faces` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
         images=write_images(pictures), options=options, include_aligned_crops=aligned_crops
@@ -75,10 +75,10 @@ def compare_faces(
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
 ) -> Operation[faces.FaceComparison]:
-    """Whether the largest faces of two pictures are of one person.
+    """Whether the largest faces of two pictures are of the same person.
 
-    match_threshold: cosine similarity, -1 to 1; or false_match_rate: mistakes among strangers, 0.001 is one in a
-    thousand; by default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    match_threshold: cosine similarity, -1 to 1; or false_match_rate: the share of strangers who would match, 0.001 is
+    one in a thousand. By default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
     """
     request = faces_pb2.CompareFacesRequest(
         first=write_image(first),

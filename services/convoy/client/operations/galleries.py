@@ -1,4 +1,4 @@
-"""Calls of recognition that keep galleries and the people in them."""
+"""Calls of recognition on galleries and the people in them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -21,10 +21,10 @@ def create_gallery(
     vector_sets: galleries.VectorSets | None = None,
     request_id: str | None = None,
 ) -> Operation[galleries.Gallery]:
-    """Make an empty gallery, named by 1 to 64 of a-z, 0-9, - and _, not - first. AlreadyExists(GALLERY_EXISTS).
+    """Make an empty gallery. Its name is 1 to 64 of a-z, 0-9, - and _, not - first. AlreadyExists(GALLERY_EXISTS).
 
-    model: the face embedder to bind it to, by default the one in use. NotFound(MODEL_NOT_FOUND). vector_sets: search it
-    in Redis 8 instead of in memory. FailedPrecondition(BACKEND_UNAVAILABLE).
+    model: the face embedder of its templates, by default the one in use; NotFound(MODEL_NOT_FOUND). vector_sets: search
+    it in Redis 8 instead of in memory; FailedPrecondition(BACKEND_UNAVAILABLE).
     """
     request = api.CreateGalleryRequest(
         gallery=gallery,
@@ -61,9 +61,9 @@ def update_gallery(
     policy: galleries.GalleryPolicy | None = None,
     reset_policy_fields: Iterable[str] = (),
 ) -> Operation[galleries.Gallery]:
-    """Change what is given, keep the rest; a limit of 0 is taken away. NotFound(GALLERY_NOT_FOUND).
+    """Change a gallery. None keeps what is there; a limit of 0 removes it. NotFound(GALLERY_NOT_FOUND).
 
-    reset_policy_fields: names of those that go back to what the service has by default.
+    reset_policy_fields: the names of policy fields to set back to the service's defaults.
     """
     request = api.UpdateGalleryRequest(
         gallery=gallery,
@@ -75,7 +75,7 @@ def update_gallery(
 
 
 def delete_gallery(gallery: str) -> Operation[galleries.GalleryDeletion]:
-    """Delete a gallery with everybody in it, for good. NotFound(GALLERY_NOT_FOUND)."""
+    """Delete a gallery with everybody in it. This cannot be undone. NotFound(GALLERY_NOT_FOUND)."""
     return plan(
         "recognition",
         api.DeleteGalleryRequest(gallery=gallery),
@@ -85,9 +85,9 @@ def delete_gallery(gallery: str) -> Operation[galleries.GalleryDeletion]:
 
 
 def get_gallery_status(gallery: str, *, verify: bool = False) -> Operation[galleries.GalleryStatus]:
-    """How the replica that answers stands to the store. NotFound(GALLERY_NOT_FOUND).
+    """Compare what the replica that answers searches with the store. NotFound(GALLERY_NOT_FOUND).
 
-    verify: read every template from the store and give its checksum too; takes as long as loading the gallery.
+    verify: also read every template from the store and return their checksum. It takes as long as loading the gallery.
     """
     request = api.GetGalleryStatusRequest(gallery=gallery, verify=verify)
     return plan("recognition", request, api.GetGalleryStatusResponse, galleries.read_status)
@@ -129,9 +129,9 @@ def update_person(
     add_tags: Iterable[str] = (),
     remove_tags: Iterable[str] = (),
 ) -> Operation[galleries.Person]:
-    """Change what is given; metadata entries with an empty value are removed. NotFound(…, PERSON_NOT_FOUND).
+    """Change a person. A metadata entry with an empty value is removed. NotFound(…, PERSON_NOT_FOUND).
 
-    expire_time: a time to come; the beginning of 1970 is for never.
+    expire_time: a time in the future; the beginning of 1970 means never.
     """
     request = api.UpdatePersonRequest(
         gallery=gallery,
@@ -146,7 +146,7 @@ def update_person(
 
 
 def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDeletion]:
-    """Delete a person with every face, for good. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
+    """Delete a person with every face. This cannot be undone. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
     return plan(
         "recognition",
         api.DeletePersonRequest(gallery=gallery, person_id=person_id),
@@ -156,7 +156,7 @@ def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDel
 
 
 def delete_face(gallery: str, person_id: str, face_id: str) -> Operation[int]:
-    """Delete one face; gives the version of the gallery that has the change. NotFound(…, FACE_NOT_FOUND)."""
+    """Delete one face; return the version of the gallery that contains the change. NotFound(…, FACE_NOT_FOUND)."""
     request = api.DeleteFaceRequest(gallery=gallery, person_id=person_id, face_id=face_id)
     return plan("recognition", request, api.DeleteFaceResponse, lambda reply: reply.version)
 
@@ -168,7 +168,7 @@ def find_duplicates(
     false_positive_identification_rate: float | None = None,
     page_size: int = 0,
 ) -> Listing[galleries.Duplicate]:
-    """All pairs of people who look like one another, each once; by default at the gallery's policy."""
+    """All pairs of people who look alike, each once. By default the gallery's policy decides who does."""
     criterion = one_of(
         match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
     )
@@ -183,7 +183,7 @@ def find_duplicates(
 def merge_people(
     gallery: str, person_id: str, merged_person_id: str, *, request_id: str | None = None
 ) -> Operation[galleries.Person]:
-    """Make one person of two: the second's faces go to the first, the second is deleted. NotFound(…)."""
+    """Make one person of two: the second's faces go to the first, and the second is deleted. NotFound(…)."""
     request = api.MergePeopleRequest(
         gallery=gallery,
         person_id=person_id,
@@ -194,13 +194,13 @@ def merge_people(
 
 
 def set_gallery_alias(alias: str, gallery: str) -> Operation[None]:
-    """Let a name stand for a gallery in calls on pictures and people; an empty `gallery` ends that."""
+    """Let an alias stand for a gallery in calls on pictures and people. An empty `gallery` removes the alias."""
     request = api.SetGalleryAliasRequest(alias=alias, gallery=gallery)
     return plan("recognition", request, api.SetGalleryAliasResponse, lambda reply: None)
 
 
 def list_gallery_aliases() -> Operation[dict[str, str]]:
-    """What each alias stands for."""
+    """The gallery of each alias."""
     return plan(
         "recognition",
         api.ListGalleryAliasesRequest(),
@@ -210,15 +210,15 @@ def list_gallery_aliases() -> Operation[dict[str, str]]:
 
 
 def export_gallery(gallery: str, *, page_token: str = "") -> Operation[api.ExportGalleryResponse]:
-    """Everybody with embeddings, in parts as the API sends them; a part's next_page_token goes on after it."""
+    """Everybody with embeddings, in parts as the API sends them. To resume, give the next_page_token of a part."""
     request = api.ExportGalleryRequest(gallery=gallery, page_token=page_token)
     return plan("recognition", request, api.ExportGalleryResponse, lambda reply: reply)
 
 
 def import_people(gallery: str, model_sha256: str, people: Iterable[api.ExportedPerson]) -> Operation[galleries.Import]:
-    """Take in a part of an export, at most 1,000 people; it may be sent again. FailedPrecondition(MODEL_MISMATCH)."""
+    """Add people of an export, at most 1,000. You may send them again. FailedPrecondition(MODEL_MISMATCH)."""
     request = api.ImportGalleryRequest(gallery=gallery, model_sha256=model_sha256, people=people)
-    # A stream of one message.
+    # The API takes a stream; this one has one message.
     return plan("recognition", request, api.ImportGalleryResponse, galleries.read_import)
 
 

@@ -1,4 +1,4 @@
-"""Calls that every service answers: is it well, which models has it."""
+"""Calls that every service answers: whether it is healthy, and which models it has."""
 
 from grpc_health.v1 import health_pb2
 
@@ -13,7 +13,7 @@ HEALTH = "grpc.health.v1.Health"
 
 
 def check_health(service: ServiceName) -> Operation[str]:
-    """SERVING or NOT_SERVING. Unavailable(SERVICE_UNREACHABLE): there is no such service."""
+    """SERVING or NOT_SERVING. Unavailable(SERVICE_UNREACHABLE): nothing answers at the address."""
     request = health_pb2.HealthCheckRequest()
     return Operation(
         service,
@@ -25,7 +25,7 @@ def check_health(service: ServiceName) -> Operation[str]:
 
 
 def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
-    """The models of a service's tasks in its repository, loaded or not. InvalidArgument: recognition has none."""
+    """The models in a service's repository that do its tasks, loaded or not. InvalidArgument: recognition has none."""
     request = models_pb2.ListModelsRequest()
     return plan(
         _with_models(service),
@@ -37,7 +37,10 @@ def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:
 
 
 def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
-    """Load name:version (name alone for the newest) and let it answer. FailedPrecondition(BAD_MODEL, WRONG_TASK)."""
+    """Load name:version (name alone for the newest) and make it the one that answers.
+
+    FailedPrecondition(BAD_MODEL, WRONG_TASK).
+    """
     request = models_pb2.LoadModelRequest(model=write_model(model))
     return plan(
         _with_models(service),
@@ -49,7 +52,7 @@ def load_model(service: ServiceName, model: str) -> Operation[ModelInfo]:
 
 
 def unload_model(service: ServiceName, model: str) -> Operation[None]:
-    """Unload name:version (name alone for all) once its requests are answered. NotFound(MODEL_NOT_FOUND)."""
+    """Unload name:version (name alone for all) after its calls are answered. NotFound(MODEL_NOT_FOUND)."""
     request = models_pb2.UnloadModelRequest(model=write_model(model))
     return plan(_with_models(service), request, models_pb2.UnloadModelResponse, lambda _: None, MODEL_API)
 

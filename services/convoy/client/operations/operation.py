@@ -1,4 +1,4 @@
-"""The plan of one call, the same for both flavours of client."""
+"""The plan of one call, the same for both clients."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ Response = TypeVar("Response", bound=Message)
 Result = TypeVar("Result")
 
 SENDABLE = re.compile(r"[!-~]{0,100}")
-"""What may stand in metadata; names of models that are there do."""
+"""What metadata may hold. Every name that a model can have is among it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Operation(Generic[Result]):
     read: Callable[[Any], Result]
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Says beside the message which model is meant, so that a service may refuse before the message comes."""
+        """Names the model beside the message, so that a full service may refuse the call before the message comes."""
         model = getattr(self.request, "model", None)
         if not isinstance(model, common_pb2.ModelRef):
             return ()
@@ -48,7 +48,7 @@ class Page(Generic[Result]):
 
 
 Listing: TypeAlias = Callable[[str], Operation[Page[Result]]]
-"""The plan of a list that comes in pages: from a page token (empty for the first page) to the call for that page."""
+"""The plan of a list in pages: from a page token (empty for the first page) to the call for that page."""
 
 
 def plan(
@@ -58,13 +58,13 @@ def plan(
     read: Callable[[Response], Result],
     api: str | None = None,
 ) -> Operation[Result]:
-    """The operation for a request: by convention XRequest belongs to the method X of the service's API."""
+    """The operation for a request. By convention XRequest belongs to the method X of the service's API."""
     method = request.DESCRIPTOR.name.removesuffix("Request")
     return Operation(service, f"/{api or API[service].grpc_name}/{method}", request, response_type, read)
 
 
 def one_of(**choices: float | None) -> dict[str, Any]:
-    """The one choice that was made, or none. InvalidArgument(BAD_ARGUMENT): several were."""
+    """The one argument that is not None, if any. InvalidArgument(BAD_ARGUMENT): there are several."""
     made = {name: value for name, value in choices.items() if value is not None}
     if len(made) > 1:
         raise InvalidArgument("BAD_ARGUMENT", f"give only one of {' and '.join(made)}")
@@ -72,9 +72,9 @@ def one_of(**choices: float | None) -> dict[str, Any]:
 
 
 def write_tags(tags: Iterable[str]) -> Iterable[str]:
-    """The tags. A single text is refused, since each of its letters would be one: InvalidArgument(BAD_ARGUMENT)."""
+    """The tags. InvalidArgument(BAD_ARGUMENT): it is one text, not a list; each of its letters would be a tag."""
     if isinstance(tags, str):
-        raise InvalidArgument("BAD_ARGUMENT", "give a list of tags, not a single one")
+        raise InvalidArgument("BAD_ARGUMENT", "give a list of tags, not one tag")
     return tags
 
 

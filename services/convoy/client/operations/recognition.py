@@ -30,10 +30,10 @@ def register(
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
-    add_faces: the person may be there already; use_largest_face: of several faces in a photo; allow_identity_conflict:
-    though it matches somebody else; allow_different: though the photos do not resemble one another; any_angle: though
-    the face lies or stands on its head; request_id: makes repeating the call safe, by default a new one.
-    AlreadyExists(PERSON_EXISTS); FailedPrecondition: no photo was accepted, `details` carries the Registration.
+    add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
+    allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
+    one another; any_angle: even if a face lies or stands on its head; request_id: lets you repeat the call safely, by
+    default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the Registration.
     """
     request = api.RegisterRequest(
         gallery=gallery,
@@ -68,11 +68,11 @@ def identify(
     filter: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
 ) -> Operation[recognition.Identification]:
-    """Who each face in a picture is, or that it is nobody the gallery knows.
+    """Who each face in a picture is, if the gallery knows the person.
 
     match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a search for a
-    stranger names anybody; by default the gallery's policy. min_version: read your own write, by the version that
-    Register gave. filter, tags: only people with all of these. FailedPrecondition(NO_FACE): there is no face.
+    stranger names anybody; by default the gallery's policy. min_version: give the version that `register` returned to
+    read your own write. filter, tags: only people with all of these. FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
         gallery=gallery,
@@ -103,11 +103,11 @@ def verify(
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
-    match_threshold: cosine similarity, -1 to 1; or false_match_rate: mistakes among strangers; by default the
-    embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    match_threshold: cosine similarity, -1 to 1; or false_match_rate: the share of strangers who would match;
+    by default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
     """
     if (photo is None) == (gallery is None or person_id is None):
-        raise InvalidArgument("BAD_ARGUMENT", "verify against either a gallery's person or another photo")
+        raise InvalidArgument("BAD_ARGUMENT", "give either gallery and person_id, or photo, to compare with")
     request = api.VerifyRequest(
         probe=write_image(probe),
         person=api.PersonRef(gallery=gallery or "", person_id=person_id or "") if photo is None else None,

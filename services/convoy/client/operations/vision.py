@@ -26,7 +26,7 @@ def classify(
 def classify_many(
     pictures: Iterable[Picture], *, model: str = "", top_k: int = 5, min_probability: float = 0.0
 ) -> Operation[list[vision.Classification]]:
-    """`classify` for several pictures in one call; results in their order, all or none."""
+    """`classify` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     request = _classify(pictures, model, top_k, min_probability)
     return plan("classification", request, classification_pb2.ClassifyResponse, vision.read_classifications)
 
@@ -40,10 +40,10 @@ def detect(
     max_detections: int = 0,
     labels: Sequence[str] = (),
 ) -> Operation[vision.Detections]:
-    """The objects in a picture that score at least `detection_threshold` (0 to 1, by default the model's own).
+    """The objects in a picture whose score is at least `detection_threshold` (0 to 1, by default the model's own).
 
-    Of two boxes of a class that overlap by more than `iou_threshold` the weaker goes; `labels` names the classes that
-    are wanted, empty for all; max_detections 0 means 300.
+    iou_threshold: when two boxes of one label overlap by more than this, the one with the lower score is left out;
+    labels: only these, empty for all; max_detections: 0 means 300.
     """
     request = _detect([picture], model, detection_threshold, iou_threshold, max_detections, labels)
     return plan(
@@ -60,13 +60,13 @@ def detect_many(
     max_detections: int = 0,
     labels: Sequence[str] = (),
 ) -> Operation[list[vision.Detections]]:
-    """`detect` for several pictures in one call; results in their order, all or none."""
+    """`detect` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     request = _detect(pictures, model, detection_threshold, iou_threshold, max_detections, labels)
     return plan("detection", request, detection_pb2.DetectResponse, vision.read_detections)
 
 
 def segment(picture: Picture, *, model: str = "") -> Operation[vision.Segmentation]:
-    """A class for every pixel of a picture."""
+    """The class of every pixel of a picture."""
     return plan(
         "segmentation",
         _segment([picture], model),
@@ -76,7 +76,7 @@ def segment(picture: Picture, *, model: str = "") -> Operation[vision.Segmentati
 
 
 def segment_many(pictures: Iterable[Picture], *, model: str = "") -> Operation[list[vision.Segmentation]]:
-    """`segment` for several pictures in one call; results in their order, all or none."""
+    """`segment` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     request = _segment(pictures, model)
     return plan("segmentation", request, segmentation_pb2.SegmentResponse, vision.read_segmentations)
 
@@ -115,5 +115,5 @@ def write_model(model: str) -> common_pb2.ModelRef:
     """The message for name, name:version or nothing. InvalidArgument(BAD_ARGUMENT): a version without a name."""
     name, version = split_model(model)
     if model and not name:
-        raise InvalidArgument("BAD_ARGUMENT", f"{model!r} names no model; give name or name:version")
+        raise InvalidArgument("BAD_ARGUMENT", f"{model!r} does not name a model; give name or name:version")
     return common_pb2.ModelRef(name=name, version=version)

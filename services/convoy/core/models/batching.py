@@ -1,8 +1,8 @@
-"""Dynamic batching that never waits while an engine is free.
+"""Gathers inputs into batches, and never waits while an engine is free.
 
-A request goes straight in while a runner is free; while all are busy requests gather, and the next free runner takes as
-many of one input shape as fit. Whoever has given up, or whose deadline has passed, is dropped before it costs anything;
-a full queue, or one too long for the caller's deadline, refuses at once.
+While a runner is free, an input runs at once. While all are busy, inputs gather, and the next free runner takes as many
+of one shape as fit. An input whose caller gave up, or whose deadline passed, is dropped before it costs anything. A
+full queue refuses at once, and so does one that is too long for the caller's deadline.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ Array = npt.NDArray[np.generic]
 Run = Callable[[Array, bool], Outputs]
 _SMOOTHING = 0.1
 _SHORTEST_RETRY_S = 0.01
-# Of the time that a caller leaves, what the expected wait may fill: the rest is for what was expected wrongly, since an
-# answer that comes just too late has cost as much as a good one.
+# The share of the caller's time that the expected wait may fill. Expectations err, and an answer that comes just too
+# late costs as much as a good one.
 _DEADLINE_SHARE = 0.6
 
 
@@ -32,9 +32,9 @@ _DEADLINE_SHARE = 0.6
 class BatchPolicy:
     """How a batcher gathers.
 
-    max_batch_size: inputs that run together; max_queue_delay_s: how long an input may wait for company although a
-    runner is free; queue_size: inputs that may wait; runners: batches that run at the same time; ready: further batches
-    that are handed to the threads already, so that one begins the moment that another ends.
+    max_batch_size: most inputs that run together; max_queue_delay_s: how long an input waits for others although a
+    runner is free; queue_size: most inputs that wait; runners: batches that run at the same time; ready: more batches
+    that the threads hold already, so that one begins the moment another ends.
     """
 
     max_batch_size: int = 4
@@ -75,7 +75,7 @@ class _Waiting:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def settle(self) -> None:
-        """Tell the caller, if there is still one, the answer; without one its time was over."""
+        """Give the caller the answer, if the caller still waits. Where there is no answer, the deadline has passed."""
         if self.abandoned:
             return
         if isinstance(self.answer, tuple):
@@ -88,8 +88,8 @@ class _Waiting:
 class Batcher:
     """Gathers single inputs for one engine, in one event loop.
 
-    run: takes a stacked batch [N, ...] and whether it has the machine to itself, gives arrays whose first axis is N; it
-    is called in `executor`. Higher priorities leave the queue first; equal ones in order of arrival.
+    run: called in `executor` with a batch [N, ...] and whether nothing else runs; gives arrays whose first axis is N.
+    Inputs of a higher priority leave the queue first, those of equal priority in order of arrival.
     """
 
     def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
@@ -124,7 +124,7 @@ class Batcher:
         return await waiting.result
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
-        """Raise what `submit` would refuse an input with; `ahead` further ones are on their way before it."""
+        """Raise what `submit` would raise if `ahead` other inputs came first."""
         waiting = self._queued + self._preparing + ahead
         wait_s = (waiting + self._running) * self._input_s / self.policy.runners
         if waiting >= self.policy.queue_size:
@@ -134,14 +134,14 @@ class Batcher:
             return
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed before the work began")
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the work began")
         if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
-            message = f"the queue takes {wait_s:.3f} s and the deadline is in {left_s:.3f} s"
+            message = f"the wait would be {wait_s:.3f} s, and the deadline is in {left_s:.3f} s"
             raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
 
     @contextmanager
     def preparing(self, deadline: float | None) -> Iterator[None]:
-        """Keep a place for an input while it is decoded, so that nothing is decoded only to be refused.
+        """Keep a place in the queue for an input while it is decoded, so that nothing is decoded in vain.
 
         Raises like `submit`.
         """
@@ -153,7 +153,7 @@ class Batcher:
             self._preparing -= 1
 
     async def close(self) -> None:
-        """Wait until everything that was admitted is answered."""
+        """Wait until every input in the queue is answered."""
         self._closing = True
         self._dispatch()
         while self._queued or self._running:

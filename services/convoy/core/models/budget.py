@@ -1,4 +1,4 @@
-"""How much a process takes into memory at a time: a photo of 50 megapixels is 150 MB, however small its file is."""
+"""Bounds how many pixels a process holds at a time: 50 megapixels are 150 MB, however small the file is."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class PixelBudget:
-    """At most `most` pixels in work at a time; who came first goes first. One picture may always go alone."""
+    """At most `most` pixels in work at a time, first come, first served. A larger picture goes alone."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -16,7 +16,7 @@ class PixelBudget:
 
     @asynccontextmanager
     async def taken(self, pixels: int) -> AsyncIterator[None]:
-        """Wait until so many pixels fit, and hold them until the block ends."""
+        """Wait until that many pixels fit, then hold them until the block ends."""
         pixels = min(pixels, self._most)
         if self._waiting or self._used + pixels > self._most:
             await self._turn(pixels)
@@ -33,7 +33,7 @@ class PixelBudget:
         try:
             await turn
         except asyncio.CancelledError:
-            # Given up while it waited, or in the very moment in which its turn came.
+            # The caller gave up while it waited, or just as its turn came.
             self._give_back(0 if turn.cancelled() else pixels)
             raise
 

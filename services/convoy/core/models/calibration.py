@@ -1,4 +1,4 @@
-"""Similarity against false-match rate: how often two strangers reach a cosine similarity.
+"""Turns similarity into false-match rate and back: how often two strangers reach a cosine similarity.
 
 Between the table's entries log FMR is linear in similarity. Beyond its end nothing was measured, and both directions
 err on the safe side: a stricter rate gets a threshold that goes on rising with the flatter of the last and the mean

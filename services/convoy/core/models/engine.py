@@ -1,9 +1,9 @@
-"""Graphs on ONNX Runtime: the only importer of onnxruntime.
+"""Runs graphs on ONNX Runtime; the only file that imports onnxruntime.
 
-On a CPU two single-threaded runs side by side beat one run on two threads, while a lone request is quickest on all of
-them; so a graph has a narrow session that any number of threads may run at once, and a wide one for when nothing else
-runs. Threads do not spin while they wait: the cores belong to decoding too. On a GPU a batch is copied to the device
-once, into memory that is kept, and only the outputs come back.
+On a CPU, two runs of one thread each beat one run of two threads, but a single request is quickest on all cores. So a
+graph has two sessions: a narrow one that many threads run at once, and a wide one for when nothing else runs. Threads
+do not spin while they wait, since decoding needs the cores too. On a GPU, a batch is copied once to memory that is kept
+on the device, and only the outputs come back.
 """
 
 import functools
@@ -40,8 +40,8 @@ class Engine:
 
     graph: path of model.onnx, or its bytes. device: auto, or a key of PROVIDERS; a named device that cannot be had, or
     that does not take the graph, raises FailedPrecondition(DEVICE_UNAVAILABLE) rather than falling back.
-    threads: intra-op threads of the wide session. quiet: what fails is raised alone, onnxruntime does not write it to
-    standard error as well.
+    threads: intra-op threads of the wide session. quiet: keeps onnxruntime from writing failures, which are raised, to
+    standard error too.
     """
 
     def __init__(self, graph: Path | bytes, device: str = "auto", threads: int = 1, quiet: bool = False) -> None:
@@ -59,7 +59,7 @@ class Engine:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether batches pay: they hardly do on a CPU and much on a GPU."""
+        """Whether the graph runs on a GPU, where large batches pay."""
         return self.provider in (PROVIDERS["cuda"], PROVIDERS["tensorrt"])
 
     def run(self, images: npt.NDArray[np.generic], alone: bool = False) -> Outputs:
@@ -68,7 +68,7 @@ class Engine:
         alone: nothing else runs now, so the request may have all threads.
         """
         if images.dtype != self._pixel_type or not images.flags.aligned:
-            # Numbers that lie in a message begin at any byte; ONNX Runtime reads them as C does.
+            # Numbers inside a message may begin at any byte; ONNX Runtime needs them aligned.
             images = images.astype(self._pixel_type)
         if self._bound is not None:
             results = self._bound.run(images)
@@ -108,7 +108,7 @@ class PlainGraph:
 class _BoundSession:
     """A session whose batches live in a device's memory: one copy in, one run, one copy out.
 
-    Each thread keeps the memory of its last batch and fills it anew while batches have the same shape.
+    Each thread keeps the memory of its last batch, and fills it again while batches keep their shape.
     """
 
     def __init__(self, session: ort.InferenceSession, output_names: list[str], memory: str) -> None:
@@ -139,7 +139,7 @@ class _BoundSession:
 
 @functools.cache
 def _share_memory() -> None:
-    """One arena for all sessions on a CPU, grown as asked for; each would have its own, grown by powers of two."""
+    """Make all sessions on the CPU share one arena that grows as needed; else each grows its own by powers of two."""
     memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": _AS_REQUESTED}))
 
@@ -158,7 +158,7 @@ def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -
         except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
             problems.append(f"{provider}: {_first_line(error)}")
             continue
-        # A provider that cannot start is dropped by onnxruntime with no more than a log line.
+        # onnxruntime drops a provider that cannot start, and only logs it.
         if session.get_providers()[0] == provider:
             return session
         problems.append(f"{provider} did not start")

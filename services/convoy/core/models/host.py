@@ -1,4 +1,4 @@
-"""The models that one process serves, and what decides how they run: cores, device, default model."""
+"""Sets up the models of one process: device, cores, threads, limits, and which model answers by default."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -19,7 +19,8 @@ from convoy.core.pictures.decoding import Limits
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
-# On a CPU a batch saves time while its weights cost more than its pixels, and past that only takes memory.
+# On a CPU a batch of small pictures saves time, since reading the weights costs most. A batch of large ones only costs
+# memory.
 _BATCH_ON_CPU = 4
 _BATCHED_PIXELS_ON_CPU = 128 * 128
 _BATCH_ON_GPU = 32
@@ -40,9 +41,9 @@ class ModelHost:
         # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
         self._runners = ThreadPoolExecutor(cores, "engine", give_way)
-        # Two of the largest pictures, so that one caller's do not hold up everybody's.
+        # Two of the largest pictures, so that one caller cannot hold up all others.
         self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
-        # Apart from pictures: a pixel in a graph takes a hundred times the memory of one that is only decoded.
+        # A budget of its own: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._chosen = chosen
@@ -78,7 +79,7 @@ class ModelHost:
         return f"for this service there are: {', '.join(names)}; choose one by {setting}=NAME"
 
     async def stop(self) -> None:
-        """Let go of everything once what is in flight is answered."""
+        """Release everything once all calls are answered."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -125,7 +126,7 @@ def _of_task(model: LoadedModel, task: Task | Collection[Task]) -> LoadedModel:
 
 def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:
     size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _batch_on_cpu(spec))
-    # A GPU runs one batch at a time, a CPU one a core; one more is handed over to begin the moment that another ends.
+    # A GPU runs one batch at a time, a CPU one on each core. One more is ready, to begin the moment another ends.
     runners = 1 if on_gpu else cores
     return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners, ready=1)
 

@@ -1,4 +1,4 @@
-"""What a graph really answers, against what its manifest promises: found at loading, not in a caller's request."""
+"""Compares what a graph answers with what its manifest promises, when it is loaded and not in a caller's request."""
 
 import numpy as np
 import numpy.typing as npt

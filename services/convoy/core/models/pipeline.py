@@ -1,4 +1,4 @@
-"""The way of pictures through a model: decode and prepare in threads, gather and run, interpret in threads."""
+"""Takes pictures through a model: threads decode and prepare them, the engine runs, threads interpret the outputs."""
 
 import asyncio
 import contextvars
@@ -33,7 +33,7 @@ LOOKS_IN_FLIGHT = 4
 class Pipeline:
     """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop.
 
-    budget: of pixels in work; what does not fit into it waits.
+    budget: how many pixels may be in work at a time; pictures that do not fit wait.
     """
 
     def __init__(self, executor: Executor, budget: PixelBudget) -> None:
@@ -49,7 +49,7 @@ class Pipeline:
         weigh: Callable[[Source], int],
         deadline: float | None,
     ) -> list[Result]:
-        """Each source's result, in order; the first failure is raised with the source's place in front.
+        """The results in the order of the sources. The first failure is raised; its message says which picture failed.
 
         prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result; both must
         not touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
@@ -88,12 +88,12 @@ class Pipeline:
     async def stage(
         self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
     ) -> Value:
-        """Do `work` in a thread, measured as a stage of the model; dropped if its turn comes after the deadline."""
+        """Do `work` in a thread, measured as a stage of the model. Raises DeadlineExceeded if it is too late."""
         loop = asyncio.get_running_loop()
 
         def measured() -> Value:
             if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was looked at")
+                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
             with stage(model.manifest.name, model.manifest.version, name):
                 return work(*arguments)
 
@@ -137,7 +137,7 @@ async def in_turns(
 
 
 async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value]]) -> list[Value]:
-    """`work` on all items at once, results in order. The first failure cancels the rest and is raised."""
+    """Do `work` on all items at once; results in order. The first failure cancels the rest and is raised."""
     sources = list(items)
     if len(sources) == 1:
         return [await work(sources[0])]
@@ -149,7 +149,7 @@ async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value
             (i for i, t in enumerate(tasks) if t.done() and not t.cancelled() and t.exception() is error), None
         )
         if failed is not None:
-            error.message = f"image {failed + 1} of {len(tasks)}: {error.message}"
+            error.message = f"picture {failed + 1} of {len(tasks)}: {error.message}"
             error.metadata["image_index"] = str(failed)
         raise
 

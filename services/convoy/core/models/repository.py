@@ -89,14 +89,19 @@ class Repository:
         # Loads that calls are waiting for.
         self._asked: dict[str, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()
+        self._idle: frozenset[str] = frozenset()
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Names of models that nobody asked for yet: they are not in memory, and wait for nobody."""
+        return self._idle
 
     def get(self, name: str, version: str = "") -> LoadedModel:
         """A model in memory, the newest version if none is named. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
-        key = (name, version or self._newest_held(name))
-        if key not in self._held:
+        model = self._find(name, version)
+        if model is None:
             raise self._missing(name, version)
-        self._used[key] = time.monotonic()
-        return self._held[key].model
+        return model
 
     async def obtain(self, name: str, version: str = "") -> LoadedModel:
         """A model for a call: as `get`, but a model that nobody asked for yet is loaded first, once for all who ask.
@@ -104,8 +109,10 @@ class Repository:
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has, and
         FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE) where no version of it can be loaded.
         """
-        if (name, version or self._newest_held(name)) in self._held or not self._may_load(name, version):
-            return self.get(name, version)
+        if (found := self._find(name, version)) is not None:
+            return found
+        if not self._may_load(name, version):
+            raise self._missing(name, version)
         task = self._asked.get(name)
         if task is None:
             task = self._asked[name] = asyncio.create_task(self._load_asked(name))
@@ -128,6 +135,7 @@ class Repository:
         loop = asyncio.get_running_loop()
         self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
         self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
+        self._find_idle()
 
     async def entries(self) -> list[Entry]:
         """Every version of this repository's tasks, on disk or in memory, by name and version."""
@@ -165,6 +173,7 @@ class Repository:
                 self._unloaded.add(key)
                 if key in self._held:
                     await self._drop(key)
+            self._find_idle()
 
     async def refresh(self) -> None:
         """Follow what changed on disk, for the models in memory; what is broken is refused and logged once."""
@@ -180,6 +189,15 @@ class Repository:
             for key in list(self._held):
                 await self._drop(key)
         self._loaders.shutdown()
+
+    def _find(self, name: str, version: str) -> LoadedModel | None:
+        """A model in memory, noted as asked for now."""
+        key = (name, version or self._newest_held(name))
+        held = self._held.get(key)
+        if held is None:
+            return None
+        self._used[key] = time.monotonic()
+        return held.model
 
     async def _load_asked(self, name: str) -> LoadedModel:
         try:
@@ -252,6 +270,7 @@ class Repository:
             model = await loop.run_in_executor(self._loaders, self._open, folder, held)
         except ConvoyError as error:
             self._refused[key] = _Refused(error, folder.files, folder.is_settled)
+            self._find_idle()
             MODEL_READY.labels(*key).set(int(held is not None))
             raise
         self._hold(key, _Held(model, folder.files))
@@ -271,6 +290,7 @@ class Repository:
         self._held[key] = held
         self._refused.pop(key, None)
         self._unloaded.discard(key)
+        self._find_idle()
         if before is not None and before.model is held.model:
             return
         MODEL_READY.labels(*key).set(1)
@@ -286,6 +306,7 @@ class Repository:
 
     async def _drop(self, key: Key) -> None:
         held = self._held.pop(key)
+        self._find_idle()
         self._used.pop(key, None)
         await held.model.batcher.close()
         MODEL_READY.labels(*key).set(0)
@@ -297,6 +318,15 @@ class Repository:
         manifest = held.model.manifest if held else folder.manifest if folder else None
         return Entry(*key, manifest, held.model if held else None, str(refused.error) if refused else "")
 
+    def _find_idle(self) -> None:
+        """Kept at hand, since every call of the tensor API asks for it."""
+        others = self._pinned.union(name for name, _ in self._held)
+        self._idle = frozenset(
+            folder.name
+            for folder in self._on_disk.values()
+            if folder.name not in others and folder.key not in self._unloaded and self._may_answer(folder)
+        )
+
     def _candidates(self, name: str) -> list[VersionFolder]:
         """The versions of a model on disk that may be this service's, the newest first."""
         versions = [folder for key, folder in self._on_disk.items() if key[0] == name and self._may_be_ours(folder)]
@@ -304,6 +334,9 @@ class Repository:
 
     def _may_be_ours(self, folder: VersionFolder) -> bool:
         return folder.manifest is None or folder.manifest.task in self._tasks
+
+    def _may_answer(self, folder: VersionFolder) -> bool:
+        return self._may_be_ours(folder) and not self._is_known_bad(folder)
 
     def _may_load(self, name: str, version: str) -> bool:
         """Whether a call may bring a model into memory: the version that answers by default, and no other."""

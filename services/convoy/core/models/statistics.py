@@ -1,4 +1,4 @@
-"""Counts and durations of one loaded model, as the Open Inference Protocol reports them."""
+"""Counts calls of one loaded model and their durations, as the Open Inference Protocol reports them."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from convoy.core.models.batching import Timing
 
 @dataclass
 class Duration:
-    """How often something happened, and how long it took in all."""
+    """How often something happened, and for how many seconds in all."""
 
     count: int = 0
     seconds: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Once more, for so long."""
+        """Count one more, which took that long."""
         self.count += 1
         self.seconds += seconds
 

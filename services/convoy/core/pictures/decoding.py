@@ -1,7 +1,7 @@
 """Bytes to pixels: bounded, hardened, fast.
 
-The header is read first and refused when it promises too much, so that a small file cannot fill the memory. JPEG goes
-through libjpeg-turbo, at a reduced DCT scale when the caller needs fewer pixels; everything else through Pillow.
+The header is read first. A picture whose header promises too many pixels is refused, so that a small file cannot fill
+the memory. libjpeg-turbo decodes JPEG, at a reduced size when the caller needs fewer pixels; Pillow decodes the rest.
 """
 
 import io
@@ -73,11 +73,11 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
     TRUNCATED_IMAGE.
     """
     if not data:
-        raise InvalidArgument("EMPTY_IMAGE", "the image has 0 bytes")
+        raise InvalidArgument("EMPTY_IMAGE", "the picture has 0 bytes")
     if len(data) > limits.max_bytes:
         facts = {"bytes": len(data), "max_bytes": limits.max_bytes}
         raise InvalidArgument(
-            "IMAGE_TOO_LARGE", f"the image has {len(data):,} bytes; at most {limits.max_bytes:,} are taken", facts
+            "IMAGE_TOO_LARGE", f"the picture has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed", facts
         )
     if size := _plain_jpeg_size(data):
         _check_pixels(*size, limits)
@@ -100,7 +100,7 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
 
 
 def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
-    """How many pixels `decode_image` would bring into memory, by the header alone; 0 for what it refuses."""
+    """How many pixels `decode_image` would hold in memory, by the header alone; 0 for what it refuses."""
     if size := _plain_jpeg_size(data):
         return size[0] * size[1] // _turbo_divisor(*size, min_side) ** 2
     try:
@@ -117,7 +117,7 @@ def decode_raw(data: bytes, width: int, height: int, pixel_format: str, limits: 
     pixel_format: RGB8, BGR8, GRAY8 or RGB32F (0 to 1). Raises InvalidArgument: BAD_RAW_IMAGE, TOO_MANY_PIXELS.
     """
     if width < 1 or height < 1:
-        raise InvalidArgument("BAD_RAW_IMAGE", f"a raw image of {width} x {height} pixels has no pixels")
+        raise InvalidArgument("BAD_RAW_IMAGE", f"a raw picture of {width} x {height} has no pixels")
     _check_pixels(width, height, limits)
     channels = RAW_CHANNELS[pixel_format]
     itemsize = 4 if pixel_format == "RGB32F" else 1
@@ -141,7 +141,7 @@ def _raw_to_rgb(data: bytes, shape: tuple[int, int, int], pixel_format: str) -> 
         values = np.frombuffer(data, "<f4").reshape(shape)
         # NaN fails both comparisons, so this refuses it too.
         if not (values.min() >= 0.0 and values.max() <= 1.0):
-            raise InvalidArgument("BAD_RAW_IMAGE", "RGB32F values must lie in 0 to 1; NaN or others were found")
+            raise InvalidArgument("BAD_RAW_IMAGE", "RGB32F values must lie between 0 and 1; some do not, or are NaN")
         return np.rint(values * np.float32(255)).astype(np.uint8)
     image = np.frombuffer(data, np.uint8).reshape(shape)
     if pixel_format == "BGR8":
@@ -168,20 +168,20 @@ def _read_header(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise InvalidArgument("NOT_AN_IMAGE", f"the bytes are not a {NAMES} file") from None
     except Exception as error:  # Pillow's parsers raise whatever a hostile header makes them raise.
-        raise InvalidArgument("NOT_AN_IMAGE", f"the image's header cannot be read: {error}") from None
+        raise InvalidArgument("NOT_AN_IMAGE", f"the picture's header cannot be read: {error}") from None
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_pixels:
         facts = {"width": width, "height": height, "max_pixels": limits.max_pixels}
-        message = f"the image has {width:,} x {height:,} pixels; at most {limits.max_pixels:,} are taken"
+        message = f"the picture has {width:,} x {height:,} pixels; at most {limits.max_pixels:,} are allowed"
         raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
 
 
 def _check_scans(data: bytes) -> None:
     scans = data.count(_START_OF_SCAN)
     if scans > MOST_SCANS:
-        message = f"the JPEG goes over its pixels {scans:,} times; at most {MOST_SCANS} times are taken"
+        message = f"the JPEG has {scans:,} scans; at most {MOST_SCANS} are allowed"
         raise InvalidArgument("TOO_MANY_SCANS", message, {"scans": scans, "max_scans": MOST_SCANS})
 
 
@@ -263,5 +263,5 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _broken(error: Exception) -> InvalidArgument:
     text = str(error) or type(error).__name__
     if any(word in text.lower() for word in ("truncated", "premature", "end of file", "incomplete")):
-        return InvalidArgument("TRUNCATED_IMAGE", "the image ends before it is complete")
-    return InvalidArgument("NOT_AN_IMAGE", f"the image is damaged: {text}")
+        return InvalidArgument("TRUNCATED_IMAGE", "the file ends before the picture is complete")
+    return InvalidArgument("NOT_AN_IMAGE", f"the picture is damaged: {text}")

@@ -1,4 +1,4 @@
-"""From the frame of a graph's input to the frame of the picture that was sent."""
+"""Overlaps of boxes, and coordinates from a graph's input back to the picture that was sent."""
 
 import numpy as np
 import numpy.typing as npt

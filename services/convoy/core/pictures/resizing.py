@@ -1,4 +1,4 @@
-"""Pictures of any size to the size a graph takes, and coordinates back again."""
+"""Resizes pictures to the size that a graph takes, and maps coordinates and masks back."""
 
 import math
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Placement:
 
 
 def min_side(spec: InputSpec) -> int | None:
-    """Pixels that each side of a picture must keep when a JPEG is decoded small; None for all of them.
+    """How many pixels each side must keep when a JPEG is decoded at a reduced size; None for all of them.
 
     Twice the input, so that the resizing that follows stays smooth.
     """

@@ -1,4 +1,4 @@
-"""Non-maximum suppression, shared by detection and faces."""
+"""Non-maximum suppression: of boxes that overlap, the best stays. Detection and faces share it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def suppress(boxes_xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: float, most: int) -> Ints:
-    """Which boxes stay when, of two of one class that overlap by more than `iou_threshold`, the weaker goes.
+    """The boxes that stay. Of two of one class that overlap by more than `iou_threshold`, the weaker goes.
 
     boxes_xyxy: [K, 4]; scores, classes: [K]. Gives at most `most` indices, best score first, ties by index.
     """

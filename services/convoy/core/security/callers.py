@@ -1,4 +1,4 @@
-"""Who makes the call that is being answered, and what they may do."""
+"""The caller of the call that is being answered: name and scopes."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """name: as authenticated, empty for anybody; scopes: what they may do, None for all (authentication is off)."""
+    """Who makes a call. name: authenticated, or empty; scopes: what they may do, None for everything (no tokens)."""
 
     name: str = ""
     scopes: frozenset[str] | None = None
@@ -17,10 +17,10 @@ _caller: ContextVar[Caller] = ContextVar("caller", default=ANYBODY)
 
 
 def caller() -> Caller:
-    """Who asked for what is being done; ANYBODY outside of a call."""
+    """The caller of the call that is being answered; ANYBODY outside a call."""
     return _caller.get()
 
 
 def begin_caller(found: Caller) -> None:
-    """From here on this task works for them."""
+    """Set the caller for the current task."""
     _caller.set(found)

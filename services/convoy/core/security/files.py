@@ -1,4 +1,4 @@
-"""Files that may be changed while the process runs: keys, certificates, tokens."""
+"""Files that may change while the process runs, such as keys, certificates and tokens: read again when they do."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ Fingerprint = tuple[tuple[int, int, int], ...]
 
 
 class Watched(Generic[Value]):
-    """What `read` makes of some files, made anew once they change.
+    """The value that `read` makes of some files. When they change, it is read again.
 
-    The first reading raises what is wrong. Later a bad state is logged once and the last good value stays: a rotation
-    that is half done, or gone wrong, cuts nobody off.
+    The first read raises what is wrong. Later, a bad state is logged once and the last good value stays, so that a
+    rotation that is half done, or went wrong, locks nobody out.
     """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[], Value]) -> None:
@@ -28,14 +28,14 @@ class Watched(Generic[Value]):
         self._value = read()
 
     def current(self) -> Value:
-        """The value as of the files' present state; costs one stat a file."""
+        """The value for the present state of the files. Costs one stat for each file."""
         try:
             seen = fingerprint(self._paths)
             if seen == self._seen:
                 return self._value
             self._seen = seen
             self._value = self._read()
-            log.info("read anew", files=[str(path) for path in self._paths])
+            log.info("files read again", files=[str(path) for path in self._paths])
         except ConvoyError as error:
             self._complain(error)
         return self._value
@@ -45,17 +45,19 @@ class Watched(Generic[Value]):
             if not self._seen:
                 return
             self._seen = ()
-        log.error("the last good state stays in use", reason=error.reason, problem=str(error))
+        log.error(
+            "changed files are not usable; the last good state stays in use", reason=error.reason, problem=str(error)
+        )
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Changes whenever one of the files does. Raises FailedPrecondition(NO_FILE)."""
+    """A value that changes whenever one of the files does. Raises FailedPrecondition(NO_FILE)."""
     stats = map(_stat, paths)
     return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
 
 def read_file(path: Path) -> bytes:
-    """Its content. Raises FailedPrecondition(NO_FILE)."""
+    """Read a file. Raises FailedPrecondition(NO_FILE)."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -63,7 +65,7 @@ def read_file(path: Path) -> bytes:
 
 
 def in_folder(path: Path, name: str) -> Path:
-    """The path itself, or the file of that name when it is a folder."""
+    """The path itself; if it is a folder, the file of that name in it."""
     return path / name if path.is_dir() else path
 
 

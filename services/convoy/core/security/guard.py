@@ -1,4 +1,4 @@
-"""What stands before every call: who is it, may they, are they too fast; and what they may not see in the answer."""
+"""Checks every call: who makes it, may they, are they too fast. Then hides what they may not see in the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -26,7 +26,7 @@ LOOPBACK = {"127.0.0.1", "::1", "[::1]", "localhost"}
 
 
 class Guard:
-    """The guard of one service, by its settings; without tokens and JWKS everybody may do everything."""
+    """Guards one service by its settings. Without a tokens file and a JWKS file everybody may make every call."""
 
     def __init__(self, service: str, settings: Settings) -> None:
         """Raises FailedPrecondition(NO_FILE, BAD_TOKENS_FILE, BAD_JWKS)."""
@@ -38,18 +38,23 @@ class Guard:
         self.is_open = self._tokens is None and self._jwts is None
 
     def warn(self, host: str) -> None:
-        """One line in the log when strangers can reach a service that asks nobody who they are."""
+        """Log a warning if other machines can reach a service that checks no tokens."""
         if self.is_open and host not in LOOPBACK and not host.startswith("unix:"):
-            log.warning("anybody who reaches this address may use it; see docs/security.md", host=host)
+            log.warning(
+                "anybody who reaches this address may use the service; docs/security.md says how to turn tokens on",
+                host=host,
+            )
 
     def identify(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
-        """Who calls. Raises Unauthenticated."""
+        """Return the caller. Raises Unauthenticated(NO_CREDENTIALS, BAD_CREDENTIALS, TOKEN_EXPIRED)."""
         demand = demand_of(method)
         if self.is_open or (demand and demand.is_open):
             return ANYBODY
         said = next((value for key, value in metadata if key == METADATA_KEY), "")
         if not isinstance(said, str) or not said.lower().startswith(SCHEME):
-            raise Unauthenticated("NO_CREDENTIALS", "send a token: authorization: Bearer ...")
+            raise Unauthenticated(
+                "NO_CREDENTIALS", "the call has no token; send the metadata `authorization: Bearer ...`"
+            )
         return self._find(said[len(SCHEME) :].strip())
 
     def _find(self, token: str) -> Caller:
@@ -58,26 +63,26 @@ class Guard:
             return self._jwts.find(token)
         if self._tokens is not None and (found := self._tokens.find(token)) is not None:
             return found
-        raise Unauthenticated("BAD_CREDENTIALS", "the token is not good")
+        raise Unauthenticated("BAD_CREDENTIALS", "the token is unknown or not valid")
 
     def admit(self, method: str, request: Any, caller: Caller) -> None:
-        """Raise PermissionDenied unless the caller may send that."""
+        """Raise PermissionDenied(SCOPE_MISSING, NOT_ALLOWED) unless the caller may send this request."""
         if caller.scopes is None:
             return
         demand = demand_of(method)
         if demand is None:
-            raise PermissionDenied("NOT_ALLOWED", "nobody may call this while authentication is on")
+            raise PermissionDenied("NOT_ALLOWED", "nobody may make this call while tokens are on")
         _need(demand.scope_of(request, self._service), caller)
         if SCORES not in caller.scopes and scores.has_scores(request.DESCRIPTOR) and scores.sets_score(request):
             _need(SCORES, caller, "to choose the threshold or the rate of a decision")
 
     def count(self, caller: Caller, peer: str) -> None:
-        """Count a call. Raises ResourceExhausted(RATE_LIMITED)."""
+        """Count a call against the caller's rate. Raises ResourceExhausted(RATE_LIMITED)."""
         if delay_s := self._take(caller, peer):
-            raise ResourceExhausted("RATE_LIMITED", f"too many calls; one more may come in {delay_s:.2g} s", delay_s)
+            raise ResourceExhausted("RATE_LIMITED", f"too many calls; wait {delay_s:.2g} s before the next", delay_s)
 
     async def each(self, method: str, requests: AsyncIterator[Any], caller: Caller, peer: str) -> AsyncIterator[Any]:
-        """The messages of a stream, each admitted like a call; one that comes too fast is read later."""
+        """Yield the messages of a stream, each admitted like a call. One that comes too fast is read later."""
         is_first = True
         async for request in requests:
             while not is_first and (delay_s := self._take(caller, peer)):
@@ -87,7 +92,7 @@ class Guard:
             yield request
 
     def hide(self, response: Any, caller: Caller) -> None:
-        """Take out of an answer what the caller has no scope for."""
+        """Clear the scores of an answer if the caller lacks the scope for them."""
         if caller.scopes is not None and SCORES not in caller.scopes and scores.has_scores(response.DESCRIPTOR):
             scores.hide(response)
 
@@ -96,7 +101,7 @@ class Guard:
 
 
 def _jwts(jwks: Path, settings: Settings) -> "Jwts":
-    """Imported where it is wanted: cryptography takes 6 MiB of memory."""
+    """Import the module only if it is needed: cryptography takes 6 MiB of memory."""
     from convoy.core.security.jwts import Jwts
 
     return Jwts(jwks, settings.jwt_issuer, settings.jwt_audience)

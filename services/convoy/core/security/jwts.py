@@ -1,8 +1,8 @@
-"""JSON Web Tokens (RFC 7519) of an identity provider, by the keys of a JWKS file (RFC 7517).
+"""Checks JSON Web Tokens (RFC 7519) of an identity provider by the keys of a JWKS file (RFC 7517).
 
-The name is `sub`; scopes are the words of `scope` (RFC 8693), or the list `scopes`; words that are no scope of Convoy
-are passed over, since providers add their own. Signatures are RS256, ES256 or EdDSA: by public keys alone, so that who
-can check a token cannot make one.
+The claim `sub` is the caller's name. The words of `scope` (RFC 8693), or the list `scopes`, are the scopes; words that
+are no scope of Convoy are ignored, since providers add their own. Signatures must be RS256, ES256 or EdDSA: these use
+public keys, so that a service that can check a token cannot make one.
 """
 
 import json
@@ -27,28 +27,28 @@ class Jwts:
 
     def __init__(self, path: Path, issuer: str, audience: str) -> None:
         if not issuer or not audience:
-            message = "CONVOY_JWKS_FILE needs CONVOY_JWT_ISSUER and CONVOY_JWT_AUDIENCE beside it"
+            message = "CONVOY_JWKS_FILE needs CONVOY_JWT_ISSUER and CONVOY_JWT_AUDIENCE too"
             raise FailedPrecondition("BAD_JWKS", message)
         self._issuer = issuer
         self._audience = audience
         self._keys = Watched([path], lambda: read_keys(read_file(path)))
 
     def find(self, token: str) -> Caller:
-        """Whose token it is. Raises Unauthenticated(TOKEN_EXPIRED, BAD_CREDENTIALS)."""
+        """Return the caller whose token this is. Raises Unauthenticated(TOKEN_EXPIRED, BAD_CREDENTIALS)."""
         try:
             claims = self._claims(token)
         except jwt.ExpiredSignatureError:
-            raise Unauthenticated("TOKEN_EXPIRED", "the token has expired; ask its issuer for another") from None
+            raise Unauthenticated("TOKEN_EXPIRED", "the token has expired; get a new one from its issuer") from None
         except jwt.PyJWTError as error:
             raise _refused(type(error).__name__) from None
         name = claims["sub"]
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
-            raise _refused("sub is no name")
+            raise _refused("sub is not a name")
         return Caller(name, _scopes(claims))
 
     def _claims(self, token: str) -> dict[str, Any]:
         keys, key_id = self._keys.current(), jwt.get_unverified_header(token).get("kid")
-        # A token without a key id is taken where only one key can be meant.
+        # A token without a key id is accepted if there is only one key.
         key = keys.get(key_id) if key_id else next(iter(keys.values())) if len(keys) == 1 else None
         if key is None:
             raise jwt.InvalidKeyError
@@ -64,19 +64,21 @@ class Jwts:
 
 
 def read_keys(content: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys of a JWKS document that Convoy can use, by key id. Raises FailedPrecondition(BAD_JWKS)."""
+    """Read the keys of a JWKS document that Convoy can use, by key id. Raises FailedPrecondition(BAD_JWKS)."""
     try:
         found = [key for one in json.loads(content)["keys"] if (key := _read_key(one)) is not None]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"the JWKS file is no set of keys that can be read ({type(error).__name__})"
+        message = f"the JWKS file is not a readable set of keys ({type(error).__name__})"
         raise FailedPrecondition("BAD_JWKS", message) from None
     if not found:
-        raise FailedPrecondition("BAD_JWKS", f"the JWKS file has no public key for {', '.join(sorted(ALGORITHMS))}")
+        raise FailedPrecondition(
+            "BAD_JWKS", f"the JWKS file has no public key for any of {', '.join(sorted(ALGORITHMS))}"
+        )
     return {key.key_id or "": key for key in found}
 
 
 def _read_key(document: dict[str, Any]) -> jwt.PyJWK | None:
-    """None for keys of other kinds and uses: providers publish them side by side."""
+    """One key; None for keys of other kinds and uses, which providers publish in the same file."""
     try:
         key = jwt.PyJWK.from_dict(document)
     except jwt.PyJWTError:
@@ -91,4 +93,4 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
 
 
 def _refused(why: str) -> Unauthenticated:
-    return Unauthenticated("BAD_CREDENTIALS", "the token is not good", {"problem": why})
+    return Unauthenticated("BAD_CREDENTIALS", "the token is unknown or not valid", {"problem": why})

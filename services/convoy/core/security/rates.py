@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket for each caller."""
+"""Rate limits, by a token bucket for each caller."""
 
 import math
 import time
@@ -15,7 +15,7 @@ class _Bucket:
 
 
 class Rates:
-    """Each caller may make `per_s` calls a second, and `burst` at once after a rest."""
+    """Lets each caller make `per_s` calls a second, and `burst` calls at once after a rest."""
 
     def __init__(self, per_s: float, burst: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_s = per_s
@@ -24,7 +24,7 @@ class Rates:
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, caller: str) -> float:
-        """Count a call; 0 if it may be made, else the seconds until it may."""
+        """Count a call. Returns 0 if it may be made, otherwise the seconds to wait."""
         now = self._clock()
         bucket = self._buckets.get(caller) or self._new(caller, now)
         bucket.calls = min(self._burst, bucket.calls + (now - bucket.filled_at) * self._per_s)
@@ -41,7 +41,7 @@ class Rates:
         return bucket
 
     def _forget_rested(self, now: float) -> None:
-        """A full bucket is as good as none; if that is not enough, the oldest go: memory is bounded."""
+        """Drop full buckets, which are as good as none, and then the oldest, so that memory stays bounded."""
         rest_s = self._burst / self._per_s
         self._buckets = {who: b for who, b in self._buckets.items() if now - b.filled_at < rest_s}
         for caller in sorted(self._buckets, key=lambda who: self._buckets[who].filled_at)[: -MOST_BUCKETS // 2]:
@@ -49,5 +49,5 @@ class Rates:
 
 
 def host_of(peer: str) -> str:
-    """gRPC's name of a peer without the port: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
+    """gRPC's name of a peer, without the port: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
     return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer

@@ -1,4 +1,4 @@
-"""Scopes: what a caller may do, as short words.
+"""Scopes: the words for what a caller may do.
 
 classification  detection  segmentation  faces     the calls of that service, its tensor door too
 models:admin                                       load and unload models
@@ -21,17 +21,17 @@ _GALLERY = re.compile(rf"gallery:(\*|[a-z0-9_-]{{1,64}}):({'|'.join(LEVELS)})")
 
 
 def is_scope(text: str) -> bool:
-    """Whether it is one of the words above."""
+    """Whether a text is one of the words above."""
     return text in _PLAIN or _GALLERY.fullmatch(text) is not None
 
 
 def gallery_scope(gallery: str, level: str) -> str:
-    """The scope for one gallery, or for all of them by *."""
+    """The scope for one gallery; * means all galleries."""
     return f"gallery:{gallery}:{level}"
 
 
 def allows(granted: Iterable[str], needed: str) -> bool:
-    """Whether the granted scopes include the needed one. No name of a gallery, however odd, passes for another."""
+    """Whether the granted scopes include the needed one. An odd name of a gallery never matches another gallery."""
     granted = frozenset(granted)
     if not needed.startswith("gallery:"):
         return needed in granted

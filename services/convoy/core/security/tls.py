@@ -1,4 +1,4 @@
-"""Certificates and keys as files: checked before they are used, read anew when they are rotated."""
+"""Certificates and keys: checked before they are used, and read again when you rotate their files."""
 
 import ssl
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CERT_NAME, KEY_NAME, CA_NAME = "tls.crt", "tls.key", "ca.crt"
 
 @dataclass(frozen=True, slots=True)
 class Pem:
-    """The contents of the files; None for those that are not set. The key is not shown."""
+    """The contents of the files; None for a file that is not set. The representation hides the key."""
 
     chain: bytes | None
     key: bytes | None
@@ -24,7 +24,7 @@ class Pem:
 
 
 def server_tls(settings: Settings) -> Watched[Pem] | None:
-    """The TLS of a server, None when it is off. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
+    """The files of a server's TLS; None when TLS is off. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
     if settings.tls_cert is None and (settings.tls_key or settings.tls_client_ca):
         named = "CONVOY_TLS_KEY" if settings.tls_key else "CONVOY_TLS_CLIENT_CA"
         raise _bad(f"{named} is set without CONVOY_TLS_CERT")
@@ -34,7 +34,7 @@ def server_tls(settings: Settings) -> Watched[Pem] | None:
 
 
 def client_tls(settings: Settings) -> Watched[Pem] | None:
-    """The TLS of a client, None when it speaks plain text. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
+    """The files of a client's TLS; None when TLS is off. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
     if settings.client_key is not None and settings.client_cert is None:
         raise _bad("CONVOY_CLIENT_KEY is set without CONVOY_CLIENT_CERT")
     if not (settings.client_tls or settings.client_ca or settings.client_cert):
@@ -59,15 +59,15 @@ def _read(chain: Path | None, key: Path | None, ca: Path | None) -> Pem:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if chain is not None:
         try:
-            # An encrypted key would make OpenSSL ask the terminal; the empty password makes it fail.
+            # For an encrypted key OpenSSL would ask at the terminal; with an empty password it fails instead.
             context.load_cert_chain(chain, key, password="")
         except ssl.SSLError:
-            raise _bad(f"{chain} and {key} are no certificate with its key, in PEM and unencrypted") from None
+            raise _bad(f"{chain} and {key} are not a certificate and its unencrypted key in PEM") from None
     if ca is not None:
         try:
             context.load_verify_locations(ca)
         except ssl.SSLError:
-            raise _bad(f"{ca} has no certificate in PEM") from None
+            raise _bad(f"{ca} holds no certificate in PEM") from None
     return pem
 
 

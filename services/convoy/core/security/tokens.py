@@ -1,9 +1,9 @@
-"""Static tokens, kept as hashes. A line of the file is a name, the token's SHA-256 and scopes:
+"""Static tokens, kept as hashes in a file. Each line has a name, the token's SHA-256 and scopes:
 
     door-camera sha256:9f86d081884c7d65... faces gallery:staff:read
 
-A token is 256 random bits, so one round of SHA-256 hides it as well as a slow hash would. Two lines may have one name:
-that is how a token is replaced without a gap.
+A token is 256 random bits, so one round of SHA-256 hides it as well as a slow hash would. Two lines may have the same
+name, so that you can replace a token without a gap.
 """
 
 import hashlib
@@ -34,21 +34,21 @@ class Entry:
 
 
 def make_token() -> str:
-    """A new token; its prefix lets scanners for leaked secrets find it."""
+    """Make a new token. By its prefix, scanners find it where secrets leak."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def write_line(name: str, token: str, scopes: Sequence[str]) -> str:
-    """The line of the file for a token. Raises InvalidArgument(BAD_ARGUMENT) for a bad name or scope."""
+    """Make the file's line for a token. Raises InvalidArgument(BAD_ARGUMENT) for a bad name or scope."""
     if not _NAME.fullmatch(name):
-        raise InvalidArgument("BAD_ARGUMENT", f"{name!r} is no name: 1 to 128 letters, digits or ._-@:/")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name!r} is not a name; use 1 to 128 letters, digits or ._-@:/")
     if unknown := [scope for scope in scopes if not is_scope(scope)]:
-        raise InvalidArgument("BAD_ARGUMENT", f"{unknown[0]!r} is no scope; docs/security.md lists them")
+        raise InvalidArgument("BAD_ARGUMENT", f"{unknown[0]!r} is not a scope; docs/security.md lists them")
     return " ".join((name, f"sha256:{_sha256(token)}", *scopes))
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that only its owner may read if it is new; a last line without its end gets it first."""
+    """Add a line to a file. A new file can be read by its owner alone; an unfinished last line is ended first."""
     with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.seek(0)
         content = file.read()
@@ -63,7 +63,7 @@ class Tokens:
         self._entries = Watched([path], lambda: read_tokens(read_file(path)))
 
     def find(self, token: str) -> Caller | None:
-        """Whose token it is. Every line is compared, each in constant time."""
+        """Return the caller whose token this is. Compares every line, each in constant time."""
         presented, found = _sha256(token), None
         for entry in self._entries.current():
             if hmac.compare_digest(entry.sha256, presented):
@@ -72,7 +72,7 @@ class Tokens:
 
 
 def read_tokens(content: bytes) -> tuple[Entry, ...]:
-    """The entries of a file; empty lines and # comments are skipped. Raises FailedPrecondition(BAD_TOKENS_FILE)."""
+    """Read the entries of a file, without empty lines and # comments. Raises FailedPrecondition(BAD_TOKENS_FILE)."""
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError:
@@ -82,14 +82,14 @@ def read_tokens(content: bytes) -> tuple[Entry, ...]:
 
 
 def _read(number: int, words: list[str]) -> Entry:
-    """One line. What is wrong is told without its words: somebody may have put the token itself there."""
+    """Read one line. An error does not quote it: somebody may have put the token itself there."""
     name, digest, scopes = words[0], _DIGEST.fullmatch("".join(words[1:2])), words[2:]
     if not _NAME.fullmatch(name):
-        problem = "the first word is no name (1 to 128 letters, digits or ._-@:/)"
+        problem = "the first word is not a name (1 to 128 letters, digits or ._-@:/)"
     elif digest is None:
-        problem = "the second word is not sha256: with 64 hexadecimal digits"
+        problem = "the second word is not sha256: and 64 hexadecimal digits"
     elif not scopes or not all(map(is_scope, scopes)):
-        problem = "after the hash come one scope or several, and one of these words is none"
+        problem = "the words after the hash must be scopes, at least one"
     else:
         return Entry(Caller(name, frozenset(scopes)), digest[1])
     raise FailedPrecondition("BAD_TOKENS_FILE", f"line {number} of the tokens file: {problem}")

@@ -1,29 +1,51 @@
-"""What stands before a call's message: one that would only be refused is refused while it is still on its way."""
+"""Refuses a call while its message is still on the way, where the queue would refuse it anyway."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeAlias
 
-from convoy.core.errors import ConvoyError
-from convoy.core.models.loaded_model import LoadedModel
+from convoy.core.errors import ConvoyError, ResourceExhausted
 
-# For so long a message that comes is expected to be here soon; a slow sender's shall keep nobody else out.
+# A message that began to come so long ago is not counted any more: a slow sender must keep nobody else out.
 _SOON_S = 0.1
-Models = tuple[LoadedModel, ...]
+_RETRY_S = 0.1
+
+
+class Queue(Protocol):
+    """Where calls wait for a model: a Batcher, or the queue of a model that is not in memory yet."""
+
+    def admit(self, deadline: float | None, ahead: int = 0) -> None:
+        """Raise what a call would be refused with if `ahead` others came before it."""
+
+
+Queues: TypeAlias = tuple[Queue, ...]
+
+
+class EmptyQueue:
+    """The queue of models that are not in memory yet: nobody waits in it, and it has `size` places."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def admit(self, deadline: float | None, ahead: int = 0) -> None:
+        """Raise ResourceExhausted(QUEUE_FULL) where its places are taken by messages that are coming already."""
+        if ahead >= self._size:
+            raise ResourceExhausted("QUEUE_FULL", "the queue is full", _RETRY_S, {"queue_size": self._size})
 
 
 class Gate:
     """Judges calls by their headers, before their messages are received.
 
-    models: those that a call may go to, by the model that its headers name, None where they name none. It is refused
-    here only where the queues of all of them would refuse it. Headers are but a hint: the message says where the call
-    goes, and the queue there looks once more at what comes through.
+    queues: those that a call may go to, by the model that its headers name, None where they name none. The call is
+    refused here only where all of them would refuse it. Headers are only a hint: the message says where the call goes,
+    and the queue there judges it once more.
     """
 
-    def __init__(self, models: Callable[[str | None], Iterable[LoadedModel]]) -> None:
-        self._models = models
+    def __init__(self, queues: Callable[[str | None], Iterable[Queue]]) -> None:
+        self._queues = queues
         # When each began to come, and where it may go, the oldest first.
-        self._arriving: dict[object, tuple[float, Models]] = {}
+        self._arriving: dict[object, tuple[float, Queues]] = {}
 
     @contextmanager
     def passing(self, deadline: float | None, named: str | None = None) -> Iterator[None]:
@@ -31,29 +53,29 @@ class Gate:
 
         deadline: on time.monotonic's clock. Raises what Batcher.submit raises.
         """
-        models = tuple(self._models(named))
-        _judge(models, deadline, self._expected_soon(models))
+        queues = tuple(self._queues(named))
+        _judge(queues, deadline, self._expected_soon(queues))
         call = object()
-        self._arriving[call] = time.monotonic(), models
+        self._arriving[call] = time.monotonic(), queues
         try:
             yield
         finally:
             self._arriving.pop(call, None)
 
-    def _expected_soon(self, models: Models) -> int:
+    def _expected_soon(self, queues: Queues) -> int:
         oldest = time.monotonic() - _SOON_S
         for call, (since, _) in list(self._arriving.items()):
             if since > oldest:
                 break
             del self._arriving[call]
-        return sum(ways == models for _, ways in self._arriving.values())
+        return sum(ways == queues for _, ways in self._arriving.values())
 
 
-def _judge(models: Models, deadline: float | None, ahead: int) -> None:
+def _judge(queues: Queues, deadline: float | None, ahead: int) -> None:
     refusal = None
-    for model in models:
+    for queue in queues:
         try:
-            return model.batcher.admit(deadline, ahead)
+            return queue.admit(deadline, ahead)
         except ConvoyError as error:
             refusal = error
     if refusal is not None:

@@ -1,4 +1,4 @@
-"""A ModelInferRequest whose raw tensors stay where they arrived."""
+"""Reads a ModelInferRequest without copying its raw tensors."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,15 +9,15 @@ from convoy.inference import open_inference_pb2 as pb
 
 _RAW_FIELD = pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _LENGTH_DELIMITED = 2
-# A request has a handful; one of a million tiny fields is left to protobuf, which is quick about it.
+# A request has a handful of fields. One of a million tiny fields is left to protobuf, which is quicker.
 _MOST_FIELDS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """message: all but the raw contents; raw: those, in order, as views of the bytes that came.
+    """message: the request without its raw contents; raw: these, in order, as views of the bytes that came.
 
-    Protobuf would copy each tensor twice, into its message and out of it.
+    Protobuf would copy each tensor twice.
     """
 
     DESCRIPTOR: ClassVar[Descriptor] = pb.ModelInferRequest.DESCRIPTOR
@@ -31,15 +31,15 @@ class InferRequest:
             rest, raw = _split(memoryview(content))
             return cls(pb.ModelInferRequest.FromString(rest), raw)
         except (IndexError, ValueError):
-            # What is odd is protobuf's to judge.
+            # Protobuf judges whatever is unusual.
             message = pb.ModelInferRequest.FromString(content)
             return cls(message, [memoryview(tensor) for tensor in message.raw_input_contents])
 
 
 def _split(content: memoryview) -> tuple[bytes, list[memoryview]]:
-    """Everything but the raw contents, and those.
+    """The message without its raw contents, and the raw contents.
 
-    Raises IndexError or ValueError for what is not a short row of length-delimited fields, as a request is.
+    Raises IndexError or ValueError where the bytes are not a short row of length-delimited fields.
     Source: https://protobuf.dev/programming-guides/encoding/
     """
     raw: list[memoryview] = []
@@ -64,7 +64,7 @@ def _split(content: memoryview) -> tuple[bytes, list[memoryview]]:
 
 
 def _varint(content: memoryview, position: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and the position behind it."""
+    """A varint, seven bits in each byte, and the position after it."""
     value = 0
     for shift in range(0, 35, 7):
         byte = content[position]

@@ -1,4 +1,4 @@
-"""Around every call: who may make it, the request's id, errors to statuses, log lines, metrics."""
+"""Wraps every call: checks the caller, sets the request's id, turns errors into statuses, logs and measures."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._service = service
         self._guard = guard
         self._gates = gates
-        # Where everybody may do everything, a method's handler is the same for all callers.
+        # Without authentication, a method's handler is the same for all callers.
         self._for_anybody: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -58,7 +58,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _refusing(self, method: str, error: errors.ConvoyError) -> Handler:
-        """A handler that reads nothing of what the caller sends: a stranger's 64 MiB stay on the wire."""
+        """A handler that reads nothing: a stranger's 64 MiB must not reach the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
             await _Call(self._service, method, context, ANYBODY).fail(error)
@@ -66,9 +66,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
 
     async def _let_in(self, handler: Handler, method: str, content: Any, caller: Caller, context: Context) -> Any:
-        """The request out of its bytes, or the stream of requests, each looked at.
+        """Read the request, or make the stream of requests, and check what the caller may do.
 
-        Raises what the guard and the method's gate raise; then nothing of the message has been read.
+        Raises what the guard and the method's gate raise. The gate raises before the message is read.
         """
         peer, deserialize = context.peer(), handler.request_deserializer
         self._guard.count(caller, peer)
@@ -101,7 +101,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return response
 
         wrap: Any = grpc.unary_unary_rpc_method_handler
-        # gRPC receives the message of a unary call before it asks anybody, that of a stream when it is read.
+        # gRPC receives the message of a unary call before it calls a handler; a stream's, when the handler reads.
         if handler.request_streaming or method in self._gates:
             wrap = grpc.stream_unary_rpc_method_handler
         return _typed(wrap(answer, None, handler.response_serializer))
@@ -131,19 +131,19 @@ async def _receive(context: Context) -> Any:
     """The one message of a call, or EOF."""
     content: Any = await context.read()
     if content is grpc.aio.EOF:
-        # Its sender said that there is none, or is gone; then gRPC cancels the call while we ask again.
+        # The sender sent none, or is gone. If it is gone, gRPC cancels the call while we read again.
         content = await context.read()
     return content
 
 
 def _read(content: Any, deserialize: Any) -> Any:
-    """gRPC would answer bytes that are no message with UNKNOWN, so they are read here; EOF is a call without any."""
+    """Parse a message here, since gRPC answers bytes that are no message with UNKNOWN. EOF: the call had none."""
     try:
         if content is grpc.aio.EOF:
             raise DecodeError
         return deserialize(content)
     except DecodeError:
-        raise errors.InvalidArgument("BAD_MESSAGE", "the bytes are no message of this call") from None
+        raise errors.InvalidArgument("BAD_MESSAGE", "the bytes are not a message of this call") from None
 
 
 async def _read_each(contents: AsyncIterator[bytes], deserialize: Any) -> AsyncIterator[Any]:
@@ -152,7 +152,7 @@ async def _read_each(contents: AsyncIterator[bytes], deserialize: Any) -> AsyncI
 
 
 def _typed(handler: Any) -> Handler:
-    """grpc's stubs know only synchronous behaviours, so what wraps an asynchronous one has no type of its own."""
+    """A handler with a type: grpc's stubs know only synchronous functions."""
     return handler  # type: ignore[no-any-return]
 
 
@@ -185,7 +185,7 @@ class _Call:
             log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
 
     async def fail(self, error: BaseException) -> None:
-        """End the call with the error's status, by raising; or return where the error itself is to go on."""
+        """End the call with the error's status, by raising. Return where the error itself must go on."""
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             return self.finish("CANCELLED")
         if self._context.code() not in (None, 0, grpc.StatusCode.OK):
@@ -196,7 +196,7 @@ class _Call:
         unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
         self.finish(code.name, **unexpected)
         trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
-        # gRPC keeps what abort raises in a ring of references; without its frames the error keeps no message in it.
+        # gRPC keeps the error in a cycle of references. Without its frames it does not keep the message alive.
         error.__traceback__ = None
         await self._context.abort(code, status.message, trailing)
 
@@ -206,6 +206,6 @@ def _reason(error: BaseException) -> str:
 
 
 def _metadata(context: Context) -> dict[str, str]:
-    """What the caller sent along, as text; binary entries are left out."""
+    """The call's metadata; binary entries are left out."""
     pairs = context.invocation_metadata() or ()
     return {key: value for key, value in pairs if isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""What every service's protobuf messages have in common, to and from plain values."""
+"""Reads and writes what the messages of all services share: pictures, sizes, boxes, names of models."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _FORMATS = {
 
 
 def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = None) -> Picture:
-    """Decode the picture of a request; the errors of core.images."""
+    """Decode the picture of a request. Raises InvalidArgument as `decode_image` and `decode_raw` do."""
     content = image.WhichOneof("content")
     if content == "encoded":
         return decode_image(image.encoded, limits, min_side)
@@ -26,11 +26,11 @@ def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = N
         if raw.format not in _FORMATS:
             raise InvalidArgument("BAD_RAW_IMAGE", f"the pixel format {raw.format} is not known")
         return decode_raw(raw.data, raw.width, raw.height, _FORMATS[raw.format], limits)
-    raise InvalidArgument("EMPTY_IMAGE", "the image has neither encoded bytes nor raw pixels")
+    raise InvalidArgument("EMPTY_IMAGE", "the picture has neither encoded bytes nor raw pixels")
 
 
 def pixels_of(image: common_pb2.Image, min_side: int | None = None) -> int:
-    """How many pixels `read_image` would bring into memory; 0 for what it refuses."""
+    """How many pixels `read_image` would hold in memory; 0 for what it refuses."""
     if image.WhichOneof("content") == "encoded":
         return pixels_to_decode(image.encoded, min_side)
     return image.raw.width * image.raw.height
@@ -40,18 +40,18 @@ def check_image_count(images: Sequence[common_pb2.Image], most: int) -> None:
     """Raise InvalidArgument unless there is at least one picture and at most `most`."""
     if not 1 <= len(images) <= most:
         facts = {"images": len(images), "max_images": most}
-        raise InvalidArgument("BAD_ARGUMENT", f"{len(images)} images were sent; 1 to {most} are taken in a call", facts)
+        raise InvalidArgument("BAD_ARGUMENT", f"the call has {len(images)} pictures; send 1 to {most}", facts)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> float:
-    """The value, unless it lies outside [low, high] or is NaN: then InvalidArgument."""
+    """The value. Raises InvalidArgument where it lies outside [low, high] or is NaN."""
     if not low <= value <= high:
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie in {low:g} to {high:g}")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie between {low:g} and {high:g}")
     return value
 
 
 def model_ref(manifest: Manifest) -> common_pb2.ModelRef:
-    """Which model that is."""
+    """The name and version of a model."""
     return common_pb2.ModelRef(name=manifest.name, version=manifest.version)
 
 

@@ -1,4 +1,4 @@
-"""ModelService: which models a service has, and loading and unloading them."""
+"""ModelService: lists, loads and unloads the models of a service."""
 
 from convoy.core.api import split_model
 from convoy.core.errors import FailedPrecondition, PermissionDenied
@@ -9,7 +9,7 @@ from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
-    """Shows and changes a host's models."""
+    """Lists, loads and unloads a host's models."""
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
@@ -37,7 +37,9 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         loaded = [e for e in await self._host.repository.entries() if e.loaded and e.name == name]
         kept = [e for e in loaded if version and e.version != version]
         if any(self._host.is_pinned(name, e.version) for e in loaded) and not kept:
-            raise FailedPrecondition("DEFAULT_MODEL", f"the service answers with '{name}'; it cannot be unloaded")
+            raise FailedPrecondition(
+                "DEFAULT_MODEL", f"'{name}' cannot be unloaded: the service answers with it by default"
+            )
         await self._host.repository.unload(name, version)
         return models_pb2.UnloadModelResponse()
 
@@ -49,7 +51,11 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
 
     def _check_admin(self) -> None:
         if not self._host.settings.admin:
-            raise PermissionDenied("ADMIN_DISABLED", "admin calls are turned off (CONVOY_ADMIN)")
+            raise PermissionDenied(
+                "ADMIN_DISABLED",
+                "this service does not let callers load or unload models",
+                hint="CONVOY_ADMIN=true allows it",
+            )
 
 
 def _info(entry: Entry, is_default: bool) -> models_pb2.ModelInfo:

@@ -1,15 +1,14 @@
-"""What classification, detection, segmentation and faces serve beside their own API."""
+"""Adds ModelService and the Open Inference Protocol to every service that has models."""
 
 from collections.abc import Iterable
 
 import grpc
 
-from convoy.core.api import MODEL_API, TENSOR_API
+from convoy.core.api import MODEL_API, TENSOR_API, split_model
 from convoy.core.errors import ConvoyError
 from convoy.core.models.host import ModelHost
-from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.serving import model_servicer, tensor_servicer
-from convoy.core.serving.admission import Gate
+from convoy.core.serving.admission import EmptyQueue, Gate, Queue
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import models_pb2_grpc
 
@@ -17,19 +16,30 @@ MODEL_APIS = (MODEL_API, TENSOR_API)
 
 
 def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
-    """A gate before `methods` and before the tensor door: their requests may go to any of the host's models.
+    """A gate before `methods` and before ModelInfer: their requests may go to any of the host's models.
 
-    To the one that the headers name (name, name:version, empty for the default); to any that is loaded, if they name
-    none, or one that is not loaded, which is answered when the message says so too.
+    The headers name a model (name, name:version, empty for the default). Without them, or where they name none that is
+    in memory, the message may be for any, also for one that is not loaded yet.
     """
+    not_loaded: dict[str, Queue] = {}
 
-    def models(named: str | None) -> Iterable[LoadedModel]:
+    def empty(name: str) -> Queue:
+        return not_loaded.setdefault(name, EmptyQueue(host.settings.queue_size))
+
+    def any_of_them() -> Iterable[Queue]:
+        loaded = [model.batcher for model in host.repository.loaded()]
+        return [*loaded, empty("")] if host.repository.idle else loaded
+
+    def queues(named: str | None) -> Iterable[Queue]:
+        if named is None:
+            return any_of_them()
         try:
-            return host.repository.loaded() if named is None else [host.named(named or host.default)]
+            return [host.named(named or host.default).batcher]
         except ConvoyError:
-            return host.repository.loaded()
+            name, _ = split_model(named)
+            return [empty(name)] if name in host.repository.idle else any_of_them()
 
-    return dict.fromkeys((*methods, f"/{TENSOR_API}/ModelInfer"), Gate(models))
+    return dict.fromkeys((*methods, f"/{TENSOR_API}/ModelInfer"), Gate(queues))
 
 
 def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:
@@ -37,6 +47,6 @@ def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:
     models = model_servicer.ModelServicer(host)
     models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     tensors = tensor_servicer.TensorServicer(host, models)
-    # The first handler of a name is the one that answers.
+    # Where two handlers have the same name, the first one answers.
     server.add_generic_rpc_handlers((tensor_servicer.infer_handlers(tensors),))
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(tensors, server)

@@ -6,7 +6,7 @@ from convoy.core.errors import FailedPrecondition
 
 
 def check_port(host: str, port: int, who: str, hint: str) -> None:
-    """Raise FailedPrecondition(PORT_IN_USE) if `who` cannot listen there; the sentence ends with `hint`.
+    """Raise FailedPrecondition(PORT_IN_USE), with that hint, if `who` cannot listen there.
 
     Nothing listens in the meantime, so a client is refused until its service is ready. Port 0 is any free port.
     """
@@ -17,5 +17,5 @@ def check_port(host: str, port: int, who: str, hint: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        message = f"{who} cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; {hint}"
-        raise FailedPrecondition("PORT_IN_USE", message, {"port": port}) from None
+        message = f"{who} cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}"
+        raise FailedPrecondition("PORT_IN_USE", message, {"port": port}, hint=hint) from None

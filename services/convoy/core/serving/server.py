@@ -1,4 +1,4 @@
-"""The life of a server: start, health, reflection, metrics page, drain."""
+"""Starts, watches and drains one gRPC server, with health, reflection and a metrics page."""
 
 import asyncio
 import gc
@@ -29,12 +29,12 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _HEALTH_INTERVAL_S = 0.25
 HANDSHAKE_S = 10
 _LIVENESS = "liveness"
-# Objects made before rubbish is looked for: a call makes hundreds that reference counts free by themselves.
+# How many new objects start a garbage collection: a call makes hundreds that need none.
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 async def _nothing() -> None:
-    """What a service does at start or stop when it has nothing to do."""
+    """Start or stop of a service that has nothing to do then."""
 
 
 def _always() -> bool:
@@ -107,16 +107,16 @@ class Server:
             await service.stop()
             raise
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
-        # Whether this process answers at all; who restarts it must not ask whether what it needs is there.
+        # Says only that the process answers. Who restarts it must not ask for more: Redis away is no reason to restart.
         await self._health.set(_LIVENESS, _SERVING)
         self._watcher = asyncio.create_task(self._watch())
-        # What lives as long as the process is not looked through again and again.
+        # Objects that live as long as the process need no more garbage collection.
         gc.freeze()
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, finish what is in flight, stop."""
+        """Say NOT_SERVING, finish the calls that run, stop."""
         log.info("draining", service=self._service.name)
         if self._watcher is not None:
             self._watcher.cancel()
@@ -143,7 +143,9 @@ class Server:
                 return self._server.add_secure_port(address, _credentials(self._tls))
             return self._server.add_insecure_port(address)
         except RuntimeError:
-            raise FailedPrecondition("PORT_IN_USE", f"{address} cannot be listened on; is it in use?") from None
+            raise FailedPrecondition(
+                "PORT_IN_USE", f"cannot listen on {address}: the port is in use, or the address is not this machine's"
+            ) from None
 
     def _serve_metrics(self) -> None:
         wanted = self._settings.metrics_port
@@ -156,7 +158,7 @@ class Server:
         self.metrics_port = self._metrics.server_port
 
     async def _watch(self) -> None:
-        """Keep health true: a service that lost what it needs says NOT_SERVING until it has it again."""
+        """Keep health up to date: a service that lost what it needs says NOT_SERVING until it is back."""
         was_ready = self._service.is_ready()
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
@@ -173,8 +175,8 @@ class Server:
 class _ByName:
     """A server that finds each call's handler by its name alone.
 
-    For every method that is registered beforehand, as generated code does, grpc.aio keeps one call waiting, and walks
-    through all of them whenever one comes; the services have up to thirty.
+    Generated code registers methods beforehand. For each of them, grpc.aio keeps a call waiting and looks through all
+    of these whenever a call comes. The services have up to thirty, so that costs.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -184,7 +186,7 @@ class _ByName:
         self._server.add_generic_rpc_handlers(handlers)
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
-        """Left out; the same handlers come by their names."""
+        """Ignore these; the same handlers are added by their names."""
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -192,27 +194,27 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", size),
-        # Two servers on one port would share the load badly and hide a mistake.
+        # Two servers on one port share the load badly, and hide a mistake.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", 60_000),
-        # Who connects and says nothing is hung up on; one connection does not take all there is.
+        # A client that connects and says nothing is disconnected; one connection cannot take everything.
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_concurrent_streams", 1024),
-        # gRPC would count calls that are answered and not cleared away yet, and refuse clients that keep to the limit.
-        # Many calls that are reset at once, against which that is meant, cost as little without it.
+        # It counts answered calls that gRPC has not cleared away yet, and so refuses clients that keep to the limit.
+        # It is meant against floods of calls that are reset at once; measured, these cost as little without it.
         ("grpc.http.overload_protection", 0),
-        # How much comes of a message before anybody wants it; all of one that is wanted is asked for at once.
+        # How many bytes of a message come before the service asks for the message.
         ("grpc.http2.lookahead_bytes", 16 * 1024),
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.max_ping_strikes", 0),
-        # A client looks its replicas up anew when a connection ends; what is under way on it is finished first.
+        # When a connection ends, its client looks for replicas again. Calls on it finish first.
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
     ]
 
 
 def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:
-    """Credentials that look at their files at every handshake."""
+    """Credentials that look at their files at every handshake, so that new certificates need no restart."""
 
     def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
         assert pem.key is not None and pem.chain is not None  # a server without them speaks plain text
@@ -225,5 +227,5 @@ def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:
         before, used = used, files.current()
         return None if used is before else configuration(used)
 
-    # None for "no change" is what gRPC asks for; its stubs forget it.
+    # gRPC takes None for "no change"; its stubs do not say so.
     return grpc.dynamic_ssl_server_credentials(configuration(used), changed, used.ca is not None)  # type: ignore[arg-type]

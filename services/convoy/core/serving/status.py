@@ -1,4 +1,4 @@
-"""An error as a gRPC status, and what a call says of its time."""
+"""Turns errors into gRPC statuses, and a call's time limit into a deadline."""
 
 import time
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from convoy.v1 import common_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 DOMAIN = "convoy"
-# Callers refuse trailers above 8 KiB in all, and what a sentence quotes, or a detail lists, may be long.
+# gRPC clients refuse trailers above 8 KiB, and a sentence or a detail may quote something long.
 MOST_TEXT_BYTES = 600
 MOST_HINT_BYTES = 200
 MOST_DETAIL_BYTES = 3000
@@ -24,7 +24,7 @@ _TYPES = "type.googleapis.com/"
 
 
 def to_status(error: BaseException) -> status_pb2.Status:
-    """An error as google.rpc.Status with ErrorInfo; what is not ours becomes INTERNAL with the request's id alone."""
+    """An error as google.rpc.Status with ErrorInfo. One that is not ours becomes INTERNAL with the request's id."""
     if not isinstance(error, errors.ConvoyError):
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
         message = f"internal error; the log has the details under request id {request_id()}"
@@ -49,7 +49,7 @@ def stream_error(error: errors.ConvoyError) -> common_pb2.Error:
 
 
 def deadline(context: Context) -> float | None:
-    """When the caller's time is over, on time.monotonic's clock; None for never."""
+    """When the caller stops waiting, on time.monotonic's clock; None for never."""
     remaining_s = context.time_remaining()
     return None if remaining_s is None else time.monotonic() + remaining_s
 

@@ -1,4 +1,4 @@
-"""Streams of requests, each answered in order; a bad one gets its error and the stream goes on."""
+"""Answers streams of requests in order; a bad request gets its error, and the stream goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

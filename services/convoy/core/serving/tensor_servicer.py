@@ -1,4 +1,4 @@
-"""The tensor door: the Open Inference Protocol for this process's graphs, through the same queue as typed calls."""
+"""The Open Inference Protocol: tensors through this process's graphs, by the same queue as calls with pictures."""
 
 import time
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ _ORT_TYPES = {
 
 
 class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """Answers with a host's graphs. Admin calls go through ModelService's, with its checks."""
+    """Answers with a host's graphs. Calls that load and unload go through ModelService, with its checks."""
 
     def __init__(self, host: ModelHost, models: ModelServicer) -> None:
         self._host = host
@@ -87,13 +87,15 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.ModelConfigResponse(config=config)
 
     async def ModelInfer(self, sent: InferRequest, context: Context) -> pb.ModelInferResponse:  # type: ignore[override]
-        """Run tensors through a graph; the rows of a batch may share batches with other callers'."""
+        """Run tensors through a graph. Its rows may share batches with rows of other callers."""
         request = sent.message
         model = await self._host.repository.obtain(request.model_name, request.model_version)
         images = _read_images(sent, model)
         if len(images) > (most := self._host.settings.queue_size):
-            # It would be told that the queue is full whenever it came.
-            raise InvalidArgument("BAD_TENSOR", f"{len(images)} images were sent; the queue takes at most {most}")
+            # The queue would refuse it at any time.
+            raise InvalidArgument(
+                "BAD_TENSOR", f"the tensor has {len(images)} pictures; the queue takes at most {most}"
+            )
         wanted = _wanted_outputs(request, model)
         until, priority = _earliest(deadline(context), request), _priority(request)
         pixels = _count_pixels(images, model, self._host.settings.max_tensor_pixels)
@@ -158,7 +160,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
 
 def infer_handlers(servicer: TensorServicer) -> grpc.GenericRpcHandler:
-    """The two calls that carry tensors, which generated code would read with protobuf alone."""
+    """Handlers of the two calls that carry tensors; generated code would copy the tensors."""
     read, write = InferRequest.from_bytes, pb.ModelInferResponse.SerializeToString
     one: Any = servicer.ModelInfer
     many: Any = servicer.ModelStreamInfer
@@ -209,7 +211,7 @@ def _count_pixels(images: tensors.Array, model: LoadedModel, most: int) -> int:
     pixels: int = count * height * width
     if pixels > most:
         facts = {"batch": count, "width": width, "height": height, "max_pixels": most}
-        message = f"'{INPUT_NAME}' has {count:,} x {width:,} x {height:,} pixels; at most {most:,} are taken in a call"
+        message = f"'{INPUT_NAME}' has {count:,} x {width:,} x {height:,} pixels; a call may have at most {most:,}"
         raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
     return pixels
 
@@ -236,7 +238,7 @@ def _earliest(until: float | None, request: pb.ModelInferRequest) -> float | Non
 
 
 def _priority(request: pb.ModelInferRequest) -> int:
-    """Triton counts 1 as the most urgent and 0 as the default; the queue takes the highest number first."""
+    """Triton's 1 is the most urgent and its 0 the default; our queue takes the highest number first."""
     priority = _whole_number(request, "priority")
     return 0 if priority <= 0 else max(1, 1_000_000 - priority)
 

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, to and from NumPy."""
+"""Turns tensors of the Open Inference Protocol into NumPy arrays and back."""
 
 import math
 
@@ -45,10 +45,10 @@ _CONTENTS = {
 
 
 def read_inputs(request: InferRequest) -> dict[str, Array]:
-    """The request's inputs by name, raw ones where they lie. Raises InvalidArgument(BAD_TENSOR)."""
+    """The request's inputs by name; raw ones are not copied. Raises InvalidArgument(BAD_TENSOR)."""
     raw, inputs = request.raw, request.message.inputs
     if raw and len(raw) != len(inputs):
-        raise InvalidArgument("BAD_TENSOR", f"{len(inputs)} inputs came with {len(raw)} raw contents")
+        raise InvalidArgument("BAD_TENSOR", f"the request has {len(inputs)} inputs and {len(raw)} raw contents")
     return {t.name: _read(t, raw[i] if raw else None) for i, t in enumerate(inputs)}
 
 
@@ -67,7 +67,7 @@ def write_outputs(response: pb.ModelInferResponse, outputs: dict[str, Array], ra
 def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None) -> Array:
     dtype = DTYPES.get(tensor.datatype)
     if dtype is None:
-        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the datatype '{tensor.datatype}' is not served")
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the datatype '{tensor.datatype}' is not supported")
     if any(length < 0 for length in tensor.shape):
         raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the shape {list(tensor.shape)} is negative")
     values = np.frombuffer(raw, np.uint8) if raw is not None else _typed(tensor, dtype)
@@ -83,8 +83,8 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None)
 def _typed(tensor: pb.ModelInferRequest.InferInputTensor, dtype: np.dtype[np.generic]) -> Array:
     field = _CONTENTS.get(tensor.datatype)
     if field is None:
-        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: {tensor.datatype} must come as raw contents")
-    # A list, since NumPy would wrap the numbers of a repeated field around without a word.
+        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: send {tensor.datatype} as raw contents")
+    # A list: NumPy silently wraps numbers of a repeated field that are too large.
     values = list(getattr(tensor.contents, field))
     try:
         return np.array(values, dtype)

@@ -53,6 +53,14 @@ def check_face(decoded: Mapping[str, Array], face_xyxy: Box) -> str:
     return f"the face of a photograph is found with a score of {scores[best]:.2f} and an overlap of {shared:.2f}"
 
 
+def see_face(decoded: Mapping[str, Array], face_xyxy: Box) -> tuple[float, float]:
+    """The score of the surest face, and how much its box has in common with the photograph's face."""
+    scores = np.asarray(decoded["scores"], np.float64).reshape(-1)
+    best = int(scores.argmax())
+    box = np.asarray(decoded["boxes"], np.float64).reshape(-1, 4)[best]
+    return float(scores[best]), overlap(box, np.array(face_xyxy, np.float64))
+
+
 def overlap(one: Floats, other: Floats) -> float:
     """Intersection over union of two boxes xyxy."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])

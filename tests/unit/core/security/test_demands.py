@@ -126,7 +126,7 @@ def test_a_method_without_a_scope_is_refused_once_tokens_are_on(
     request = classification_pb2.ClassifyRequest()
     guard.admit("/convoy.v1.ClassificationService/Classify", request, caller)
     monkeypatch.delitem(DEMANDS, "/convoy.v1.ClassificationService/Classify")
-    with pytest.raises(PermissionDenied, match="nobody may call this"):
+    with pytest.raises(PermissionDenied, match="nobody may make this call"):
         guard.admit("/convoy.v1.ClassificationService/Classify", request, caller)
 
 

@@ -116,4 +116,4 @@ def test_the_command_shows_the_token_once_and_keeps_its_hash(path: Path) -> None
 
 def test_the_command_refuses_what_is_no_scope(path: Path) -> None:
     done = CliRunner().invoke(app, ["token", "create", "ada", "--scope", "flying", "--file", str(path)])
-    assert done.exit_code == 2 and "'flying' is no scope" in done.stderr and not path.exists()
+    assert done.exit_code == 2 and "'flying' is not a scope" in done.stderr and not path.exists()

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -63,17 +63,17 @@ async def models(executor: ThreadPoolExecutor, closed: threading.Event) -> Async
 
 async def test_a_call_is_refused_where_no_queue_would_take_it(models: list[Any]) -> None:
     full, idle = models
-    with pytest.raises(ResourceExhausted) as refused, Gate(lambda _: [full]).passing(None):
+    with pytest.raises(ResourceExhausted) as refused, Gate(lambda _: [full.batcher]).passing(None):
         raise AssertionError("it was let in")
     assert refused.value.reason == "QUEUE_FULL" and refused.value.metadata == {"queue_size": str(QUEUE)}
-    with Gate(lambda _: [full, idle]).passing(None), Gate(lambda _: []).passing(None):
+    with Gate(lambda _: [full.batcher, idle.batcher]).passing(None), Gate(lambda _: []).passing(None):
         pass
-    with pytest.raises(DeadlineExceeded), Gate(lambda _: [idle]).passing(time.monotonic() - 1):
+    with pytest.raises(DeadlineExceeded), Gate(lambda _: [idle.batcher]).passing(time.monotonic() - 1):
         raise AssertionError("it was let in")
 
 
 async def test_what_is_arriving_has_places_in_the_queue(models: list[Any]) -> None:
-    gate = Gate(lambda _: models[1:])
+    gate = Gate(lambda _: [models[1].batcher])
     with ExitStack() as arriving:
         for _ in range(QUEUE):
             arriving.enter_context(gate.passing(None))
@@ -85,13 +85,13 @@ async def test_what_is_arriving_has_places_in_the_queue(models: list[Any]) -> No
 
 async def test_a_slow_sender_keeps_nobody_out(models: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "_SOON_S", 0.0)
-    gate = Gate(lambda _: models[1:])
+    gate = Gate(lambda _: [models[1].batcher])
     with ExitStack() as arriving:
         for _ in range(2 * QUEUE):
             arriving.enter_context(gate.passing(None))
 
 
-def gate_of(full: Any, idle: Any, default: str = "full") -> Gate:
+def gate_of(full: Any, idle: Any, default: str = "full", asleep: Collection[str] = ()) -> Gate:
     """Before a host with two models."""
     loaded = {"full": full, "full:1": full, "idle": idle}
 
@@ -100,8 +100,9 @@ def gate_of(full: Any, idle: Any, default: str = "full") -> Gate:
             raise NotFound("MODEL_NOT_FOUND", name)
         return loaded[name]
 
-    repository = SimpleNamespace(loaded=lambda: [full, idle])
-    host: Any = SimpleNamespace(repository=repository, named=named, default=default)
+    repository = SimpleNamespace(loaded=lambda: [full, idle], idle=asleep)
+    settings = SimpleNamespace(queue_size=QUEUE)
+    host: Any = SimpleNamespace(repository=repository, named=named, default=default, settings=settings)
     return gates(host, "/Any")["/Any"]
 
 
@@ -151,3 +152,14 @@ async def test_nothing_is_decoded_that_the_queue_would_refuse(models: list[Any],
                     refusing, [1], seen.append, lambda outputs, context: None, lambda source: 1, None
                 )
     assert seen == []
+
+
+async def test_a_call_for_a_model_that_is_not_loaded_yet_waits_for_no_other_model(models: list[Any]) -> None:
+    full, _ = models
+    for named in (None, "asleep"):
+        gate = gate_of(full, full, asleep=["asleep"])
+        with ExitStack() as arriving:
+            for _ in range(QUEUE):
+                arriving.enter_context(gate.passing(None, named))
+            assert not lets_in(gate, named)  # No more messages at once than its queue has places.
+        assert lets_in(gate, named) and not lets_in(gate, "full")

@@ -1,1 +1,7 @@
-"""Layouts of object detectors."""
+"""Layouts of object detectors.
+
+yolov5.py, yolov8.py, yolox.py, nanodet_plus.py   one output with a row for each anchor;  rows.py: what they share
+ssd.py, detr.py                                   boxes and scores in two outputs;  pairs.py: what they share
+retinanet.py                                      regression and class logits, before decoding
+nanodet.py, picodet.py                            two outputs for each stride;  distribution.py: boxes as distributions
+"""

@@ -13,10 +13,11 @@ from convoy.importing.sketch import Sketch
 
 @dataclass(frozen=True)
 class Grid:
-    """Strides of the levels; offset: of the point in its cell, in cells."""
+    """Strides of the levels; offset: of the point in its cell, in cells; less_px: what is taken off it, in pixels."""
 
     strides: tuple[int, ...]
     offset: float
+    less_px: float = 0.0
 
     def draw_boxes(self, sketch: Sketch, levels: Sequence[str], bins: int) -> str:
         """Boxes xyxy in the input from distributions [N, cells, 4 * bins], one for each stride."""
@@ -25,7 +26,7 @@ class Grid:
             shares = sketch.op("Softmax", sketch.reshape(level, 0, -1, 4, bins), axis=3)
             distances = np.arange(bins, dtype=np.float32)[:, None] * stride
             sides = sketch.reshape(sketch.op("MatMul", shares, distances), 0, -1, 4)
-            points = draw_cells(sketch, stride, 1, self.offset)
+            points = draw_cells(sketch, stride, 1, self.offset - self.less_px / stride)
             start = sketch.op("Sub", points, sketch.part(sides, 0, 2, axis=2))
             boxes.append(sketch.concat([start, sketch.op("Add", points, sketch.part(sides, 2, 4, axis=2))], axis=2))
         return draw_inside(sketch, sketch.concat(boxes, axis=1))
@@ -36,7 +37,7 @@ class Grid:
         for stride, level in zip(self.strides, levels, strict=True):
             shares = softmax(level.reshape(*level.shape[:2], 4, -1))
             distances = (shares * np.arange(shares.shape[-1])).sum(axis=-1) * stride
-            boxes.append(beside(cell_points(height, width, stride, offset=self.offset), distances))
+            boxes.append(beside(cell_points(height, width, stride, offset=self.offset) - self.less_px, distances))
         return np.clip(np.concatenate(boxes, axis=1), 0, [width, height, width, height])
 
 

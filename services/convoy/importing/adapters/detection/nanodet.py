@@ -25,11 +25,11 @@ from convoy.importing.sketch import Sketch
 class Nanodet(Adapter):
     """For each stride 8, 16, 32 class scores [N, cells, C] and distributions [N, cells, 4 x bins].
 
-    A side's distance is the mean of softmax(bins) over 0, 1, 2, ... times the stride, from the middle of the cell
-    ((column + 0.5) x stride); boxes end at the input's border. Scores are sigmoids or their logits. Input: BGR
-    normalised as for ImageNet, padded evenly with black. Some readers place the point half a pixel nearer the corner,
-    (column + 0.5) x stride - 0.5; this is how it was trained. Source: RangiLyu/nanodet, nanodet/model/head/gfl_head.py;
-    Li et al., Generalized Focal Loss, NeurIPS 2020.
+    A side's distance is the mean of softmax(bins) over 0, 1, 2, ... times the stride, from the middle pixel of the
+    cell, (column + 0.5) x stride - 0.5, as the readers have it that come with the published file; the training has half
+    a pixel more. Boxes end at the input's border. Scores are sigmoids or their logits. Input: BGR normalised as for
+    ImageNet, padded evenly with black. Source: object_detection_nanodet of the OpenCV zoo; RangiLyu/nanodet,
+    nanodet/model/head/gfl_head.py; Li et al., Generalized Focal Loss, NeurIPS 2020.
     """
 
     name = "nanodet"
@@ -40,7 +40,7 @@ class Nanodet(Adapter):
     stride = 32
     pad_value = 0
     pad_at: PadAt = "both"
-    grid = Grid((8, 16, 32), 0.5)
+    grid = Grid((8, 16, 32), 0.5, less_px=0.5)
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find two outputs for each stride by their shapes."""

@@ -1,6 +1,7 @@
 """Detectors of the YOLOv5 kind: an objectness beside the classes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import (
@@ -14,8 +15,8 @@ from convoy.importing.adapters.adapter import (
     check_classes,
     read_one,
 )
-from convoy.importing.adapters.arithmetic import around, floats
-from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.adapters.arithmetic import floats
+from convoy.importing.adapters.detection.pairs import decode_boxes, draw_boxes
 from convoy.importing.adapters.detection.rows import check_unsuppressed, says_always
 from convoy.importing.sketch import Sketch
 
@@ -44,16 +45,16 @@ class Yolov5(Adapter):
         one_a_cell = reading.shapes[0][1] == cells and not says_always(probe, reading.outputs[0], 4, 1.0)
         if one_a_cell and choices.adapter != self.name:
             raise Misfit("it has one row for each cell, and YOLOv5 three")
-        return reading
+        return replace(reading, form="centres", boxes=choices.boxes or "pixels")
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
         """Boxes from centres, scores with the objectness."""
         rows = values[0]
-        boxes = draw_corners(sketch, sketch.part(rows, 0, 2, axis=2), sketch.part(rows, 2, 4, axis=2))
+        boxes = draw_boxes(sketch, sketch.part(rows, 0, 4, axis=2), reading)
         scores = sketch.op("Mul", sketch.part(rows, 5, 0, axis=2), sketch.part(rows, 4, 5, axis=2))
         return {"boxes": boxes, "scores": scores}
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
         """Boxes around centres, scores times objectness."""
         rows = floats(values[0])
-        return {"boxes": around(rows[..., :2], rows[..., 2:4]), "scores": rows[..., 4:5] * rows[..., 5:]}
+        return {"boxes": decode_boxes(rows[..., :4], height, width, reading), "scores": rows[..., 4:5] * rows[..., 5:]}

@@ -1,11 +1,12 @@
 """Detectors of the YOLOv8 kind: anchors last, no objectness."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Adapter, Array, Choices, Probe, Reading, Resize, check_classes, read_one
-from convoy.importing.adapters.arithmetic import around, floats
-from convoy.importing.adapters.boxes import draw_corners
+from convoy.importing.adapters.arithmetic import floats
+from convoy.importing.adapters.detection.pairs import decode_boxes, draw_boxes
 from convoy.importing.adapters.detection.rows import check_unsuppressed
 from convoy.importing.sketch import Sketch
 
@@ -28,15 +29,15 @@ class Yolov8(Adapter):
         check_unsuppressed(probe)
         reading = read_one(probe, "[N, 4+C, A]", lambda shape: len(shape) == 3 and 4 < shape[1] < shape[2])
         check_classes(reading.shapes[0][1] - 4, choices)
-        return reading
+        return replace(reading, form="centres", boxes=choices.boxes or "pixels")
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
         """Anchors first, boxes from centres."""
         rows = sketch.op("Transpose", values[0], perm=[0, 2, 1])
-        boxes = draw_corners(sketch, sketch.part(rows, 0, 2, axis=2), sketch.part(rows, 2, 4, axis=2))
+        boxes = draw_boxes(sketch, sketch.part(rows, 0, 4, axis=2), reading)
         return {"boxes": boxes, "scores": sketch.part(rows, 4, 0, axis=2)}
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
         """Boxes around centres, the rest are scores."""
         rows = floats(values[0]).transpose(0, 2, 1)
-        return {"boxes": around(rows[..., :2], rows[..., 2:4]), "scores": rows[..., 4:]}
+        return {"boxes": decode_boxes(rows[..., :4], height, width, reading), "scores": rows[..., 4:]}

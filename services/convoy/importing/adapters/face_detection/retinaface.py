@@ -20,7 +20,7 @@ from convoy.importing.adapters.adapter import (
 )
 from convoy.importing.adapters.arithmetic import around, cell_points, floats, landmarks, repeated
 from convoy.importing.adapters.boxes import draw_cells, draw_corners, draw_landmarks, draw_sizes
-from convoy.importing.adapters.plausibility import check_face
+from convoy.importing.adapters.plausibility import SURE_OF_A_FACE, see_face
 from convoy.importing.adapters.scores import decode_scores, draw_scores, read_scores
 from convoy.importing.sketch import Sketch
 
@@ -31,6 +31,8 @@ KNOWN_PRIORS: tuple[Priors, ...] = (
     ((10, 16, 24), (32, 48), (64, 96), (128, 192, 256)),
 )
 """Of Pytorch_Retinaface, and of Face-Detector-1MB-with-landmark: RetinaFace with fewer channels; slim and RFB."""
+SAME_PLACE, LEAST_OVERLAP = 0.1, 0.6
+"""Of a box with the face: that it means the face at all, and that it has its size; 1.3 times the sides have 0.6."""
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 
@@ -96,22 +98,28 @@ class Retinaface(Adapter):
         return {"boxes": boxes, "scores": decode_scores(values[1], reading), "landmarks": marks}
 
     def _choose(self, reading: Reading, candidates: list[Priors], probe: Probe, choices: Choices) -> Reading:
-        """The first priors with which the photograph's face is not misplaced. Raises Misfit if there are none."""
-        problems = []
-        for priors in candidates:
-            tried = replace(reading, priors=priors)
-            try:
-                for one in probe.seen:
-                    values = [one.outputs[name] for name in reading.outputs]
-                    if one.face_xyxy is not None:
-                        with np.errstate(all="ignore"):
-                            check_face(self.decode(values, probe.height, probe.width, tried), one.face_xyxy)
-            except Misfit as misfit:
-                problems.append(f"with the priors {show(priors)}, {misfit}")
-                continue
-            note = f"priors are taken to be {show(priors)} (--priors decides)"
-            return replace(tried, notes=(*reading.notes, *([] if choices.priors else [note])))
-        raise Misfit("; ".join(problems))
+        """The priors that put the photograph's face where it is; the first, where no face is seen. Raises Misfit."""
+        seen = [(priors, *self._see(replace(reading, priors=priors), probe)) for priors in candidates]
+        if all(score < SURE_OF_A_FACE for _, score, _ in seen) or choices.priors is not None:
+            best = seen[0]  # what the user says is held against the photograph with the boxes, like every adapter's
+        else:
+            best = max(seen, key=lambda one: one[2])
+            if SAME_PLACE <= best[2] < LEAST_OVERLAP:
+                tried = ", ".join(f"{show(priors)} ({shared:.2f})" for priors, _, shared in seen)
+                raise Misfit(
+                    f"no known priors put a photograph's face where it is (overlap by {tried}); --priors says others"
+                )
+        note = f"priors are taken to be {show(best[0])} (--priors decides)"
+        return replace(reading, priors=best[0], notes=(*reading.notes, *([] if choices.priors else [note])))
+
+    def _see(self, reading: Reading, probe: Probe) -> tuple[float, float]:
+        """Score and overlap of the photograph's face."""
+        for one in probe.seen:
+            if one.face_xyxy is not None:
+                values = [one.outputs[name] for name in reading.outputs]
+                with np.errstate(all="ignore"):
+                    return see_face(self.decode(values, probe.height, probe.width, reading), one.face_xyxy)
+        return 0.0, 0.0
 
 
 def show(priors: Priors) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from convoy.client.channels import SERVICE_CONFIG
+from convoy.client.retries import SERVICE_CONFIG
 
 
 def test_the_page_has_the_service_config_of_the_client(root: Path) -> None:

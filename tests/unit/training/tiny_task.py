@@ -1,4 +1,4 @@
-"""A recipe small enough for tests: does a 16x16 picture show its bright half on the right?"""
+"""A task small enough for tests: does a 16x16 picture show its bright half on the right?"""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from convoy.core.manifest import InputSpec
-from convoy_training.recipe import Config, Data, Export, Metric, Predict
+from convoy_training.recipe import Config
+from convoy_training.task import Data, Export, Metric, Predict
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -80,7 +81,7 @@ def describe(config: Config) -> Export:
     return Export(("probabilities",), manifest, data=("halves",), data_terms="none", tolerance=1e-5)
 
 
-RECIPE = SimpleNamespace(
+TASK = SimpleNamespace(
     Config=Config,
     build_model=build_model,
     build_data=lambda config: Data(Batches(config.batch_size), "0" * 64),

@@ -1,0 +1,102 @@
+"""What a command says when it fails: a sentence and a hint on standard error, and an exit code."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+from convoy.core import errors
+
+P = ParamSpec("P")
+
+
+class ExitCode(IntEnum):
+    """What a script reads from a command's exit code."""
+
+    YES = 0
+    NO = 1
+    BAD_INPUT = 2
+    UNAVAILABLE = 3
+    NOT_ALLOWED = 4
+    FAULT = 5
+
+
+EXIT_CODES: dict[type[errors.ConvoyError], ExitCode] = {
+    errors.InvalidArgument: ExitCode.BAD_INPUT,
+    errors.NotFound: ExitCode.BAD_INPUT,
+    errors.AlreadyExists: ExitCode.BAD_INPUT,
+    errors.FailedPrecondition: ExitCode.BAD_INPUT,
+    errors.ResourceExhausted: ExitCode.UNAVAILABLE,
+    errors.DeadlineExceeded: ExitCode.UNAVAILABLE,
+    errors.Unavailable: ExitCode.UNAVAILABLE,
+    errors.Unauthenticated: ExitCode.NOT_ALLOWED,
+    errors.PermissionDenied: ExitCode.NOT_ALLOWED,
+}
+HINTS = {
+    "SERVICE_UNREACHABLE": "start the services with `convoy up`, or set their addresses (see `convoy --help`)",
+    "DEADLINE_EXCEEDED": "set CONVOY_TIMEOUT_S to more seconds",
+    "QUEUE_FULL": "try again in a moment",
+    "MODEL_NOT_FOUND": "`convoy model list` shows the models",
+    "WRONG_TASK": "`convoy model list` shows the task of each model",
+    "GALLERY_NOT_FOUND": "`convoy gallery list` shows the galleries, `convoy gallery create` makes one",
+    "PERSON_NOT_FOUND": "`convoy person list` shows the people",
+    "NO_CREDENTIALS": "set CONVOY_CLIENT_TOKEN_FILE to the file with your token",
+    "TOKEN_EXPIRED": "put a new token into the file of CONVOY_CLIENT_TOKEN_FILE",
+    "START_TIMEOUT": "read the logs in the data folder",
+}
+
+# A field of a request as services name it, and the option that sets it.
+OPTIONS = {
+    "set add_faces": "give --add",
+    "with add_faces": "with --add",
+    "set use_largest_face": "give --largest",
+    "set allow_identity_conflict": "give --allow-conflict",
+    "set any_angle": "give --any-angle",
+    "set allow_different": "give --allow-different",
+}
+
+
+def politely(command: Callable[P, None]) -> Callable[P, None]:
+    """Make a command print each failure as one sentence and leave with its exit code."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except errors.ConvoyError as error:
+            raise typer.Exit(tell_failure(error)) from None
+        except OSError as error:
+            typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
+            raise typer.Exit(ExitCode.BAD_INPUT) from None
+        except ValueError as error:
+            # protobuf raises it for a number that does not fit into a field.
+            if "out of range" not in str(error):
+                raise
+            typer.echo(f"convoy: {str(error)[:1].lower()}{str(error)[1:]}", err=True)
+            raise typer.Exit(ExitCode.BAD_INPUT) from None
+
+    return wrapped
+
+
+def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
+    """Print an error with its hint and return its exit code. subject: what it is about, for example a file."""
+    advice = error.hint or HINTS.get(error.reason, "")
+    hint = f" Hint: {in_our_words(advice)}." if advice else ""
+    typer.echo(
+        f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
+    )
+    return exit_code(error)
+
+
+def in_our_words(message: str) -> str:
+    """Replace the fields that a service's sentence names by the command's options."""
+    for theirs, ours in OPTIONS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def exit_code(error: errors.ConvoyError) -> ExitCode:
+    """The exit code for an error."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAULT)

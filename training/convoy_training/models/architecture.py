@@ -1,0 +1,115 @@
+"""Every architecture by name: `@architecture` registers a network where it is defined, and a recipe names it.
+
+A new architecture is one file in this folder. What its class offers depends on its task:
+
+    classification   __init__(classes); forward: float RGB [N,3,H,W], normalised -> logits [N,classes], of several
+                     heads in training where there are several, or a map of them
+    detection        a `Detector` (detector.py): what it answers, and how it learns where it differs from the others
+    segmentation     a `Segmenter` (segmenter.py): logits [N,classes,H,W], and the stride of its input
+
+A class may have `from_recipe(classes, config, look)`: it takes its numbers from the fields of the recipe, and may look
+at the training data (`look()`: a classifier's normalised pictures, a detector's shapes of boxes). Without it the
+network is built as it is registered. What `forward` creates lies where its input lies (`device=x.device`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import nn
+
+from convoy_training import models
+from convoy_training.errors import RecipeError
+
+Network = TypeVar("Network", bound=Callable[..., nn.Module])
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as `convoy-train zoo` shows it: its task, its usual input (height, width) in pixels, its numbers.
+
+    classes: its usual number of classes; None where it has none. pixels_last: it takes pictures as they are, [N,H,W,3],
+    instead of [N,3,H,W].
+    """
+
+    name: str
+    task: str
+    network: Any
+    input: tuple[int, int]
+    classes: int | None
+    pixels_last: bool
+    numbers: Mapping[str, Any]
+
+    def build(self, classes: int | None = None) -> nn.Module:
+        """The network as it is registered, for its usual number of classes or another."""
+        named = {} if self.classes is None else {"classes": classes or self.classes}
+        network: nn.Module = self.network(**named, **self.numbers)
+        return network
+
+    def build_for(self, config: Any, classes: int, look: Callable[[], Any]) -> nn.Module:
+        """The network of a recipe, which may look at the training data."""
+        from_recipe = getattr(self.network, "from_recipe", None)
+        return from_recipe(classes, config, look) if from_recipe else self.build(classes)
+
+
+_KNOWN: dict[str, Architecture] = {}
+_SPELLINGS: dict[str, str] = {}
+"""Names as they are compared, without hyphens, to names: vgg-16 and mobilenet_v2 are found too."""
+
+
+def architecture(
+    name: str, *, task: str, input: tuple[int, int], classes: int | None = None, pixels_last: bool = False,
+    also: Sequence[str] = (), **numbers: Any,
+) -> Callable[[Network], Network]:  # fmt: skip
+    """Registers a class, or a function that builds a network, under a name; fields as of `Architecture`.
+
+    also: further names. numbers: arguments that it is built with. Raises ValueError where another one has the name.
+    """
+
+    def register(network: Network) -> Network:
+        known = _KNOWN.get(name)
+        if known and known.network.__qualname__ != network.__qualname__:
+            raise ValueError(f"two architectures are called {name}: {known.network} and {network}")
+        _KNOWN[name] = Architecture(name, task, network, input, classes, pixels_last, numbers)
+        _SPELLINGS.update({_simplify(spelling): name for spelling in (name, *also)})
+        return network
+
+    return register
+
+
+def list_architectures(task: str = "") -> list[Architecture]:
+    """All architectures, or those for a task; by task, each file's together."""
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"{models.__name__}.{module.name}")
+    wanted = (each for each in _KNOWN.values() if task in ("", each.task))
+    return sorted(wanted, key=lambda each: (each.task, each.network.__module__))
+
+
+def find_architecture(name: str, task: str = "") -> Architecture:
+    """The architecture of a name, whatever its hyphens; raises RecipeError that lists the known ones."""
+    known = {each.name: each for each in list_architectures(task)}
+    name = _SPELLINGS.get(_simplify(name), name)
+    if name not in known:
+        asked = f"no architecture '{name}'" + f" for {task}" * bool(task)
+        raise RecipeError(f"there is {asked}; there are {', '.join(known)}")
+    return known[name]
+
+
+def named_for(task: str) -> Callable[[str], str]:
+    """What checks the field `architecture` of a task's recipes and gives the name as it is registered."""
+
+    def check(name: str) -> str:
+        try:
+            return find_architecture(name, task).name
+        except RecipeError as error:
+            raise ValueError(str(error)) from None
+
+    return check
+
+
+def _simplify(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
