@@ -51,6 +51,9 @@ def register(
     allow_different: Annotated[
         bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
     ] = False,
+    any_angle: Annotated[
+        bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several. Exits with 1 when a photo was refused.
@@ -74,6 +77,7 @@ def register(
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
+                any_angle=any_angle,
             )
         except FailedPrecondition as error:
             if not error.details:

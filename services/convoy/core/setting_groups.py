@@ -163,6 +163,9 @@ class Galleries(Group):
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     quality_floor: Share = 0.3
     """Register refuses faces of a lower quality, unless the gallery says otherwise."""
+    face_score_floor: Share = 0.65
+    """Register refuses what the face detector takes for a face with a lower score (NOT_A_FACE). The default suits the
+    published detectors, which give a clock or a cell 0.5 to 0.6; 0 refuses nothing."""
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, where neither the call nor the gallery says it.
     The default is for trying things out with the published embedder; for a door, set 0.01 or less."""

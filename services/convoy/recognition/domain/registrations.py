@@ -25,6 +25,7 @@ class Registering:
     use_largest_face: bool = False
     allow_identity_conflict: bool = False
     allow_different: bool = False
+    any_angle: bool = False
 
 
 class Refusal(Enum):
@@ -40,6 +41,8 @@ class Refusal(Enum):
     IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
     BAD_IMAGE = "BAD_IMAGE"
     OTHER_PERSON = "OTHER_PERSON"
+    TURNED = "TURNED"
+    NOT_A_FACE = "NOT_A_FACE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from convoy.recognition.domain.limits import (
     check_tags,
     check_text,
 )
-from convoy.recognition.domain.pictures import AS_USUAL, Picture
+from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions, Picture
 from convoy.recognition.domain.records import Face, Gallery, Person
 from convoy.recognition.domain.registrations import PhotoResult, Registered, Registering
 from convoy.recognition.domain.thresholds import comparison_rate
@@ -32,7 +32,17 @@ from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.photo_rules import Verdict, bad_image, compare, judge, none_accepted, refuse_others
+from convoy.recognition.use_cases.photo_rules import (
+    Verdict,
+    bad_image,
+    compare,
+    is_in_doubt,
+    judge,
+    none_accepted,
+    refuse_no_face,
+    refuse_others,
+    refuse_turned,
+)
 from convoy.recognition.use_cases.repetition import answered_once
 
 CONFLICT_RATE = 0.001
@@ -111,21 +121,37 @@ class Registration:
     async def _look_at(self, asked: Registering, gallery: Gallery) -> _Photos:
         floor = gallery.policy.quality_floor
         floor = self._settings.quality_floor if floor is None else floor
-        seen = await asyncio.gather(*(self._embed(photo, gallery) for photo in asked.photos))
-        verdicts = [
+        options = AT_ANY_ANGLE if asked.any_angle else AS_USUAL
+        seen = await asyncio.gather(*(self._embed(photo, gallery, options) for photo in asked.photos))
+        judged = [
             bad_image(one) if isinstance(one, InvalidArgument) else judge(one[1].faces, floor, asked.use_largest_face)
             for one in seen
         ]
+        turning = (self._look_around(*one, asked, gallery) for one in zip(judged, asked.photos, strict=True))
+        score_floor = self._settings.face_score_floor
+        verdicts = [refuse_no_face(verdict, score_floor) for verdict in await asyncio.gather(*turning)]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
         if not models:
             raise none_accepted([verdict.result for verdict in verdicts], bad_images)
         return _Photos(models[-1], verdicts, bad_images)
 
-    async def _embed(self, photo: Picture, gallery: Gallery) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
+    async def _look_around(self, verdict: Verdict, photo: Picture, asked: Registering, gallery: Gallery) -> Verdict:
+        """The verdict, or TURNED if the photo shows its face better from another angle."""
+        if asked.any_angle or (verdict.embedding is None and not is_in_doubt(verdict)):
+            return verdict
+        faces = verdict.result.faces
+        if is_in_doubt(verdict):
+            seen = await self._embed(photo, gallery, AT_ANY_ANGLE)
+            faces = [] if isinstance(seen, InvalidArgument) else [one.face for one in seen[1].faces]
+        return refuse_turned(verdict, faces)
+
+    async def _embed(
+        self, photo: Picture, gallery: Gallery, options: DetectionOptions
+    ) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
         """One photo a call: a bad photo spoils no other, and the face service batches them anyhow."""
         try:
-            model, [faces] = await self._faces.embed([photo], AS_USUAL, gallery)
+            model, [faces] = await self._faces.embed([photo], options, gallery)
         except InvalidArgument as error:
             return error
         return model, faces
