@@ -1,7 +1,7 @@
-"""How often, and how large, the detector sees a picture: once whole, and once more much reduced, for close-ups.
+"""How often and at which size the detector sees a picture: once whole, and once as a thumbnail, for close-ups.
 
-A network sees only so far around a point, so a face that fills the frame shows it an eye here and a mouth there. In a
-thumbnail of the same picture that face is as small as any.
+A network sees only a limited area around each point. If a face fills the picture, it sees an eye or a mouth but not the
+face. In a thumbnail of the same picture, the face is small enough.
 """
 
 from dataclasses import dataclass, replace
@@ -18,38 +18,39 @@ from convoy.faces import task
 from convoy.faces.task import DetectedFace, Floats, Options
 
 THUMBNAIL_PX = 128
-"""Long side of the second look, which has a twenty-fifth of the pixels of the first."""
+"""Long side of the second look, in pixels; it has a twenty-fifth of the first look's pixels."""
 
 LARGE_PX = 192
-"""Longer side, in the first look, from which a face of the second counts; smaller ones the first sees better."""
+"""Use a face of the second look only if its longer side, in the first look, is at least this; the first look sees
+smaller faces better."""
 
 CLOSE_UP_PX = 288
-"""Longer side, in the first look, from which the second is believed where both see the face."""
+"""If both looks see a face, prefer the second if the face's longer side, in the first look, is at least this."""
 
 COVERED = 0.7
-"""A box of which so much lies in a larger face's box is a part of that face: its mouth, an eye."""
+"""If this share of a box lies in a larger face's box, it is a part of that face, such as its mouth or an eye."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What the detector is shown, [H, W, 3], and where the picture lies in it."""
+    """The detector's input, [H, W, 3], and where the picture lies in it."""
 
     canvas: Pixels
     placement: Placement
 
 
 def take_looks(picture: Picture, manifest: Manifest) -> list[Look]:
-    """The looks at a picture, the whole one first. A detector of one fixed size looks once: twice would cost double."""
+    """Make the looks at a picture, the whole one first. A detector of a fixed size looks once: twice would cost double."""
     whole = Look(*task.prepare(picture, manifest))
     longest = max(whole.placement.width, whole.placement.height)
-    # In a smaller picture no face is too large for the first look.
+    # In a smaller picture, no face is too large for the first look.
     if manifest.input.long_side is None or longest <= CLOSE_UP_PX:
         return [whole]
     return [whole, _reduce(whole, manifest.input)]
 
 
 def _reduce(look: Look, spec: InputSpec) -> Look:
-    """The look at thumbnail size. It is made of the look's own canvas, since that has few pixels."""
+    """Make the look at thumbnail size, out of the first look's canvas, since that has few pixels."""
     at = look.placement
     scale = THUMBNAIL_PX / max(at.width, at.height)
     width, height = max(1, round(at.width * scale)), max(1, round(at.height * scale))
@@ -64,7 +65,7 @@ def _reduce(look: Look, spec: InputSpec) -> Look:
 def merge_looks(
     outputs: list[Outputs], placements: list[Placement], picture: Picture, manifest: Manifest, options: Options
 ) -> list[DetectedFace]:
-    """The faces of all looks at a picture, each once, largest first."""
+    """Merge the faces of all looks at a picture: each face once, largest first."""
     seen = [
         task.interpret(one, placement, picture, manifest, options)
         for one, placement in zip(outputs, placements, strict=True)
@@ -77,7 +78,7 @@ def merge_looks(
 
 
 def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:
-    """The first look's faces with the large ones of the second, which take the place of their parts.
+    """Add the second look's large faces to the first look's, where they replace their own parts.
 
     scale: from pixels of the picture to pixels of the first look.
     """
@@ -95,7 +96,7 @@ def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], sca
 
 
 def measure_cover(boxes_xyxy: Floats, by_xyxy: Floats) -> Floats:
-    """How much of each box [K, 4] lies in one box [4], 0 to 1."""
+    """Compute the share of each box [K, 4] that lies in one box [4], 0 to 1."""
     lower = np.maximum(boxes_xyxy[:, :2], by_xyxy[:2])
     upper = np.minimum(boxes_xyxy[:, 2:], by_xyxy[2:])
     shared = (upper - lower).clip(0).prod(axis=1)

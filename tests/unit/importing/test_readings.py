@@ -267,7 +267,7 @@ def test_crop_padding_and_face_crop_stand_in_the_manifest(tmp_path: Path) -> Non
     ("told", "words"),
     [
         ({"crop": 1.5}, "less than or equal to 1"),
-        ({"crop": 0.5, "resize": "letterbox"}, "center_crop or stretch alone"),
+        ({"crop": 0.5, "resize": "letterbox"}, "only resize=center_crop or stretch"),
         ({"pad_at": "both"}, "only resize=letterbox pads"),
         ({"pad_value": 300}, "less than or equal to 255"),
     ],
@@ -280,7 +280,7 @@ def test_what_cannot_be_is_refused(told: dict[str, Any], words: str, tmp_path: P
 
 def test_face_crops_are_for_classifiers(tmp_path: Path) -> None:
     file = models.segmenter(3, size=(32, 32)).save(tmp_path / "net.onnx")
-    with pytest.raises(InvalidArgument, match="face_crop is for classifiers"):
+    with pytest.raises(InvalidArgument, match="face_crop is only for classifiers"):
         bring_in(file, PLANES, 3, face_crop=2.0)
 
 
