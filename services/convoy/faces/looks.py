@@ -40,7 +40,7 @@ class Look:
 
 
 def take_looks(picture: Picture, manifest: Manifest) -> list[Look]:
-    """Make the looks at a picture, the whole one first. A detector of a fixed size looks once: twice would cost double."""
+    """Make the looks at a picture, the whole one first. A detector of a fixed size looks once: two cost double."""
     whole = Look(*task.prepare(picture, manifest))
     longest = max(whole.placement.width, whole.placement.height)
     # In a smaller picture, no face is too large for the first look.
