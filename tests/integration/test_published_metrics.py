@@ -13,7 +13,7 @@ MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/man
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_a_published_number_is_measured_again(folder: Path) -> None:
     manifest = load_manifest(folder)
     task, config = open_recipe(folder)

@@ -120,7 +120,7 @@ def test_a_manifest_holds_four_digits_and_nothing_undefined() -> None:
 MODELS = sorted(path.parent for path in Path("exported_models").glob("*/*/manifest.json"))
 
 
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_a_published_card_has_intervals_and_pictures(folder: Path) -> None:
     for metric in load_manifest(folder).metrics:
         assert metric.interval and metric.interval[0] <= metric.value <= metric.interval[1], metric.name

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MODELS = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
 
 
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_a_model_of_the_repository_carries_its_recipe_and_notes(folder: Path) -> None:
     manifest, config = load_manifest(folder), open_recipe(folder)[1]
     assert manifest.name in (config.name, f"{config.name}-int8") and manifest.version == config.version

@@ -89,7 +89,7 @@ def test_a_folded_embedder_is_unfolded() -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_every_published_network_comes_back(folder: Path) -> None:
     task, config = open_recipe(folder)
     config = config.model_copy(update={"batch_size": min(config.batch_size, 64)})
