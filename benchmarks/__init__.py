@@ -1,1 +1,1 @@
-"""Measurements of the serving path. Each command writes its numbers, with their conditions, into results/."""
+"""Measures the serving path. Each command writes its numbers and their conditions into results/."""
