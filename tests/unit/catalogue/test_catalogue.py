@@ -60,7 +60,7 @@ def test_terms_that_forbid_something_are_never_called_permissive() -> None:
         (GOOD.replace('labels = ["cat", "dog"]\n', ""), "needs them"),
         (GOOD.replace('"pets"', '"../pets"'), "name"),
         ('[model]\nname = "x"', "two brackets"),
-        ('[[set]]\nname = "all"\ntitle = "All"\nmodels = { classification = "pets" }', "not there: pets"),
+        ('[[set]]\nname = "all"\ntitle = "All"\nmodels = { classification = "pets" }', "do not exist: pets"),
     ],
 )
 def test_a_faulty_catalogue_is_refused_with_file_and_field(tmp_path: Path, text: str, said: str) -> None:
