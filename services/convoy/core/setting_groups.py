@@ -39,8 +39,8 @@ class Address(Group):
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container."""
     port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for detection,
-    segmentation, faces and recognition, in this order."""
+    """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for
+    detection, segmentation, faces and recognition, in this order."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the Prometheus page; by default the gRPC port + 1000, 0 for any free one."""
     drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
