@@ -33,19 +33,21 @@ WHOLE_SHARE = 0.25
 """The face's share of the frame in the whole portrait, which is the reference."""
 SETS = {"lfw": "lfw_160_A.tar", "celeba": "celeba_wild_160_A.tar"}
 
+EVERY_FACE = Options()
+
 Floats = npt.NDArray[np.float32]
 
 
-def read_portraits(data: Path, count: int) -> list[Pixels]:
-    """Choose one portrait of each of so many validation people: half from LFW, half from CelebA if it has enough."""
-    celeba = _read_set(data, "celeba", count // 2)
-    return _read_set(data, "lfw", count - len(celeba)) + celeba
+def read_portraits(data: Path, count: int, people: str = "people_val.txt") -> list[Pixels]:
+    """Choose one portrait of each of so many people in a list: half from LFW, half from CelebA if it has enough."""
+    celeba = _read_set(data, "celeba", count // 2, people)
+    return _read_set(data, "lfw", count - len(celeba), people) + celeba
 
 
-def _read_set(data: Path, name: str, count: int) -> list[Pixels]:
+def _read_set(data: Path, name: str, count: int, people_list: str) -> list[Pixels]:
     with tarfile.open(data / SETS[name]) as archive:
         names = sorted(archive.getnames())
-        listed = next(one for one in names if one.endswith("people_val.txt"))
+        listed = next(one for one in names if one.endswith(people_list))
         lines = archive.extractfile(listed).read().decode().split("\n")  # type: ignore[union-attr]
         people = sorted({line.split()[0] for line in lines if line.split()})
         step = max(1, len(people) // max(count, 1))
@@ -81,11 +83,11 @@ def map_box(box_xyxy: Floats, matrix: Floats) -> Floats:
     return np.asarray(np.clip(corners, 0, [WIDTH, HEIGHT]).reshape(4), np.float32)
 
 
-async def look(pipeline: FacePipeline, pixels: Pixels) -> list[JudgedFace]:
+async def look(pipeline: FacePipeline, pixels: Pixels, options: Options = EVERY_FACE) -> list[JudgedFace]:
     """Find and embed the faces of a picture."""
     height, width = pixels.shape[:2]
     image = common_pb2.Image(raw=common_pb2.RawImage(width=width, height=height, data=pixels.tobytes()))
-    photos = await pipeline.detect([image], Options(), None)
+    photos = await pipeline.detect([image], options, None)
     return (await pipeline.embed(await pipeline.embedder(common_pb2.ModelRef()), photos, None))[0].faces
 
 

@@ -211,3 +211,15 @@ def test_the_readme_s_commands(fleet: Fleet, convoy: Convoy, photos: Path) -> No
 def test_a_gallery_that_is_not_there_is_named_in_the_error(convoy: Convoy) -> None:
     with pytest.raises(ConvoyError, match="nobody-has-this"):
         convoy.get_gallery("nobody-has-this")
+
+
+@pytest.mark.foreign
+def test_a_pulled_network_answers_beside_the_published_ones(
+    fleet: Fleet, convoy: Convoy, foreign_networks: Path, data: Path
+) -> None:
+    """One container writes the volume, the services read it; no restart, no rights but those of any service."""
+    mount = f"{foreign_networks.resolve()}:/files:ro"
+    fleet.compose("run", "--rm", "--volume", mount, "pull", "yolox-nano", "--from", "/files")
+    picture = data / "samples" / "zebra.jpg"
+    wait_until(lambda: convoy.detect(picture, model="yolox-nano"))
+    assert [found.label for found in convoy.detect(picture, model="yolox-nano")] == ["zebra"]

@@ -17,7 +17,7 @@ OVERLAYS = sorted(path.name for path in ROOT.glob("compose.*.yaml"))
 def merged(*overlays: str) -> dict[str, Any]:
     """What Compose makes of docker-compose.yml and these."""
     files = [word for file in ("docker-compose.yml", *overlays) for word in ("--file", file)]
-    environment = os.environ | {"COMPOSE_PROFILES": "full"}
+    environment = os.environ | {"COMPOSE_PROFILES": "full,tools"}
     command = ["docker", "compose", *files, "config", "--format", "json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -43,3 +43,14 @@ def test_with_gpus_every_service_with_a_model_asks_for_one_and_takes_nothing_els
         asked = [(device["driver"], device["capabilities"]) for device in devices]
         assert asked == ([] if name == "recognition" else [("nvidia", ["gpu"])]), name
         assert services[name]["environment"].get("CONVOY_DEVICE") == (None if name == "recognition" else "cuda")
+
+
+def test_only_the_container_that_pulls_writes_models() -> None:
+    services = merged()
+    writers = {
+        name
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume["target"] in ("/models", "/pulled") and not volume.get("read_only")
+    }
+    assert writers == {"pull"}

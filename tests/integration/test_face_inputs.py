@@ -112,6 +112,21 @@ async def test_a_close_up_is_the_face_that_it_shows(faces: Running, portraits: l
         assert float(np.dot(face.embedding.values, whole.embedding.values)) >= 0.5
 
 
+async def test_detail_finds_small_faces_in_a_photo_of_24_megapixels(faces: Running, data: Path) -> None:
+    group = np.asarray(Image.open(data / "samples" / "group_12_people.jpg").convert("RGB"))
+    height, width = group.shape[:2]
+    large = np.array(Image.open(data / "samples" / "no_people_landscape.jpg").convert("RGB").resize((6000, 4000)))
+    left, top = (6000 - width) // 2, (4000 - height) // 2
+    large[top : top + height, left : left + width] = group
+    alone, plain, detailed = await find(faces, group), await find(faces, large), await find(faces, large, detail=True)
+    shift = np.array([left, top, left, top], np.float32)
+    boxes = np.array([[f.box.x_min, f.box.y_min, f.box.x_max, f.box.y_max] for f in detailed[0].faces], np.float32)
+    expected = [np.array([f.box.x_min, f.box.y_min, f.box.x_max, f.box.y_max], np.float32) for f in alone[0].faces]
+    assert len(plain[0].faces) == 0
+    found = [compute_iou(one + shift, boxes).max() >= 0.5 for one in expected]
+    assert len(found) >= 10 and sum(found) >= len(found) - 1
+
+
 async def test_two_hundred_faces(faces: Running, portraits: list[ImageRGB]) -> None:
     """More than the embedder's queue holds: one call must not refuse itself."""
     rows = [np.hstack([portraits[(20 * row + column) % 40] for column in range(20)]) for row in range(10)]
@@ -139,6 +154,22 @@ async def test_upside_down_is_found_when_the_photo_says_so(faces: Running, portr
     assert said.faces[0].box.x_min == pytest.approx(straight.faces[0].box.x_min, abs=4)
     # Without the note the picture is what it is; a face that is claimed all the same must be an upright reading of it.
     assert all(face.landmarks.left_eye.y < face.landmarks.mouth_left.y for face in unsaid.faces)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+async def test_at_any_angle_a_turned_face_is_the_face_that_it_is(
+    faces: Running, portraits: list[ImageRGB], quarters: int
+) -> None:
+    for portrait in portraits[:5]:
+        upright = put(enlarge(portrait, 2.5), 150, 90)
+        turned = np.ascontiguousarray(np.rot90(upright, quarters))
+        ((straight, *_), found) = [result.faces for result in await find(faces, upright, turned, any_angle=True)]
+        face = found[0]
+        assert float(np.dot(face.embedding.values, straight.embedding.values)) >= 0.5
+        # Where the nose goes says the rotation itself.
+        nose = complex(straight.landmarks.nose.x - 320, straight.landmarks.nose.y - 240) * (-1j) ** quarters
+        centre = complex(turned.shape[1] / 2, turned.shape[0] / 2)
+        assert abs(nose + centre - complex(face.landmarks.nose.x, face.landmarks.nose.y)) < 20
 
 
 def draw_cartoon() -> ImageRGB:

@@ -142,3 +142,24 @@ def test_the_page_on_errors_names_every_reason_of_the_api() -> None:
         name for group in re.findall(r"\(([A-Z][A-Z_, /]+[A-Z])\)", comments) for name in re.split(r"[,\s/]+", group)
     }
     assert {name for name in named if "_" in name} - set(re.findall(r"`([A-Z_]+)`", page)) == set()
+
+
+ROOMS = [
+    folder
+    for base in ("services/convoy", "training/convoy_training", "benchmarks")
+    for folder in sorted({path.parent for path in (ROOT / base).rglob("*.py") if path.parent.name != "v1"})
+    if len([path for path in folder.glob("*.py") if not path.name.startswith("__")]) > 8
+]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
+def test_a_room_of_more_than_eight_files_has_a_map_that_names_each(room: Path) -> None:
+    text = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    named = re.findall(r"\b(\w+\.py)\b", text)
+    there = {path.name for path in room.glob("*.py") if not path.name.startswith("__")}
+    assert there - set(named) == set()
+    assert [name for name in named if not (room / name).exists()] == []
+
+
+def test_there_are_such_rooms() -> None:
+    assert len(ROOMS) > 10

@@ -15,6 +15,8 @@ runs/             the training loop, its checkpoints and its devices
 publishing/       from a run to a published model
 report/           the HTML page about a model
 protocols/        how face embedders are judged
+teacher.py        a published or imported model to learn from
+lessons.py        what the teacher says of each training picture, kept for the student
 evaluation.py     measures a run or a published model
 cleaning.py       finds wrong labels among training faces
 scaling.py        shows what more data brings

@@ -133,11 +133,14 @@ class Bulk:
         *,
         use_largest_face: bool = False,
         allow_identity_conflict: bool = False,
+        allow_different: bool = False,
     ) -> None:
         self._convoy = convoy
         self._gallery = gallery
         self._use_largest_face = use_largest_face
         self._allow_identity_conflict = allow_identity_conflict
+        self._allow_different = allow_different
+        self.photos = sum(len(entry.photos) for entry in entries)
         self._packs = [pack for entry in entries for pack in _packs(entry)]
         self._unreadable: dict[int, list[Outcome]] = {}
         self._begun_at = 0
@@ -203,6 +206,7 @@ class Bulk:
             add_faces=True,
             use_largest_face=self._use_largest_face,
             allow_identity_conflict=self._allow_identity_conflict,
+            allow_different=self._allow_different,
             request_id=self._request_id(entry, contents),
         )
         return replace(entry, photos=tuple(readable)), operation
@@ -242,7 +246,8 @@ class Bulk:
     def _request_id(self, entry: Entry, contents: list[bytes]) -> str:
         person = (entry.person_id, entry.display_name, entry.tags, sorted(entry.metadata.items()))
         said = (self._gallery, *person, self._use_largest_face, self._allow_identity_conflict)
-        digest = hashlib.sha256(repr(said).encode())
+        # Said only where it is set, so that a run that an earlier version began goes on.
+        digest = hashlib.sha256(repr((*said, "allow_different") if self._allow_different else said).encode())
         for content in contents:
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()

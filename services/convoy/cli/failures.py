@@ -53,6 +53,8 @@ OPTIONS = {
     "with add_faces": "with --add",
     "set use_largest_face": "give --largest",
     "set allow_identity_conflict": "give --allow-conflict",
+    "set any_angle": "give --any-angle",
+    "set allow_different": "give --allow-different",
 }
 
 

@@ -61,7 +61,7 @@ def reembed(
 
     Example: **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
     """
-    from convoy.cli.bulk import read_source
+    from convoy.cli.bulk import Bulk, read_source
     from convoy.client import Convoy
 
     if old == new:
@@ -76,7 +76,15 @@ def reembed(
             )
         _make(convoy, old, new, model)
         planned = [_as_on_record(convoy, old, person_id, entries) for person_id in _people(convoy, old) & set(entries)]
-        refused, counts = run(convoy, new, sorted(planned, key=lambda one: one.person_id), report, largest, False)
+        # Who is on record is not judged anew: the old gallery took photos that do not resemble one another.
+        registering = Bulk(
+            convoy,
+            new,
+            sorted(planned, key=lambda one: one.person_id),
+            use_largest_face=largest,
+            allow_different=True,
+        )
+        refused, counts = run(registering, report)
         for person_id in _people(convoy, old) & _people(convoy, new):
             _let_expire_as_before(convoy, old, new, person_id)
         missing = sorted(_people(convoy, old) - _people(convoy, new))

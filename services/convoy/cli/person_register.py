@@ -13,8 +13,7 @@ from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.recognition import Gallery
 
 if TYPE_CHECKING:
-    from convoy.cli.bulk import Entry, Outcome
-    from convoy.client import Convoy
+    from convoy.cli.bulk import Bulk, Outcome
 
 INTERRUPTED = 130
 Source = Annotated[
@@ -38,6 +37,9 @@ def register_all(
     allow_conflict: Annotated[
         bool, typer.Option("--allow-conflict", help="Register faces even if they match somebody else.")
     ] = False,
+    allow_different: Annotated[
+        bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register many people. Exits with 1 when some photos were refused.
@@ -48,12 +50,20 @@ def register_all(
 
     Example: **convoy person register photos/ --gallery team --report refused.csv**
     """
-    from convoy.cli.bulk import read_source
+    from convoy.cli.bulk import Bulk, read_source
     from convoy.client import Convoy
 
     entries = read_source(source)
     with Convoy() as convoy:
-        refused, counts = run(convoy, gallery, entries, report, largest, allow_conflict)
+        bulk = Bulk(
+            convoy,
+            gallery,
+            entries,
+            use_largest_face=largest,
+            allow_identity_conflict=allow_conflict,
+            allow_different=allow_different,
+        )
+        refused, counts = run(bulk, report)
     if as_json:
         print_json({**counts, "refusals": [{**vars(one), "path": str(one.path)} for one in refused]})
     else:
@@ -67,14 +77,9 @@ def register_all(
         raise typer.Exit(ExitCode.NO)
 
 
-def run(
-    convoy: "Convoy", gallery: str, entries: "list[Entry]", report: Path | None, largest: bool, allow_conflict: bool
-) -> "tuple[list[Outcome], dict[str, int]]":
+def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, int]]":
     """Register all; return the refused photos and the counts by outcome. Ctrl-C ends it early."""
-    from convoy.cli.bulk import Bulk
-
-    total = sum(len(entry.photos) for entry in entries)
-    bulk = Bulk(convoy, gallery, entries, use_largest_face=largest, allow_identity_conflict=allow_conflict)
+    total = bulk.photos
     refused: list[Outcome] = []
     counts: Counter[str] = Counter(registered=0, known=0, refused=0)
     with ExitStack() as stack:

@@ -48,6 +48,12 @@ def register(
     allow_conflict: Annotated[
         bool, typer.Option("--allow-conflict", help="Register a face even if it matches somebody else.")
     ] = False,
+    allow_different: Annotated[
+        bool, typer.Option("--allow-different", help="Register photos though their faces do not resemble one another.")
+    ] = False,
+    any_angle: Annotated[
+        bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several. Exits with 1 when a photo was refused.
@@ -70,6 +76,8 @@ def register(
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
+                allow_different=allow_different,
+                any_angle=any_angle,
             )
         except FailedPrecondition as error:
             if not error.details:

@@ -165,6 +165,9 @@ class Galleries(Group):
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     quality_floor: Share = 0.3
     """Lowest quality of a face that you may register, unless the gallery says otherwise."""
+    face_score_floor: Share = 0.65
+    """Lowest score of the face detector at which you may register a face; Register refuses others (NOT_A_FACE). The
+    default suits the published detectors, which give a clock or a cell 0.5 to 0.6. 0 refuses nothing."""
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""

@@ -1,7 +1,8 @@
-"""How often and at which size the detector sees a picture: once whole, and once as a thumbnail, for close-ups.
+"""How often and at which size the detector sees a picture: whole, as a thumbnail, in tiles, and turned.
 
 A network sees only a limited area around each point. If a face fills the picture, it sees an eye or a mouth but not the
-face. In a thumbnail of the same picture, the face is small enough.
+face. In a thumbnail of the same picture, the face is small enough. Tiles keep the pixels of small faces. Turned
+pictures show faces that are not upright. The call chooses tiles and turns.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +14,11 @@ from convoy.core.manifest import InputSpec, Manifest
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.geometry import compute_iou
-from convoy.core.pictures.resizing import Placement
+from convoy.core.pictures.resizing import Placement, place
 from convoy.faces import task
 from convoy.faces.task import DetectedFace, Floats, Options
+from convoy.faces.tiles import OVERLAP_PX, choose_scale, cut_tiles
+from convoy.faces.turning import QUARTERS, turn, turn_back
 
 THUMBNAIL_PX = 128
 """Long side of the second look, in pixels; it has a twenty-fifth of the first look's pixels."""
@@ -31,27 +34,83 @@ COVERED = 0.7
 """If this share of a box lies in a larger face's box, it is a part of that face, such as its mouth or an eye."""
 
 
+SHARED = 0.3
+"""If this share of one box lies in another box, from tiles or angles, drop the weaker of the two."""
+
+MOST_OF_TILE_PX = 2 * OVERLAP_PX
+"""Longest side of a face in a tile; the whole look finds larger faces, and tiles show only parts of them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture lies in the detector's input, before that was turned by so many quarters."""
+
+    placement: Placement
+    is_thumbnail: bool = False
+    is_tile: bool = False
+    quarters: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """The detector's input, [H, W, 3], and where the picture lies in it."""
 
     canvas: Pixels
-    placement: Placement
+    place: Place
 
 
-def take_looks(picture: Picture, manifest: Manifest) -> list[Look]:
-    """Make the looks at a picture, the whole one first. A detector of a fixed size looks once: two cost double."""
-    whole = Look(*task.prepare(picture, manifest))
-    longest = max(whole.placement.width, whole.placement.height)
+def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[Look]:
+    """Make the looks at a picture, the whole one first. A detector of a fixed size has no thumbnail: two cost double.
+
+    With detail, a picture that was reduced for the first look also gets looks in tiles. With any_angle, each look has
+    three copies, turned by 90, 180 and 270 degrees.
+    """
+    canvas, placement = task.prepare(picture, manifest)
+    looks = [Look(canvas, Place(placement))]
+    longest = max(placement.width, placement.height)
     # In a smaller picture, no face is too large for the first look.
-    if manifest.input.long_side is None or longest <= CLOSE_UP_PX:
-        return [whole]
-    return [whole, _reduce(whole, manifest.input)]
+    if manifest.input.long_side is not None and longest > CLOSE_UP_PX:
+        looks.append(_reduce(looks[0], manifest.input))
+    if options.detail and manifest.input.long_side is not None:
+        looks += _cut(picture, manifest.input)
+    turns = QUARTERS if options.any_angle else ()
+    turned = [Look(turn(one.canvas, by), replace(one.place, quarters=by)) for by in turns for one in looks]
+    return looks + turned
+
+
+def _cut(picture: Picture, spec: InputSpec) -> list[Look]:
+    """Make the looks at the tiles of a picture that is larger than one look."""
+    assert spec.long_side is not None  # the caller has checked it
+    tile_px, pixels = spec.long_side, picture.image_rgb
+    height, width = pixels.shape[:2]
+    if max(height, width) <= tile_px:
+        return []
+    scale = choose_scale(width, height, tile_px)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    factors = (width / pixels.shape[1], height / pixels.shape[0])
+    return [_cut_one(pixels, edges, factors, spec) for edges in cut_tiles(pixels.shape[1], pixels.shape[0], tile_px)]
+
+
+def _cut_one(pixels: Pixels, edges: tuple[int, int, int, int], factors: tuple[float, float], spec: InputSpec) -> Look:
+    """Make the look at one tile. factors: from pixels to those of the picture, across and down."""
+    left, top, width, height = edges
+    canvas, placement = place(pixels[top : top + height, left : left + width], spec)
+    across, down = factors
+    at = replace(
+        placement,
+        source_left=round(left * across),
+        source_top=round(top * down),
+        source_width=round(width * across),
+        source_height=round(height * down),
+    )
+    return Look(canvas, Place(at, is_tile=True))
 
 
 def _reduce(look: Look, spec: InputSpec) -> Look:
-    """Make the look at thumbnail size, out of the first look's canvas, since that has few pixels."""
-    at = look.placement
+    """Make the look at thumbnail size, out of the whole look's canvas, since that has few pixels."""
+    at = look.place.placement
     scale = THUMBNAIL_PX / max(at.width, at.height)
     width, height = max(1, round(at.width * scale)), max(1, round(at.height * scale))
     rows, columns = (-(-side // spec.stride) * spec.stride for side in (height, width))
@@ -59,22 +118,57 @@ def _reduce(look: Look, spec: InputSpec) -> Look:
     seen = look.canvas[at.y : at.y + at.height, at.x : at.x + at.width]
     canvas[:height, :width] = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
     placement = replace(at, canvas_width=columns, canvas_height=rows, x=0, y=0, width=width, height=height)
-    return Look(canvas, placement)
+    return Look(canvas, Place(placement, is_thumbnail=True))
 
 
 def merge_looks(
-    outputs: list[Outputs], placements: list[Placement], picture: Picture, manifest: Manifest, options: Options
+    outputs: list[Outputs], places: list[Place], picture: Picture, manifest: Manifest, options: Options
 ) -> list[DetectedFace]:
     """Merge the faces of all looks at a picture: each face once, largest first."""
-    seen = [
-        task.interpret(one, placement, picture, manifest, options)
-        for one, placement in zip(outputs, placements, strict=True)
-    ]
-    faces = seen[0]
-    scale = placements[0].width / picture.width
-    for thumbnail in seen[1:]:
-        faces = _add_close_ups(faces, thumbnail, scale)
-    return task.select(faces, options)
+    scale = places[0].placement.width / picture.width
+    angles: dict[int, list[DetectedFace]] = {}
+    tiles: dict[int, list[list[DetectedFace]]] = {}
+    for one, where in zip(outputs, places, strict=True):
+        at = where.placement
+        upright = turn_back(one, where.quarters, at.canvas_width, at.canvas_height)
+        seen = task.interpret(upright, at, picture, manifest, options)
+        if where.is_tile:
+            most_px = MOST_OF_TILE_PX * at.source_width / at.width * picture.scale_xy[0]
+            tiles.setdefault(where.quarters, []).append([face for face in seen if _longer_side(face) <= most_px])
+        elif where.is_thumbnail:
+            angles[where.quarters] = _add_close_ups(angles[where.quarters], seen, scale)
+        else:
+            angles[where.quarters] = seen
+    for quarters, cut in tiles.items():
+        angles[quarters] = _add_missed(angles[quarters], _keep_surest(cut))
+    return task.select(_join_angles(list(angles.values())), options)
+
+
+def _add_missed(faces: list[DetectedFace], small: list[DetectedFace]) -> list[DetectedFace]:
+    """Add the faces that only the tiles show, except parts of faces that the whole picture shows."""
+    boxes = np.array([one.box_xyxy for one in faces], np.float32).reshape(-1, 4)
+    return [*faces, *(face for face in small if not _shares(face, boxes))]
+
+
+def _join_angles(angles: list[list[DetectedFace]]) -> list[DetectedFace]:
+    """If several angles show the same face, keep the surest, since a face looks most like one when it is upright."""
+    return angles[0] if len(angles) == 1 else _keep_surest(angles)
+
+
+def _keep_surest(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
+    """If several looks show the same face, keep the surest."""
+    kept: list[DetectedFace] = []
+    for face in sorted((face for look in looks for face in look), key=lambda one: -one.score):
+        boxes = np.array([one.box_xyxy for one in kept], np.float32).reshape(-1, 4)
+        if not _shares(face, boxes):
+            kept.append(face)
+    return kept
+
+
+def _shares(face: DetectedFace, boxes_xyxy: Floats) -> bool:
+    """Whether much of the face lies in one of the boxes [K, 4], or much of a box in the face."""
+    covers = [float(measure_cover(face.box_xyxy[None], box)[0]) for box in boxes_xyxy]
+    return max([*covers, *measure_cover(boxes_xyxy, face.box_xyxy).tolist()], default=0.0) >= SHARED
 
 
 def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:

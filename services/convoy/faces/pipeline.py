@@ -13,11 +13,10 @@ from convoy.core.models.host import ModelHost
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import at_once, in_order, infer
 from convoy.core.pictures.decoding import Picture, Pixels
-from convoy.core.pictures.resizing import Placement
 from convoy.core.serving.messages import pixels_of, read_image
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
-from convoy.faces.looks import merge_looks, take_looks
+from convoy.faces.looks import Place, merge_looks, take_looks
 from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
 
@@ -71,15 +70,15 @@ class FacePipeline:
         def weigh(image: common_pb2.Image) -> int:
             return pixels_of(image, task.MIN_SIDE_PX)
 
-        def prepare(image: common_pb2.Image) -> tuple[list[npt.NDArray[np.generic]], tuple[list[Placement], Picture]]:
+        def prepare(image: common_pb2.Image) -> tuple[list[npt.NDArray[np.generic]], tuple[list[Place], Picture]]:
             picture = read_image(image, limits, task.MIN_SIDE_PX)
-            looks = take_looks(picture, manifest)
-            return [look.canvas for look in looks], ([look.placement for look in looks], picture)
+            looks = take_looks(picture, manifest, options)
+            return [look.canvas for look in looks], ([look.place for look in looks], picture)
 
-        def interpret(outputs: list[Outputs], where: tuple[list[Placement], Picture]) -> Photo:
-            placements, picture = where
+        def interpret(outputs: list[Outputs], where: tuple[list[Place], Picture]) -> Photo:
+            places, picture = where
             everyone = replace(options, max_faces=None, largest_only=False)
-            found = merge_looks(outputs, placements, picture, manifest, everyone)
+            found = merge_looks(outputs, places, picture, manifest, everyone)
             judged = (_judge(picture, face) for face in task.select(found, options))
             return Photo(picture.outline(), [face for face in judged if face is not None], len(found))
 

@@ -104,7 +104,8 @@ def _options(options: pb.FaceDetectionOptions) -> task.Options:
     if options.HasField("detection_threshold"):
         threshold = check_range("detection_threshold", options.detection_threshold, 0, 1)
     largest_only = options.selection == pb.FACE_SELECTION_LARGEST
-    return task.Options(threshold, options.max_faces or DEFAULT_MAX_FACES, options.min_face_size, largest_only)
+    most = options.max_faces or DEFAULT_MAX_FACES
+    return task.Options(threshold, most, options.min_face_size, largest_only, options.any_angle, options.detail)
 
 
 def _match_threshold(request: pb.CompareFacesRequest, manifest: Manifest) -> float:

@@ -29,6 +29,8 @@ class Options:
     max_faces: int | None = 200
     min_face_size_px: int = 0
     largest_only: bool = False
+    any_angle: bool = False
+    detail: bool = False
 
 
 @dataclass(frozen=True, eq=False)

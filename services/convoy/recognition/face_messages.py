@@ -40,6 +40,8 @@ def read_options(options: faces_pb2.FaceDetectionOptions) -> DetectionOptions:
         max_faces=options.max_faces,
         min_face_size=options.min_face_size,
         only_largest=options.selection == faces_pb2.FACE_SELECTION_LARGEST,
+        any_angle=options.any_angle,
+        detail=options.detail,
     )
 
 
@@ -50,6 +52,8 @@ def options_message(options: DetectionOptions) -> faces_pb2.FaceDetectionOptions
         max_faces=options.max_faces,
         min_face_size=options.min_face_size,
         selection=faces_pb2.FACE_SELECTION_LARGEST if options.only_largest else faces_pb2.FACE_SELECTION_UNSPECIFIED,
+        any_angle=options.any_angle,
+        detail=options.detail,
     )
 
 

@@ -78,6 +78,8 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         add_faces=request.add_faces,
         use_largest_face=request.use_largest_face,
         allow_identity_conflict=request.allow_identity_conflict,
+        allow_different=request.allow_different,
+        any_angle=request.any_angle,
     )
 
 

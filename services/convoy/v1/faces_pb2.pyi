@@ -54,6 +54,8 @@ class FaceDetectionOptions(_message.Message):
     MAX_FACES_FIELD_NUMBER: _builtins.int
     MIN_FACE_SIZE_FIELD_NUMBER: _builtins.int
     SELECTION_FIELD_NUMBER: _builtins.int
+    ANY_ANGLE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     detection_threshold: _builtins.float
     """Leave out faces below this score; 0 to 1, by default what the detector's manifest says."""
     max_faces: _builtins.int
@@ -62,6 +64,15 @@ class FaceDetectionOptions(_message.Message):
     """Leave out faces whose box is narrower or lower than this, in pixels of the picture that you sent; 0 keeps all."""
     selection: Global___FaceSelection.ValueType
     """Which of them to return."""
+    any_angle: _builtins.bool
+    """Also find faces that lie or stand on their head: the picture is looked at four times, turned by 90 degrees each, which
+    takes four times as long. Boxes and landmarks are in the picture as you sent it; the left eye of such a face is the one
+    that is left once the face is turned upright.
+    """
+    detail: _builtins.bool
+    """Also find small faces in a large picture: it is looked at once more in at most 40 overlapping tiles of the detector's
+    size, so finding faces takes up to 60 times as long. A detector with an input of one fixed size does not do it.
+    """
     def __init__(
         self,
         *,
@@ -69,10 +80,12 @@ class FaceDetectionOptions(_message.Message):
         max_faces: _builtins.int = ...,
         min_face_size: _builtins.int = ...,
         selection: Global___FaceSelection.ValueType = ...,
+        any_angle: _builtins.bool = ...,
+        detail: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "detection_threshold", b"detection_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "detection_threshold", b"detection_threshold", "max_faces", b"max_faces", "min_face_size", b"min_face_size", "selection", b"selection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "any_angle", b"any_angle", "detail", b"detail", "detection_threshold", b"detection_threshold", "max_faces", b"max_faces", "min_face_size", b"min_face_size", "selection", b"selection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__detection_threshold: _TypeAlias = _typing.Literal["detection_threshold"]  # noqa: Y015
     _WhichOneofArgType__detection_threshold: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold"]  # noqa: Y015

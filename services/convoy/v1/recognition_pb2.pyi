@@ -98,6 +98,12 @@ class _PhotoRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoRef
     """The face matches somebody else in the gallery."""
     PHOTO_REFUSAL_BAD_IMAGE: _PhotoRefusal.ValueType  # 9
     """The bytes are not a readable picture."""
+    PHOTO_REFUSAL_OTHER_PERSON: _PhotoRefusal.ValueType  # 10
+    """The face does not resemble the person on record, or the other photos of the request."""
+    PHOTO_REFUSAL_TURNED: _PhotoRefusal.ValueType  # 11
+    """The face lies or stands on its head: it is turned by more than 45 degrees."""
+    PHOTO_REFUSAL_NOT_A_FACE: _PhotoRefusal.ValueType  # 12
+    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
 
 class PhotoRefusal(_PhotoRefusal, metaclass=_PhotoRefusalEnumTypeWrapper):
     """Why a photo was refused."""
@@ -122,6 +128,12 @@ PHOTO_REFUSAL_IDENTITY_CONFLICT: PhotoRefusal.ValueType  # 8
 """The face matches somebody else in the gallery."""
 PHOTO_REFUSAL_BAD_IMAGE: PhotoRefusal.ValueType  # 9
 """The bytes are not a readable picture."""
+PHOTO_REFUSAL_OTHER_PERSON: PhotoRefusal.ValueType  # 10
+"""The face does not resemble the person on record, or the other photos of the request."""
+PHOTO_REFUSAL_TURNED: PhotoRefusal.ValueType  # 11
+"""The face lies or stands on its head: it is turned by more than 45 degrees."""
+PHOTO_REFUSAL_NOT_A_FACE: PhotoRefusal.ValueType  # 12
+"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
 Global___PhotoRefusal: _TypeAlias = PhotoRefusal  # noqa: Y015
 
 class _Decision:
@@ -1030,6 +1042,8 @@ class RegisterRequest(_message.Message):
     ALLOW_IDENTITY_CONFLICT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    ALLOW_DIFFERENT_FIELD_NUMBER: _builtins.int
+    ANY_ANGLE_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
@@ -1044,6 +1058,18 @@ class RegisterRequest(_message.Message):
     """If a photo shows several faces, take the largest instead of refusing the photo."""
     allow_identity_conflict: _builtins.bool
     """Register a face even if it matches somebody else, such as a twin."""
+    allow_different: _builtins.bool
+    """Register photos even if their faces do not resemble one another or the person on record. Without it, a person on record
+    decides: photos that resemble neither the record nor a photo that does are refused as OTHER_PERSON. For a new person the
+    largest group of photos that resemble one another decides, and the others are refused; if two groups are equally large,
+    as when two photos show two people, every photo is refused, since nobody can tell which of them is the person. The same
+    photo twice counts once. Two faces resemble each other if their similarity is one that a stranger reaches in at most
+    10 % of cases, by the embedder's calibration; with an embedder that has none, nothing is compared.
+    """
+    any_angle: _builtins.bool
+    """Register faces at any angle. Without it a photo whose face is turned by more than 45 degrees is refused as TURNED. The
+    service looks for one, at 90, 180 and 270 degrees, where it finds no upright face, or one that is in doubt.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person, added to those on record."""
@@ -1074,10 +1100,12 @@ class RegisterRequest(_message.Message):
         allow_identity_conflict: _builtins.bool = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        allow_different: _builtins.bool = ...,
+        any_angle: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_identity_conflict", b"allow_identity_conflict", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

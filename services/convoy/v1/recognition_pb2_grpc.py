@@ -263,9 +263,9 @@ class RecognitionServiceServicer:
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
-        SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT), and the error's details
-        hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face model made the gallery
-        (MODEL_MISMATCH).
+        SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
+        NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
+        model made the gallery (MODEL_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,6 +1,7 @@
 """Registering people, without a server."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,19 @@ async def test_the_gallery_says_how_good_a_photo_must_be(house: UseCases) -> Non
     await house.galleries.update(GalleryEdit("staff", policy=PolicyEdit({"quality_floor": 0.95})))
     with pytest.raises(FailedPrecondition, match=r"asks for 0\.95"):
         await house.register("ada", b"1")
+
+
+async def test_what_the_detector_is_not_sure_of_is_no_face(house: UseCases) -> None:
+    floor = house.settings.face_score_floor
+    for score, reason in ((floor - 0.01, "NOT_A_FACE"), (floor, None)):
+        found = embedded(axis(1))
+        house.faces.shows = {b"1": [replace(found, face=replace(found.face, detection_score=score))]}
+        if reason is None:
+            assert (await house.register("ada", b"1")).results[0].refusal is None
+            continue
+        with pytest.raises(FailedPrecondition, match="hardly a face") as refused:
+            await house.register("ada", b"1")
+        assert refused.value.reason == reason
 
 
 async def test_who_is_there_is_not_looked_at_unless_faces_may_be_added(house: UseCases) -> None:

@@ -8,7 +8,7 @@ import pytest
 from convoy.core.manifest import InputSpec, Manifest, Task, Thresholds
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.faces.looks import THUMBNAIL_PX, merge_looks, take_looks
+from convoy.faces.looks import THUMBNAIL_PX, Place, merge_looks, take_looks
 from convoy.faces.task import Options
 
 Box = tuple[float, float, float, float]
@@ -40,25 +40,27 @@ def outputs(*rows: tuple[Box, float], scale: float = 1.0) -> dict[str, np.ndarra
 
 def merged(manifest: Manifest, first: list[tuple[Box, float]], second: list[tuple[Box, float]]) -> list[list[float]]:
     both = [outputs(*first), outputs(*second, scale=0.2)]
-    faces = merge_looks(both, [AS_IS, REDUCED], picture(SIDE_PX, SIDE_PX), manifest, Options())
+    faces = merge_looks(
+        both, [Place(AS_IS), Place(REDUCED, is_thumbnail=True)], picture(SIDE_PX, SIDE_PX), manifest, Options()
+    )
     return [np.round(face.box_xyxy).tolist() for face in faces]
 
 
 def test_a_large_picture_is_looked_at_twice(manifest: Manifest) -> None:
-    whole, thumbnail = take_looks(picture(960, 1280), manifest)
+    whole, thumbnail = take_looks(picture(960, 1280), manifest, Options())
     assert whole.canvas.shape == (640, 480, 3)
     assert thumbnail.canvas.shape == (THUMBNAIL_PX, 96, 3)
-    corners = np.array([[0, 0], [thumbnail.placement.width, thumbnail.placement.height]], np.float32)
-    assert thumbnail.placement.to_source(corners).tolist() == [[0, 0], [960, 1280]]
+    corners = np.array([[0, 0], [thumbnail.place.placement.width, thumbnail.place.placement.height]], np.float32)
+    assert thumbnail.place.placement.to_source(corners).tolist() == [[0, 0], [960, 1280]]
 
 
 def test_a_small_picture_is_looked_at_once(manifest: Manifest) -> None:
-    assert len(take_looks(picture(250, 250), manifest)) == 1
+    assert len(take_looks(picture(250, 250), manifest, Options())) == 1
 
 
 def test_a_detector_of_one_size_looks_once(manifest: Manifest) -> None:
     fixed = InputSpec(height=320, width=320, resize="letterbox", pad_value=114)
-    assert len(take_looks(picture(960, 1280), manifest.model_copy(update={"input": fixed}))) == 1
+    assert len(take_looks(picture(960, 1280), manifest.model_copy(update={"input": fixed}), Options())) == 1
 
 
 def test_the_whole_face_takes_the_place_of_its_mouth_and_eye(manifest: Manifest) -> None:
@@ -76,6 +78,35 @@ def test_small_faces_are_left_to_the_first_look(manifest: Manifest) -> None:
     assert merged(
         manifest, [((100, 100, 200, 220), 0.9)], [((90, 90, 210, 230), 0.9), ((300, 300, 400, 400), 0.9)]
     ) == [[100, 100, 200, 220]]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_found_in_a_turned_picture_lies_where_its_pixels_lie(manifest: Manifest, quarters: int) -> None:
+    """Where a pixel goes says NumPy's own rotation."""
+    pixels = np.zeros((640, 480, 3), np.uint8)
+    pixels[100, 50] = 255
+    tall = Picture(pixels, 480, 640)
+    looks = take_looks(tall, manifest, Options(any_angle=True))
+    assert [look.place.quarters for look in looks] == [0, 0, 1, 1, 2, 2, 3, 3]
+    number, look = next((i, one) for i, one in enumerate(looks) if one.place.quarters == quarters)
+    row, column, _ = np.argwhere(look.canvas == 255)[0].tolist()
+    seen = [outputs() for _ in looks]
+    seen[number] = outputs(((column - 20, row - 10, column + 21, row + 11), 0.9))
+    seen[number]["landmarks"][:] = (column + 0.5, row + 0.5)
+    [face] = merge_looks(seen, [one.place for one in looks], tall, manifest, Options())
+    assert face.landmarks_xy.tolist() == [[50.5, 100.5]] * 5
+    width, height = (face.box_xyxy[2:] - face.box_xyxy[:2]).tolist()
+    assert (width, height) == ((41, 21) if quarters == 2 else (21, 41))
+
+
+def test_of_a_face_at_two_angles_the_surer_stays(manifest: Manifest) -> None:
+    turned = Place(AS_IS, quarters=2)
+    both = [outputs(((100, 100, 200, 200), 0.6)), outputs(((440, 440, 540, 540), 0.9), ((0, 0, 50, 50), 0.6))]
+    found = merge_looks(both, [Place(AS_IS), turned], picture(SIDE_PX, SIDE_PX), manifest, Options())
+    assert [(face.box_xyxy.tolist(), round(face.score, 1)) for face in found] == [
+        ([100, 100, 200, 200], 0.9),
+        ([590, 590, 640, 640], 0.6),
+    ]
 
 
 @pytest.mark.parametrize(("side", "whose"), [(240, "first"), (400, "second")])

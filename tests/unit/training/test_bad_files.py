@@ -155,7 +155,7 @@ def unread_people() -> Iterator[None]:
     ("dataset", "file", "content", "said"),
     [
         ("lfw", "pairs_val.txt", "one\nAnn 1 2", "1: the first line is not two numbers"),
-        ("lfw", "pairs_val.txt", "1 1\nAnn 1 2", "1: says 2 pairs, has 1"),
+        ("lfw", "pairs_val.txt", "1 1\nAnn 1 2", "1: it announces 2 pairs, but lists 1"),
         ("lfw", "pairs_val.txt", "1 1\nAnn 1\nAnn 2 Bob 1", "2: no such held-out image: Ann 1"),
         ("lfw", "pairs_val.txt", "1 1\nAnn 1 two\nAnn 2 Bob 1", "2: no such held-out image: Ann 1 two"),
         ("lfw", "pairs_val.txt", "1 1\nAnn 1 2\nAnn 2 Cy 1", "3: no such held-out image: Ann 2 Cy 1"),

@@ -39,7 +39,7 @@ def test_a_class_is_a_line(text: str) -> None:
         ("a\n\nb\n", "classes.txt:2: the line is blank"),
         ("a\nb\na\n", "classes.txt:3: class 'a' is named twice"),
         ("0 a\n1 a\n", "classes.txt:2: class 'a' is named twice"),
-        ("1 a\n2 b\n", "classes.txt:1: id 1 in the place of 0"),
+        ("1 a\n2 b\n", "classes.txt:1: the id is 1, not 0"),
         (" \n", "classes.txt: it names no classes"),
     ],
 )
@@ -97,7 +97,7 @@ def test_coco_is_read_as_it_is_published(tmp_path: Path) -> None:
     [
         (coco_files(["RBC", "cat"], 5, "1.jpg"), "val.json: categories[1] (id 6): annotations/train.json has no"),
         (coco_files(["RBC", "RBC"], 5, "1.jpg"), "val.json: categories[1]: the name 'RBC' occurs twice"),
-        (coco_files(["RBC"], 5, "2.jpg"), "val.json: images[0] (id 1): val/2.jpg does not exist, nor the like"),
+        (coco_files(["RBC"], 5, "2.jpg"), "val.json: images[0] (id 1): val/2.jpg does not exist, nor in any"),
         (coco_files(["RBC"], 5, "train/1.jpg"), "val.json: train/1.jpg is in the training split too"),
         (
             coco_files(["RBC"], 5, "1.jpg", width=30, height=40),
@@ -209,7 +209,7 @@ def test_yolo_follows_a_data_yaml(layout: str, text: str, tmp_path: Path) -> Non
             {"data.yaml": "names: [a, b]\ntrain: images/train\nval: images"},
             "data.yaml:3: images/train/1.jpg is in the training split too",
         ),
-        ({"labels/val/3.txt": ""}, "labels/val/3.txt: there is no image of that name: add it, or remove this file"),
+        ({"labels/val/3.txt": ""}, "labels/val/3.txt: there is no image with this name: add it, or remove this file"),
         ({"labels/val/1.txt": "0 .5 .5 .2\n"}, "labels/val/1.txt:1: expected 'class x y width height'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Faces of one's own, in the forms that people have WIDER FACE in: read, refused, trained on, served."""
+"""Your own faces, laid out as WIDER FACE or COCO JSON: read, refused, trained on, served."""
 
 import asyncio
 import io
@@ -133,8 +133,8 @@ def test_boxes_end_at_the_border_and_what_is_invalid_may_lie_outside(tmp_path: P
         ("a.jpg\n2\n20 10 24 32 0 0 0 0 0 0\n", ":1: a.jpg has 2 faces, but the list ends after 1"),
         ("a.jpg\n2\n20 10 24 32 0 0 0 0 0 0\nb.jpg\n", ":4: expected a face as ten numbers .* found 'b.jpg'"),
         ("a.jpg\n1\n2 1 4 3 0 0 0 0 0 0\n2 1 4 3 0 0 0 0 0 0\n", ":4: expected the name of a picture.* count"),
-        ("a.jpg\nb.jpg\n", ":1: after a.jpg must come a line with the number"),
-        ("a.jpg\n", ":1: after a.jpg must come a line with the number"),
+        ("a.jpg\nb.jpg\n", ":1: the line after a.jpg must hold the number"),
+        ("a.jpg\n", ":1: the line after a.jpg must hold the number"),
         ("a.jpg\n1\n20 10 24 32\n", ":3: expected a face as ten numbers"),
         ("a.jpg\n1\n20 nan 24 32 0 0 0 0 0 0\n", ":3: expected a face as ten numbers"),
         ("a.jpg\n1\n-20 10 24 32 0 0 0 0 0 0\n", ":3: images/a.jpg: the box -20,10,4,42 lies outside .* 96x64"),
@@ -202,7 +202,7 @@ def test_faces_without_landmarks_must_be_meant(tmp_path: Path) -> None:
 def test_a_missing_validation_list_is_asked_for(tmp_path: Path) -> None:
     folder = write(tmp_path, {"train/label.txt": f"# a.jpg\n20 10 24 32 {KNOWN} 1.0", "train/a.jpg": JPEG})
     task, config = resolve(folder)
-    with pytest.raises(LabelError, match=r"no list of the validation split: val/label.txt or .*hold some"):
+    with pytest.raises(LabelError, match=r"no list of the validation split: val/label.txt or .*move some"):
         task.example_images(config)
 
 

@@ -1,7 +1,7 @@
-"""Augmentation of a whole batch where it lies, on a GPU too: kornia's transforms, the U-Net's warp, AlexNet's colours.
+"""Changes a whole batch on the device that holds it: kornia's transforms, the U-Net's warp, AlexNet's colours.
 
-Images and masks move together; what a mask has nothing for becomes `ignore`. Randomness is torch's global generator,
-so that a resumed run draws the same.
+Images and masks move together; mask pixels that come from outside the image become `ignore`. All draws come from
+torch's global generator, so a resumed run draws the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Crop = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
 class Augmentation(Strict):
-    """How far each image of a batch may be changed; 0 leaves out. Angles in degrees, both ways."""
+    """How strongly each image of a batch may change; 0 switches a change off. Angles are degrees, both ways."""
 
     mirror: float = Field(0.0, ge=0, le=1, description="share of the images mirrored left to right")
     upside_down: float = Field(0.0, ge=0, le=1, description="share mirrored top to bottom")
@@ -43,7 +43,7 @@ class Augmentation(Strict):
     principal_colours: float = Field(0.0, ge=0, description="AlexNet's colour noise; the paper's deviation is 0.1")
 
     def check(self, size: tuple[int, int], stride: int = 1, mirror: bool = True, upside_down: bool = True) -> None:
-        """Raises ValueError where pictures of `size` cannot be changed so, or shall not: a recipe without `mirror`."""
+        """Raises ValueError if pictures of `size` (height, width), or the recipe, do not allow these changes."""
         if self.mirror and not mirror:
             raise ValueError("augment.mirror: must be 0, since `mirror` is false")
         if self.upside_down and not upside_down:
@@ -56,10 +56,10 @@ class Augmentation(Strict):
 
 @dataclass(frozen=True)
 class Motion:
-    """Where pixels went. matrix [N,3,3]: from an old pixel to where it is now, counted from pixel centres.
+    """Where pixels moved. matrix [N,3,3] maps the old place of a pixel to its new one, counted from pixel centres.
 
-    offsets [N,2,H,W]: then, in x and y, from each new pixel to the one it shows; None without a warp. size: height and
-    width of the new images. mirrored [N]: whether left and right changed sides.
+    offsets [N,2,H,W]: the warp that follows: the step in x and y from each new pixel to the one it shows; None without
+    a warp. size: height and width of the new images. mirrored [N]: whether left and right were exchanged.
     """
 
     matrix: Tensor
@@ -72,9 +72,9 @@ class Motion:
 
 
 def augment(images: Tensor, masks: Tensor | None, how: Augmentation, ignore: int = 255) -> tuple[Tensor, Tensor | None]:
-    """Changes RGB [N,H,W,3] in 0..255, and class ids [N,H,W] with them; gives float images of the same form."""
+    """Changes RGB images [N,H,W,3] in 0..255 and their class ids [N,H,W]; returns float images in the same layout."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
-    # Kornia fills what comes from outside with 0, so 0 must be free: ids are one higher while they move.
+    # Kornia fills pixels from outside the image with 0, so ids are one higher while they move: no class may be 0.
     layers = [pixels] if masks is None else [pixels, masks[:, None].float() + 1]
     layers, _ = move(layers, how)
     pixels = recolour(layers[0], how).clamp(0, 1)
@@ -83,7 +83,7 @@ def augment(images: Tensor, masks: Tensor | None, how: Augmentation, ignore: int
 
 
 def draw_offsets(images: Tensor, deviation: float, points: int = 3) -> Tensor:
-    """Moves the points of a coarse grid at random and what lies between smoothly along (bicubic): [N,2,H,W] pixels.
+    """Random offsets [N,2,H,W] in pixels: the points of a coarse grid move, the pixels between follow (bicubic).
 
     Source: Ronneberger et al. 2015, section 3.1.
     """
@@ -92,7 +92,10 @@ def draw_offsets(images: Tensor, deviation: float, points: int = 3) -> Tensor:
 
 
 def warp_locally(layers: list[Tensor], offsets: Tensor) -> list[Tensor]:
-    """Layers [N,C,H,W], each pixel taken from `offsets` [N,2,H,W] further; the first bilinearly, the others nearest."""
+    """Takes each pixel of layers [N,C,H,W] from where `offsets` [N,2,H,W] point.
+
+    Only the first layer is interpolated (bilinear); the others take the nearest pixel.
+    """
     count, _, height, width = layers[0].shape
     size = torch.tensor([width, height], device=offsets.device)
     still = torch.eye(2, 3, device=offsets.device).expand(count, -1, -1)
@@ -105,14 +108,14 @@ def warp_locally(layers: list[Tensor], offsets: Tensor) -> list[Tensor]:
 def shift_principal_colours(pixels: Tensor, deviation: float) -> Tensor:
     """Adds to each image of [N,3,H,W] a random step along the principal axes of natural colours.
 
-    Source: Krizhevsky et al. 2012, section 4.1, with alpha drawn from N(0, deviation) once an image.
+    Source: Krizhevsky et al. 2012, section 4.1; alpha is drawn from N(0, deviation), once for each image.
     """
     steps = torch.randn(len(pixels), 3, device=pixels.device) * deviation
     return pixels + (steps @ IMAGENET_COLOURS.to(pixels.device).T)[:, :, None, None]
 
 
 def move(layers: list[Tensor], how: Augmentation) -> tuple[list[Tensor], Motion]:
-    """Mirrors, turns, shears, scales, cuts and warps layers [N,C,H,W], the images first, all in the same way."""
+    """Mirrors, turns, shears, scales, crops and warps all layers [N,C,H,W] alike; the images are the first layer."""
     steps: list[kornia.GeometricAugmentationBase2D] = []
     if how.mirror:
         steps.append(kornia.RandomHorizontalFlip(p=how.mirror))
@@ -138,7 +141,7 @@ def move(layers: list[Tensor], how: Augmentation) -> tuple[list[Tensor], Motion]
 
 
 def recolour(pixels: Tensor, how: Augmentation) -> Tensor:
-    """Changes the light and the colours of RGB [N,3,H,W] in 0..1."""
+    """Changes the light and the colours of RGB images [N,3,H,W] in 0..1."""
     if how.light or how.colour:
         pixels = kornia.ColorJitter(how.light, how.light, how.colour, how.colour / 10, p=1.0)(pixels)
     return shift_principal_colours(pixels, how.principal_colours) if how.principal_colours else pixels

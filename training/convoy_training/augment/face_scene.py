@@ -1,4 +1,4 @@
-"""Training canvases for face detection: photographs cut around a face of any size, and mosaics of close-ups."""
+"""Training canvases for face detection: pictures cut around a face of any size, and mosaics of close-ups."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from convoy_training.data.face_pictures import Picture
 
 MIRRORED = [1, 0, 2, 4, 3]
-"""The landmarks' order after mirroring: left and right are sides of the image."""
+"""The order of the landmarks after mirroring, since left and right mean the sides of the image."""
 
 SMALLEST_FACE_PX = 6.0
-"""A smaller face has too few pixels to be learnt from: it is ignored, not background."""
+"""Smaller faces have too few pixels to learn from; they are ignored, and not taken for background."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """image_rgb [S,S,3] with boxes_xyxy [M,4], landmarks [M,5,2] (NaN unknown), ignored [M]."""
+    """image_rgb [S,S,3] with boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) and ignored [M]."""
 
     image_rgb: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]
@@ -29,31 +29,31 @@ class Scene:
 
 
 def cut_around_face(picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator) -> Scene:
-    """A canvas in which a randomly chosen face has a size drawn log-uniformly from `face_px`.
+    """A canvas in which a randomly chosen face gets a size drawn log-uniformly from `face_px`.
 
-    The enlargement stays below 3, since blown-up pixels teach little, and a picture's reduction above 0.4, or what
-    brings all of a large one onto the canvas.
+    The scale is at most 3, because enlarged pixels teach little, and at least 0.4. A picture that needs less than 0.4
+    to fit the canvas as a whole may shrink that far.
     """
     image = picture.decode()
     sides = np.sqrt((picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).prod(axis=1))
     target = np.exp(random.uniform(*np.log(face_px)))
     if len(sides) == 0:
         return place(picture, image, size_px, random.uniform(0.5, 1.5), random)
-    # Large faces are rarer than small ones: choosing by the root of the size evens that out.
+    # Large faces are rarer than small ones; choosing by the root of the size evens that out.
     chosen = random.choice(len(sides), p=np.sqrt(sides) / np.sqrt(sides).sum())
     scale = float(np.clip(target / sides[chosen], min(0.4, size_px / max(image.shape[:2])), 3.0))
     return place(picture, image, size_px, scale, random, picture.boxes_xyxy[chosen])
 
 
 def show_close_up(picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator) -> Scene:
-    """A canvas with the one large face of a close-up."""
+    """A canvas with the single large face of a close-up, of a size drawn log-uniformly from `face_px`."""
     box = picture.boxes_xyxy[0]
     scale = np.exp(random.uniform(*np.log(face_px))) / float(np.sqrt((box[2:] - box[:2]).prod()))
     return place(picture, picture.decode(), size_px, float(scale), random, box)
 
 
 def merge_quarters(scenes: list[Scene], windows: list[tuple[int, int, int, int]], size_px: int) -> Scene:
-    """Several scenes on one canvas, each from the top left corner of its window (x0, y0, x1, y1) on, cut at its end."""
+    """Puts several scenes on one canvas, each at the top left corner of its window (x0, y0, x1, y1) and cut to it."""
     canvas = np.zeros((size_px, size_px, 3), np.uint8)
     parts = []
     for scene, (left, top, right, bottom) in zip(scenes, windows, strict=True):
@@ -71,7 +71,7 @@ def place(
     picture: Picture, image: NDArray[np.uint8], size_px: int, scale: float, random: Generator,
     anchor: NDArray[np.float32] | None = None,
 ) -> Scene:  # fmt: skip
-    """Scale, turn by a few degrees, mirror and shift a picture onto a canvas on which the anchor box lies inside."""
+    """Scales, slightly turns, mirrors and shifts a picture onto a canvas, so that the anchor box lies inside it."""
     angle = np.radians(np.clip(random.normal(0, 6), -20, 20))
     mirror = bool(random.random() < 0.5)
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -82,7 +82,7 @@ def place(
     room = np.minimum(half, size_px / 2)
     target = random.uniform(room, size_px - room)
     shift = target - linear @ ((box[:2] + box[2:]) / 2)
-    # As much picture and as little empty canvas as can be: its middle keeps half its own size, or half the canvas's.
+    # Keep the middle of the picture far enough from the canvas's border that as little canvas as possible stays empty.
     extent = np.array([image.shape[1], image.shape[0]])
     middle = linear @ (extent / 2)
     ends = np.sort([extent * scale / 2, size_px - extent * scale / 2], axis=0)
@@ -101,7 +101,7 @@ def place(
 def _warp(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float, size_px: int, fill: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """warpAffine that averages areas where it shrinks; the matrix speaks of pixel edges, OpenCV of pixel centres."""
+    """warpAffine that averages areas when it shrinks; the matrix counts from pixel edges, OpenCV from pixel centres."""
     if scale < 0.6:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         ratio = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])
@@ -111,7 +111,7 @@ def _warp(
 
 
 def _clip(scene: Scene, window: tuple[int, int, int, int]) -> Scene:
-    """Drop faces outside the window, cut the boxes of the rest at it, and ignore what is too small or mostly cut."""
+    """Drops faces outside the window, clips the other boxes to it, and ignores faces too small or mostly cut off."""
     left, top, right, bottom = window
     boxes = np.clip(scene.boxes_xyxy, [left, top, left, top], [right, bottom, right, bottom])
     sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)

@@ -1,4 +1,4 @@
-"""Windows with one face, whose landmarks are known, and windows without any, for the landmark head."""
+"""Training windows for the landmark head: one face with known landmarks, or no face."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIES = 20
 
 
 def single_out(pictures: Sequence[Picture], size_px: int) -> list[Picture]:
-    """Each face that has landmarks as a picture's only one, if it fills a window without being blown up."""
+    """A picture for each face with landmarks that fills a window without too much enlargement, with that face alone."""
     smallest = FILL[0] * size_px / LARGEST_ENLARGEMENT
     faces = []
     for picture in pictures:
@@ -28,12 +28,12 @@ def single_out(pictures: Sequence[Picture], size_px: int) -> list[Picture]:
 
 
 def draw_face(picture: Picture, size_px: int, random: np.random.Generator) -> Scene:
-    """A close-up's face somewhere in the window, turned a little, mirrored half of the time."""
+    """Places the face of a close-up somewhere in the window, turned a little and mirrored half of the time."""
     return show_close_up(picture, size_px, (FILL[0] * size_px, FILL[1] * size_px), random)
 
 
 def draw_background(picture: Picture, size_px: int, random: np.random.Generator) -> Scene | None:
-    """A part of a photograph that no face reaches into; None where none is found."""
+    """A part of a picture that no face reaches into; None if none is found in `TRIES` draws."""
     image = picture.decode()
     height, width = image.shape[:2]
     for _ in range(TRIES):
@@ -50,7 +50,7 @@ def draw_background(picture: Picture, size_px: int, random: np.random.Generator)
 
 
 def _keep(picture: Picture, rows: list[int]) -> Picture:
-    """The picture with some of its faces."""
+    """The picture with these of its faces."""
     index = np.array(rows, np.int64)
     return replace(
         picture,

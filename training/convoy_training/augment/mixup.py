@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al. 2018, arXiv:1710.09412): train on weighted sums of two pictures, and of their losses."""
+"""Mixup (Zhang et al. 2018, arXiv:1710.09412): trains on weighted sums of two pictures and of their losses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mix(images: Tensor, alpha: float) -> tuple[Tensor, Tensor, float]:
-    """Images [N,...] mixed pairwise: share * image + (1 - share) * partner, share from Beta(alpha, alpha).
+    """Mixes images [N,...] in pairs: share * image + (1 - share) * partner, the share drawn from Beta(alpha, alpha).
 
-    Returns the mixed images, the rows of the partners [N] and the share. Randomness is torch's global generator.
+    Returns the mixed images, the rows of the partners [N] and the share. Draws come from torch's global generator.
     """
     share = float(torch.distributions.Beta(alpha, alpha).sample())
     partners = torch.randperm(len(images), device=images.device)
@@ -21,5 +21,5 @@ def mix(images: Tensor, alpha: float) -> tuple[Tensor, Tensor, float]:
 
 
 def mix_losses(loss: Loss, logits: Tensor, labels: Tensor, partners: Tensor, share: float) -> Tensor:
-    """The loss with respect to both labels, weighted as the pictures are."""
+    """The losses for both labels, summed with the weights of the pictures."""
     return share * loss(logits, labels) + (1 - share) * loss(logits, labels[partners])

@@ -11,16 +11,16 @@ from convoy_training.augment.scene import GREY
 from convoy_training.structures import Scene
 
 Sides = tuple[bool, bool]
-"""Whether left and right, and top and bottom, are, or may be, exchanged."""
+"""(left and right, top and bottom): whether these sides are exchanged, or may be."""
 
 
 def place(
     scene: Scene, canvas: NDArray[np.uint8], scale: float, shift: tuple[float, float], flips: Sides,
     window: tuple[int, int, int, int],
 ) -> Scene:  # fmt: skip
-    """Draws a scene into the `window` (x0, y0, x1, y1) of `canvas`, mirrored, scaled, then shifted (in pixels).
+    """Mirrors, scales and then shifts (in pixels) a scene, and draws it into the `window` (x0, y0, x1, y1) of `canvas`.
 
-    A box of which less than 40 % stays in the window is dropped.
+    Drops a box if 40 % of its area or less stays in the window.
     """
     height, width = scene.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
@@ -28,13 +28,13 @@ def place(
     image: MatLike = scene.image_rgb
     linear = mirror
     if scale < 0.75:
-        # As the service does, average when shrinking: bilinear sampling alone would skip pixels.
+        # Average when shrinking, as the service does: bilinear sampling alone would skip pixels.
         part = max(2, int(1 / scale))
         size = max(1, width // part), max(1, height // part)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         linear = mirror * [[width / size[0]], [height / size[1]]]
     x0, y0, x1, y1 = window
-    # Boxes speak of pixel edges, warpAffine of pixel centres.
+    # Boxes count from pixel edges, warpAffine from pixel centres.
     warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
     canvas[y0:y1, x0:x1] = cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderValue=GREY)
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
@@ -47,7 +47,7 @@ def place(
 def draw_single(
     scene: Scene, size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
 ) -> Scene:
-    """One scene on a grey square of `size` pixels; scale 1 fills the square's longer side."""
+    """One scene on a grey square of `size` pixels; at scale 1 the longer side of the scene fills it."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
     height, width = scene.image_rgb.shape[:2]
     scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
@@ -59,7 +59,7 @@ def draw_single(
 def draw_mosaic(
     scenes: list[Scene], size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
 ) -> Scene:
-    """Four scenes around a random centre."""
+    """Four scenes on a square of `size` pixels, around a random centre."""
     canvas = np.full((size, size, 3), GREY[0], np.uint8)
     middle_x, middle_y = random.integers(size // 4, 3 * size // 4, 2)
     windows = [(0, 0, middle_x, middle_y), (middle_x, 0, size, middle_y),

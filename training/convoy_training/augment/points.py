@@ -1,6 +1,6 @@
-"""Augmentation of whole batches with what is drawn on them: boxes and landmarks go where their pixels go.
+"""Changes a whole batch together with its boxes and landmarks, which move with their pixels.
 
-Points are x, y in pixels, counted from the image's edge: the middle of the first pixel is 0.5, 0.5.
+Points are x, y in pixels, counted from the edge of the image: the middle of the first pixel is 0.5, 0.5.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from torch import Tensor
 from convoy_training.augment.batch import Augmentation, Motion, move, recolour
 
 SMALLEST_SHARE = 0.4
-"""Of a box: what shows less of it no longer shows the object."""
+"""The share of a box that must stay in the image; with less, the object can no longer be seen."""
 
 MIRRORED = [1, 0, 2, 4, 3]
-"""The five landmarks' order after mirroring: left and right are sides of the image."""
+"""The order of the five landmarks after mirroring, since left and right mean the sides of the image."""
 
 EDGE = torch.tensor([[x, y] for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)])
-"""Points around a box, as shares of its sides: its corners, and what lies between them, which a warp moves too."""
+"""Points on the edge of a box, as shares of its sides: the corners and the middles, since a warp bends the sides."""
 
 
 def augment_boxes(images: Tensor, boxes: Tensor, labels: Tensor, how: Augmentation) -> tuple[Tensor, Tensor, Tensor]:
-    """Changes RGB [N,H,W,3] in 0..255, boxes xyxy [N,K,4], and labels [N,K], -1 where a box is padding or was lost.
+    """Changes RGB images [N,H,W,3] in 0..255 with their boxes xyxy [N,K,4] and labels [N,K].
 
-    A box becomes the upright one around where its edge went, cut at the image.
+    A new box is the upright one around the moved edge of the old box, clipped to the image. The label -1 stands for
+    padding and for a box that was lost.
     """
     moved, motion = _change(images, how)
     boxes, kept = move_boxes(boxes, motion)
@@ -33,9 +34,9 @@ def augment_boxes(images: Tensor, boxes: Tensor, labels: Tensor, how: Augmentati
 def augment_faces(
     images: Tensor, boxes: Tensor, landmarks: Tensor, kinds: Tensor, how: Augmentation
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The same for faces: landmarks [N,K,5,2], NaN where unknown, and kinds [N,K], 0 where there is no face.
+    """The same for faces, with landmarks [N,K,5,2] (NaN where unknown) and kinds [N,K] (0 none, 1 face, 2 ignored).
 
-    A face of which too little is left is neither face nor background (kind 2), if anything is left at all.
+    A face of which too little is left is ignored (2); one of which nothing is left is gone (0).
     """
     moved, motion = _change(images, how)
     boxes, kept = move_boxes(boxes, motion)
@@ -46,7 +47,7 @@ def augment_faces(
 
 
 def move_boxes(boxes: Tensor, motion: Motion) -> tuple[Tensor, Tensor]:
-    """Boxes xyxy [N,K,4] where their pixels went, and whether enough of each is left [N,K]."""
+    """Moves boxes xyxy [N,K,4] with their pixels; returns the new boxes and whether enough of each is left [N,K]."""
     near, far = boxes[..., None, :2], boxes[..., None, 2:]
     around = near + (far - near) * EDGE.to(boxes)
     points = move_points(around.flatten(1, 2), motion).view_as(around)
@@ -58,12 +59,12 @@ def move_boxes(boxes: Tensor, motion: Motion) -> tuple[Tensor, Tensor]:
 
 
 def move_points(points: Tensor, motion: Motion) -> Tensor:
-    """Points [N,P,2] where their pixels went: by the matrix, then against the warp's look-up."""
+    """Moves points [N,P,2] with their pixels: first by the matrix, then by the inverse of the warp."""
     linear, shift = motion.matrix[:, :2, :2], motion.matrix[:, :2, 2]
     moved = (points - 0.5) @ linear.mT + shift[:, None] + 0.5
     if motion.offsets is None:
         return moved
-    # The warp tells each new pixel from where it comes; where an old one goes is found by going against it.
+    # The warp tells where a new pixel comes from. Where an old one goes is found by repeated substitution.
     target = moved
     for _ in range(10):
         target = moved - _look_up(motion.offsets, target)
@@ -76,7 +77,7 @@ def _change(images: Tensor, how: Augmentation) -> tuple[Tensor, Motion]:
 
 
 def _look_up(offsets: Tensor, points: Tensor) -> Tensor:
-    """The offsets [N,2,H,W] at points [N,P,2], between pixels by their neighbours; unknown points give zero."""
+    """The offsets [N,2,H,W] at points [N,P,2], interpolated between pixels; NaN points read the image's middle."""
     size = points.new_tensor([offsets.shape[3], offsets.shape[2]])
     grid = (2 * points / size - 1).nan_to_num(0.0)[:, :, None]
     return torch.nn.functional.grid_sample(offsets, grid, padding_mode="border", align_corners=False)[..., 0].mT

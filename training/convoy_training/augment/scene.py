@@ -1,4 +1,4 @@
-"""Augmentation of street scenes: scale, crop, mirror and light, image and mask together."""
+"""Scales, crops, mirrors and relights pictures for segmentation; image and mask change together."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def crop_and_scale(
     image: Pixels, mask: Pixels, size: tuple[int, int], scales: tuple[float, float], mirror: bool, ignore: int,
     random: np.random.Generator,
 ) -> tuple[Pixels, Pixels]:  # fmt: skip
-    """Scales by a random factor and cuts `size` (height, width) out, anywhere; outside the image is `ignore`.
+    """Scales by a random factor and cuts `size` (height, width) out at a random place.
 
-    With `mirror`, left and right are exchanged half of the time.
+    Mask pixels outside the image become `ignore`. With `mirror`, left and right are exchanged half of the time.
     """
     height, width = size
     scale = float(np.exp(random.uniform(*np.log(scales))))
@@ -31,14 +31,14 @@ def crop_and_scale(
 
 
 def change_light(images: NDArray[np.float32], strength: float, random: np.random.Generator) -> NDArray[np.float32]:
-    """Random brightness, contrast, saturation and tint for each of float RGB [N,H,W,3] in 0..255."""
+    """Changes brightness, contrast, saturation and tint of each float RGB image [N,H,W,3] in 0..255 at random."""
     count = len(images)
 
     def draw(width: float, channels: int = 1) -> NDArray[np.float32]:
         return random.uniform(1 - width, 1 + width, (count, channels, 1)).astype(np.float32)
 
     contrast, brightness, saturation, tint = draw(strength), draw(strength), draw(strength), draw(strength / 4, 3)
-    # All four are linear: one matrix [3,4] an image and one pass over its pixels.
+    # All four are linear, so one matrix [3,4] and one pass over the pixels do for each image.
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) / 3
     lift = (brightness - contrast) * images.mean((1, 2, 3))[:, None, None]
     matrices = tint * np.concatenate([contrast * mix, lift.repeat(3, 1)], 2)

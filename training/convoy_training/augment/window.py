@@ -1,4 +1,4 @@
-"""Windows with one object, or with none, out of photographs with many."""
+"""Cuts windows with one object, or with none, out of pictures with many."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class Window:
-    """image_rgb [S,S,3]; the object's box xyxy [4] as shares of the window and its label, None where there is none."""
+    """image_rgb [S,S,3], the box xyxy [4] of its object as shares of the window, and its label (None: no object)."""
 
     image_rgb: NDArray[np.uint8]
     box_xyxy: NDArray[np.float64]
     label: int | None
 
     def flip(self, sides: Sides, random: np.random.Generator) -> Window:
-        """Turned over left to right, top to bottom, both or not at all, as far as `sides` are open."""
+        """The window with left and right, and top and bottom, each exchanged half of the time if `sides` allow it."""
         image, box = self.image_rgb, self.box_xyxy
         for axis in (0, 1):
             if random.random() < 0.5 and sides[axis]:
@@ -33,9 +33,9 @@ class Window:
 
 
 def cut_window(scene: Scene, size_px: int, wanted: bool, random: np.random.Generator) -> Window | None:
-    """A square of the photograph with one whole object and no part of another or, unless `wanted`, with none at all.
+    """A square of the picture: with one whole object and no part of another if `wanted`, or else with no object.
 
-    None where no such place is found.
+    Returns None if no such place is found in `TRIES` draws.
     """
     height, width = scene.image_rgb.shape[:2]
     side = min(size_px, height, width)

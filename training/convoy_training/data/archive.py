@@ -1,4 +1,4 @@
-"""A dataset's files by name, whether they lie in a folder or in a tar."""
+"""Reads a dataset's files by name, from a folder or a tar."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from convoy_training.recipe_file import RECIPE_FILE
 
 DATA_YAML = "data.yaml"
 NO_DATA = (".cache", ".db", ".html", ".ini", ".md", ".yaml", ".yml")
-"""What people, viewers and other trainers leave beside data, recipes among it; data.yaml alone is read."""
+"""Endings of files that people, viewers and other trainers leave beside data. All but data.yaml are skipped."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """files: name -> bytes, names relative to the dataset's root; digest: SHA-256 of all of it."""
+    """files: name -> bytes, with names relative to the dataset's root; digest: SHA-256 over all of them."""
 
     files: Mapping[str, bytes]
     digest: str
 
     def read_text(self, name: str) -> str:
-        """A label file; a missing one is named."""
+        """The text of a label file; raises LabelError if it is missing."""
         if name not in self.files:
             raise LabelError(name, None, "the file does not exist")
         return decode_text(self.files[name], name)
 
     def list_folders(self, parent: str) -> tuple[str, ...]:
-        """The names of the folders right below one, empty ones too unless a tar left them out."""
+        """The names of the folders directly below `parent`; a tar does not show empty ones."""
         if isinstance(self.files, Folder):
             place = self.files.root / parent
             folders = [p.name for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
@@ -41,7 +41,7 @@ class Archive:
         return tuple(sorted({p[1] for p in parts if len(p) > 2 and p[0] == parent}))
 
     def find(self, name: str, file: str, line: int) -> str:
-        """The name of a file that line `line` of `file` speaks of, which must exist."""
+        """The name in this archive of the file that line `line` of `file` names; raises LabelError if it is missing."""
         if name in self.files:
             return name
         # A list inside an archive may name its files from above the root.
@@ -52,16 +52,16 @@ class Archive:
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """The text of a label file, without the mark that editors on Windows put before it."""
+    """Decodes a label file, without the byte order mark that editors on Windows write."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise LabelError(name, line, "this is not text in UTF-8: save it so") from error
+        raise LabelError(name, line, "this is not text in UTF-8: save it as UTF-8") from error
 
 
 class Folder(Mapping[str, bytes]):
-    """The files of data below a folder, read when asked for; runs and models that lie there are none."""
+    """The data files below a folder, each read when you ask for it. Runs and models that lie there are skipped."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,7 +84,7 @@ class Folder(Mapping[str, bytes]):
 
 
 def _list(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[str]:
-    """The names of the files below a folder, those behind links too. above: the folders on the way here."""
+    """The names of the files below a folder, also behind links. above: the folders on the way to this one."""
     here = folder.resolve()
     if here in above:
         raise LabelError(prefix, None, "the link leads back to a folder above it")
@@ -103,7 +103,7 @@ def _list(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Itera
 
 @cache
 def open_archive(path: str) -> Archive:
-    """Opens a folder or a tar: a path as given, or else one in CONVOY_DATA. A tar's single top folder is the root."""
+    """Opens a folder or a tar, at your path or in CONVOY_DATA. If a tar has a single top folder, that is the root."""
     place = locate(path)
     if place.is_dir():
         folder = Folder(place)

@@ -1,6 +1,6 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), 32x32, in the forms that people have.
+"""Reads CIFAR-10 and CIFAR-100 (Krizhevsky 2009), 32x32 pixels.
 
-These are the official Python or binary version, unpacked or as the .tar.gz that it comes in, and an .npz of JPEG files.
+You may have the official Python or binary version, unpacked or as the .tar.gz, or an .npz of JPEG files.
 The last 5,000 of the 50,000 training images are the validation split; the official test files are the split `test`.
 """
 
@@ -29,12 +29,12 @@ BATCHES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "te
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
 NAMES = ("batches.meta", "meta", "batches.meta.txt", "fine_label_names.txt")
-"""Where the classes' names stand: Python version of 10 and 100 classes, binary version of both."""
+"""Files with the names of the classes: Python version of 10 and of 100 classes, then the binary version of each."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """images uint8 RGB [N,32,32,3], labels int64 [N], classes: the label's names."""
+    """images uint8 RGB [N,32,32,3], labels int64 [N], classes: the names of the labels."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Split:
 
 @cache
 def load_split(split: str, path: str = ARCHIVE) -> Split:
-    """`train` (45,000 images), `validation` (5,000) or, of an official version, `test` (10,000)."""
+    """Loads `train` (45,000 images), `validation` (5,000) or `test` (10,000; the .npz form has none)."""
     if split not in ("train", "validation", "test"):
         raise TrainingError(f"split '{split}': CIFAR has train, validation and test")
     if path.endswith(".npz"):
@@ -56,12 +56,14 @@ def load_split(split: str, path: str = ARCHIVE) -> Split:
     images = np.concatenate([images for images, _ in parts])
     labels = np.concatenate([labels for _, labels in parts])
     if wrong := np.flatnonzero((labels < 0) | (labels >= len(classes))).tolist():
-        raise LabelError(path, None, f"image {wrong[0]} has the label {labels[wrong[0]]}, of {len(classes)} classes")
+        raise LabelError(
+            path, None, f"image {wrong[0]} has the label {labels[wrong[0]]}, but there are {len(classes)} classes"
+        )
     for label, name in enumerate(classes):
         if label not in labels:
             raise LabelError(path, None, f"the class {name} has no pictures")
     rows = _choose(len(labels), split)
-    # The planes of red, green and blue become pixels.
+    # The files hold a plane of red, one of green and one of blue for each image; turn them into pixels.
     return Split(
         np.ascontiguousarray(images[rows].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)), labels[rows], classes
     )
@@ -81,7 +83,7 @@ def _choose(count: int, split: str) -> slice:
 
 
 def _load_jpegs(split: str, file: Path) -> Split:
-    """The .npz form: `data` is all JPEG files one after another, `offsets` [N+1], `labels` [N], `classes`."""
+    """Loads the .npz form: `data` (all JPEG files one after another), `offsets` [N+1], `labels` [N], `classes`."""
     arrays = read_arrays(file, ("classes", "data", "labels", "offsets"))
     labels = arrays["labels"].astype(np.int64)
     classes = tuple(name.decode() for name in arrays["classes"])
@@ -111,26 +113,26 @@ def _read_classes(files: Mapping[str, bytes], path: str) -> tuple[str, ...]:
         meta = _unpickle(files[name], name)
         names = meta.get(b"fine_label_names", meta.get(b"label_names", ()))
         return tuple(text.decode() for text in names)
-    raise TrainingError(f"{path} is no CIFAR: it has none of {', '.join(NAMES)}")
+    raise TrainingError(f"{path} is not CIFAR: it has none of {', '.join(NAMES)}")
 
 
 def _list_batches(files: Mapping[str, bytes], split: str, path: str) -> Iterator[str]:
-    """The files of a split: five of CIFAR-10's training images, one of everything else."""
+    """The files of a split: five for CIFAR-10's training images, one for every other split."""
     half = "test" if split == "test" else "train"
     wanted = (half,) if "meta" in files or "fine_label_names.txt" in files else BATCHES[half]
     for stem in wanted:
         name = next((name for name in (stem, f"{stem}.bin") if name in files), None)
         if name is None:
-            raise LabelError(stem, None, f"{path} does not have it")
+            raise LabelError(stem, None, f"{path} does not hold this file")
         yield name
 
 
 def _read_batch(data: bytes, name: str, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """images uint8 [N,3072], planes of red, green and blue, and labels [N]."""
+    """Reads one file: images uint8 [N,3072], as planes of red, green and blue, and labels [N]."""
     if PurePosixPath(name).suffix == ".bin":
-        heads = 1 if classes <= 10 else 2  # CIFAR-100 has the coarse label before the fine one
+        heads = 1 if classes <= 10 else 2  # CIFAR-100 puts the coarse label before the fine one
         if len(data) % (heads + PIXELS):
-            raise LabelError(name, None, f"{len(data):,} bytes are not a whole number of images: it was cut off")
+            raise LabelError(name, None, f"{len(data):,} bytes are not a whole number of images: the file was cut off")
         rows = np.frombuffer(data, np.uint8).reshape(-1, heads + PIXELS)
         return rows[:, heads:], rows[:, heads - 1].astype(np.int64)
     batch = _unpickle(data, name)
@@ -151,10 +153,10 @@ def _unpickle(data: bytes, name: str) -> dict[bytes, Any]:
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads what the official files hold, lists and NumPy arrays; a file that would run anything else is refused."""
+    """Unpickles lists and NumPy arrays, which the official files hold, and refuses files that would run other code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The few names that NumPy needs to make an array."""
+        """Finds the few names that NumPy needs to make an array; raises UnpicklingError for all others."""
         known = {
             "numpy.ndarray": np.ndarray,
             "numpy.dtype": np.dtype,
@@ -163,5 +165,5 @@ class _Arrays(pickle.Unpickler):
         }
         key = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
         if key not in known:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in it")
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in it")
         return known[key]

@@ -1,6 +1,6 @@
-"""Boxes as COCO JSON (Lin et al. 2014): annotations/<split>.json and images below <split>/ or images/.
+"""Reads boxes from COCO JSON (Lin et al. 2014): annotations/<split>.json, with images below <split>/ or images/.
 
-Or as COCO itself names them: annotations/instances_train2017.json with train2017/, and so for val.
+COCO's own names work too: annotations/instances_train2017.json with train2017/, and the same for val.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Entry = dict[str, Any]
 Document = dict[str, list[Entry]]
 
 FIELDS = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
-"""What every entry of the three lists must have."""
+"""The fields that every entry of the three lists must have."""
 UNIQUE = (("images", "id"), ("categories", "id"), ("categories", "name"))
 NAMES = r"annotations/(?:instances_)?({}(?:20\d\d)?)\.json"
 
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images of annotations/train.json or, for `validation`, val.json; crowds are left out.
+    """Loads the images of annotations/train.json or, for `validation`, val.json, without boxes of crowds.
 
-    Labels are numbered by the categories of train.json, and those of another split by their names there.
+    The order of the categories in train.json numbers the labels. Other splits must use the same names.
     """
     archive = open_archive(path)
     train_file, train_folder = find_list(archive, "train")
@@ -50,7 +50,7 @@ def load_split(path: str, split: str) -> Split:
 
 
 def find_list(archive: Archive, split: str) -> tuple[str, str]:
-    """The file that lists a split, `train`, `val` or `test`, and the folder of its images by the same name."""
+    """The file that lists a split (`train`, `val` or `test`), and the folder of its images, which has the same name."""
     found = [match for name in sorted(archive.files) if (match := re.fullmatch(NAMES.format(split), name))]
     if len(found) > 1:
         raise LabelError(found[1].string, None, f"{found[0].string} lists '{split}' too: keep one of them")
@@ -58,7 +58,7 @@ def find_list(archive: Archive, split: str) -> tuple[str, str]:
 
 
 def parse(text: str, file: str) -> Document:
-    """The document, with its three lists."""
+    """Parses the document and checks its three lists; raises LabelError."""
     try:
         document: Any = json.loads(text)
     except json.JSONDecodeError as error:
@@ -82,7 +82,7 @@ def parse(text: str, file: str) -> Document:
 
 
 def read_annotation(annotation: Entry, names: dict[Any, str], file: str, place: int) -> Row:
-    """bbox is x, y, width, height."""
+    """The box and label of an annotation, whose `bbox` is x, y, width, height."""
     category, entry = _find(names, annotation, "category_id", file, place), _name("annotations", place, annotation)
     try:
         x, y, width, height = (float(v) for v in annotation["bbox"])
@@ -110,7 +110,7 @@ def _read_examples(
 
 
 def _name(key: str, place: int, entry: Entry) -> str:
-    """How an entry is found again: by its place, and by its id where it has one."""
+    """How a message names an entry: by its place in the list, and by its id if it has one."""
     return f"{key}[{place}]" + (f" (id {entry['id']})" if "id" in entry else "")
 
 
@@ -122,12 +122,16 @@ def _find(known: dict[Any, Any], annotation: Entry, key: str, file: str, place: 
 
 
 def _find_images(archive: Archive, document: Document, file: str, folder: str) -> list[str]:
-    """Every image's name in the archive; its own split's folder comes first, for two may number theirs alike."""
+    """The name of every image in the archive. The split's own folder comes first: two splits may use the same names."""
     names = []
     for place, image in enumerate(document["images"]):
         name = image["file_name"]
         places = (f"{folder}/{name}", f"images/{folder}/{name}", name, f"images/{name}", f"train/{name}", f"val/{name}")
         if (found := next((candidate for candidate in places if candidate in archive.files), None)) is None:
-            raise LabelError(file, None, f"{_name('images', place, image)}: {places[0]} does not exist, nor the like")
+            raise LabelError(
+                file,
+                None,
+                f"{_name('images', place, image)}: {places[0]} does not exist, nor in any other usual folder",
+            )
         names.append(found)
     return names

@@ -1,4 +1,4 @@
-"""Ultralytics' data.yaml: the names of the classes, and where the pictures of each split lie."""
+"""Reads Ultralytics' data.yaml: the names of the classes, and where the pictures of each split lie."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ FILE = DATA_YAML
 
 @dataclass(frozen=True)
 class Layout:
-    """classes: their names by number; text and fields: the file, as it stands and as it is meant."""
+    """classes: their names in the order of their numbers; text: the file as written; fields: the file as parsed."""
 
     classes: tuple[str, ...]
     text: str
     fields: dict[str, Any]
 
     def find_line(self, key: str) -> int | None:
-        """Where a field of the top level stands."""
+        """The line of a field at the top level; None if there is none."""
         return _find_line(self.text, key)
 
     def list_images(self, archive: Archive, key: str) -> list[str]:
-        """The pictures of `train`, `val` or `test`: a folder, a list of pictures (.txt), or several of these."""
+        """The pictures of `train`, `val` or `test`: a folder, a list of pictures (.txt), or several of them."""
         value = self.fields.get(key)
         places = value if isinstance(value, list) else [value]
         names: dict[str, None] = {}
@@ -39,14 +39,14 @@ class Layout:
                 raise LabelError(FILE, self.find_line(key), f"'{key}' is not the path of a folder of images")
             found = dict.fromkeys(_list_place(archive, place, str(self.fields.get("path") or "")))
             if not found:
-                reason = f"{key}: there are no images in {place}, looked for below the folder of {FILE}"
+                reason = f"{key}: there are no images in {place}, relative to the folder of {FILE}"
                 raise LabelError(FILE, self.find_line(key), reason)
             names |= found
         return list(names)
 
 
 def read_layout(archive: Archive) -> Layout:
-    """The file, whose names must be a list, or a dictionary of all numbers from 0."""
+    """Reads and checks the file; `names` must be a list, or a dictionary of all numbers from 0. Raises LabelError."""
     text = archive.read_text(FILE)
     try:
         fields = yaml.safe_load(text)
@@ -62,7 +62,7 @@ def read_layout(archive: Archive) -> Layout:
         raise LabelError(FILE, line, "'names' is neither a list of classes nor a dictionary of numbers from 0")
     for name in names:
         if not isinstance(name, str):
-            raise LabelError(FILE, line, f"names: {name!r} is not text, put it in quotation marks")
+            raise LabelError(FILE, line, f"names: {name!r} is not text: put it in quotation marks")
     if (place := find_repeated(names)) is not None:
         raise LabelError(FILE, line, f"class '{names[place]}' is named twice")
     if fields.get("nc", len(names)) != len(names):
@@ -75,7 +75,7 @@ def _find_line(text: str, key: str) -> int | None:
 
 
 def _list_place(archive: Archive, place: str, root: str) -> Iterator[str]:
-    """The pictures of one path; `path` of the file may be a folder of the archive, or one of another machine."""
+    """The pictures at one path. root: the file's `path`; it is ignored if it is a folder of another machine."""
     for name in (_normalise(posixpath.join(root, place)), _normalise(place)):
         if name in archive.files:
             for number, line in number_lines(archive.read_text(name)):
@@ -90,5 +90,5 @@ def _list_place(archive: Archive, place: str, root: str) -> Iterator[str]:
 
 
 def _normalise(path: str) -> str:
-    """Without dots. Ultralytics too takes `../train/images` for `train/images` where nothing lies above."""
+    """The path without dots; `../train/images` becomes `train/images`, as Ultralytics reads it too."""
     return re.sub(r"^(\.\./)+", "", posixpath.normpath(path))

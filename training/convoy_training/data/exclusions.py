@@ -1,4 +1,4 @@
-"""Lists of images that are not to be trained on: CSV with `file` (`dataset/person/image`), `reason` and `detail`."""
+"""Lists of images to leave out of training: CSV with `file` (`dataset/person/image`), `reason` and `detail`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convoy_training.errors import LabelError
 
 @dataclass(frozen=True)
 class Exclusion:
-    """One image, why it is left out (duplicate, same_person, far), and what was seen."""
+    """One image, the reason to leave it out (duplicate, same_person, far), and what the comparison found."""
 
     file: str
     reason: str
@@ -20,7 +20,7 @@ class Exclusion:
 
 
 def write_exclusions(path: Path, exclusions: Iterable[Exclusion]) -> None:
-    """Sorted by file, so that two lists can be compared."""
+    """Writes a list, sorted by file so that you can compare two lists."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(field.name for field in fields(Exclusion))
@@ -28,7 +28,7 @@ def write_exclusions(path: Path, exclusions: Iterable[Exclusion]) -> None:
 
 
 def read_exclusions(path: Path) -> frozenset[str]:
-    """The files of a list."""
+    """The files that a list names; raises LabelError."""
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -36,5 +36,5 @@ def read_exclusions(path: Path) -> frozenset[str]:
         raise LabelError(str(path), None, f"cannot be read: {error}") from error
     for number, row in enumerate(rows, 2):
         if not row.get("file") or row["file"].count("/") != 2:
-            raise LabelError(str(path), number, "there is no dataset/person/image in the column `file`")
+            raise LabelError(str(path), number, "the column `file` must name dataset/person/image")
     return frozenset(row["file"] for row in rows)

@@ -1,4 +1,4 @@
-"""Lists of labelled faces as text: WIDER FACE's own (Yang et al. 2016), RetinaFace's (Deng et al. 2020), COCO JSON."""
+"""Parses lists of labelled faces: WIDER FACE's own (Yang et al. 2016), RetinaFace's (Deng et al. 2020), COCO JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from convoy_training.errors import LabelError
 WIDER_FIELDS = ("x", "y", "w", "h", "blur", "expression", "illumination", "invalid", "occlusion", "pose")
 INVALID = WIDER_FIELDS.index("invalid")
 BOX, LANDMARKS = 4, 15
-"""Numbers of a box; of five landmarks as x, y, visible."""
+"""How many numbers a box takes, and five landmarks as x, y, visible."""
 
 
 def parse_wider(text: str, file: str) -> list[Listed]:
-    """`name`, `count`, and `count` lines of ten numbers; after a count of 0 a line of zeros may stand.
+    """Parses `name`, `count` and then `count` lines of ten numbers; a line of zeros may follow a count of 0.
 
-    As in the official evaluation, a face that is marked invalid is neither to be found nor background; one without
-    width or height, of which WIDER FACE has some, is not there.
+    A face marked invalid is ignored, as in the official evaluation: it is neither a face to find nor background. Faces
+    without width or height, of which WIDER FACE has some, are dropped.
     """
     rows = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     listed, at = [], 0
@@ -31,7 +31,7 @@ def parse_wider(text: str, file: str) -> list[Listed]:
         if read_numbers(name) is not None:
             raise LabelError(file, line, f"expected the name of a picture, found '{name}': the count above is wrong")
         if at + 1 == len(rows) or not rows[at + 1][1].isdecimal():
-            raise LabelError(file, line, f"after {name} must come a line with the number of its faces")
+            raise LabelError(file, line, f"the line after {name} must hold the number of its faces")
         count = int(rows[at + 1][1])
         block, at = rows[at + 2 : at + 2 + count], at + 2 + count
         if len(block) < count:
@@ -44,9 +44,9 @@ def parse_wider(text: str, file: str) -> list[Listed]:
 
 
 def parse_retinaface(text: str, file: str) -> list[Listed]:
-    """`# name`, then a line for each face: a box x y w h, alone or with five landmarks and a last number, a score.
+    """Parses `# name`, then a line for each face: a box x y w h, optionally with five landmarks and then a score.
 
-    A landmark is x y visible: 0 can be seen, 1 is hidden, -1 is unknown; the first two count.
+    A landmark is x y visible: 0 can be seen, 1 is hidden, -1 is unknown. Seen and hidden ones are both used.
     """
     listed: list[tuple[str, int, list[Face]]] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -61,9 +61,9 @@ def parse_retinaface(text: str, file: str) -> list[Listed]:
 
 
 def parse_coco(text: str, file: str) -> list[Listed]:
-    """COCO JSON with `keypoints`: five of x, y, visible (0: unknown). Crowds and what says `ignore` are ignored.
+    """Parses COCO JSON with `keypoints`, five times x, y, visible (0: unknown).
 
-    Faces are the category `face`, or the only one.
+    Faces are the category `face`, or the only category. Crowds and annotations with `ignore` become ignored faces.
     """
     document = coco.parse(text, file)
     names = {entry["id"]: entry["name"] for entry in document["categories"]}
@@ -83,7 +83,7 @@ def parse_coco(text: str, file: str) -> list[Listed]:
 
 
 def read_numbers(line: str) -> list[float] | None:
-    """The finite numbers that a line consists of; None where it has anything else."""
+    """The numbers of a line; None if it holds anything but finite numbers."""
     try:
         numbers = [float(word) for word in line.split()]
     except ValueError:
@@ -108,7 +108,7 @@ def _read_retinaface_face(row: str, file: str, line: int) -> Face:
     if numbers is None:
         raise LabelError(file, line, f"expected numbers, found '{row}'")
     if len(numbers) not in (BOX, BOX + LANDMARKS, BOX + LANDMARKS + 1):
-        told = "expected `x y w h`, or behind it five landmarks as `x y visible` and a score, 20 numbers together"
+        told = "expected `x y w h`, or these, five landmarks as `x y visible` and a score, 20 numbers together"
         raise LabelError(file, line, f"{told}; found {len(numbers)}")
     if len(numbers) == BOX:
         return Face(line, tuple(numbers), UNKNOWN, False)
@@ -127,5 +127,5 @@ def _read_keypoints(keypoints: Any, file: str, place: int) -> NDArray[np.float32
 
 
 def _keep_known(points: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Five landmarks [5,2] or none: alignment needs them all."""
+    """All five landmarks [5,2], or none of them: alignment needs all five."""
     return points[:, :2] if known.all() else UNKNOWN

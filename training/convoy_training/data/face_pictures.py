@@ -1,4 +1,4 @@
-"""Photographs with labelled faces, whatever list they come from: the checked form that the face recipes train on."""
+"""Pictures with labelled faces in the checked form that the face recipes train on, from any form of list."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
 
 UNKNOWN = np.full((5, 2), np.nan, np.float32)
-"""The landmarks of a face that has none, or fewer than five."""
+"""The landmarks of a face for which fewer than five are known."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face as a list gives it: line, box x, y, width, height, landmarks [5,2], whether it is to be ignored."""
+    """One face as a list gives it: its line, its box x, y, width, height, landmarks [5,2], and whether to ignore it."""
 
     line: int | None
     box_xywh: tuple[float, ...]
@@ -29,7 +29,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Listed:
-    """A picture as a list names it, and its faces."""
+    """A picture under its name in a list, with its faces."""
 
     name: str
     line: int | None
@@ -38,8 +38,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Picture:
-    """A photo with boxes_xyxy [M,4], landmarks [M,5,2] (NaN where unknown) in its pixels; ignored [M]: neither face nor
-    background.
+    """A picture with boxes_xyxy [M,4] and landmarks [M,5,2] (NaN where unknown), both in its pixels.
+
+    ignored [M]: these count neither as faces nor as background.
     """
 
     photo: Photo
@@ -48,24 +49,24 @@ class Picture:
     ignored: NDArray[np.bool_]
 
     def decode(self) -> NDArray[np.uint8]:
-        """uint8 RGB [H,W,3], upright, as labels count it."""
+        """The pixels uint8 RGB [H,W,3], upright and at full size, as the labels count them."""
         return self.photo.decode().image_rgb
 
     def decode_as_served(self) -> images.Picture:
-        """Its pixels, perhaps fewer, with its full size, as the service sees it."""
+        """The picture as the service decodes it: a JPEG perhaps with fewer pixels, and its full size."""
         return self.photo.decode(task.MIN_SIDE_PX)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
-        """Which faces [M] count and have all five landmarks."""
+        """Which faces [M] are not ignored and have all five landmarks."""
         return ~self.ignored & np.isfinite(self.landmarks).all(axis=(1, 2))
 
 
 def build_picture(photo: Photo, faces: Sequence[Face], file: str) -> Picture:
-    """Checks the faces of one picture and cuts their boxes at its border.
+    """Checks the faces of one picture and clips their boxes to it.
 
-    WIDER's annotators drew boxes over the border, so only the centre must lie inside. What is ignored may lie anywhere.
-    Raises LabelError with the list's name, the line and the reason.
+    Only the centre of a box must lie inside, since WIDER's annotators drew some across the border. Ignored faces may
+    lie anywhere. Raises LabelError with the name of the list, the line and the reason.
     """
     height, width = photo.height, photo.width
     edges = np.array([face.box_xywh for face in faces], np.float32).reshape(-1, 4)

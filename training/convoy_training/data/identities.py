@@ -1,6 +1,6 @@
-"""People with several photographs each: LFW and CelebA, cut to aligned crops by the serving code's alignment.
+"""People with several photos each, from LFW and CelebA, as crops that the serving code's alignment cuts.
 
-The people of the validation lists are held out: none of their images is ever trained on.
+The people of the validation lists are held out: no training uses their images.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from convoy_training.errors import LabelError
 ARCHIVES = {"lfw": "lfw_160_A.tar", "celeba": "celeba_wild_160_A.tar", "celeba_lowres": "celeba_lowres_89x109_A.npz"}
 
 LOWRES_LANDMARKS = np.array([[34.6, 55.6], [53.9, 55.6], [44.3, 67.8], [36.6, 76.0], [52.6, 76.0]], np.float32)
-"""Where the fixed alignment of the 89x109 CelebA images puts the five points.
+"""Where the five landmarks lie in the 89x109 CelebA images, which all have the same alignment.
 
-Read off the mean image of all of them; it agrees with half the mean landmarks of the 178x218 aligned CelebA.
+The numbers are read off the mean of all images; they agree with half the mean landmarks of the aligned 178x218 CelebA.
 """
 
 Split = Literal["train", "validation"]
@@ -34,7 +34,7 @@ Split = Literal["train", "validation"]
 
 @dataclass(frozen=True)
 class Faces:
-    """crops uint8 RGB [N,S,S,3], labels int64 [N] into people, files: `dataset/person/file` for each crop."""
+    """crops uint8 RGB [N,S,S,3]; labels int64 [N], places in `people`; files: `dataset/person/file` of each crop."""
 
     crops: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows `first` and `second` into Faces.crops, whether they are the same person, and the fold of each pair."""
+    """Pairs: `first` and `second` are rows of Faces.crops, `same` says whether they show one person; fold of each."""
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -54,8 +54,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which faces are taken: without the files in `exclude` (`dataset/person/file`), of at most so many people, and at
-    most so many images of each. Fewer people are always among more, so that runs on both can be compared.
+    """Which faces to take: not the files in `exclude` (`dataset/person/file`), at most `people` and `images` of each.
+
+    A smaller number of people is always a part of a larger one, so that you can compare runs on both.
     """
 
     exclude: frozenset[str] = frozenset()
@@ -68,7 +69,7 @@ EVERYTHING = Selection()
 
 @cache
 def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, selection: Selection = EVERYTHING) -> Faces:
-    """Aligned crops of the people of a split, with `border_px` more than the 112x112 on each side."""
+    """Aligned 112x112 crops of the people of a split, with `border_px` more pixels on each side."""
     files = list_files(datasets, split, selection)
     readers = {dataset: _open_dataset(dataset, border_px) for dataset in datasets}
     crops = [readers[dataset](file) for dataset, _, file in (name.partition("/") for name in files)]
@@ -76,7 +77,7 @@ def load_faces(datasets: tuple[str, ...], split: Split, border_px: int = 0, sele
 
 
 def gather(crops: Sequence[NDArray[np.uint8]], files: Sequence[str]) -> Faces:
-    """Crops with their owners: the folder that each file lies in."""
+    """Puts crops together with their people: the folder of each file names the person."""
     owners = [file.rsplit("/", 1)[0] for file in files]
     people = tuple(sorted(set(owners)))
     index = {person: label for label, person in enumerate(people)}
@@ -85,13 +86,13 @@ def gather(crops: Sequence[NDArray[np.uint8]], files: Sequence[str]) -> Faces:
 
 
 def list_files(datasets: tuple[str, ...], split: Split, selection: Selection = EVERYTHING) -> list[str]:
-    """`dataset/person/file` of every image that is taken, dataset by dataset."""
+    """`dataset/person/file` of every selected image, dataset by dataset."""
     people = {f"{dataset}/{person}" for dataset in datasets for person in read_people(dataset, split)}
     return select(people, [f"{dataset}/{name}" for dataset in datasets for name in _list_images(dataset)], selection)
 
 
 def select(people: Collection[str], files: Iterable[str], selection: Selection) -> list[str]:
-    """Of files `dataset/person/file` those that are taken of these people, `dataset/person`."""
+    """The files (`dataset/person/file`) of these people (`dataset/person`) that the selection takes."""
     ordered = sorted(people)
     chosen = {ordered[i] for i in np.random.default_rng(0).permutation(len(ordered))[: selection.people]}
     counts: Counter[str] = Counter()
@@ -106,7 +107,7 @@ def select(people: Collection[str], files: Iterable[str], selection: Selection) 
 
 @cache
 def load_pairs(dataset: str) -> tuple[Faces, Pairs]:
-    """The verification pairs of the held-out people, and the faces that they point into."""
+    """The verification pairs of the held-out people, and the faces whose rows they name."""
     faces = load_faces((dataset,), "validation")
     rows = {file: row for row, file in enumerate(faces.files)}
     lines = _read_member(dataset, "pairs_val.txt").splitlines()
@@ -120,7 +121,9 @@ def load_pairs(dataset: str) -> tuple[Faces, Pairs]:
         second.append(rows[names[1]])
         same.append(len(line.split()) == 3)
     if len(same) != 2 * folds * half:
-        raise LabelError(f"{ARCHIVES[dataset]}:pairs_val.txt", 1, f"says {2 * folds * half} pairs, has {len(same)}")
+        raise LabelError(
+            f"{ARCHIVES[dataset]}:pairs_val.txt", 1, f"it announces {2 * folds * half} pairs, but lists {len(same)}"
+        )
     return faces, Pairs(np.array(first), np.array(second), np.array(same), np.repeat(np.arange(folds), 2 * half))
 
 
@@ -146,7 +149,7 @@ def read_landmarks(dataset: str) -> dict[str, NDArray[np.float32]]:
 
 
 def read_people(dataset: str, split: Split) -> set[str]:
-    """The names of a split's people; the low-resolution CelebA has no held-out people."""
+    """The names of the people in a split. The low-resolution CelebA has nobody held out."""
     if dataset == "celeba_lowres":
         return {str(name, "ascii") for name in _read_lowres()["classes"]} if split == "train" else set()
     lines = _read_member(dataset, f"people_{'train' if split == 'train' else 'val'}.txt").splitlines()
@@ -181,7 +184,7 @@ def _open_dataset(dataset: str, border_px: int) -> Callable[[str], NDArray[np.ui
 
 
 def _read_header(lines: list[str], file: str) -> tuple[int, int]:
-    """The first line of a pairs file: folds, and pairs of each kind in one."""
+    """The first line of a pairs file: the number of folds, and the pairs of each kind in a fold."""
     try:
         folds, half = (int(number) for number in lines[0].split())
     except (IndexError, ValueError):
@@ -190,7 +193,10 @@ def _read_header(lines: list[str], file: str) -> tuple[int, int]:
 
 
 def _pair_files(dataset: str, fields: list[str]) -> tuple[str, ...]:
-    """LFW counts a person's images, CelebA names the files; three fields are one person, four two, others no pair."""
+    """The two files of a pair: three fields mean one person, four mean two, and any other number is no pair.
+
+    LFW gives the number of a person's image, CelebA the name of the file.
+    """
     if len(fields) not in (3, 4):
         return ("",)
     people = (fields[0], fields[0]) if len(fields) == 3 else (fields[0], fields[2])

@@ -15,13 +15,16 @@ def detect_faces(
     max_faces: int = 0,
     min_face_size: int = 0,
     largest: bool = False,
+    any_angle: bool = False,
+    detail: bool = False,
 ) -> Operation[faces.Faces]:
     """The faces in a picture with landmarks and quality, largest first. If there is none, the list is empty.
 
     detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: in pixels of the
-    picture; largest: only the largest face.
+    picture; largest: only the largest face; any_angle: also faces that lie or stand on their head, in four times
+    the time; detail: also small faces in large pictures, in up to 60 times the time.
     """
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.DetectFacesRequest(images=[write_image(picture)], options=options)
     return plan("faces", request, faces_pb2.DetectFacesResponse, lambda response: only(faces.read_faces(response)))
 
@@ -34,9 +37,11 @@ def embed_faces(
     min_face_size: int = 0,
     largest: bool = False,
     aligned_crops: bool = False,
+    any_angle: bool = False,
+    detail: bool = False,
 ) -> Operation[faces.Faces]:
     """`detect_faces` with an embedding of each face. aligned_crops: also return each face turned upright."""
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
         images=[write_image(picture)], options=options, include_aligned_crops=aligned_crops
     )
@@ -51,9 +56,11 @@ def embed_faces_many(
     min_face_size: int = 0,
     largest: bool = False,
     aligned_crops: bool = False,
+    any_angle: bool = False,
+    detail: bool = False,
 ) -> Operation[list[faces.Faces]]:
     """`embed_faces` for several pictures in one call. Results come in their order; if one fails, so does the call."""
-    options = write_options(detection_threshold, max_faces, min_face_size, largest)
+    options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
         images=write_images(pictures), options=options, include_aligned_crops=aligned_crops
     )
@@ -88,7 +95,12 @@ def get_face_model() -> Operation[faces.FaceModel]:
 
 
 def write_options(
-    detection_threshold: float | None, max_faces: int, min_face_size: int, largest: bool
+    detection_threshold: float | None,
+    max_faces: int,
+    min_face_size: int,
+    largest: bool,
+    any_angle: bool = False,
+    detail: bool = False,
 ) -> faces_pb2.FaceDetectionOptions:
     """The message that says how faces are looked for."""
     return faces_pb2.FaceDetectionOptions(
@@ -96,4 +108,6 @@ def write_options(
         max_faces=max_faces,
         min_face_size=min_face_size,
         selection=faces_pb2.FACE_SELECTION_LARGEST if largest else faces_pb2.FACE_SELECTION_ALL,
+        any_angle=any_angle,
+        detail=detail,
     )

@@ -25,11 +25,14 @@ def register(
     expire_time: datetime | None = None,
     tags: Iterable[str] = (),
     request_id: str | None = None,
+    allow_different: bool = False,
+    any_angle: bool = False,
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
-    allow_identity_conflict: even if a face matches somebody else; request_id: lets you repeat the call safely, by
+    allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
+    one another; any_angle: even if a face lies or stands on its head; request_id: lets you repeat the call safely, by
     default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the
     Registration.
     """
@@ -45,6 +48,8 @@ def register(
         allow_identity_conflict=allow_identity_conflict,
         expire_time=write_time(expire_time),
         tags=write_tags(tags),
+        allow_different=allow_different,
+        any_angle=any_angle,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 

@@ -1,5 +1,6 @@
 """Faces that the face service finds in a picture."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +53,16 @@ class FoundFace:
     detection_score: float
     quality: Quality
     landmarks: tuple[Point, ...] = ()
+
+    @property
+    def roll_degrees(self) -> float:
+        """How far the face is turned from upright, 0 to 180, by the way from its eyes to its mouth; 0 if not known."""
+        if not self.landmarks:
+            return 0.0
+        left, right, _, mouth_left, mouth_right = self.landmarks
+        across = mouth_left.x + mouth_right.x - left.x - right.x
+        down = mouth_left.y + mouth_right.y - left.y - right.y
+        return math.degrees(abs(math.atan2(across, down)))
 
 
 @dataclass(frozen=True, slots=True)

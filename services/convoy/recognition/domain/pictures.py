@@ -27,13 +27,18 @@ class DetectionOptions:
 
     detection_threshold: None takes the detector's own. max_faces: 0 takes the face service's limit.
     min_face_size: in pixels of the picture. only_largest: leave out all faces but the largest.
+    any_angle: also find faces that lie or stand on their head.
+    detail: also find small faces in a large picture.
     """
 
     detection_threshold: float | None = None
     max_faces: int = 0
     min_face_size: int = 0
     only_largest: bool = False
+    any_angle: bool = False
+    detail: bool = False
 
 
 AS_USUAL = DetectionOptions()
 """What a caller gets who says nothing."""
+AT_ANY_ANGLE = DetectionOptions(any_angle=True)

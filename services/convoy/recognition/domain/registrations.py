@@ -24,6 +24,8 @@ class Registering:
     add_faces: bool = False
     use_largest_face: bool = False
     allow_identity_conflict: bool = False
+    allow_different: bool = False
+    any_angle: bool = False
 
 
 class Refusal(Enum):
@@ -38,6 +40,9 @@ class Refusal(Enum):
     DUPLICATE = "DUPLICATE"
     IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
     BAD_IMAGE = "BAD_IMAGE"
+    OTHER_PERSON = "OTHER_PERSON"
+    TURNED = "TURNED"
+    NOT_A_FACE = "NOT_A_FACE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ aliases.py         names that stand for galleries
 people.py          find, change and delete people; the one way in which a person is changed
 registration.py    register a person from photos
 photo_rules.py     whether a photo may stand for a person
+agreement.py       whether the photos of a registration show one person
 identification.py  who is this, and is this the one
 duplicates.py      people who look like one another
 merging.py         make one person of two

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.models.calibration import FalseMatchCurve
 from convoy.recognition.domain.found_faces import EmbeddedFace, FoundFace, Quality
 from convoy.recognition.domain.registrations import PhotoResult, Refusal, Registered
+from convoy.recognition.domain.thresholds import comparison_rate
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit
+from convoy.recognition.use_cases.agreement import STRANGER_RATE, find_agreeing
 
 SAME_FACE = 0.995
 """From this similarity on two photos are one photo, perhaps saved anew: two different photos do not come so close."""
+SURELY_UPRIGHT = 0.8
+"""From this detection score on a face is upright: one that stands on its head is found as an upright one too, but less
+surely. Measured in docs/faces.md."""
+UPRIGHT_DEGREES = 45.0
 FAULTS = {
     "size": (Refusal.TOO_SMALL, "the face is too small; come closer or send a larger photo"),
     "sharpness": (Refusal.BLURRED, "the face is blurred; hold still and focus on it"),
@@ -50,6 +57,29 @@ def judge(found: Sequence[EmbeddedFace], quality_floor: float, use_largest_face:
     return Verdict(PhotoResult(faces), found[0].embedding, quality.score)
 
 
+def is_in_doubt(verdict: Verdict) -> bool:
+    """Whether the photo should be looked at from other angles: no upright face was found, or none that is sure."""
+    refusal, faces = verdict.result.refusal, verdict.result.faces
+    return refusal is Refusal.NO_FACE or (refusal is None and faces[0].detection_score < SURELY_UPRIGHT)
+
+
+def refuse_turned(verdict: Verdict, found: Sequence[FoundFace]) -> Verdict:
+    """Refuse a photo whose largest face lies or stands on its head. `found`: its faces, largest first."""
+    if not found or found[0].roll_degrees <= UPRIGHT_DEGREES:
+        return verdict
+    message = "the face is turned by more than 45 degrees; turn the photo upright or set any_angle"
+    return _refuse(found, Refusal.TURNED, message)
+
+
+def refuse_no_face(verdict: Verdict, score_floor: float) -> Verdict:
+    """Refuse what the detector is not sure of: a clock, a cell, an animal."""
+    if verdict.embedding is None or verdict.result.faces[0].detection_score >= score_floor:
+        return verdict
+    score = verdict.result.faces[0].detection_score
+    message = f"what was found is hardly a face (score {score:.2f}, at least {score_floor:.2f} is needed); take it anew"
+    return _refuse(verdict.result.faces, Refusal.NOT_A_FACE, message)
+
+
 def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
     """Look at the gallery: refuse a face that the person has (`known`: [faces, dimension]), or that is `other`'s."""
     if verdict.embedding is None:
@@ -65,6 +95,26 @@ def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
         )
         return _refuse(faces, Refusal.IDENTITY_CONFLICT, message, other.person_id)
     return verdict
+
+
+def refuse_others(verdicts: Sequence[Verdict], on_record: Vector, curve: FalseMatchCurve) -> list[Verdict]:
+    """Look at all photos together: refuse those that show another person than the record, or than most photos."""
+    accepted = [verdict.embedding for verdict in verdicts if verdict.embedding is not None]
+    comparisons = max(1, len(accepted) - 1 + len(on_record))
+    threshold = curve.threshold(comparison_rate(STRANGER_RATE, comparisons))
+    agreeing = iter(find_agreeing(accepted, on_record, threshold, SAME_FACE))
+    message = (
+        "the face does not resemble the person on record"
+        if len(on_record)
+        else "the photos show different people; send photos of one person"
+    )
+    message += ", or set allow_different if they are of one person"
+    return [
+        verdict
+        if verdict.embedding is None or next(agreeing)
+        else _refuse(verdict.result.faces, Refusal.OTHER_PERSON, message)
+        for verdict in verdicts
+    ]
 
 
 def none_accepted(

@@ -21,7 +21,7 @@ from convoy.recognition.domain.limits import (
     check_tags,
     check_text,
 )
-from convoy.recognition.domain.pictures import AS_USUAL, Picture
+from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions, Picture
 from convoy.recognition.domain.records import Face, Gallery, Person
 from convoy.recognition.domain.registrations import PhotoResult, Registered, Registering
 from convoy.recognition.domain.thresholds import comparison_rate
@@ -32,7 +32,17 @@ from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.photo_rules import Verdict, bad_image, compare, judge, none_accepted
+from convoy.recognition.use_cases.photo_rules import (
+    Verdict,
+    bad_image,
+    compare,
+    is_in_doubt,
+    judge,
+    none_accepted,
+    refuse_no_face,
+    refuse_others,
+    refuse_turned,
+)
 from convoy.recognition.use_cases.repetition import answered_once
 
 CONFLICT_RATE = 0.001
@@ -111,21 +121,37 @@ class Registration:
     async def _look_at(self, asked: Registering, gallery: Gallery) -> _Photos:
         floor = gallery.policy.quality_floor
         floor = self._settings.quality_floor if floor is None else floor
-        seen = await asyncio.gather(*(self._embed(photo, gallery) for photo in asked.photos))
-        verdicts = [
+        options = AT_ANY_ANGLE if asked.any_angle else AS_USUAL
+        seen = await asyncio.gather(*(self._embed(photo, gallery, options) for photo in asked.photos))
+        judged = [
             bad_image(one) if isinstance(one, InvalidArgument) else judge(one[1].faces, floor, asked.use_largest_face)
             for one in seen
         ]
+        turning = (self._look_around(*one, asked, gallery) for one in zip(judged, asked.photos, strict=True))
+        score_floor = self._settings.face_score_floor
+        verdicts = [refuse_no_face(verdict, score_floor) for verdict in await asyncio.gather(*turning)]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
         if not models:
             raise none_accepted([verdict.result for verdict in verdicts], bad_images)
         return _Photos(models[-1], verdicts, bad_images)
 
-    async def _embed(self, photo: Picture, gallery: Gallery) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
+    async def _look_around(self, verdict: Verdict, photo: Picture, asked: Registering, gallery: Gallery) -> Verdict:
+        """The verdict, or TURNED if the photo shows its face better from another angle."""
+        if asked.any_angle or (verdict.embedding is None and not is_in_doubt(verdict)):
+            return verdict
+        faces = verdict.result.faces
+        if is_in_doubt(verdict):
+            seen = await self._embed(photo, gallery, AT_ANY_ANGLE)
+            faces = [] if isinstance(seen, InvalidArgument) else [one.face for one in seen[1].faces]
+        return refuse_turned(verdict, faces)
+
+    async def _embed(
+        self, photo: Picture, gallery: Gallery, options: DetectionOptions
+    ) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
         """One photo a call: a bad photo spoils no other, and the face service batches them anyhow."""
         try:
-            model, [faces] = await self._faces.embed([photo], AS_USUAL, gallery)
+            model, [faces] = await self._faces.embed([photo], options, gallery)
         except InvalidArgument as error:
             return error
         return model, faces
@@ -137,7 +163,7 @@ class Registration:
         photos.model.check_made(gallery)
         before = await self._on_record(asked)
         view = await self._followers.fresh_view(asked.gallery)
-        verdicts = await self._compare(asked, photos, view)
+        verdicts = await self._compare(asked, photos, view, before)
         results = [verdict.result for verdict in verdicts]
         if all(result.refusal for result in results):
             raise none_accepted(results, photos.bad_images)
@@ -166,19 +192,21 @@ class Registration:
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)
 
-    async def _compare(self, asked: Registering, photos: _Photos, view: View) -> list[Verdict]:
+    async def _compare(self, asked: Registering, photos: _Photos, view: View, before: Person | None) -> list[Verdict]:
         """The verdicts in the light of the gallery; accepted photos get a face id."""
         known = await view.vectors_of(asked.person_id)
         known = np.empty((0, photos.model.model.embedding_size), np.float32) if known is None else known
-        verdicts = []
+        is_known = before is not None and not before.is_expired(now_ms())
+        on_record, verdicts = known[: len(known) if is_known else 0], []
         for verdict in photos.verdicts:
             other = None if asked.allow_identity_conflict else await self._somebody_else(asked, verdict, photos, view)
             compared = compare(verdict, known, other)
             if compared.embedding is not None:
                 known = np.vstack([known, compared.embedding[None]])
-                compared = replace(compared, result=replace(compared.result, face_id=secrets.token_hex(8)))
             verdicts.append(compared)
-        return verdicts
+        if not asked.allow_different and photos.model.curve is not None:
+            verdicts = refuse_others(verdicts, on_record, photos.model.curve)
+        return [_numbered(verdict) for verdict in verdicts]
 
     async def _somebody_else(self, asked: Registering, verdict: Verdict, photos: _Photos, view: View) -> Hit | None:
         """Another person who is so like this face that a mistake is all but ruled out."""
@@ -189,6 +217,13 @@ class Registration:
         hits = await view.search(verdict.embedding, 2, [], exact=False)
         others = [hit for hit in hits if hit.person_id != asked.person_id]
         return others[0] if others and others[0].similarity >= threshold else None
+
+
+def _numbered(verdict: Verdict) -> Verdict:
+    """With an id for the face, if it is accepted."""
+    if verdict.embedding is None:
+        return verdict
+    return replace(verdict, result=replace(verdict.result, face_id=secrets.token_hex(8)))
 
 
 def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdict]) -> Person:
