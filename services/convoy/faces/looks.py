@@ -60,7 +60,7 @@ class Look:
 
 
 def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[Look]:
-    """Make the looks at a picture, the whole one first. A detector of a fixed size has no thumbnail: two cost double.
+    """Make the looks at a picture, the whole one first. A fixed-size detector has no thumbnail: two looks cost double.
 
     With detail, a picture that was reduced for the first look also gets looks in tiles. With any_angle, each look has
     three copies, turned by 90, 180 and 270 degrees.
