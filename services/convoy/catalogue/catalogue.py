@@ -125,7 +125,7 @@ def _read_labels(entry: Entry, name: str, folder: Path | None) -> list[str]:
     elif folder is not None and (file := (folder / name).resolve()).is_relative_to(folder.resolve()) and file.is_file():
         text = _read(file)
     else:
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: the labels '{name}' do not exist")
+        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: the catalogue has no labels '{name}'")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

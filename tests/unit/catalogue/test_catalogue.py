@@ -88,7 +88,7 @@ def test_labels_lie_beside_the_entry_and_nowhere_else(tmp_path: Path) -> None:
         if good:
             assert catalogue.labels_of(catalogue.entries["pets"]) == ["cat", "dog"]
         else:
-            with pytest.raises(ConvoyError, match=r"the labels .* do not exist"):
+            with pytest.raises(ConvoyError, match="the catalogue has no labels"):
                 catalogue.labels_of(catalogue.entries["pets"])
 
 
