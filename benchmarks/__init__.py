@@ -1,28 +1,28 @@
-"""Measurements of Convoy. Each command writes its numbers, with their conditions, into results/.
+"""Measures Convoy. Each command writes its numbers and their conditions into results/.
 
 request_cost.py            what a call costs when its network does nothing
-serving_overhead.py        how much of ONNX Runtime's own speed is left when a network is served
+serving_overhead.py        how much of ONNX Runtime's speed is left when a service runs a network
 overload.py                what a service does under more load than it can carry
-face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
-face_size.py               faces found by their share of the frame
-face_turns.py        which turned portraits Register refuses, and which are found at any angle
-face_enrolment.py    which portraits, and which pictures without a face, Register accepts by their score
+face_pipeline.py           finding and embedding a face, beside the same graphs alone
+face_size.py               which faces are found, by their share of the frame
+face_turns.py              which turned portraits Register refuses, and which are found at any angle
+face_enrolment.py          which portraits, and which pictures without a face, Register accepts by their score
 recognition_index.py       search in memory
-recognition_kernels.py     the kernels that a search could be made of
+recognition_kernels.py     kernels for a search
 recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
-soak.py                    mixed load for minutes or hours, and whether processes stay small
+soak.py                    mixed load for minutes or hours, and whether processes grow
 gpu_check.py               a machine with a GPU: equal answers, refusals, speed
 report.py                  writes docs/benchmarks.md from results/
-peers/                     other servers, measured beside Convoy
+peers/                     other servers beside Convoy
 
-conditions.py              machine, versions and date, written beside each number
+conditions.py              writes machine, versions and date beside each number
 networks.py                networks with random weights
 requests.py                the same picture as a request of each API
-server.py                  a server as a process, its CPU time and memory
-processes.py               the operating system's view of a fleet
-bare.py                    the simplest server there is
+server.py                  runs a server as a process, and measures its CPU time and memory
+processes.py               finds the processes of a fleet
+bare.py                    the simplest possible server
 raw.py                     ONNX Runtime with nothing around it
 load.py                    load from Python, call by call
-h2load.py                  load by h2load
+h2load.py                  load with h2load
 """

@@ -1,9 +1,9 @@
-"""The simplest server there is: gRPC's thread pool around ONNX Runtime, and nothing of what a service needs.
+"""The simplest possible server: gRPC's thread pool around ONNX Runtime, without anything else that a service needs.
 
 python -m benchmarks.bare GRAPH PORT
 
-Two threads share a session of one thread. No queue of its own, no deadlines, metrics, log lines or checks: what those
-cost is the distance to this server.
+Two threads share a session of one thread. It has no queue, deadlines, metrics, log lines or checks. The difference
+between Convoy and this server is what those cost.
 """
 
 import sys
@@ -19,7 +19,7 @@ _DTYPES = {"UINT8": np.uint8, "FP32": np.float32}
 
 
 def handlers(graph: str) -> grpc.GenericRpcHandler:
-    """ModelInfer alone, with raw contents alone."""
+    """Answers only ModelInfer, and only with raw contents."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -38,7 +38,7 @@ def handlers(graph: str) -> grpc.GenericRpcHandler:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until somebody ends the process."""
     graph, port = sys.argv[1:]
     server = grpc.server(ThreadPoolExecutor(THREADS), [handlers(graph)])
     server.add_insecure_port(f"127.0.0.1:{port}")

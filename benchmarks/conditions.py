@@ -1,4 +1,4 @@
-"""What a number depends on, written beside it."""
+"""Writes numbers together with the conditions on which they depend."""
 
 import json
 import os
@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def conditions() -> dict[str, object]:
-    """Machine, versions and date."""
+    """Return machine, versions and date."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": _cpu_model(),
@@ -39,7 +39,7 @@ def conditions() -> dict[str, object]:
 
 
 def write_result(name: str, command: str, numbers: object) -> Path:
-    """Write results/<name>.json: the command, the conditions, the numbers."""
+    """Write the command, the conditions and the numbers into results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {"command": command, "conditions": conditions(), "numbers": numbers}

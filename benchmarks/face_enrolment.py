@@ -1,7 +1,8 @@
-"""What the detection score tells of faces and of pictures without one: who is enrolled at which lowest score.
+"""Measures which portraits, and which pictures without a face, Register accepts at each lowest detection score.
 
-Portraits of one list of people, and pictures without a face that the detector takes for one: CIFAR-10's animals
-enlarged, blood cells, streets, tissue, noise. One half of each kind is for choosing a limit, the other for reporting.
+It uses portraits of one list of people, and pictures without a face in which the detector may find one: enlarged
+animals of CIFAR-10, blood cells, streets, tissue, noise. One half of each kind is for choosing a limit, the other for
+reporting.
 
     CONVOY_DATA=... python -m benchmarks.face_enrolment --half report
 """
@@ -38,7 +39,7 @@ HALVES = {"choose": (0, "people_train.txt"), "report": (1, "people_val.txt")}
 
 
 def read_kinds(data: Path, half: int, count: int) -> dict[str, list[Pixels]]:
-    """Pictures without a face by kind, every second one."""
+    """Read pictures without a face, by kind: every second one."""
     kinds = {kind: _read_archive(data / file, suffix, half, count) for kind, (file, suffix) in ARCHIVES.items()}
     packed = dict(np.load(data / "cifar10_A.npz"))
     rows = np.flatnonzero(np.isin(packed["labels"], ANIMALS))[half::2][: 4 * count]
@@ -59,12 +60,12 @@ def _read_archive(file: Path, suffix: str, half: int, count: int) -> list[Pixels
 
 
 def enlarge(picture: Pixels) -> Pixels:
-    """To 448 pixels a side."""
+    """Enlarge a picture to 448 pixels a side."""
     return np.asarray(cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 async def read_scores(pipeline: FacePipeline, pictures: list[Pixels]) -> list[float]:
-    """The detection score of the largest face of each; 0 where there is none, or none of enough quality."""
+    """Measure the detection score of the largest face of each; 0 if there is none, or none of enough quality."""
     scores = []
     for pixels in pictures:
         height, width = pixels.shape[:2]
@@ -76,7 +77,7 @@ async def read_scores(pipeline: FacePipeline, pictures: list[Pixels]) -> list[fl
 
 
 async def measure(models: Path, kinds: dict[str, list[Pixels]]) -> dict[str, object]:
-    """How many pictures of each kind are accepted from each lowest score on."""
+    """Count how many pictures of each kind Register accepts at each lowest score."""
     settings = Settings(models=models, threads=1, model_poll_s=0)
     host = ModelHost(settings, (Task.FACE_DETECTION,), {"detector": settings.face_detector})
     await host.start()

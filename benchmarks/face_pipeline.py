@@ -1,9 +1,9 @@
-"""How much of ONNX Runtime's own speed is left when a 640x480 photo of one face is detected, aligned and embedded.
+"""Measures how much of ONNX Runtime's speed is left when the service finds and embeds the face in a 640x480 picture.
 
-Raw are the two calls of ONNX Runtime on inputs that lie ready, nothing else. The way is the service's own FacePipeline
-in this process: taking the pixels, placing them, suppression, alignment, quality, and the hops between its threads;
-once from decoded pixels and once from a JPEG. All on one core, in turns, so that whatever else the machine does meets
-all alike; CPU time, since that is what a core has to give, and wall time beside it.
+"Raw" is the two calls of ONNX Runtime on prepared inputs, and nothing else. "Way" is the service's own FacePipeline in
+this process: reading and placing the pixels, suppression, alignment, quality, and the switches between its threads;
+once from decoded pixels and once from a JPEG. All run on one core, in turns, so that other work of the machine affects
+all equally. The ratios are of CPU time; the output also has wall time.
 
     python -m benchmarks.face_pipeline photo.jpg --models exported_models
 """
@@ -37,7 +37,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 def cut_photo(file: Path) -> npt.NDArray[np.uint8]:
-    """The photo on a canvas of 640x480, as large as it goes."""
+    """Place the picture on a canvas of 640x480, as large as possible."""
     picture = decode_image(file.read_bytes()).image_rgb
     scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:HEIGHT, :WIDTH]
@@ -47,7 +47,7 @@ def cut_photo(file: Path) -> npt.NDArray[np.uint8]:
 
 
 async def time_in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, float]]:
-    """Medians of the CPU and wall milliseconds of each call."""
+    """Compute the medians of each call's CPU and wall time, in milliseconds."""
     cpu_ms: dict[str, list[float]] = {name: [] for name in calls}
     wall_ms: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + WARM_UP):
@@ -62,7 +62,7 @@ async def time_in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[s
 
 
 async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detector: str, embedder: str) -> dict:  # type: ignore[type-arg]
-    """Milliseconds of the raw calls and of the way, and their ratios."""
+    """Measure the raw calls and the way, in milliseconds, and compute their ratios."""
     settings = Settings(models=models, threads=1, model_poll_s=0, face_detector=detector, face_embedder=embedder)
     host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), {"embedder": embedder, "detector": detector})
     await host.start()
@@ -78,8 +78,8 @@ async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detec
 
         faces = (await go_through(pixels))[0].faces
         if len(faces) != 1:
-            raise SystemExit(f"the photo shows {len(faces)} faces; take one with one face")
-        # The very sessions that the way runs: a second copy of the weights would push the first out of the cache.
+            raise SystemExit(f"the picture shows {len(faces)} faces; take one with one face")
+        # Use the same sessions as the way: a second copy of the weights would push the first out of the cache.
         embedding = await pipeline.embedder(common_pb2.ModelRef())
         graphs = {detector: pipeline.detector.engine, embedder: embedding.engine}
         crop, canvas = faces[0].aligned_rgb[None], np.ascontiguousarray(photo[None])
@@ -111,7 +111,7 @@ async def measure(models: Path, photo: npt.NDArray[np.uint8], rounds: int, detec
 def main() -> None:
     """Measure on one core, print, and write results/face_pipeline.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photo", type=Path, help="a photograph of one person")
+    parser.add_argument("photo", type=Path, help="a picture of one person")
     parser.add_argument("--models", type=Path, default=Path("exported_models"))
     parser.add_argument("--detector", default="face-detector-nano")
     parser.add_argument("--embedder", default="face-embedder-small")

@@ -1,8 +1,8 @@
-"""How many faces are found right by their share of the frame: from a face across the room to a passport photo.
+"""Measures how many faces are found correctly at each size: from a face across the room to a passport photo.
 
-Portraits of LFW's and CelebA's validation people, of whom no published model has seen any, are shown in 960x1280 at ten
-sizes, through the service's own FacePipeline. A face is right when its box overlaps that of the whole photo (IoU 0.5)
-and its embedding is like that of the whole photo (cosine 0.5).
+It shows portraits in 960x1280 at ten sizes to the service's own FacePipeline. They are of LFW's and CelebA's validation
+people, whom no published model has seen. A face is right if its box overlaps that of the whole portrait (IoU 0.5) and
+its embedding is similar to that of the whole portrait (cosine 0.5).
 
     CONVOY_DATA=... python -m benchmarks.face_size --portraits 40
 """
@@ -30,7 +30,7 @@ from benchmarks.conditions import write_result
 WIDTH, HEIGHT = 960, 1280
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95)
 WHOLE_SHARE = 0.25
-"""The face's share of the frame in what counts as the whole photo."""
+"""The face's share of the frame in the whole portrait, which is the reference."""
 SETS = {"lfw": "lfw_160_A.tar", "celeba": "celeba_wild_160_A.tar"}
 
 EVERY_FACE = Options()
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def read_portraits(data: Path, count: int, people: str = "people_val.txt") -> list[Pixels]:
-    """One photo each of so many people of a list, half from LFW and half from CelebA where it has as many."""
+    """Choose one portrait of each of so many people in a list: half from LFW, half from CelebA if it has enough."""
     celeba = _read_set(data, "celeba", count // 2, people)
     return _read_set(data, "lfw", count - len(celeba), people) + celeba
 
@@ -61,7 +61,10 @@ def _read_set(data: Path, name: str, count: int, people_list: str) -> list[Pixel
 
 
 def show(portrait: Pixels, box_xyxy: Floats, share: float) -> tuple[Pixels, Floats]:
-    """The portrait in a frame of 960x1280, its face in the middle and so much of its height; [2, 3] maps one to it."""
+    """Place the portrait in a frame of 960x1280, with its face in the middle at this share of the frame's height.
+
+    Also returns the [2, 3] matrix from the portrait to the frame.
+    """
     scale = share * HEIGHT / float(box_xyxy[3] - box_xyxy[1])
     middle = (box_xyxy[:2] + box_xyxy[2:]) / 2
     shift = np.array([WIDTH, HEIGHT]) / 2 - scale * middle
@@ -75,13 +78,13 @@ def show(portrait: Pixels, box_xyxy: Floats, share: float) -> tuple[Pixels, Floa
 
 
 def map_box(box_xyxy: Floats, matrix: Floats) -> Floats:
-    """A box in the frame, cut at its border."""
+    """Map a box into the frame, clipped at its border."""
     corners = box_xyxy.reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(np.clip(corners, 0, [WIDTH, HEIGHT]).reshape(4), np.float32)
 
 
 async def look(pipeline: FacePipeline, pixels: Pixels, options: Options = EVERY_FACE) -> list[JudgedFace]:
-    """The faces of a picture, embedded."""
+    """Find and embed the faces of a picture."""
     height, width = pixels.shape[:2]
     image = common_pb2.Image(raw=common_pb2.RawImage(width=width, height=height, data=pixels.tobytes()))
     photos = await pipeline.detect([image], options, None)
@@ -89,7 +92,7 @@ async def look(pipeline: FacePipeline, pixels: Pixels, options: Options = EVERY_
 
 
 async def measure(models: Path, portraits: list[Pixels], detector: str, embedder: str) -> dict[str, object]:
-    """Shares of right boxes, of right faces, and of portraits with one face alone, by the face's share of the frame."""
+    """Compute the shares of right boxes, of right faces, and of portraits with only one face, for each size."""
     settings = Settings(models=models, threads=1, model_poll_s=0, face_detector=detector, face_embedder=embedder)
     host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), {"embedder": embedder, "detector": detector})
     await host.start()
@@ -136,7 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     portraits = read_portraits(Path(os.environ["CONVOY_DATA"]), options.portraits)
     numbers = uvloop.run(measure(options.models, portraits, options.detector, options.embedder))
-    print(f"{numbers['portraits']} portraits; share of the frame's height: right box, right face, one face alone")
+    print(f"{numbers['portraits']} portraits; share of the frame's height: right box, right face, only one face")
     for share, row in numbers["shares"].items():  # type: ignore[attr-defined]
         print(f"{share}  {row['right_box']:.3f}  {row['right_face']:.3f}  {row['one_face']:.3f}")
     print(write_result("face_size", f"python -m benchmarks.face_size --portraits {options.portraits}", numbers))

@@ -1,8 +1,8 @@
-"""How many upright portraits `Register` refuses as TURNED, and how many that lie or stand on their head it accepts.
+"""Measures how many upright portraits `Register` refuses as TURNED, and how many turned ones it accepts.
 
-Portraits of one list of people, in frames of 960x1280 with the face at 40 % of the height, turned by quarters, go
-through the service's own FacePipeline and the rule of registration. `any_angle` is judged by the cosine to the same
-face in the upright frame.
+It places portraits of one list of people in frames of 960x1280, with the face at 40 % of the height, turns them by
+quarters, and runs the service's own FacePipeline and the rule of registration. A face that `any_angle` finds is right
+if its cosine to the same face in the upright frame is high enough.
 
     CONVOY_DATA=... python -m benchmarks.face_turns --portraits 60 --people people_val.txt
 """
@@ -30,13 +30,13 @@ ANY_ANGLE = Options(any_angle=True)
 
 
 def measure_roll(face: JudgedFace) -> float:
-    """As registration reads it off the landmarks."""
+    """Measure a face's roll as registration does, from its landmarks."""
     points = tuple(Point(x, y) for x, y in face.detected.landmarks_xy.tolist())
     return FoundFace(Box(0, 0, 1, 1), 1.0, Quality(1, 1, 1, 1, 1), points).roll_degrees
 
 
 async def measure(models: Path, portraits: list[Pixels]) -> dict[str, object]:
-    """For each turn: portraits, those accepted at each limit of doubt, and those found right at any angle."""
+    """For each turn, count the portraits, those accepted at each limit of doubt, and those found right at any angle."""
     settings = Settings(models=models, threads=1, model_poll_s=0)
     names = {"embedder": settings.face_embedder, "detector": settings.face_detector}
     host = ModelHost(settings, (Task.FACE_DETECTION, Task.FACE_EMBEDDING), names)
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("exported_models"))
     parser.add_argument("--portraits", type=int, default=60)
-    parser.add_argument("--people", default="people_val.txt", help="people_train.txt to choose a limit by")
+    parser.add_argument("--people", default="people_val.txt", help="list of people; people_train.txt to choose a limit")
     options = parser.parse_args()
     portraits = read_portraits(Path(os.environ["CONVOY_DATA"]), options.portraits, options.people)
     numbers = uvloop.run(measure(options.models, portraits))

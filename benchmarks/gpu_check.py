@@ -1,8 +1,8 @@
-"""Whether every published model answers on a GPU as on the CPU, and how much of the GPU's speed a service leaves.
+"""Checks that every published model gives the same answers on a GPU, and how much of its speed a service keeps.
 
-One command of at most ten minutes for a machine with a GPU: `scripts/gpu-check`. It compares every published model on
-each device that is there, asks for each device that is missing and expects a refusal, and measures ResNet-50 and
-MobileNetV2 through the whole service beside plain ONNX Runtime on the same device. `--device cpu` is its dry run.
+`scripts/gpu-check` runs it on a machine with a GPU, in at most ten minutes. It compares every published model on each
+available device with the CPU, asks for each missing device and expects a refusal, and measures ResNet-50 and
+MobileNetV2 through the whole service and on plain ONNX Runtime, on the same device. `--device cpu` is a dry run.
 """
 
 import argparse
@@ -31,11 +31,11 @@ NETWORKS = ("resnet50.uint8", "mobilenet-v2.uint8")
 CALLERS = (1, 8, 32)
 BATCH = 4
 BOUNDS = {"float32": 1e-4, "float16": 2e-2, "int8": 5e-2}
-"""Largest difference from the CPU, relative to 1 + the number itself; of a class map the share of its pixels."""
+"""Largest allowed difference from the CPU, relative to 1 + |number|; for a class map, the share of its pixels."""
 
 
 def compare(folder: Path, device: str) -> dict[str, object]:
-    """One published model on a device and on the CPU, on the same pixels."""
+    """Compare one published model on a device and on the CPU, on the same pixels."""
     manifest = load_manifest(folder)
     images = _images(manifest.input)
     expected = Engine(folder / GRAPH_FILE, "cpu").run(images)
@@ -45,7 +45,7 @@ def compare(folder: Path, device: str) -> dict[str, object]:
 
 
 def refuses(device: str, graph: Path) -> bool:
-    """Whether a device that is not there is refused, not replaced by the CPU."""
+    """Whether the engine refuses a missing device instead of replacing it by the CPU."""
     try:
         Engine(graph, device, quiet=True)
     except FailedPrecondition as error:
@@ -54,7 +54,7 @@ def refuses(device: str, graph: Path) -> bool:
 
 
 def measure(name: str, device: str, seconds: float) -> dict[str, object]:
-    """A network alone and through the service, on one device; raw and served runs alternate."""
+    """Measure a network alone and through the service, on one device; raw and served runs alternate."""
     with tempfile.TemporaryDirectory() as models:
         folder, image = write_network(Path(models), name), pictures(name, 1)
         engine = Engine(folder / GRAPH_FILE, device)
@@ -98,7 +98,7 @@ def _difference(expected: Outputs, found: Outputs) -> float:
 
 
 def _raw_rate(engine: Engine, images: np.ndarray, seconds: float) -> float:
-    """Pictures a second of ONNX Runtime with nothing around it."""
+    """Measure how many pictures a second plain ONNX Runtime processes."""
     engine.run(images)
     runs, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
@@ -108,7 +108,7 @@ def _raw_rate(engine: Engine, images: np.ndarray, seconds: float) -> float:
 
 
 async def _load(port: int, request: bytes, callers: int, seconds: float) -> list[float]:
-    """Seconds of each answered call of so many callers, each with one call in flight."""
+    """Measure the seconds of each answered call, with so many callers that each have one call in flight."""
     times: list[float] = []
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call: Any = channel.unary_unary(TENSOR_DOOR)
@@ -124,7 +124,7 @@ async def _load(port: int, request: bytes, callers: int, seconds: float) -> list
 
 
 def _gpu_memory_mb(served: Served) -> int | None:
-    """Memory of the service's processes on the GPU, by nvidia-smi; None where there is none."""
+    """Return the GPU memory of the service's processes, by nvidia-smi; None if there is none."""
     command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
@@ -136,7 +136,7 @@ def _gpu_memory_mb(served: Served) -> int | None:
 
 
 def check(devices: list[str], seconds: float, networks: list[str]) -> tuple[dict[str, object], list[str]]:
-    """What was measured, and what is wrong with it."""
+    """Return what was measured, and what is wrong with it."""
     folders = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{MANIFEST_FILE}"))
     numbers: dict[str, object] = {}
     problems: list[str] = []
@@ -144,7 +144,7 @@ def check(devices: list[str], seconds: float, networks: list[str]) -> tuple[dict
     for device in missing:
         numbers[f"{device} is refused"] = refuses(device, folders[0] / GRAPH_FILE)
         if not numbers[f"{device} is refused"]:
-            problems.append(f"{device} is not there and was not refused")
+            problems.append(f"{device} is missing but was not refused")
     for device in devices:
         agreement = {f"{path.parent.name}/{path.name}": compare(path, device) for path in folders}
         problems += [f"{model} differs on {device}" for model, seen in agreement.items() if not seen["is_equal"]]
@@ -154,13 +154,18 @@ def check(devices: list[str], seconds: float, networks: list[str]) -> tuple[dict
 
 
 def main() -> None:
-    """Check, print, write results/gpu_check.json; exits 1 where something is wrong."""
+    """Check, print, and write results/gpu_check.json. Exits with 1 if something is wrong."""
     there = [name for name in ("cuda", "tensorrt") if PROVIDERS[name] in onnxruntime.get_available_providers()]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", action="append", choices=PROVIDERS, help="by default cuda and tensorrt, if there")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
+    parser.add_argument(
+        "--device",
+        action="append",
+        choices=PROVIDERS,
+        help="device to check; by default cuda and tensorrt, if available",
+    )
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
-    parser.add_argument("--dry-run", action="store_true", help="on the CPU; write no result")
+    parser.add_argument("--dry-run", action="store_true", help="run on the CPU, and write no result")
     chosen = parser.parse_args()
     devices = ["cpu"] if chosen.dry_run else chosen.device or there
     if not devices:

@@ -1,7 +1,7 @@
-"""Load by h2load of nghttp2 (Debian: nghttp2-client), which is C and shares the cores with the server sparingly.
+"""Makes load with nghttp2's h2load (Debian: nghttp2-client), a C program that takes little CPU time from the server.
 
-A unary gRPC call is an HTTP/2 POST of the serialized message behind five bytes. h2load does not read gRPC's status, so
-what was answered well is counted by the server's own metrics, or known by the bytes that came back.
+A unary gRPC call is an HTTP/2 POST of the serialized message after five bytes. h2load does not read gRPC's status, so
+the server's own metrics, or the number of returned bytes, show which calls succeeded.
 """
 
 import re
@@ -22,7 +22,7 @@ GRPC_HEADERS = ("content-type: application/grpc", "te: trailers")
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked: url, body of every request, headers; HTTP/2, or HTTP/1.1 with `http1`."""
+    """The requests to send: url, body, headers; over HTTP/2, or HTTP/1.1 with `http1`."""
 
     url: str
     body: bytes
@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it: answers, the seconds of sending, latencies in seconds, bytes of an answer, CPU of the sender."""
+    """The result: answers, seconds of the run, latencies in seconds, bytes of an answer, CPU time of the sender."""
 
     answers: int
     seconds: float
@@ -46,7 +46,7 @@ class Load:
 
 
 def grpc_target(port: int, path: str, request: bytes, timeout_ms: int | None = None, metadata: Metadata = ()) -> Target:
-    """A unary call; `timeout_ms` is the deadline that the server is told."""
+    """Make the target of a unary call; `timeout_ms` is the deadline in its headers."""
     headers = (*GRPC_HEADERS, *(f"{key}: {value}" for key, value in metadata))
     if timeout_ms is not None:
         headers = (*headers, f"grpc-timeout: {timeout_ms}m")
@@ -54,12 +54,12 @@ def grpc_target(port: int, path: str, request: bytes, timeout_ms: int | None = N
 
 
 def closed_loop(target: Target, callers: int, seconds: float) -> Load:
-    """`callers` connections, each sending its next request when the last is answered."""
+    """Open `callers` connections, each of which sends its next request when the last is answered."""
     return _run(target, seconds, ["-c", str(callers), "-m", "1"])
 
 
 def open_loop(target: Target, per_second: float, seconds: float, connections: int = 8) -> Load:
-    """Requests at a fixed rate, answered or not."""
+    """Send requests at a fixed rate, whether or not earlier ones are answered."""
     each = max(1, round(per_second / connections))
     return _run(target, seconds, ["-c", str(connections), "-m", "10000", "--rps", str(each)])
 
@@ -80,7 +80,7 @@ def _run(target: Target, seconds: float, options: list[str]) -> Load:
     answers = re.search(r"(\d+) succeeded", done.stdout)
     data = re.search(r"\((\d+)\) data", done.stdout)
     if answers is None or data is None or int(answers[1]) == 0:
-        raise RuntimeError(f"nothing was answered: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"no request was answered: {done.stdout}{done.stderr}")
     count = int(answers[1])
     return Load(count, seconds, np.array(latencies), int(data[1]) / count, cpu_s)
 

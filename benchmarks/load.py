@@ -1,7 +1,7 @@
-"""Calls by Python, at a low rate, where h2load cannot tell what became of each.
+"""Makes calls from Python at a low rate, to see the result of each, which h2load cannot show.
 
-The loop sends at times that were fixed beforehand and measures from those times, whether or not earlier calls are
-answered: a slow server cannot make its callers wait politely and so hide how slow it is (coordinated omission).
+The loop fixes the time of each call beforehand and measures from that time, whether or not earlier calls are answered.
+Otherwise a slow server would delay its callers and hide how slow it is (coordinated omission).
 """
 
 import asyncio
@@ -18,19 +18,19 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """One call: seconds from when it was due, and its status."""
+    """One call: seconds since the time at which it was due, and its status."""
 
     latency_s: float
     code: str
 
 
 def method(channel: grpc.aio.Channel, path: str) -> Method:
-    """A call that takes and gives serialized messages, so that the load generator spends little of the cores."""
+    """Make a call that takes and returns serialized messages, so that the load generator needs little CPU time."""
     return channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
 
 
 def open_channel(port: int) -> grpc.aio.Channel:
-    """A channel of its own connection to a server on this machine."""
+    """Open a channel with its own connection to a server on this machine."""
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
     return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
 
@@ -38,7 +38,7 @@ def open_channel(port: int) -> grpc.aio.Channel:
 async def probe_loop(
     call: Method, request: bytes, rate: float, seconds: float, timeout_s: float, metadata: Metadata = ()
 ) -> list[Answer]:
-    """Calls at `rate` a second, at exponentially distributed distances (seed 0), each with a deadline."""
+    """Make `rate` calls a second, at exponentially distributed intervals (seed 0), each with a deadline."""
     distances = np.random.default_rng(0).exponential(1 / rate, max(1, int(rate * seconds)))
     due = time.perf_counter() + np.cumsum(distances)
     tasks = []
@@ -50,7 +50,7 @@ async def probe_loop(
 
 
 def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
-    """p50, p90, p99 and the worst, in milliseconds."""
+    """Compute p50, p90, p99 and the maximum, in milliseconds."""
     if not latencies_s:
         return {}
     values = np.percentile(latencies_s, [50, 90, 99, 100]) * 1000

@@ -1,7 +1,7 @@
-"""Networks with random weights, as model folders: speed does not depend on what the weights say.
+"""Writes networks with random weights as model folders, since speed does not depend on the weights.
 
-A name is an architecture of `convoy-train zoo`, and after a dot how it takes its pixels: `mobilenet-v2.uint8` (150 KB a
-picture), `mobilenet-v2.float` (600 KB), or `mobilenet-v2.int8`, quantised, with uint8 pixels.
+A name is an architecture of `convoy-train zoo`, a dot, and the type of its pixels: `mobilenet-v2.uint8` (150 KB for
+each picture), `mobilenet-v2.float` (600 KB), or `mobilenet-v2.int8`, which is quantised and takes uint8 pixels.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PIXELS = {"uint8": np.uint8, "float": np.float32, "int8": np.uint8}
 
 
 class Classifier(nn.Module):
-    """Pixels NHWC in, probabilities out: the model contract around a network."""
+    """Puts the model contract around a network: takes pixels NHWC and returns probabilities."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -34,13 +34,13 @@ class Classifier(nn.Module):
 
 
 def pictures(name: str, count: int) -> np.ndarray:
-    """Random pixels [N, 224, 224, 3] as the network takes them."""
+    """Make random pixels [N, 224, 224, 3] of the network's type."""
     values = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
     return values.astype(PIXELS[name.rpartition(".")[2]])
 
 
 def write_network(models: Path, name: str) -> Path:
-    """Write `name` as models/<name>/1 and give the folder."""
+    """Write `name` as models/<name>/1, and return the folder."""
     folder = models / name / "1"
     folder.mkdir(parents=True)
     architecture, _, kind = name.rpartition(".")

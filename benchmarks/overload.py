@@ -1,10 +1,10 @@
-"""What a service does under more load than it can carry: goodput, kept deadlines, quick refusals.
+"""Measures a service under more load than it can carry: goodput, kept deadlines, quick refusals.
 
-Peak is measured with a closed loop; then h2load offers 1, 2 and 10 times as much in an open loop, each call with a
-deadline. Goodput is what the server itself counts as answered OK, against the peak of the same round. Beside that,
-a few calls a second come from a slow generator, which measures from the moment each was due: that is how long an
-answer, or a refusal, takes. With `--beside` further models are loaded, which nobody asks; calls name theirs in their
-metadata, unless `--unnamed`.
+A closed loop measures the peak. Then h2load offers 1, 2 and 10 times as much in an open loop, and each call has a
+deadline. Goodput is the number of calls that the server itself counts as OK, relative to the peak of the same round. A
+slow generator adds a few calls a second, and measures from the moment each was due, to show how long an answer or a
+refusal takes. `--beside` loads further models that nobody calls. Calls name their model in the metadata, unless you
+give `--unnamed`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ NETWORKS = ("mobilenet-v2.uint8", "resnet50.uint8")
 def offer(
     served: Served, request: bytes, seconds: float, timeout_s: float, repeats: int, metadata: Metadata
 ) -> dict[str, object]:
-    """Peak, then multiples of it, and again."""
+    """Measure the peak and then multiples of it, several times."""
     asked = grpc_target(served.port, TENSOR_DOOR, request, None, metadata)
     urgent = grpc_target(served.port, TENSOR_DOOR, request, round(timeout_s * 1000), metadata)
     closed_loop(asked, 8, 1.0)
@@ -59,7 +59,7 @@ def offer(
 
 
 def judge(runs: list[tuple[float, Load, float, float, list[Answer]]]) -> dict[str, object]:
-    """Goodput against peak; latency of the accepted and of the refused; who used the cores."""
+    """Measure goodput against peak, latency of accepted and of refused calls, and who used the cores."""
     answers = [answer for *_, probes in runs for answer in probes]
     return {
         "goodput_of_peak": round(statistics.median(good for good, *_ in runs), 3),
@@ -86,14 +86,14 @@ def _by_code(answers: list[Answer]) -> Iterator[tuple[str, list[float]]]:
 
 
 def main() -> None:
-    """Measure, print, write results/overload.json, which is of one loaded model."""
+    """Measure, print, and write results/overload.json, which is for one loaded model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
     parser.add_argument("--timeout", type=float, default=1.0, help="seconds that a caller gives a call")
-    parser.add_argument("--beside", nargs="+", default=(), help="networks that are loaded as well")
-    parser.add_argument("--unnamed", action="store_true", help="calls name their model in the message alone")
+    parser.add_argument("--beside", nargs="+", default=(), help="further networks to load")
+    parser.add_argument("--unnamed", action="store_true", help="name the model only in the message")
     chosen = parser.parse_args()
     numbers = {}
     for name in chosen.networks:

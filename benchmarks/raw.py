@@ -1,4 +1,4 @@
-"""The limit: ONNX Runtime called in this process, with nothing around it."""
+"""Measures the upper limit: ONNX Runtime in this process, with nothing around it."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ NARROW, WIDE, DECODED = "2 x 1 thread", "1 x 2 threads", "2 x 1 thread, with dec
 
 @dataclass(frozen=True)
 class Sample:
-    """Runs a second, CPU seconds a run, median seconds of a run."""
+    """Runs per second, CPU seconds per run, and median seconds of a run."""
 
     per_second: float
     cpu_s: float
@@ -28,7 +28,7 @@ class Sample:
 
 
 class Raw:
-    """A network of a model folder, as fast as it goes on two cores."""
+    """A network from a model folder, as fast as it can run on two cores."""
 
     def __init__(self, folder: Path, pictures: np.ndarray, jpeg: bytes) -> None:
         self._engine = Engine(folder / GRAPH_FILE, "cpu", 2)
@@ -37,13 +37,13 @@ class Raw:
         self._jpeg = jpeg
 
     def measure(self, kind: str, seconds: float) -> Sample:
-        """One of NARROW, WIDE, DECODED."""
+        """Measure one of NARROW, WIDE, DECODED."""
         if kind == WIDE:
             return _measure(lambda: self._engine.run(self._pictures, alone=True), 1, seconds)
         return _measure(self._decode_and_run if kind == DECODED else self._run, 2, seconds)
 
     def answer(self) -> Outputs:
-        """What the network says to the pictures."""
+        """Run the network on the pictures, and return its output."""
         return self._engine.run(self._pictures)
 
     def _run(self) -> object:
@@ -55,7 +55,7 @@ class Raw:
 
 
 def photo() -> bytes:
-    """A JPEG of 640 x 480 with the detail of a photograph, about 60 KB."""
+    """Make a JPEG of 640 x 480 with the detail of a real picture, about 60 KB."""
     rng = np.random.default_rng(0)
     image = np.zeros((480, 640, 3), np.float32)
     for side in (5, 20, 80, 320):

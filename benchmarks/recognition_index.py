@@ -1,14 +1,15 @@
-"""Search only: latency, throughput and agreement with brute force of recognition's index on synthetic galleries.
+"""Measures only the search: latency, throughput and agreement of recognition's index with brute force.
 
     python -m benchmarks.recognition_index 1000 10000 100000 1000000 [--dimension 512] [--queries 400] [--callers 8]
 
     python -m benchmarks.recognition_index --model exported_models/face-embedder-small/1
 
-Every probe has a mate in the gallery at a known cosine, evenly from 0.35 to 0.75. Brute force in float32 is the judge.
-With --model galleries are real: the model's embeddings of all faces of CONVOY_DATA (LFW and CelebA, those that it was
-trained on too: this measures searches, not the model), and one photo of each person with several is the probe.
-Prints a table and writes benchmarks/results/recognition_index.json (with --model recognition_index_real.json).
-Latencies are those of the machine under its load; CPU is the time of all threads for each query.
+Galleries are synthetic. Every probe has a mate in the gallery at a known cosine, spread evenly from 0.35 to 0.75, and
+brute force in float32 is the reference. With --model, galleries are real: the model's embeddings of all faces of
+CONVOY_DATA (LFW and CelebA, including training faces, since this measures searches and not the model). The probe is
+then one photo of each person who has several. Prints a table and writes benchmarks/results/recognition_index.json (with
+--model recognition_index_real.json). Latencies depend on the machine and its load; CPU is the time of all threads for
+each probe.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def people(rng: np.random.Generator, count: int, dimension: int) -> Iterator[tup
 
 
 def probes_of(rng: np.random.Generator, mates: np.ndarray) -> np.ndarray:
-    """A probe for each mate, at cosines from LOWEST to HIGHEST."""
+    """Make a probe for each mate, at cosines from LOWEST to HIGHEST."""
     cosines = np.linspace(LOWEST, HIGHEST, len(mates), dtype=np.float32)[:, None]
     noise = rng.standard_normal(mates.shape, np.float32)
     noise = unit(noise - (noise * mates).sum(axis=1, keepdims=True) * mates)
@@ -68,7 +69,7 @@ def measure(index: Index, probes: np.ndarray, exact: bool, callers: int) -> tupl
 
 
 def report(index: Index, probes: np.ndarray, judged: list[str], callers: int, filled_s: float) -> None:
-    # The judge's BLAS threads look for more work for a while before they sleep.
+    # The reference's BLAS threads spin for a while before they sleep.
     time.sleep(0.5)
     for exact in (False, True):
         found, (p50, p99, busy), rate = measure(index, probes, exact, callers)
@@ -110,7 +111,7 @@ def run(count: int, dimension: int, queries: int, callers: int) -> None:
 
 
 def run_real(model: Path, queries: int, callers: int) -> None:
-    # Training's own reading of the data; not needed, nor installed, for the other galleries.
+    # Reads the data with the training package, which the other galleries do not need.
     from convoy_training.data import identities
     from convoy_training.protocols.subject import open_embedder
     from convoy_training.tasks.face_embedding import embed

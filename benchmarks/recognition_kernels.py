@@ -1,8 +1,8 @@
-"""The kernels that a search could be made of: time of one core for each million rows of 512 numbers and each query.
+"""Measures kernels for a search: the time of one core for each million rows of 512 numbers and each probe.
 
     python -m benchmarks.recognition_kernels [--rows 200000]
 
-Decision 9 says which were taken and why. Prints a table and writes benchmarks/results/recognition_kernels.json.
+Decision 9 says which ones Convoy uses and why. Prints a table and writes benchmarks/results/recognition_kernels.json.
 """
 
 import argparse

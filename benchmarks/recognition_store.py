@@ -1,11 +1,11 @@
-"""The store's path alone: registering ready embeddings, seeing them on other replicas, and loading a gallery from cold.
+"""Measures only the store: registering ready embeddings, seeing them on other replicas, and a cold load of a gallery.
 
     python -m benchmarks.recognition_store [--faces 100000 1000000] [--appendfsync always] [--redis URL]
 
-Starts a Redis of its own for each way of writing its file, or takes the one at --redis (its gallery `benchmark` is
-deleted). Prints a table and writes benchmarks/results/recognition_store.json; the machine and its load decide.
-Registering is measured with nobody following, since it is the store's path alone; then three replicas follow, each a
-process with the event loop of the services, and say when they have the version.
+Starts a Redis for each way of writing its file, or uses the one at --redis and deletes its gallery `benchmark`. Prints
+a table and writes benchmarks/results/recognition_store.json; the numbers depend on the machine and its load. It first
+measures registration without followers. Then three replicas follow, each a process with the services' event loop, and
+report when they have the version.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from benchmarks.conditions import write_result
 LANES = 2
 BATCH = 128
 SINGLE = 500
-# Memory that a face takes while it is loaded, in numbers of eight bytes: about three times its index.
+# Memory of a face during the load, in numbers of eight bytes: about three times its index.
 TAKEN_NUMBERS = 1_000
 FOLLOWERS = 3
 ROWS: list[dict[str, object]] = []
@@ -51,7 +51,7 @@ def write(number: int, vector: np.ndarray) -> Write:
 
 
 async def bare_multi(client: Redis, number: int, vector: np.ndarray) -> float:
-    """The floor, in seconds: as many bytes in one MULTI that decides nothing."""
+    """Measure the lower limit, in seconds: the same number of bytes in a MULTI without conditions."""
     started = time.perf_counter()
     pipe = client.pipeline(transaction=True)
     pipe.hset("{bare}:templates", str(number), vector.tobytes())
@@ -66,7 +66,7 @@ def percentiles(times: np.ndarray) -> str:
 
 
 def follow(url: str, first: int, seen_at: Any) -> None:
-    """A replica in a process of its own: when it has each version from the first on, by the machine's clock."""
+    """Run a replica in its own process; it notes when it has each version from the first on, by the machine's clock."""
 
     async def run() -> None:
         store = RedisStore(url)
@@ -83,7 +83,7 @@ def follow(url: str, first: int, seen_at: Any) -> None:
 
 
 async def measure_single(store: RedisStore, gallery: Gallery, vector: np.ndarray, url: str) -> dict[str, str]:
-    """Registering one by one, between as large bare writes; then again with replicas that follow."""
+    """Register one by one, alternating with bare writes of the same size; then again with replicas that follow."""
     client = Redis.from_url(url)
     written, bare = np.zeros((2, SINGLE))
     for number in range(SINGLE):
@@ -94,7 +94,7 @@ async def measure_single(store: RedisStore, gallery: Gallery, vector: np.ndarray
     await client.aclose()
 
     processes = multiprocessing.get_context("spawn")
-    # The last place is for the moment at which a replica is loaded.
+    # The last element is the moment at which the replica is loaded.
     seen_at = [processes.Array("d", SINGLE + 1, lock=False) for _ in range(FOLLOWERS)]
     first = made(committed).version + 1
     fleet = [processes.Process(target=follow, args=(url, first, seen)) for seen in seen_at]
@@ -141,7 +141,7 @@ async def measure(url: str, title: str, faces: int, dimension: int) -> None:
 
     while (await store.command("INFO", "persistence"))["aof_rewrite_in_progress"]:
         await asyncio.sleep(0.5)
-    # Memory that the machine has not given out lately costs more than all else here, where machines are virtual.
+    # On virtual machines, memory that was not in use lately costs more than everything else here.
     np.ones(faces * TAKEN_NUMBERS)
     started = time.perf_counter()
     for pages in (store.scan_people("benchmark"), store.scan_templates("benchmark")):
@@ -181,7 +181,7 @@ async def main() -> None:
     parser.add_argument("--redis")
     chosen = parser.parse_args()
     if min(chosen.faces) <= 2 * SINGLE:
-        parser.error(f"--faces must be over {2 * SINGLE}: so many are registered one by one")
+        parser.error(f"--faces must be over {2 * SINGLE}, since so many are registered one by one")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.dimension} numbers a face")
     what = ("register", "bare MULTI", "visible on 3")
     columns = [

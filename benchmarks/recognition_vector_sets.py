@@ -1,10 +1,10 @@
-"""Galleries in vector sets: how often the mate is found, how fast, how large, how long it takes to fill them.
+"""Measures galleries in vector sets: how often they find the mate, how fast, their size, and the time to fill them.
 
     python -m benchmarks.recognition_vector_sets [--faces 5000] [--dimension 512] [--shards 1 4] [--redis URL]
 
-Starts a Redis 8 in Docker, or takes the one at --redis (its gallery `benchmark` is deleted). Every probe has a mate at
-a known cosine, evenly from 0.35 to 0.75; the index in memory, exact, is the judge. Random directions are the hardest
-case for a graph: nothing lies near anything. Prints a table; times are those of the machine under its load.
+Starts a Redis 8 in Docker, or uses the one at --redis and deletes its gallery `benchmark`. Every probe has a mate at a
+known cosine, spread evenly from 0.35 to 0.75; the exact index in memory is the reference. Random directions are the
+hardest case for a graph, since no two are near each other. Prints a table; times depend on the machine and its load.
 """
 
 import argparse

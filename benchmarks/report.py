@@ -15,18 +15,18 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/` by `python -m benchmarks.report`; `make bench` measures everything anew and writes
-this page. Networks have random weights, since speed does not depend on what the weights say.
+this page. Networks have random weights, since speed does not depend on the weights.
 """
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
-    """A Markdown table; numbers to the right."""
+    """Write a Markdown table, with numbers aligned to the right."""
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---', *['---:'] * (len(head) - 1)])}|"]
     return "\n".join([*lines, *(f"| {' | '.join(map(_show, row))} |" for row in rows)]) + "\n"
 
 
 def overhead(numbers: dict[str, Any]) -> str:
-    """What of raw speed is left, by Convoy and by the bare server."""
+    """Show how much of raw speed Convoy and the bare server keep."""
     rows: list[list[object]] = []
     for network, measured in numbers.items():
         for case, run in measured["served"].items():
@@ -46,8 +46,8 @@ def overhead(numbers: dict[str, Any]) -> str:
     limits = "; ".join(f"{network} {_limits(measured['raw'])}" for network, measured in numbers.items())
     memory = ", ".join(f"{n} {m['resident_mb']} MiB (bare {m.get('bare_resident_mb')})" for n, m in numbers.items())
     by_cpu = (
-        "By CPU time: the model's own, of all that server and load generator use for an answer. The bare server is\n"
-        "gRPC's thread pool around ONNX Runtime and nothing else (`benchmarks/bare.py`)."
+        "By CPU time: the model's share of the CPU time that server and load generator use for an answer. The bare\n"
+        "server is gRPC's thread pool around ONNX Runtime and nothing else (`benchmarks/bare.py`)."
     )
     return f"{table(head, rows)}\n{by_cpu}\n\nRaw runs a second: {limits}. Resident: {memory}.\n"
 
@@ -57,7 +57,7 @@ def _limits(raw: dict[str, Any]) -> str:
 
 
 def overload(numbers: dict[str, Any]) -> str:
-    """Goodput past the peak."""
+    """Show goodput beyond the peak."""
     rows: list[list[object]] = []
     for network, measured in numbers.items():
         for factor in ("1 x", "2 x", "10 x"):
@@ -76,12 +76,12 @@ def overload(numbers: dict[str, Any]) -> str:
     ]
     peaks = ", ".join(f"{network} {m['peak_per_second']}/s" for network, m in numbers.items())
     deadline_s = next(iter(numbers.values()))["deadline_s"]
-    conditions = f"Peaks: {peaks}; every call has {deadline_s} s; one model is loaded."
+    conditions = f"Peaks: {peaks}; every call has a deadline of {deadline_s} s; one model is loaded."
     return f"{table([*head, 'load generator, cores'], rows)}\n{conditions}\n"
 
 
 def peers(numbers: dict[str, Any]) -> str:
-    """Other servers beside Convoy."""
+    """Show other servers beside Convoy."""
     rows: list[list[object]] = []
     for name, measured in numbers["servers"].items():
         eight, many = measured["8 callers"], measured["32 callers"]
@@ -104,7 +104,7 @@ def peers(numbers: dict[str, Any]) -> str:
 
 
 def cost(numbers: dict[str, Any]) -> str:
-    """What a call costs when the network does nothing."""
+    """Show what a call costs when the network does nothing."""
     rows = [[name, *costs.values()] for name, costs in numbers.items()]
     return table(["checkout", "server CPU of a call of 150 KB, ms", "least of the rounds"], rows)
 
@@ -120,7 +120,7 @@ SEARCH_TARGETS = {
 
 
 def search(numbers: list[dict[str, Any]]) -> str:
-    """The index in memory, beside what was aimed at."""
+    """Show the index in memory, beside its goals."""
     rows: list[list[object]] = []
     for run in numbers:
         p50, rate = SEARCH_TARGETS.get((run["faces"], run["way"]), (None, None))
@@ -131,7 +131,7 @@ def search(numbers: list[dict[str, Any]]) -> str:
 
 
 def store(numbers: list[dict[str, Any]]) -> str:
-    """The store's path, beside what was aimed at."""
+    """Show the store's numbers, beside their goals."""
     head = ["appendfsync", "faces", "register, p50 / p99 ms", "bare MULTI, p50 / p99 ms", "visible on 3, p50 / p99 ms"]
     head += ["bulk, faces/s", "CPU a face, µs", "cold load, s", "CPU, s", "reading alone, s"]
     keys = ["appendfsync", "faces", "register_ms_p50_p99", "bare_multi_ms_p50_p99", "visible_on_three_ms_p50_p99"]
@@ -153,7 +153,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def page() -> str:
-    """The page from the results that are there."""
+    """Write the page from all available results."""
     parts = [HEAD]
     for name, (title, show) in SECTIONS.items():
         file = RESULTS / f"{name}.json"

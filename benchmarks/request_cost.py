@@ -1,7 +1,7 @@
-"""CPU time that the server spends on a call when its network does nothing: what Convoy itself costs.
+"""Measures the CPU time of a call when its network does nothing: what Convoy itself costs.
 
-CPU time and not the clock, so that a busy machine changes little. `--tree DIR` measures another checkout of the
-repository in the same rounds.
+It measures CPU time and not wall time, so that a busy machine changes little. `--tree DIR` measures another checkout of
+the repository in the same rounds.
 """
 
 import argparse
@@ -36,7 +36,7 @@ nothing (uint8[N, 224, 224, 3] images) => (float[N, 1000] probabilities) {
 
 
 def write_nothing(models: Path) -> None:
-    """A network that gives back its first thousand bytes, as models/nothing/1."""
+    """Write a network that returns its first thousand bytes, as models/nothing/1."""
     folder = models / "nothing" / "1"
     folder.mkdir(parents=True)
     onnx.save(onnx.parser.parse_model(GRAPH), folder / GRAPH_FILE)
@@ -55,11 +55,11 @@ def write_nothing(models: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, write results/request_cost.json."""
+    """Measure, print, and write results/request_cost.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tree", type=Path, action="append", default=[], help="another checkout to measure as well")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     chosen = parser.parse_args()
     request = tensor_request("nothing", np.zeros((1, SIDE, SIDE, 3), np.uint8))
     costs: dict[str, list[float]] = defaultdict(list)

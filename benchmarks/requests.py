@@ -1,4 +1,4 @@
-"""The same picture through each door of a service."""
+"""Makes requests with the same picture for the Open Inference Protocol and for the typed API."""
 
 import numpy as np
 from convoy.inference import open_inference_pb2 as oip
@@ -9,7 +9,7 @@ TYPED_DOOR = "/convoy.v1.ClassificationService/Classify"
 
 
 def tensor_request(model: str, images: np.ndarray, name: str = "images") -> bytes:
-    """Pixels [N, H, W, 3] as raw contents of the Open Inference Protocol."""
+    """Write pixels [N, H, W, 3] as raw contents of the Open Inference Protocol."""
     datatype = {"uint8": "UINT8", "float32": "FP32"}[images.dtype.name]
     tensor = oip.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=images.shape)
     request = oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[images.tobytes()])
@@ -17,6 +17,6 @@ def tensor_request(model: str, images: np.ndarray, name: str = "images") -> byte
 
 
 def typed_request(data: bytes) -> bytes:
-    """An encoded picture through the typed API."""
+    """Write an encoded picture for the typed API."""
     image = common_pb2.Image(encoded=data)
     return classification_pb2.ClassifyRequest(images=[image], top_k=1).SerializeToString()

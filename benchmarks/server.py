@@ -1,4 +1,4 @@
-"""A server as a process of its own, or several: the CPU time that it has used, and its memory."""
+"""Runs a server in one or several processes, and measures their CPU time and memory."""
 
 import os
 import re
@@ -25,15 +25,15 @@ class Served:
     metrics_port: int = 0
 
     def cpu_s(self) -> float:
-        """Seconds of CPU, user and system, of the process and of those that it has started and that still run."""
+        """CPU seconds, user and system, of the process and of its descendants that still run."""
         return sum(_cpu_s(pid) for pid in self.processes())
 
     def resident_mb(self) -> float:
-        """Proportional set size in MiB of the process and of those that it has started: what they share counts once."""
+        """Proportional set size, in MiB, of the process and its descendants: shared memory counts once."""
         return sum(_pss_kb(pid) for pid in self.processes()) / 1024
 
     def processes(self) -> list[int]:
-        """The process and its descendants."""
+        """List the process and its descendants."""
         parents = {int(path.name): _parent(path) for path in Path("/proc").glob("[0-9]*")}
         found = [self.pid]
         for pid in found:
@@ -41,7 +41,7 @@ class Served:
         return found
 
     def answered(self, code: str = "OK") -> int:
-        """Calls that ended with that status, by the server's own metrics."""
+        """Count the calls that ended with this status, by the server's own metrics."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as page:
             text = page.read().decode()
         return sum(int(float(n)) for n in re.findall(rf'convoy_requests_total{{code="{code}",[^}}]*}} (\S+)', text))
@@ -49,7 +49,7 @@ class Served:
 
 @contextmanager
 def serving(service: str, models: Path, **variables: str) -> Iterator[Served]:
-    """Run a Convoy service, quiet in its log, until the block ends."""
+    """Run a Convoy service until the block ends, with few log lines."""
     port, metrics_port = free_port(), free_port()
     ports = {"CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": str(metrics_port)}
     quiet = {"CONVOY_LOG_LEVEL": "warning", "CONVOY_MODEL_POLL_S": "0"}
@@ -63,7 +63,10 @@ def serving(service: str, models: Path, **variables: str) -> Iterator[Served]:
 def running(
     command: list[str], environment: dict[str, str], ports: list[int], log: Path | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command until the block ends; the block begins once it listens on all ports. Raises RuntimeError."""
+    """Run a command until the block ends; the block starts when the command listens on all ports.
+
+    Raises RuntimeError.
+    """
     output = log.open("wb") if log else None
     with subprocess.Popen(
         command, env=environment, stdout=output, stderr=output and subprocess.STDOUT, start_new_session=True
@@ -85,7 +88,7 @@ def running(
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Find a port on which nobody listens now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -101,7 +104,7 @@ def _wait_for(port: int, child: "subprocess.Popen[bytes]") -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"nobody listens on port {port} after {_START_S:.0f} s")
+    raise RuntimeError(f"nothing listens on port {port} after {_START_S:.0f} s")
 
 
 def _cpu_s(pid: int) -> float:

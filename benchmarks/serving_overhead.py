@@ -1,8 +1,8 @@
-"""How much of ONNX Runtime's own speed is left when a network is served, by Convoy and by the simplest server there is.
+"""Measures how much of ONNX Runtime's speed is left when Convoy, or the simplest possible server, serves a network.
 
-Raw is ONNX Runtime called in-process with nothing around it, the better of two single-threaded runs side by side and
-one run on two threads. The bare server is benchmarks/bare.py. Raw and served runs alternate; medians over the rounds of
-each round's ratio; the load generator shares the cores.
+"Raw" is ONNX Runtime in this process with nothing around it: the better of two single-threaded runs side by side and
+one run on two threads. The bare server is benchmarks/bare.py. Raw and served runs alternate; each result is the median
+of the rounds' ratios. The load generator shares the cores.
 """
 
 import argparse
@@ -32,7 +32,7 @@ CONVOY, BARE = "convoy", "bare"
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent by how many callers."""
+    """What to send, and how many callers send it."""
 
     payload: str
     callers: int
@@ -51,7 +51,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Answered:
-    """One served run: answers a second, CPU seconds an answer of server and of load generator, latencies in seconds."""
+    """One served run: answers per second, CPU seconds per answer of server and load generator, latencies in seconds."""
 
     per_second: float
     cpu_s: float
@@ -64,12 +64,12 @@ def serve_once(served: Served, target: Target, callers: int, seconds: float) -> 
     load = closed_loop(target, callers, seconds)
     cpu_s = served.cpu_s() - cpu_s
     if "Classify" not in target.url and load.answer_bytes < 4000:
-        raise RuntimeError("the answers are too short to be answers")
+        raise RuntimeError("the responses are too short to be answers")
     return Answered(load.per_second, cpu_s / load.answers, load.cpu_s / load.answers, load.latencies_s)
 
 
 def compare(name: str, models: Path, repeats: int, seconds: float) -> dict[str, object]:
-    """Raw, Convoy and the bare server, alternating."""
+    """Measure raw, Convoy and the bare server in turn."""
     cases, images, jpeg = CASES[name], pictures(name, 1), photo()
     folder = write_network(models, name)
     raw = Raw(folder, images, jpeg)
@@ -123,7 +123,7 @@ def _show_raw(samples: list[Sample]) -> dict[str, float]:
 
 
 def _show_served(case: Case, runs: list[Answered], limits: dict[str, list[Sample]]) -> dict[str, object]:
-    """Medians, and how they stand to raw."""
+    """Compute medians, and their ratios to raw."""
     kinds = (DECODED,) if case.payload == JPEG else (NARROW, WIDE)
     model_cpu_s = statistics.median(s.cpu_s for s in limits[kinds[0]])
     rate = statistics.median(run.per_second for run in runs)
@@ -149,11 +149,11 @@ def _show_served(case: Case, runs: list[Answered], limits: dict[str, list[Sample
 
 
 def main() -> None:
-    """Measure, print, write results/serving_overhead.json."""
+    """Measure, print, and write results/serving_overhead.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     chosen = parser.parse_args()
     numbers = {}
     for name in chosen.networks:

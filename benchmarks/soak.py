@@ -1,10 +1,10 @@
-"""Mixed load on the whole fleet for minutes or hours, and whether its processes stay as small as they were.
+"""Puts mixed load on the whole fleet for minutes or hours, and checks that its processes do not grow.
 
     .venv/bin/python -m benchmarks.soak --minutes 5 --out benchmarks/results/soak
 
-The first third of the run is warm-up. Over the rest a line is fitted to each process's resident memory: it may climb by
-24 MiB and 8 MiB an hour; open files and threads by 8. The report is soak.md with soak.png beside it, and the command
-ends with 1 when a bound is broken, a process ended, or a call failed that should not have.
+The first third of the run is warm-up. Over the rest, the command fits a line to each process's resident memory. The
+line may climb by 24 MiB in all and 8 MiB an hour; open files and threads may grow by 8. It writes soak.md and soak.png,
+and exits with 1 if a bound is broken, a process ended, or a call failed that should not have.
 """
 
 import argparse
@@ -43,7 +43,7 @@ STREET = pictures.encode(pictures.with_box((10, 10, 60, 60)), ".jpg")
 
 
 class Sample(NamedTuple):
-    """A process at a moment: seconds since the start, resident MiB, open files, threads."""
+    """A process at one moment: seconds since the start, resident MiB, open files, threads."""
 
     seconds: float
     resident_mib: float
@@ -52,7 +52,7 @@ class Sample(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a process; climb_mib: of the fitted line, after warm-up."""
+    """The result for a process; climb_mib: climb of the fitted line after warm-up."""
 
     first_mib: float
     last_mib: float
@@ -64,7 +64,7 @@ class Verdict(NamedTuple):
 
 
 def works(convoy: Convoy) -> list[Callable[[], object]]:
-    """The mix: every service, streams, people who come and go, and pictures that are none."""
+    """List the calls of a round: every service, streams, people who come and go, and hostile pictures."""
     numbers = count()
 
     def stream() -> None:
@@ -84,7 +84,7 @@ def works(convoy: Convoy) -> list[Callable[[], object]]:
                 convoy.classify(bomb)
             except InvalidArgument:
                 continue
-            raise AssertionError("a bomb was let in")
+            raise AssertionError("a decompression bomb was accepted")
 
     return [
         lambda: convoy.classify_many([STREET] * 4),
@@ -98,7 +98,7 @@ def works(convoy: Convoy) -> list[Callable[[], object]]:
 
 
 def soak(fleet: Fleet, seconds: float, interval_s: float) -> tuple[dict[str, list[Sample]], Counter[str]]:
-    """Samples of each process, and how calls ended."""
+    """Collect samples of each process, and how calls ended."""
     outcomes, stop = Counter[str](), threading.Event()
 
     def caller(work: Callable[[], object]) -> None:
@@ -130,12 +130,12 @@ def soak(fleet: Fleet, seconds: float, interval_s: float) -> tuple[dict[str, lis
 
 
 def look(process: psutil.Process, seconds: float) -> Sample:
-    """A process as it is now."""
+    """Take a sample of a process."""
     return Sample(seconds, process.memory_info().rss / MIB, process.num_fds(), process.num_threads())
 
 
 def judge(samples: list[Sample]) -> Verdict:
-    """Least squares over what comes after the warm-up, against the bounds."""
+    """Fit a line by least squares to the samples after warm-up, and compare it with the bounds."""
     kept = samples[int(len(samples) * WARM_UP) :]
     seconds, resident, files, threads = np.array(kept).T
     slope = float(np.polyfit(seconds, resident, 1)[0])
@@ -151,7 +151,7 @@ def judge(samples: list[Sample]) -> Verdict:
 
 
 def draw(samples: dict[str, list[Sample]], path: Path) -> None:
-    """Resident memory of each process over the run."""
+    """Draw the resident memory of each process over the run."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 4))
@@ -163,7 +163,7 @@ def draw(samples: dict[str, list[Sample]], path: Path) -> None:
 
 
 def report(command: str, minutes: float, verdicts: dict[str, Verdict], outcomes: Counter[str]) -> str:
-    """The page."""
+    """Write the report."""
     facts = conditions()
     lines = [
         f"# Soak of {minutes:g} minutes",
@@ -191,12 +191,10 @@ def report(command: str, minutes: float, verdicts: dict[str, Verdict], outcomes:
 
 
 def main() -> int:
-    """Run, write the report, and say whether all was well."""
+    """Run, write the report, and return 0 if all was well, else 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument(
-        "--models", type=Path, help="model repository; by default tiny graphs that cost next to nothing"
-    )
+    parser.add_argument("--models", type=Path, help="model repository; by default tiny graphs that cost almost nothing")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/soak"))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="convoy-soak-") as folder:

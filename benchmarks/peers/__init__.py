@@ -1,5 +1,5 @@
-"""Other servers from PyPI with the same network on ONNX Runtime, each in an environment of its own.
+"""Other servers from PyPI with the same network on ONNX Runtime, each in its own environment.
 
-peers/<name>/requirements.txt pins what it needs, peers/<name>/serve.py GRAPH PORT PORT PORT starts it as its
-documentation advises: two instances, one thread each, on two cores.
+peers/<name>/requirements.txt pins what it needs. peers/<name>/serve.py GRAPH PORT PORT PORT starts it as its
+documentation advises: two instances of one thread each, on two cores.
 """

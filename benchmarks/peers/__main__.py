@@ -1,7 +1,8 @@
-"""Convoy beside PyTriton, MLServer, BentoML and LitServe: one network, one tensor, one machine, one run.
+"""Compares Convoy with PyTriton, MLServer, BentoML and LitServe: one network, one tensor, one machine, one run.
 
-Each has two workers of one thread. All are started first and stay up; then raw ONNX Runtime and every server are
-measured in turn, and again. `python -m benchmarks.peers.install` makes the environments before.
+Each has two workers of one thread. The command starts all servers and keeps them running, and then measures raw ONNX
+Runtime and every server in turn, several times. First run `python -m benchmarks.peers.install`, which makes the
+environments.
 """
 
 import argparse
@@ -50,10 +51,10 @@ def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
     ports = [free_port() for _ in range(3)]
     command = [str(python_of(name)), str(FOLDER / name / "serve.py"), str(graph), *map(str, ports)]
     path = f"{python_of(name).parent}:{os.environ['PATH']}"
-    # Workers of LitServe and MLServer would follow a PYTHONPATH into this project's packages.
+    # With a PYTHONPATH, workers of LitServe and MLServer would import this project's packages.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PATH": path}
     if name == "pytriton":
-        # Its own libpython does not fit the standard library of 3.11.7; its page on installation shows this remedy.
+        # Its own libpython does not fit the standard library of 3.11.7; its installation page shows this solution.
         environment["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")
     try:
         with running(command, environment, ports[:1], log) as child:
@@ -64,7 +65,7 @@ def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
 
 
 def target_of(name: str, port: int, images: np.ndarray) -> Target:
-    """One tensor through the door that the server recommends for tensors."""
+    """Make the request for one tensor in the way that the server recommends for tensors."""
     if name in ("convoy", "pytriton", "mlserver"):
         model = NETWORK if name == "convoy" else "network"
         return grpc_target(port, TENSOR_DOOR, tensor_request(model, images))
@@ -78,7 +79,7 @@ def target_of(name: str, port: int, images: np.ndarray) -> Target:
 
 
 def ask_once(target: Target) -> np.ndarray:
-    """The probabilities that one call gives."""
+    """Make one call, and return its probabilities."""
     if target.http1:
         name, value = target.headers[0].split(": ", 1)
         request = urllib.request.Request(target.url, target.body, {name: value})
@@ -93,7 +94,7 @@ def ask_once(target: Target) -> np.ndarray:
 
 
 def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dict[str, object]:
-    """Start all, prove that they answer alike, measure in turn."""
+    """Start all servers, check that they give the same answers, and measure them in turn."""
     folder = write_network(models, NETWORK)
     images = pictures(NETWORK, 1)
     raw = Raw(folder, images, photo())
@@ -111,12 +112,12 @@ def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dic
                     log = models.parent / f"{name}.log"
                     servers[name] = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log))
                 target = target_of(name, servers[name].port, images)
-                # Each is ready before the next starts: PyTriton gives its own start one second at a point.
+                # Wait until each is ready before the next starts: PyTriton allows a step of its start only one second.
                 if not np.allclose(_ask_patiently(target), wanted, atol=_TOLERANCE):
                     raise RuntimeError("its answer is not the network's")
                 closed_loop(target, 8, 1.5)
                 targets[name] = target
-            except Exception as error:  # whatever a foreign server does, the others are measured
+            except Exception as error:  # measure the other servers, whatever this one does
                 failed[name] = f"{type(error).__name__}: {error}"[:600]
         for _ in range(repeats):
             for kind in (NARROW, WIDE):
@@ -127,7 +128,7 @@ def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dic
                     try:
                         load = closed_loop(target, callers, seconds)
                     except (RuntimeError, subprocess.SubprocessError) as error:
-                        failed[name] = f"under {callers} callers: {error}"[:600]
+                        failed[name] = f"with {callers} callers: {error}"[:600]
                         del targets[name]
                         continue
                     runs[name, callers].append((load, (servers[name].cpu_s() - cpu_s) / load.answers))
@@ -136,7 +137,7 @@ def compare(repeats: int, seconds: float, names: list[str], models: Path) -> dic
 
 
 def _ask_patiently(target: Target, tries: int = 90) -> np.ndarray:
-    """A server may listen before its model is ready."""
+    """Wait until the model is ready, since a server may listen before."""
     for _ in range(tries - 1):
         try:
             return ask_once(target)
@@ -170,11 +171,11 @@ def _summary(
 
 
 def main() -> None:
-    """Measure, print, write results/peers.json."""
+    """Measure, print, and write results/peers.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--names", nargs="*", default=list(NAMES), choices=NAMES)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2.5, help="length of each run")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         numbers = compare(chosen.repeats, chosen.seconds, chosen.names, Path(folder) / "models")

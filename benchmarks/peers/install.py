@@ -1,6 +1,6 @@
 """Make peers/<name>/.venv from peers/<name>/requirements.txt.
 
-What does not install is said, with pip's last lines, and left out of the comparison.
+If a peer does not install, the command prints pip's last lines, and the comparison leaves it out.
 """
 
 import argparse
@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-# PyTriton gives the start of its own model one second, which a busy machine does not keep.
+# PyTriton gives its model one second to start, which is not enough on a busy machine.
 PATIENCE = ("pytriton/proxy/communication.py", "timeout_s: float = 1.0) -> dict", "timeout_s: float = 30.0) -> dict")
 NAMES = ("pytriton", "mlserver", "bentoml", "litserve")
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of a peer's environment."""
+    """Return the interpreter of a peer's environment."""
     return FOLDER / name / ".venv" / "bin" / "python"
 
 
 def install(name: str) -> str:
-    """Make the environment; what went wrong, empty if nothing did."""
+    """Make the environment, and return what went wrong; empty if nothing did."""
     python = python_of(name)
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
@@ -45,6 +45,8 @@ def install(name: str) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=list(NAMES), metavar="NAME", help="by default all")
+    parser.add_argument(
+        "names", nargs="*", default=list(NAMES), metavar="NAME", help="peers to install; by default all"
+    )
     for peer in parser.parse_args().names:
         print(peer, install(peer) or "is installed", flush=True)

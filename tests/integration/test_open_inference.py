@@ -1,4 +1,4 @@
-"""The tensor door, spoken to by the real tritonclient in a process of its own (both carry the package `inference`)."""
+"""The Open Inference Protocol, with the real tritonclient in its own process (both have the package `inference`)."""
 
 import asyncio
 import json

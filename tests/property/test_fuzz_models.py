@@ -48,7 +48,7 @@ ASKED: dict[Task, tuple[str, str, Message]] = {
         "/convoy.v1.DetectionService/Detect",
         detection_pb2.DetectRequest(images=[PICTURE], model=MODEL),
     ),
-    # The faces service answers by the models that it was started with; the tensor door takes any.
+    # The faces service answers by the models that it was started with; the Open Inference Protocol takes any.
     Task.FACE_EMBEDDING: (
         "faces",
         "/inference.GRPCInferenceService/ModelInfer",

@@ -1,6 +1,7 @@
 """BentoML: two workers of one single-threaded session each; the tensor is the body of the request.
 
-Its own array type travels as JSON, ten times the bytes; its page on ASGI applications shows this way for anything else.
+Its own array type is sent as JSON, with ten times the bytes; its page on ASGI applications shows this way for other
+types.
 """
 
 import os
@@ -25,7 +26,7 @@ async def classify(request: Request) -> Response:
 @bentoml.service(workers=2, traffic={"timeout": 60})
 @bentoml.asgi_app(Starlette(routes=[Route("/classify", classify, methods=["POST"])]))
 class Network:
-    """Holds the session of its worker."""
+    """Holds the worker's session."""
 
     def __init__(self) -> None:
         options = ort.SessionOptions()

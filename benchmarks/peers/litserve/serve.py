@@ -1,6 +1,6 @@
-"""LitServe: two workers of one single-threaded session each; the tensor comes as a file of a form.
+"""LitServe: two workers of one single-threaded session each; the tensor is a file in a form.
 
-For that it needs python-multipart, which it does not ask for itself.
+For that it needs python-multipart, which it does not install itself.
 """
 
 import sys
@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 
 class Network(litserve.LitAPI):
-    """Bytes of float32 in, bytes of float32 out."""
+    """Takes bytes of float32 and returns bytes of float32."""
 
     def setup(self, device: str) -> None:
         options = ort.SessionOptions()

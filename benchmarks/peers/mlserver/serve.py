@@ -1,4 +1,4 @@
-"""Writes MLServer's two settings files into a folder of its own and starts it there; gRPC."""
+"""MLServer: writes its two settings files into a new folder, and starts it there; gRPC."""
 
 import json
 import os

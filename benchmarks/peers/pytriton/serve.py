@@ -1,4 +1,4 @@
-"""PyTriton: two instances of one single-threaded session each, dynamic batching as it comes; gRPC."""
+"""PyTriton: two instances of one single-threaded session each, with default dynamic batching; gRPC."""
 
 import sys
 

@@ -66,7 +66,7 @@ def open_catalogue(place: str | None) -> Catalogue:
         return _build([(place, _fetch(place))], None)
     path = Path(place)
     if not path.exists():
-        raise NotFound("NO_FILE", f"{path} is not there")
+        raise NotFound("NO_FILE", f"{path} does not exist")
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         raise InvalidArgument("BAD_CATALOGUE", f"{path} has no *.toml file")
@@ -80,7 +80,7 @@ def _build(texts: Iterable[tuple[str, str]], folder: Path | None) -> Catalogue:
         for kind, fields in _parts(origin, text):
             one = _validate(origin, kind, fields)
             if one.name in entries or one.name in sets:
-                raise InvalidArgument("BAD_CATALOGUE", f"{origin}: '{one.name}' is there twice")
+                raise InvalidArgument("BAD_CATALOGUE", f"{origin}: '{one.name}' occurs twice")
             if isinstance(one, Entry):
                 entries[one.name] = one
             else:
@@ -88,7 +88,7 @@ def _build(texts: Iterable[tuple[str, str]], folder: Path | None) -> Catalogue:
     for one_set in sets.values():
         if missing := set(one_set.models.values()) - set(entries):
             told = ", ".join(sorted(missing))
-            raise InvalidArgument("BAD_CATALOGUE", f"the set '{one_set.name}' names models that are not there: {told}")
+            raise InvalidArgument("BAD_CATALOGUE", f"the set '{one_set.name}' names models that do not exist: {told}")
     return Catalogue(entries, sets, folder)
 
 
@@ -125,7 +125,7 @@ def _read_labels(entry: Entry, name: str, folder: Path | None) -> list[str]:
     elif folder is not None and (file := (folder / name).resolve()).is_relative_to(folder.resolve()) and file.is_file():
         text = _read(file)
     else:
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: there are no labels '{name}'")
+        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: the catalogue has no labels '{name}'")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -31,7 +31,7 @@ def find_file(place: Path, sha256: str, size: int) -> Path | None:
     Reads only files of `size` bytes. Raises NotFound(NO_FILE) if `place` does not exist.
     """
     if not place.exists():
-        raise NotFound("NO_FILE", f"{place} is not there")
+        raise NotFound("NO_FILE", f"{place} does not exist")
     return next((path for path in _files(place) if _has_size(path, size) and sha256_of(path) == sha256), None)
 
 

@@ -1,7 +1,7 @@
 """Every setting, in groups. Each field is the environment variable CONVOY_<FIELD>.
 
-A new setting is one field here, with a docstring that says what it does; `make proto` then writes docs/configuration.md
-and .env.example anew.
+A new setting is one field here, with a docstring that says what it does. `make proto` then updates
+docs/configuration.md and .env.example.
 """
 
 import os
@@ -39,8 +39,8 @@ class Address(Group):
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container."""
     port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of the gRPC server; 0 for any free one. By default 50051 for classification, 50052 for detection, 50053 for
-    segmentation, 50054 for faces and 50055 for recognition."""
+    """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for
+    detection, segmentation, faces and recognition, in this order."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the Prometheus page; by default the gRPC port + 1000, 0 for any free one."""
     drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
@@ -112,7 +112,7 @@ class Limits(Group):
     max_message_mb: Megabytes = 64
     """Largest gRPC message, in MiB."""
     max_connection_age_s: float = Field(default=300.0, ge=1.0, le=1e6)
-    """Seconds after which the service asks a client to connect anew, so that it finds replicas that were added."""
+    """Seconds after which the service asks a client to reconnect, so that it finds new replicas."""
 
 
 class Access(Group):
@@ -166,8 +166,8 @@ class Galleries(Group):
     quality_floor: Share = 0.3
     """Lowest quality of a face that you may register, unless the gallery says otherwise."""
     face_score_floor: Share = 0.65
-    """Register refuses what the face detector takes for a face with a lower score (NOT_A_FACE). The default suits the
-    published detectors, which give a clock or a cell 0.5 to 0.6; 0 refuses nothing."""
+    """Lowest score of the face detector at which you may register a face; Register refuses others (NOT_A_FACE). The
+    default suits the published detectors, which give a clock or a cell 0.5 to 0.6. 0 refuses nothing."""
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""

@@ -1,7 +1,8 @@
-"""How often and at which size the detector sees a picture: once whole, and once as a thumbnail, for close-ups.
+"""How often and at which size the detector sees a picture: whole, as a thumbnail, in tiles, and turned.
 
 A network sees only a limited area around each point. If a face fills the picture, it sees an eye or a mouth but not the
-face. In a thumbnail of the same picture, the face is small enough.
+face. In a thumbnail of the same picture, the face is small enough. Tiles keep the pixels of small faces. Turned
+pictures show faces that are not upright. The call chooses tiles and turns.
 """
 
 from dataclasses import dataclass, replace
@@ -34,15 +35,15 @@ COVERED = 0.7
 
 
 SHARED = 0.3
-"""Of two boxes of tiles or of angles, of which so much of one lies in the other, the weaker goes."""
+"""If this share of one box lies in another box, from tiles or angles, drop the weaker of the two."""
 
 MOST_OF_TILE_PX = 2 * OVERLAP_PX
-"""Longer side up to which a face of a tile counts; a larger one the whole look finds, and a tile only in part."""
+"""Longest side of a face in a tile; the whole look finds larger faces, and tiles show only parts of them."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture lies in what the detector is shown, before that was turned by so many quarters."""
+    """Where a picture lies in the detector's input, before that was turned by so many quarters."""
 
     placement: Placement
     is_thumbnail: bool = False
@@ -59,15 +60,15 @@ class Look:
 
 
 def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[Look]:
-    """The looks at a picture, the whole one first. A detector of one fixed size has no thumbnail: it would cost double.
+    """Make the looks at a picture, the whole one first. A fixed-size detector has no thumbnail: two looks cost double.
 
-    With detail a picture that was reduced for the first look is also looked at in tiles. With any_angle each look is
-    taken three times more, turned by 90, 180 and 270 degrees.
+    With detail, a picture that was reduced for the first look also gets looks in tiles. With any_angle, each look has
+    three copies, turned by 90, 180 and 270 degrees.
     """
     canvas, placement = task.prepare(picture, manifest)
     looks = [Look(canvas, Place(placement))]
     longest = max(placement.width, placement.height)
-    # In a smaller picture no face is too large for the first look.
+    # In a smaller picture, no face is too large for the first look.
     if manifest.input.long_side is not None and longest > CLOSE_UP_PX:
         looks.append(_reduce(looks[0], manifest.input))
     if options.detail and manifest.input.long_side is not None:
@@ -78,8 +79,8 @@ def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[L
 
 
 def _cut(picture: Picture, spec: InputSpec) -> list[Look]:
-    """Looks at the tiles of a picture that is larger than one look."""
-    assert spec.long_side is not None  # who calls has looked
+    """Make the looks at the tiles of a picture that is larger than one look."""
+    assert spec.long_side is not None  # the caller has checked it
     tile_px, pixels = spec.long_side, picture.image_rgb
     height, width = pixels.shape[:2]
     if max(height, width) <= tile_px:
@@ -93,7 +94,7 @@ def _cut(picture: Picture, spec: InputSpec) -> list[Look]:
 
 
 def _cut_one(pixels: Pixels, edges: tuple[int, int, int, int], factors: tuple[float, float], spec: InputSpec) -> Look:
-    """The look at one tile. factors: from pixels to those of the picture, across and down."""
+    """Make the look at one tile. factors: from pixels to those of the picture, across and down."""
     left, top, width, height = edges
     canvas, placement = place(pixels[top : top + height, left : left + width], spec)
     across, down = factors
@@ -108,7 +109,7 @@ def _cut_one(pixels: Pixels, edges: tuple[int, int, int, int], factors: tuple[fl
 
 
 def _reduce(look: Look, spec: InputSpec) -> Look:
-    """The look at thumbnail size. It is made of the look's own canvas, since that has few pixels."""
+    """Make the look at thumbnail size, out of the whole look's canvas, since that has few pixels."""
     at = look.place.placement
     scale = THUMBNAIL_PX / max(at.width, at.height)
     width, height = max(1, round(at.width * scale)), max(1, round(at.height * scale))
@@ -123,7 +124,7 @@ def _reduce(look: Look, spec: InputSpec) -> Look:
 def merge_looks(
     outputs: list[Outputs], places: list[Place], picture: Picture, manifest: Manifest, options: Options
 ) -> list[DetectedFace]:
-    """The faces of all looks at a picture, each once, largest first."""
+    """Merge the faces of all looks at a picture: each face once, largest first."""
     scale = places[0].placement.width / picture.width
     angles: dict[int, list[DetectedFace]] = {}
     tiles: dict[int, list[list[DetectedFace]]] = {}
@@ -144,18 +145,18 @@ def merge_looks(
 
 
 def _add_missed(faces: list[DetectedFace], small: list[DetectedFace]) -> list[DetectedFace]:
-    """The faces of the whole picture with those that only its tiles show; a part of a face is none."""
+    """Add the faces that only the tiles show, except parts of faces that the whole picture shows."""
     boxes = np.array([one.box_xyxy for one in faces], np.float32).reshape(-1, 4)
     return [*faces, *(face for face in small if not _shares(face, boxes))]
 
 
 def _join_angles(angles: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """Of one face that is found at several angles the surest stays: an upright face looks like one, the others less."""
+    """If several angles show the same face, keep the surest, since a face looks most like one when it is upright."""
     return angles[0] if len(angles) == 1 else _keep_surest(angles)
 
 
 def _keep_surest(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """Of one face that several looks find the surest."""
+    """If several looks show the same face, keep the surest."""
     kept: list[DetectedFace] = []
     for face in sorted((face for look in looks for face in look), key=lambda one: -one.score):
         boxes = np.array([one.box_xyxy for one in kept], np.float32).reshape(-1, 4)

@@ -1,22 +1,22 @@
-"""A large picture in overlapping tiles, so that small faces in it keep their pixels."""
+"""Cuts a large picture into overlapping tiles, so that small faces in it keep their pixels."""
 
 import math
 from collections.abc import Iterator
 
 MOST_TILES = 40
-"""Bounds the time of a picture: a larger one is reduced until so many tiles cover it."""
+"""Bounds the time for a picture: a larger picture is reduced until so many tiles cover it."""
 
 OVERLAP_PX = 96
-"""How much neighbours share: a face up to this size lies whole in one of them, a larger one the whole look finds."""
+"""How far neighbours overlap: a face up to this size is complete in one tile; the whole look finds larger faces."""
 
 
 def count_tiles(length: float, tile_px: int) -> int:
-    """How many tiles with overlap cover a length."""
+    """Count the overlapping tiles that cover a length."""
     return max(1, math.ceil((length - OVERLAP_PX) / (tile_px - OVERLAP_PX)))
 
 
 def choose_scale(width: int, height: int, tile_px: int) -> float:
-    """The largest scale, at most 1, at which MOST_TILES cover a picture."""
+    """Find the largest scale, at most 1, at which MOST_TILES cover a picture."""
     scale = 1.0
     while count_tiles(width * scale, tile_px) * count_tiles(height * scale, tile_px) > MOST_TILES:
         scale *= 0.95
@@ -24,7 +24,7 @@ def choose_scale(width: int, height: int, tile_px: int) -> float:
 
 
 def cut_tiles(width: int, height: int, tile_px: int) -> Iterator[tuple[int, int, int, int]]:
-    """Left, top, width and height of each tile, evenly spread over the picture."""
+    """Return left, top, width and height of each tile, spread evenly over the picture."""
     for top, tile_height in _spread(height, tile_px):
         for left, tile_width in _spread(width, tile_px):
             yield left, top, tile_width, tile_height

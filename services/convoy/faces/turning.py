@@ -1,4 +1,4 @@
-"""Pictures turned by quarters, so that a detector of upright faces finds those that lie or stand on their head."""
+"""Turns pictures by quarters, so that a detector of upright faces also finds faces that lie or are upside down."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,20 +7,20 @@ from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Pixels
 
 QUARTERS = (1, 2, 3)
-"""The turns beside upright: 90, 180 and 270 degrees against the clock."""
+"""The turns besides upright: 90, 180 and 270 degrees counterclockwise."""
 
 Floats = npt.NDArray[np.float32]
 
 
 def turn(canvas: Pixels, quarters: int) -> Pixels:
-    """The canvas [H, W, 3] turned against the clock by so many quarters."""
+    """Turn the canvas [H, W, 3] counterclockwise by so many quarters."""
     return np.ascontiguousarray(np.rot90(canvas, quarters))
 
 
 def turn_back(outputs: Outputs, quarters: int, width: int, height: int) -> Outputs:
-    """A detector's outputs for a turned canvas as those of the canvas before, which had this width and height.
+    """Map a detector's outputs for a turned canvas back to the canvas before, which had this width and height.
 
-    Landmarks keep their order: the first eye stays the left one of the face turned upright.
+    Landmarks keep their order: the first eye is the left one when the face is turned upright.
     """
     if quarters == 0:
         return outputs

@@ -18,7 +18,7 @@ BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabil
           "embeddings": PROBABILITY, "class_map": 0.0}  # fmt: skip
 """Largest allowed difference from the original file, in pixels or as a number; for a class map, the share of pixels."""
 LOOSER = {"float32": 1, "float16": 20, "int8": 20}
-"""Allowed if pixels are rounded to half precision or whole numbers, since a few may be rounded the other way."""
+"""Factor of BOUNDS, by precision: half precision and whole numbers round a few pixels the other way."""
 LARGE = 250.0
 """Beyond so many pixels, the allowed difference of coordinates and boxes grows in proportion: float32 has 24 bits."""
 TIE = 1e-4

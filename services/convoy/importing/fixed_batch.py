@@ -1,4 +1,4 @@
-"""Opens a graph with a fixed batch of several pictures for any number, and compares it with the original file."""
+"""Lets a graph with a fixed batch of several pictures take any number, and compares it with the original file."""
 
 from dataclasses import replace
 
@@ -17,10 +17,11 @@ RE_EXPORT = "export it again with a dynamic batch, or with a batch of 1"
 
 
 def open_fixed_batch(network: Network, frame: Frame, preprocessing: Preprocessing) -> Network:
-    """Open a network whose file takes only one fixed number of pictures, and more than one, for any number.
+    """Let a network with a fixed batch of several pictures take any number of them.
 
-    The file cannot run on one picture, so this compares the opened graph with the rows of its batch: in batches of one,
-    of as many, and of one more. Raises InvalidArgument(BAD_NETWORK) if the pictures of a batch influence one another.
+    The file cannot run on a single picture, so this compares the opened graph with the rows of the file's batch: in
+    batches of one, of the same size, and of one more. Raises InvalidArgument(BAD_NETWORK) if the pictures of a batch
+    influence one another.
     """
     if not isinstance(network.batch, int) or network.batch == 1:
         return network

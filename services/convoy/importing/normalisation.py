@@ -4,7 +4,7 @@ import numpy as np
 from onnx import GraphProto, numpy_helper
 
 LEAST_MEAN, LARGEST_FACTOR = 1.0, 0.1
-"""Means and factors that a graph uses if its pixels are 0 to 255."""
+"""A graph with pixels 0 to 255 subtracts a mean above the first, or multiplies by a factor below the second."""
 LOOKED_AT = 4
 
 

@@ -26,7 +26,7 @@ HARDLY, SURE = 0.25, 0.6
 LEAST_OVERLAP = 0.4
 LEAST_SHARE = 0.1
 NEARLY_TENSORFLOW = ("arcface", "scrfd", "minus-127")
-"""Presets that give the same answers as tensorflow: the survey tries them only if they are the guess."""
+"""Presets that give nearly the same answers as tensorflow: the survey tries them only if they are the guess."""
 FEW = 10
 """A detector that finds more objects than this in a portrait finds anything anywhere."""
 PERSON, FACE = "person", "face"

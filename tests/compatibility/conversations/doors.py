@@ -1,4 +1,4 @@
-"""Models, and the tensor door of the Open Inference Protocol."""
+"""Models, and the Open Inference Protocol."""
 
 import numpy as np
 from convoy.inference import open_inference_pb2 as door

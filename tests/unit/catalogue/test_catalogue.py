@@ -60,7 +60,7 @@ def test_terms_that_forbid_something_are_never_called_permissive() -> None:
         (GOOD.replace('labels = ["cat", "dog"]\n', ""), "needs them"),
         (GOOD.replace('"pets"', '"../pets"'), "name"),
         ('[model]\nname = "x"', "two brackets"),
-        ('[[set]]\nname = "all"\ntitle = "All"\nmodels = { classification = "pets" }', "not there: pets"),
+        ('[[set]]\nname = "all"\ntitle = "All"\nmodels = { classification = "pets" }', "do not exist: pets"),
     ],
 )
 def test_a_faulty_catalogue_is_refused_with_file_and_field(tmp_path: Path, text: str, said: str) -> None:
@@ -88,7 +88,7 @@ def test_labels_lie_beside_the_entry_and_nowhere_else(tmp_path: Path) -> None:
         if good:
             assert catalogue.labels_of(catalogue.entries["pets"]) == ["cat", "dog"]
         else:
-            with pytest.raises(ConvoyError, match="there are no labels"):
+            with pytest.raises(ConvoyError, match="the catalogue has no labels"):
                 catalogue.labels_of(catalogue.entries["pets"])
 
 

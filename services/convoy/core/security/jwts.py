@@ -1,8 +1,8 @@
 """Checks JSON Web Tokens (RFC 7519) of an identity provider by the keys of a JWKS file (RFC 7517).
 
-The claim `sub` is the caller's name. The words of `scope` (RFC 8693), or the list `scopes`, are the scopes; words that
-are no scope of Convoy are ignored, since providers add their own. Signatures must be RS256, ES256 or EdDSA: these use
-public keys, so that a service that can check a token cannot make one.
+The claim `sub` is the caller's name. The words of `scope` (RFC 8693), or the list `scopes`, are the scopes. Convoy
+ignores scopes that it does not know, since providers add their own. Signatures must be RS256, ES256 or EdDSA: these use
+public keys, so a service that can check a token cannot make one.
 """
 
 import json

@@ -48,7 +48,7 @@ def write_line(name: str, token: str, scopes: Sequence[str]) -> str:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file. A new file can be read by its owner alone; an unfinished last line is ended first."""
+    """Add a line to a file, after ending an unfinished last line. Only its owner may read a new file."""
     with open(path, "a+b", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.seek(0)
         content = file.read()

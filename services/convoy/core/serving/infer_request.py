@@ -54,7 +54,7 @@ def _split(content: memoryview) -> tuple[bytes, list[memoryview]]:
         length, position = _varint(content, position)
         end = position + length
         if end > len(content):
-            raise ValueError("a field that goes past the end")
+            raise ValueError("a field that ends after the message")
         if key >> 3 == _RAW_FIELD:
             raw.append(content[position:end])
         else:

@@ -102,9 +102,7 @@ class Retinaface(Adapter):
         """Choose the priors that find the face in the bundled picture; the first, if none sees it. Raises Misfit."""
         seen = [(priors, *self._see(replace(reading, priors=priors), probe)) for priors in candidates]
         if all(score < SURE_OF_A_FACE for _, score, _ in seen) or choices.priors is not None:
-            best = seen[
-                0
-            ]  # the import checks the user's priors later, by the boxes in the bundled picture, as for every adapter
+            best = seen[0]  # `check_face` judges the user's priors later, as for every adapter
         else:
             best = max(seen, key=lambda one: one[2])
             if SAME_PLACE <= best[2] < LEAST_OVERLAP:
