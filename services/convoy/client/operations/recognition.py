@@ -33,7 +33,8 @@ def register(
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
     one another; any_angle: even if a face lies or stands on its head; request_id: lets you repeat the call safely, by
-    default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the Registration.
+    default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the
+    Registration.
     """
     request = api.RegisterRequest(
         gallery=gallery,
