@@ -99,7 +99,7 @@ def test_a_model_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     with process(service, CONVOY_MODELS=str(models), **{setting: "nobody"}) as child:
         _, text = child.communicate(timeout=60)
-    assert re.search(rf"for this service there are: [^;]*\b{there}\b.*; choose one by {setting}=NAME", text)
+    assert re.search(rf"this service can use: [^;]*\b{there}\b.*; choose one by {setting}=NAME", text)
 
 
 def test_a_store_that_cannot_be_meant_says_so_in_a_sentence() -> None:

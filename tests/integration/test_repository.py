@@ -184,9 +184,9 @@ async def test_a_path_is_no_name_of_a_model(models: Path, name: str, version: st
         (
             Task.CLASSIFICATION,
             {"labels": ["red", "green"]},
-            r"probabilities has shape \[2, 3\]; by the manifest it is \[2, 2\]",
+            r"probabilities has shape \[2, 3\]; the manifest says \[2, 2\]",
         ),
-        (Task.DETECTION, {"labels": ["bright"]}, r"scores has shape \[2, 3, 2\]; by the manifest it is \[2, any, 1\]"),
+        (Task.DETECTION, {"labels": ["bright"]}, r"scores has shape \[2, 3, 2\]; the manifest says \[2, any, 1\]"),
         (Task.FACE_EMBEDDING, {"embedding_size": 128}, r"embeddings has shape \[2, 192\]"),
     ],
     ids=["labels", "classes", "dimension"],

@@ -1,6 +1,6 @@
-"""Where a file of the catalogue can lie.
+"""The kinds of address that a file of the catalogue can have.
 
-https://HOST/PATH                     a plain download; http:// on this machine alone
+https://HOST/PATH                     a plain download; http:// only on this machine
 pypi:PACKAGE==VERSION/PATH/IN/WHEEL   a file inside a Python package
 npm:PACKAGE@VERSION/PATH/IN/PACKAGE   a file inside a JavaScript package
 """
@@ -19,7 +19,7 @@ _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A file inside a package: `path` as it stands in the wheel, or below npm's folder `package/`."""
+    """A file inside a package. path: inside the wheel, or below npm's folder `package/`."""
 
     registry: Literal["pypi", "npm"]
     package: str
@@ -28,7 +28,7 @@ class PackagedFile:
 
 
 def parse_address(address: str) -> PackagedFile | str:
-    """A packaged file, or the address itself where it is a URL. Raises InvalidArgument(BAD_ADDRESS)."""
+    """Return the packaged file, or the address itself if it is a URL. Raises InvalidArgument(BAD_ADDRESS)."""
     if match := _PYPI.fullmatch(address):
         return PackagedFile("pypi", *_checked(address, match))
     if match := _NPM.fullmatch(address):

@@ -22,14 +22,14 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Entries and sets by name. labels_folder: where paths of labels begin; None for a catalogue without files."""
+    """Entries and sets by name. labels_folder: paths of label files start here; None if the catalogue has no files."""
 
     entries: Mapping[str, Entry]
     sets: Mapping[str, ModelSet]
     labels_folder: Path | None = None
 
     def find(self, name: str) -> list[Entry]:
-        """The entry of that name, or those of the set. Raises NotFound(NO_ENTRY)."""
+        """Return the entry with this name, or all entries of the set with this name. Raises NotFound(NO_ENTRY)."""
         if name in self.sets:
             wanted = dict.fromkeys(self.sets[name].models.values())
             return [self.entries[model] for model in wanted]
@@ -39,7 +39,7 @@ class Catalogue:
         raise NotFound("NO_ENTRY", f"the catalogue has no '{name}'; it has: {known}")
 
     def labels_of(self, entry: Entry) -> list[str]:
-        """The class names of an entry. Raises InvalidArgument(BAD_CATALOGUE)."""
+        """Return the labels of an entry. Raises InvalidArgument(BAD_CATALOGUE)."""
         if isinstance(entry.labels, tuple):
             return list(entry.labels)
         if entry.labels is None:
@@ -55,9 +55,9 @@ def bundled_catalogue() -> Catalogue:
 
 
 def open_catalogue(place: str | None) -> Catalogue:
-    """The bundled catalogue, or the one at `place`: a folder of *.toml files, one such file, or its address.
+    """Read the bundled catalogue, or the one at `place`: a folder of *.toml files, one such file, or its address.
 
-    A file holds one entry, or any number of them as [[model]] and sets as [[set]]. Raises NotFound(NO_FILE),
+    A file holds one entry, or any number of entries as [[model]] and of sets as [[set]]. Raises NotFound(NO_FILE),
     InvalidArgument(BAD_CATALOGUE, BAD_ADDRESS), Unavailable(NOT_FETCHED).
     """
     if place is None:

@@ -1,4 +1,4 @@
-"""One file over HTTP: goes on where an earlier try ended, takes no byte more than was promised, tells its progress."""
+"""Downloads one file over HTTP: resumes an earlier try, takes no more bytes than promised, and reports progress."""
 
 import http.client
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from convoy.core.errors import Unavailable
 
 Progress = Callable[[int, int], None]
-"""Called with bytes that are here, and bytes in all."""
+"""Called with the bytes received so far and the bytes in total."""
 TIMEOUT_S = 30.0
 TRIES = 4
 _BLOCK = 256 * 1024
@@ -19,10 +19,10 @@ _AGENT = {"User-Agent": "convoy-model-pull"}
 
 
 def download(address: str, partial: Path, size: int, progress: Progress) -> None:
-    """Fetch `size` bytes into `partial`, which may hold the beginning already.
+    """Download `size` bytes into `partial`, which may already hold the beginning of the file.
 
-    A connection that breaks is taken up again up to three times. Raises Unavailable(NOT_FETCHED); then what came so far
-    stays in `partial`. OSError: the disk is full.
+    Resumes a broken connection up to three times. Raises Unavailable(NOT_FETCHED), and keeps what it received in
+    `partial`; raises OSError if the disk is full.
     """
     problem = ""
     for attempt in range(TRIES):
@@ -42,14 +42,14 @@ def download(address: str, partial: Path, size: int, progress: Progress) -> None
 def _go_on(address: str, partial: Path, size: int, progress: Progress) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     if have >= size:
-        # Too much, or all of it: whoever checks the digest decides; a file that is too long starts anew.
+        # The file is complete or too long. The digest check decides about a complete one; a longer one starts again.
         if have == size:
             return progress(size, size)
         os.truncate(partial, 0)
         have = 0
     request = urllib.request.Request(address, headers=_AGENT | ({"Range": f"bytes={have}-"} if have else {}))
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-        if answer.status != 206:  # the server gives the file from its beginning
+        if answer.status != 206:  # the server sends the file from its beginning
             have = 0
         with partial.open("r+b" if have else "wb") as file:
             file.seek(have)

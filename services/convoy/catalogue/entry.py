@@ -1,4 +1,4 @@
-"""One entry of the catalogue: a model and everything that is needed to bring it in, or a set of models."""
+"""One entry of the catalogue: a model and everything that you need to pull it, or a set of models."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,16 +14,16 @@ MOST_BYTES = 2**30
 
 
 class Part(BaseModel):
-    """Base of every part of an entry: an unknown key is an error, so that a misspelt one cannot pass."""
+    """Base of every part of an entry. It refuses unknown keys, so that you notice a misspelt one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Licences(Part):
-    """Terms, by what they cover; `data` says what is known of the pictures that the weights were trained on.
+    """Licences of the code, the weights and the training data, as far as they are known.
 
-    permissive: whether code and weights may be used for any purpose without further conditions than attribution. Where
-    it is false, `convoy model pull` asks you to accept the terms first.
+    permissive: whether you may use code and weights for any purpose, with attribution as the only condition. If it is
+    false, `convoy model pull` asks you to accept the terms first.
     """
 
     code: Words
@@ -33,7 +33,7 @@ class Licences(Part):
 
 
 class File(Part):
-    """The foreign file: name, digest, size in bytes, and where it is published; the first address is tried first."""
+    """The foreign file: name, digest, size in bytes, and its addresses, in the order in which to try them."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     sha256: Sha256
@@ -42,9 +42,9 @@ class File(Part):
 
 
 class Golden(Part):
-    """What the wrapped graph answers on a bundled photograph (see golden.py): for each output its mean and maximum.
+    """The mean and maximum of each output that the wrapped graph gives for the bundled picture (see golden.py).
 
-    tolerance: how far an answer may lie from these numbers, relative to 1 + |number|; processors differ in rounding.
+    tolerance: largest allowed difference, relative to 1 + |number|, since processors round differently.
     """
 
     mean: dict[str, float]
@@ -55,9 +55,9 @@ class Golden(Part):
 class Entry(Part):
     """A model that can be pulled.
 
-    labels: class names, the name of a bundled list, or a path beside the entry. options: the options of `convoy model
-    import` that read this file right, by their names with underscores. golden: None where the file could not be had
-    when the entry was written; `convoy model catalogue --check` fills it in.
+    labels: the labels themselves, the name of a bundled list, or a path relative to the entry. options: the options
+    with which `convoy model import` reads this file, with underscores in their names. golden: None if nobody had the
+    file when the entry was written; `convoy model catalogue --check` prints it.
     """
 
     name: ModelName
@@ -77,14 +77,14 @@ class Entry(Part):
     def _labels_are_where_they_are_needed(self) -> "Entry":
         needs = self.task not in (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
         if needs and not self.labels:
-            raise ValueError(f"labels: a model of {self.task} has class names")
+            raise ValueError(f"labels: a model for {self.task} needs them")
         if not needs and self.labels:
-            raise ValueError(f"labels: a model of {self.task} has none")
+            raise ValueError(f"labels: a model for {self.task} must not have them")
         return self
 
 
 class ModelSet(Part):
-    """Models that are useful together: for each service the entry that it uses by default."""
+    """Models that work together: for each service, the entry that it uses by default."""
 
     name: ModelName
     title: Words

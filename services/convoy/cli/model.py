@@ -31,9 +31,7 @@ for command in (model_admin.load, model_admin.unload, model_admin.status):
 @politely
 def list_all(
     folder: Folder = DEFAULT_FOLDER,
-    service: Annotated[
-        ServiceName | None, typer.Option(help="Ask this running service instead of reading the folder.")
-    ] = None,
+    service: Annotated[ServiceName | None, typer.Option(help="Ask this running service instead of a folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the models in a folder, or those of a running service.
@@ -49,7 +47,7 @@ def list_all(
 @app.command()
 @politely
 def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Check every model of a folder: manifest, digests, inputs and outputs of the graph. Exits with 1 if one is bad.
+    """Check the manifest, digests, inputs and outputs of every model in a folder. Exits with 1 if one is bad.
 
     Example: **convoy model verify exported_models**
     """
@@ -70,7 +68,7 @@ def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
 
 def _list_folder(folder: Path, as_json: bool) -> None:
-    """List the models; the row of a broken one says what is wrong with it."""
+    """List the models. The row of a broken model says what is wrong with it."""
     from convoy.core.manifest import load_manifest
 
     models: list[Manifest | _Broken] = []
@@ -93,7 +91,7 @@ def _list_folder(folder: Path, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Broken:
-    """A version folder whose manifest cannot be read."""
+    """Describe a version folder whose manifest cannot be read."""
 
     name: str
     version: str
@@ -101,14 +99,14 @@ class _Broken:
 
 
 def _first(metrics: "list[Metric]") -> str:
-    """The main metric of a model; --json and the model's card have the others."""
+    """Return the main metric of a model; --json and the model's card have the others."""
     return f"{metrics[0].name} {metrics[0].value:.4g}" if metrics else ""
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The version folders of a repository or of one model, or the one version given.
+    """List the version folders of a repository or of one model, or the one version that you name.
 
-    Folders without a manifest are among them, so that `verify` reports them. NotFound(NO_REPOSITORY): there is none.
+    The list includes folders without a manifest, so that `verify` reports them. Raises NotFound(NO_REPOSITORY).
     """
     folder = folder.resolve()
     depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
@@ -119,7 +117,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _examine(path: Path) -> tuple[str, str]:
-    """What is wrong with a model, or empty; and a note on a model that is good, or empty."""
+    """Return what is wrong with a model, and a note on a good model; each may be empty."""
     from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
     from convoy.core.models.engine import Engine
 

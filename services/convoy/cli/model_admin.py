@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 Service = Annotated[ServiceName, typer.Argument(help="The running service.")]
 Model = Annotated[
-    str, typer.Argument(help="The model, as NAME or NAME:VERSION. Without a version: load the newest, unload all.")
+    str,
+    typer.Argument(
+        help="The model, as NAME or NAME:VERSION. Without a version, load takes the newest and unload takes all."
+    ),
 ]
 
 
 def status(service: Service, as_json: AsJson = False) -> None:
-    """Show each model of a running service: whether it answers, lies only on the disk, or was refused and why.
+    """Show each model of a running service: whether it answers, is only on disk, or was refused, and why.
 
     Example: **convoy model status classification**
     """
@@ -28,7 +31,7 @@ def status(service: Service, as_json: AsJson = False) -> None:
 
 
 def load(service: Service, model: Model, as_json: AsJson = False) -> None:
-    """Load a model into a running service. It answers once it is warm; if it breaks the contract, it is refused.
+    """Load a model into a running service. The service refuses a model that breaks the contract.
 
     Example: **convoy model load classification cifar10-resnet:2**
     """
@@ -39,7 +42,7 @@ def load(service: Service, model: Model, as_json: AsJson = False) -> None:
 
 
 def unload(service: Service, model: Model, as_json: AsJson = False) -> None:
-    """Unload a model from a running service, after it has answered its calls; then show each model.
+    """Unload a model from a running service after it has answered its calls, and then show each model.
 
     Example: **convoy model unload classification cifar10-resnet:1**
     """

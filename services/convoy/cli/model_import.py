@@ -31,23 +31,23 @@ FORMS: "dict[str, Form]" = {
     "centers": "centres",
     "cxcywh": "centres",
 }
-LOOK, PIXELS, MODEL = "How the graph is read", "What it wants pixels to be", "What the model becomes"
+LOOK, PIXELS, MODEL = "How to read the graph", "How to prepare pixels", "The model to write"
 Threshold = float | None
 
 
 def import_graph(
     network: Annotated[Path, typer.Argument(metavar="NET.onnx", help="The foreign graph.")],
-    task: Annotated[TaskName, typer.Option(help="What it does.")],
-    licence: Annotated[str, typer.Option(help="Terms of its weights, such as MIT; you know them, the graph does not.")],
+    task: Annotated[TaskName, typer.Option(help="What the network does.")],
+    licence: Annotated[str, typer.Option(help="Licence of the weights, such as MIT. The graph does not know it.")],
     labels: Annotated[
-        Path | None, typer.Option(help="File of class names, one a line, in the order of the network's classes.")
+        Path | None, typer.Option(help="File of labels, one per line, in the order of the network's classes.")
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of the model repository.")] = Path("exported_models"),
     name: Annotated[
         str | None, typer.Option(help="Name of the model; by default the file's.", rich_help_panel=MODEL)
     ] = None,
     version: Annotated[
-        int | None, typer.Option(min=1, help="By default the next that is free.", rich_help_panel=MODEL)
+        int | None, typer.Option(min=1, help="Version to write; by default the next free one.", rich_help_panel=MODEL)
     ] = None,
     adapter: Annotated[
         str | None,
@@ -60,16 +60,16 @@ def import_graph(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(help="Look at this output alone; may be repeated.", rich_help_panel=LOOK),
+        typer.Option(help="Use only this output; you may repeat the option.", rich_help_panel=LOOK),
     ] = None,
     layout: Annotated[
         Literal["nchw", "nhwc"] | None,
-        typer.Option(help="Order of the input's lengths, where its shape does not say.", rich_help_panel=LOOK),
+        typer.Option(help="Order of the input's axes, if its shape does not show it.", rich_help_panel=LOOK),
     ] = None,
     scores: Annotated[
         Literal["probabilities", "logits"] | None,
         typer.Option(
-            help="What scores are, also those of one channel or one class; by default seen by their range.",
+            help="What the scores are, also those of one channel or one class; by default, their range decides.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -77,8 +77,8 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="WORD[,WORD]",
-            help="What the boxes of ssd, detr and yolo are: pixels or normalised, corners or centres; by default "
-            "seen by their numbers.",
+            help="What the boxes of ssd, detr and yolo are: pixels or normalised, corners or centres; by default, "
+            "their numbers decide.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -86,15 +86,15 @@ def import_graph(
         str | None,
         typer.Option(
             metavar="SIDES/SIDES/SIDES",
-            help="Sides of retinaface's priors for each stride, as 16,32/64,128/256,512; by default those that put the "
-            "face of a photograph where it is.",
+            help="Sides of retinaface's priors for each stride, as 16,32/64,128/256,512; by default, those that find "
+            "the face in a bundled picture.",
             rich_help_panel=LOOK,
         ),
     ] = None,
     cut: Annotated[
         float | None,
         typer.Option(
-            help="For masks of one channel: foreground is above this number; by default 0.5, or 0 for logits.",
+            help="For masks of one channel: numbers above this are foreground; by default 0.5, or 0 for logits.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -102,7 +102,7 @@ def import_graph(
         bool,
         typer.Option(
             "--one-by-one",
-            help="For graphs made for one picture: run those of a batch one after another inside the graph.",
+            help="For graphs that take one picture: run the pictures of a batch one after another inside the graph.",
             rich_help_panel=LOOK,
         ),
     ] = False,
@@ -115,39 +115,40 @@ def import_graph(
         ),
     ] = None,
     scale: Annotated[
-        float | None, typer.Option(help="Factor of pixels 0 to 255, before --mean.", rich_help_panel=PIXELS)
+        float | None, typer.Option(help="Multiply pixels of 0 to 255 by this, before --mean.", rich_help_panel=PIXELS)
     ] = None,
     mean: Annotated[
         str | None,
-        typer.Option(metavar="R,G,B", help="Subtracted after --scale; one number or three.", rich_help_panel=PIXELS),
+        typer.Option(metavar="R,G,B", help="Subtract this after --scale; one number or three.", rich_help_panel=PIXELS),
     ] = None,
     std: Annotated[
         str | None,
-        typer.Option(metavar="R,G,B", help="Divided by after --mean; one number or three.", rich_help_panel=PIXELS),
+        typer.Option(metavar="R,G,B", help="Divide by this after --mean; one number or three.", rich_help_panel=PIXELS),
     ] = None,
     bgr: Annotated[
-        bool | None, typer.Option("--bgr/--rgb", help="Order of the channels.", rich_help_panel=PIXELS)
+        bool | None,
+        typer.Option("--bgr/--rgb", help="Order of the channels that the network takes.", rich_help_panel=PIXELS),
     ] = None,
     input_size: Annotated[
         str | None,
         typer.Option(
             metavar="SIDE|HEIGHTxWIDTH",
-            help="The size to use where the graph takes any, or where it is made of convolutions alone; for a detector "
-            "one number bounds the longer side.",
+            help="Input size, if the graph takes any size or consists only of convolutions; for a detector, one number "
+            "bounds the longer side.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
     resize: Annotated[
         Literal["stretch", "letterbox", "center_crop"] | None,
         typer.Option(
-            help="How pictures come to the input's size; by default as usual for the task.", rich_help_panel=PIXELS
+            help="How to bring pictures to the input's size; by default as usual for the task.", rich_help_panel=PIXELS
         ),
     ] = None,
     crop: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Cut this share of the middle out, 0.875 for 224 of 256 pixels.",
+            help="Use only this share of the picture's middle, such as 0.875 for 224 of 256 pixels.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
@@ -158,41 +159,50 @@ def import_graph(
     pad_at: Annotated[
         Literal["end", "both"] | None,
         typer.Option(
-            help="Where it is padded: at the right and lower end, or on both sides alike.", rich_help_panel=PIXELS
+            help="Where to pad a letterbox: at its right and lower end, or evenly on both sides.",
+            rich_help_panel=PIXELS,
         ),
     ] = None,
     face_crop: Annotated[
         float | None,
         typer.Option(
             metavar="SCALE",
-            help="For classifiers of faces: they take the square around a face that is so many times its box.",
+            help="For classifiers of faces: side of the square around a face that they take, as a multiple of its box.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
     detection_threshold: Annotated[
-        Threshold, typer.Option(help="Least score, where a caller names none.", rich_help_panel=MODEL)
+        Threshold, typer.Option(help="Lowest score, for calls that name none.", rich_help_panel=MODEL)
     ] = None,
     iou_threshold: Annotated[
-        Threshold, typer.Option(help="Overlap at which the weaker box goes, likewise.", rich_help_panel=MODEL)
+        Threshold,
+        typer.Option(
+            help="Overlap above which the weaker box is dropped, for calls that name none.", rich_help_panel=MODEL
+        ),
     ] = None,
     match_threshold: Annotated[
-        Threshold, typer.Option(help="Least similarity of one person's faces, likewise.", rich_help_panel=MODEL)
+        Threshold,
+        typer.Option(help="Lowest similarity of one person's faces, for calls that name none.", rich_help_panel=MODEL),
     ] = None,
-    source: Annotated[str, typer.Option(help="Where it comes from, for the manifest.", rich_help_panel=MODEL)] = "",
+    source: Annotated[
+        str, typer.Option(help="Where the network comes from, for the manifest.", rich_help_panel=MODEL)
+    ] = "",
     photo: Annotated[
         Path | None,
-        typer.Option("--try", help="Say what the wrapped graph finds in this picture before anything is written."),
+        typer.Option("--try", help="Show what the wrapped graph finds in this picture, before anything is written."),
     ] = None,
-    draw: Annotated[Path | None, typer.Option(help="With --try: draw what it finds into this picture.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="With --try: draw what the graph finds, and write the picture here.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Wrap somebody else's ONNX graph in a model folder, so that Convoy serves it like its own.
 
-    The folder's graph takes plain RGB pixels and gives finished numbers: what the network wants pixels to be goes in
-    front of it, the decoding of its outputs behind. Before it is written the result is compared with the file itself,
-    on random pixels and a photograph; without --adapter the outputs must fit one layout alone. Nothing in a graph says
-    how it wants its pixels: without --preprocess you see what it says of a photograph with each usual way, and on a
-    terminal you choose. Needs the extra: pip install 'convoy[import]'.
+    The new graph takes plain RGB pixels and gives decoded outputs: it prepares the pixels in front of the network and
+    decodes the network's outputs behind it. Before the command writes the model, it compares it with the original file
+    on random pixels and a bundled picture. Without --adapter, exactly one layout must fit the outputs. A graph does not
+    say how to prepare its pixels: without --preprocess, you see what it finds in a bundled picture with each usual way,
+    and on a terminal you choose one. Needs the extra: pip install 'convoy[import]'.
 
     Examples:
 
@@ -264,7 +274,7 @@ def import_graph(
 
 
 def read_channels(option: str, text: str | None) -> tuple[float, float, float] | None:
-    """One number for all channels, or three with commas. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Read one number for all channels, or three with commas. Raises InvalidArgument(BAD_ARGUMENT)."""
     if text is None:
         return None
     try:
@@ -278,7 +288,7 @@ def read_channels(option: str, text: str | None) -> tuple[float, float, float] |
 
 
 def read_boxes(text: str | None) -> "tuple[Boxes | None, Form | None]":
-    """pixels or normalised, corners or centres, or one of each with a comma. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Read pixels or normalised, corners or centres, or one of each. Raises InvalidArgument(BAD_ARGUMENT)."""
     unit: Boxes | None = None
     form: Form | None = None
     for word in text.split(",") if text is not None else ():
@@ -291,7 +301,7 @@ def read_boxes(text: str | None) -> "tuple[Boxes | None, Form | None]":
 
 
 def read_priors(text: str | None) -> tuple[tuple[float, ...], ...] | None:
-    """Sides for each stride, as 16,32/64,128/256,512. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Read sides for each stride, as 16,32/64,128/256,512. Raises InvalidArgument(BAD_ARGUMENT)."""
     if text is None:
         return None
     try:
@@ -306,7 +316,7 @@ def read_priors(text: str | None) -> tuple[tuple[float, ...], ...] | None:
 
 
 def read_size(text: str | None) -> tuple[int, int] | int | None:
-    """A side, or HEIGHTxWIDTH. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Read one side, or HEIGHTxWIDTH. Raises InvalidArgument(BAD_ARGUMENT)."""
     if text is None:
         return None
     sides = text.lower().split("x")
@@ -346,7 +356,7 @@ def _show_imported(imported: "Imported", as_json: bool) -> None:
     setting, service = SERVED_BY[manifest.task.value]
     typer.echo(f"adapter {imported.adapter}; {spec.resize} to {size}; {imported.preprocessing}")
     told = ", ".join(map(str, imported.differences))
-    typer.echo(f"largest difference from the file itself, on random pixels and a photograph: {told}")
+    typer.echo(f"largest difference from the original file, on random pixels and a bundled picture: {told}")
     for note in imported.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {imported.folder}; serve it with {setting}={manifest.name} convoy serve {service}")

@@ -1,4 +1,4 @@
-"""convoy model pull, catalogue: open networks out of the catalogue, brought in by name."""
+"""convoy model pull, catalogue: lists open networks and brings them in by name."""
 
 import sys
 from pathlib import Path
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 CataloguePlace = Annotated[
     str | None,
-    typer.Option("--catalogue", metavar="FOLDER|URL", help="Use this catalogue instead of the one that ships."),
+    typer.Option("--catalogue", metavar="FOLDER|URL", help="Use this catalogue instead of the bundled one."),
 ]
 ModelsFolder = Annotated[
     Path | None,
-    typer.Option(help="The model repository to write to; by default the user's own, which services look into."),
+    typer.Option(help="Model repository to write to; by default your own, where services look too."),
 ]
 
 
@@ -29,23 +29,23 @@ def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, or sets such as **starter**.")],
     models: ModelsFolder = None,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept terms that are not permissive without being asked.")
+        bool, typer.Option("--accept-licence", help="Accept terms that are not permissive without a question.")
     ] = False,
     brought: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="FOLDER|FILE",
-            help="Take the files from here, found by their digest whatever their names; nothing is downloaded.",
+            help="Take the files from here instead of downloading; their digests identify them, not their names.",
         ),
     ] = None,
     catalogue: CataloguePlace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring open networks in: download, check the digest, import, prove, and write the model's folder.
+    """Bring open networks in: download, check the digest, import, check an answer, and write the model's folder.
 
-    A download that was cut goes on where it ended. A model that is here already stays as it is. The rest of a set is
-    brought in where one of it cannot be; the exit code is then 2.
+    The command resumes an interrupted download, and leaves a model that you already have as it is. If a model of a set
+    fails, it still brings in the others, and exits with 2.
 
     Examples:
 
@@ -81,16 +81,17 @@ def show_catalogue(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Fetch every file, import it, and compare its golden answer; print those that are missing."
+            "--check",
+            help="Download and import every model, and compare its golden answer; print the missing ones.",
         ),
     ] = False,
     brought: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FOLDER|FILE", help="With --check: take the files from here alone."),
+        typer.Option("--from", metavar="FOLDER|FILE", help="With --check: take the files only from here."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what can be pulled: task, size, accuracy as published, terms, and whether it is here.
+    """List the models that you can pull: task, size, published accuracy, terms, and whether you have them.
 
     Example: **convoy model catalogue**
     """
@@ -158,7 +159,7 @@ def _pull_one(
 
 
 def _write_set(one: "ModelSet", models: Path, done: "list[Pulled]") -> str:
-    """Let services find the set: those of its models that are here; the other services keep their usual ones."""
+    """Write the set's models that are here, so that services find them; the other services keep their usual ones."""
     from convoy.core.model_sets import write_set
 
     here = {pulled.entry.name for pulled in done}
@@ -167,7 +168,7 @@ def _write_set(one: "ModelSet", models: Path, done: "list[Pulled]") -> str:
 
 
 def _ask(entry: "Entry") -> bool:
-    """Ask on a terminal; elsewhere nobody can answer, and that is no."""
+    """Ask on a terminal; elsewhere nobody can answer, so the answer is no."""
     if not sys.stdin.isatty():
         return False
     terms = entry.licences
@@ -189,7 +190,7 @@ def _show(done: "list[Pulled]", problems: dict[str, ConvoyError], as_json: bool)
 
 
 def _check(catalogue: "Catalogue", brought: Path | None, as_json: bool) -> None:
-    """Pull every entry into a folder that is thrown away; its terms are not accepted by that."""
+    """Pull every entry into a temporary folder; this does not accept its terms for you."""
     from tempfile import TemporaryDirectory
 
     from convoy.catalogue.golden import measure

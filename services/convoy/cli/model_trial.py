@@ -1,4 +1,4 @@
-"""What a foreign graph says of pictures before it is imported: which pixels it wants, and --try."""
+"""Shows what a foreign graph finds in pictures before you import it: how to prepare its pixels, and --try."""
 
 import sys
 from dataclasses import replace
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from convoy.importing.model_import import Prepared
     from convoy.importing.saying import Saying
 
-QUESTION = "How does it want its pixels? The guess comes first; --preprocess says it"
+QUESTION = "How does the network want its pixels? The guess is first; --preprocess decides"
 
 
 def choose_pixels(inspection: "Inspection") -> "Inspection":
-    """Show what the network says of a photograph with each usual way of preparing pixels, if the user said none.
+    """Show what the network finds in the bundled picture with each usual way to prepare pixels, if the user named none.
 
-    On a terminal the user chooses; elsewhere the guess holds, unless the photograph shows that it is wrong.
+    On a terminal the user chooses; elsewhere the import guesses, unless the picture shows that the guess is wrong.
     """
     from convoy.importing.inspection import inspect
     from convoy.importing.survey import guesses, survey
@@ -32,7 +32,7 @@ def choose_pixels(inspection: "Inspection") -> "Inspection":
         return inspection
     findings = survey(inspection)
     print_table(
-        QUESTION, ("pixels", "it says of a photograph of a person"), [(one.preset, one.says) for one in findings]
+        QUESTION, ("pixels", "what it finds in a picture of a person"), [(one.preset, one.says) for one in findings]
     )
     if not is_terminal():
         return inspection
@@ -44,7 +44,7 @@ def choose_pixels(inspection: "Inspection") -> "Inspection":
 
 
 def check_picture(photo: Path | None, draw: Path | None) -> None:
-    """Whether --try and --draw can be done, before the long work. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Check --try and --draw before the long work. Raises InvalidArgument(BAD_ARGUMENT)."""
     from convoy.drawing.picture_files import check_picture_name
 
     if draw is not None and photo is None:
@@ -56,7 +56,7 @@ def check_picture(photo: Path | None, draw: Path | None) -> None:
 
 
 def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying":
-    """What the wrapped graph says of a picture, by the code that serves it; drawn into `draw`, if that is given."""
+    """Run the wrapped graph on a picture, with the service's own code; draw the answer into `draw`, if given."""
     from convoy.core.pictures.decoding import decode_image
     from convoy.drawing.picture_files import write_picture
     from convoy.importing.proof import open_engine, run
@@ -72,13 +72,13 @@ def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying
 
 
 def ask_whether_to_write(as_json: bool) -> None:
-    """On a terminal the user may still say no. Raises typer.Exit."""
+    """On a terminal, ask whether to write the model. Raises typer.Exit if not."""
     if not as_json and is_terminal() and not typer.confirm("write the model?", default=True):
         raise typer.Exit(0)
 
 
 def is_terminal() -> bool:
-    """Whether somebody can be asked."""
+    """Whether a user can answer questions."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
@@ -105,7 +105,7 @@ def _draw(picture: "Picture", said: "Saying") -> "ImageRGB":
 
 
 def _dot(image: "ImageRGB", x: float, y: float) -> "ImageRGB":
-    """A landmark: a small square of the colour of boxes."""
+    """Draw a landmark: a small square in the colour of boxes."""
     from convoy.drawing.drawing import colour_of
 
     half = max(1, min(image.shape[:2]) // 300)

@@ -3,7 +3,7 @@
 api.py             names, gRPC names and ports of the services
 errors.py          what can go wrong, each kind with its status code
 settings.py        what the environment says
-setting_groups.py  every variable, in groups: a new setting goes here
+setting_groups.py  every setting, in groups: add a new one here
 model_sets.py      files that name a model for each service
 manifest.py        the contract of a model folder
 telemetry.py       log lines and metrics

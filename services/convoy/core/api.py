@@ -1,14 +1,14 @@
 """The services: their names, what gRPC calls them, and their ports.
 
-This is the one table of these facts; everything else imports it. A new service is one more name and one more row. The
-command line reads this file first, so it imports nothing heavy.
+Everything else imports this table. To add a service, add its name and its row. The command line reads this file first,
+so it imports nothing heavy.
 """
 
 from typing import Literal, NamedTuple, get_args
 
 ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition"]
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
-"""In the order of their ports, which is also the order in which a fleet starts them."""
+"""The order of their ports, in which a fleet also starts them."""
 
 
 class ServiceApi(NamedTuple):
@@ -36,10 +36,10 @@ METRICS_PORT_OFFSET = 1000
 """A service's metrics page is at its own port plus this, unless a setting says otherwise."""
 
 MODEL_KEY = "convoy-model"
-"""Metadata of a call: its model, as name or name:version. With it a service may refuse before the message comes."""
+"""Metadata key for a call's model, as name or name:version. By it a service can refuse before the message arrives."""
 
 
 def split_model(name_and_version: str) -> tuple[str, str]:
-    """name or name:version as (name, version); the version is empty for the newest."""
+    """Split name or name:version into (name, version); an empty version means the newest."""
     name, _, version = name_and_version.partition(":")
     return name, version

@@ -1,22 +1,22 @@
 """What can go wrong, as one tree. Each kind carries its gRPC status code; the reason goes to the caller as ErrorInfo.
 
 ConvoyError
-├── InvalidArgument      INVALID_ARGUMENT      the caller can mend it by sending something else
+├── InvalidArgument      INVALID_ARGUMENT      the caller must send something else
 ├── NotFound             NOT_FOUND             no such model, gallery, person or face
-├── AlreadyExists        ALREADY_EXISTS        it is there already
-├── FailedPrecondition   FAILED_PRECONDITION   well formed, but not on this picture, gallery or model
+├── AlreadyExists        ALREADY_EXISTS        what the caller wants to make exists already
+├── FailedPrecondition   FAILED_PRECONDITION   well formed, but it does not fit this picture, gallery or model
 ├── ResourceExhausted    RESOURCE_EXHAUSTED    a queue or quota is full; says when to try again
-├── DeadlineExceeded     DEADLINE_EXCEEDED     the caller's time is over
+├── DeadlineExceeded     DEADLINE_EXCEEDED     the caller's deadline has passed
 ├── Unauthenticated      UNAUTHENTICATED       no credentials, or bad ones
 ├── PermissionDenied     PERMISSION_DENIED     known, but not allowed
-└── Unavailable          UNAVAILABLE           Redis or another service is away; repeating may help
+└── Unavailable          UNAVAILABLE           Redis or another service does not answer; a retry may help
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 HINT_KEY = "hint"
-"""Where a hint stands in the metadata that goes to the caller."""
+"""The hint's key in the metadata that goes to the caller."""
 
 
 class ConvoyError(Exception):
@@ -24,7 +24,7 @@ class ConvoyError(Exception):
 
     reason: stable upper-case word for programs; message: one sentence for people; metadata: the facts behind it;
     details: protobuf messages to send along (typed loosely, since only the RPC layer knows protobuf); hint: what to do
-    about it, a sentence without a full stop. `str(error)` is message and hint. Errors can be pickled and copied.
+    about it, a sentence without a full stop. `str(error)` is message and hint. You can pickle and copy errors.
     """
 
     code: str = "UNKNOWN"
@@ -50,7 +50,7 @@ class ConvoyError(Exception):
         return with_hint(self.message, self.hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception would call the class with `args`, the message alone; a process pool breaks when that fails.
+        # By default, unpickling calls the class with the message alone. That fails, and breaks a process pool.
         return _restore, (type(self), self.args), self.__dict__
 
 
@@ -60,29 +60,29 @@ def with_hint(message: str, hint: str) -> str:
 
 
 def without_hint(text: str, hint: str) -> str:
-    """The message that `with_hint` made `text` of."""
+    """Undo `with_hint`: return the message in `text`."""
     return text.removesuffix(f"; {hint}") if hint else text
 
 
 def _restore(kind: type[ConvoyError], args: tuple[object, ...]) -> ConvoyError:
-    """An error without its facts, which pickle and copy put into it."""
+    """Make an empty error, which pickle and copy then fill."""
     return kind.__new__(kind, *args)
 
 
 class InvalidArgument(ConvoyError):
-    """The caller sent something that cannot be worked on."""
+    """The service cannot work on what the caller sent."""
 
     code = "INVALID_ARGUMENT"
 
 
 class NotFound(ConvoyError):
-    """What the caller names is not there."""
+    """What the caller names does not exist."""
 
     code = "NOT_FOUND"
 
 
 class AlreadyExists(ConvoyError):
-    """What the caller wants to make is there already."""
+    """What the caller wants to make exists already."""
 
     code = "ALREADY_EXISTS"
 
@@ -94,7 +94,7 @@ class FailedPrecondition(ConvoyError):
 
 
 class ResourceExhausted(ConvoyError):
-    """A bound was reached; `retry_delay_s` says when trying again makes sense."""
+    """A queue or quota is full; `retry_delay_s` says when to try again."""
 
     code = "RESOURCE_EXHAUSTED"
 
@@ -112,7 +112,7 @@ class ResourceExhausted(ConvoyError):
 
 
 class DeadlineExceeded(ConvoyError):
-    """The caller's time is over."""
+    """The caller's deadline has passed."""
 
     code = "DEADLINE_EXCEEDED"
 
@@ -130,10 +130,10 @@ class PermissionDenied(ConvoyError):
 
 
 class Unavailable(ConvoyError):
-    """Something that this service needs is away for now."""
+    """Something that this service needs does not answer now."""
 
     code = "UNAVAILABLE"
 
 
 KINDS: dict[str, type[ConvoyError]] = {kind.code: kind for kind in ConvoyError.__subclasses__()}
-"""The kind of error that a gRPC status code means, by the code's name: the way back from `code`."""
+"""Return the kind of error for a gRPC status code, by the code's name: the inverse of `code`."""

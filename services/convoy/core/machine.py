@@ -7,32 +7,32 @@ import threading
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-# How far below the event loop a thread that computes stands: a refusal must not wait for it.
+# How much lower the priority of a computing thread is, so that the event loop can refuse a call at once.
 _NICENESS = 5
 
 
 def available_cores() -> int:
-    """Cores that this process may use: the container's CPU quota (cgroup v2 or v1), rounded up, or its affinity."""
+    """Count the cores for this process: the container's CPU quota (cgroup v1 or v2), rounded up, or its affinity."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, period = _cgroup_quota()
     return max(1, min(cores, -(-quota // period))) if quota > 0 else cores
 
 
 def give_way() -> None:
-    """Let the event loop go before the calling thread, on systems that know priorities of single threads."""
+    """Give the calling thread a lower priority than the event loop, where the system has priorities for threads."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def give_back_memory() -> None:
     """Return freed memory to the system: reading a graph takes several times its size, and malloc keeps it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
     if trim is not None:
         trim(0)
 
 
 def _cgroup_quota() -> tuple[int, int]:
-    """The container's CPU quota and its period, in microseconds; a quota of 0 or less is no limit."""
+    """Return the container's CPU quota and its period, in microseconds; a quota of 0 or less means no limit."""
     try:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return (0 if quota == "max" else int(quota)), int(period)

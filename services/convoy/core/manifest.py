@@ -1,9 +1,9 @@
 """The contract between training and serving: a model is a folder `<name>/<version>/` with model.onnx and manifest.json.
 
-The graph takes RGB pixels, uint8 or float32 from 0 to 255, NHWC, dynamic batch, under the name `images`, and gives
-finished numbers:
+The graph takes RGB pixels, uint8 or float32 from 0 to 255, NHWC, dynamic batch, under the name `images`. It gives
+decoded outputs, which need no more arithmetic than suppression:
 
-| task           | outputs (float32 unless said)                                                               |
+| task           | outputs (float32 unless noted)                                                              |
 |----------------|---------------------------------------------------------------------------------------------|
 | classification | probabilities [N, C]                                                                        |
 | detection      | boxes [N, A, 4] xyxy in input pixels, scores [N, A, C]; before non-maximum suppression      |
@@ -29,14 +29,14 @@ GRAPH_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 INPUT_NAME = "images"
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-"""Names of models are names of folders too."""
+"""Model names must also be valid folder names."""
 VERSION = r"^[1-9][0-9]*$"
 MAX_SIDE = 4096
-"""Pixels. A typing error in a size must not take all memory."""
+"""In pixels. The bound keeps a mistyped size from taking all memory."""
 
 
 Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
-"""How a picture is brought to the graph's size; InputSpec says what each does."""
+"""How to bring a picture to the graph's size; InputSpec explains each way."""
 Precision = Literal["float32", "float16", "int8"]
 """What the graph's weights are."""
 
@@ -60,15 +60,15 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
 }
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
-"""In the model's own folder, so that none leads out of it."""
+"""A file's name without a folder, so that it cannot lead out of the model's folder."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])([^\x00-\x1f]{1,127})", re.DOTALL)
-"""An entry (field 1: key, field 2: value) of a tensor's external data in the wire format of protobuf."""
+"""One entry (field 1: key, field 2: value) of a tensor's external data, in protobuf's wire format."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Part(BaseModel):
-    """Base of every part of a manifest. It refuses unknown keys, so that a typing error is found."""
+    """Base of every part of a manifest. It refuses unknown keys, so that you notice a misspelt one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,13 +76,13 @@ class Part(BaseModel):
 class InputSpec(Part):
     """How a picture becomes the graph's input.
 
-    height, width: pixels; None where the graph takes any multiple of `stride`, and then `long_side` bounds the input.
+    height, width: pixels; None if the graph takes any multiple of `stride`, and then `long_side` bounds the input.
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
     side, cut the middle out), aligned (a face, warped to the 112x112 reference).
-    pad_at: where a letterbox is padded, at its right and lower end or on both sides alike. crop: which share of the
-    picture's middle is taken, 0.875 for 224 of 256 pixels: by center_crop of its largest part that has the input's
-    aspect ratio, by stretch of the whole. face_crop: a classifier of faces takes the
-    square around a face that is so many times as large as its box; None where it takes whole pictures.
+    pad_at: where to pad a letterbox: at its right and lower end, or evenly on both sides. crop: the share of the
+    picture's middle to use, such as 0.875 for 224 of 256 pixels. center_crop takes this share of the largest part with
+    the input's aspect ratio; stretch takes it of the whole picture. face_crop: side of the square around a face that a
+    classifier of faces takes, as a multiple of the face's box; None if the classifier takes whole pictures.
     """
 
     height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
@@ -102,14 +102,14 @@ class InputSpec(Part):
         if self.height is None and (self.resize != "letterbox" or self.long_side is None):
             raise ValueError("input: a dynamic size needs resize=letterbox and long_side")
         if self.crop != 1.0 and self.resize not in ("center_crop", "stretch"):
-            raise ValueError("input: a share is cut out by resize=center_crop or stretch alone")
+            raise ValueError("input: only resize=center_crop or stretch cuts a share out")
         if self.pad_at != "end" and self.resize != "letterbox":
             raise ValueError("input: only resize=letterbox pads")
         return self
 
 
 class Thresholds(Part):
-    """Thresholds for calls that give none."""
+    """Thresholds for calls that name none."""
 
     detection: Share | None = None
     iou: Share | None = None
@@ -128,14 +128,14 @@ class Metric(Part):
     interval: tuple[float, float] | None = None
     """95 % confidence interval."""
     condition: str = ""
-    """What the number is restricted to, for example to faces of 32 pixels and more."""
+    """What the number covers, for example only faces of 32 pixels and more."""
 
 
 class Calibration(Part):
     """Cosine similarity against the false-match rate, from impostor pairs.
 
     similarity: rising; false_match_rate: the share of impostor pairs at or above it; upper: the upper end of its 95 %
-    interval. Rates below what the pairs can show follow `tail_model` (empty: none do).
+    interval. Rates that are too low to count in these pairs come from `tail_model`; if it is empty, there are none.
     """
 
     dataset: str
@@ -156,15 +156,15 @@ class Calibration(Part):
         if any(b > a for a, b in zip(self.false_match_rate, self.false_match_rate[1:], strict=False)):
             raise ValueError("calibration: false_match_rate must not rise")
         if any(rate <= 0 or rate > 1 for rate in self.false_match_rate):
-            raise ValueError("calibration: rates lie above 0 and up to 1")
+            raise ValueError("calibration: rates must be above 0 and at most 1")
         return self
 
 
 class Training(Part):
-    """Where the weights come from, and on which terms you may use them."""
+    """Where the weights come from, and under which terms you may use them."""
 
     recipe: str
-    """The recipe's file as it was given to `convoy-train fit`, or what a foreign model is."""
+    """The recipe as `convoy-train fit` read it, or a description of a foreign model."""
     command: str
     data: list[str]
     data_terms: str
@@ -173,17 +173,17 @@ class Training(Part):
 
 
 class Export(Part):
-    """How the graph was made, and how much its answers differ from the original network's."""
+    """How the graph was made, and how far its answers are from the original network's."""
 
     opset: int
     max_abs_difference: float | None = None
-    """Largest difference between ONNX Runtime and PyTorch on real images."""
+    """Largest difference between ONNX Runtime and PyTorch on real pictures."""
     tolerance: float | None = None
     images_compared: int = 0
 
 
 class Manifest(Part):
-    """Everything that serving needs to know about a model."""
+    """Everything that a service needs to know about a model."""
 
     format: Literal["convoy/1"] = "convoy/1"
     name: str = Field(pattern=NAME)
@@ -192,13 +192,13 @@ class Manifest(Part):
     architecture: str
     precision: Precision = "float32"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Of model.onnx."""
+    """SHA-256 of model.onnx."""
     files: dict[FileName, Digest] = {}
-    """SHA-256 of every further file of the folder that the graph needs, such as weights that lie outside of it."""
+    """SHA-256 of every other file that the graph needs, such as external weights."""
     input: InputSpec
     labels: list[str] = []
     palette: list[tuple[int, int, int]] = []
-    """RGB colours for the classes of a mask, for pictures."""
+    """RGB colours in which to draw the classes of a mask."""
     embedding_size: int | None = None
     thresholds: Thresholds = Thresholds()
     metrics: list[Metric] = []
@@ -219,13 +219,13 @@ class Manifest(Part):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: each must be unique")
         if self.input.face_crop is not None and self.task is not Task.CLASSIFICATION:
-            raise ValueError("input: face_crop is for classifiers of faces")
+            raise ValueError("input: face_crop is only for classifiers of faces")
         if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
             raise ValueError("embedding_size: a face embedder needs it")
         return self
 
     def save(self, folder: Path) -> None:
-        """Write manifest.json into `folder`, whole or not at all."""
+        """Write manifest.json into `folder`. If this fails, no partial file is left."""
         partial = folder / (MANIFEST_FILE + ".partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n")
         partial.replace(folder / MANIFEST_FILE)
@@ -238,9 +238,9 @@ def digest(path: Path) -> str:
 
 
 def outside_files(graph: Path) -> list[str]:
-    """Names of the files in which a graph keeps weights outside of itself: ONNX's external data.
+    """List the files in which a graph keeps external weights (ONNX's external data).
 
-    They are found as the entries `location` of the graph's message, so that no ONNX package is needed.
+    This searches the graph's message for entries named `location`, so it needs no ONNX package.
     """
     with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = {match[2][: match[1][0]] for match in _LOCATION.finditer(content)}
@@ -248,14 +248,14 @@ def outside_files(graph: Path) -> list[str]:
 
 
 def digest_files(folder: Path) -> dict[str, str]:
-    """Digests of the files beside a graph that it needs: the manifest's `files`. OSError where one is missing."""
+    """Compute the manifest's `files`: digests of the files that a graph needs. Raises OSError if one is missing."""
     return {name: digest(folder / name) for name in outside_files(folder / GRAPH_FILE)}
 
 
 def load_manifest(folder: Path) -> Manifest:
     """Read a model's manifest and prove that it belongs to the graph beside it.
 
-    Raises FailedPrecondition(BAD_MODEL) that says in one sentence what is wrong.
+    Raises FailedPrecondition(BAD_MODEL), with one sentence that says what is wrong.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -288,7 +288,7 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def bad_model(folder: Path, problem: str) -> FailedPrecondition:
-    """The error for a folder that breaks the contract."""
+    """Make the error for a folder that breaks the contract."""
     model = f"{folder.parent.name}/{folder.name}"
     return FailedPrecondition("BAD_MODEL", f"model {model}: {problem}", {"model": model})
 
@@ -303,5 +303,5 @@ def _first_problem(error: ValueError) -> str:
 
 
 def first_given(*choices: float | None) -> float:
-    """The first choice that is not None: the caller's, the manifest's, the task's own."""
+    """Return the first choice that is not None, in the order caller, manifest, task."""
     return next(choice for choice in choices if choice is not None)

@@ -19,11 +19,11 @@ FIELDS = {
     "face_detector": "face_detector",
     "face_embedder": "face_embedder",
 }
-"""What a set calls a model's place -> the setting that chooses the model there."""
+"""Each place in a set -> the setting that chooses the model for it."""
 
 
 def write_set(repository: Path, name: str, models: Mapping[str, str]) -> Path:
-    """Write which model each service uses: {"detection": "yolox-nano", …}."""
+    """Write the model of each service, as {"detection": "yolox-nano", …}."""
     file = repository / f"{name}{SUFFIX}"
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(dict(models), indent=2) + "\n", "utf-8")
@@ -32,7 +32,7 @@ def write_set(repository: Path, name: str, models: Mapping[str, str]) -> Path:
 
 
 def read_set(repositories: Sequence[Path], name: str) -> dict[str, str]:
-    """The models of a set, out of the first repository that has it.
+    """Read the models of a set from the first repository that has it.
 
     Raises NotFound(NO_SET), FailedPrecondition(BAD_SET).
     """
@@ -41,11 +41,11 @@ def read_set(repositories: Sequence[Path], name: str) -> dict[str, str]:
         if file.is_file():
             return _read(file)
     looked = ", ".join(map(str, repositories))
-    raise NotFound("NO_SET", f"there is no set '{name}' in {looked}", hint=f"`convoy model pull {name}` brings it")
+    raise NotFound("NO_SET", f"there is no set '{name}' in {looked}", hint=f"`convoy model pull {name}` downloads it")
 
 
 def apply_set(settings: Settings) -> Settings:
-    """The settings with the models of CONVOY_MODEL_SET where a service's own setting names none.
+    """Fill in the models of CONVOY_MODEL_SET for each service whose own setting names none.
 
     Raises NotFound(NO_SET), FailedPrecondition(BAD_SET).
     """
@@ -63,5 +63,5 @@ def _read(file: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise FailedPrecondition("BAD_SET", f"{file} cannot be read: {error}") from None
     if not isinstance(models, dict) or not all(isinstance(model, str) for model in models.values()):
-        raise FailedPrecondition("BAD_SET", f"{file} must map services to names of models")
+        raise FailedPrecondition("BAD_SET", f"{file} must map each service to a model's name")
     return models

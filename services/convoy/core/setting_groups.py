@@ -18,7 +18,7 @@ Megabytes = Annotated[int, Field(ge=1, le=1024)]
 
 
 def _split_folders(value: object) -> object:
-    """a:b as two folders; one path as one."""
+    """Split a:b into two folders; a single path is one folder."""
     if isinstance(value, str):
         return tuple(Path(part) for part in value.split(os.pathsep) if part)
     return (value,) if isinstance(value, Path) else value
@@ -28,76 +28,77 @@ Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders),
 
 
 class Group(BaseSettings):
-    """Settings that belong together. The docstring of a group heads its section of docs/configuration.md."""
+    """Settings that belong together. A group's docstring opens its section of docs/configuration.md."""
 
     model_config = SettingsConfigDict(env_prefix="CONVOY_", extra="ignore", use_attribute_docstrings=True)
 
 
 class Address(Group):
-    """Where a service listens, and how it ends."""
+    """Where a service listens, and how it stops."""
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container."""
     port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of the gRPC server; by default the service's own (50051 for classification, then one more for each), 0 for
-    any free one."""
+    """Port of the gRPC server; 0 for any free one. By default 50051 for classification, 50052 for detection, 50053 for
+    segmentation, 50054 for faces and 50055 for recognition."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the Prometheus page; by default the gRPC port + 1000, 0 for any free one."""
     drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
-    """Seconds that calls have to finish after SIGTERM."""
+    """Seconds that running calls have to finish after SIGTERM."""
     reflection: bool = True
-    """Whether gRPC reflection is served."""
+    """Whether the service answers gRPC reflection."""
 
 
 class Models(Group):
     """Which models answer, and where they come from."""
 
     models: Folders = (Path("exported_models"),)
-    """Model repositories, separated by colons: in each a folder for each model, and in that one for each version. The
-    first that has a model's name wins. While it is not set, your own repository, into which `convoy model pull` writes,
-    comes last."""
+    """Model repositories, separated by colons. A repository has a folder for each model, with a folder for each version
+    in it. If two repositories have the same model, the first one wins. If you do not set this, your own repository,
+    into which `convoy model pull` writes, comes last."""
     model_set: str = ""
-    """Set of models, as `convoy model pull SET` brings it: they answer where a service's own setting names none."""
+    """Set of models, from `convoy model pull SET`. A service uses the set's model if its own setting names none."""
     classification_model: str = "cifar10-resnet"
-    """Model of the classification service, as name or name:version, where a call names none."""
+    """Model of the classification service for calls that name none, as name or name:version."""
     detection_model: str = "bccd-yolo"
-    """Model of the detection service, as name or name:version, where a call names none."""
+    """Model of the detection service for calls that name none, as name or name:version."""
     segmentation_model: str = "camvid-unet"
-    """Model of the segmentation service, as name or name:version, where a call names none."""
+    """Model of the segmentation service for calls that name none, as name or name:version."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
     face_embedder: str = "face-embedder-small"
     """Model with which the faces service embeds faces, as name or name:version."""
     model: str = ""
-    """Old name of CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL, for all three at
-    once; the new names come first."""
+    """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
+    name takes precedence."""
     model_poll_s: float = Field(default=5.0, ge=0.0)
     """Seconds between looks at the model repository for new and changed versions; 0 for none after the start."""
     models_loaded: int | None = Field(default=None, ge=1)
-    """Models in memory at most; the one that was asked for longest ago goes. By default all that calls asked for."""
+    """Most models in memory; beyond it, a service unloads the one that has gone unused for longest. By default it keeps
+    all that calls asked for."""
     admin: bool = True
     """Whether callers may load and unload models over gRPC."""
 
 
 class Work(Group):
-    """Which device computes, and how requests wait and gather."""
+    """Which device runs models, and how requests wait and form batches."""
 
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = "auto"
-    """Where graphs run. auto takes the best device that runs the graph; where a named one is missing, the service does
-    not start."""
+    """Where graphs run. auto takes the best device that can run the graph. If you name a device that is missing, the
+    service does not start."""
     threads: int | None = Field(default=None, ge=1, le=1024)
     """Cores to use; by default the container's CPU quota or the machine's cores."""
     max_batch_size: int | None = Field(default=None, ge=1)
-    """Most pictures that go through a graph together; by default 32 on a GPU, and on a CPU 4 up to 128x128 pixels,
-    else 1."""
+    """Most pictures in a batch; by default 32 on a GPU. By default on a CPU, 4 if the graph takes up to 128x128 pixels,
+    otherwise 1."""
     max_queue_delay_s: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Seconds that a picture waits for others to share a batch with, although the engine is free."""
+    """Seconds that a picture waits for others to join its batch, although the engine is free."""
     queue_size: int = Field(default=128, ge=1)
-    """Most pictures that wait for the engine; one more is refused with RESOURCE_EXHAUSTED."""
+    """Most pictures that wait for the engine; the service refuses further ones with RESOURCE_EXHAUSTED."""
 
 
 class Limits(Group):
-    """What a call may bring."""
+    """What a call may send."""
 
     max_image_mb: Megabytes = 16
     """Largest encoded picture, in MiB."""
@@ -107,7 +108,7 @@ class Limits(Group):
     """Most pictures in one call."""
     max_tensor_pixels: int = Field(default=1024 * 1024, ge=1)
     """Most pixels (batch x height x width) in one call of the Open Inference Protocol to a model that takes pictures of
-    any size. Twice as many are in such graphs at a time; further calls wait."""
+    any size. Such models process at most twice as many pixels at a time; further calls wait."""
     max_message_mb: Megabytes = 64
     """Largest gRPC message, in MiB."""
     max_connection_age_s: float = Field(default=300.0, ge=1.0, le=1e6)
@@ -118,15 +119,16 @@ class Access(Group):
     """TLS, who may call, and how often."""
 
     tls_cert: Path | None = None
-    """TLS: the server's certificate chain (PEM), or a folder with tls.crt and tls.key; read anew on change."""
+    """TLS: the server's certificate chain (PEM), or a folder with tls.crt and tls.key; read again on change."""
     tls_key: Path | None = None
     """The certificate's private key (PEM), or a folder with tls.key; by default tls.key beside tls.crt."""
     tls_client_ca: Path | None = None
-    """mTLS: who signs callers' certificates (PEM), or a folder with ca.crt; callers without one are refused."""
+    """mTLS: certificates (PEM) of those who sign callers' certificates, or a folder with ca.crt. The service refuses
+    callers without a certificate."""
     tokens_file: Path | None = None
-    """Callers' tokens, hashed, as `convoy token create` writes them; read anew on change. Turns authentication on."""
+    """Callers' tokens, hashed, as `convoy token create` writes them; read again on change. Turns authentication on."""
     jwks_file: Path | None = None
-    """Public keys (JWKS) of callers' JWTs (RS256, ES256, EdDSA); read anew on change. Turns authentication on."""
+    """Public keys (JWKS) of callers' JWTs (RS256, ES256, EdDSA); read again on change. Turns authentication on."""
     jwt_issuer: str = ""
     """Issuer (iss) that a JWT must have; needed with CONVOY_JWKS_FILE."""
     jwt_audience: str = ""
@@ -138,18 +140,18 @@ class Access(Group):
 
 
 class Logs(Group):
-    """What a service tells of itself."""
+    """How a service writes logs and where it sends traces."""
 
     log: Literal["console", "json"] = "console"
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are written."""
+    """Least severe level that the service logs."""
     otlp_endpoint: str = ""
-    """Where traces go: the address of an OpenTelemetry collector such as http://collector:4317; empty for nowhere."""
+    """Address of an OpenTelemetry collector that receives traces, such as http://collector:4317; empty for none."""
 
 
 class Galleries(Group):
-    """Where recognition keeps people, and what it demands of their photos."""
+    """Where recognition keeps people, and what it demands of photos and matches."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Where recognition keeps galleries: a URL that begins with redis://, rediss:// (TLS), unix://, redis+cluster:// or
@@ -158,27 +160,28 @@ class Galleries(Group):
     """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF). With appendfsync always it is not
     needed."""
     redis_password_file: Path | None = None
-    """File with the password for Redis, so that it does not stand in the URL; read anew when it changes."""
+    """File with the password for Redis, to keep it out of the URL; read again on change."""
     template_key_file: Path | None = None
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     quality_floor: Share = 0.3
-    """Register refuses faces of a lower quality, unless the gallery says otherwise."""
+    """Lowest quality of a face that you may register, unless the gallery says otherwise."""
     face_score_floor: Share = 0.65
     """Register refuses what the face detector takes for a face with a lower score (NOT_A_FACE). The default suits the
     published detectors, which give a clock or a cell 0.5 to 0.6; 0 refuses nothing."""
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
-    """How often a search may name somebody who is not in the gallery, where neither the call nor the gallery says it.
-    The default is for trying things out with the published embedder; for a door, set 0.01 or less."""
+    """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
+    The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
-    """How much more similar the best match must be than the second person, unless the gallery says otherwise; else the
-    decision is AMBIGUOUS."""
+    """How much more similar than the second person the best match must be, unless the gallery says otherwise.
+    If the difference is smaller, the decision is AMBIGUOUS."""
 
 
 class Client(Group):
-    """Where the client and the command find the services, and who they say they are. Recognition calls faces so too."""
+    """Where the client and the command line find the services, and how they authenticate. Recognition uses these
+    settings to call faces."""
 
     classification_address: str = f"127.0.0.1:{API['classification'].port}"
-    """Where the client finds the classification service; a DNS name with several addresses is balanced over."""
+    """Where the client finds the classification service. It spreads calls over all addresses of a DNS name."""
     detection_address: str = f"127.0.0.1:{API['detection'].port}"
     """Where the client finds the detection service."""
     segmentation_address: str = f"127.0.0.1:{API['segmentation'].port}"
@@ -188,11 +191,12 @@ class Client(Group):
     recognition_address: str = f"127.0.0.1:{API['recognition'].port}"
     """Where the client finds the recognition service."""
     timeout_s: float = Field(default=30.0, gt=0.0)
-    """Seconds that the client gives a call, repeated tries included."""
+    """Seconds that the client gives a call, including retries."""
     client_tls: bool = False
-    """Whether the client, and recognition when it calls faces, speaks TLS; a CA or a certificate turns it on too."""
+    """Whether the client uses TLS, and recognition when it calls faces; a CA or a certificate turns it on too."""
     client_ca: Path | None = None
-    """Who signs the services' certificates (PEM), or a folder with ca.crt; by default those whom gRPC trusts."""
+    """Certificates (PEM) of those who sign the services' certificates, or a folder with ca.crt; by default those that
+    gRPC trusts."""
     client_cert: Path | None = None
     """mTLS: the client's certificate chain (PEM), or a folder with tls.crt and tls.key."""
     client_key: Path | None = None
@@ -200,6 +204,6 @@ class Client(Group):
     client_server_name: str = ""
     """Name that the services' certificates must carry; by default the host of the address."""
     client_token: SecretStr = SecretStr("")
-    """Token that the client sends. A file keeps it out of the environment."""
+    """Token that the client sends. CONVOY_CLIENT_TOKEN_FILE keeps it out of the environment."""
     client_token_file: Path | None = None
-    """File with the token that the client sends; read anew on change."""
+    """File with the token that the client sends; read again on change."""

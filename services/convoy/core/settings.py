@@ -1,6 +1,6 @@
-"""What the environment says: every CONVOY_* variable in one class, the only reader of the environment.
+"""The settings: every CONVOY_* variable in one class, the only reader of the environment.
 
-The fields stand in setting_groups.py, a class for each group.
+setting_groups.py defines the fields, with a class for each group.
 """
 
 import difflib
@@ -19,17 +19,17 @@ GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, 
 
 
 class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
-    """How one service, or the client, runs."""
+    """The settings of one service, or of the client."""
 
     @property
     def repositories(self) -> tuple[Path, ...]:
-        """The folders of models; your own comes last where CONVOY_MODELS names none."""
+        """The model repositories; your own comes last, unless CONVOY_MODELS is set."""
         return self.models if "models" in self.model_fields_set else (*self.models, own_models())
 
     def model_of(self, service: ServiceName) -> str:
-        """The model of classification, detection or segmentation where a call names none, as name or name:version.
+        """The model of classification, detection or segmentation for calls that name none, as name or name:version.
 
-        The service's own setting comes before CONVOY_MODEL, which reaches every service that sees it.
+        The service's own setting takes precedence over CONVOY_MODEL, which every service reads.
         """
         field = f"{service}_model"
         own: str = getattr(self, field)
@@ -43,7 +43,7 @@ def own_models() -> Path:
 
 
 def read_settings() -> Settings:
-    """What the environment says. Raises InvalidArgument(BAD_ARGUMENT), with every variable that is wrong."""
+    """Read the environment. Raises InvalidArgument(BAD_ARGUMENT), which names every wrong variable."""
     try:
         return Settings()
     except ValidationError as error:
@@ -52,9 +52,9 @@ def read_settings() -> Settings:
 
 
 def misspelt_variables() -> dict[str, str]:
-    """CONVOY_* variables that nobody reads but that look much like one that is read, each with that one.
+    """Find misspelt settings: CONVOY_* variables that nobody reads, each with the setting that it resembles.
 
-    Others are left alone: clients have their own, and Kubernetes sets CONVOY_FACES_SERVICE_HOST and its like.
+    Ignores variables that resemble none: clients have their own, and Kubernetes sets CONVOY_FACES_SERVICE_HOST etc.
     """
     known = {f"CONVOY_{field.upper()}" for field in Settings.model_fields}
     strangers = (name for name in os.environ if name.startswith("CONVOY_") and name not in known)
@@ -63,7 +63,7 @@ def misspelt_variables() -> dict[str, str]:
 
 
 def outdated_variables(service: ServiceName) -> dict[str, str]:
-    """CONVOY_* variables of this service that go on working under a new name, each with that name."""
+    """Find renamed CONVOY_* variables of this service, which still work, each with its new name."""
     own = f"CONVOY_{service.upper()}_MODEL"
     takes_model = f"{service}_model" in Settings.model_fields
     return {"CONVOY_MODEL": own} if takes_model and os.environ.get("CONVOY_MODEL") else {}

@@ -1,4 +1,4 @@
-"""Log lines with the request's id, and Prometheus metrics: a new metric is defined here."""
+"""Log lines with the request's id, and Prometheus metrics. To add a metric, define it here."""
 
 import contextvars
 import functools
@@ -18,7 +18,7 @@ from convoy.core.tracing import span, trace_id
 _request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-# labels() looks in a locked table at each call, so the functions below keep what it finds.
+# labels() searches a locked table at each call, so the functions below keep its result.
 REQUESTS = Counter("convoy_requests", "Calls answered.", ["service", "method", "code"])
 REQUEST_SECONDS = Histogram("convoy_request_duration_seconds", "Whole calls.", ["service", "method"], buckets=_SECONDS)
 IN_FLIGHT = Gauge("convoy_requests_in_flight", "Calls being answered.", ["service"])
@@ -47,7 +47,7 @@ def request_id() -> str:
 
 
 def begin_request(caller_id: str) -> str:
-    """Take the caller's id for this request, or make one. Every log line and error of the request has it."""
+    """Use the caller's id for this request, or make one. Every log line and error of the request has it."""
     chosen = caller_id if 0 < len(caller_id) <= 128 and caller_id.isprintable() else f"{random.getrandbits(128):032x}"
     _request_id.set(chosen)
     return chosen

@@ -1,6 +1,6 @@
 """Traces: a span for each call and for each stage inside it, joined across services by W3C trace context.
 
-Until CONVOY_OTLP_ENDPOINT names a collector, nothing is recorded, and it costs next to nothing.
+It records nothing, at almost no cost, until CONVOY_OTLP_ENDPOINT names a collector.
 """
 
 import time
@@ -24,7 +24,7 @@ def configure_tracing(service: str, endpoint: str, exporter: "SpanExporter | Non
     if exporter is None and not endpoint:
         _provider = None
         return
-    # The SDK takes 5 MiB of memory, so it is imported only where traces are sent.
+    # The SDK takes 5 MiB of memory, so import it only to send traces.
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -37,7 +37,7 @@ def configure_tracing(service: str, endpoint: str, exporter: "SpanExporter | Non
 
 
 def flush_traces() -> None:
-    """Send the spans that were not sent yet."""
+    """Send the spans that are not sent yet."""
     if _provider is not None:
         _provider.shutdown()
 
@@ -65,7 +65,7 @@ def end_call(span: Span, code: str) -> None:
 
 @contextmanager
 def span(name: str) -> Iterator[None]:
-    """A stage of the current call."""
+    """Record a stage of the current call until the block ends."""
     if _provider is None:
         yield
         return
@@ -74,7 +74,7 @@ def span(name: str) -> Iterator[None]:
 
 
 def past_span(name: str, start_s_ago: float, duration_s: float, **attributes: int) -> None:
-    """Record a stage of the current call that is over already: a batch runs for many callers at once."""
+    """Record a finished stage of the current call, since a batch runs for many callers at once."""
     if _provider is None:
         return
     started_ns = time.time_ns() - round(start_s_ago * 1e9)
@@ -83,7 +83,7 @@ def past_span(name: str, start_s_ago: float, duration_s: float, **attributes: in
 
 
 def outgoing_trace() -> tuple[tuple[str, str], ...]:
-    """Metadata that joins a call to another service to the current trace."""
+    """Return the metadata that joins a call to another service to the current trace."""
     if _provider is None:
         return ()
     carrier: dict[str, str] = {}
@@ -92,7 +92,7 @@ def outgoing_trace() -> tuple[tuple[str, str], ...]:
 
 
 def trace_id() -> str:
-    """The current trace's id in hexadecimal; empty when nothing is recorded."""
+    """Return the current trace's id in hexadecimal; empty if nothing is recorded."""
     current = trace.get_current_span().get_span_context()
     return trace.format_trace_id(current.trace_id) if current.is_valid else ""
 

@@ -24,7 +24,7 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
 
     SERVICE = "detection"
     CALL = "Detect"
-    # A face detector finds objects of one class; its landmarks are left out here.
+    # A face detector finds objects of one class; this service leaves its landmarks out.
     TASKS = (Task.DETECTION, Task.FACE_DETECTION)
     RESPONSE = pb.DetectResponse
     STREAM_RESPONSE = pb.DetectStreamResponse
@@ -43,7 +43,7 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     def interpreter(
         self, request: pb.DetectRequest, manifest: Manifest
     ) -> Callable[[Outputs, Placement, Picture], pb.Detections]:
-        """By thresholds, labels and max_detections."""
+        """Return the function that picks objects by the request's thresholds, labels and max_detections."""
         options = _options(request, manifest)
 
         def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> pb.Detections:
@@ -72,5 +72,5 @@ def _detection(found: task.Detection) -> pb.Detection:
 
 
 async def build(settings: Settings) -> Service:
-    """The detection service, not started."""
+    """Build the detection service, without starting it."""
     return picture_service(DetectionServicer, add_DetectionServiceServicer_to_server, settings)

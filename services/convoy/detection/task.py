@@ -19,7 +19,7 @@ _CANDIDATES = 5000
 
 @dataclass(frozen=True)
 class Options:
-    """What counts. None means what the manifest says; `labels` restricts the classes, empty for all."""
+    """Which boxes to keep. None takes the manifest's value; `labels` restricts the classes, and empty allows all."""
 
     detection_threshold: float | None = None
     iou_threshold: float | None = None
@@ -45,7 +45,7 @@ def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
 def interpret(
     outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest, options: Options = Options()
 ) -> list[Detection]:
-    """Objects, best first. outputs: one row, boxes [A, 4] and scores [A, C] in the graph's input frame."""
+    """Return the objects, best first. outputs: one row: boxes [A, 4] in pixels of the graph's input, scores [A, C]."""
     boxes, scores = np.asarray(outputs["boxes"], np.float32), np.asarray(outputs["scores"], np.float32)
     threshold = first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
     anchors, classes = np.nonzero(scores >= threshold)

@@ -1,1 +1,1 @@
-"""Find, align, judge and embed faces."""
+"""Finds, aligns, judges and embeds faces."""

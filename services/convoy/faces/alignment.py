@@ -12,7 +12,7 @@ ALIGNED_SIZE_PX = 112
 REFERENCE_LANDMARKS = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
 )
-"""Where the landmarks of an aligned 112x112 face lie: left eye, right eye, nose, mouth left, mouth right (image side).
+"""Landmarks of an aligned 112x112 face: left eye, right eye, nose, mouth left, mouth right, as seen in the picture.
 
 Source: the reference points of ArcFace (Deng et al., CVPR 2019), shared by the embedders of its family.
 """
@@ -26,9 +26,9 @@ def estimate_similarity(source: NDArray[np.floating], target: NDArray[np.floatin
     """Fit the similarity transform (rotation, one scale, translation) that maps source onto target best.
 
     Both are [K,2] points; returns the [2,3] matrix with target ~ matrix @ (x, y, 1), least squares, never a reflection.
-    Raises DegenerateLandmarksError where the source points coincide or a point is not finite.
-    Source: Umeyama, "Least-squares estimation of transformation parameters", TPAMI 1991, equations 40 to 42; in the
-    plane their singular value decomposition comes to a quotient of complex numbers.
+    Raises DegenerateLandmarksError if the source points coincide or a point is not finite.
+    Source: Umeyama, "Least-squares estimation of transformation parameters", TPAMI 1991, equations 40 to 42. In
+    two dimensions, their singular value decomposition reduces to a quotient of complex numbers.
     """
     start, end = _as_complex(source), _as_complex(target)
     if not (np.isfinite(start).all() and np.isfinite(end).all()):
@@ -43,18 +43,18 @@ def estimate_similarity(source: NDArray[np.floating], target: NDArray[np.floatin
 
 
 def _as_complex(points_xy: NDArray[np.floating]) -> NDArray[np.complex128]:
-    """Points [K,2] as x + iy [K]: in the plane a rotation with a scale is the product with one complex number."""
+    """Write points [K,2] as x + iy [K]: in two dimensions, rotating and scaling is a product with a complex number."""
     return np.ascontiguousarray(points_xy, np.float64).view(np.complex128)[:, 0]
 
 
 def align_face(
     image_rgb: NDArray[np.uint8], landmarks: NDArray[np.floating], size_px: int = ALIGNED_SIZE_PX, border_px: int = 0
 ) -> NDArray[np.uint8]:
-    """Cut the face with these [5,2] landmarks out of an [H,W,3] image as the aligned [size,size,3] crop.
+    """Cut the face with these [5,2] landmarks out of an [H,W,3] picture, as an aligned [size,size,3] crop.
 
-    border_px: as many further pixels on each side, [size + 2 border, size + 2 border, 3].
+    border_px: further pixels on each side; the crop is then [size + 2 border, size + 2 border, 3].
     A face much larger than the crop is first reduced by area averaging, so that the warp does not alias.
-    Pixels outside the image are black. Raises DegenerateLandmarksError.
+    Pixels outside the picture are black. Raises DegenerateLandmarksError.
     """
     reference = REFERENCE_LANDMARKS * (size_px / ALIGNED_SIZE_PX) + border_px
     size_px += 2 * border_px
@@ -68,7 +68,7 @@ def align_face(
 def _reduce_around(
     image_rgb: NDArray[np.uint8], matrix: NDArray[np.float32], scale: float, size_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Shrink the part of the image under the crop to about the crop's scale; return it with its own matrix."""
+    """Shrink the part of the picture under the crop to about the crop's scale; return it with its own matrix."""
     height, width = image_rgb.shape[:2]
     corners = np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]], np.float32)
     inverse = cv2.invertAffineTransform(matrix)

@@ -1,7 +1,7 @@
-"""How often, and how large, the detector sees a picture: once whole, and once more much reduced, for close-ups.
+"""How often and at which size the detector sees a picture: once whole, and once as a thumbnail, for close-ups.
 
-A network sees only so far around a point, so a face that fills the frame shows it an eye here and a mouth there. In a
-thumbnail of the same picture that face is as small as any.
+A network sees only a limited area around each point. If a face fills the picture, it sees an eye or a mouth but not the
+face. In a thumbnail of the same picture, the face is small enough.
 """
 
 from dataclasses import dataclass, replace
@@ -20,16 +20,17 @@ from convoy.faces.tiles import OVERLAP_PX, choose_scale, cut_tiles
 from convoy.faces.turning import QUARTERS, turn, turn_back
 
 THUMBNAIL_PX = 128
-"""Long side of the second look, which has a twenty-fifth of the pixels of the first."""
+"""Long side of the second look, in pixels; it has a twenty-fifth of the first look's pixels."""
 
 LARGE_PX = 192
-"""Longer side, in the first look, from which a face of the second counts; smaller ones the first sees better."""
+"""Use a face of the second look only if its longer side, in the first look, is at least this; the first look sees
+smaller faces better."""
 
 CLOSE_UP_PX = 288
-"""Longer side, in the first look, from which the second is believed where both see the face."""
+"""If both looks see a face, prefer the second if the face's longer side, in the first look, is at least this."""
 
 COVERED = 0.7
-"""A box of which so much lies in a larger face's box is a part of that face: its mouth, an eye."""
+"""If this share of a box lies in a larger face's box, it is a part of that face, such as its mouth or an eye."""
 
 
 SHARED = 0.3
@@ -51,7 +52,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What the detector is shown, [H, W, 3], and where the picture lies in it."""
+    """The detector's input, [H, W, 3], and where the picture lies in it."""
 
     canvas: Pixels
     place: Place
@@ -170,7 +171,7 @@ def _shares(face: DetectedFace, boxes_xyxy: Floats) -> bool:
 
 
 def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:
-    """The first look's faces with the large ones of the second, which take the place of their parts.
+    """Add the second look's large faces to the first look's, where they replace their own parts.
 
     scale: from pixels of the picture to pixels of the first look.
     """
@@ -188,7 +189,7 @@ def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], sca
 
 
 def measure_cover(boxes_xyxy: Floats, by_xyxy: Floats) -> Floats:
-    """How much of each box [K, 4] lies in one box [4], 0 to 1."""
+    """Compute the share of each box [K, 4] that lies in one box [4], 0 to 1."""
     lower = np.maximum(boxes_xyxy[:, :2], by_xyxy[:2])
     upper = np.minimum(boxes_xyxy[:, 2:], by_xyxy[2:])
     shared = (upper - lower).clip(0).prod(axis=1)

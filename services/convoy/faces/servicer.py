@@ -72,7 +72,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             if not photo.faces:
                 raise FailedPrecondition("NO_FACE", f"no face was found in the {which} picture", {"image": which})
         one, other = [photo.faces[0] for photo in await self._pipeline.embed(model, photos, until)]
-        assert one.embedding is not None and other.embedding is not None  # embed has just made them
+        assert one.embedding is not None and other.embedding is not None  # `embed` has just made them
         similarity = task.cosine(one.embedding, other.embedding)
         return pb.CompareFacesResponse(
             is_match=similarity >= threshold,
@@ -155,7 +155,7 @@ def _faces(photo: Photo, embedder: common_pb2.ModelRef | None = None, crops: boo
 
 
 def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: bool = False) -> pb.Face:
-    """A face as a message; its embedding only when its model is given."""
+    """Write a face as a message; with its embedding only if you give the model."""
     points = [common_pb2.Point(x=x, y=y) for x, y in face.detected.landmarks_xy.tolist()]
     quality = face.quality
     embedding = None
@@ -180,7 +180,7 @@ def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: b
 
 
 async def build(settings: Settings) -> Service:
-    """The faces service, not started."""
+    """Build the faces service, without starting it."""
     tasks = (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
     chosen = {"CONVOY_FACE_EMBEDDER": settings.face_embedder, "CONVOY_FACE_DETECTOR": settings.face_detector}
     host = ModelHost(settings, tasks, chosen)

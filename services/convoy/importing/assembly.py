@@ -1,4 +1,4 @@
-"""Front, foreign graph and back, joined into one graph that keeps the contract."""
+"""Joins front, foreign graph and back into one graph that keeps the contract."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,16 +19,16 @@ SHAPES: dict[str, tuple[int, tuple[str | int, ...]]] = {
 }
 
 SEEN = "seen/"
-"""In front of the names of outputs that are looked at, so that none meets one of the contract."""
+"""Prefix for the names of foreign outputs, so that none equals a name in the contract."""
 
 Back = Callable[[Sketch, Mapping[str, str]], dict[str, str]]
-"""From the foreign outputs (their own names -> values) to the contract's (names -> values)."""
+"""Draws the contract's outputs (names -> values) from the foreign ones (their own names -> values)."""
 
 
 def join(
     network: Network, model: ModelProto, preprocessing: Preprocessing, size: tuple[int, int] | None, back: Back
 ) -> ModelProto:
-    """The whole graph. model: the network's own, or the same with its batch opened; size: the input's, if fixed."""
+    """Join the whole graph. model: the network's own, or the same with a dynamic batch; size: the input's, if fixed."""
     sketch = Sketch(INPUT_NAME, size)
     draw_front(sketch, INPUT_NAME, network, preprocessing)
     front = list(sketch.nodes)
@@ -49,17 +49,17 @@ def join(
 
 
 def keep_outputs(_: Sketch, values: Mapping[str, str]) -> dict[str, str]:
-    """A back that changes nothing: it shows what the network gives, its names behind SEEN."""
+    """Make a back that changes nothing: it shows the network's outputs, with SEEN in front of their names."""
     return {SEEN + name: value for name, value in values.items()}
 
 
 def declare(name: str, value: str, shape: tuple[str | int, ...]) -> ValueInfoProto:
-    """A contract's output `name` that is called `value`."""
+    """Declare the contract's output `name`, under the name `value`."""
     return helper.make_tensor_value_info(value, SHAPES[name][0], shape)
 
 
 def with_graph(model: ModelProto, graph: GraphProto) -> ModelProto:
-    """The model with another graph; opsets and functions stay."""
+    """Replace the model's graph; opsets and functions stay."""
     joined = ModelProto()
     joined.CopyFrom(model)
     joined.graph.CopyFrom(graph)
@@ -68,6 +68,6 @@ def with_graph(model: ModelProto, graph: GraphProto) -> ModelProto:
 
 
 def _as_numbers(sketch: Sketch, name: str, kind: str) -> str:
-    """An output of the network under its prefixed name; floats of other widths become float32."""
+    """Return an output of the network under its prefixed name; floats of other widths become float32."""
     value = PREFIX + name
     return sketch.cast(value, TensorProto.FLOAT) if kind in ("float16", "bfloat16", "double") else value

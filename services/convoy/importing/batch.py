@@ -8,14 +8,14 @@ from convoy.importing.assembly import SHAPES, declare, with_graph
 from convoy.importing.network import PREFIX, Network
 
 PICTURE = "picture/"
-"""In front of every name inside a Scan, so that none hides one outside."""
+"""Prefix for every name inside a Scan, so that none hides a name outside."""
 
 
 def open_batch(network: Network) -> ModelProto:
-    """The graph for any number of pictures.
+    """Make the graph take any number of pictures.
 
     A fixed batch becomes symbolic, and so does every Reshape and Resize of a computed value whose constant shape or
-    sizes begin with that number. Whether the graph then still means the same is for a run to prove.
+    sizes begin with that number. The caller must prove by a run that the graph still means the same.
     """
     opened = ModelProto()
     opened.CopyFrom(network.model)
@@ -37,9 +37,10 @@ def open_batch(network: Network) -> ModelProto:
 
 
 def run_one_by_one(model: ModelProto, task: Task) -> ModelProto:
-    """The same graph for any batch though its inside takes one picture: the pictures go through one after another.
+    """Make a graph for one picture take any batch, by running the pictures one after another.
 
-    An ONNX Scan over the batch, whose body is the whole graph between a first length of 1 put on and taken off.
+    This is an ONNX Scan over the batch. Its body adds a first axis of length 1, runs the whole graph, and removes the
+    axis.
     """
     inner = compose.add_prefix(model, PICTURE).graph
     whole, one, shape, first = (PICTURE + name for name in (INPUT_NAME, "one", "shape", "first"))
@@ -71,7 +72,7 @@ def _free_reshape(graph: GraphProto, node: NodeProto, shape: TensorProto, batch:
     lengths = numpy_helper.to_array(shape).copy()
     if lengths.size < 2 or lengths[0] != batch or 0 in lengths:
         return
-    # With allowzero a 0 would mean no rows at all, and without other zeros the attribute says nothing.
+    # With allowzero, 0 would mean no rows at all; without other zeros, the attribute has no effect.
     kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
     del node.attribute[:]
     node.attribute.extend(kept)
@@ -82,7 +83,7 @@ def _free_reshape(graph: GraphProto, node: NodeProto, shape: TensorProto, batch:
 
 
 def _free_resize(graph: GraphProto, node: NodeProto, sizes: TensorProto, batch: int) -> list[NodeProto]:
-    """The nodes that take the batch from the value itself; the other sizes stay."""
+    """Make the nodes that take the batch from the value itself; the other sizes stay."""
     lengths = numpy_helper.to_array(sizes)
     if lengths.size < 2 or lengths[0] != batch:
         return []

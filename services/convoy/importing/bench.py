@@ -1,4 +1,4 @@
-"""The pictures that a wrapped graph must answer like its file: alone, and in batches."""
+"""Checks on pictures that a wrapped graph answers like its original file: alone, and in batches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ BATCH = 3
 
 @dataclass
 class Row:
-    """One picture: what the file says of it, and what the wrapped graph says of it alone."""
+    """One picture, with the original file's answer and the wrapped graph's answer to it alone."""
 
     image: Pixels
     answer: Mapping[str, Array]
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass
 class Bench:
-    """For each size of the input three pictures: random pixels, the photograph, other random pixels."""
+    """Three pictures for each size of the input: random pixels, the bundled picture, other random pixels."""
 
     inspection: Inspection
     adapter: Adapter
@@ -37,7 +37,7 @@ class Bench:
     rows: list[list[Row]] = field(default_factory=list)
 
     def try_single(self, engine: Engine) -> None:
-        """One by one each picture must keep the contract and be answered as the file answers it. Raises Disproof."""
+        """Check each answer alone: it must keep the contract and equal the original file's. Raises Disproof."""
         request, network, frame = self.inspection.request, self.inspection.network, self.inspection.frame
         reference = Reference(self.inspection.original, self.adapter, self.reading, self.preprocessing)
         for height, width in frame.sizes(self.adapter.stride):
@@ -51,7 +51,10 @@ class Bench:
             self.rows.append(of_size)
 
     def try_batches(self, engine: Engine) -> tuple[Difference, ...]:
-        """The same in a batch, and in a batch of one: the largest differences from the file. Raises Disproof."""
+        """Check them in a batch and in a batch of one; return the largest differences from the file.
+
+        Raises Disproof.
+        """
         task, precision = self.inspection.request.task, self.inspection.network.precision
         differences = []
         for rows in (chosen for of_size in self.rows for chosen in (of_size, of_size[:1])):

@@ -1,4 +1,4 @@
-"""How far a wrapped graph is from the foreign file, on the same pixels."""
+"""Measures how far a wrapped graph's answers are from the original file's, on the same pixels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from convoy.importing.proof import Disproof
 PIXELS, PROBABILITY = 0.01, 1e-4
 BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
           "embeddings": PROBABILITY, "class_map": 0.0}  # fmt: skip
-"""Largest difference from the foreign file that is taken, in pixels or by number; of a class map the share of it."""
+"""Largest allowed difference from the original file, in pixels or as a number; for a class map, the share of pixels."""
 LOOSER = {"float32": 1, "float16": 20, "int8": 20}
-"""Rounding of pixels on the way into half precision or whole numbers falls to another side here and there."""
+"""Allowed if pixels are rounded to half precision or whole numbers, since a few may be rounded the other way."""
 LARGE = 250.0
-"""A coordinate beyond so many pixels, and a box that is larger, may differ by as much more: float32 has 24 bits."""
+"""Beyond so many pixels, the allowed difference of coordinates and boxes grows in proportion: float32 has 24 bits."""
 TIE = 1e-4
-"""A pixel may be of another class where the two best are so near, as a share of the largest number."""
+"""A pixel may have another class if its two best classes are so near, as a share of the largest number."""
 FEW = 1e-3
-"""Share of pixels that may differ where a network gives classes alone, so that ties cannot be seen."""
+"""Share of pixels that may differ if a network gives only classes, since ties are then invisible."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest of one output over all pictures. is_pixels: its unit; otherwise a plain number."""
+    """The largest difference of one output over all pictures. is_pixels: its unit is pixels, or else a plain number."""
 
     name: str
     largest: float
@@ -42,7 +42,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What the foreign file says by the layout's own arithmetic."""
+    """Computes the original file's answers, with the layout's arithmetic in NumPy."""
 
     original: Original
     adapter: Adapter
@@ -50,29 +50,29 @@ class Reference:
     preprocessing: Preprocessing
 
     def answer(self, image: Pixels) -> Mapping[str, Array]:
-        """The contract's outputs for one picture. Raises Disproof."""
+        """Compute the contract's outputs for one picture. Raises Disproof."""
         outputs = self.original.run(image, self.preprocessing)
         values = [outputs[name] for name in self.reading.outputs]
-        with np.errstate(all="ignore"):  # what overflows is found by the comparison
+        with np.errstate(all="ignore"):  # the comparison finds an overflow
             return self.adapter.decode(values, image.shape[0], image.shape[1], self.reading)
 
 
 def compare(
     found: Outputs, answers: Sequence[Mapping[str, Array]], task: Task, precision: Precision
 ) -> list[Difference]:
-    """Hold the rows of a batch against the answers for its pictures: the largest differences. Raises Disproof."""
+    """Compare a batch's rows with the answers for its pictures; return the largest differences. Raises Disproof."""
     differences = []
     for name in OUTPUT_NAMES[task]:
         rows = [_difference(name, wanted, found[name][row : row + 1], precision) for row, wanted in enumerate(answers)]
         worst = max(rows, key=lambda one: one.largest if np.isfinite(one.largest) else np.inf)
         if not worst.largest <= worst.bound:
-            raise Disproof(f"it differs from the file itself on the same pixels: {worst}")
+            raise Disproof(f"it differs from the original file on the same pixels: {worst}")
         differences.append(worst)
     return differences
 
 
 def largest(differences: Iterable[Difference]) -> tuple[Difference, ...]:
-    """The largest one of each output."""
+    """Return the largest difference of each output."""
     found: dict[str, Difference] = {}
     for one in differences:
         if one.name not in found or one.largest > found[one.name].largest:
@@ -83,7 +83,7 @@ def largest(differences: Iterable[Difference]) -> tuple[Difference, ...]:
 def _difference(name: str, wanted: Mapping[str, Array], found: Array, precision: Precision) -> Difference:
     if wanted[name].shape != found.shape:
         shapes = f"{list(found.shape)}, not {list(wanted[name].shape)}"
-        raise Disproof(f"it differs from the file itself: {name} have shape {shapes}")
+        raise Disproof(f"it differs from the original file: {name} have shape {shapes}")
     if name == "class_map":
         return _differing_pixels(wanted, found)
     bound = BOUNDS[name] * LOOSER[precision]
@@ -93,7 +93,7 @@ def _difference(name: str, wanted: Mapping[str, Array], found: Array, precision:
 
 
 def _differing_pixels(wanted: Mapping[str, Array], found: Array) -> Difference:
-    """Pixels of another class, but for ties."""
+    """Find pixels with another class, except ties."""
     differ = np.asarray(wanted["class_map"] != found)
     if "margin" not in wanted:
         return Difference("class_map", float(differ.mean()), FEW)

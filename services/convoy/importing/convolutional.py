@@ -1,4 +1,4 @@
-"""Graphs that know neither their batch nor their size: what they declare is only what they were exported with."""
+"""Finds graphs that depend neither on batch nor on size: they only declare those of the picture at their export."""
 
 from onnx import GraphProto, ModelProto
 
@@ -8,16 +8,16 @@ HardSigmoid HardSwish Identity LeakyRelu MaxPool Mish Mul Neg PRelu Pad Relu Sig
 Sub Sum Tanh Transpose
 """
 LOCAL = frozenset(_NAMES.split())
-"""Operators that do the same at every place, however many there are."""
+"""Operators that do the same at every place of a picture of any size."""
 
 
 def is_convolutional(graph: GraphProto) -> bool:
-    """Whether every operator is one that does the same at every place."""
+    """Whether every operator does the same at every place."""
     return all(node.op_type in LOCAL and node.domain in ("", "ai.onnx") for node in graph.node)
 
 
 def open_lengths(model: ModelProto, layout: str) -> None:
-    """Leave open what a graph declares of its batch and its size."""
+    """Make a graph's declared batch and size dynamic."""
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     picture = next(value for value in graph.input if value.name not in weights)

@@ -1,4 +1,4 @@
-"""The manifest of an imported model, before its proof: what user, network and adapter say."""
+"""Drafts the manifest of an imported model before its proof, from what user, network and adapter say."""
 
 import re
 from pathlib import Path
@@ -15,14 +15,14 @@ from convoy.importing.request import Request, retell
 
 
 def default_name(file: Path) -> str:
-    """A model's name from its file's: lower case, with other characters than letters, digits, "._-" as "-"."""
+    """Make a model's name from its file's: lower case, with "-" for characters except letters, digits and "._-"."""
     return re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("._-")[:64] or "model"
 
 
 def draft_manifest(
     inspection: Inspection, adapter: Adapter, preprocessing: Preprocessing, name: str, version: int = 1
 ) -> Manifest:
-    """The manifest but for its digest and what the proof shows. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Make the manifest without its digest and the proof's results. Raises InvalidArgument(BAD_ARGUMENT)."""
     request, network = inspection.request, inspection.network
     facts = {
         "name": name,

@@ -1,4 +1,4 @@
-"""A graph for several pictures at once and no other number, opened for any and compared with what its file gives."""
+"""Opens a graph with a fixed batch of several pictures for any number, and compares it with the original file."""
 
 from dataclasses import replace
 
@@ -17,11 +17,10 @@ RE_EXPORT = "export it again with a dynamic batch, or with a batch of 1"
 
 
 def open_fixed_batch(network: Network, frame: Frame, preprocessing: Preprocessing) -> Network:
-    """The network for any number of pictures, where its file takes several at once and no other number.
+    """Open a network whose file takes only one fixed number of pictures, and more than one, for any number.
 
-    Such a file cannot be asked about one picture, so its rows are what the opened graph is compared with: in batches
-    of one, of as many, and of one more. Raises InvalidArgument(BAD_NETWORK) where the pictures of a batch are not
-    independent of one another.
+    The file cannot run on one picture, so this compares the opened graph with the rows of its batch: in batches of one,
+    of as many, and of one more. Raises InvalidArgument(BAD_NETWORK) if the pictures of a batch influence one another.
     """
     if not isinstance(network.batch, int) or network.batch == 1:
         return network
@@ -39,7 +38,7 @@ def _prove_rows(network: Network, opened: Network, frame: Frame, preprocessing: 
         open_engine(join(form, form.model, preprocessing, frame.fixed, keep_outputs)) for form in (network, opened)
     )
     images = random_images(batch + 1, *frame.probe())
-    # The last picture meets other company than in `images`, so a row that depends on its neighbours shows itself.
+    # The last picture has other neighbours than in `images`, so this finds a row that depends on its neighbours.
     first, second = run(file, images[:batch]), run(file, images[1:])
     wanted = {name: np.concatenate([rows, second[name][-1:]]) for name, rows in first.items() if rows.shape[:1]}
     if lost := [name for name in first if len(wanted.get(name, ())) != batch + 1]:

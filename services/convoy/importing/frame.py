@@ -1,4 +1,4 @@
-"""The size of a network's input: as it is fixed in the graph, as the user says, or any."""
+"""Decides the size of a network's input: fixed by the graph, named by the user, or any."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ USUAL: dict[Task, tuple[int, int]] = {Task.FACE_EMBEDDING: (112, 112)}
 
 @dataclass(frozen=True)
 class Frame:
-    """The input in pixels. fixed: (height, width) where the graph is for that size alone; long_side: else its bound."""
+    """The input in pixels. fixed: (height, width) if the graph takes only that size; long_side: its bound otherwise."""
 
     fixed: tuple[int, int] | None
     long_side: int = LONG_SIDE
@@ -29,14 +29,14 @@ class Frame:
         return self.fixed or (_round_up(self.long_side, PROBE_STRIDE),) * 2
 
     def sizes(self, stride: int) -> list[tuple[int, int]]:
-        """Sizes to prove a graph with: where any is allowed, a square and one twice as wide as high."""
+        """Sizes to test a graph with: if it takes any size, a square and one that is twice as wide as high."""
         if self.fixed:
             return [self.fixed]
         side = _round_up(self.long_side, stride)
         return [(side, side), (_round_up(side // 2, stride), side)]
 
     def spec(self, request: Request, adapter: Adapter) -> InputSpec:
-        """The manifest's words for it: the user's, otherwise the adapter's. Raises InvalidArgument(BAD_ARGUMENT)."""
+        """Write the manifest's input, from the user or else from the adapter. Raises InvalidArgument(BAD_ARGUMENT)."""
         facts: dict[str, object] = {
             "resize": request.resize or (adapter.resize if self.fixed else "letterbox"),
             "pad_value": adapter.pad_value if request.pad_value is None else request.pad_value,
@@ -60,20 +60,22 @@ class Frame:
 
 
 def choose_frame(network: Network, request: Request) -> Frame:
-    """Raises InvalidArgument where graph and user differ, or neither says."""
+    """Raise InvalidArgument if graph and user disagree, or if neither names a size."""
     wanted, of_graph = request.input_size or input_size(network.metadata), network.size
     square = (wanted, wanted) if isinstance(wanted, int) else wanted
     if of_graph:
         if request.input_size and square != of_graph:
             height, width = of_graph
-            raise bad_network(request.network, f"it takes {height}x{width} alone; leave --input-size out")
+            raise bad_network(request.network, f"it takes only {height}x{width}; leave --input-size out")
         return Frame(of_graph)
     is_detector = request.task in (Task.DETECTION, Task.FACE_DETECTION)
     if is_detector and not isinstance(request.input_size, tuple) and request.resize in (None, "letterbox"):
         return Frame(None, max(wanted) if isinstance(wanted, tuple) else wanted or LONG_SIDE)
     fixed = square or USUAL.get(request.task)
     if fixed is None:
-        raise InvalidArgument("BAD_ARGUMENT", f"{request.network} takes any size; --input-size says which, as 224")
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"{request.network} takes any size; choose one with --input-size, such as 224"
+        )
     return Frame(fixed)
 
 

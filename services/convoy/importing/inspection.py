@@ -1,4 +1,4 @@
-"""What a foreign graph is, seen before anything is decided: its inputs and outputs, and which adapters fit."""
+"""Inspects a foreign graph before any decision: its inputs and outputs, and which adapters fit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ BOXED = (Task.DETECTION, Task.FACE_DETECTION)
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """A graph and what is known of it. fits, misfits: by adapter's name, for the task that the user named."""
+    """A graph and what is known about it. fits, misfits: by adapter's name, for the task that the user named."""
 
     request: Request
     network: Network
@@ -37,12 +37,12 @@ class Inspection:
     frame: Frame
     labels: list[str]
     shapes: Mapping[str, tuple[int, ...]]
-    """Outputs as they came for one picture of the frame's size."""
+    """The shapes of the outputs for one picture of the frame's size."""
     fits: Mapping[str, Reading]
     misfits: Mapping[str, str]
 
     def choose(self) -> tuple[Adapter, Reading]:
-        """The adapter that the user named, or the only one that fits. Raises InvalidArgument(UNKNOWN_LAYOUT)."""
+        """Choose the adapter that the user named, or the only one that fits. Raises InvalidArgument(UNKNOWN_LAYOUT)."""
         adapters, file, wanted = ADAPTERS[self.request.task], self.request.network, self.request.adapter
         if wanted is not None and wanted in self.misfits:
             raise _unknown(self, f"the adapter {wanted} does not fit: {self.misfits[wanted]}")
@@ -58,7 +58,7 @@ class Inspection:
 
 @dataclass
 class Prober:
-    """Runs the foreign file on random pixels and on a photograph, once for each way of preparing them."""
+    """Runs the original file on random pixels and on the bundled picture, once for each way to prepare pixels."""
 
     request: Request
     network: Network
@@ -67,7 +67,7 @@ class Prober:
     probes: dict[tuple[Preprocessing, str], Probe] = field(default_factory=dict)
 
     def probe(self, adapter: Adapter) -> Probe:
-        """What the network gives where pixels are as the user says, or as usual for the adapter."""
+        """Run the network on pixels prepared as the user says, or else as usual for the adapter."""
         how = read_preprocessing(self.request, adapter, self.network)
         spec = self.frame.spec(self.request, adapter)
         key = (how, spec.model_dump_json())
@@ -84,7 +84,7 @@ class Prober:
         return replace(probe, seen=tuple(seen))
 
     def look(self, how: Preprocessing, images: Sequence[Pixels]) -> Probe:
-        """What the network gives for pictures of one size. Raises InvalidArgument(BAD_NETWORK)."""
+        """Run the network on pictures of one size. Raises InvalidArgument(BAD_NETWORK)."""
         height, width = images[0].shape[:2]
         try:
             seen = tuple(Seen(self._wanted(self.original.run(image, how))) for image in images)
@@ -94,12 +94,12 @@ class Prober:
         return Probe(seen, height, width, self.network.ends)
 
     def _wanted(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs to look at, in order."""
+        """The outputs to use, in order."""
         return {name: outputs[name] for name in self.request.output or outputs}
 
 
 def inspect(request: Request) -> Inspection:
-    """Read a graph, run it on random pixels and a photograph, and try the task's adapters on what came out.
+    """Read a graph, run it on random pixels and the bundled picture, and try the task's adapters on its outputs.
 
     Raises InvalidArgument: BAD_NETWORK, BAD_ARGUMENT.
     """
@@ -140,7 +140,7 @@ def inspect(request: Request) -> Inspection:
 
 
 def _check_shapes(adapter: Adapter, prober: Prober, choices: Choices) -> None:
-    """Raises WrongShapeError by what was seen for other adapters: then no run for this one's pixels is needed."""
+    """Raise WrongShapeError if earlier outputs show the wrong shape, which saves a run with this adapter's pixels."""
     for probe in list(prober.probes.values())[:1]:
         try:
             with np.errstate(all="ignore"):  # these pixels are not prepared for this one
@@ -155,16 +155,16 @@ def _check_finite(probe: Probe) -> None:
     for one in probe.seen:
         for name, array in one.outputs.items():
             if not np.isfinite(np.asarray(array, np.float64)).all():
-                raise Misfit(f"for plain pixels its output {name} {NOT_FINITE}")
+                raise Misfit(f"its output {name} {NOT_FINITE}")
 
 
 def _check_sense(adapter: Adapter, reading: Reading, probe: Probe) -> Reading:
-    """The reading with what the photograph shows. Raises Misfit where boxes can be none, or a face is misplaced."""
+    """Add notes from the bundled picture. Raises Misfit if boxes are impossible or a face is in the wrong place."""
     notes = list(reading.notes)
     if adapter.task not in BOXED:
         return reading
     for one in probe.seen:
-        with np.errstate(all="ignore"):  # what overflows is no box, and is told so
+        with np.errstate(all="ignore"):  # `check_boxes` reports an overflow
             decoded = adapter.decode(
                 [one.outputs[name] for name in reading.outputs], probe.height, probe.width, reading
             )
@@ -175,7 +175,7 @@ def _check_sense(adapter: Adapter, reading: Reading, probe: Probe) -> Reading:
 
 
 def _opens(request: Request) -> bool:
-    """Whether lengths that a convolutional graph declares are left open: for detectors, or where another is wanted."""
+    """Whether to free the lengths that a convolutional graph declares: for detectors, or if the user names a size."""
     return request.task in BOXED or request.input_size is not None
 
 
@@ -187,14 +187,14 @@ def _check_outputs(network: Network, request: Request) -> None:
 
 
 def _landmarks_hint(inspection: Inspection) -> str:
-    """For a face detector of boxes and scores alone."""
+    """Make the hint for a face detector that gives only boxes and scores."""
     shapes = list(inspection.shapes.values())
     boxes = [shape for shape in shapes if len(shape) == 3 and shape[-1] == 4]
     if inspection.request.task is not Task.FACE_DETECTION or len(shapes) != 2 or len(boxes) != 1:
         return ""
     return (
-        ". It gives boxes and no landmarks, by which faces are turned upright: take a network that has them, or import "
-        "it with --task detection and a file of labels that has the line `face`"
+        ". It gives boxes but no landmarks, which turn faces upright: take a network that has them, or import it with "
+        "--task detection and a file of labels that has the line `face`"
     )
 
 

@@ -1,4 +1,4 @@
-"""What exporters write into a graph's metadata, and what of it an import takes or holds against the user's words."""
+"""Reads what exporters write into a graph's metadata: the import uses it, or compares it with the user's words."""
 
 import ast
 import re
@@ -16,19 +16,19 @@ ULTRALYTICS_TASKS: dict[str, Task | None] = {
     "pose": None,
     "obb": None,
 }
-"""The word in `task` -> what Convoy calls it, or None where it has no such task."""
+"""The exporter's word for the task -> Convoy's, or None if Convoy has no such task."""
 LICENCE_KEYS = ("license", "licence")
 FILLERS = {"license", "licence", "licensed", "the", "version", "v", "under", "only", "or", "later"}
 RESTRICTING = {"nc", "nd", "sa", "non", "noncommercial", "commercial", "research", "lesser", "affero"}
 
 
 def read_metadata(model: ModelProto) -> dict[str, str]:
-    """Keys and values as they stand."""
+    """Read keys and values, unchanged."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def class_names(facts: Mapping[str, str]) -> list[str]:
-    """Ultralytics' `names`, or RapidAI's `character`: one a line. Empty where there are none."""
+    """Read Ultralytics' `names`, or RapidAI's `character`, which has one per line; empty if there are none."""
     if "character" in facts:
         lines = [line.strip() for line in facts["character"].splitlines()]
         return [line for line in lines if line]
@@ -40,7 +40,7 @@ def class_names(facts: Mapping[str, str]) -> list[str]:
 
 
 def input_size(facts: Mapping[str, str]) -> tuple[int, int] | None:
-    """Ultralytics' `imgsz`: (height, width) in pixels."""
+    """Read Ultralytics' `imgsz`: (height, width) in pixels."""
     try:
         size = ast.literal_eval(facts.get("imgsz", ""))
     except (SyntaxError, ValueError):
@@ -51,18 +51,18 @@ def input_size(facts: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def is_ultralytics_classifier(facts: Mapping[str, str]) -> bool:
-    """Its pixels are 0 to 1, not normalised as for ImageNet."""
+    """Whether Ultralytics wrote the file: its pixels are 0 to 1, not normalised as for ImageNet."""
     return facts.get("task") == "classify" and "names" in facts
 
 
 def check_task(facts: Mapping[str, str], task: Task, file: object) -> None:
-    """Raises InvalidArgument(BAD_NETWORK) where the file says that it does something else."""
+    """Raise InvalidArgument(BAD_NETWORK) if the file names another task."""
     word = facts.get("task", "")
     if word not in ULTRALYTICS_TASKS or "names" not in facts:
         return
     known = ULTRALYTICS_TASKS[word]
     if known is None:
-        problem = f"its metadata says that its task is `{word}`, which Convoy has not; export a network for `detect`"
+        problem = f"its metadata says that its task is `{word}`, which Convoy lacks; export a network for `detect`"
         raise InvalidArgument("BAD_NETWORK", f"{file}: {problem}", {"file": file})
     if known is not task and task in (Task.DETECTION, Task.CLASSIFICATION, Task.SEGMENTATION):
         problem = f"its metadata says that its task is `{word}`; import it with --task {known}"
@@ -70,18 +70,18 @@ def check_task(facts: Mapping[str, str], task: Task, file: object) -> None:
 
 
 def check_licence(facts: Mapping[str, str], licence: str, file: object) -> None:
-    """Raises InvalidArgument(BAD_ARGUMENT) where the file names other terms and the user's words leave them out."""
+    """Raise InvalidArgument(BAD_ARGUMENT) if the file names other terms that the user does not mention."""
     told = next((facts[key] for key in LICENCE_KEYS if facts.get(key, "").strip()), "")
     theirs, ours = _terms(told), _terms(licence)
     same = ours <= theirs and not (theirs - ours) & RESTRICTING
     if not theirs or theirs <= ours or (ours and same):
         return
-    problem = f'its metadata says that its licence is "{told}", and --licence says "{licence}"'
-    cure = f'name the file\'s, or write both where you have other terms, as in "{licence} instead of {told.split()[0]}"'
+    problem = f'its metadata says that its licence is "{told}", but --licence says "{licence}"'
+    cure = f'name the file\'s, or write both if you have other terms, as in "{licence} instead of {told.split()[0]}"'
     raise InvalidArgument("BAD_ARGUMENT", f"{file}: {problem}; {cure}")
 
 
 def _terms(text: str) -> set[str]:
-    """The words that tell licences apart: AGPL and 3.0 of "AGPL-3.0 License (https://…)"."""
+    """Return the words that tell licences apart: AGPL and 3.0 in "AGPL-3.0 License (https://…)"."""
     without_links = re.sub(r"\([^)]*\)|https?://\S+", " ", text.lower())
     return set(re.findall(r"[a-z]+|\d+(?:\.\d+)*", without_links)) - FILLERS

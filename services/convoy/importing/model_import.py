@@ -1,4 +1,4 @@
-"""The way of a foreign graph into the model repository: wrap it as its inspection says, prove it, publish it."""
+"""Takes a foreign graph into the model repository: wraps it as its inspection says, proves it, publishes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ RE_EXPORT = (
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A model that is proven and not yet written. notes: what was concluded rather than said."""
+    """A model that is proven but not yet written. notes: what the import concluded, for people to check."""
 
     models: Path
     model: ModelProto
@@ -57,7 +57,7 @@ class Imported:
 def import_model(inspection: Inspection) -> Imported:
     """Wrap the graph, prove that the result keeps the contract, and write the model's folder.
 
-    Raises what `prepare` and `write` raise; then nothing of it stays on disk.
+    Raises what `prepare` and `write` raise, and then leaves nothing on disk.
     """
     return write(prepare(inspection))
 
@@ -72,7 +72,7 @@ def prepare(inspection: Inspection) -> Prepared:
     name = request.name or default_name(request.network)
     version = next_version(request.models, name, request.version)
     preprocessing = read_preprocessing(request, adapter, inspection.network)
-    # Drafted before the long work, so that a bad word is told at once.
+    # Draft the manifest before the long work, so that a wrong option is reported at once.
     draft = draft_manifest(inspection, adapter, preprocessing, name, version)
     notes = (*_opened(inspection), *reading.notes, *check_guess(inspection))
     model, differences = wrap(inspection, adapter, reading, preprocessing)
@@ -81,23 +81,23 @@ def prepare(inspection: Inspection) -> Prepared:
 
 
 def write(prepared: Prepared) -> Imported:
-    """Write the model's folder. Raises AlreadyExists(MODEL_EXISTS), OSError; then nothing of it stays on disk."""
+    """Write the model's folder. Raises AlreadyExists(MODEL_EXISTS), OSError, and then leaves nothing on disk."""
     folder = publish(prepared.models, prepared.model, prepared.manifest)
     facts = (prepared.adapter, prepared.preprocessing, prepared.notes, prepared.differences)
     return Imported(folder, prepared.manifest, *facts)
 
 
 def _opened(inspection: Inspection) -> tuple[str, ...]:
-    """A note where the lengths that a file declares were left open."""
+    """Note that the import freed the lengths that a file declares."""
     if isinstance(inspection.network.plain, Path):
         return ()
-    return ("it is made of convolutions alone, so the batch and the size that it declares are left open",)
+    return ("it consists only of convolutions, so the import ignores the batch and the size that it declares",)
 
 
 def wrap(
     inspection: Inspection, adapter: Adapter, reading: Reading, preprocessing: Preprocessing
 ) -> tuple[ModelProto, tuple[Difference, ...]]:
-    """The graph that keeps the contract, and how far it is from the foreign file on random pixels and a photograph.
+    """Make the graph that keeps the contract; also return its differences from the original file.
 
     Raises InvalidArgument(BAD_NETWORK).
     """
@@ -129,7 +129,7 @@ def wrap(
 def _complete(
     draft: Manifest, inspection: Inspection, model: ModelProto, differences: tuple[Difference, ...]
 ) -> Manifest:
-    """The draft with what the proof showed."""
+    """Add the proof's results to the draft."""
     sizes = 1 if inspection.frame.fixed else 2
     worst = max(differences, key=lambda one: one.largest / one.bound if one.bound else one.largest)
     export = draft.export.model_copy(

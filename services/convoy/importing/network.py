@@ -1,4 +1,4 @@
-"""A foreign ONNX graph as it was found: what goes in and what comes out."""
+"""Reads a foreign ONNX graph: its inputs, its outputs, and what it is made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,12 @@ from convoy.importing.ordering import sort_nodes
 from convoy.importing.sketch import MIN_OPSET
 
 PREFIX = "network/"
-"""In front of every name of the foreign graph, so that none meets one of ours."""
+"""Prefix for every name in the foreign graph, so that none equals one of ours."""
 INPUT_TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}
 MIN_IR_VERSION = 8
-"""The least that any ONNX Runtime of today reads."""
+"""The lowest opset that every present ONNX Runtime reads."""
 CARRYING = {"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"}
-"""Operators that move numbers and change none."""
+"""Operators that move numbers without changing them."""
 WEIGHT_TYPES = {
     TensorProto.FLOAT,
     TensorProto.FLOAT16,
@@ -44,7 +44,7 @@ QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInte
 Layout = Literal["nchw", "nhwc"]
 Length = int | str
 PLACES: dict[Layout, int] = {"nchw": 1, "nhwc": 3}
-"""Where a layout has its channels."""
+"""The axis of the channels in each layout."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Tensor:
 class Network:
     """A graph with one picture input. size: (height, width), None where either is dynamic.
 
-    model: names prefixed, opset raised. plain: what ONNX Runtime runs as the file itself: its path, or its bytes with
-    the input's lengths left open where the graph knows neither batch nor size.
+    model: with prefixed names and raised opset. plain: what ONNX Runtime runs as the original file: its path, or its
+    bytes with a dynamic input if the graph depends neither on batch nor on size.
     """
 
     file: Path
@@ -80,35 +80,35 @@ class Network:
 
     @property
     def batch(self) -> Length:
-        """Pictures at once: a number where it is fixed."""
+        """How many pictures it takes at once: a number if that is fixed."""
         return self.inputs[0].shape[0]
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) where both are fixed."""
+        """(height, width) if both are fixed."""
         sides = self.inputs[0].shape[2:] if self.layout == "nchw" else self.inputs[0].shape[1:3]
         height, width = sides
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
     @property
     def opset(self) -> int:
-        """Of ONNX's own operators."""
+        """The opset of ONNX's own operators."""
         return opset_of(self.model)
 
     @property
     def channels(self) -> int:
-        """Of a picture: 3, or 1 for grey."""
+        """The channels of a picture: 3, or 1 for grey."""
         length = self.inputs[0].shape[1 if self.layout == "nchw" else 3]
         return 1 if length == 1 else 3
 
     @property
     def normalises_itself(self) -> bool:
-        """Whether it takes pixels 0 to 255 and begins with a normalisation of its own."""
+        """Whether it takes pixels 0 to 255 and begins with its own normalisation."""
         return normalises_itself(self.model.graph)
 
     @property
     def ends(self) -> dict[str, str]:
-        """Each output's own name -> the operator that makes its numbers."""
+        """Each output's own name -> the operator that computes its numbers."""
         makers = {name: node for node in self.model.graph.node for name in node.output}
 
         def maker(name: str) -> str:
@@ -121,7 +121,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """Numbers that were learned, as far as they are floats or quantised weights."""
+        """How many learned numbers it has: floats and quantised weights."""
         graph = self.model.graph
         constants = (node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute)
         weights = (tensor for tensor in [*graph.initializer, *constants] if tensor.data_type in WEIGHT_TYPES)
@@ -142,19 +142,19 @@ class Network:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the exporter wrote beside the graph."""
+        """The exporter's metadata."""
         return read_metadata(self.model)
 
     @property
     def labels(self) -> list[str]:
-        """The class names that the exporter left in the metadata, or none."""
+        """The labels in the exporter's metadata; empty if there are none."""
         return class_names(self.metadata)
 
 
 def read_network(file: Path, layout: Layout | None = None, opens: bool = False) -> Network:
-    """Read a foreign graph. opens: leave batch and size open if the graph knows neither.
+    """Read a foreign graph. opens: make batch and size dynamic if the graph depends on neither.
 
-    Raises InvalidArgument(BAD_NETWORK) that says what is wrong and what helps.
+    Raises InvalidArgument(BAD_NETWORK), which says what is wrong and what to do.
     """
     model, plain = _read_model(file), file
     declared = _check_input(file, _inputs(model))
@@ -182,8 +182,8 @@ def _inputs(model: ModelProto) -> list[ValueInfoProto]:
 def _check_input(file: Path, inputs: list[ValueInfoProto]) -> Tensor:
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        problem = f"a graph with one input, the picture, is needed; it has {len(inputs)}: {names}"
-        raise bad_network(file, f"{problem}; export the network alone, without what prepares or sorts its answers")
+        problem = f"it must have one input, the picture, but has {len(inputs)}: {names}"
+        raise bad_network(file, f"{problem}; export only the network, without pre- and post-processing")
     declared = _describe(inputs[0])
     if inputs[0].type.tensor_type.elem_type not in INPUT_TYPES:
         raise bad_network(file, f"its input is {declared.type}; export it with float32, float16 or uint8 pixels")
@@ -191,7 +191,7 @@ def _check_input(file: Path, inputs: list[ValueInfoProto]) -> Tensor:
 
 
 def bad_network(file: Path, problem: str) -> InvalidArgument:
-    """The error for a graph that cannot be wrapped."""
+    """Make the error for a graph that cannot be wrapped."""
     return InvalidArgument("BAD_NETWORK", f"{file}: {problem}", {"file": file})
 
 
@@ -202,7 +202,7 @@ def _read_model(file: Path) -> ModelProto:
         model = onnx.load(file)
         sort_nodes(model.graph)
         onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, the checker and missing weights each raise their own kinds.
+    except Exception as error:  # protobuf, the checker and missing weights each raise their own kind of error.
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise bad_network(file, f"it is not a valid ONNX graph ({first}); export it again") from None
     return model
@@ -219,7 +219,7 @@ def _drop_inputs_that_are_weights(model: ModelProto) -> None:
 def _raise_opset(file: Path, model: ModelProto) -> ModelProto:
     try:
         return raise_opset(model)
-    except Exception:  # the converter raises RuntimeError and others, with long texts of its own.
+    except Exception:  # the converter raises RuntimeError and others, with long messages.
         problem = f"opset {opset_of(model)} cannot be raised; export it again with opset {MIN_OPSET} or above"
         raise bad_network(file, problem) from None
 
@@ -227,7 +227,7 @@ def _raise_opset(file: Path, model: ModelProto) -> ModelProto:
 def _layout(file: Path, tensor: Tensor, wanted: Layout | None) -> Layout:
     shape = tensor.shape
     if len(shape) != 4:
-        raise bad_network(file, f"its input '{tensor.name}' has shape {list(shape)}; pictures have four lengths")
+        raise bad_network(file, f"its input '{tensor.name}' has shape {list(shape)}, but pictures need four axes")
     channels = (1, 3)
     open_ended: list[Layout] = [name for name, place in PLACES.items() if isinstance(shape[place], str)]
     certain: list[Layout] = [name for name, place in PLACES.items() if shape[place] in channels]
@@ -241,7 +241,7 @@ def _layout(file: Path, tensor: Tensor, wanted: Layout | None) -> Layout:
     if len(certain) == 1:
         return certain[0]
     raise bad_network(
-        file, f"its input has shape {list(shape)}; say which length is the channels: --layout nchw or nhwc"
+        file, f"its input has shape {list(shape)}; choose the axis of the channels with --layout nchw or nhwc"
     )
 
 

@@ -1,15 +1,15 @@
-"""Whether a graph begins with a normalisation of its own, as InsightFace's older exports and SFace do."""
+"""Finds graphs that begin with their own normalisation, such as InsightFace's older exports and SFace."""
 
 import numpy as np
 from onnx import GraphProto, numpy_helper
 
 LEAST_MEAN, LARGEST_FACTOR = 1.0, 0.1
-"""What is taken off, or multiplied with, where pixels are 0 to 255."""
+"""Means and factors that a graph uses if its pixels are 0 to 255."""
 LOOKED_AT = 4
 
 
 def normalises_itself(graph: GraphProto) -> bool:
-    """Whether the first operators take off a mean of pixels 0 to 255 or scale them down: Sub, Mul, Add or Div."""
+    """Whether the first operators (Sub, Mul, Add or Div) subtract a mean from pixels 0 to 255 or scale them down."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     constants |= {
         node.output[0]: numpy_helper.to_array(node.attribute[0].t)

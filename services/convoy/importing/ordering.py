@@ -1,4 +1,4 @@
-"""Nodes in the order that ONNX asks for: each after those that make what it takes."""
+"""Sorts nodes as ONNX demands: each after those that compute its inputs."""
 
 from onnx import GraphProto, NodeProto
 
@@ -6,7 +6,7 @@ from onnx import GraphProto, NodeProto
 def sort_nodes(graph: GraphProto) -> None:
     """Bring the nodes of a graph, and of the graphs inside it, into topological order; others keep their order.
 
-    Usual converters to float16 put casts last. ONNX Runtime sorts by itself, the ONNX checker refuses.
+    Common converters to float16 put casts last. ONNX Runtime sorts nodes itself, but the ONNX checker refuses them.
     """
     for node in graph.node:
         for inner in _inner_graphs(node):
@@ -34,7 +34,7 @@ def sort_nodes(graph: GraphProto) -> None:
 
 
 def _taken(node: NodeProto) -> list[str]:
-    """What a node takes, also for the graphs inside it."""
+    """List what a node takes, including inputs of the graphs inside it."""
     names = list(node.input)
     for graph in _inner_graphs(node):
         made = {name for inner in graph.node for name in inner.output}

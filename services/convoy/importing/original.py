@@ -1,6 +1,6 @@
-"""The foreign file itself, run by plain ONNX Runtime: what a wrapped graph is compared with.
+"""Runs the original file on plain ONNX Runtime, so that the import can compare the wrapped graph with it.
 
-Pixels are prepared in NumPy from the definition of the preprocessing, not by the front that is drawn into the graph.
+It prepares pixels in NumPy by the definition of the preprocessing, not with the front that is drawn into the graph.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ from convoy.importing.proof import Disproof, shorten
 
 
 class Original:
-    """A foreign file, opened once."""
+    """An original file, opened once."""
 
     def __init__(self, network: Network) -> None:
-        """Raises Disproof where ONNX Runtime cannot load it."""
+        """Raises Disproof if ONNX Runtime cannot load it."""
         self._network = network
         try:
             self._graph = PlainGraph(network.plain)
@@ -27,7 +27,7 @@ class Original:
             raise Disproof(error.message) from None
 
     def run(self, image: Pixels, how: Preprocessing) -> Outputs:
-        """Its outputs for one picture [height, width, 3]. Raises Disproof where it fails."""
+        """Compute its outputs for one picture [height, width, 3]. Raises Disproof if it fails."""
         batch = self._network.batch
         copies = batch if isinstance(batch, int) else 1
         pixels = np.repeat(prepare(image, self._network, how), copies, axis=0)
@@ -39,7 +39,7 @@ class Original:
 
 
 def prepare(image: Pixels, network: Network, how: Preprocessing) -> npt.NDArray[np.generic]:
-    """A picture as the network takes it, with a batch of one."""
+    """Prepare a picture as the network takes it, with a batch of one."""
     pixels = image.astype(np.float64)
     if network.channels == 1:
         thousandths = image.astype(np.int64) @ np.array([299, 587, 114])

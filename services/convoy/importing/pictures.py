@@ -1,4 +1,4 @@
-"""Pictures to try a graph on: random pixels, and a photograph that comes with Convoy."""
+"""Pictures to try a graph on: random pixels, and a bundled picture of a person."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,14 +11,14 @@ from convoy.core.pictures.decoding import Pixels, decode_image
 from convoy.core.pictures.resizing import place
 
 FACE_BOX = (0.3516, 0.1406, 0.5234, 0.3594)
-"""Where the face is in the photograph, xyxy as shares of its sides: marked by hand from eyebrows to chin."""
+"""Where the face is in the bundled picture, xyxy as shares of its sides: marked by hand from eyebrows to chin."""
 PERSON_BOX = (0.0, 0.02, 0.92, 1.0)
-"""Likewise the person in her suit."""
+"""Where the person in her suit is, likewise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One picture of a graph's input size, [height, width, 3]. face_xyxy: in its pixels, where it shows one face."""
+    """One picture of a graph's input size, [height, width, 3]. face_xyxy: the face in its pixels, if it shows one."""
 
     image_rgb: Pixels
     face_xyxy: tuple[float, float, float, float] | None = None
@@ -26,17 +26,17 @@ class Trial:
 
 @cache
 def photograph() -> Pixels:
-    """Eileen Collins, a portrait by NASA (public domain): a person, a face, a flag, [H, W, 3]."""
+    """Return the bundled picture: Eileen Collins, by NASA (public domain), with a person, a face, a flag; [H, W, 3]."""
     return decode_image((files("convoy.importing") / "astronaut.jpg").read_bytes()).image_rgb
 
 
 def random_images(number: int, height: int, width: int) -> Pixels:
-    """Pictures [number, height, width, 3] of random pixels, the same each time; no two of them alike."""
+    """Make pictures [number, height, width, 3] of random pixels, the same each time, and all different."""
     return np.random.default_rng(number).integers(0, 256, (number, height, width, 3), np.uint8)
 
 
 def trials(height: int, width: int, spec: InputSpec) -> tuple[Trial, ...]:
-    """Random pixels, and the photograph as the manifest places it in an input of that size."""
+    """Make random pixels, and the bundled picture as the manifest places it in an input of this size."""
     fixed = spec.model_copy(update={"height": height, "width": width})
     canvas, placement = place(photograph(), fixed)
     tall, wide = photograph().shape[:2]

@@ -1,4 +1,4 @@
-"""What a network wants its pixels to be, and the front of the graph that makes them so."""
+"""Says how a network wants its pixels, and draws the front of the graph that prepares them."""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ class Preprocessing:
     def change(
         self, scale: float | None, mean: Channels | None, std: Channels | None, bgr: bool | None
     ) -> "Preprocessing":
-        """The same but for what is given."""
+        """Replace what is given, and keep the rest."""
         given = {"scale": scale, "mean": mean, "std": std, "bgr": bgr}
         return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
@@ -49,14 +49,14 @@ PRESETS: dict[str, Preprocessing] = {
     "minus-127": Preprocessing(mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
     "retinaface": Preprocessing(mean=(123.0, 117.0, 104.0), bgr=True),
 }
-"""Usual ones by name. arcface and tensorflow are -1 to 1, which Inception-like networks take too; minus-127 is of
-EfficientNet-Lite and of Ultra-Light-Fast-Generic-Face-Detector-1MB."""
+"""Usual ways to prepare pixels, by name. arcface and tensorflow give -1 to 1, as Inception-like networks take it;
+minus-127 is for EfficientNet-Lite and Ultra-Light-Fast-Generic-Face-Detector-1MB."""
 
 
 def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Preprocessing) -> None:
-    """From `images`, uint8 RGB [N, H, W, 3], to the network's own input.
+    """Draw the way from `images`, uint8 RGB [N, H, W, 3], to the network's own input.
 
-    Channels are brought forward while a pixel is still three bytes: normalising whole planes is ten times as fast as
+    It moves the channels forward while a pixel is still three bytes: normalising whole planes is ten times as fast as
     normalising triples.
     """
     is_planar = network.layout == "nchw"
@@ -74,8 +74,8 @@ def draw_front(sketch: Sketch, images: str, network: Network, preprocessing: Pre
 
 
 def _draw_grey(sketch: Sketch, images: str, is_planar: bool) -> str:
-    """Luma by ITU-R BT.601, rounded to whole numbers as OpenCV and Pillow have it: float32, one channel."""
-    # Thousandths are whole numbers, so that halves are rounded alike everywhere.
+    """Draw luma by ITU-R BT.601, rounded to whole numbers as in OpenCV and Pillow: float32, one channel."""
+    # Compute in thousandths, which are whole numbers, so that halves are rounded the same everywhere.
     weights = np.array([[299], [587], [114]], np.float32)
     thousandths = sketch.op("MatMul", sketch.cast(images, TensorProto.FLOAT), weights)
     whole = sketch.op("Floor", sketch.op("Div", sketch.op("Add", thousandths, 500.0), 1000.0))
@@ -83,7 +83,7 @@ def _draw_grey(sketch: Sketch, images: str, is_planar: bool) -> str:
 
 
 def _normalise(sketch: Sketch, pixels: str, how: Preprocessing, is_planar: bool) -> str:
-    """One product and one sum: pixel * scale / std - mean / std."""
+    """Draw one product and one sum: pixel * scale / std - mean / std."""
     order = slice(None, None, -1 if how.bgr else 1)
     mean, std = np.array(how.mean[order]), np.array(how.std[order])
     factor, offset = how.scale / std, -mean / std
@@ -93,7 +93,7 @@ def _normalise(sketch: Sketch, pixels: str, how: Preprocessing, is_planar: bool)
 
 
 def _for_channels(values: Channelwise, is_planar: bool) -> Channelwise:
-    """A constant for each channel, or one for all where they are equal."""
+    """Draw a constant for each channel, or one for all if they are equal."""
     distinct = values[:1] if (values == values[0]).all() else values
     return distinct.astype(np.float32).reshape((-1, 1, 1) if is_planar else -1)
 

@@ -1,4 +1,4 @@
-"""Whether a wrapped graph does what the contract says: run on random pixels, singly and in a batch."""
+"""Checks that a wrapped graph keeps the contract, on single pictures and in a batch."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,28 +15,28 @@ from convoy.core.pictures.decoding import Pixels
 from convoy.importing.network import PREFIX
 
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
-"""Largest difference between a row of a batch and a single run, relative to the largest number of the output."""
+"""Largest allowed difference between a row of a batch and a single run, relative to the output's largest number."""
 SLACK = 1e-3
 
 Array = npt.NDArray[np.generic]
 
 
 class Disproof(Exception):
-    """The graph does not do what it should: no failure, an answer. The message says what it does."""
+    """Says that the graph does not do what it should: an answer, not a failure. The message says what it does."""
 
 
 def open_engine(model: ModelProto) -> Engine:
-    """The graph on the CPU. Raises Disproof where it cannot be loaded."""
+    """Load the graph on the CPU. Raises Disproof if it cannot be loaded."""
     try:
         return Engine(model.SerializeToString(), "cpu", quiet=True)
     except ConvoyError as error:
         raise Disproof(error.message) from None
-    except ValueError:  # protobuf: a message may have 2 GiB
+    except ValueError:  # protobuf's limit for a message
         raise Disproof("it is larger than 2 GiB") from None
 
 
 def run(engine: Engine, images: Pixels) -> Outputs:
-    """Run the graph. Raises Disproof where it fails."""
+    """Run the graph. Raises Disproof if it fails."""
     try:
         return engine.run(images)
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
@@ -44,7 +44,7 @@ def run(engine: Engine, images: Pixels) -> Outputs:
 
 
 def prove_contract(outputs: Outputs, task: Task, classes: int, height: int, width: int) -> None:
-    """Look at every number of what a graph gives for one picture of that size. Raises Disproof."""
+    """Check every number of a graph's outputs for one picture of this size. Raises Disproof."""
     for name in OUTPUT_NAMES[task]:
         if not np.isfinite(outputs[name]).all():
             raise Disproof(f"{name} are not all finite")
@@ -54,7 +54,7 @@ def prove_contract(outputs: Outputs, task: Task, classes: int, height: int, widt
 
 
 def prove_batch(alone: Sequence[Outputs], together: Outputs, task: Task, precision: Precision) -> None:
-    """Compare the rows of a batch with single runs of its pictures. Raises Disproof where they differ."""
+    """Compare the rows of a batch with single runs of its pictures. Raises Disproof if they differ."""
     for name in OUTPUT_NAMES[task]:
         wanted = np.concatenate([rows[name] for rows in alone])
         _compare(name, wanted, together[name], TOLERANCE[precision])
@@ -64,12 +64,12 @@ def prove_form(model: ModelProto) -> None:
     """Run the ONNX checker over the whole graph. Raises Disproof."""
     try:
         onnx.checker.check_model(model, full_check=True)
-    except Exception as error:  # the checker and shape inference each raise their own kinds
+    except Exception as error:  # the checker and shape inference each raise their own kind of error
         raise Disproof(f"the ONNX checker says: {str(error).strip().splitlines()[0]}") from None
 
 
 def shorten(text: str) -> str:
-    """What onnxruntime says, without its codes and source lines."""
+    """Shorten onnxruntime's message: drop codes and source lines."""
     message = text.splitlines()[0].rpartition("Status Message: ")[2].rpartition(" was false. ")[2]
     node = re.search(r"Name:'([^']*)'", text)
     return f"{node[1].removeprefix(PREFIX)}: {message}" if node else message
@@ -107,13 +107,13 @@ def _check_scores(outputs: Outputs, classes: int) -> None:
 def _check_classes(outputs: Outputs, classes: int) -> None:
     highest = int(np.asarray(outputs["class_map"]).max())
     if highest >= classes:
-        raise Disproof(f"class {highest} occurs and there are {classes} labels")
+        raise Disproof(f"class {highest} occurs but there are only {classes} labels")
 
 
 def _check_lengths(outputs: Outputs, classes: int) -> None:
     lengths = np.linalg.norm(np.asarray(outputs["embeddings"], np.float32), axis=1)
     if np.abs(lengths - 1).max() > SLACK:
-        raise Disproof("an embedding has no length")
+        raise Disproof("an embedding has length 0")
 
 
 CHECKS: dict[Task, Callable[[Outputs, int], None]] = {

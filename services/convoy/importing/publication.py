@@ -1,4 +1,4 @@
-"""The model folder of an import: its version, and what is read back as a service would read it before it goes live."""
+"""Writes the model folder of an import, and reads it back like a service before it goes live."""
 
 from pathlib import Path
 
@@ -13,19 +13,19 @@ NO_DIGEST = "0" * 64
 
 
 def next_version(models: Path, name: str, wanted: int | None) -> int:
-    """The version to write: the wanted one, or one more than the highest. Raises AlreadyExists(MODEL_EXISTS)."""
+    """Choose the version to write: the wanted one, or the highest + 1. Raises AlreadyExists(MODEL_EXISTS)."""
     folders = (models / name).glob("*") if (models / name).is_dir() else ()
     present = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     if wanted in present:
-        message = f"{models / name / str(wanted)} is there already; leave --version out to get {max(present) + 1}"
+        message = f"{models / name / str(wanted)} exists already; leave --version out to get {max(present) + 1}"
         raise AlreadyExists("MODEL_EXISTS", message, {"model": f"{name}/{wanted}"})
     return wanted if wanted is not None else max(present, default=0) + 1
 
 
 def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
-    """Write the model's folder below `models` and give it. manifest: complete but for its digest.
+    """Write the model's folder below `models`, and return it. manifest: complete except for its digest.
 
-    Raises FailedPrecondition(BAD_MODEL), AlreadyExists(MODEL_EXISTS), OSError; then nothing of it stays.
+    Raises FailedPrecondition(BAD_MODEL), AlreadyExists(MODEL_EXISTS), OSError, and then leaves nothing on disk.
     """
     target = models / manifest.name / manifest.version
 
@@ -41,5 +41,5 @@ def publish(models: Path, model: ModelProto, manifest: Manifest) -> Path:
         if not target.exists():
             raise
         # Somebody else imported the same version in the meantime.
-        raise AlreadyExists("MODEL_EXISTS", f"{target} is there already; try again", {"model": str(target)}) from None
+        raise AlreadyExists("MODEL_EXISTS", f"{target} exists already; try again", {"model": str(target)}) from None
     return target

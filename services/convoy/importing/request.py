@@ -1,4 +1,4 @@
-"""What a user says of a foreign graph."""
+"""Reads what a user says about a foreign graph."""
 
 import shlex
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from convoy.importing.preprocessing import PRESETS, Channels, Preprocessing
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says of a foreign graph; what is None is taken from the graph, the adapter or Convoy's habits.
+    """What the user says about a foreign graph; None takes it from the graph, the adapter or Convoy's defaults.
 
-    input_size: (height, width) in pixels, or one number: both sides, or of a dynamic detector's input the longer one.
+    input_size: (height, width) in pixels, or one number: both sides, or the longer one of a dynamic detector's input.
     """
 
     network: Path
@@ -54,7 +54,7 @@ class Request:
 
 
 def read_labels(request: Request, network: Network) -> list[str]:
-    """The class names: of the file, otherwise of the graph's metadata. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Read the labels from the file, or else from the graph's metadata. Raises InvalidArgument(BAD_ARGUMENT)."""
     if request.task is Task.FACE_DETECTION:
         return ["face"]
     if request.task is Task.FACE_EMBEDDING:
@@ -62,14 +62,16 @@ def read_labels(request: Request, network: Network) -> list[str]:
     if request.labels is None and network.labels:
         return network.labels
     if request.labels is None:
-        raise InvalidArgument("BAD_ARGUMENT", f"{request.network} names no classes; --labels FILE does, one a line")
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"{request.network} has no labels; give them with --labels FILE, one per line"
+        )
     return _read_lines(request.labels)
 
 
 def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> Preprocessing:
-    """What the user says of pixels, on top of the preset; by default the one that is usual for adapter and network.
+    """Combine the user's numbers with a preset: the user's, or else the usual one for adapter and network.
 
-    Where single numbers are said they stand on the adapter's own preset, whatever the network looks like.
+    If the user names single numbers and no preset, they change the adapter's own preset, whatever the network is.
     """
     numbers = (request.scale, request.mean, request.std)
     usual = adapter.preprocess if any(one is not None for one in numbers) else usual_preset(adapter, network)
@@ -82,11 +84,11 @@ def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> 
 
 
 def usual_preset(adapter: Adapter, network: Network) -> str:
-    """The preset that is guessed where the user names none."""
+    """Guess a preset if the user names none."""
     if network.normalises_itself:
         return "raw"
     if adapter.name == "detr" and any(tensor.name == "dets" for tensor in network.outputs):
-        return "imagenet"  # RF-DETR calls them so, and its backbone wants that
+        return "imagenet"  # RF-DETR has these names, and its backbone needs that preset
     if adapter.preprocess != "imagenet":
         return adapter.preprocess
     if network.channels == 1 or is_ultralytics_classifier(network.metadata):
@@ -95,7 +97,7 @@ def usual_preset(adapter: Adapter, network: Network) -> str:
 
 
 def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
-    """The command that does the same again, without folders: what was decided by default is said."""
+    """Write the command that repeats this import, without folders: it names what was decided by default."""
     told: list[tuple[str, object]] = [
         ("--task", request.task),
         ("--licence", request.licence),
@@ -131,13 +133,13 @@ def _read_lines(file: Path) -> list[str]:
     try:
         lines = [line.strip() for line in file.read_text("utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError:
-        raise InvalidArgument("BAD_ARGUMENT", f"{file} is not text in UTF-8; write one class name a line") from None
+        raise InvalidArgument("BAD_ARGUMENT", f"{file} is not text in UTF-8; write one label per line") from None
     for number, line in enumerate(lines, 1):
         if not line:
-            raise InvalidArgument("BAD_ARGUMENT", f"{file}, line {number} is empty; write one class name a line")
+            raise InvalidArgument("BAD_ARGUMENT", f"{file}, line {number} is empty; write one label per line")
         if (first := lines.index(line) + 1) != number:
-            problem = f"'{line}' stands on lines {first} and {number}; give each class a name of its own"
+            problem = f"'{line}' is on lines {first} and {number}; give each class its own label"
             raise InvalidArgument("BAD_ARGUMENT", f"{file}: {problem}")
     if not lines:
-        raise InvalidArgument("BAD_ARGUMENT", f"{file} is empty; write one class name a line")
+        raise InvalidArgument("BAD_ARGUMENT", f"{file} is empty; write one label per line")
     return lines

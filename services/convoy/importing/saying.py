@@ -1,4 +1,4 @@
-"""What a model says of a picture, by the code that serves it: for people, before anything is written."""
+"""Puts a model's answer for a picture into words, with the service's own code, before anything is written."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -20,7 +20,7 @@ MOST = 5
 
 @dataclass(frozen=True, eq=False)
 class Saying:
-    """The answer for one picture; of its fields those of the model's task are filled."""
+    """The answer for one picture; only the fields for the model's task are set."""
 
     task: Task
     labels: tuple[classification.Label, ...] = ()
@@ -30,7 +30,7 @@ class Saying:
     regions: tuple[segmentation.Region, ...] = ()
 
     def __str__(self) -> str:
-        """In one line."""
+        """Say it in one line."""
         parts = [f"{label.name} {label.probability:.2f}" for label in self.labels]
         parts += [f"{one.label} {one.score:.2f}" for one in self.objects[:MOST]]
         parts += [f"face {one.score:.2f}" for one in self.faces[:MOST]]
@@ -40,9 +40,9 @@ class Saying:
 
 
 def place_picture(picture: Picture, manifest: Manifest) -> tuple[np.ndarray, Placement]:
-    """A picture in the model's input. Raises InvalidArgument(BAD_ARGUMENT) for an embedder, which says nothing."""
+    """Place a picture in the model's input. Raises InvalidArgument(BAD_ARGUMENT) for an embedder."""
     if manifest.task is Task.FACE_EMBEDDING:
-        raise InvalidArgument("BAD_ARGUMENT", "the numbers of an embedder say nothing of one picture; leave --try out")
+        raise InvalidArgument("BAD_ARGUMENT", "one picture's embedding says nothing by itself; leave --try out")
     return place(picture.image_rgb, manifest.input)
 
 
@@ -61,4 +61,4 @@ def say(outputs: Outputs, placement: Placement, picture: Picture, manifest: Mani
             mask = segmentation.interpret(row, placement, picture)
             return Saying(manifest.task, mask=mask, regions=tuple(segmentation.regions(mask, manifest)))
         case _:
-            raise InvalidArgument("BAD_ARGUMENT", f"{manifest.task} says nothing of one picture")
+            raise InvalidArgument("BAD_ARGUMENT", f"{manifest.task} says nothing about one picture")

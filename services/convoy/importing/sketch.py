@@ -1,7 +1,7 @@
-"""Pieces of an ONNX graph, written down node by node.
+"""Draws pieces of an ONNX graph, node by node.
 
-Only operators that mean the same from opset 11 on are drawn, so a foreign graph keeps its own opset: Reshape and Gather
-stand for Squeeze and Unsqueeze, products and LpNormalization for reductions.
+It uses only operators that mean the same in every opset from 11 on, so a foreign graph keeps its own opset: Reshape and
+Gather instead of Squeeze and Unsqueeze, products and LpNormalization instead of reductions.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ Operand = str | float | Array
 
 
 class Sketch:
-    """Nodes and constants under names of their own.
+    """Nodes and constants, each under its own name.
 
-    size: (height, width) of the input in pixels, None where it is dynamic; height, width: the same as names of int64
-    [1] tensors; batch: such a tensor with the number of pictures.
+    size: (height, width) of the input in pixels, None if it is dynamic; height, width: names of int64 [1] tensors with
+    the same numbers; batch: such a tensor with the number of pictures.
     """
 
     def __init__(self, images: str, size: tuple[int, int] | None) -> None:
-        """images: the graph's input [N, H, W, 3]; size: (height, width) where it is fixed."""
+        """images: the graph's input [N, H, W, 3]; size: (height, width) if it is fixed."""
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.size = size
@@ -37,7 +37,7 @@ class Sketch:
         self.width = self.constant(np.array([size[1]], np.int64)) if size else self.take(shape, 2)
 
     def op(self, kind: str, *operands: Operand, name: str = "", **attributes: Any) -> str:
-        """Add a node; gives its one output, called `name` if that is given."""
+        """Add a node, and return its one output, which is called `name` if you give one."""
         inputs = [operand if isinstance(operand, str) else self.constant(operand) for operand in operands]
         output = name or f"{PREFIX}{kind}_{len(self.nodes)}"
         node = helper.make_node(kind, inputs, [output], name=f"{PREFIX}node_{len(self.nodes)}_{kind}", **attributes)
@@ -52,32 +52,32 @@ class Sketch:
         return name
 
     def take(self, value: str, *indices: int, axis: int = 0) -> str:
-        """The entries at some places of an axis; the axis stays."""
+        """Take the entries at some places of an axis; the axis stays."""
         return self.op("Gather", value, np.array(indices, np.int64), axis=axis)
 
     def part(self, value: str, start: int, end: int, axis: int) -> str:
-        """The entries from `start` up to `end` of an axis; an `end` of -1 leaves the last one out, 0 means all."""
+        """Take the entries from `start` up to `end` of an axis; an `end` of -1 omits the last one, 0 takes all."""
         last = end if end else np.iinfo(np.int64).max
         bounds = (np.array([number], np.int64) for number in (start, last, axis))
         return self.op("Slice", value, *bounds)
 
     def reshape(self, value: str, *shape: int) -> str:
-        """Another shape; 0 keeps a length, -1 takes what is left."""
+        """Change the shape; 0 keeps a length, -1 takes what is left."""
         return self.op("Reshape", value, np.array(shape, np.int64))
 
     def reshape_to(self, value: str, *lengths: str | int) -> str:
-        """Another shape, where some lengths are values [1] of the graph."""
+        """Change the shape, with some lengths from values [1] of the graph."""
         return self.op("Reshape", value, self.lengths(*lengths))
 
     def lengths(self, *lengths: str | int) -> str:
-        """A shape put together from numbers and from values [1] of the graph."""
+        """Make a shape out of numbers and values [1] of the graph."""
         parts = [part if isinstance(part, str) else self.constant(np.array([part], np.int64)) for part in lengths]
         return self.concat(parts, axis=0)
 
     def concat(self, values: Sequence[str], axis: int) -> str:
-        """Values one after another along an axis."""
+        """Join values along an axis."""
         return self.op("Concat", *values, axis=axis) if len(values) > 1 else values[0]
 
     def cast(self, value: str, kind: int) -> str:
-        """The same numbers as another TensorProto type."""
+        """Convert to another TensorProto type."""
         return self.op("Cast", value, to=kind)

@@ -1,7 +1,7 @@
-"""What a network says of a photograph under each usual way of preparing pixels.
+"""Tries each usual way to prepare pixels on the bundled picture.
 
-Nothing in a graph says how it wants its pixels. Where the user does not say it either, the usual way of the layout is a
-guess, and what the network says of a photograph is the evidence.
+A graph does not say how it wants its pixels. If the user does not say so either, the layout's usual way is a guess, and
+the network's answers for the bundled picture are the evidence.
 """
 
 from dataclasses import dataclass, replace
@@ -22,22 +22,22 @@ from convoy.importing.request import read_preprocessing, usual_preset
 from convoy.importing.saying import Saying, place_picture, say
 
 HARDLY, SURE = 0.25, 0.6
-"""A guess is doubted below the one, and another way believed from the other on."""
+"""Scores: below the first, the guess is doubtful; from the second on, another way is believed."""
 LEAST_OVERLAP = 0.4
 LEAST_SHARE = 0.1
 NEARLY_TENSORFLOW = ("arcface", "scrfd", "minus-127")
-"""Presets that answer like tensorflow: they are asked about where they are the guess."""
+"""Presets that give the same answers as tensorflow: the survey tries them only if they are the guess."""
 FEW = 10
-"""Who finds more in a portrait finds anything anywhere."""
+"""A detector that finds more objects than this in a portrait finds anything anywhere."""
 PERSON, FACE = "person", "face"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What it says with one preset.
+    """What the network says with one preset.
 
-    doubted: nothing like the person or her face is among it. sure: she is the surest of a few objects. Both are False
-    where the network knows neither.
+    doubted: its answer has neither the person nor her face. sure: she is the surest of a few objects. Both are False if
+    the network knows neither people nor faces.
     """
 
     preset: str
@@ -47,7 +47,7 @@ class Finding:
 
 
 def guesses(inspection: Inspection) -> bool:
-    """Whether how pixels are prepared was left to the import."""
+    """Whether the import must guess how to prepare pixels."""
     request = inspection.request
     said = (request.preprocess, request.scale, request.mean, request.std, request.bgr)
     return all(one is None for one in said) and request.task is not Task.FACE_EMBEDDING
@@ -55,7 +55,7 @@ def guesses(inspection: Inspection) -> bool:
 
 @lru_cache(maxsize=1)
 def survey(inspection: Inspection) -> tuple[Finding, ...]:
-    """A finding for each preset, the guess first."""
+    """Make a finding for each preset, the guess first."""
     adapter, _ = inspection.choose()
     guess = usual_preset(adapter, inspection.network)
     others = [name for name in PRESETS if name != guess and _differs(name, guess, inspection)]
@@ -63,10 +63,10 @@ def survey(inspection: Inspection) -> tuple[Finding, ...]:
 
 
 def check_guess(inspection: Inspection) -> tuple[str, ...]:
-    """A note on how pixels are prepared, where that is a guess.
+    """Note how pixels are prepared, if that is a guess.
 
-    Raises InvalidArgument(BAD_ARGUMENT) where the guess does not see the person or the face of the photograph and other
-    presets do: then the guess is wrong.
+    Raises InvalidArgument(BAD_ARGUMENT) if other presets see the person or the face in the bundled picture and the
+    guess does not: then the guess is wrong.
     """
     adapter, _ = inspection.choose()
     if not guesses(inspection):
@@ -77,18 +77,18 @@ def check_guess(inspection: Inspection) -> tuple[str, ...]:
         return (f"pixels are prepared by `{guess}`, as usual for {adapter.name} (--preprocess decides)",)
     better = [finding for finding in survey(inspection) if finding.sure]
     if not better:
-        seen = "nobody is seen in a photograph of a person"
-        return (f"pixels are prepared by `{guess}`, as usual for {adapter.name}, and {seen} (--preprocess decides)",)
+        seen = "it finds nobody in a picture of a person"
+        return (f"pixels are prepared by `{guess}`, as usual for {adapter.name}, but {seen} (--preprocess decides)",)
     told = "; ".join(f"`{finding.preset}`: {finding.says}" for finding in better)
-    problem = f"with the pixels that are usual for {adapter.name}, `{guess}`, it says of a photograph of a person: "
+    problem = f"with the pixels that are usual for {adapter.name}, `{guess}`, it finds in a picture of a person: "
     raise InvalidArgument(
-        "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. With others it sees her ({told}); say "
-        "which it was trained with by --preprocess"
+        "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. With others it finds her ({told}); "
+        "choose the one that it was trained with by --preprocess"
     )  # fmt: skip
 
 
 def _kept(inspection: Inspection, adapter: Adapter) -> tuple[str, ...]:
-    """A note on what of the adapter's preset stays where the user says some numbers and no preset."""
+    """Note what the adapter's preset keeps if the user names some numbers and no preset."""
     request = inspection.request
     said = {"scale": request.scale, "mean": request.mean, "std": request.std}
     left = [name for name, value in said.items() if value is None]
@@ -96,7 +96,7 @@ def _kept(inspection: Inspection, adapter: Adapter) -> tuple[str, ...]:
     kept = [name for name in left if getattr(usual, name) != getattr(Preprocessing(), name)]
     if request.preprocess is not None or len(left) == len(said) or not kept:
         return ()
-    return (f"{' and '.join(kept)} stay as in `{adapter.preprocess}` (--preprocess raw begins from nothing)",)
+    return (f"{' and '.join(kept)} stay as in `{adapter.preprocess}` (--preprocess raw starts without them)",)
 
 
 def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
@@ -112,7 +112,7 @@ def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
 
 
 def _ask(inspection: Inspection, adapter: Adapter, how: Preprocessing) -> Saying:
-    """The foreign file's answer for the photograph. Raises Misfit."""
+    """Get the original file's answer for the bundled picture. Raises Misfit."""
     manifest = draft_manifest(inspection, adapter, how, "survey")
     manifest.thresholds.detection = HARDLY
     picture = Picture(photograph(), photograph().shape[1], photograph().shape[0])
@@ -126,13 +126,13 @@ def _ask(inspection: Inspection, adapter: Adapter, how: Preprocessing) -> Saying
 
 
 def _knows(inspection: Inspection) -> bool:
-    """Whether the network has a name for what the photograph shows."""
+    """Whether the network has a label for what the bundled picture shows."""
     labels = {label.lower() for label in inspection.labels}
     return inspection.request.task is not Task.CLASSIFICATION and bool(labels & {PERSON, FACE})
 
 
 def _sightings(saying: Saying) -> list[float]:
-    """Scores of the objects that are the person or her face, and 1 for a mask with a person in it."""
+    """Return scores of the objects that are the person or her face, and 1 for a mask with a person in it."""
     height, width = photograph().shape[:2]
     sides = np.array([width, height, width, height], np.float64)
     truth = {PERSON: np.array(PERSON_BOX) * sides, FACE: np.array(FACE_BOX) * sides}
@@ -144,13 +144,13 @@ def _sightings(saying: Saying) -> list[float]:
 
 
 def _is_sure(saying: Saying) -> bool:
-    """Whether she is seen clearly, and little besides."""
+    """Whether the answer shows her clearly, and little else."""
     objects = len(saying.objects) + len(saying.faces)
     return objects <= FEW and max(_sightings(saying), default=0.0) >= SURE
 
 
 def _differs(name: str, guess: str, inspection: Inspection) -> bool:
-    """Whether a preset is another one for this network: one that begins with its own normalisation takes raw pixels."""
+    """Whether two presets differ for this network: one that begins with its own normalisation takes raw pixels."""
     network = inspection.network
     if network.normalises_itself and not name.startswith("raw"):
         return False

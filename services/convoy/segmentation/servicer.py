@@ -42,7 +42,7 @@ class SegmentationServicer(
     def interpreter(
         self, request: pb.SegmentRequest, manifest: Manifest
     ) -> Callable[[Outputs, Placement, Picture], pb.Segmentation]:
-        """By mask_format."""
+        """Return the function that encodes masks in the request's mask_format."""
         mask_format = request.mask_format or pb.MASK_FORMAT_PNG
         if mask_format not in (pb.MASK_FORMAT_PNG, pb.MASK_FORMAT_RAW):
             raise InvalidArgument("BAD_ARGUMENT", f"the mask format {mask_format} is not known")
@@ -64,5 +64,5 @@ def _region(region: task.Region) -> pb.Region:
 
 
 async def build(settings: Settings) -> Service:
-    """The segmentation service, not started."""
+    """Build the segmentation service, without starting it."""
     return picture_service(SegmentationServicer, add_SegmentationServiceServicer_to_server, settings)

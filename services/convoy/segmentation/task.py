@@ -30,7 +30,7 @@ def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
 
 
 def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> Mask:
-    """The class of every pixel of the picture that was sent. outputs: one row, class_map [H, W]."""
+    """Return the class of every pixel of the picture that was sent. outputs: one row, class_map [H, W]."""
     mask = placement.mask_to_source(np.asarray(outputs["class_map"], np.uint8))
     if mask.shape == (picture.height, picture.width):
         return mask
@@ -39,12 +39,12 @@ def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> Mask:
 
 
 def regions(mask: Mask, manifest: Manifest) -> list[Region]:
-    """The classes that occur in a mask, largest first. Raises FailedPrecondition(BAD_MODEL) for one without a label."""
-    # By parts, since bincount makes eight bytes of each pixel.
+    """List the classes in a mask, largest first. Raises FailedPrecondition(BAD_MODEL) if a class has no label."""
+    # In parts, since bincount needs eight bytes for each pixel.
     parts = np.array_split(mask.reshape(-1), 1 + mask.size // 2**20)
     counts = np.sum([np.bincount(part, minlength=256) for part in parts], axis=0)
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index] > 0]
     if present and max(present) >= len(manifest.labels):
-        message = f"{manifest.name} finds class {max(present)} and has labels for {len(manifest.labels)}"
+        message = f"{manifest.name} finds class {max(present)} but has only {len(manifest.labels)} labels"
         raise FailedPrecondition("BAD_MODEL", message)
     return [Region(index, manifest.labels[index], float(counts[index] / mask.size)) for index in present]

@@ -1,4 +1,4 @@
-"""Small files that promise, or would cost, far more than they are. A service refuses each with INVALID_ARGUMENT."""
+"""Small files that claim to be large or are slow to decode. A service refuses each with INVALID_ARGUMENT."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ from convoy.testing.pictures import encode, plain, portrait
 
 
 def bombs() -> dict[str, bytes]:
-    """The files, each by what is wrong with it."""
+    """Make the files: what is wrong with each -> its bytes."""
     return {
         "png-header": png_that_says(60_000, 60_000),
         "png-of-zeros": png_of_zeros(20_000),
@@ -23,20 +23,20 @@ def bombs() -> dict[str, bytes]:
 
 
 def png_that_says(width: int, height: int) -> bytes:
-    """A small PNG whose header gives another size."""
+    """Make a small PNG whose header claims another size."""
     png = encode(plain())
     return png[:16] + struct.pack(">II", width, height) + png[24:]
 
 
 def png_of_zeros(side: int) -> bytes:
-    """A black square, which is a few KiB as a file and `side`² pixels in memory."""
+    """Make a black square, which has a few KiB as a file and `side`² pixels in memory."""
     drawn = io.BytesIO()
     Image.new("1", (side, side)).save(drawn, "PNG")
     return drawn.getvalue()
 
 
 def jpeg_that_says(width: int, height: int) -> bytes:
-    """A small JPEG whose header gives another size."""
+    """Make a small JPEG whose header claims another size."""
     jpeg = bytearray(encode(portrait(1), ".jpg"))
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
@@ -44,7 +44,7 @@ def jpeg_that_says(width: int, height: int) -> bytes:
 
 
 def jpeg_of_scans(count: int) -> bytes:
-    """A progressive JPEG whose last scan is repeated: each costs the decoder a pass over the whole picture."""
+    """Make a progressive JPEG that repeats its last scan: each scan costs the decoder a pass over the whole picture."""
     drawn = io.BytesIO()
     Image.new("RGB", (64, 64)).save(drawn, "JPEG", progressive=True)
     scans = drawn.getvalue()
@@ -53,6 +53,6 @@ def jpeg_of_scans(count: int) -> bytes:
 
 
 def webp_that_says(side: int) -> bytes:
-    """A WebP that is nothing but a header with a large canvas."""
+    """Make a WebP that is only a header with a large canvas."""
     canvas = struct.pack("<I", side)[:3] * 2
     return b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + canvas

@@ -36,7 +36,7 @@ class RunningFleet:
 def fleet(models: Path | None = None, **settings: Any) -> Iterator[RunningFleet]:
     """Run all five services in this process until the block ends.
 
-    Galleries are kept in memory and are gone at the end. Each service listens on a free port of 127.0.0.1. The fleet
+    It keeps galleries in memory, and loses them at the end. Each service listens on a free port of 127.0.0.1. The fleet
     ignores CONVOY_* variables, so that a test does the same on every machine; its clients obey them as always.
 
     models: a model repository; by default the tiny models of convoy.testing.tiny_models, which need the package onnx.
@@ -66,7 +66,7 @@ class _OnlyWhatIsGiven(Settings):
 
 
 async def _start(servers: dict[str, Server], models: Path, settings: dict[str, Any]) -> None:
-    """Start one after the other, recognition last, since it is told where faces is."""
+    """Start the services one after the other, recognition last, since it needs the address of faces."""
     chosen: dict[str, Any] = {"model_poll_s": 0.0, "drain_s": 1.0, "models": models, "port": 0, "metrics_port": 0}
     for name in SERVICES:
         if "faces" in servers:
@@ -85,7 +85,7 @@ async def _wait_until_ready(service: Service) -> None:
 
 
 async def _stop(servers: dict[str, Server]) -> None:
-    """Recognition first, which asks faces; the others at the same time."""
+    """Stop recognition first, since it calls faces; then stop the others at the same time."""
     if recognition := servers.pop("recognition", None):
         await recognition.drain()
     await asyncio.gather(*(server.drain() for server in servers.values()))
@@ -93,7 +93,7 @@ async def _stop(servers: dict[str, Server]) -> None:
 
 @contextmanager
 def _loop_in_a_thread() -> Iterator[Any]:
-    """An event loop of its own; what it gives runs a coroutine there and waits for its result."""
+    """Run an event loop in a thread; yields a function that runs a coroutine there and waits for its result."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, name="convoy-testing", daemon=True)
     thread.start()
@@ -118,12 +118,12 @@ def _write_tiny_models(folder: Path) -> Path:
     try:
         from convoy.testing.tiny_models import write_repository
     except ModuleNotFoundError as error:
-        hint = "pip install 'convoy[import]', or give a model repository: fleet(models)"
-        raise ModuleNotFoundError(f"the tiny models are made with the package {error.name}: {hint}") from None
+        hint = "pip install 'convoy[import]', or pass a model repository: fleet(models)"
+        raise ModuleNotFoundError(f"the tiny models need the package {error.name}: {hint}") from None
     return write_repository(folder)
 
 
 def _restore_collector(threshold: tuple[int, int, int]) -> None:
-    """A server tunes the garbage collector for a process of its own, which this one is not."""
+    """Undo a server's changes to the garbage collector, which suit only a process of its own."""
     gc.set_threshold(*threshold)
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""A store in the memory of this process: what every other store is compared with. Nothing outlives it."""
+"""A store in the memory of this process, with which tests compare every other store. It keeps nothing on disk."""
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
@@ -25,7 +25,7 @@ from convoy.recognition.store.base import (
 
 @dataclass
 class _Shelf:
-    """All that is kept under one name; the stream and the answers outlive the gallery."""
+    """Everything under one gallery's name; the stream and the answers outlive the gallery."""
 
     gallery: Gallery | None = None
     people: dict[str, Person] = field(default_factory=dict)

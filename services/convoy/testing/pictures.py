@@ -8,16 +8,16 @@ ImageRGB = npt.NDArray[np.uint8]
 
 GREY = 120
 FRAMES = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
-"""Colour of the first, second and third face's frame: the tiny face detector finds one face for each."""
+"""Frame colours of the first, second and third face: the tiny face detector finds one face for each colour."""
 
 
 def portrait(person: int, shade: float = 1.0, size: int = 200, noise: int = 0) -> ImageRGB:
-    """A picture of one person. shade: brightness; noise: seed of an other photo of the same person, 0 for none."""
+    """One person in a picture. shade: brightness; noise: seed of another photo of the same person, 0 for none."""
     return group([person], shade, size, noise)
 
 
 def group(people: list[int], shade: float = 1.0, size: int = 200, noise: int = 0) -> ImageRGB:
-    """A picture of up to three people beside each other, `size` pixels high; the left face is a little larger."""
+    """Draw up to three people beside each other, `size` pixels high; the left face is a little larger."""
     picture = np.full((size, size * max(len(people), 1), 3), GREY, np.uint8)
     for place, person in enumerate(people):
         face = int(size * 0.75) - 4 * place
@@ -31,7 +31,7 @@ def _face(person: int, frame: tuple[int, int, int], size: int, shade: float, noi
     if noise:
         pattern += np.random.default_rng(noise).normal(0, 12, (8, 8))
     grey = np.clip(pattern * shade, 0, 255).astype(np.uint8)
-    # The embedder looks at the middle 88 of the 112 pixels that the aligned frame becomes.
+    # After alignment the frame has 112 pixels; the embedder looks at the middle 88.
     border = round(size * 12 / 112)
     middle = cv2.resize(grey, (size - 2 * border,) * 2, interpolation=cv2.INTER_NEAREST)
     face = cv2.copyMakeBorder(middle, border, border, border, border, cv2.BORDER_CONSTANT, value=(GREY,))
@@ -40,12 +40,12 @@ def _face(person: int, frame: tuple[int, int, int], size: int, shade: float, noi
 
 
 def plain(colour: tuple[int, int, int] = (GREY, GREY, GREY), width: int = 96, height: int = 64) -> ImageRGB:
-    """A picture of one colour: no face, no object."""
+    """Make a picture of one colour: no face, no object."""
     return np.full((height, width, 3), colour, np.uint8)
 
 
 def with_box(box_xyxy: tuple[int, int, int, int], value: int = 255, width: int = 160, height: int = 120) -> ImageRGB:
-    """A grey picture with a bright (or dark) rectangle."""
+    """Draw a grey picture with a bright (or dark) rectangle."""
     picture = plain(width=width, height=height)
     x_min, y_min, x_max, y_max = box_xyxy
     picture[y_min:y_max, x_min:x_max] = value
@@ -53,7 +53,7 @@ def with_box(box_xyxy: tuple[int, int, int, int], value: int = 255, width: int =
 
 
 def encode(image_rgb: ImageRGB, extension: str = ".png", quality: int = 95) -> bytes:
-    """The bytes of a PNG, JPEG or WebP file."""
+    """Encode a picture as a PNG, JPEG or WebP file."""
     options = [] if extension == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, data = cv2.imencode(extension, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), options)
     return data.tobytes()

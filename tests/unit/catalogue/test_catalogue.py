@@ -57,7 +57,7 @@ def test_terms_that_forbid_something_are_never_called_permissive() -> None:
         (GOOD.replace("a" * 64, "abc"), "file.sha256"),
         (GOOD.replace("https://example.org", "ftp://example.org"), "is not an address"),
         (GOOD.replace("https://example.org", "http://example.org"), "is not an address"),
-        (GOOD.replace('labels = ["cat", "dog"]\n', ""), "has class names"),
+        (GOOD.replace('labels = ["cat", "dog"]\n', ""), "needs them"),
         (GOOD.replace('"pets"', '"../pets"'), "name"),
         ('[model]\nname = "x"', "two brackets"),
         ('[[set]]\nname = "all"\ntitle = "All"\nmodels = { classification = "pets" }', "not there: pets"),

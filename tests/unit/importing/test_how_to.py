@@ -125,7 +125,7 @@ def test_what_was_found_is_shown_before_what_was_done(tmp_path: Path) -> None:
 
 @pytest.mark.foreign
 def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_networks: Path, tmp_path: Path) -> None:
-    """The photograph that comes with Convoy, given as a user's own: the person in it is found, and drawn."""
+    """The picture that comes with Convoy, given as a user's own: the person in it is found, and drawn."""
     photo, drawn = tmp_path / "photo.png", tmp_path / "drawn.png"
     write_picture(photo, photograph())
     file = str(foreign_networks / "yolox_nano.onnx")
@@ -135,8 +135,8 @@ def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_network
     assert result.exit_code == 0, result.output
     assert f"{photo}: person 0.9" in result.output.replace("\n", "")
     assert result.output.index("person 0.9") < result.output.index("wrote ")
-    assert "How does it want its pixels?" in result.output
-    assert "largest difference from the file itself" in result.output
+    assert "How does the network want its pixels?" in result.output
+    assert "largest difference from the original file" in result.output
     changed = (read_picture(drawn) != photograph()).any(axis=2)
     assert 0.01 < changed.mean() < 0.5
 
@@ -173,7 +173,7 @@ def test_an_embedder_says_nothing_of_a_picture(tmp_path: Path) -> None:
             "--models", str(tmp_path / "models"), "--try", str(tmp_path / "photo.png")]  # fmt: skip
     result = CliRunner().invoke(app, told)
     assert result.exit_code == 2
-    assert "say nothing of one picture" in result.stderr
+    assert "says nothing by itself" in result.stderr
     assert not (tmp_path / "models").exists()
 
 

@@ -161,7 +161,7 @@ def with_open_lengths(file: Path) -> bytes:
 
 
 def pictures(height: int, width: int) -> list[np.ndarray]:
-    """Random pixels, and a photograph stretched to the size."""
+    """Random pixels, and the bundled picture stretched to the size."""
     random = np.random.default_rng(11).integers(0, 256, (height, width, 3), np.uint8)
     return [random, np.ascontiguousarray(cv2.resize(photograph(), (width, height), interpolation=cv2.INTER_AREA))]
 
@@ -190,7 +190,7 @@ def test_it_says_what_its_file_says(name: str, foreign_networks: Path, tmp_path:
 @pytest.mark.parametrize("name", ["yunet", "retinaface with small priors", "centerface"])
 def test_a_face_is_found_where_it_is(name: str, foreign_networks: Path, tmp_path: Path) -> None:
     notes = bring_in(CASES[name], foreign_networks, tmp_path).notes
-    assert any(note.startswith("the face of a photograph is found") for note in notes)
+    assert any(note.startswith("it finds the face in the bundled picture") for note in notes)
 
 
 def test_one_channel_is_cut_in_its_middle(foreign_networks: Path, tmp_path: Path) -> None:
@@ -216,15 +216,15 @@ REFUSALS = {
     "other priors": Refusal(
         "retinaface with small priors",
         {"priors": ((16, 32), (64, 128), (256, 512))},
-        r"the face of a photograph is found with a score of 1\.00 at",
+        r"it finds the face in the bundled picture with a score of 1\.00 at",
     ),
     "priors of other sizes": Refusal(
         "retinaface with small priors",
         {"priors": ((20, 40), (64, 128), (256, 512))},
-        "the face of a photograph is found with a score of",
+        "it finds the face in the bundled picture with a score of",
     ),
     "priors of other numbers": Refusal(
-        "retinaface with small priors", {"priors": ((16,), (64,), (256,))}, "--priors says others"
+        "retinaface with small priors", {"priors": ((16,), (64,), (256,))}, "give others with --priors"
     ),
 }
 
@@ -238,11 +238,11 @@ def test_a_wrong_reading_is_refused(name: str, foreign_networks: Path, tmp_path:
 
 
 def test_unknown_priors_are_asked_for(foreign_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the known ones put the face of the photograph near its place and none gives it its size."""
+    """Where the known ones put the face of the bundled picture near its place and none gives it its size."""
     others = (((16, 32), (64, 128), (256, 512)), ((14, 28), (45, 90), (180, 360)))
     monkeypatch.setattr(retinaface, "KNOWN_PRIORS", others)
     case = CASES["retinaface with small priors"]
-    with pytest.raises(InvalidArgument, match="no known priors put a photograph's face where it is"):
+    with pytest.raises(InvalidArgument, match="no known priors find the bundled picture's face"):
         bring_in(case, foreign_networks, tmp_path)
     told = {"priors": ((10, 20), (32, 64), (128, 256))}
     assert bring_in(case, foreign_networks, tmp_path, **told).adapter == "retinaface"
@@ -251,9 +251,9 @@ def test_unknown_priors_are_asked_for(foreign_networks: Path, tmp_path: Path, mo
 def test_a_wrong_guess_of_pixels_is_refused(
     foreign_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The photograph shows a person; where the guess does not see her and another way does, the guess is wrong."""
+    """The bundled picture shows a person; where the guess does not see her and another way does, the guess is wrong."""
     monkeypatch.setattr(Yolox, "preprocess", "zero-one")
-    with pytest.raises(InvalidArgument, match=r"`zero-one`, it says of .*: nothing\. With others .*`raw-bgr`: person"):
+    with pytest.raises(InvalidArgument, match=r"`zero-one`, it finds in .*: nothing\. With others .*`raw-bgr`: person"):
         bring_in(CASES["yolox"], foreign_networks, tmp_path)
     assert not (tmp_path / "models").exists()
     assert bring_in(CASES["yolox"], foreign_networks, tmp_path, preprocess="raw-bgr").adapter == "yolox"

@@ -68,7 +68,7 @@ def test_raw_boxes_are_no_boxes_of_yolov5(tmp_path: Path) -> None:
     drawing = Drawing(SIZE)
     rows = [drawing.op("Sigmoid", drawing.rows(stride, 3, 9)) for stride in models.FACE_STRIDES]
     drawing.give(drawing.op("Concat", *rows, axis=1), "output0")
-    with pytest.raises(InvalidArgument, match=r"yolov5: .*not decoded, or in another way"):
+    with pytest.raises(InvalidArgument, match=r"yolov5: .*not decoded, or differently"):
         bring_in(drawing.save(tmp_path / "net.onnx"), DETECTION, 4)
 
 
@@ -100,7 +100,7 @@ def test_large_boxes_around_centres_are_told_by_their_name(tmp_path: Path) -> No
 
 def test_large_boxes_without_a_name_are_asked_about(tmp_path: Path) -> None:
     file = boxes_of_queries(tmp_path / "net.onnx", 0.5, 0.9, "boxes")
-    with pytest.raises(InvalidArgument, match="--boxes corners or --boxes centres says it"):
+    with pytest.raises(InvalidArgument, match="--boxes corners or --boxes centres"):
         bring_in(file, DETECTION, 3)
     chosen = {form: look(file, DETECTION, 3, form=form) for form in ("corners", "centres")}
     assert [list(one.fits) for one in chosen.values()] == [["ssd"], ["detr"]]
@@ -115,7 +115,7 @@ def test_small_boxes_are_told_by_their_numbers(tmp_path: Path) -> None:
 
 def test_a_single_number_and_a_single_label_say_nothing(tmp_path: Path) -> None:
     file = models.classifier(1).save(tmp_path / "net.onnx")
-    with pytest.raises(InvalidArgument, match="name both, first what a low number means"):
+    with pytest.raises(InvalidArgument, match="give both labels, first the one for a low number"):
         bring_in(file, CLASSIFICATION, 1)
 
 
@@ -137,7 +137,7 @@ def test_a_sigmoid_for_each_class_is_no_classifier(tmp_path: Path) -> None:
     drawing = Drawing((32, 32))
     logits = drawing.op("Flatten", drawing.op("GlobalAveragePool", drawing.cells(8, 4)), axis=1)
     drawing.give(drawing.op("Sigmoid", logits), "output")
-    with pytest.raises(InvalidArgument, match="each class has a probability of its own"):
+    with pytest.raises(InvalidArgument, match="each class has its own probability"):
         bring_in(drawing.save(tmp_path / "net.onnx"), CLASSIFICATION, 4)
 
 
@@ -211,7 +211,7 @@ class TestMetadata:
         found = look(file, CLASSIFICATION, 0)
         assert usual_preset(found.choose()[0], found.network) == "zero-one"
 
-    @pytest.mark.parametrize(("word", "told"), [("segment", "Convoy has not"), ("classify", "--task classification")])
+    @pytest.mark.parametrize(("word", "told"), [("segment", "Convoy lacks"), ("classify", "--task classification")])
     def test_of_another_task_is_refused(self, word: str, told: str, tmp_path: Path) -> None:
         facts = {"task": word, "names": "{0: 'cat', 1: 'dog'}"}
         file = with_metadata(models.yolov8(2, size=SIZE), tmp_path / "net.onnx", **facts)
@@ -267,7 +267,7 @@ def test_crop_padding_and_face_crop_stand_in_the_manifest(tmp_path: Path) -> Non
     ("told", "words"),
     [
         ({"crop": 1.5}, "less than or equal to 1"),
-        ({"crop": 0.5, "resize": "letterbox"}, "center_crop or stretch alone"),
+        ({"crop": 0.5, "resize": "letterbox"}, "only resize=center_crop or stretch"),
         ({"pad_at": "both"}, "only resize=letterbox pads"),
         ({"pad_value": 300}, "less than or equal to 255"),
     ],
@@ -280,7 +280,7 @@ def test_what_cannot_be_is_refused(told: dict[str, Any], words: str, tmp_path: P
 
 def test_face_crops_are_for_classifiers(tmp_path: Path) -> None:
     file = models.segmenter(3, size=(32, 32)).save(tmp_path / "net.onnx")
-    with pytest.raises(InvalidArgument, match="face_crop is for classifiers"):
+    with pytest.raises(InvalidArgument, match="face_crop is only for classifiers"):
         bring_in(file, PLANES, 3, face_crop=2.0)
 
 

@@ -104,20 +104,20 @@ REFUSALS = {
     "two inputs": Refusal(two_inputs, CLASSIFICATION, "BAD_NETWORK", r"it has 2: input\.1, image_size"),
     "two channels": Refusal(two_channels, CLASSIFICATION, "BAD_NETWORK", "not one or three channels"),
     "which length is the channels": Refusal(any_channels, CLASSIFICATION, "BAD_NETWORK", "--layout nchw or nhwc"),
-    "no picture": Refusal(rows_only, CLASSIFICATION, "BAD_NETWORK", "pictures have four lengths"),
+    "no picture": Refusal(rows_only, CLASSIFICATION, "BAD_NETWORK", "pictures need four axes"),
     "a batch of four that mixes its pictures": Refusal(
         mixed_up, CLASSIFICATION, "BAD_NETWORK", "fixed at 4 and cannot be opened .*; export it again"
     ),
     "not numbers": Refusal(not_a_number, CLASSIFICATION, "BAD_NETWORK", "not all finite"),
     "too few labels": Refusal(
-        lambda: models.classifier(5), CLASSIFICATION, "UNKNOWN_LAYOUT", "it has 5 classes and there are 4 labels"
+        lambda: models.classifier(5), CLASSIFICATION, "UNKNOWN_LAYOUT", "it has 5 classes but there are 4 labels"
     ),
     "no labels": Refusal(lambda: models.classifier(4), CLASSIFICATION, "BAD_ARGUMENT", "--labels FILE", labels=[]),
     "a label twice": Refusal(
         lambda: models.classifier(4),
         CLASSIFICATION,
         "BAD_ARGUMENT",
-        "'cat' stands on lines 1 and 3",
+        "'cat' is on lines 1 and 3",
         labels=["cat", "dog", "cat", "fish"],
     ),
     "an empty line": Refusal(
@@ -158,7 +158,7 @@ REFUSALS = {
         suppressed, DETECTION, "UNKNOWN_LAYOUT", "yolov5: .* export with nms=False", labels=["cat"]
     ),
     "no landmarks": Refusal(
-        lambda: models.scrfd(kps=False, size=(64, 96)), FACES, "UNKNOWN_LAYOUT", "there are no landmarks", labels=[]
+        lambda: models.scrfd(kps=False, size=(64, 96)), FACES, "UNKNOWN_LAYOUT", "it has no landmarks", labels=[]
     ),
     "no such output": Refusal(
         lambda: models.classifier(4),
@@ -171,7 +171,7 @@ REFUSALS = {
         lambda: models.classifier(4), CLASSIFICATION, "BAD_NETWORK", "it takes 32x32 alone", {"input_size": 64}
     ),
     "no size": Refusal(
-        lambda: models.classifier(4, size=("h", "w")), CLASSIFICATION, "BAD_ARGUMENT", "--input-size says which"
+        lambda: models.classifier(4, size=("h", "w")), CLASSIFICATION, "BAD_ARGUMENT", "choose one with --input-size"
     ),
     "a face of another size": Refusal(
         lambda: models.embedder(size=(168, 168)),

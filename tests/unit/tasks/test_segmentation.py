@@ -48,5 +48,5 @@ def test_a_large_mask_is_counted_whole(manifest: Manifest) -> None:
 
 
 def test_a_class_without_a_label_is_the_models_fault(manifest: Manifest) -> None:
-    with pytest.raises(FailedPrecondition, match="finds class 3 and has labels for 3"):
+    with pytest.raises(FailedPrecondition, match="finds class 3 but has only 3 labels"):
         regions(np.full((2, 2), 3, np.uint8), manifest)

@@ -92,13 +92,13 @@ class Harmful:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("data_batch_2", pickle.dumps(Harmful(), 2), r"data_batch_2: .*print has no place in it"),
+        ("data_batch_2", pickle.dumps(Harmful(), 2), r"data_batch_2: .*print does not belong in it"),
         ("data_batch_3", b"cut off", "data_batch_3: it is not a file of CIFAR's Python version"),
         ("data_batch_4", pickle.dumps([1], 2), "data_batch_4: it holds a list"),
         ("data_batch_5", pickled(2, [0]), "data_batch_5: `data`"),
         ("data_batch_1", pickled(1, [10]), "the label 10, of 10"),
-        ("data_batch_1", None, "data_batch_1: .* does not have it"),
-        ("batches.meta", None, "is no CIFAR"),
+        ("data_batch_1", None, "data_batch_1: .* does not hold this file"),
+        ("batches.meta", None, "is not CIFAR"),
         ("batches.meta", pickle.dumps({b"label_names": [b"x"] * 11}, 2), "the class x has no pictures"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     write_binary(tmp_path / "cifar", 100)
     file = tmp_path / "cifar" / "train.bin"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(TrainingError, match=r"train\.bin: .* it was cut off"):
+    with pytest.raises(TrainingError, match=r"train\.bin: .* the file was cut off"):
         cifar.load_split("train", str(tmp_path / "cifar"))
 
 

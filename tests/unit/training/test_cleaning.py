@@ -96,5 +96,5 @@ def test_the_two_known_duplicates_of_lfw_are_found() -> None:
 
 
 def test_only_face_embedders_are_asked_for_wrong_labels() -> None:
-    with pytest.raises(RecipeError, match="is a model for detection; protocols and `clean` are for face embedders"):
+    with pytest.raises(RecipeError, match="does detection; protocols and `clean` are for face embedders"):
         clean(Path(__file__).resolve().parents[3] / "exported_models" / "bccd-yolo" / "1")

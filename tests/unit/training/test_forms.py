@@ -39,7 +39,7 @@ def test_a_class_is_a_line(text: str) -> None:
         ("a\n\nb\n", "classes.txt:2: the line is blank"),
         ("a\nb\na\n", "classes.txt:3: class 'a' is named twice"),
         ("0 a\n1 a\n", "classes.txt:2: class 'a' is named twice"),
-        ("1 a\n2 b\n", "classes.txt:1: id 1 in the place of 0"),
+        ("1 a\n2 b\n", "classes.txt:1: the id is 1, not 0"),
         (" \n", "classes.txt: it names no classes"),
     ],
 )
@@ -209,7 +209,7 @@ def test_yolo_follows_a_data_yaml(layout: str, text: str, tmp_path: Path) -> Non
             {"data.yaml": "names: [a, b]\ntrain: images/train\nval: images"},
             "data.yaml:3: images/train/1.jpg is in the training split too",
         ),
-        ({"labels/val/3.txt": ""}, "labels/val/3.txt: there is no image of that name: add it, or remove this file"),
+        ({"labels/val/3.txt": ""}, "labels/val/3.txt: there is no image with this name: add it, or remove this file"),
         ({"labels/val/1.txt": "0 .5 .5 .2\n"}, "labels/val/1.txt:1: expected 'class x y width height'"),
     ],
 )

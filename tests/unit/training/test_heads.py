@@ -60,7 +60,7 @@ def test_the_courses_example_looks_at_four_and_at_sixty_four_windows() -> None:
 
 
 def test_layers_that_do_not_fit_a_map_are_refused() -> None:
-    with pytest.raises(ValueError, match="401 inputs are no maps of 5x5"):
+    with pytest.raises(ValueError, match="401 inputs are not a whole number of 5x5 maps"):
         convolve_classifier(nn.Sequential(nn.Linear(401, 4)), 5)
 
 

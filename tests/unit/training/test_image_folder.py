@@ -109,12 +109,12 @@ def test_what_is_wrong_in_the_folders_is_named(root: Path) -> None:
             image_folder.load_split(str(root), split, 16)
         return str(error.value)
 
-    assert "nonsense: this is no split" in refuse("nonsense")
+    assert "nonsense: this is not a split" in refuse("nonsense")
     (root / "train" / "empty").mkdir()
     assert refuse() == "train/empty: the class has no pictures"
     (root / "train" / "empty").rmdir()
     write(root, "val", "upper", 1)
-    assert refuse("validation") == "val/upper: train/ has no class of this name"
+    assert refuse("validation") == "val/upper: train/ has no class with this name"
     (root / "train" / "left" / "scan.bmp").write_bytes(b"BM")
     assert "train/left/scan.bmp: pictures of this kind are not read" in refuse()
     (root / "train" / "left" / "scan.bmp").rename(root / "train" / "left" / "scan.jpg")

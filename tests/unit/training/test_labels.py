@@ -75,8 +75,8 @@ def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
         (annotation(box=(6, 5, 5, 9)), "Annotations/a.xml:4: the box 5,4,5,9 has no area"),
         (annotation(box=(5, 5, 43, 9)), "Annotations/a.xml:4: the box 4,4,43,9 leaves the image 40x30"),
         (annotation(box=(5, "nan", 7, 9)), "has no area"),
-        (annotation(box=(5, "x", 7, 9)), "a.xml:4: bndbox/ymin is missing or no number"),
-        (annotation(box=(5, 5, 7)), "bndbox/ymax is missing or no number"),
+        (annotation(box=(5, "x", 7, 9)), "a.xml:4: bndbox/ymin is missing or not a number"),
+        (annotation(box=(5, 5, 7)), "bndbox/ymax is missing or not a number"),
         (b"<annotation>\n<object>", "Annotations/a.xml:2: this is not XML"),
     ],
 )
@@ -148,7 +148,7 @@ def test_masks_keep_their_ids_and_forget_the_unlabelled(tmp_path: Path) -> None:
     ("mask", "listing", "reason"),
     [
         (np.zeros((30, 39), np.uint8), "a.jpg a.png", "a.png: the mask is (30, 39), its image (30, 40)"),
-        (np.full((30, 40), 3, np.uint8), "a.jpg a.png", "a.png: class id 3, but classes.txt ends at 2"),
+        (np.full((30, 40), 3, np.uint8), "a.jpg a.png", "a.png: the mask has class id 3, but classes.txt ends at 2"),
         (np.zeros((30, 40), np.uint8), "a.jpg a.png\na.jpg", "train.txt:2: expected 'image mask', found 'a.jpg'"),
         (np.zeros((30, 40), np.uint8), "a.jpg gone.png", "train.txt:1: gone.png does not exist"),
     ],
@@ -214,7 +214,7 @@ def test_links_that_lead_nowhere_or_back_are_named(tmp_path: Path) -> None:
         ("images/train/b.tif", r"images/train/b\.tif: pictures of this kind are not read"),
         (
             "labels/train/a.TXT",
-            r"labels/train/a\.TXT: the names of label files end in \.txt: rename this one to a\.txt",
+            r"labels/train/a\.TXT: names of label files end in \.txt: rename this file to a\.txt",
         ),
     ],
 )

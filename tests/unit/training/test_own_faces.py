@@ -1,4 +1,4 @@
-"""Faces of one's own, in the forms that people have WIDER FACE in: read, refused, trained on, served."""
+"""Your own faces, laid out as WIDER FACE or COCO JSON: read, refused, trained on, served."""
 
 import asyncio
 import io
@@ -202,7 +202,7 @@ def test_faces_without_landmarks_must_be_meant(tmp_path: Path) -> None:
 def test_a_missing_validation_list_is_asked_for(tmp_path: Path) -> None:
     folder = write(tmp_path, {"train/label.txt": f"# a.jpg\n20 10 24 32 {KNOWN} 1.0", "train/a.jpg": JPEG})
     task, config = resolve(folder)
-    with pytest.raises(LabelError, match=r"no list of the validation split: val/label.txt or .*hold some"):
+    with pytest.raises(LabelError, match=r"no list of the validation split: val/label.txt or .*move some"):
         task.example_images(config)
 
 

@@ -1,4 +1,4 @@
-"""An embedder of one's own people: who is named in the pairs is held out, everybody else is trained on."""
+"""An embedder of your own people: people named in the pairs are held out, all others are trained on."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_photos_without_a_face_are_left_out_and_told_of(folder: Path, capsys: py
 
 
 def test_what_cannot_be_trained_on_is_refused(folder: Path) -> None:
-    with pytest.raises(LabelError, match="is no folder of people"):
+    with pytest.raises(LabelError, match="is not a folder of people"):
         own_people.load_people(folder / "nobody", folder / "pairs.txt", DETECTOR)
     (folder / "people" / PEOPLE[5] / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(LabelError, match=r"broken\.jpg cannot be read"):
@@ -89,7 +89,7 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path) -> None:
     for person in PEOPLE[4:]:
         for photo in (folder / "people" / person).iterdir():
             photo.unlink()
-    with pytest.raises(LabelError, match="two people at least"):
+    with pytest.raises(LabelError, match="at least two people"):
         own_people.load_people(folder / "people", folder / "pairs.txt", DETECTOR)
 
 

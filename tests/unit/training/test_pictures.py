@@ -152,5 +152,7 @@ def test_a_mask_must_be_lossless() -> None:
     ids = Image.fromarray(np.ones((8, 8), np.uint8))
     assert masks.read_mask(save(ids, "PNG"), "m.png", (8, 8), ("no", "yes")).max() == 1
     for data in (save(ids, "JPEG"), b""):
-        with pytest.raises(LabelError, match=r"m\.png: the mask cannot be decoded: it is none of PNG, BMP, GIF, TIFF"):
+        with pytest.raises(
+            LabelError, match=r"m\.png: the mask cannot be decoded: it is not one of PNG, BMP, GIF, TIFF"
+        ):
             masks.read_mask(data, "m.png", (8, 8), ("no", "yes"))

@@ -98,7 +98,7 @@ def test_a_folder_without_what_it_needs_is_refused(pictures: Path, tmp_path: Pat
     with pytest.raises(LabelError, match="val/red: the class has no pictures"):
         image_folder.load_split(str(pictures), "validation", 31)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(LabelError, match="train: two classes at least are needed"):
+    with pytest.raises(LabelError, match="train: it needs at least two classes"):
         image_folder.load_split(str(tmp_path / "nothing"), "train", 32)
 
 
@@ -144,7 +144,7 @@ def test_weights_are_taken_as_people_have_them(
         (torch.zeros(2), "it is a Tensor, not tensors by name"),
         ({"state_dict": None}, "it is a NoneType, not tensors by name"),
         ({"0.weight": None}, "0.weight is a NoneType, not a tensor"),
-        (nn.Linear(2, 2), "it is damaged or holds more than tensors"),
+        (nn.Linear(2, 2), "it is damaged, or holds more than tensors"),
     ],
     ids=["list", "tensor", "nothing", "no weight", "module"],
 )
@@ -192,7 +192,7 @@ def test_centres_of_other_people_stay_new(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_network_of_more_layers_is_another_one() -> None:
-    with pytest.raises(CheckpointError, match=r"it has 4\.bias, this network has not"):
+    with pytest.raises(CheckpointError, match=r"it has 4\.bias, which this network lacks"):
         adopt(small(), nn.Sequential(*small(), nn.Linear(3, 3)).state_dict(), Path("run"))
 
 

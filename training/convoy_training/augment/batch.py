@@ -29,7 +29,7 @@ Crop = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
 class Augmentation(Strict):
-    """How strongly each image of a batch may change; 0 switches a change off. Angles are degrees, in both directions."""
+    """How strongly each image of a batch may change; 0 switches a change off. Angles are degrees, both ways."""
 
     mirror: float = Field(0.0, ge=0, le=1, description="share of the images mirrored left to right")
     upside_down: float = Field(0.0, ge=0, le=1, description="share mirrored top to bottom")
@@ -92,7 +92,10 @@ def draw_offsets(images: Tensor, deviation: float, points: int = 3) -> Tensor:
 
 
 def warp_locally(layers: list[Tensor], offsets: Tensor) -> list[Tensor]:
-    """Takes each pixel of layers [N,C,H,W] from where `offsets` [N,2,H,W] point: bilinear in the first, nearest in others."""
+    """Takes each pixel of layers [N,C,H,W] from where `offsets` [N,2,H,W] point.
+
+    Only the first layer is interpolated (bilinear); the others take the nearest pixel.
+    """
     count, _, height, width = layers[0].shape
     size = torch.tensor([width, height], device=offsets.device)
     still = torch.eye(2, 3, device=offsets.device).expand(count, -1, -1)

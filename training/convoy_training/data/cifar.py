@@ -113,7 +113,7 @@ def _read_classes(files: Mapping[str, bytes], path: str) -> tuple[str, ...]:
         meta = _unpickle(files[name], name)
         names = meta.get(b"fine_label_names", meta.get(b"label_names", ()))
         return tuple(text.decode() for text in names)
-    raise TrainingError(f"{path} is no CIFAR: it has none of {', '.join(NAMES)}")
+    raise TrainingError(f"{path} is not CIFAR: it has none of {', '.join(NAMES)}")
 
 
 def _list_batches(files: Mapping[str, bytes], split: str, path: str) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _list_batches(files: Mapping[str, bytes], split: str, path: str) -> Iterator
     for stem in wanted:
         name = next((name for name in (stem, f"{stem}.bin") if name in files), None)
         if name is None:
-            raise LabelError(stem, None, f"{path} does not have it")
+            raise LabelError(stem, None, f"{path} does not hold this file")
         yield name
 
 
@@ -132,7 +132,7 @@ def _read_batch(data: bytes, name: str, classes: int) -> tuple[NDArray[np.uint8]
     if PurePosixPath(name).suffix == ".bin":
         heads = 1 if classes <= 10 else 2  # CIFAR-100 puts the coarse label before the fine one
         if len(data) % (heads + PIXELS):
-            raise LabelError(name, None, f"{len(data):,} bytes are not a whole number of images: it was cut off")
+            raise LabelError(name, None, f"{len(data):,} bytes are not a whole number of images: the file was cut off")
         rows = np.frombuffer(data, np.uint8).reshape(-1, heads + PIXELS)
         return rows[:, heads:], rows[:, heads - 1].astype(np.int64)
     batch = _unpickle(data, name)
@@ -165,5 +165,5 @@ class _Arrays(pickle.Unpickler):
         }
         key = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
         if key not in known:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in it")
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in it")
         return known[key]

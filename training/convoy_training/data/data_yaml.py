@@ -30,7 +30,7 @@ class Layout:
         return _find_line(self.text, key)
 
     def list_images(self, archive: Archive, key: str) -> list[str]:
-        """The pictures of `train`, `val` or `test`, given as a folder, a list of pictures (.txt), or several of these."""
+        """The pictures of `train`, `val` or `test`: a folder, a list of pictures (.txt), or several of them."""
         value = self.fields.get(key)
         places = value if isinstance(value, list) else [value]
         names: dict[str, None] = {}
@@ -75,7 +75,7 @@ def _find_line(text: str, key: str) -> int | None:
 
 
 def _list_place(archive: Archive, place: str, root: str) -> Iterator[str]:
-    """The pictures at one path. root: the file's `path`, a folder of the archive or one on another machine (ignored)."""
+    """The pictures at one path. root: the file's `path`; it is ignored if it is a folder of another machine."""
     for name in (_normalise(posixpath.join(root, place)), _normalise(place)):
         if name in archive.files:
             for number, line in number_lines(archive.read_text(name)):
@@ -90,5 +90,5 @@ def _list_place(archive: Archive, place: str, root: str) -> Iterator[str]:
 
 
 def _normalise(path: str) -> str:
-    """The path without dots. `../train/images` becomes `train/images`, as Ultralytics reads it if nothing lies above."""
+    """The path without dots; `../train/images` becomes `train/images`, as Ultralytics reads it too."""
     return re.sub(r"^(\.\./)+", "", posixpath.normpath(path))

@@ -1,4 +1,4 @@
-"""Pictures sorted into folders: train/<class>/*.jpg and val/<class>/*.jpg, as a folder or a tar."""
+"""Reads pictures that are sorted into folders: train/<class>/*.jpg and val/<class>/*.jpg, in a folder or a tar."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
 
 class Pictures:
-    """The pictures of a split, decoded when they are asked for; `size` pixels on both sides."""
+    """The pictures of a split, each decoded when you ask for it; `size` pixels on both sides."""
 
     def __init__(self, photos: Sequence[Photo], size: int) -> None:
         self.photos, self.size = photos, size
@@ -35,11 +35,11 @@ class Pictures:
         return len(self.photos)
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
-        """[N,S,S,3], cut as the service does: the middle square."""
+        """The middle squares [N,S,S,3], cut as the service cuts them."""
         return self.read(range(len(self))[rows])
 
     def read(self, rows: Iterable[int], crops: Sequence[Crop] | None = None) -> NDArray[np.uint8]:
-        """[N,S,S,3]: of each row its crop, or the middle square."""
+        """The crop of each row, or its middle square: [N,S,S,3]."""
         chosen = list(rows)
         cuts = DECODERS.map(self._read, chosen, crops or [None] * len(chosen))
         return np.stack(list(cuts)) if chosen else np.zeros((0, self.size, self.size, 3), np.uint8)
@@ -53,7 +53,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Split:
-    """images: N pictures, labels int64 [N], classes: the label's names."""
+    """images: N pictures, labels int64 [N], classes: the names of the labels."""
 
     images: Pictures
     labels: NDArray[np.int64]
@@ -62,14 +62,14 @@ class Split:
 
 @cache
 def load_split(path: str, split: str, size: int) -> Split:
-    """train/, val/ for `validation`, or test/; every picture has been decoded once."""
+    """Loads train/, val/ (for `validation`) or test/, and decodes every picture once to check it."""
     if split not in FOLDERS:
-        raise LabelError(split, None, f"this is no split: {', '.join(FOLDERS)}")
+        raise LabelError(split, None, f"this is not a split: choose one of {', '.join(FOLDERS)}")
     archive, folder = open_archive(path), FOLDERS[split]
     classes = find_classes(archive)
     found = _list(archive, folder)
     if unknown := sorted(set(found) - set(classes)):
-        raise LabelError(f"{folder}/{unknown[0]}", None, "train/ has no class of this name")
+        raise LabelError(f"{folder}/{unknown[0]}", None, "train/ has no class with this name")
     for name in classes:
         if not found.get(name):
             raise LabelError(f"{folder}/{name}", None, "the class has no pictures")
@@ -81,11 +81,11 @@ def load_split(path: str, split: str, size: int) -> Split:
 
 
 def find_classes(archive: Archive) -> tuple[str, ...]:
-    """The folders below train/, by name."""
+    """The names of the folders below train/, sorted; raises LabelError if there are fewer than two."""
     classes = tuple(sorted(_list(archive, "train")))
     if len(classes) < 2:
         raise LabelError(
-            "train", None, f"two classes at least are needed, as folders of pictures; found {len(classes)}"
+            "train", None, f"it needs at least two classes, as folders of pictures, and has {len(classes)}"
         )
     return classes
 
@@ -96,12 +96,12 @@ def cut_middle(image: Pixels, size: int) -> Pixels:
 
 
 def describe(size: int) -> InputSpec:
-    """What a classifier of this input size is served."""
+    """The input of a classifier of this size, as the service prepares it."""
     return InputSpec(height=size, width=size, resize="center_crop")
 
 
 def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:
-    """The crop of a picture at [S,S,3]; a side that would be longer than the picture's ends with it."""
+    """The crop of a picture, resized to [S,S,3]; a side is never longer than the picture's."""
     height, width = image.shape[:2]
     pixels = crop.area * height * width
     columns = min(width, max(1, round(math.sqrt(pixels * crop.aspect))))
@@ -113,7 +113,7 @@ def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:
 
 
 def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
-    """The pictures of each folder below `folder`; one without any is there too where the data lies in folders."""
+    """The pictures of each folder below `folder`. Empty folders are listed too, unless the data is a tar."""
     found: dict[str, list[str]] = {name: [] for name in archive.list_folders(folder)}
     for name in sorted(archive.files):
         parts = PurePosixPath(name).parts
@@ -122,6 +122,6 @@ def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
         check_kinds([name])
         if name.lower().endswith(IMAGES):
             if len(parts) < 3:
-                raise LabelError(name, None, f"the picture has no class: it belongs into a folder, {folder}/<class>/")
+                raise LabelError(name, None, f"the picture has no class: move it into a folder {folder}/<class>/")
             found.setdefault(parts[1], []).append(name)
     return found

@@ -1,7 +1,7 @@
 """ISBI 2012 (Arganda-Carreras et al. 2015): slices of a fly's nerve cord under the electron microscope.
 
-image/NN.png grey, mask/NN.png with 1 on membranes. Neighbouring slices show the same cells, so the last ones, not
-random ones, are the validation split.
+image/NN.png is grey, mask/NN.png has 1 on membranes. The validation split is the last slices, not random ones, because
+neighbouring slices show the same cells.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ VALIDATION = 5
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """`train` (all slices but the last five) or `validation` (these)."""
+    """Loads `train` (all slices but the last five) or `validation` (the last five)."""
     archive = open_archive(path)
     names = sorted(name for name in archive.files if name.startswith("image/"))
     if len(names) <= VALIDATION:
-        raise LabelError("image", None, f"more than {VALIDATION} slices are needed, found {len(names)}")
+        raise LabelError("image", None, f"it needs more than {VALIDATION} slices, and has {len(names)}")
     pairs = []
     for name in names[-VALIDATION:] if split == "validation" else names[:-VALIDATION]:
         label = name.replace("image/", "mask/", 1)

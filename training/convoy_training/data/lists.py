@@ -1,4 +1,4 @@
-"""What the forms of labels have in common: lists of names, and splits that share no picture."""
+"""What all forms of labels share: lists of names, and the check that splits share no picture."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from convoy_training.errors import LabelError
 
 CLASSES = "classes.txt"
 IMAGES = SUFFIXES
-"""What services read, and so training."""
+"""Endings of pictures that the services, and so training, can read."""
 OTHERS = (
     *(".arw", ".avif", ".bmp", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".nef", ".pbm"),
     *(".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"),
 )
-"""Pictures that are not read: told of, not left out in silence."""
+"""Endings of pictures that cannot be read. They are refused, since leaving them out in silence would hide them."""
 
 
 def check_kinds(names: Iterable[str]) -> None:
-    """No picture among these files is of a kind that is not read."""
+    """Raises LabelError if a picture among these files is of a kind that cannot be read."""
     for name in names:
         if name.lower().endswith(OTHERS):
-            raise LabelError(name, None, f"pictures of this kind are not read: {', '.join(IMAGES)} are")
+            raise LabelError(name, None, f"pictures of this kind are not read: use {', '.join(IMAGES)}")
 
 
 def number_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that say something, with their numbers, without the blanks around them."""
+    """The lines that are not blank, each with its number (from 1) and without the blanks around it."""
     return ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
 def parse_classes(text: str, file: str = CLASSES) -> tuple[str, ...]:
-    """One class a line, blanks inside a name belong to it; all lines may begin with the class's id, from 0."""
+    """Parses one class per line; a name may hold blanks, and every line may begin with the class's id, from 0."""
     lines = list(number_lines(text))
     if not lines:
         raise LabelError(file, None, "it names no classes")
@@ -43,10 +43,10 @@ def parse_classes(text: str, file: str = CLASSES) -> tuple[str, ...]:
     names = []
     for place, (number, line) in enumerate(lines):
         if number != place + 1:
-            raise LabelError(file, place + 1, "the line is blank, and classes are counted by lines: remove it")
+            raise LabelError(file, place + 1, "the line is blank, and the lines number the classes: remove it")
         identity, name = line.split(maxsplit=1) if with_ids else (str(place), line)
         if identity != str(place):
-            raise LabelError(file, number, f"id {identity} in the place of {place}: ids count from 0, one a line")
+            raise LabelError(file, number, f"the id is {identity}, not {place}: ids count from 0, one per line")
         names.append(name)
     if (repeated := find_repeated(names)) is not None:
         raise LabelError(file, repeated + 1, f"class '{names[repeated]}' is named twice")
@@ -54,7 +54,7 @@ def parse_classes(text: str, file: str = CLASSES) -> tuple[str, ...]:
 
 
 def find_repeated(names: Iterable[Hashable]) -> int | None:
-    """The place of the first one that has stood before."""
+    """The place of the first name that occurs for the second time; None if none does."""
     seen = set()
     for place, name in enumerate(names):
         if name in seen:
@@ -64,9 +64,10 @@ def find_repeated(names: Iterable[Hashable]) -> int | None:
 
 
 def check_held_out(archive: Archive, train: Iterable[str], held_out: Mapping[str, int | None], file: str) -> None:
-    """Pictures to measure on were not trained on: the same file is refused, the same bytes under two names are told of.
+    """Checks that training and the other split share no picture, so that you measure on pictures not trained on.
 
-    train: names of pictures; held_out: those of the other split, each with its line in `file`.
+    Raises LabelError if a file is in both, and prints a warning if two files hold the same bytes. train: names of
+    pictures; held_out: names of the other split's pictures, each with its line in `file`.
     """
     trained = dict.fromkeys(train)
     for name, line in held_out.items():

@@ -1,4 +1,4 @@
-"""A user's own photographs with faces: where their lists and pictures lie, as people have WIDER FACE or COCO JSON."""
+"""Reads your own pictures with faces, laid out as WIDER FACE or as COCO JSON."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LISTS = {
     },
     "coco": {"annotations/{0}.json": face_lists.parse_coco},
 }
-"""The lists of a split, {0}; the first that is there is read, and RetinaFace's has landmarks."""
+"""The possible lists of a split {0}. The first that exists is read; RetinaFace's comes first as it has landmarks."""
 
 PICTURES = ("WIDER_{0}/images/", "{0}/images/", "{0}/", "images/")
-"""Where pictures lie; one that was moved from list to list may stay in the other split's folder."""
+"""Where pictures may lie. If you move a line to the other split's list, its picture may stay where it is."""
 
 
 class Source(Strict):
-    """Where photographs with faces come from: a folder or a tar, and the form of its lists."""
+    """Where pictures with faces come from: a folder or a tar, and the form of its lists."""
 
     format: Format = "wider"
     path: str
@@ -45,7 +45,7 @@ class Source(Strict):
 
 @cache
 def load_split(path: str, form: Format, split: Split) -> tuple[Picture, ...]:
-    """The pictures of a split with all their faces, checked; there is a face in one of them at least."""
+    """Loads and checks the pictures of a split with all their faces; raises LabelError if there is no face at all."""
     archive = open_archive(path)
     file, listed = read_list(archive, path, form, split)
     names = [find_picture(archive, entry, split, file) for entry in listed]
@@ -59,27 +59,27 @@ def load_split(path: str, form: Format, split: Split) -> tuple[Picture, ...]:
 
 
 def read_list(archive: Archive, path: str, form: Format, split: Split) -> tuple[str, list[Listed]]:
-    """The name and the entries of a split's list."""
+    """Finds and parses the list of a split; returns its name and its entries."""
     lists = {name.format(FOLDERS[split]): parse for name, parse in LISTS[form].items()}
     for file, parse in lists.items():
         if file in archive.files:
             return file, parse(archive.read_text(file), file)
     told = f"there is no list of the {split} split: {' or '.join(lists)}"
-    held_out = "; hold some of the listed pictures out for it, a tenth say" if split == "validation" else ""
+    held_out = "; move some of the listed pictures into it, say a tenth" if split == "validation" else ""
     raise LabelError(path, None, told + held_out)
 
 
 def find_picture(archive: Archive, entry: Listed, split: Split, file: str) -> str:
-    """The name in the archive of a picture that a list speaks of."""
+    """The name in the archive of a picture that a list names; raises LabelError if it is missing."""
     splits = sorted(FOLDERS, key=lambda other: other != split)
     names = [folder.format(FOLDERS[side]) + entry.name for side in splits for folder in PICTURES] + [entry.name]
     for name in names:
         if name in archive.files:
             return name
-    raise LabelError(file, entry.line, f"the picture {entry.name} does not exist; it is looked for as {names[0]}, …")
+    raise LabelError(file, entry.line, f"the picture {entry.name} does not exist; expected it at {names[0]}, …")
 
 
 def compute_data_digest(path: str, *further: str) -> str:
-    """The SHA-256 of a user's files, and of archives of CONVOY_DATA that are used beside them."""
+    """The SHA-256 of your files and of the archives of CONVOY_DATA that training uses beside them."""
     digests = [open_archive(path).digest, *(compute_digest(find(archive)) for archive in further)]
     return digests[0] if not further else hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""A user's own people: a folder of photos for each, a list of pairs, and a detector that finds and aligns the faces.
+"""Reads your own people: a folder of photos for each, a list of pairs, and a detector that finds and aligns the faces.
 
-Who is named in the list is held out; all others are there to be trained on.
+People whom the list names are held out; training uses all others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from convoy_training.task import Predict
 FOLDS = 10
 FEWEST = 20
 OWN = "own"
-"""Stands for the data set in the names of files."""
+"""The name of the dataset in the names of files."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Listed:
 
 
 def load_own_pairs(list_file: Path, images: Path, detector: Path) -> tuple[Faces, Pairs, NDArray[np.bool_]]:
-    """Cut the largest face of every listed photo, as CompareFaces would; 112x112 pixels are a cut face already.
+    """Cuts the largest face out of every listed photo, as CompareFaces does; a photo of 112x112 is already a crop.
 
     Returns the faces, the pairs, and which photos [N] have no face; the crops of those are black.
     """
@@ -54,7 +54,7 @@ def load_own_pairs(list_file: Path, images: Path, detector: Path) -> tuple[Faces
     crops = [_cut_largest(_read(images / name, list_file), predict, manifest) for name in files]
     black = np.zeros((ALIGNED_SIZE_PX, ALIGNED_SIZE_PX, 3), np.uint8)
     stacked = np.stack([black if crop is None else crop for crop in crops])
-    # Photos in one folder are of one person, as LFW lays them out; photos without a folder are each their own.
+    # Photos in one folder show one person, as in LFW; each photo without a folder counts as a person of its own.
     owners = [str(Path(name).parent) if Path(name).parent != Path() else name for name in files]
     people = tuple(sorted(set(owners)))
     faces = Faces(stacked, np.array([people.index(owner) for owner in owners]), people, tuple(files))
@@ -71,13 +71,11 @@ def load_own_pairs(list_file: Path, images: Path, detector: Path) -> tuple[Faces
 
 @cache
 def load_held_out(pairs: Path, people: Path, detector: Path) -> tuple[Faces, Pairs]:
-    """The listed pairs, as `identities.load_pairs` gives them; each photo must show a face."""
+    """The listed pairs, in the form of `identities.load_pairs`; raises LabelError if a photo shows no face."""
     faces, listed, faceless = load_own_pairs(pairs, people, detector)
     same = int(listed.same.sum())
     if min(same, len(listed.same) - same) < FEWEST:
-        told = (
-            f"{same} pairs of one person and {len(listed.same) - same} of two: {FEWEST} of each are needed to judge by"
-        )
+        told = f"it has {same} pairs of one person and {len(listed.same) - same} of two: list at least {FEWEST} of each"
         raise LabelError(str(pairs), None, told)
     if faceless.any():
         name = faces.files[int(faceless.argmax())]
@@ -89,9 +87,10 @@ def load_held_out(pairs: Path, people: Path, detector: Path) -> tuple[Faces, Pai
 def load_people(
     people: Path, pairs: Path, detector: Path, border_px: int = 0, selection: Selection = EVERYTHING
 ) -> Faces:
-    """The largest face of each photo `people/<person>/<photo>` of who is not named in `pairs`, `border_px` around it.
+    """The largest face of each photo `people/<person>/<photo>` of the people whom `pairs` does not name.
 
-    Files are `own/person/photo`. Photos without a face are told of and left out.
+    Crops have `border_px` more pixels on each side; files are called `own/person/photo`. A photo without a face is
+    left out, and a message counts these. Raises LabelError if fewer than two people are left.
     """
     listed, _ = read_pairs(pairs)
     held_out = {str(Path(name).parent) for pair in listed for name in (pair.first, pair.second)}
@@ -110,14 +109,14 @@ def load_people(
     if faceless:
         print(f"{len(faceless)} photos without a face are left out, the first is {faceless[0]}", file=sys.stderr)
     if len({file.split("/")[1] for file in files}) < 2:
-        raise LabelError(str(people), None, f"faces of two people at least are needed who are not named in {pairs}")
+        raise LabelError(str(people), None, f"it needs faces of at least two people whom {pairs} does not name")
     return gather(crops, files)
 
 
 def list_photos(people: Path) -> list[Path]:
-    """`people/<person>/<photo>`, in the order of their names."""
+    """The photos `people/<person>/<photo>`, sorted by name."""
     if not people.is_dir():
-        raise LabelError(str(people), None, "is no folder of people")
+        raise LabelError(str(people), None, "is not a folder of people")
     photos = people.glob("*/*")
     return sorted(photo for photo in photos if photo.suffix.lower() in IMAGES and photo.is_file())
 
@@ -132,11 +131,11 @@ def digest(people: Path, pairs: Path) -> str:
 
 
 def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
-    """The pairs and the fold of each.
+    """Reads the pairs and the fold of each.
 
     Lines are `name n m` and `name n other m` as in LFW's pairs.txt (`name/name_000n.jpg`), or `one.jpg other.jpg 1`
-    (0: two people). A first line of two numbers is LFW's header, folds and pairs of a kind in each; without it the
-    pairs are dealt into ten folds.
+    (0: two people). A first line of two numbers is LFW's header: the folds, and the pairs of each kind in a fold.
+    Without it the pairs are dealt into ten folds.
     """
     text = decode_text(_read_list(file), str(file))
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
@@ -145,9 +144,9 @@ def read_pairs(file: Path) -> tuple[list[Listed], NDArray[np.int64]]:
         header = [int(field) for field in lines.pop(0)[1]]
     listed = [_read_pair(fields, str(file), number) for number, fields in lines]
     if header is not None and len(listed) != 2 * header[0] * header[1]:
-        raise LabelError(str(file), 1, f"says {2 * header[0] * header[1]} pairs, has {len(listed)}")
+        raise LabelError(str(file), 1, f"it announces {2 * header[0] * header[1]} pairs, but lists {len(listed)}")
     if len({pair.same for pair in listed}) < 2:
-        raise LabelError(str(file), None, "there must be pairs of one person and pairs of two")
+        raise LabelError(str(file), None, "list pairs of one person and pairs of two people: it lacks one kind")
     if header is None:
         fold = np.empty(len(listed), np.int64)
         for same in (True, False):

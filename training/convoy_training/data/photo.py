@@ -1,6 +1,6 @@
-"""A dataset's pictures as the services see them: upright, on white, a JPEG decoded as small as a service decodes it.
+"""Decodes a dataset's pictures as the services do: upright, on white, and a JPEG as small as a service decodes it.
 
-They are decoded when they are asked for, so that a dataset may be larger than the memory.
+A picture is decoded only when you ask for it, so a dataset may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
-"""Decoding and resizing release the interpreter."""
+"""Threads that decode; they run in parallel, since decoding and resizing release the interpreter's lock."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture's file: `files` holds its bytes under `name`; width and height in pixels, upright."""
+    """A picture's file: `files` holds its bytes under `name`; width and height are pixels of the upright picture."""
 
     files: Mapping[str, bytes]
     name: str
@@ -37,30 +37,30 @@ class Photo:
     height: int
 
     def decode(self, smallest: int | None = None) -> Picture:
-        """Its pixels uint8 RGB [H,W,3] and its full size; a JPEG may keep fewer pixels, `smallest` on both sides."""
+        """Its pixels uint8 RGB [H,W,3] and its full size; a JPEG may shrink, but to no side below `smallest` pixels."""
         return decode(self.files[self.name], self.name, smallest)
 
 
 def open_photos(files: Mapping[str, bytes], names: Sequence[str]) -> list[Photo]:
-    """The pictures of these names. Each is decoded once, so that one that cannot be is told of before training."""
+    """Opens the pictures with these names. Each is decoded once, so a broken one raises LabelError before training."""
     return list(check_each(lambda name: open_photo(files, name), names, "checking pictures"))
 
 
 def open_photo(files: Mapping[str, bytes], name: str) -> Photo:
-    """A picture, which must be whole: it is decoded, at an eighth where that is possible."""
+    """Opens a picture and decodes it, a JPEG at an eighth of its size, to check that it is whole."""
     picture = decode(files[name], name, smallest=1)
     return Photo(files, name, picture.width, picture.height)
 
 
 def check_each(check: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
-    """The answers in order, made in threads, with a progress bar called `what` where somebody looks."""
+    """Runs `check` on all items in threads and gives the answers in order; a terminal shows the progress as `what`."""
     return iter(tqdm(DECODERS.map(check, items), desc=what, total=len(items), disable=not sys.stderr.isatty()))
 
 
 def stack_alike(canvases: Sequence[Pixels], most: int | None = None) -> Pixels:
-    """Of canvases [H,W,3] those of the commonest size, at most so many, as [N,H,W,3].
+    """Stacks the canvases [H,W,3] of the commonest size, at most `most` of them, as [N,H,W,3].
 
-    Two at least: a graph is not exported with a batch of one.
+    A single one is repeated, because export needs a batch of at least two.
     """
     shapes = Counter(canvas.shape for canvas in canvases)
     alike = [canvas for canvas in canvases if canvas.shape == shapes.most_common(1)[0][0]]
@@ -68,7 +68,7 @@ def stack_alike(canvases: Sequence[Pixels], most: int | None = None) -> Pixels:
 
 
 def decode(data: bytes, name: str, smallest: int | None = None) -> Picture:
-    """As `Photo.decode`, of a file's bytes; LabelError names a file that no service could read."""
+    """Decodes the bytes of a file as `Photo.decode` does; raises LabelError if no service could read it."""
     try:
         return decode_image(data, min_side=smallest)
     except InvalidArgument as error:

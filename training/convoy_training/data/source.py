@@ -1,4 +1,4 @@
-"""Where the datasets lie: the folder in CONVOY_DATA."""
+"""Finds datasets, at your path or below the folder in CONVOY_DATA, and reads their archives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from convoy_training.errors import TrainingError
 
 
 def find(name: str) -> Path:
-    """The path of a dataset's archive."""
+    """The path of a dataset's archive below CONVOY_DATA; raises TrainingError if it is missing."""
     path = Path(os.environ.get("CONVOY_DATA", "../shared/data")) / name
     if not path.exists():
         raise TrainingError(f"{path} is missing: set CONVOY_DATA to the folder that holds {name}")
@@ -29,7 +29,7 @@ def find(name: str) -> Path:
 
 
 def locate(path: str) -> Path:
-    """A path as given where there is something, or else one in CONVOY_DATA."""
+    """The path as given if it exists, or else below CONVOY_DATA; raises TrainingError if neither exists."""
     if Path(path).exists():
         return Path(path)
     if Path(path).is_absolute():
@@ -48,7 +48,7 @@ def compute_digest(path: Path) -> str:
 
 @cache
 def read_tar(path: Path) -> dict[str, bytes]:
-    """Every regular file of a tar, compressed or not: name -> bytes."""
+    """Reads every regular file of a tar, compressed or not: name -> bytes. Raises TrainingError."""
     try:
         with tarfile.open(path) as archive:
             return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
@@ -57,7 +57,7 @@ def read_tar(path: Path) -> dict[str, bytes]:
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file, which must have these."""
+    """Reads the arrays of an .npz file; raises TrainingError if one of `names` is missing."""
     try:
         with np.load(path) as archive:
             arrays = {name: archive[name] for name in archive.files}

@@ -1,4 +1,4 @@
-"""Faces whose people nobody has named, cut out of WIDER FACE's training pictures."""
+"""Faces of people without names, cut out of WIDER FACE's training pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convoy_training.data import wider
 from convoy_training.data.source import compute_digest, find
 
 MIN_SIDE_PX = 16
-"""A smaller face teaches more of blur than of faces."""
+"""Smaller faces are left out: they teach more about blur than about faces."""
 
 
 @cache

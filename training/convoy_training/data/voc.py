@@ -1,4 +1,4 @@
-"""Boxes as VOC XML (Everingham et al. 2010): Annotations/, JPEGImages/, ImageSets/Main/; a classes.txt may be there."""
+"""Reads boxes from VOC XML (Everingham et al. 2010): Annotations/, JPEGImages/, ImageSets/Main/, maybe classes.txt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = "JPEGImages/"
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one file says: its boxes, the name of its image, the image's width and height and the line of these."""
+    """One file: its boxes, the name of its image, and the image's width and height (`stated`) with their line."""
 
     rows: list[Row]
     filename: str
@@ -29,7 +29,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a list, the image and the annotation that it means."""
+    """One line of a list, with the image and the annotation that it names."""
 
     line: int
     image: str
@@ -39,9 +39,9 @@ class Entry:
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images listed in ImageSets/Main/train.txt or, for `validation`, val.txt.
+    """Loads the images that ImageSets/Main/train.txt or, for `validation`, val.txt lists.
 
-    Without a classes.txt the classes are those of the training annotations, by name.
+    Without a classes.txt, the classes are those of the training annotations, sorted by name.
     """
     archive = open_archive(path)
     train = _read_entries(archive, "ImageSets/Main/train.txt")
@@ -64,7 +64,7 @@ def load_split(path: str, split: str) -> Split:
 
 
 def parse(xml: bytes, file: str) -> Annotation:
-    """One annotation; objects marked `difficult` are objects like all others.
+    """Parses one annotation; objects marked `difficult` count like all others.
 
     VOC counts pixels from 1 and includes the last one, so the near edges move by one.
     """
@@ -97,7 +97,7 @@ def _read_numbers(thing: ElementTree.Element, names: tuple[str, ...], file: str,
         try:
             numbers.append(float(thing.findtext(name) or ""))
         except ValueError:
-            raise LabelError(file, line, f"{name} is missing or no number") from None
+            raise LabelError(file, line, f"{name} is missing or not a number") from None
     return numbers
 
 
@@ -120,11 +120,11 @@ def _read_entries(archive: Archive, listing: str) -> list[Entry]:
 def _find_image(
     archive: Archive, images: Mapping[str, str], name: str, annotation: Annotation, listing: str, line: int
 ) -> str:
-    """The image of that name whatever its suffix, or else the one that the annotation names."""
+    """The image of that name with any suffix, or else the one that the annotation names."""
     if f"{FOLDER}{name}" in images:
         return images[f"{FOLDER}{name}"]
     if (named := f"{FOLDER}{annotation.filename}") in archive.files:
         return named
     raise LabelError(
-        listing, line, f"{FOLDER}{name}.jpg does not exist, nor does an image of that name in another form"
+        listing, line, f"{FOLDER}{name}.jpg does not exist, nor an image with that name and another suffix"
     )

@@ -1,4 +1,4 @@
-"""Photographs with faces: the WIDER FACE subset, and single faces of LFW and CelebA training people as close-ups."""
+"""Pictures with faces: the WIDER FACE subset, and close-ups of single people from LFW and CelebA."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARCHIVE = "wider_face_subset_A.tar"
 LIST = "annotations/train.json"
 CLOSE_UPS = (identities.ARCHIVES["lfw"], identities.ARCHIVES["celeba"])
 VALIDATION_STEP = 5
-"""Every fifth picture by name is held out."""
+"""Every fifth picture, sorted by name, is held out."""
 
 CLOSE_UP_PX = 160
 CLOSE_UP_BOX = np.array([56.3, 64.4, 80.0, 109.0])
@@ -44,7 +44,7 @@ def load_split(split: Split) -> tuple[Picture, ...]:
 
 @cache
 def load_close_ups(split: Split = "train") -> tuple[Picture, ...]:
-    """Square pictures of one face each, of a split's people in LFW and CelebA; the box is an estimate."""
+    """Square pictures with one face each, of the people in a split of LFW and CelebA; the boxes are estimates."""
     pictures = []
     for dataset in ("lfw", "celeba"):
         people = identities.read_people(dataset, split)
@@ -80,5 +80,5 @@ def digest() -> str:
 def _read_picture(archive: Archive, entry: Listed, file: str) -> Picture:
     name = f"images/{entry.name}"
     if name not in archive.files:
-        raise LabelError(file, None, f"{entry.name} is annotated, but not in the archive")
+        raise LabelError(file, None, f"{entry.name} is annotated, but the archive does not hold it")
     return build_picture(open_photo(archive.files, name), entry.faces, file)

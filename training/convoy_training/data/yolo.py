@@ -1,6 +1,7 @@
-"""Boxes as YOLO text: images below images/, for each a file below labels/, lines `class x y width height` in 0..1.
+"""Reads boxes from YOLO text: images below images/, and for each a file below labels/.
 
-Classes and splits are those of classes.txt with images/train and images/val, or else of Ultralytics' data.yaml.
+Its lines are `class x y width height`, shares of the image in 0..1. Classes and splits come from classes.txt with
+images/train and images/val, or else from Ultralytics' data.yaml.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from convoy_training.errors import LabelError
 
 @cache
 def load_split(path: str, split: str) -> Split:
-    """The images of `train` or, for `validation`, of `val`; one without a label file shows nothing."""
+    """Loads the images of `train` or, for `validation`, of `val`. An image without a label file has no objects."""
     archive = open_archive(path)
     check_labels(archive)
     key = "val" if split == "validation" else split
@@ -40,27 +41,30 @@ def load_split(path: str, split: str) -> Split:
 
 
 def name_label(image: str) -> str:
-    """images/train/a.jpg -> labels/train/a.txt, train/images/a.jpg -> train/labels/a.txt; as Ultralytics does."""
+    """The label file of an image, as Ultralytics finds it: images/train/a.jpg -> labels/train/a.txt.
+
+    train/images/a.jpg -> train/labels/a.txt works too.
+    """
     swapped = "/labels/".join(f"/{image}".rsplit("/images/", 1))[1:]
     return str(PurePosixPath(swapped).with_suffix(".txt"))
 
 
 def check_labels(archive: Archive) -> None:
-    """Every label file below a folder `labels` has its picture: one that has none was misnamed, or the picture lost."""
+    """Raises LabelError if a label file below a folder `labels` has no picture: a name is wrong, or a picture lost."""
     known = {name_label(name) for name in archive.files if name.lower().endswith(IMAGES)}
     for name in archive.files:
         place = PurePosixPath(name)
-        # Labelling tools leave their classes.txt there.
+        # Labelling tools leave their classes.txt among the labels.
         if place.suffix.lower() != ".txt" or "labels" not in place.parts[:-1] or place.name.lower() == CLASSES:
             continue
         if name not in known and str(place.with_suffix(".txt")) in known:
-            raise LabelError(name, None, f"the names of label files end in .txt: rename this one to {place.stem}.txt")
+            raise LabelError(name, None, f"names of label files end in .txt: rename this file to {place.stem}.txt")
         if name not in known:
-            raise LabelError(name, None, "there is no image of that name: add it, or remove this file")
+            raise LabelError(name, None, "there is no image with this name: add it, or remove this file")
 
 
 def parse(text: str, file: str, classes: tuple[str, ...], size: tuple[int, ...]) -> list[Row]:
-    """Lines as shares of the image of `size` (height, width), boxes by their centre."""
+    """Parses lines whose boxes are given by their centres, as shares of the image of `size` (height, width)."""
     rows = []
     for number, line in number_lines(text):
         try:

@@ -1,13 +1,13 @@
-"""What a training makes small: tensors in, one number out.
+"""Losses: the number that training makes small, from a network's answers and the truth.
 
-detection.py       detectors without anchors: which cells answer for which object, and what they pay
+detection.py       detectors without anchors: which cells answer for which object, and the loss of each
 anchors.py         detectors with anchors
 two_stage.py       detectors that propose regions first
-localisation.py    one object a picture
+localisation.py    one object per picture
 overlap.py         segmentation: Dice
 borders.py         segmentation: more weight between two regions that nearly touch
 face_detection.py  boxes and landmarks of faces
 margin.py          face embedding: margin softmax over people
 triplet.py         face embedding: mined triplets
-teaching.py        face embedding: how far a student is from its teacher
+teaching.py        face embedding: learning from a teacher's vectors
 """

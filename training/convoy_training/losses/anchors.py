@@ -1,6 +1,6 @@
-"""How a YOLO with anchors learns: one anchor answers for each object, the one whose shape overlaps it most.
+"""The loss of a YOLO with anchors: the anchor whose shape overlaps an object most is responsible for it.
 
-Source: YOLOv3 (Redmon & Farhadi 2018, arXiv:1804.02767, section 2.1); complete IoU instead of squared differences.
+Source: YOLOv3 (Redmon & Farhadi 2018, arXiv:1804.02767, section 2.1), with complete IoU instead of squared differences.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from convoy_training.box_geometry import LARGEST_STEP, compute_complete_iou, com
 
 PER_CELL = 3
 IGNORED = 0.5
-"""A box that overlaps an object so much without being responsible for it is neither object nor background."""
+"""A box that overlaps an object this much, but is not responsible for it, counts as neither object nor background."""
 
 
 class Grid(NamedTuple):
-    """raw [N,A,5+C]: x, y, width, height, objectness, classes, all logits or logarithms.
+    """The answers of all anchors. raw [N,A,5+C]: x, y, width, height, objectness, classes, as logits or logarithms.
 
-    Of each anchor: corners [A,2] of its cell and shapes [A,2], both in input pixels (x, y), and strides [A].
+    For each anchor: corners [A,2] of its cell and shapes [A,2], both x, y in input pixels, and strides [A].
     sizes: rows and columns of each grid; A runs over grids, then cells, then the three shapes.
     """
 
@@ -40,8 +40,9 @@ class Grid(NamedTuple):
 
 
 def assign_anchors(grid: Grid, truth_boxes: Tensor, anchors: Tensor) -> Tensor:
-    """The row in `grid` [N,K] of the anchor responsible for each object: the best shape, in the cell of the centre.
+    """The row in `grid` [N,K] of the anchor that is responsible for each object.
 
+    It has the shape that overlaps the object most, and lies in the cell that holds the object's centre.
     truth_boxes [N,K,4]; anchors [levels,3,2].
     """
     size, centre = truth_boxes[..., 2:] - truth_boxes[..., :2], (truth_boxes[..., :2] + truth_boxes[..., 2:]) / 2
@@ -63,7 +64,10 @@ def assign_anchors(grid: Grid, truth_boxes: Tensor, anchors: Tensor) -> Tensor:
 def compute_anchor_loss(
     grid: Grid, truth_boxes: Tensor, truth_labels: Tensor, anchors: Tensor, box_weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Objectness everywhere; boxes and classes of the responsible anchors. truth_labels [N,K], -1 where padded."""
+    """The loss of objectness at all anchors, and of boxes and classes at the responsible ones.
+
+    truth_labels [N,K], -1 where padded. Returns the sum and its parts.
+    """
     real = truth_labels >= 0
     pictures, objects = real.nonzero(as_tuple=True)
     rows = assign_anchors(grid, truth_boxes, anchors)[real]

@@ -1,4 +1,4 @@
-"""The U-Net paper's extra weight on thin borders: what keeps two cells apart counts more than its few pixels would."""
+"""The U-Net paper's extra weight on thin borders, whose few pixels would count too little to keep two cells apart."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 REACH = 5.0
-"""In widths: what is further from a region than this has e^-12 of the height, and is not measured."""
+"""How far around a region weights are computed, in widths; beyond it they are less than e^-12 of the height."""
 
 
 def weigh_borders(inside: NDArray[np.bool_], height: float, width_px: float) -> NDArray[np.float32]:
-    """height * exp(-(d1 + d2)^2 / (2 width_px^2)), d1 and d2 the distances to the borders of the two nearest regions.
+    """Weights [H,W]: height * exp(-(d1 + d2)^2 / (2 width_px^2)), d1 and d2 the distances to the two nearest regions.
 
-    inside [H,W]: true within regions, which are 4-connected. A distance is that to the nearest pixel on the other side
-    of the border, from within a region too. Where there are fewer than two regions, 0.
-    Source: Ronneberger et al. 2015, equation 2 without w_c; height is w0 (there 10), width_px sigma (there 5).
+    inside [H,W]: true within regions, which are 4-connected. A distance runs to the nearest pixel on the other side of
+    the region's border, also from within the region. With fewer than two regions all weights are 0.
+    Source: Ronneberger et al. 2015, equation 2 without w_c; height is w0 (there 10), width_px is sigma (there 5).
     """
     first = np.full(inside.shape, np.inf, np.float32)
     second = first.copy()
@@ -36,7 +36,7 @@ def _look_around(box: NDArray[np.int32], margin_px: float) -> tuple[slice, slice
 
 
 def _measure_distance(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """In pixels, to the nearest pixel that is not on the same side of the region's border."""
+    """The distance of each pixel, in pixels, to the nearest one on the other side of the region's border."""
     sides = (side.astype(np.uint8) for side in (region, ~region))
     within, without = (cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in sides)
     return (within + without).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Detection: which cells answer for which object, and what they then pay.
+"""The loss of detectors without anchors: which cells answer for which object, and the loss of each.
 
-Assignment by alignment of score and overlap (Feng et al. 2021, TOOD, arXiv:2108.07755), complete IoU for the boxes
-(Zheng et al. 2020, arXiv:1911.08287).
+Cells are assigned by the alignment of score and overlap (Feng et al. 2021, TOOD, arXiv:2108.07755); boxes learn by
+complete IoU (Zheng et al. 2020, arXiv:1911.08287).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Assignment:
 def assign(
     scores: Tensor, boxes: Tensor, centres: Tensor, truth_boxes: Tensor, truth_labels: Tensor, top: int = 10
 ) -> Assignment:
-    """Gives each object the `top` cells inside it of highest score^0.5 * IoU^6.
+    """Gives each object the `top` cells inside it with the highest score^0.5 * IoU^6.
 
     scores [N,A,C], boxes [N,A,4], centres [A,2]; truth_boxes [N,K,4] and truth_labels [N,K], -1 where padded.
     """
@@ -40,7 +40,7 @@ def assign(
     alignment = torch.where(inside, alignment, 0.0)
     best = alignment.topk(min(top, alignment.shape[2]), dim=2).indices
     chosen = torch.zeros_like(inside).scatter_(2, best, True) & inside
-    # A cell wanted by several objects goes to the one that it overlaps most.
+    # A cell that several objects choose goes to the one that it overlaps most.
     owner = torch.where(chosen, overlap, -1.0).argmax(1)
     positive = chosen.any(1)
     mine = functional.one_hot(owner, chosen.shape[1]).transpose(1, 2).bool() & chosen
@@ -56,7 +56,10 @@ def assign(
 def compute_detection_loss(
     logits: Tensor, boxes: Tensor, assignment: Assignment, box_weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Binary cross-entropy on soft scores plus (1 - complete IoU) on the cells that answer for an object."""
+    """Binary cross-entropy on soft scores, plus (1 - complete IoU) on cells that answer for an object.
+
+    Returns the sum and its parts.
+    """
     total = assignment.target_scores.sum().clamp(min=1)
     score_loss = functional.binary_cross_entropy_with_logits(logits, assignment.target_scores, reduction="sum") / total
     positive = assignment.positive

@@ -1,4 +1,4 @@
-"""The loss of the face detector: which cells answer for which face, and how wrong they are."""
+"""The loss of the face detector: which cells answer for which face, and the loss of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CANDIDATES = 10
 def compute_face_loss(
     predictions: tuple[Tensor, Tensor, Tensor], cells: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor, Tensor]
 ) -> dict[str, Tensor]:
-    """Score, box and landmark loss of a batch, each divided by the number of cells that answer for a face.
+    """The score, box and landmark losses of a batch, each divided by the number of cells that answer for a face.
 
     `predictions`: boxes [N,A,4], score logits [N,A,1], landmarks [N,A,5,2]; `cells`: centres [A,2], strides [A,1];
     `targets`: boxes [N,M,4], landmarks [N,M,5,2] (NaN where unknown), kinds [N,M] (0 none, 1 face, 2 to ignore).
@@ -51,10 +51,10 @@ def _compute_image_loss(
 
 
 def assign_cells(boxes: Tensor, logits: Tensor, centres: Tensor, strides: Tensor, true_boxes: Tensor) -> Tensor:
-    """The face [A] that each cell answers for, or -1.
+    """The row [A] of the face that each cell answers for, or -1.
 
-    A face takes the cells near its centre that are cheapest by score and overlap, as many as the overlaps of its
-    ten best add up to. Source: SimOTA (Ge et al., "YOLOX", 2021, section 2.2).
+    A face takes the cells near its centre with the lowest cost by score and overlap. It takes as many as the overlaps
+    of its ten best cells add up to. Source: SimOTA (Ge et al., "YOLOX", 2021, section 2.2).
     """
     owners = torch.full((len(boxes),), -1, dtype=torch.long, device=boxes.device)
     if len(true_boxes) == 0:
@@ -74,13 +74,13 @@ def assign_cells(boxes: Tensor, logits: Tensor, centres: Tensor, strides: Tensor
 
 
 def quality_focal_loss(logits: Tensor, qualities: Tensor, beta: float = 2.0) -> Tensor:
-    """Cross entropy against a quality between 0 and 1, weighted by the error (Li et al., NeurIPS 2020, equation 2)."""
+    """Cross-entropy against a quality between 0 and 1, weighted by the error (Li et al., NeurIPS 2020, equation 2)."""
     weight = (logits.sigmoid() - qualities).abs().pow(beta)
     return weight * F.binary_cross_entropy_with_logits(logits, qualities, reduction="none")
 
 
 def compare_boxes(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and distance IoU of boxes xyxy that broadcast (Zheng et al., AAAI 2020, equation 7)."""
+    """IoU and distance IoU of boxes xyxy, which broadcast (Zheng et al., AAAI 2020, equation 7)."""
     shared = (torch.minimum(first[..., 2:], second[..., 2:]) - torch.maximum(first[..., :2], second[..., :2])).clamp(
         min=0
     )

@@ -1,4 +1,4 @@
-"""Single-object localisation: where there is nothing, nobody asks where and what it is."""
+"""The loss of single-object localisation: windows without an object have no loss of box and class."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch.nn import functional
 
 
 class Location(NamedTuple):
-    """presence [N]: logit of p_c; box [N,4]: centre x, centre y, height, width as shares of the picture;
-    classes [N,C]: logits.
+    """presence [N]: logit of p_c; classes [N,C]: logits.
+
+    box [N,4]: centre x, centre y, height and width, as shares of the picture.
     """
 
     presence: Tensor
@@ -21,9 +22,9 @@ class Location(NamedTuple):
 def compute_localisation_loss(
     location: Location, present: Tensor, box: Tensor, label: Tensor, box_weight: float = 5.0
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logistic loss of p_c; where p_c = 1 also the squared error of the box and the cross-entropy of the class.
+    """The logistic loss of p_c and, if p_c = 1, the squared error of the box and the cross-entropy of the class.
 
-    present bool [N], box [N,4] as in `Location`, label int64 [N]; box and label are not read where nothing is present.
+    present bool [N]; box [N,4] as in `Location` and label int64 [N] count only if an object is present.
     """
     presence = functional.binary_cross_entropy_with_logits(location.presence, present.float())
     count = present.sum().clamp(min=1)

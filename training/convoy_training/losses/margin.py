@@ -1,4 +1,4 @@
-"""Margin softmax losses: classification over people that leaves a gap between them on the unit sphere."""
+"""Margin softmax losses: classify faces by person, and leave a gap between people on the unit sphere."""
 
 import torch
 from torch import Tensor, nn
@@ -6,11 +6,11 @@ from torch.nn import functional as F
 
 
 class MarginSoftmax(nn.Module):
-    """Softmax over cosine similarities to one learnt centre a person, with a margin on the right one.
+    """Softmax over the cosine similarities to one learnt centre per person, with a margin on the right one.
 
-    `embeddings` [N,D] of length one and `labels` [N] give the mean loss. `additive` is the margin of CosFace on the
-    cosine (Wang et al., CVPR 2018, equation 4), `angular` that of ArcFace on the angle in radians (Deng et al., CVPR
-    2019, equation 3); both may be used together (its equation 4). `scale` is the radius of the sphere.
+    Takes `embeddings` [N,D] of length one and `labels` [N]. `additive` is CosFace's margin on the cosine (Wang et al.,
+    CVPR 2018, equation 4), `angular` is ArcFace's margin on the angle in radians (Deng et al., CVPR 2019, equation 3).
+    You may use both together (ArcFace's equation 4). `scale` is the radius of the sphere.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Region losses for segmentation: they weigh a small class as much as a large one."""
+"""Overlap losses for segmentation, which weigh a small class as much as a large one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 def compute_dice(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
     """One minus the mean soft Dice of the classes that occur in the batch (Milletari et al. 2016, arXiv:1606.04797).
 
-    logits [N,C,H,W]; target int64 [N,H,W], `ignore` where nothing is known.
+    logits [N,C,H,W]; target int64 [N,H,W], `ignore` where the class is not known.
     """
     classes = logits.shape[1]
     rows, target = logits.permute(0, 2, 3, 1).reshape(-1, classes), target.flatten()  # a view where channels lie last
     probabilities, known = rows.softmax(1), target != ignore
     target = target.where(known, 0)
     sizes = torch.bincount(target[known], minlength=classes)
-    # Sums by index, not products with one-hot maps: those took a third of a step of a small network.
+    # Sums by index instead of products with one-hot maps, which took a third of a small network's step.
     right = probabilities.gather(1, target[:, None])[:, 0] * known
     overlap = torch.zeros_like(probabilities[0]).index_add(0, target, right)
     total = known.to(probabilities.dtype) @ probabilities + sizes

@@ -1,4 +1,4 @@
-"""Learning from another network's vectors: be near them, and have the same similarities among one another."""
+"""The loss of an embedder with a teacher: its vectors come near the teacher's, and so do the similarities of pairs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from convoy_training.teacher import Teacher
 
 
 class Teaching(nn.Module):
-    """One minus the cosine to the teacher's vectors, plus `relations` times how far the similarities differ.
+    """One minus the cosine to the teacher's vectors, plus `relations` times the difference of the similarities.
 
-    `vectors` and `answers` are [N,D]; gives the mean loss and its parts. The similarities are those of all pairs in the
-    batch, compared by their mean squared difference (the distance-wise relations of Park et al., CVPR 2019, here of
-    cosines).
+    `vectors` and `answers` are [N,D]; returns the mean loss and its parts. The similarities of all pairs in the batch
+    are compared by their mean squared difference (the distance-wise relations of Park et al., CVPR 2019, with cosines).
     """
 
     def __init__(self, relations: float = 20.0) -> None:
@@ -25,7 +24,7 @@ class Teaching(nn.Module):
         self.relations = relations
 
     def forward(self, vectors: Tensor, answers: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of a batch, and the mean cosine and the mean squared difference for the curves."""
+        """The loss of a batch, with the mean cosine and the mean squared difference for the curves."""
         with torch.autocast(vectors.device.type, enabled=False):  # bfloat16 has too few digits for similarities
             vectors, answers = F.normalize(vectors.float()), F.normalize(answers.float())
             cosine = (vectors * answers).sum(1).mean()
@@ -35,7 +34,7 @@ class Teaching(nn.Module):
 
 
 class Student(nn.Module):
-    """An embedder that learns from a teacher and, where `margin` is given, from the people's names too."""
+    """An embedder that learns from a teacher and, if you give a `margin`, from the names of the people too."""
 
     training_only = ("margin",)
 

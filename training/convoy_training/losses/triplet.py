@@ -1,4 +1,4 @@
-"""Triplet loss over the hard or semi-hard cases of a batch: a face is nearer to its own person than to others."""
+"""Triplet loss over the hard or semi-hard triplets of a batch: a face comes nearer to its own person than to others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 
 class MinedTriplets(nn.Module):
-    """Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) over triplets of the batch.
+    """The mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) over triplets of the batch.
 
-    mining: `semihard` takes those whose negative is further than the positive, but by less than the margin; `hard`
-    those whose negative is nearer than the positive.
-    `embeddings` [N,D] of length one, `labels` [N] with several faces a person; d is the squared Euclidean distance.
+    mining: `semihard` takes triplets whose negative is further away than the positive, but by less than the margin;
+    `hard` takes those whose negative is nearer than the positive. d is the squared Euclidean distance.
+    Takes `embeddings` [N,D] of length one and `labels` [N] with several faces per person.
     Source: FaceNet (Schroff et al., CVPR 2015, equations 1 and 4), as in pytorch-metric-learning.
     """
 
@@ -26,5 +26,5 @@ class MinedTriplets(nn.Module):
         self.loss = TripletMarginLoss(margin=margin, distance=distance)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss of a batch; 0 where it has no such triplet."""
+        """The mean loss of a batch; 0 if it has no such triplet."""
         return self.loss(embeddings, labels, self.miner(embeddings, labels))

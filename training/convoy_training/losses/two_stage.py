@@ -1,4 +1,4 @@
-"""How a two-stage detector learns: which anchors and regions answer for which object, and what they then pay.
+"""The loss of a two-stage detector: which anchors and regions answer for which object, and the loss of each.
 
 Source: Faster R-CNN (Ren et al. 2015, sections 3.1.2 and 3.1.3; approximate joint training, section 3.2).
 """
@@ -14,15 +14,16 @@ from torch.nn import functional
 from convoy_training.box_geometry import compute_overlaps, decode_boxes, encode_boxes
 
 DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
-"""Steps of the second stage are small; scaled by this they have about unit variance (Fast R-CNN's published code)."""
+"""The second stage's steps are small; divided by this they have about unit variance (Fast R-CNN's published code)."""
 ANCHORS, REGIONS = 256, 64
-"""How many anchors and regions of a picture are learnt from, at most half and a quarter of them objects."""
+"""How many anchors and regions of each picture are used; at most half and a quarter of them lie on objects."""
 
 
 class Stages(NamedTuple):
-    """What both stages say. The first: objectness [N,A] (logits), steps [N,A,4] from `anchors` [A,4].
+    """The answers of both stages.
 
-    The second: about `regions` [N,K,4]: logits [N,K,C+1], the last being background, and steps [N,K,C,4].
+    First stage: objectness [N,A] (logits) and anchor_steps [N,A,4] from `anchors` [A,4]. Second stage, about `regions`
+    [N,K,4]: logits [N,K,C+1], the last one background, and steps [N,K,C,4].
     """
 
     objectness: Tensor
@@ -33,7 +34,7 @@ class Stages(NamedTuple):
     steps: Tensor
 
     def decode(self) -> tuple[Tensor, Tensor]:
-        """Boxes [N,K*C,4] and scores [N,K*C,C]: each class has boxes of its own, with a score for that class alone."""
+        """Boxes [N,K*C,4] and scores [N,K*C,C]: each class has its own boxes, with a score for that class alone."""
         scores = self.logits.softmax(-1)[..., :-1]
         scale = torch.tensor(DELTA_SCALE, device=scores.device)
         boxes = decode_boxes(self.steps * scale, self.regions[:, :, None])
@@ -61,9 +62,10 @@ def compute_two_stage_loss(
 
 
 def label_anchors(anchors: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> tuple[Tensor, Tensor]:
-    """For each anchor [N,A] 1 for an object, 0 for background, -1 for neither; and the object's row.
+    """The kind of each anchor [N,A] (1 object, 0 background, -1 neither), and the row of its object.
 
-    An object is what an anchor overlaps by 0.7, or whose best anchor it is; background is below 0.3.
+    An anchor is an object if it overlaps one by 0.7, or overlaps it more than any other anchor does. It is background
+    if it overlaps every object by less than 0.3.
     """
     overlaps = _overlap(anchors.expand(len(truth_boxes), -1, -1), truth_boxes, truth_labels)
     best, owners = overlaps.max(2)
@@ -74,27 +76,27 @@ def label_anchors(anchors: Tensor, truth_boxes: Tensor, truth_labels: Tensor) ->
 
 
 def label_regions(regions: Tensor, truth_boxes: Tensor, truth_labels: Tensor, background: int) -> tuple[Tensor, Tensor]:
-    """For each region [N,K] its class, `background` below an overlap of 0.5; and the object's row."""
+    """The class of each region [N,K] (`background` if no object overlaps it by 0.5), and the row of its object."""
     best, owners = _overlap(regions, truth_boxes, truth_labels).max(2)
     return torch.where(best >= 0.5, truth_labels.gather(1, owners), background), owners
 
 
 def sample_regions(proposals: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
-    """`REGIONS` regions [N,R,4] to learn from: at most a quarter on objects, the objects themselves included."""
+    """Draws `REGIONS` regions [N,R,4] to learn from; at most a quarter lie on objects, whose own boxes may be drawn."""
     candidates = torch.cat([truth_boxes, proposals], 1)
     best = _overlap(candidates, truth_boxes, truth_labels).amax(2)
-    best[:, : truth_boxes.shape[1]][truth_labels < 0] = -1  # padding is no candidate
+    best[:, : truth_boxes.shape[1]][truth_labels < 0] = -1  # padding is not a candidate
     kinds = torch.where(best >= 0.5, 1, torch.where(best >= 0, 0, -1))
     regions = []
     for boxes, kind in zip(candidates, kinds, strict=True):
         rows = _sample(kind, REGIONS, objects=REGIONS // 4).nonzero()[:, 0]
-        # Where there is too little to choose from, some are seen twice.
+        # If there are too few to choose from, some are used twice.
         regions.append(boxes[rows[torch.arange(REGIONS, device=rows.device) % len(rows)]])
     return torch.stack(regions)
 
 
 def _sample(kinds: Tensor, count: int, objects: int | None = None) -> Tensor:
-    """A mask over kinds [A] of `count` at random, at most half of them (or `objects`) of kind 1, none of kind -1."""
+    """A mask [A] of `count` random rows: at most half (or `objects`) of kind 1, the rest of kind 0, none of kind -1."""
     objects = count // 2 if objects is None else objects
     chosen = torch.zeros_like(kinds, dtype=torch.bool)
     for kind, most in ((1, objects), (0, count)):

@@ -1,17 +1,17 @@
-"""What is measured: arrays in, numbers with their intervals out.
+"""Metrics: computes numbers and their intervals from arrays of answers and truth.
 
 accuracy.py        classification: the share of right answers
 precision.py       detection: average precision, as COCO measures it
-localisation.py    is the one object found, and where
+localisation.py    localisation: whether the object is found, and how well its box fits
 overlap.py         segmentation: intersection over union
-regions.py         segmentation: are the right regions separated
-face_detection.py  average precision of faces by size, and the error of landmarks
-landmarks.py       how far landmarks are from where they should be
-verification.py    are two faces the same person
-identification.py  who is it, among many people or nobody
-false_match.py     how often two strangers reach a similarity
-rejection.py       does quality predict errors
-face_embedding.py  all of these for one embedder
-bootstrap.py       intervals by drawing samples again
-resampling.py      intervals that know that pairs share people
+regions.py         segmentation: whether the right regions are separated
+face_detection.py  faces: average precision by size, and the error of landmarks
+landmarks.py       faces: how far landmarks are from their true places
+verification.py    faces: whether two show the same person
+identification.py  faces: who of many people it is, or nobody
+false_match.py     faces: how often two strangers reach a similarity
+rejection.py       faces: whether quality predicts errors
+face_embedding.py  faces: all measures of one embedder
+bootstrap.py       intervals by resampling
+resampling.py      intervals for pairs, which share people
 """

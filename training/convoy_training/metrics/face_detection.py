@@ -41,9 +41,9 @@ class Truth:
 def measure_average_precision(
     truths: Sequence[Truth], found: Sequence[Found], smallest_px: float
 ) -> tuple[float, int, Interval]:
-    """AP at IoU 0.5 for faces whose shorter side has at least `smallest_px`, how many those are, 95 % interval.
+    """AP at IoU 0.5 of faces whose shorter side has at least `smallest_px`, the number of these faces, 95 % interval.
 
-    Smaller and ignored faces count neither as found nor as missed. Computed by pycocotools (101-point interpolation).
+    Smaller and ignored faces count neither as found nor as missed. pycocotools computes it (101-point interpolation).
     """
     sides = [(t.boxes_xyxy[:, 2:] - t.boxes_xyxy[:, :2]).min(axis=1, initial=np.inf) for t in truths]
     skipped = [t.ignored | (side < smallest_px) for t, side in zip(truths, sides, strict=True)]
@@ -57,7 +57,7 @@ def measure_average_precision(
         evaluation.params.maxDets = [1000]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.evaluate()
-        # A small detection that hits nothing is outside the question too, as in COCO's own area ranges.
+        # A small detection that hits nothing does not count either, as in COCO's own area ranges.
         _ignore_small_misses(evaluation, found, smallest_px)
         evaluation.accumulate()
     value = _average(read_precision(evaluation))["ap"]
@@ -69,10 +69,10 @@ def _average(precision: Floats) -> dict[str, float]:
 
 
 def measure_landmark_error(truths: Sequence[Truth], found: Sequence[Found]) -> tuple[float, int, Interval | None]:
-    """Median over the faces found at IoU 0.5 of the landmarks' mean distance over the eye distance, how many faces,
-    95 % interval with pictures drawn again.
+    """The median landmark error of faces found at IoU 0.5, the number of these faces, the 95 % interval by pictures.
 
-    The median, because the eye distance of a face in profile is next to nothing.
+    A face's error is the mean distance of its landmarks over its eye distance. The median is used because the eye
+    distance of a face in profile is close to zero.
     """
     errors = [list(_compare_landmarks(truth, faces)) for truth, faces in zip(truths, found, strict=True)]
     count = sum(map(len, errors))

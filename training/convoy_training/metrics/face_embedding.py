@@ -1,7 +1,7 @@
-"""What an embedder is worth on people it was not trained on: by pairs, by search, and with the poorest refused.
+"""Measures an embedder on people that it was not trained on: by pairs, by search, and with the poorest faces refused.
 
-Every measure comes as `Judgement`: name, value, what it was measured on, on how much of it, its 95 % interval, and what
-that interval's draws drew again.
+Each measure is a `Judgement`: its name, its value, the data and its number of samples, the 95 % interval, and what the
+interval resamples.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from convoy_training.metrics.resampling import SAMPLES, Resampled, compare_all, 
 
 Judgement = tuple[str, float, str, int, Interval, str]
 FALSE_MATCH_RATE = 1e-3
-"""At which quality is judged."""
+"""The rate at which quality is judged."""
 
 
 def judge_pairs(vectors: np.ndarray, labels: np.ndarray, pairs: identities.Pairs) -> Iterator[Judgement]:
-    """Accuracy and error rates of the pairs."""
+    """Measures accuracy and error rates of listed pairs."""
     similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
     people = labels[pairs.first], labels[pairs.second]
 
@@ -42,13 +42,13 @@ def judge_pairs(vectors: np.ndarray, labels: np.ndarray, pairs: identities.Pairs
 
 
 def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The similarities of genuine and of impostor pairs among these rows."""
+    """The similarities of the genuine and of the impostor pairs in these rows."""
     chosen, same = similarities[rows], pairs.same[rows]
     return chosen[same], chosen[~same]
 
 
 def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[Judgement]:
-    """Rates that the official pairs are too few for: over all pairs of faces, and of an open-set search."""
+    """Measures rates for which the official pairs are too few: over all pairs of faces, and in an open-set search."""
     split = f"all pairs of {len(labels)} faces of {labels.max() + 1} held-out people"
     for rate, count in measure_rates(compare_all(vectors, labels), (1e-2, 1e-3, 1e-4)):
         name = f"all_pairs_tar_at_far_{rate.false_match_rate:.0e}".replace("e-0", "e-")
@@ -63,7 +63,7 @@ def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[Judgement]
 
 
 def judge_quality(vectors: np.ndarray, faces: identities.Faces) -> Iterator[Judgement]:
-    """The false non-match rate at FMR 1e-3 as the poorest genuine pairs, by the service's own quality, are refused."""
+    """The false non-match rate at FMR 1e-3 if genuine pairs of poor quality, as the service sees it, are refused."""
     quality = np.array([quality.score for quality in assess_faces(faces)])
     genuine, pair_quality, _ = pair_with_quality(vectors, faces.labels, quality)
     resampled = Resampled(compare_all(vectors, faces.labels))
@@ -84,7 +84,7 @@ def judge_quality(vectors: np.ndarray, faces: identities.Faces) -> Iterator[Judg
 
 
 def assess_faces(faces: identities.Faces) -> list[FaceQuality]:
-    """The service's quality of held-out faces, of which the data give the landmarks but no detector's score."""
+    """The service's quality of held-out faces. The data has landmarks but no detector's score, so that counts as 1."""
     known = {dataset: identities.read_landmarks(dataset) for dataset in {file.split("/")[0] for file in faces.files}}
     places = (file.split("/", 1) for file in faces.files)
     return [assess_quality(c, known[d][name], 1.0) for c, (d, name) in zip(faces.crops, places, strict=True)]
@@ -93,7 +93,7 @@ def assess_faces(faces: identities.Faces) -> list[FaceQuality]:
 def pair_with_quality(
     vectors: np.ndarray, labels: np.ndarray, quality: np.ndarray, false_match_rate: float = FALSE_MATCH_RATE
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """All genuine pairs' similarities, the quality of each pair's poorer face, the threshold at a false-match rate."""
+    """The similarity of each genuine pair, the quality of its poorer face, the threshold at the false-match rate."""
     rows, columns = np.triu_indices(len(labels), 1)
     similarities, same = (vectors @ vectors.T)[rows, columns], labels[rows] == labels[columns]
     threshold = verification.find_threshold(similarities[~same], false_match_rate)

@@ -1,8 +1,8 @@
 """How often two strangers reach a similarity: the false-match rate, counted and then extrapolated.
 
-Rates that enough pairs show are counted. Beyond them the tail is a generalised Pareto distribution over the most
-similar share of the impostor pairs (Pickands 1975), fitted by probability-weighted moments (Hosking & Wallis,
-Technometrics 1987). Pairs share people, so they are not independent: intervals come from resampling people, not pairs.
+A rate is counted if enough pairs show it. Smaller rates come from a model of the tail, a generalised Pareto
+distribution over the most similar impostor pairs (Pickands 1975), fitted by probability-weighted moments (Hosking &
+Wallis, Technometrics 1987). Intervals resample people, since pairs share people and are not independent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 TAIL_SHARE = 1e-3
 COUNTED_PAIRS = 200
-"""A rate is counted where at least so many impostor pairs lie above it, and up to the tail; then its model speaks."""
+"""A rate is counted if at least this many impostor pairs reach it, or if it lies before the tail; else modelled."""
 
 RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 1e-6, 1e-7, 1e-8)
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Tail:
-    """Generalised Pareto: of the pairs above `start`, a share (1 + shape * x / scale) ** (-1 / shape) is x above it."""
+    """Generalised Pareto: of the pairs above `start`, (1 + shape * x / scale) ** (-1 / shape) are at least x above."""
 
     start: float
     share: float
@@ -48,7 +48,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Impostors:
-    """Similarities of all pairs of different people, falling, with the two people of each pair."""
+    """The similarities of all pairs of different people in falling order, with the two people of each pair."""
 
     similarities: NDArray[np.float32]
     first: NDArray[np.int32]
@@ -67,7 +67,7 @@ class Curve:
 
 
 def compare_strangers(embeddings: NDArray[np.float32], labels: NDArray[np.integer]) -> Impostors:
-    """Every pair of faces of different people, from unit embeddings [N,D] and people [N]."""
+    """Compares every pair of faces of different people, from unit embeddings [N,D] and people [N]."""
     rows, columns = np.triu_indices(len(labels), 1)
     differ = labels[rows] != labels[columns]
     rows, columns = rows[differ].astype(np.int32), columns[differ].astype(np.int32)
@@ -78,7 +78,7 @@ def compare_strangers(embeddings: NDArray[np.float32], labels: NDArray[np.intege
 
 
 def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Curve:
-    """The false-match rate against similarity at the rates of `RATES`, with intervals."""
+    """Fits similarity against false-match rate at the rates of `RATES`, with intervals."""
     pairs = len(impostors.similarities)
     tail = fit_tail(impostors.similarities, np.ones(pairs))
     points: dict[float, float] = {}
@@ -93,7 +93,7 @@ def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Cur
 
 
 def fit_tail(similarities: Floats, weights: Floats) -> Tail:
-    """Fit the tail over the top `TAIL_SHARE` of weighted similarities, which must fall."""
+    """Fits the tail to the top `TAIL_SHARE` of weighted similarities, which must be in falling order."""
     mass = np.cumsum(weights)
     end = int(np.searchsorted(mass, TAIL_SHARE * mass[-1])) + 1
     start = float(similarities[end])
@@ -107,7 +107,7 @@ def fit_tail(similarities: Floats, weights: Floats) -> Tail:
 
 
 def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, random: Generator) -> list[float]:
-    """The 97.5 % quantile of each rate when the people are drawn again, with replacement."""
+    """The 97.5 % quantile of each rate over draws of the people, with replacement."""
     counts = np.searchsorted(-impostors.similarities, -np.array(similarities, np.float32), side="right")
     drawn = np.empty((samples, len(similarities)))
     for sample in range(samples):
@@ -116,7 +116,7 @@ def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, 
         mass = np.concatenate([[0.0], np.cumsum(weights)])
         tail = fit_tail(impostors.similarities, weights)
         for column, (similarity, count) in enumerate(zip(similarities, counts, strict=True)):
-            # A tail says nothing about what lies before its start, however few pairs there are to count.
+            # The tail model only holds above its start; before it, pairs are counted even if they are few.
             counted = count >= COUNTED_PAIRS or similarity <= tail.start
             drawn[sample, column] = mass[count] / mass[-1] if counted else tail.measure_rate(similarity)
     return [float(value) for value in np.quantile(drawn, 0.975, axis=0)]

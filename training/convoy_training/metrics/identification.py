@@ -1,4 +1,4 @@
-"""Open-set 1:K identification: is somebody in the gallery found, and is a stranger left alone."""
+"""Open-set 1:K identification: whether a search finds people in the gallery, and refuses strangers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convoy_training.metrics.bootstrap import Interval, bootstrap
 from convoy_training.metrics.verification import find_threshold
 
 RATES = (1e-1, 1e-2)
-"""False-positive identification rates at which misses are counted."""
+"""The false-positive identification rates at which misses are counted."""
 
 SAMPLES = 200
 
@@ -21,9 +21,9 @@ Rows = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Searched:
-    """The best template of every probe [N]: its row in the gallery, its similarity, and whether it is the right person.
+    """The best template of each probe [N]: its row in the gallery, its similarity, and whether its person is right.
 
-    known: whether the probe's person is in the gallery; person: who the probe is.
+    known: whether the probe's person is in the gallery; person: the probe's person.
     """
 
     nearest: NDArray[np.int64]
@@ -33,27 +33,27 @@ class Searched:
     person: NDArray[np.integer]
 
     def rank_one(self, probes: Rows) -> float:
-        """The share of these probes of known people whose nearest template is their own."""
+        """The share of these probes, all of known people, whose nearest template is of the same person."""
         return float(np.mean(self.right[probes]))
 
     def miss_rate(self, known: Rows, strangers: Rows, rate: float) -> float:
-        """FNIR at FPIR (ISO/IEC 19795-1): the share of known probes not named first, or named below the threshold.
+        """FNIR at FPIR (ISO/IEC 19795-1): the share of known probes not found first, or found below the threshold.
 
-        The threshold is the lowest that at most `rate` of the strangers' searches reaches.
+        The threshold is the lowest one that at most `rate` of the strangers' searches reach.
         """
         threshold = find_threshold(self.best[strangers], rate)
         return float(np.mean(~(self.right[known] & (self.best[known] >= threshold))))
 
 
 def choose_gallery(people: NDArray[np.integer]) -> Rows:
-    """The first face of everyone with two or more; so those with one face are the strangers of an open-set search."""
+    """The first face of everyone who has two or more. People with one face are the strangers of the search."""
     first = np.unique(people, return_index=True)[1]
     several: NDArray[np.integer] = first[np.bincount(people)[people[first]] > 1]
     return several
 
 
 def search(vectors: NDArray[np.floating], people: NDArray[np.integer], gallery: Rows, probes: Rows) -> Searched:
-    """Find the nearest of the gallery's faces for every probe; both are rows of unit vectors [N,D]."""
+    """Finds the nearest face in the gallery for every probe; both are rows of the unit vectors [N,D]."""
     similarities = vectors[probes] @ vectors[gallery].T
     nearest = similarities.argmax(axis=1)
     known = np.isin(people[probes], people[gallery])
@@ -62,14 +62,14 @@ def search(vectors: NDArray[np.floating], people: NDArray[np.integer], gallery: 
 
 
 def measure_search(searched: Searched) -> dict[str, float]:
-    """`rank_1` (closed-set, of known people) and `fnir_at_fpir_<rate>` at each of `RATES`."""
+    """Measures `rank_1` (closed-set, known people only) and `fnir_at_fpir_<rate>` at each of `RATES`."""
     return _measure(searched, np.flatnonzero(searched.known), np.flatnonzero(~searched.known))
 
 
 def measure_intervals(searched: Searched, chosen: NDArray[np.bool_] | None = None) -> dict[str, Interval]:
-    """95 % intervals when the people searched for, and the strangers, are drawn again; the gallery stays.
+    """95 % intervals that resample the people searched for and the strangers; the gallery stays the same.
 
-    chosen [N]: of these probes of known people alone.
+    chosen [N]: restricts the probes of known people to these.
     """
     known = np.flatnonzero(searched.known if chosen is None else searched.known & chosen)
     strangers = np.flatnonzero(~searched.known)

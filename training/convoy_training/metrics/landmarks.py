@@ -1,4 +1,4 @@
-"""How far points on faces are from where they should be."""
+"""How far landmarks of faces are from their true places."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Points = NDArray[np.floating]
 
 
 def measure_errors(found: Points, truth: Points) -> Points:
-    """The mean distance of the known points of each face over its eye distance [N]; found, truth [N,5,2], NaN unknown.
+    """The mean distance of each face's known points, over its eye distance. found, truth [N,5,2], NaN where unknown.
 
-    Faces without two known eyes apart from each other are left out.
+    Faces are left out if an eye is unknown, or if both eyes lie in the same place.
     """
     eyes = np.linalg.norm(truth[:, 0] - truth[:, 1], axis=1)
     judged = np.isfinite(eyes) & (eyes > 0)

@@ -1,4 +1,4 @@
-"""Is the one object found: the right class, and a box that overlaps by half (Russakovsky et al. 2015, section 4.1)."""
+"""Whether the object is found: with the right class and an IoU of 0.5 (Russakovsky et al. 2015, section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convoy_training.augment.window import Window
 
 @dataclass(frozen=True)
 class Answer:
-    """box_xyxy [4] in pixels of the window, and the class; None where nothing was found."""
+    """box_xyxy [4] in pixels of the window, and the class; label is None if nothing was found."""
 
     box_xyxy: NDArray[np.floating]
     label: int | None
@@ -21,7 +21,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """localisation: all of the answer is right. presence: whether there is an object is. overlap: IoU, 0 if missed."""
+    """localisation: the whole answer is right. presence: whether there is an object is right. overlap: IoU or 0."""
 
     localisation: bool
     presence: bool

@@ -1,4 +1,4 @@
-"""Average precision of detections, as COCO measures it (Lin et al. 2014), by pycocotools."""
+"""Average precision of detections, as COCO measures it (Lin et al. 2014); pycocotools computes it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from convoy_training.metrics.bootstrap import Interval, bootstrap
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes xyxy [K,4] of one picture with their labels [K]; scores [K] unless they are the truth.
+    """The boxes xyxy [K,4] of one picture with their labels [K]. Found boxes have scores [K].
 
-    ignored [K], of a truth: neither to be found nor to be missed.
+    True boxes may be ignored [K]: these count neither as found nor as missed.
     """
 
     boxes_xyxy: NDArray[np.floating]
@@ -44,9 +44,9 @@ def measure_intervals(found: Sequence[Boxes], truth: Sequence[Boxes], classes: S
 def resample_pictures(
     evaluation: COCOeval, summarise: Callable[[NDArray[np.floating]], Mapping[str, float]], samples: int = 500
 ) -> dict[str, Interval]:
-    """95 % intervals over pictures drawn with repetition, once all are matched.
+    """95 % intervals over draws of the pictures; boxes are matched only once, before the draws.
 
-    summarise: of precision [IoU, recall, class], as `read_precision` gives it.
+    summarise: turns precision [IoU, recall, class], as `read_precision` gives it, into numbers.
     """
     count, limit = len(evaluation.params.imgIds), evaluation.params.maxDets[-1]
     by_class = [evaluation.evalImgs[start : start + count] for start in range(0, len(evaluation.evalImgs), count)]
@@ -61,8 +61,9 @@ def resample_pictures(
 
 @dataclass(frozen=True)
 class Matches:
-    """What was found of one class, picture by picture: scores [K]; right and wrong [IoU,K], neither where it does not
-    count; places: of each picture's in these, the surest first; objects [P]: how many there are in each.
+    """The found boxes of one class in all pictures: scores [K], right and wrong [IoU,K] (neither: does not count).
+
+    places: the rows of each picture's boxes, the surest first; objects [P]: the number of objects in each picture.
     """
 
     scores: NDArray[np.floating]
@@ -73,7 +74,7 @@ class Matches:
 
 
 def _gather(pictures: Sequence[Mapping[str, Any] | None], limit: int, overlaps: int) -> Matches:
-    """From pycocotools' matches of each picture, at most `limit` found in each."""
+    """Collects pycocotools' matches of all pictures, at most `limit` boxes from each."""
     empty = np.zeros((overlaps, 0))
     nothing: Mapping[str, Any] = {"dtScores": [], "dtMatches": empty, "dtIgnore": empty, "gtIgnore": []}
     entries = [entry or nothing for entry in pictures]
@@ -88,9 +89,9 @@ def _gather(pictures: Sequence[Mapping[str, Any] | None], limit: int, overlaps: 
 
 
 def _measure_curve(matches: Matches, rows: NDArray[np.integer], recalls: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Precision [IoU, recall] over the pictures `rows`, as pycocotools' `accumulate` gives it, several times as fast.
+    """Precision [IoU, recall] over the pictures `rows`; -1 if they hold no objects.
 
-    -1 where there are no objects.
+    It equals what pycocotools' `accumulate` gives, several times as fast.
     """
     if not (objects := matches.objects[rows].sum()):
         return np.full((len(matches.right), len(recalls)), -1.0)
@@ -98,7 +99,7 @@ def _measure_curve(matches: Matches, rows: NDArray[np.integer], recalls: NDArray
     order = found[np.argsort(-matches.scores[found], kind="stable")]
     right, wrong = (np.cumsum(counted[:, order], axis=1) for counted in (matches.right, matches.wrong))
     precision = right / (right + wrong + np.spacing(1))
-    # The best precision at this recall or a higher one, and nothing where so much is never found.
+    # The best precision at this recall or a higher one; 0 for a recall that is never reached.
     best = np.pad(np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
     return np.stack([row[np.searchsorted(hits / objects, recalls)] for row, hits in zip(best, right, strict=True)])
 
@@ -109,7 +110,7 @@ def measure_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: S
 
 
 def evaluate_boxes(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> COCOeval:
-    """What pycocotools matches and accumulates, at the 100 surest boxes of each picture."""
+    """Lets pycocotools match and accumulate the 100 surest boxes of each picture."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {
@@ -128,7 +129,7 @@ def evaluate_boxes(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequ
 
 
 def read_precision(evaluation: COCOeval) -> NDArray[np.floating]:
-    """Precision [IoU, recall, class] of an evaluation of one range of areas and one limit of detections."""
+    """Precision [IoU, recall, class] of an evaluation with one range of areas and one limit of detections."""
     precision: NDArray[np.floating] = evaluation.eval["precision"][..., 0, 0]
     return precision
 

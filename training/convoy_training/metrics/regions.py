@@ -1,4 +1,4 @@
-"""Are the right regions separated: the foreground-restricted Rand score of the ISBI 2012 challenge."""
+"""Whether the right regions are separated: the foreground-restricted Rand score of the ISBI 2012 challenge."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from skimage.segmentation import expand_labels
 
 
 def measure_rand_score(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """V_rand in 0..1 between two maps [H,W] of what is inside a region; borders are False.
+    """V_rand in 0..1 between two maps [H,W] that are true inside regions and false on borders.
 
-    Regions are 4-connected. Only pixels inside true regions count, and found borders are first thinned to nothing (each
-    of their pixels goes to the nearest region), so that the width of a border costs nothing, but a gap in it does.
-    Source: Arganda-Carreras et al., Frontiers in Neuroanatomy 2015, with alpha = 0.5, by scikit-image,
-    which counts pairs of different pixels.
+    Regions are 4-connected. Only pixels inside true regions count. Pixels of found borders first go to the nearest
+    region, so that the width of a border costs nothing, but a gap in it does.
+    Source: Arganda-Carreras et al., Frontiers in Neuroanatomy 2015, with alpha = 0.5. scikit-image computes it and
+    counts pairs of different pixels.
     """
     if not found.any():
         return 0.0

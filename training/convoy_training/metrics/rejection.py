@@ -1,4 +1,4 @@
-"""Does quality predict errors: the error that is left when the poorest pairs are refused."""
+"""Whether quality predicts errors: the error that is left if you refuse the poorest pairs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Floats = NDArray[np.floating]
 def measure_miss_after_rejection(
     genuine: Floats, qualities: Floats, threshold: float, rejected: float, weights: Floats | None = None
 ) -> float:
-    """The false non-match rate at `threshold` of genuine pairs, without the share `rejected` of poorest quality.
+    """The false non-match rate of genuine pairs at `threshold`, without the share `rejected` of poorest quality.
 
-    A pair is as good as its poorer face, and counts `weights` times, by default once. Source: the error-versus-reject
-    curve of Grother and Tabassi, TPAMI 2007.
+    qualities: of each pair's poorer face; weights: how often each pair counts, by default once. Source: the
+    error-versus-reject curve of Grother and Tabassi, TPAMI 2007.
     """
     order = np.argsort(qualities, kind="stable")
     weights = np.ones(len(genuine)) if weights is None else weights[order]

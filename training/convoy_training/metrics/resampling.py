@@ -1,8 +1,9 @@
-"""True match rates at false match rates, with intervals that know that pairs share people.
+"""True match rates at false match rates, with intervals that allow for pairs that share people.
 
-One person is in many pairs, so pairs are not independent. The bootstrap draws people: a pair of two people counts as
-often as both were drawn together, a pair of one person as often as that person was (Bolle, Ratha and Pankanti, "Error
-analysis of pattern recognition systems: the subsets bootstrap", Computer Vision and Image Understanding 2004).
+One person is in many pairs, so pairs are not independent. The bootstrap draws people instead. A pair of two people
+counts as often as the product of their draws, a pair of one person as often as that person is drawn (Bolle, Ratha and
+Pankanti, "Error analysis of pattern recognition systems: the subsets bootstrap", Computer Vision and Image
+Understanding 2004).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Rows = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Pairs in any order: similarity [P], and the people `first` [P] and `second` [P]; equal in a genuine pair."""
+    """Pairs in any order: similarities [P], the people `first` [P] and `second` [P], whether they are the `same`."""
 
     similarities: Floats
     first: NDArray[np.integer]
@@ -44,7 +45,7 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Rate:
-    """The share of genuine pairs at or above `threshold`, where at most `false_match_rate` of the impostors are."""
+    """The share of genuine pairs at or above `threshold`, which at most `false_match_rate` of the impostors reach."""
 
     false_match_rate: float
     threshold: float
@@ -53,14 +54,14 @@ class Rate:
 
 
 def compare_all(vectors: Floats, people: NDArray[np.integer]) -> Comparisons:
-    """Every pair of faces, from unit embeddings [N,D] and people [N]."""
+    """Compares every pair of faces, from unit embeddings [N,D] and people [N]."""
     rows, columns = np.triu_indices(len(people), 1)
     first, second = people[rows].astype(np.int32), people[columns].astype(np.int32)
     return Comparisons((vectors @ vectors.T)[rows, columns], first, second, first == second)
 
 
 class Resampled:
-    """Pairs that count as often as their people were drawn."""
+    """Pairs that count as often as their people are drawn, sorted once for all draws."""
 
     def __init__(self, pairs: Comparisons) -> None:
         order = np.argsort(-pairs.impostors, kind="stable")
@@ -69,33 +70,33 @@ class Resampled:
         self.own = pairs.first[pairs.same], pairs.second[pairs.same]
         self.sides = pairs.first[~pairs.same][order], pairs.second[~pairs.same][order]
         met, self.counts = np.unique(self.sides[0] * np.int64(self.people) + self.sides[1], return_counts=True)
-        self.met = np.divmod(met, self.people)  # who was compared with whom, so many times
+        self.met = np.divmod(met, self.people)  # who was compared with whom; counts say how often
         self.rising = np.argsort(self.genuine, kind="stable")
         self.above = np.searchsorted(-self.impostors, -self.genuine[self.rising], side="right")
 
     def draw(self, people: NDArray[np.integer]) -> Draw:
-        """The pairs as these people's, who may be there several times."""
+        """The pairs, weighted for a draw of people, who may occur several times."""
         return Draw(self, np.bincount(people, minlength=self.people).astype(np.float64))
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: how many times [people] each was drawn."""
+    """One draw; times [people]: how often each person was drawn."""
 
     pairs: Resampled
     times: NDArray[np.float64]
 
     @property
     def weights(self) -> Floats:
-        """Of the genuine pairs."""
+        """How often each genuine pair counts."""
         return _count(*self.pairs.own, self.times)
 
     def find_threshold(self, false_match_rate: float) -> float:
-        """Just above the first impostor whose admission would exceed the rate."""
+        """The lowest threshold at the rate: just above the first impostor pair that would exceed it."""
         falling, (first, second) = self.pairs.impostors, self.pairs.sides
         one, other = self.pairs.met
         most = false_match_rate * float((self.pairs.counts * self.times[one] * self.times[other]).sum()) + 1e-9
-        # Only the most similar are looked at: at first twice as many as the rate admits when everybody is there once.
+        # Only the most similar pairs matter. Start with twice as many as the rate admits if everybody is drawn once.
         count = 2 * int(false_match_rate * len(falling)) + 1000
         while True:
             mass = np.cumsum(self.times[first[:count]] * self.times[second[:count]])
@@ -106,13 +107,13 @@ class Draw:
         return float(np.nextafter(falling[min(admitted, len(falling) - 1)], np.inf, dtype=falling.dtype))
 
     def measure_true_match_rate(self, threshold: float, chosen: NDArray[np.bool_] | None = None) -> float:
-        """The share of genuine pairs, or of those `chosen` [G], at or above the threshold; NaN where none was drawn."""
+        """The share of genuine pairs, or of the `chosen` [G], at or above the threshold; NaN if none was drawn."""
         weights = self.weights if chosen is None else self.weights * chosen
         total = float(weights.sum())
         return float(weights[self.pairs.genuine >= threshold].sum()) / total if total else float("nan")
 
     def measure_equal_error_rate(self) -> float:
-        """The error where false matches and false non-matches are equally many, at the nearest genuine similarity."""
+        """The error rate at which false matches and false non-matches are equal, at the nearest genuine similarity."""
         weights, (first, second) = self.weights[self.pairs.rising], self.pairs.sides
         mass = np.concatenate([[0.0], np.cumsum(self.times[first] * self.times[second])])
         if not mass[-1] or not weights.sum():
@@ -124,10 +125,10 @@ class Draw:
 
 
 def measure_rates(pairs: Comparisons, rates: Sequence[float], *, samples: int = SAMPLES) -> Iterator[tuple[Rate, int]]:
-    """The true match rate at each false match rate that the impostor pairs can show, and how many pairs they are.
+    """The true match rate at each false match rate that the impostor pairs can show, with the number of all pairs.
 
-    A rate is left out where less than one pair of strangers would pass. interval: 95 %, people resampled, the threshold
-    found anew in each draw.
+    A rate is left out if less than one pair of strangers would pass. The 95 % intervals resample people, and find the
+    threshold again in each draw.
     """
     resampled = Resampled(pairs)
     possible = [rate for rate in rates if rate * len(resampled.impostors) >= 1]
@@ -151,9 +152,9 @@ def resample_pairs(
     folds: NDArray[np.integer],
     samples: int = SAMPLES,
 ) -> dict[str, Interval]:
-    """95 % intervals of what `measure` gives on rows of listed pairs, whose people [P] and [P] are drawn again.
+    """95 % intervals of the numbers that `measure` gives for rows of listed pairs, by resampling their people [P], [P].
 
-    A draw without pairs of either kind, or of one fold alone, says nothing.
+    A draw does not count if one kind of pairs is missing, or if all pairs are of one fold.
     """
     names, numbers = np.unique(people, return_inverse=True)
     first, second = numbers.reshape(2, -1)

@@ -1,4 +1,4 @@
-"""Are two faces the same person: accuracy, error rates and their uncertainty, from similarities of pairs."""
+"""Whether two faces are the same person: thresholds, accuracy and error rates, from the similarities of pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Same = NDArray[np.bool_]
 
 
 def measure_accuracy(similarities: Similarities, same: Same, folds: NDArray[np.integer]) -> float:
-    """Mean accuracy over folds, each judged at the threshold that is best on all others (LFW's View 2)."""
+    """The mean accuracy over folds, each at the threshold that is best on all other folds (LFW's View 2)."""
     scores = []
     for fold in np.unique(folds):
         held_out = folds == fold
@@ -20,7 +20,7 @@ def measure_accuracy(similarities: Similarities, same: Same, folds: NDArray[np.i
 
 
 def find_best_threshold(similarities: Similarities, same: Same) -> float:
-    """The similarity at which most pairs are judged rightly."""
+    """The threshold at which the most pairs are judged correctly."""
     order = np.argsort(-similarities, kind="stable")
     gain = np.cumsum(np.where(same[order], 1, -1))
     best = int(np.argmax(gain))
@@ -30,9 +30,9 @@ def find_best_threshold(similarities: Similarities, same: Same) -> float:
 
 
 def find_threshold(impostors: Similarities, false_match_rate: float) -> float:
-    """The lowest similarity above which at most this share of impostor pairs lies.
+    """The lowest threshold that at most this share of impostor pairs reaches.
 
-    ISO/IEC 19795-1 counts a false match as similarity >= threshold; so the threshold is just above an impostor.
+    ISO/IEC 19795-1 counts a false match if similarity >= threshold, so the threshold lies just above an impostor.
     """
     ordered = np.sort(impostors)[::-1]
     admitted = int(np.floor(false_match_rate * len(ordered) + 1e-9))
@@ -40,12 +40,12 @@ def find_threshold(impostors: Similarities, false_match_rate: float) -> float:
 
 
 def measure_true_match_rate(genuine: Similarities, impostors: Similarities, false_match_rate: float) -> float:
-    """TAR@FAR: the share of genuine pairs accepted where at most this share of impostors is."""
+    """TAR@FAR: the share of genuine pairs that match at the threshold for this false match rate."""
     return float(np.mean(genuine >= find_threshold(impostors, false_match_rate)))
 
 
 def measure_equal_error_rate(genuine: Similarities, impostors: Similarities) -> float:
-    """The error where false matches and false non-matches are equally many."""
+    """The error rate at which false matches and false non-matches are equal."""
     thresholds = np.sort(np.concatenate([genuine, impostors]))
     false_match = 1 - np.searchsorted(np.sort(impostors), thresholds, side="left") / len(impostors)
     false_non_match = np.searchsorted(np.sort(genuine), thresholds, side="left") / len(genuine)

@@ -1,26 +1,26 @@
-"""Networks. A new architecture is one new file here; architecture.py says what it must offer.
+"""Networks. To add an architecture, add one file here; architecture.py says what it must offer.
 
 architecture.py       registers architectures and finds them by name
-detector.py           what detection asks of an architecture
-segmenter.py          what segmentation asks of an architecture
+detector.py           the base class of architectures for detection
+segmenter.py          the base class of architectures for segmentation
 
 alexnet.py  cifar_resnet.py  efficientnet.py  googlenet.py  lenet.py  mobilenet_v1.py  mobilenet_v2.py  nin.py
 overfeat.py  resnet.py  vgg.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
 yolo.py               detection: one look, without anchors
 yolo_anchors.py       detection: one look, with anchors
-faster_rcnn.py        detection: regions are proposed, then named
+faster_rcnn.py        detection: proposes regions, then names them
 regions.py            the parts of faster_rcnn.py that are plain arithmetic
-localiser.py          one object a picture
+localiser.py          localisation: one object per picture
 unet.py               segmentation: a U-Net for a CPU
 unet_original.py      segmentation: the U-Net of the paper
 face_detector.py      faces: boxes, scores and landmarks
-face_embedder.py      faces: a vector for each
+face_embedder.py      faces: an embedding of each
 landmark_head.py      faces: the landmarks in a window
-verification_head.py  faces: are two the same person
+verification_head.py  faces: whether two are the same person
 
 folding.py            rewrites a face embedder so that a CPU runs it fast
 measure.py            what a network costs, layer by layer
-costs.py              prints that: `convoy-train zoo`
-counts.py             parameters and multiply-adds of a graph
+costs.py              prints these costs: `convoy-train zoo`
+counts.py             counts parameters and multiply-adds of a graph
 """

@@ -1,15 +1,16 @@
 """Every architecture by name: `@architecture` registers a network where it is defined, and a recipe names it.
 
-A new architecture is one file in this folder. What its class offers depends on its task:
+A new architecture is one file in this folder. What its class must offer depends on its task:
 
-    classification   __init__(classes); forward: float RGB [N,3,H,W], normalised -> logits [N,classes], of several
-                     heads in training where there are several, or a map of them
-    detection        a `Detector` (detector.py): what it answers, and how it learns where it differs from the others
+    classification   __init__(classes); forward: float RGB [N,3,H,W], normalised -> logits [N,classes]. It may return
+                     a map of logits, and in training a tuple with those of several heads
+    detection        a `Detector` (detector.py): its answers, and its loss if that differs from the default
     segmentation     a `Segmenter` (segmenter.py): logits [N,classes,H,W], and the stride of its input
 
-A class may have `from_recipe(classes, config, look)`: it takes its numbers from the fields of the recipe, and may look
-at the training data (`look()`: a classifier's normalised pictures, a detector's shapes of boxes). Without it the
-network is built as it is registered. What `forward` creates lies where its input lies (`device=x.device`).
+A class may offer `from_recipe(classes, config, look)`, which reads its numbers from the fields of the recipe. It may
+look at the training data: `look()` returns a classifier's normalised pictures, or the shapes of a detector's boxes.
+Without `from_recipe` the network is built as registered. Tensors that `forward` creates must lie on the device of its
+input (`device=x.device`).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ Network = TypeVar("Network", bound=Callable[..., nn.Module])
 class Architecture:
     """A network as `convoy-train zoo` shows it: its task, its usual input (height, width) in pixels, its numbers.
 
-    classes: its usual number of classes; None where it has none. pixels_last: it takes pictures as they are, [N,H,W,3],
-    instead of [N,3,H,W].
+    classes: its usual number of classes, None if it has no classes. pixels_last: it takes pictures [N,H,W,3] instead
+    of [N,3,H,W].
     """
 
     name: str
@@ -45,29 +46,29 @@ class Architecture:
     numbers: Mapping[str, Any]
 
     def build(self, classes: int | None = None) -> nn.Module:
-        """The network as it is registered, for its usual number of classes or another."""
+        """The network as registered, for its usual number of classes or for `classes`."""
         named = {} if self.classes is None else {"classes": classes or self.classes}
         network: nn.Module = self.network(**named, **self.numbers)
         return network
 
     def build_for(self, config: Any, classes: int, look: Callable[[], Any]) -> nn.Module:
-        """The network of a recipe, which may look at the training data."""
+        """The network of a recipe; `look` lets it look at the training data."""
         from_recipe = getattr(self.network, "from_recipe", None)
         return from_recipe(classes, config, look) if from_recipe else self.build(classes)
 
 
 _KNOWN: dict[str, Architecture] = {}
 _SPELLINGS: dict[str, str] = {}
-"""Names as they are compared, without hyphens, to names: vgg-16 and mobilenet_v2 are found too."""
+"""From names without hyphens and underscores to registered names, so that vgg-16 and mobilenet_v2 are found too."""
 
 
 def architecture(
     name: str, *, task: str, input: tuple[int, int], classes: int | None = None, pixels_last: bool = False,
     also: Sequence[str] = (), **numbers: Any,
 ) -> Callable[[Network], Network]:  # fmt: skip
-    """Registers a class, or a function that builds a network, under a name; fields as of `Architecture`.
+    """Registers a class, or a function that builds a network, under a name; the fields are those of `Architecture`.
 
-    also: further names. numbers: arguments that it is built with. Raises ValueError where another one has the name.
+    also: further names. numbers: arguments to build it with. Raises ValueError if another network has the name.
     """
 
     def register(network: Network) -> Network:
@@ -82,7 +83,7 @@ def architecture(
 
 
 def list_architectures(task: str = "") -> list[Architecture]:
-    """All architectures, or those for a task; by task, each file's together."""
+    """All architectures, or those for a task, sorted by task and then by file."""
     for module in pkgutil.iter_modules(models.__path__):
         importlib.import_module(f"{models.__name__}.{module.name}")
     wanted = (each for each in _KNOWN.values() if task in ("", each.task))
@@ -90,7 +91,7 @@ def list_architectures(task: str = "") -> list[Architecture]:
 
 
 def find_architecture(name: str, task: str = "") -> Architecture:
-    """The architecture of a name, whatever its hyphens; raises RecipeError that lists the known ones."""
+    """The architecture with a name, whatever its hyphens; raises a RecipeError that lists the known ones."""
     known = {each.name: each for each in list_architectures(task)}
     name = _SPELLINGS.get(_simplify(name), name)
     if name not in known:
@@ -100,7 +101,7 @@ def find_architecture(name: str, task: str = "") -> Architecture:
 
 
 def named_for(task: str) -> Callable[[str], str]:
-    """What checks the field `architecture` of a task's recipes and gives the name as it is registered."""
+    """Makes a validator for the field `architecture` of a task's recipes; it returns the registered name."""
 
     def check(name: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Tables of what networks cost, for people and for scripts."""
+"""Prints tables of what networks cost, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convoy_training.tables import print_table
 
 
 def print_zoo(as_json: bool) -> None:
-    """Every architecture, one a line."""
+    """Prints every architecture, one per line."""
     costs = [(each, _measure(each)) for each in list_architectures()]
     if as_json:
         print(json.dumps([_summarise(each, cost) for each, cost in costs], indent=2))
@@ -29,7 +29,7 @@ def print_zoo(as_json: bool) -> None:
 
 
 def print_layers(architecture: Architecture, as_json: bool) -> None:
-    """One architecture, layer by layer."""
+    """Prints one architecture, layer by layer."""
     cost = _measure(architecture)
     if as_json:
         layers = [{**asdict(layer), "activation_bytes": layer.activation_bytes} for layer in cost.layers]

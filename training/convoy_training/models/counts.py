@@ -1,4 +1,4 @@
-"""How large a network is: its parameters, and the multiply-adds of one picture."""
+"""Counts the parameters of a graph, and its multiply-adds for one picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(file: Path) -> int:
-    """Float32 numbers stored in the graph."""
+    """The number of float32 values that the graph stores."""
     graph = onnx.load(str(file)).graph
     return sum(int(np.prod(tensor.dims)) for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
 
 
 @torch.inference_mode()
 def count_multiply_adds(graph: nn.Module, images: Any) -> int:
-    """Multiply-adds of one image [1,H,W,3] through the graph."""
+    """The multiply-adds that the graph needs for one image [1,H,W,3]."""
     with FlopCounterMode(display=False) as counter:
         graph(torch.from_numpy(np.ascontiguousarray(images)))
     return int(counter.get_total_flops()) // 2

@@ -1,4 +1,4 @@
-"""What the task of detection asks of an architecture."""
+"""The base class of architectures for detection."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Loss = tuple[Tensor, Mapping[str, Tensor]]
 
 
 class Detector(nn.Module):
-    """A network that finds objects; a subclass overrides what is otherwise with it.
+    """A network that finds objects; a subclass overrides what differs from the default.
 
-    forward: RGB [N,3,H,W] in 0..1 -> logits [N,A,C], boxes xyxy [N,A,4] in input pixels, centres [A,2] of the cells
-    that they come from, and whatever else the network likes to add.
+    forward: RGB [N,3,H,W] in 0..1 -> logits [N,A,C], boxes xyxy [N,A,4] in input pixels, the centres [A,2] of their
+    cells, and anything else that the network adds.
     """
 
     fixed_size = False
-    """The network takes squares of `input_size` alone, not any picture whose sides are multiples of 32."""
+    """Whether the network only takes squares of `input_size`, not every picture whose sides are multiples of 32."""
 
     @classmethod
     def check_recipe(cls, config: Any) -> None:
-        """Raises ValueError where the recipe's numbers do not make this network."""
+        """Raises ValueError if the numbers of the recipe do not make this network."""
 
     @staticmethod
     def compute_loss(model: nn.Module, images: Tensor, truth_boxes: Tensor, truth_labels: Tensor, config: Any) -> Loss:
-        """How it learns, here by task-aligned assignment.
+        """The loss of a batch; by default with task-aligned assignment.
 
-        model: this network, which may be wrapped for several devices, so that only calling it is allowed. images as of
-        `forward`; truth_boxes [N,K,4] xyxy, truth_labels [N,K], -1 where padded.
+        model: this network. It may be wrapped for several devices, so do nothing but call it. images: as for `forward`;
+        truth_boxes [N,K,4] xyxy; truth_labels [N,K], -1 where padded.
         """
         logits, boxes, centres, *_ = model(images)
         assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
@@ -40,6 +40,6 @@ class Detector(nn.Module):
 
     @staticmethod
     def decode(answer: Any) -> tuple[Tensor, Tensor]:
-        """What `forward` answers as boxes xyxy [N,A,4] in input pixels and scores [N,A,C]."""
+        """Turns what `forward` returns into boxes xyxy [N,A,4] in input pixels and scores [N,A,C]."""
         logits, boxes, *_ = answer
         return boxes, logits.sigmoid()

@@ -36,7 +36,7 @@ SURVIVAL_DROP = 0.2
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch normalisation and, unless told otherwise, SiLU."""
+    """Convolution, batch normalisation and, with `activate`, SiLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, activate: bool = True
@@ -59,9 +59,9 @@ class SqueezeExcitation(nn.Module):
 
 
 class MBConv(nn.Module):
-    """1x1 up, depthwise, squeeze and excitation, 1x1 down; the block is sometimes left out in training.
+    """1x1 up, depthwise, squeeze and excitation, 1x1 down; training skips the block at random.
 
-    Stochastic depth: Huang et al. 2016, arXiv:1603.09382.
+    Source of this stochastic depth: Huang et al. 2016, arXiv:1603.09382.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float) -> None:
@@ -116,7 +116,7 @@ class EfficientNet(nn.Module):
 
 
 def _set_norm(model: nn.Module) -> None:
-    """The largest three were trained, in TensorFlow, with these constants; torchvision keeps them."""
+    """Sets the constants with which TensorFlow trained the three largest networks; torchvision keeps them."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps, module.momentum = 1e-3, 0.01

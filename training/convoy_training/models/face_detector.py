@@ -1,7 +1,7 @@
 """A single-stage, anchor-free face detector with five landmarks at strides 8, 16 and 32.
 
-Every cell of the three feature maps says how likely a face is there, how far its four sides are, and where its eyes,
-nose and mouth corners lie: FCOS (Tian et al., ICCV 2019) with the landmark branch of RetinaFace (Deng et al., 2020).
+Every cell of the three feature maps predicts how likely a face is, how far its four sides are, and where its eyes, nose
+and mouth corners lie: FCOS (Tian et al., ICCV 2019) with the landmark branch of RetinaFace (Deng et al., 2020).
 """
 
 import math
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
 
 class Head(nn.Module):
-    """One level's prediction: 1 score, 4 distances to the sides and 10 landmark offsets a cell."""
+    """The prediction of one level: for each cell 1 score, 4 distances to the sides and 10 landmark offsets."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Head(nn.Module):
         assert self.output.bias is not None
         nn.init.normal_(self.output.weight, std=0.01)
         nn.init.zeros_(self.output.bias)
-        # A rare event at the start (Lin et al., "Focal loss", ICCV 2017, section 3.3); boxes of four strides.
+        # At the start faces are rare (Lin et al., "Focal loss", ICCV 2017, section 3.3), and boxes four strides wide.
         self.output.bias.data[0] = -math.log(99)
         self.output.bias.data[1:5] = math.log(2)
 
@@ -54,7 +54,7 @@ class Head(nn.Module):
 
 @architecture("face-detector", task="face_detection", input=(480, 640), pixels_last=True)
 class FaceDetector(nn.Module):
-    """uint8 RGB [N,H,W,3] to boxes [N,A,4] xyxy, score logits [N,A,1], landmarks [N,A,5,2], all in input pixels."""
+    """uint8 RGB [N,H,W,3] -> boxes [N,A,4] xyxy, score logits [N,A,1], landmarks [N,A,5,2]; places in input pixels."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 96, 128), neck: int = 48) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class FaceDetector(nn.Module):
 
 
 class FaceDetectorGraph(nn.Module):
-    """The detector as it is served: scores between 0 and 1."""
+    """The detector as served, with scores between 0 and 1."""
 
     def __init__(self, detector: FaceDetector) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class FaceDetectorGraph(nn.Module):
 
 
 def locate_cells(sizes: list[tuple[int, int]], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """The centre [A,2] (x, y) and the stride [A,1] in pixels of every cell of maps with these (rows, columns)."""
+    """The centre [A,2] (x, y) and the stride [A,1] of every cell, in pixels; sizes: (rows, columns) of each map."""
     centres, strides = [], []
     for (rows, columns), stride in zip(sizes, STRIDES, strict=True):
         y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
@@ -113,7 +113,7 @@ def locate_cells(sizes: list[tuple[int, int]], device: torch.device | None = Non
 
 
 def decode(raw: Tensor, centres: Tensor, strides: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Raw outputs [N,A,15] to boxes, score logits and landmarks; distances are exponentials in strides."""
+    """Turns raw outputs [N,A,15] into boxes, score logits and landmarks; distances are exponentials, in strides."""
     distances = raw[..., 1:5].clamp(max=6.0).exp() * strides
     boxes = torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1)
     landmarks = centres[:, None] + raw[..., 5:].unflatten(-1, (5, 2)) * strides[:, None]

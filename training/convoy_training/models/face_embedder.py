@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from convoy_training.models.architecture import architecture
 
 PIXEL_RANGE = 127.5
-"""Pixels are centred at it and divided by it: -1 to 1."""
+"""Subtracted from pixels, which are then divided by it, so that they lie in -1 to 1."""
 
 
 class ResidualBlock(nn.Module):
@@ -39,11 +39,11 @@ class ResidualBlock(nn.Module):
 
 @architecture("face-embedder", task="face_embedding", input=(112, 112), pixels_last=True)
 class FaceEmbedder(nn.Module):
-    """Embed aligned faces: uint8 RGB [N,112,112,3] to float32 [N,D] vectors of length one.
+    """Embeds aligned faces: uint8 RGB [N,112,112,3] -> float32 [N,D] vectors of length one.
 
-    The crop is reduced to `crop_px` inside the graph, because detail beyond that costs more than it helps here.
-    In evaluation the embedding is that of the face plus that of its mirror image, which makes it independent
-    of the side that the face turns to; without `mirror` it is that of the face alone, at half the cost.
+    The graph reduces the crop to `crop_px`, because more detail costs more than it helps here. In evaluation it adds
+    the embedding of the mirror image, so that the result does not depend on the side to which the face turns. Without
+    `mirror` it embeds the face alone, at half the cost.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Faster R-CNN (Ren et al. 2015, arXiv:1506.01497): a network proposes regions, a second stage names and refines them.
 
-By default on VGG-16 with the paper's anchors; `widths` gives a small backbone for a CPU instead. What differs from the
-paper: RoIAlign for RoI pooling, and suppression of proposals in parallel.
+The default is VGG-16 with the paper's anchors; `widths` chooses a small backbone for a CPU instead. Two things differ
+from the paper: RoIAlign replaces RoI pooling, and proposals are suppressed in parallel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BINS = 7
 
 
 class Proposer(nn.Module):
-    """The region proposal network: for each cell and anchor, is there anything, and where exactly."""
+    """The region proposal network: for each cell and anchor, whether there is an object, and where exactly."""
 
     def __init__(self, inputs: int, width: int, anchors: int) -> None:
         super().__init__()
@@ -43,9 +43,9 @@ class Proposer(nn.Module):
 
 @architecture("faster-rcnn", task="detection", classes=20, input=(608, 800))
 class FasterRCNN(Detector):
-    """float RGB [N,3,H,W] -> `Stages`. In training, `sample` replaces the proposals by the regions to learn from."""
+    """float RGB [N,3,H,W] -> `Stages`. In training, `sample` replaces the proposals with the regions to learn from."""
 
-    fixed_size = True  # so many proposals a picture
+    fixed_size = True  # since the number of proposals is fixed
 
     def __init__(
         self, classes: int, widths: Sequence[int] = (), *, sizes: Sequence[float] = (128, 256, 512),
@@ -84,7 +84,7 @@ class FasterRCNN(Detector):
         objectness, steps = self.proposer(features)
         rows, columns = features.shape[2:]
         anchors = make_anchors(rows, columns, self.stride, self.sizes, self.ratios).to(x.device)
-        with torch.no_grad():  # the second stage does not teach the first where its regions should be
+        with torch.no_grad():  # the second stage does not teach the first where regions should be
             boxes = clip_boxes(decode_boxes(steps.float(), anchors), rows * self.stride, columns * self.stride)
             regions = choose_regions(boxes, objectness.float(), 6 * self.proposals, self.proposals, overlap=0.7)
             regions = sample(regions) if sample else regions
@@ -97,7 +97,7 @@ class FasterRCNN(Detector):
 
 
 def _build_small(widths: Sequence[int]) -> nn.Sequential:
-    """Two 3x3 convolutions a width, the first of stride two."""
+    """Two 3x3 convolutions for each width, the first with stride two."""
     layers: list[nn.Module] = []
     inputs = 3
     for width in widths:

@@ -1,9 +1,8 @@
-"""A trained face embedder rewritten for serving: the same numbers, in layers that a CPU runs quickly.
+"""Rewrites a trained face embedder for serving: the same numbers, in layers that a CPU runs fast.
 
-What is constant after training goes into the weights beside it: batch norms into convolutions and the head's matrix.
-PReLU becomes two scalings by channel and a ReLU, since ONNX Runtime keeps convolutions, ReLU, pooling and sums in its
-blocked layout, and leaves it for PReLU. The mirror image is the second half of one batch; the head is linear, so it
-sees the sum of both.
+Batch norms are constant after training, so they go into the convolutions and the head's matrix. A PReLU becomes two
+scalings by channel and a ReLU, because ONNX Runtime keeps these in its blocked layout, and leaves that layout for a
+PReLU. Mirror images are the second half of one batch; the head is linear, so it runs on the sum of both halves.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Norm = nn.BatchNorm2d | nn.BatchNorm1d
 
 
 def scale_channels(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """Each channel times its factor [C], plus its bias [C]: a depthwise convolution of one pixel."""
+    """Multiplies each channel with its factor [C] and adds its bias [C]: a depthwise convolution of one pixel."""
     layer = nn.Conv2d(len(factors), len(factors), 1, groups=len(factors), bias=bias is not None)
     layer.weight = nn.Parameter(factors.detach().reshape(-1, 1, 1, 1).clone())
     if bias is not None:
@@ -44,7 +43,7 @@ def set_norm(
     mean: Tensor | None = None,
     variance: Tensor | None = None,
 ) -> None:
-    """The other way round: `factors` [C] and `bias` [C] as a batch norm whose statistics are these [C]."""
+    """The inverse of `read_norm`: sets a batch norm with these statistics [C] to `factors` [C] and `bias` [C]."""
     assert norm.running_mean is not None and norm.running_var is not None
     mean = torch.zeros_like(factors) if mean is None else mean
     variance = torch.full_like(factors, 1 - norm.eps) if variance is None else variance
@@ -57,7 +56,7 @@ def set_norm(
 
 
 class FoldedPReLU(nn.Module):
-    """max(x, 0) + a min(x, 0) as (1 - a) max(x, 0) + a x."""
+    """A PReLU, max(x, 0) + a min(x, 0), computed as (1 - a) max(x, 0) + a x."""
 
     def __init__(self, activation: nn.PReLU) -> None:
         super().__init__()
@@ -65,12 +64,12 @@ class FoldedPReLU(nn.Module):
         self.all = scale_channels(activation.weight)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N,C,H,W] to the same."""
+        """[N,C,H,W] -> [N,C,H,W]."""
         return self.positive(F.relu(features)) + self.all(features)
 
 
 class FoldedBlock(nn.Module):
-    """`ResidualBlock`. Its first norm stays by itself: the convolution behind it pads with what is zero after it."""
+    """A folded `ResidualBlock`. Its first norm stays alone, since the next convolution pads with zeros after it."""
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
@@ -94,7 +93,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedEmbedder(nn.Module):
-    """`FaceEmbedder` in evaluation: uint8 RGB [N,112,112,3] to the same float32 [N,D]; the embedder stays as it is."""
+    """A folded `FaceEmbedder`: uint8 RGB [N,112,112,3] -> the same float32 [N,D]. The embedder itself stays as is."""
 
     def __init__(self, embedder: FaceEmbedder) -> None:
         super().__init__()
@@ -123,7 +122,7 @@ class FoldedEmbedder(nn.Module):
 
 
 def fold_head(head: Any, views: int) -> nn.Linear:
-    """Norm, dropout, flatten, matrix and norm in a row as one matrix with bias, for the sum of so many views."""
+    """Folds norm, dropout, flatten, matrix and norm into one matrix with bias, for the sum of this many views."""
     first, _, _, matrix, last = head
     factors, bias = read_norm(first)
     last_factors, last_bias = read_norm(last)
@@ -136,7 +135,7 @@ def fold_head(head: Any, views: int) -> nn.Linear:
 
 @torch.no_grad()
 def unfold(folded: FoldedEmbedder, embedder: FaceEmbedder) -> list[Norm]:
-    """Gives an embedder the weights of its folded form; returns its norms, whose statistics are nobody's."""
+    """Gives an embedder the weights of its folded form; returns its norms, whose statistics must still be measured."""
     stem, activation, *blocks = cast(Any, folded.features)
     conv, norm, prelu = cast(Any, embedder.stem)
     _part(stem, conv, norm)
@@ -159,7 +158,7 @@ def unfold(folded: FoldedEmbedder, embedder: FaceEmbedder) -> list[Norm]:
 
 
 def _part(both: nn.Conv2d, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """A convolution with a bias as one without and a norm."""
+    """Splits a convolution with a bias into one without a bias and a norm."""
     assert both.bias is not None
     conv.weight.copy_(both.weight)
     set_norm(norm, torch.ones_like(both.bias), both.bias)

@@ -1,6 +1,6 @@
 """GoogLeNet (Szegedy et al. 2015, arXiv:1409.4842) with batch normalisation. Names and shapes are torchvision's.
 
-The paper's 5x5 branch is 3x3 in torchvision's published weights; `large_kernel` chooses.
+The paper's 5x5 branch is 3x3 in torchvision's published weights; `large_kernel` chooses between them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Conv(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four views of the same input, side by side; 1x1 convolutions make the wide ones affordable."""
+    """Four branches over the same input, side by side; 1x1 convolutions make the wide ones affordable."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], large_kernel: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Auxiliary(nn.Module):
 
 @architecture("googlenet", task="classification", classes=1000, input=(224, 224))
 class GoogLeNet(nn.Module):
-    """float [N,3,224,224] -> logits [N,classes]; in training, logits and those of the two auxiliary heads."""
+    """float [N,3,224,224] -> logits [N,classes]; in training also the logits of the two auxiliary heads."""
 
     training_only = ("aux1", "aux2")
 

@@ -1,4 +1,4 @@
-"""Landmarks: a face or none, and where its points are (Sun et al. 2013; Ng, Convolutional Neural Networks, week 3)."""
+"""Landmarks: whether there is a face, and where its points are (Sun et al. 2013; Ng, Conv. Neural Networks, week 3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LandmarkHead(nn.Module):
 
 @architecture("face-landmarks", task="face_landmarks", input=(64, 64), pixels_last=True)
 class LandmarkNet(nn.Module):
-    """uint8 RGB [N,H,W,3] with at most one face -> what `LandmarkHead` answers; H and W multiples of 32."""
+    """uint8 RGB [N,H,W,3] with at most one face -> the answer of `LandmarkHead`; H and W are multiples of 32."""
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64), points: int = 5) -> None:
         super().__init__()
@@ -47,9 +47,9 @@ class LandmarkNet(nn.Module):
 def compute_landmark_loss(
     face_logits: Tensor, points: Tensor, face: Tensor, truth: Tensor, weight: float = 5.0
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logistic loss of the face; where there is one, the points' distance in eye distances, robust (smooth L1).
+    """The logistic loss of the face and, if there is one, the smooth L1 loss of its points, in eye distances.
 
-    face bool [N]; truth [N,points,2], its first two points the eyes, NaN where a point is not known.
+    face bool [N]; truth [N,points,2], NaN where a point is unknown; the first two points are the eyes.
     """
     presence = functional.binary_cross_entropy_with_logits(face_logits, face.float())
     known = face[:, None] & truth.isfinite().all(-1)

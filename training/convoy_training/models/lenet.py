@@ -1,4 +1,4 @@
-"""LeNet-5 (LeCun et al. 1998), as it is taught today: ReLU, max pooling, colour pictures of 32x32."""
+"""LeNet-5 (LeCun et al. 1998) as taught today: with ReLU, max pooling and colour pictures of 32x32."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Single-object localisation: is there an object, where, and of which class; one answer a picture.
+"""Single-object localisation: whether there is an object, where, and of which class; one answer per picture.
 
-The output is the vector (p_c, b_x, b_y, b_h, b_w, c_1 ... c_C) that classification with localisation is taught with
-(Ng, Convolutional Neural Networks, week 3; Sermanet et al. 2014, section 4).
+The output is the vector (p_c, b_x, b_y, b_h, b_w, c_1 ... c_C) of classification with localisation (Ng, Convolutional
+Neural Networks, week 3; Sermanet et al. 2014, section 4).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convoy_training.models.architecture import architecture
 
 @architecture("localiser", task="localisation", classes=3, input=(224, 224))
 class Localiser(nn.Module):
-    """float RGB [N,3,H,W] -> `Location`; H and W multiples of 2 ** len(widths)."""
+    """float RGB [N,3,H,W] -> `Location`; H and W are multiples of 2 ** len(widths)."""
 
     def __init__(self, classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Localiser(nn.Module):
         for inputs, outputs in zip([3, *widths], widths, strict=False):
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.features = nn.Sequential(*layers)
-        # A map of 4x4 still knows where things are; its mean would not.
+        # A map of 4x4 still knows where things are; a global mean would not.
         self.pool = nn.AdaptiveAvgPool2d(4)
         self.head = nn.Linear(16 * widths[-1], 5 + classes)
 

@@ -1,14 +1,14 @@
 """What a network costs, layer by layer: parameters, multiply-adds, activations, receptive field.
 
-The network runs once without numbers (on torch's meta device) while every call of a layer is watched, so that what is
-counted is what happens. For a convolution of kernel k, c_in -> c_out channels, g groups, on H x W outputs:
+The network runs once on torch's meta device, without numbers, while every call of a layer is recorded. So the counts
+are of the layers that really run. For a convolution of kernel k, c_in -> c_out channels, g groups, on H x W outputs:
 
     parameters     = k * k * (c_in / g) * c_out + c_out (bias)
     multiply-adds  = k * k * (c_in / g) * c_out * H * W
     receptive field: r_out = r_in + (k - 1) * dilation * jump_in,  jump_out = jump_in * stride
 
-(Araujo et al. 2019, "Computing receptive fields of convolutional neural networks".) The receptive field is that of the
-convolutional path: global pooling, squeeze-and-excitation and fully connected layers see all of the map before them.
+(Araujo et al. 2019, "Computing receptive fields of convolutional neural networks".) The receptive field counts the
+convolutional path only: global pooling, squeeze-and-excitation and fully connected layers see the whole map.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BYTES = 4
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: kind, output shape without the batch, and its cost. receptive_field: pixels of the input, one side."""
+    """One layer: its kind, its output shape without the batch, and its cost. receptive_field: side in input pixels."""
 
     kind: str
     output: tuple[int, ...]
@@ -36,7 +36,7 @@ class Layer:
 
     @property
     def activation_bytes(self) -> int:
-        """Float32 memory of the output for one image."""
+        """The float32 memory of the output for one image."""
         return BYTES * torch.Size(self.output).numel()
 
 
@@ -49,24 +49,24 @@ class Cost:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one image."""
+        """The multiply-adds for one image."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
-        """Float32 memory of all layers' outputs for one image: what training keeps for the way back."""
+        """The float32 memory of all layers' outputs for one image, which training keeps for the backward pass."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
     def receptive_field(self) -> int:
-        """The largest of any layer, in input pixels."""
+        """The largest receptive field of any layer, in input pixels."""
         return max(layer.receptive_field for layer in self.layers)
 
 
 def measure(build: Callable[[], nn.Module], size: tuple[int, int], *, pixels_last: bool = False) -> Cost:
-    """Builds a network without memory and runs one float RGB image of `size` (height, width) through it.
+    """Builds a network without allocating memory, and runs one float RGB image of `size` (height, width) through it.
 
-    The image is [1,3,H,W], or [1,H,W,3] for networks that take pictures as they are.
+    The image is [1,3,H,W], or [1,H,W,3] with `pixels_last`.
     """
     with torch.device("meta"):
         model = build().eval()
@@ -78,7 +78,7 @@ def measure(build: Callable[[], nn.Module], size: tuple[int, int], *, pixels_las
 
 
 class Watch(TorchFunctionMode):
-    """Sees every function called on tensors, and carries each tensor's (receptive field, jump) along with it."""
+    """Sees every function that is called on tensors, and keeps the (receptive field, jump) of each tensor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Watch(TorchFunctionMode):
         self.alive: list[Any] = []  # ids are only unique while the tensors live
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs the function and, where it gives tensors, records what they see and cost."""
+        """Runs the function and, if it returns tensors, records what they see and what they cost."""
         result = func(*args, **(kwargs or {}))
         outputs = [t for t in (result if isinstance(result, tuple | list) else [result]) if isinstance(t, Tensor)]
         if outputs and (seen := [self.sight[id(t)] for t in _tensors(args) if id(t) in self.sight] or [(1, 1)]):
@@ -126,7 +126,7 @@ def _convolve_up(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) 
 
 def _connect(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:
     weight, bias = args[1], _argument(args, kwargs, 2, "bias", None)
-    rows = output.numel() // output.shape[-1]  # a second stage asks about many regions at once
+    rows = output.numel() // output.shape[-1]  # a second stage runs on many regions at once
     return _layer("fully connected", output, weight, bias, rows * weight.numel(), field), field, jump
 
 

@@ -11,7 +11,7 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
-    """The nearest multiple of `divisor`, but never less than 90 % of `channels`."""
+    """The nearest multiple of `divisor` that is at least 90 % of `channels`."""
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * channels else nearest
 
@@ -25,7 +25,7 @@ class ConvNorm(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up, depthwise 3x3, 1x1 down without activation; a shortcut where the shapes agree."""
+    """1x1 up, depthwise 3x3, 1x1 down without activation; with a shortcut if the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""OverFeat (Sermanet et al. 2014, arXiv:1312.6229): a classifier slid over a picture by convolution, in one pass.
+"""OverFeat (Sermanet et al. 2014, arXiv:1312.6229): slides a classifier over a picture by convolution, in one pass.
 
-A fully connected layer over a k x k map is a convolution of kernel k, one over a vector is a convolution of kernel 1.
-So written, the network looks at every window of a larger picture and shares what windows have in common.
+A fully connected layer over a k x k map is a convolution of kernel k; one over a vector is a convolution of kernel 1.
+Written this way, the network looks at every window of a larger picture, and overlapping windows share their work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from convoy_training.models.detector import Detector
 class OverFeat(nn.Module):
     """float RGB [N,3,H,W], H and W from 231 up -> class logits [N,classes,R,C], one for each window of 231 pixels.
 
-    The fast model of the paper's table 1.
+    It is the fast model of the paper's table 1.
     """
 
     def __init__(self, classes: int = 1000, dropout: float = 0.5) -> None:
@@ -47,8 +47,8 @@ class OverFeat(nn.Module):
 class SlidingWindow(nn.Module):
     """A classifier as a detector: float [N,3,H,W] -> logits [N,A,C], boxes xyxy [N,A,4], and all windows xyxy [A,4].
 
-    `window` is the side in pixels that the classifier was trained on, `stride` its features' stride. `refine` regresses
-    each window's box from the features under it (left, top, right, bottom, as shares of the window).
+    `window` is the side in pixels that the classifier was trained on, `stride` is the stride of its features. `refine`
+    regresses the box of each window from the features under it (left, top, right, bottom, as shares of the window).
     """
 
     def __init__(self, features: nn.Module, classifier: nn.Sequential, window: int, stride: int, inputs: int) -> None:
@@ -74,19 +74,19 @@ class SlidingWindow(nn.Module):
     widths=(12, 24, 48), hidden=64, pyramid=(2.0, 1.0, 0.5),
 )  # fmt: skip
 class WindowDetector(Detector):
-    """A classifier of 47-pixel windows, slid in steps of 8 over a picture at several scales (section 4.1).
+    """Slides a classifier of 47-pixel windows over a picture, in steps of 8 and at several scales (section 4.1).
 
-    float RGB [N,3,H,W] -> logits [N,A,classes], boxes xyxy [N,A,4] in input pixels, centres [A,2] of the windows; A
-    runs over `pyramid`, the scales at which the picture is looked at.
+    float RGB [N,3,H,W] -> logits [N,A,classes], boxes xyxy [N,A,4] in input pixels, centres [A,2] of the windows. A
+    runs over the scales of `pyramid`, then over the windows.
     """
 
     WINDOW, STRIDE = 47, 8
-    fixed_size = True  # a pyramid of whole pixels
+    fixed_size = True  # so that every scale of the pyramid has whole pixels
 
     def __init__(self, classes: int, widths: Sequence[int], hidden: int, pyramid: Sequence[float]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise([3, *widths]):  # without padding: a window is what its classifier would see
+        for inputs, outputs in pairwise([3, *widths]):  # no padding: a window is just what its classifier sees
             layers += [nn.Conv2d(inputs, outputs, 3, 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         classifier = nn.Sequential(nn.Linear(5 * 5 * widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, classes))
         nn.init.constant_(classifier[-1].bias, -5.0)  # type: ignore[arg-type]  # most windows show nothing
@@ -100,9 +100,9 @@ class WindowDetector(Detector):
     @classmethod
     def check_recipe(cls, config: Any) -> None:
         if len(config.widths) != 3:
-            raise ValueError("widths: the sliding-window has three layers before its fully connected ones")
+            raise ValueError("widths: give three, since the sliding-window has three convolutions")
         if int(config.input_size * min(config.pyramid)) < cls.WINDOW:
-            raise ValueError(f"pyramid: a picture is {cls.WINDOW} pixels long at least at every scale")
+            raise ValueError(f"pyramid: at every scale a picture must have at least {cls.WINDOW} pixels a side")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits, boxes, centres = [], [], []
@@ -116,9 +116,9 @@ class WindowDetector(Detector):
 
 
 def convolve_classifier(classifier: nn.Sequential, side: int) -> nn.Sequential:
-    """The same classifier with its fully connected layers as convolutions; the first sees a map of side x side.
+    """The same classifier with its fully connected layers as convolutions; the first one sees a map of side x side.
 
-    Raises ValueError where the first layer's inputs are no whole number of such maps.
+    Raises ValueError if the inputs of the first layer are not a whole number of such maps.
     """
     layers: list[nn.Module] = []
     for layer in classifier:
@@ -127,7 +127,7 @@ def convolve_classifier(classifier: nn.Sequential, side: int) -> nn.Sequential:
             continue
         channels, rest = divmod(layer.in_features, side * side)
         if rest:
-            raise ValueError(f"{layer.in_features} inputs are no maps of {side}x{side}")
+            raise ValueError(f"{layer.in_features} inputs are not a whole number of {side}x{side} maps")
         convolution = nn.Conv2d(channels, layer.out_features, side, bias=layer.bias is not None)
         with torch.no_grad():
             convolution.weight.copy_(layer.weight.view_as(convolution.weight))
@@ -139,7 +139,7 @@ def convolve_classifier(classifier: nn.Sequential, side: int) -> nn.Sequential:
 
 
 def place_windows(rows: int, columns: int, stride: int, window: int) -> Tensor:
-    """The windows' boxes xyxy [rows * columns, 4] in input pixels."""
+    """The boxes xyxy [rows * columns, 4] of all windows, in input pixels."""
     y, x = torch.meshgrid(torch.arange(rows) * stride, torch.arange(columns) * stride, indexing="ij")
     near = torch.stack([x, y], -1).reshape(-1, 2)
     return torch.cat([near, near + window], -1).float()

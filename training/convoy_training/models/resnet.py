@@ -1,6 +1,7 @@
 """ResNet (He et al. 2016, arXiv:1512.03385) for ImageNet. Names and shapes are torchvision's.
 
-As there, a bottleneck halves in its 3x3 convolution (the paper: in the first 1x1), which costs little and gains 0.5 %.
+As in torchvision, a bottleneck halves in its 3x3 convolution. The paper halves in the first 1x1; this way costs little
+more and gains 0.5 %.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class ResNet(nn.Module):
 
 
 def build_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
-    """Nothing where the shapes agree, else a 1x1 convolution (the paper's option B)."""
+    """None if the shapes agree, or else a 1x1 convolution (the paper's option B)."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))

@@ -1,4 +1,4 @@
-"""What the task of segmentation asks of an architecture."""
+"""The base class of architectures for segmentation."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from torch import nn
 
 
 class Segmenter(nn.Module):
-    """A network that names each pixel; a subclass overrides what is otherwise with it.
+    """A network that gives each pixel a class; a subclass overrides what differs from the default.
 
-    forward: float RGB [N,3,H,W], normalised, sides multiples of the stride -> logits [N,classes,H,W].
+    forward: float RGB [N,3,H,W], normalised, with sides that are multiples of the stride -> logits [N,classes,H,W].
     """
 
     @classmethod
     def check_recipe(cls, config: Any) -> None:
-        """Raises ValueError where the recipe's numbers do not make this network."""
+        """Raises ValueError if the numbers of the recipe do not make this network."""
 
     @staticmethod
     def find_stride(config: Any) -> int:
-        """Pixels of a picture that the deepest features see as one."""
+        """The stride of the deepest features, in pixels of the input."""
         return 32

@@ -1,7 +1,7 @@
 """U-Net (Ronneberger et al. 2015, arXiv:1505.04597) for a CPU: contract, expand by transpose convolution, copy across.
 
-What differs from the paper: padded convolutions with batch normalisation, residual blocks, and a first stride of two,
-so that full resolution is reached by the last transpose convolution alone.
+It differs from the paper in three ways: convolutions are padded and batch-normalised, blocks are residual, and the
+first stride is two, so that only the last transpose convolution runs at full resolution.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions around a shortcut; `stride` 2 halves, and the shortcut then averages."""
+    """Two 3x3 convolutions around a shortcut. With `stride` 2 they halve the resolution, and the shortcut averages."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Residual(nn.Module):
 
 
 class Expand(nn.Module):
-    """Doubles the resolution by a transpose convolution and merges the contracting path's features of that size."""
+    """Doubles the resolution by a transpose convolution, and merges in the contracting path's features of that size."""
 
     def __init__(self, inputs: int, across: int, outputs: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class UNet(Segmenter):
         )
         self.dropout = nn.Dropout2d(dropout)
         self.up = nn.ModuleList(Expand(deep, across, across) for across, deep in reversed(list(pairwise(widths))))
-        # Kernels that overlap: without overlap every second pixel of the mask shows the kernel's pattern.
+        # The kernels overlap: without overlap every second pixel of the mask would show the kernel's pattern.
         self.head = nn.ConvTranspose2d(widths[0], classes, 4, stride=2, padding=1)
 
     @classmethod
@@ -85,7 +85,7 @@ class UNet(Segmenter):
     @classmethod
     def check_recipe(cls, config: Any) -> None:
         if len(config.depths) != len(config.widths) - 1:
-            raise ValueError(f"depths: {len(config.widths)} widths have {len(config.widths) - 1}, one less")
+            raise ValueError(f"depths: give {len(config.widths) - 1} for {len(config.widths)} widths, one less")
 
     @staticmethod
     def find_stride(config: Any) -> int:

@@ -1,7 +1,7 @@
 """U-Net as published (Ronneberger et al. 2015, arXiv:1505.04597, figure 1): 572x572 pixels in, 388x388 out.
 
-`padded` keeps the size instead, for a service that owes an answer for every pixel; `normalised` adds batch
-normalisation, with which a training of minutes is enough.
+`padded` keeps the size instead, since a service must answer for every pixel. `normalised` adds batch normalisation,
+with which minutes of training are enough.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Convolutions(nn.Sequential):
 
 @architecture("unet-original", task="segmentation", classes=2, input=(572, 572))
 class OriginalUNet(Segmenter):
-    """float [N,channels,H,W] -> logits [N,classes,H',W']: the same size where `padded`, else 184 pixels less.
+    """float [N,channels,H,W] -> logits [N,classes,H',W']: of the same size if `padded`, or else 184 pixels smaller.
 
-    Unpadded, a side must be 16 n + 188 (572 = 16 * 24 + 188); padded, a multiple of 2 ** (len(widths) - 1).
+    Without padding a side must be 16 n + 188 (572 = 16 * 24 + 188); with it, a multiple of 2 ** (len(widths) - 1).
     """
 
     def __init__(
@@ -74,6 +74,6 @@ class OriginalUNet(Segmenter):
 
 
 def _cut(x: Tensor, like: Tensor) -> Tensor:
-    """The middle of x, as large as `like`."""
+    """Cuts the middle out of x, at the size of `like`."""
     top, left = (x.shape[2] - like.shape[2]) // 2, (x.shape[3] - like.shape[3]) // 2
     return x[:, :, top : top + like.shape[2], left : left + like.shape[3]]

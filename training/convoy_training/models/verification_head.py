@@ -1,7 +1,7 @@
 """Face verification as binary classification: one logistic unit over |f(a) - f(b)|.
 
-The alternative to triplet loss of Taigman et al. 2014 (DeepFace, section 4.2): the weights learn which dimensions of an
-embedding tell two people apart.
+It is an alternative to triplet loss (Taigman et al. 2014, DeepFace, section 4.2): its weights learn which dimensions of
+an embedding tell two people apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class VerificationHead(nn.Module):
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.weigh = nn.Linear(dimension, 1)
-        # At first every difference speaks against, and vectors half alike are undecided.
+        # At first every difference counts against a match, and vectors that are half alike are undecided.
         nn.init.constant_(self.weigh.weight, -1.0)
         nn.init.constant_(self.weigh.bias, dimension**0.5 / 2)
 
@@ -40,7 +40,7 @@ class PairVerifier(nn.Module):
 
 
 def compute_verification_loss(logits: Tensor, same: Tensor) -> Tensor:
-    """Logistic loss; same bool [N]."""
+    """The logistic loss; same bool [N]."""
     return functional.binary_cross_entropy_with_logits(logits, same.float())
 
 

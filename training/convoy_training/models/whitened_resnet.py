@@ -1,8 +1,8 @@
 """A residual network for small images, sized for a CPU.
 
-Residual blocks after He et al. 2016 (arXiv:1512.03385). Two ideas from the public CIFAR speed runs make it learn in few
-epochs: a first layer whose filters are the whitened principal patches of the data, frozen, and pooling right after
-the convolution that widens (Page, "How to train your ResNet", 2018; Jordan, arXiv:2404.00498).
+Its residual blocks follow He et al. 2016 (arXiv:1512.03385). Two ideas from the public CIFAR speed runs make it learn
+in few epochs: the filters of the first layer are the whitened principal patches of the data and stay frozen, and each
+widening convolution is pooled at once (Page, "How to train your ResNet", 2018; Jordan, arXiv:2404.00498).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from convoy_training.models.architecture import architecture
 
 
 class Block(nn.Module):
-    """Convolve to `outputs` channels and halve, then refine with a residual convolution pair."""
+    """Convolves to `outputs` channels and halves, then refines with `refinements` convolutions around a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, refinements: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class WhitenedResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(functional.relu(self.whiten(x)))
-        # The maximum grows with the layer's width; an eighth of it keeps the first softmax flat.
+        # The maximum grows with the width of the layer; an eighth of it keeps the softmax flat at the start.
         return self.classifier(x.amax(dim=(2, 3))) / 8
 
     @torch.no_grad()

@@ -1,8 +1,8 @@
-"""A small one-stage detector of the YOLO family: one look, a grid of cells at strides 8, 16 and 32, boxes from each.
+"""A small one-stage detector of the YOLO family: one look, with grids of cells at strides 8, 16 and 32.
 
-Backbone of cross-stage partial blocks (Wang et al. 2019, arXiv:1911.11929), a two-way feature pyramid (Liu et al. 2018,
-arXiv:1803.01534) and an anchor-free head: each cell gives class scores and its distances to the four sides of the box
-(Tian et al. 2019, arXiv:1904.01355).
+It has a backbone of cross-stage partial blocks (Wang et al. 2019, arXiv:1911.11929), a two-way feature pyramid (Liu et
+al. 2018, arXiv:1803.01534) and an anchor-free head: each cell gives class scores and its distances to the four sides of
+the box (Tian et al. 2019, arXiv:1904.01355).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Conv(nn.Module):
 
 
 class PartialBlock(nn.Module):
-    """Half of the channels go through `depth` residual 3x3 pairs, the other half straight on; every stage is kept."""
+    """Half of the channels pass `depth` residual 3x3 pairs, the other half skips them; all stages are joined."""
 
     def __init__(self, inputs: int, outputs: int, depth: int = 1, shortcut: bool = True) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class PartialBlock(nn.Module):
 
 
 class Backbone(nn.Module):
-    """float RGB [N,3,H,W] -> features at strides 8, 16 and 32, of the last three `widths`."""
+    """float RGB [N,3,H,W] -> features at strides 8, 16 and 32, with the last three `widths` as channels."""
 
     def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Backbone(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Carries meaning down to the fine grid and place up to the coarse one."""
+    """Carries meaning from coarse grids to fine ones, and exact places from fine grids to coarse ones."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Head(nn.Module):
         super().__init__()
         self.classify = nn.Sequential(Conv(inputs, width), nn.Conv2d(width, classes, 1))
         self.locate = nn.Sequential(Conv(inputs, width), nn.Conv2d(width, 4, 1))
-        # Cells start out almost sure that they are empty: about five objects on a 640-pixel picture.
+        # At the start cells are almost sure to be empty: about five objects on a 640-pixel picture.
         nn.init.constant_(self.classify[-1].bias, math.log(5 / classes / (640 / stride) ** 2))  # type: ignore[arg-type]
         nn.init.constant_(self.locate[-1].bias, 1.0)  # type: ignore[arg-type]
 
@@ -142,12 +142,12 @@ class Yolo(Detector):
 
 
 def check_stages(config: Any) -> None:
-    """Raises ValueError where a recipe's widths and depths are not those of a backbone with three grids."""
-    stages = len(STRIDES) + 2  # the stem, a stage that no grid looks at, and one for each grid
+    """Raises ValueError if the widths and depths of a recipe do not make a backbone with three grids."""
+    stages = len(STRIDES) + 2  # the stem, a stage without a grid, and one for each grid
     if len(config.widths) != stages or min(config.widths) < 2:
-        raise ValueError(f"widths: the {config.architecture} has {stages}, each of 2 channels at least")
+        raise ValueError(f"widths: give {stages} for the {config.architecture}, each at least 2")
     if len(config.depths) != stages - 1:
-        raise ValueError(f"depths: the {config.architecture} has {stages - 1}, one less than widths")
+        raise ValueError(f"depths: give {stages - 1} for the {config.architecture}, one less than widths")
 
 
 def place_cells(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

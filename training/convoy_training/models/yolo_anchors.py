@@ -1,7 +1,7 @@
 """A YOLO with anchors, as in its second and third version (Redmon & Farhadi 2017, arXiv:1612.08242; 2018, 1804.02767).
 
-Each cell of three grids has three anchors, shapes that k-means finds among the boxes of the training data. An anchor
-gives the shift of its cell's centre, the growth of its shape, whether there is an object, and of which class.
+Each cell of three grids has three anchors: shapes that k-means finds among the boxes of the training data. An anchor
+predicts the centre within its cell, the growth of its shape, whether there is an object, and of which class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from convoy_training.models.detector import Detector, Loss
 from convoy_training.models.yolo import STRIDES, Backbone, Pyramid, check_stages
 
 PUBLISHED = [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]]
-"""YOLOv3's anchors, of COCO at 416 pixels; a training finds its own."""
+"""YOLOv3's anchors, for COCO at 416 pixels; training finds its own."""
 
 
 @architecture(
@@ -78,7 +78,7 @@ class AnchorYolo(Detector):
 def choose_anchors(shapes: NDArray[np.floating], count: int = 9, rounds: int = 50) -> list[list[float]]:
     """The `count` shapes (width, height), small to large, that k-means finds among [K,2] by 1 - IoU.
 
-    It starts from quantiles of the area, so that the same data gives the same anchors.
+    It starts from quantiles of the area, so the same data always gives the same anchors.
     """
     order = np.argsort(shapes.prod(1), kind="stable")
     centres = shapes[order[np.linspace(0, len(shapes) - 1, count + 2).astype(int)[1:-1]]].astype(np.float64)
@@ -93,7 +93,7 @@ def choose_anchors(shapes: NDArray[np.floating], count: int = 9, rounds: int = 5
 
 
 def compare_shapes(shapes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
-    """IoU [K,M] of shapes [K,2] with [M,2], laid over each other."""
+    """The IoU [K,M] of shapes [K,2] with shapes [M,2], each pair at the same place."""
     shared = np.minimum(shapes[:, None], others[None]).prod(-1)
     overlaps: NDArray[np.floating] = shared / (shapes.prod(1)[:, None] + others.prod(1)[None] - shared)
     return overlaps

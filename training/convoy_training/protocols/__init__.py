@@ -1,1 +1,1 @@
-"""How face embedders are judged: by pairs as LFW does, by any pairs, and by open-set search."""
+"""The protocols that judge face embedders: by LFW's pairs, by all pairs or your own, and by open-set search."""

@@ -1,4 +1,4 @@
-"""Who is this, among K people or nobody: open-set search as the gallery grows (ISO/IEC 19795-1, NIST FRTE 1:N)."""
+"""Judges open-set search, who of K people or nobody, as the gallery grows (ISO/IEC 19795-1, NIST FRTE 1:N)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from convoy_training.report.page import Section, Shot
 from convoy_training.task import Metric
 
 DRAWS = 5
-"""Smaller galleries are drawn so often, and their numbers averaged."""
+"""How often a smaller gallery is drawn; the numbers of all draws are averaged."""
 
 WORST = 8
 
 
 def judge_search(judged: Judged, dataset: str) -> Outcome:
-    """One photo each of K people is enrolled; their other photos and people with one photo alone are searched."""
+    """Enrols one photo each of K people, and searches their other photos and those of people with a single photo."""
     labels = judged.faces.labels
     enrolled = choose_gallery(labels)
     metrics, curves = _judge_growth(judged, enrolled, dataset)
@@ -90,7 +90,7 @@ def _judge_groups(
 def show_failures(
     judged: Judged, searched: Searched, enrolled: NDArray[np.integer], probes: NDArray[np.integer]
 ) -> list[Shot]:
-    """Known people most surely taken for somebody else, then strangers most surely taken for somebody."""
+    """The known people most surely taken for somebody else, then the strangers most surely taken for somebody."""
     crops, shots = judged.faces.crops, []
     for kind, wrong in (
         ("taken for another", searched.known & ~searched.right),

@@ -1,4 +1,4 @@
-"""The protocols by name, as the command line offers them."""
+"""Runs a protocol by its name on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Protocol = Literal["lfw", "pairs", "identification"]
 
 @dataclass(frozen=True)
 class OwnPairs:
-    """A user's list of pairs, the folder of its photos, and the detector that finds the faces in them."""
+    """Your own list of pairs, the folder of its photos, and the detector that finds the faces in them."""
 
     list_file: Path
     images: Path
@@ -29,11 +29,14 @@ class OwnPairs:
 
 
 def run_protocol(target: Path, protocol: Protocol, own: OwnPairs | None = None) -> Outcome:
-    """Measure an embedder, by people that training has not seen; `own` pairs go with the protocols of pairs."""
+    """Measures an embedder on people that training did not see, or on your `own` pairs.
+
+    Raises RecipeError for own pairs with the protocol `identification`.
+    """
     predict = open_embedder(target)
     if own:
         if protocol == "identification":
-            raise RecipeError("--pairs: there is no search in pairs; take --protocol pairs or lfw")
+            raise RecipeError("--pairs: a list of pairs has no search; use --protocol pairs or lfw")
         return judge_own_pairs(predict, own)
     if protocol == "identification":
         return judge_search(judge_faces(predict, "lfw"), VALIDATION_SETS["lfw"])
@@ -44,13 +47,13 @@ def run_protocol(target: Path, protocol: Protocol, own: OwnPairs | None = None) 
 
 
 def judge_official_pairs(predict: Predict, dataset: str) -> Outcome:
-    """The pairs that come with a dataset, in their folds."""
+    """Judges by the pairs that come with a dataset, in their folds."""
     faces, pairs = identities.load_pairs(dataset)
     return judge_listed_pairs(faces, embed(predict, faces.crops), pairs, VALIDATION_SETS[dataset], "held-out pairs")
 
 
 def judge_own_pairs(predict: Predict, own: OwnPairs) -> Outcome:
-    """A user's pairs; photos without a face are part of the result."""
+    """Judges by your own pairs; photos without a face count in the result."""
     faces, pairs, faceless = load_own_pairs(own.list_file, own.images, own.detector)
     split = f"{len(faces.files)} photos" + (f", {faceless.sum()} of them without a face" if faceless.any() else "")
     vectors = embed(predict, faces.crops)
@@ -58,7 +61,7 @@ def judge_own_pairs(predict: Predict, own: OwnPairs) -> Outcome:
 
 
 def join(outcomes: Sequence[Outcome]) -> Outcome:
-    """Several as one, in their order."""
+    """Joins several outcomes into one, in their order."""
     return Outcome(
         [metric for outcome in outcomes for metric in outcome.metrics],
         [curve for outcome in outcomes for curve in outcome.curves],

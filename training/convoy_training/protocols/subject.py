@@ -1,4 +1,4 @@
-"""What a protocol measures, and what it answers with."""
+"""The faces that a protocol judges, and the outcome that it returns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from convoy_training.task import Metric, Predict
 from convoy_training.tasks.face_embedding import embed
 
 FRONTALITY = {"from the front": (0.9, 1.01), "turned": (0.4, 0.9), "in profile": (-0.01, 0.4)}
-"""Poses by the service's frontality, which it reads off the landmarks: no label of pose comes with this data."""
+"""Poses by the service's frontality, which comes from the landmarks, since the data has no labels of poses."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Outcome:
     sections: Sequence[Section]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The outcome as plain values for JSON."""
         curves = {
             line.label: {"x": np.asarray(line.x).tolist(), "y": np.asarray(line.y).tolist()} for line in self.curves
         }
@@ -53,7 +53,7 @@ class Judged:
 
 
 def open_embedder(target: Path) -> Predict:
-    """A run, a published embedder, or an imported one, which has no recipe."""
+    """Opens the embedder of a run, or a published or imported one; raises RecipeError for another task."""
     if (target / MANIFEST_FILE).exists():
         manifest = load_manifest(target)
         task, predict = manifest.task, open_onnx(target / GRAPH_FILE)
@@ -66,14 +66,14 @@ def open_embedder(target: Path) -> Predict:
 
 
 def judge_faces(predict: Predict, dataset: str) -> Judged:
-    """Embed and judge all held-out faces of a dataset."""
+    """Embeds all held-out faces of a dataset, and assesses their quality and pose."""
     faces = identities.load_faces((dataset,), "validation")
     qualities = assess_faces(faces)
     return Judged(faces, embed(predict, faces.crops), _numbers(qualities, "score"), _numbers(qualities, "frontality"))
 
 
 def group_faces(quality: NDArray[np.floating], frontality: NDArray[np.floating]) -> dict[str, NDArray[np.bool_]]:
-    """Masks [N] by quality, in thirds, and by pose."""
+    """Masks [N] of the thirds of quality, and of the poses, by name."""
     low, high = np.quantile(quality, [1 / 3, 2 / 3])
     groups = {
         "quality: poorest third": quality <= low,
@@ -84,7 +84,7 @@ def group_faces(quality: NDArray[np.floating], frontality: NDArray[np.floating])
 
 
 def print_metrics(metrics: Sequence[Metric], title: str) -> None:
-    """One line a metric, with its interval and condition."""
+    """Prints one line per metric, with its interval and condition."""
     print(title)
     for metric in metrics:
         interval = "({:.4f} to {:.4f})".format(*metric.interval) if metric.interval else ""

@@ -1,4 +1,4 @@
-"""Are two faces one person: the LFW protocol on its folds, and all pairs of held-out people."""
+"""Judges whether two faces are one person, by listed pairs in folds as in LFW, and by all pairs of held-out people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from convoy_training.task import Metric
 
 RATES = (1e-2, 1e-3, 1e-4)
 GROUP_RATE = 1e-3
-"""The false match rate at which groups of faces are compared."""
+"""The false match rate at which groups of faces are compared with each other."""
 
 
 def judge_listed_pairs(
@@ -36,10 +36,10 @@ def judge_listed_pairs(
     split: str,
     faceless: np.ndarray | None = None,
 ) -> Outcome:
-    """Listed pairs in folds: accuracy at the threshold of the other folds, TAR@FAR, EER, ROC, the worst pairs.
+    """Judges listed pairs in folds: accuracy at the threshold of the other folds, TAR@FAR, EER, ROC, the worst pairs.
 
-    A pair with a photo in which no face was found (`faceless` [N]) is no match at any threshold (ISO/IEC 19795-1);
-    leaving it out would flatter the detector.
+    A pair with a photo without a face (`faceless` [N]) does not match at any threshold (ISO/IEC 19795-1), since leaving
+    it out would flatter the detector.
     """
     similarities = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
     if faceless is not None:
@@ -67,7 +67,7 @@ def judge_listed_pairs(
 
 
 def judge_all_pairs(judged: Judged, dataset: str) -> Outcome:
-    """Every pair of held-out faces: TAR@FAR with intervals by people, ROC, EER, errors by quality and by pose."""
+    """Judges every pair of held-out faces: TAR@FAR with intervals by people, ROC, EER, errors by quality and pose."""
     labels = judged.faces.labels
     compared = compare_all(judged.vectors, labels)
     split = f"all pairs of {len(labels)} faces of {len(judged.faces.people)} held-out people"

@@ -1,13 +1,13 @@
-"""From a run to a published model: <model>/<version>/.
+"""Publishes runs as models: <model>/<version>/.
 
 publication.py  `export`: the whole way from a run to a published version
 export.py       writes the graph as ONNX and compares it with PyTorch
 calibrate.py    `calibrate`: how often two strangers reach a similarity
-class_bias.py   `calibrate` of a segmenter: which classes it should prefer
+class_bias.py   `calibrate` of a segmenter: how much it should prefer some classes
 completion.py   the last steps before a version goes live: calibration, manifest, report, card
-folder.py       writes the folder, which goes live whole
+folder.py       writes the folder of a version, whole or not at all
 quantize.py     `quantize`: the INT8 and FP16 forms
 recording.py    `evaluate --record`: measures a published version again
 comparison.py   `compare`: versions side by side
-card.py         `table`: the cards, and the table of all models
+card.py         `table`: writes the cards, and the table of all models
 """

@@ -21,19 +21,19 @@ from convoy_training.tasks.face_embedding import VALIDATION_SETS, Config, embed,
 MATCH_RATE = 1e-2
 """The false-match rate at the default threshold: one pair of strangers in a hundred.
 
-A caller can ask for a stricter rate. With embedders as small as ours it refuses half of the known faces.
+A caller can ask for a stricter rate; with embedders as small as ours that refuses half of the known faces.
 """
 
 
 FEWEST_PAIRS = 20_000
-"""Pairs of strangers that are needed: with fewer, fewer than twenty would be left to fit the tail model to."""
+"""The least number of pairs of strangers; with fewer, the tail model would be fitted to fewer than twenty pairs."""
 
 
 def calibrate_model(folder: Path) -> Calibration:
     """Measures the published embedder in `folder`; its calibration and its match threshold go live together.
 
-    The held-out people are those of its recipe; an imported embedder has none, then they are those of LFW and CelebA.
-    Raises TrainingError for too few strangers, and where somebody replaces the model meanwhile.
+    The held-out people are those of its recipe. An imported embedder has no recipe; LFW and CelebA stand in for it.
+    Raises TrainingError if there are too few strangers, or if somebody replaces the model meanwhile.
     """
     measured = load_published(folder)
     if measured.task is not Task.FACE_EMBEDDING:
@@ -43,7 +43,7 @@ def calibrate_model(folder: Path) -> Calibration:
     def change(partial: Path) -> None:
         manifest = load_manifest(partial)
         if manifest.sha256 != measured.sha256:
-            raise TrainingError(f"{folder} was replaced while it was measured: calibrate it again")
+            raise TrainingError(f"somebody replaced {folder} during the measurement: calibrate it again")
         manifest.calibration, manifest.thresholds.match = measured.calibration, measured.thresholds.match
         manifest.save(partial)
         write_card(manifest, partial)
@@ -53,15 +53,15 @@ def calibrate_model(folder: Path) -> Calibration:
 
 
 def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig | None) -> Calibration:
-    """Measures an embedder and writes calibration and match threshold into `manifest`, which nobody saves here.
+    """Measures an embedder and puts calibration and match threshold into `manifest`, without saving it.
 
-    folder: where it is published, or will be; graph: its file now; config: its recipe. Raises TrainingError for too few
-    strangers.
+    folder: where it is published, or will be; graph: its file now; config: its recipe, if it has one. Raises
+    TrainingError if there are too few strangers.
     """
     faces, titles = _load_strangers(config)
     impostors = compare_strangers(embed(open_onnx(graph), faces.crops), faces.labels)
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
-        raise TrainingError(f"the held-out people make {count:,} pairs of strangers, and {FEWEST_PAIRS:,} are needed")
+        raise TrainingError(f"the held-out people make only {count:,} pairs of strangers: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
     calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
     manifest.calibration = calibration
@@ -74,14 +74,14 @@ def _find_recipe(folder: Path) -> BaseConfig | None:
 
 
 def _load_strangers(config: BaseConfig | None) -> tuple[identities.Faces, list[str]]:
-    """Held-out faces and their sets' names: those of the recipe's own people, or of LFW and CelebA."""
+    """The held-out faces and the titles of their data: the recipe's own people, or LFW and CelebA."""
     if isinstance(config, Config) and config.data:
         return next(load_held_out(config)).faces, [config.data.title]
     return identities.load_faces(tuple(VALIDATION_SETS), "validation"), list(VALIDATION_SETS.values())
 
 
 def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], faces: int, command: str) -> Calibration:
-    """The manifest's form of a curve."""
+    """Puts a curve into the form of the manifest."""
     return Calibration(
         dataset=" and ".join(titles),
         split=f"all pairs of {impostors.people} held-out people ({faces} faces)",
@@ -95,7 +95,7 @@ def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], fa
 
 
 def describe_tail(tail: Tail) -> str:
-    """The tail model with its numbers, so that anyone can compute with it."""
+    """Describes the tail model with its numbers, so that anyone can compute with it."""
     return (
         f"generalised Pareto above similarity {tail.start:.4f} (the top {tail.share:.1e} of the pairs), scale "
         f"{tail.scale:.5f}, shape {tail.shape:.4f}, where fewer than {COUNTED_PAIRS} pairs can be counted; "

@@ -1,4 +1,4 @@
-"""A model's card and the table of all models, made from manifests."""
+"""Writes a model's card and the table of all models from their manifests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ by the code that serves it. `convoy-train evaluate exported_models/<model>/<vers
 
 
 def write_card(manifest: Manifest, folder: Path) -> None:
-    """Writes README.md: the facts out of the manifest, the notes on use and failure beside it, charts, the report."""
+    """Writes README.md: the facts of the manifest, the notes on use and failure, the charts, a link to the report."""
     notes = folder / NOTES
     text = describe_model(manifest, notes.read_text() if notes.exists() else "")
     shown = [show_chart(file) for file in sorted(folder.glob("*.svg"))] + [PICTURES] * (folder / REPORT).exists()
@@ -40,7 +40,7 @@ def write_card(manifest: Manifest, folder: Path) -> None:
 
 
 def show_chart(file: Path) -> str:
-    """A chart that lies beside the card, over the sentence in it that says how to read it."""
+    """Markdown for a chart that lies beside the card, with the sentence in the chart that says how to read it."""
     chart = ElementTree.parse(file).getroot()
     title, sentence = (chart.findtext(f"{SVG}{name}", "") for name in ("title", "desc"))
     return f"**{title}.** {sentence}\n\n![{title}]({file.name})"
@@ -79,7 +79,7 @@ Data: {"; ".join(manifest.training.data)}.
 
 
 def describe_export(manifest: Manifest) -> str:
-    """How far the graph is from the network that was trained."""
+    """A sentence on how far the graph is from the network that was trained."""
     export = manifest.export
     if export.max_abs_difference is None:
         return "The graph is quantised, so compare its metrics with those of the float32 model."
@@ -90,9 +90,9 @@ def describe_export(manifest: Manifest) -> str:
 
 
 def write_table(models: Path) -> Path:
-    """Writes README.md over a folder of models, one line for each version, and every model's card anew.
+    """Writes the README.md of a folder of models, one line per version, and every model's card again.
 
-    Raises TrainingError where there is no model: the README.md there is not of this kind.
+    Raises TrainingError if there is no model, so that it never overwrites a README.md of another kind.
     """
     rows, folders = [], sorted(path.parent for path in models.glob(f"*/*/{MANIFEST_FILE}"))
     if not folders:

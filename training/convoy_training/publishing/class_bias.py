@@ -1,7 +1,7 @@
-"""By how much a segmenter should prefer some classes when it chooses.
+"""Measures how much a segmenter should prefer some classes when it chooses the class of a pixel.
 
-A gap of a pixel in a membrane makes one cell of two, so there a preference for borders pays. Elsewhere the loss weighs
-rare classes more (`weigh_classes`), which finds more of them than there are; a bias takes a share of the weights back.
+A gap of one pixel in a membrane joins two cells, so a preference for borders pays there. For other data the loss weighs
+rare classes more (`weigh_classes`), so the network finds too many of them; a bias takes part of that weight back.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ Logits = Callable[[Images], NDArray[np.float32]]
 """uint8 RGB [N,H,W,3] -> logits [N,C,H,W]."""
 
 BORDERS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
-"""Logits for every class but `regions_of`."""
+"""The biases to try on every class but `regions_of`, in logits."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of the logarithm of the class weights; with all of it, classes are chosen as if none had weighed more."""
+"""The shares of the logarithm of the class weights to try as bias; 1 undoes the weights in the choice of classes."""
 NEAR = 0.01
-"""A point of the Rand score: less is not worth thicker borders."""
+"""One point of the Rand score; a smaller gain is not worth thicker borders."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a bias [C] gives on a split: `mean_iou`, and `foreground_rand_score` where regions are judged."""
+    """What a bias [C] gives on a split: `mean_iou` and, if the recipe judges regions, `foreground_rand_score`."""
 
     class_bias: tuple[float, ...]
     values: Mapping[str, float]
 
 
 def measure_biases(folder: Path, split: str = "train") -> list[Choice]:
-    """The published segmenter in `folder` with each of the biases in place of its recipe's."""
+    """Measures the published segmenter in `folder` with each of the biases instead of its recipe's."""
     subject = open_subject(folder)
     if not isinstance(subject.config, Config):
         raise RecipeError(f"{folder} does {subject.config.task}: only a segmenter has a class_bias")
@@ -49,7 +49,7 @@ def measure_biases(folder: Path, split: str = "train") -> list[Choice]:
 
 
 def list_biases(config: Config) -> list[tuple[float, ...]]:
-    """The biases to try, the least first."""
+    """The biases to try, the smallest first."""
     data = load_split(config, "train")
     if config.regions_of:
         return [tuple(0.0 if name == config.regions_of else bias for name in data.classes) for bias in BORDERS]
@@ -58,7 +58,7 @@ def list_biases(config: Config) -> list[tuple[float, ...]]:
 
 
 def try_biases(logits: Logits, task: Task, config: Config, split: str) -> Iterator[Choice]:
-    """One choice a bias; what the recipe has put into the logits already does not count twice."""
+    """One choice per bias. The recipe's own bias is already in the logits, so it is subtracted first."""
     for wanted in list_biases(config):
         further = np.array(wanted, np.float32) - np.array(config.class_bias or np.zeros(len(wanted)), np.float32)
         metrics = {m.name: m.value for m in task.evaluate(bias_classes(logits, further), config, split)}
@@ -66,14 +66,14 @@ def try_biases(logits: Logits, task: Task, config: Config, split: str) -> Iterat
 
 
 def choose_bias(choices: Sequence[Choice]) -> Choice:
-    """The best mean IoU; where regions are judged, the least bias within a point of the best Rand score."""
+    """The choice of best mean IoU; if regions are judged, the least bias within a point of the best Rand score."""
     scores = [choice.values.get("foreground_rand_score", choice.values["mean_iou"]) for choice in choices]
     enough = max(scores) - (NEAR if "foreground_rand_score" in choices[0].values else 0.0)
     return next(choice for choice, score in zip(choices, scores, strict=True) if score >= enough)
 
 
 def open_logits(file: Path) -> Logits:
-    """A published segmenter up to where it chooses the class."""
+    """Opens a published segmenter up to the logits from which it chooses the class."""
     model = onnx.load(str(file))
     chosen = next(node for node in model.graph.node if node.op_type == "ArgMax").input[0]
     model.graph.output.append(onnx.helper.make_tensor_value_info(chosen, onnx.TensorProto.FLOAT, None))
@@ -82,5 +82,5 @@ def open_logits(file: Path) -> Logits:
 
 
 def bias_classes(logits: Logits, further: NDArray[np.float32]) -> Predict:
-    """The segmenter with a further bias [C] on its logits."""
+    """The segmenter with one more bias [C] on its logits."""
     return lambda images: {"class_map": (logits(images) + further[:, None, None]).argmax(1).astype(np.uint8)}

@@ -1,4 +1,4 @@
-"""Published models side by side: accuracy and speed."""
+"""Compares published models side by side, by accuracy and speed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ RUNS, WARM_UP = 50, 5
 
 
 def find_forms(folder: Path) -> list[Path]:
-    """A published model and, where they lie beside it, its smaller forms of the same version."""
+    """A published model and those of its smaller forms, of the same version, that lie beside it."""
     name, models = folder.resolve().parent.name, folder.resolve().parent.parent
     forms = [models / f"{name}-{suffix}" / folder.name for suffix in SUFFIX.values()]
     return [folder, *(form for form in forms if (form / MANIFEST_FILE).exists())]
 
 
 def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None:
-    """One line a model: precision, size, multiply-adds, metrics (the first, or those named), CPU time on one thread."""
+    """Prints one line per model: precision, size, multiply-adds, metrics (the first, or those named), CPU time.
+
+    Raises RecipeError if none of the models has a named metric.
+    """
     table = Table("model", "precision")
     for column in ("file", "multiply-adds", "measured", "one image, one thread"):
         table.add_column(column, justify="right")
@@ -44,15 +47,15 @@ def print_comparison(folders: list[Path], metrics: Collection[str] = ()) -> None
 
 
 def example_image(folder: Path) -> Images:
-    """One image [1,H,W,3] of the validation split, as the service would hand it to the graph."""
+    """One image [1,H,W,3] of the validation split, as the service would give it to the graph."""
     task, config = open_recipe(folder)
     return task.example_images(config)[:1]
 
 
 def measure_times_s(images: Mapping[Path, Images]) -> dict[Path, float]:
-    """CPU seconds of each model on its image, the median of several runs after a warm-up.
+    """The CPU seconds of each model for its image on one thread: the median of several runs after a warm-up.
 
-    They run in turns, so that whatever else the machine does meets all alike.
+    The models run in turns, so that other work on the machine slows all of them alike.
     """
     predicts = {folder: open_onnx(folder / GRAPH_FILE, threads=1) for folder in images}
     times: dict[Path, list[float]] = {folder: [] for folder in images}

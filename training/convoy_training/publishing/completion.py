@@ -1,4 +1,4 @@
-"""The last steps before a model goes live: its calibration, its manifest, and the pages that people read."""
+"""The last steps before a model goes live: calibrates it, and writes its manifest and the pages that people read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ UNCALIBRATED = (
 def complete(partial: Path, manifest: Manifest, published: Subject, run: Path | None = None) -> None:
     """Calibrates a face embedder, then writes manifest, report, charts and card beside the graph in `partial`.
 
-    published: the graph under the folder that it will have; run: where its training curves are. A face embedder that
-    cannot be calibrated is published without, and a warning says what that means.
+    published: the graph with the folder that it will have; run: where its training curves are. A face embedder that
+    cannot be calibrated is published without a calibration, and a warning says what that means.
     """
     if manifest.task is Task.FACE_EMBEDDING:
         try:
@@ -35,6 +35,6 @@ def complete(partial: Path, manifest: Manifest, published: Subject, run: Path | 
 
 def write_pages(partial: Path, manifest: Manifest, published: Subject, run: Path | None = None) -> None:
     """Writes the report, the charts of the card, and the card into `partial`."""
-    # Charts only: a published folder may not carry pictures of the data.
+    # Only charts, since a published folder must not carry pictures of the data.
     published.report(partial / REPORT, manifest.metrics, "validation", pictures=False, run=run, charts=True)
     write_card(manifest, partial)

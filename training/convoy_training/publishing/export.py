@@ -1,4 +1,4 @@
-"""From a trained network to model.onnx: exported, checked, and compared with PyTorch on real pictures."""
+"""Exports a trained network as model.onnx, checks it, and compares it with PyTorch on real pictures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from convoy_training.session import open_onnx
 from convoy_training.task import Export, Images, Predict
 
 OPSET = 20
-# One warning for each torchvision operator that is not installed, at every export.
+# Otherwise every export warns about each torchvision operator that is not installed.
 logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
 
 def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) -> float:
-    """Writes `graph` as ONNX, checks it, and returns how far it is from PyTorch on `images` [N,H,W,3].
+    """Writes `graph` as ONNX, checks it, and returns its largest difference from PyTorch on `images` [N,H,W,3].
 
-    The batch is dynamic; so are H and W where `export.stride` is given. Raises ExportError above the tolerance.
+    The batch is dynamic, and with `export.stride` H and W are too. Raises ExportError above the tolerance.
     """
     graph = graph.eval()
-    # Two images: a batch of one would be folded into the graph as a constant.
+    # Two images, since the exporter would fold a batch of one into the graph as a constant.
     example = torch.from_numpy(np.ascontiguousarray(images[:2]))
     with warnings.catch_warnings():
-        # The exporter warns about its own future, which nobody who exports can change.
+        # The exporter warns about its own future, which you cannot change.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             graph,
@@ -57,7 +57,7 @@ def _dynamic_shape(stride: int | None) -> dict[int, Any]:
 
 
 def _strip(model: onnx.ModelProto, file: Path) -> None:
-    """Drops what names the exporting machine (source lines, versions): the same weights give the same digest."""
+    """Drops traces of the exporting machine (source lines, versions), so that equal weights give equal digests."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -87,7 +87,7 @@ def _compare(graph: nn.Module, predict: Predict, images: Images, export: Export)
 
 
 def _measure_difference(expected: np.ndarray, actual: np.ndarray) -> float:
-    """The largest absolute difference; of class maps, whose numbers are names, the share that differs."""
+    """The largest absolute difference, or the share of differing pixels in class maps, whose numbers are only names."""
     if np.issubdtype(expected.dtype, np.integer):
         return float(np.mean(expected != actual))
     return float(np.abs(expected - actual).max(initial=0.0))

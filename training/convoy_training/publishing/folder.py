@@ -1,4 +1,4 @@
-"""Writes the folder of a published model, whole or not at all; a full disk is one sentence for the user."""
+"""Writes the folder of a published model, whole or not at all, and explains a full disk in one sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from convoy_training.errors import ExportError
 def publish(folder: Path, write: Callable[[Path], None]) -> None:
     """Calls `write` with an empty folder, then puts that in the place of `folder`.
 
-    Raises ExportError where the disk takes no more; the model that was there before stays.
+    Raises ExportError if the disk takes no more; the old model then stays.
     """
     with _explained(folder):
         write_version(folder, write, replace=True)
 
 
 def republish(folder: Path, change: Callable[[Path], None]) -> None:
-    """Calls `change` with a copy of a published model, then puts that in its place. Raises like `publish`."""
+    """Calls `change` with a copy of a published model, then puts the copy in its place. Raises as `publish` does."""
     with _explained(folder):
         rewrite_version(folder, change)
 

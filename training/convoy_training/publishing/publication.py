@@ -1,4 +1,4 @@
-"""The whole way from a run to a published version: graph, manifest with measured numbers, report and card."""
+"""Publishes a run as a version: graph, manifest with measured numbers, report and card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from convoy_training.session import open_onnx
 from convoy_training.task import Metric, Task
 
 AGREEMENT = 0.01
-"""A share of a point is rounding: one pair of faces on the other side of a threshold."""
+"""How far a metric may differ from PyTorch's; less is rounding, such as one pair of faces that crosses a threshold."""
 
 
 def publish_model(
@@ -36,16 +36,14 @@ def publish_model(
 ) -> Path:  # fmt: skip
     """Exports, checks, measures and calibrates the ONNX graph; <models>/<name>/<version>/ then goes live whole.
 
-    The folder carries its recipe, the notes of `origin`, a report with the training curves of `run`, and a card.
-    Returns that folder.
-
-    Raises ExportError where no service would answer with it, or where another model is published there already, unless
-    it is to `replace` that.
+    The folder holds the recipe, the notes of `origin`, a report with the training curves of `run`, and a card.
+    Returns that folder. Raises ExportError if no service does this task, or if another model is already published there
+    and `replace` is false.
     """
     folder, told = models / config.name / config.version, task.describe(config)
     if (served := told.task or config.task) not in list(ServedTask):
         raise ExportError(
-            f"{config.name}: it cannot be published, since no service does the task '{served}'; use `evaluate`"
+            f"{config.name} cannot be published, since no service does the task '{served}'; use `evaluate`"
         )
 
     def write(partial: Path) -> None:
@@ -80,31 +78,31 @@ def publish_model(
             (partial / NOTES).write_text(origin.notes)
         complete(partial, manifest, published, run)
         if not replace:
-            check_free(folder, sha256)  # again: measuring takes minutes, in which somebody else may have published
+            check_free(folder, sha256)  # again, since somebody else may have published during the minutes of measuring
 
     publish(folder, write)
     return folder
 
 
 def check_free(folder: Path, sha256: str) -> None:
-    """Raises ExportError where a model with another graph is published: people may rely on it."""
+    """Raises ExportError if a model with another graph is published there, since people may rely on it."""
     if (folder / GRAPH_FILE).exists() and digest(folder / GRAPH_FILE) != sha256:
         told = "choose another version with --set version=2, or add --replace"
-        raise ExportError(f"{folder} is already published, with other weights: {told}")
+        raise ExportError(f"{folder} is already published with other weights: {told}")
 
 
 def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:
-    """Raises ExportError where a metric of the ONNX graph is not that of the PyTorch network."""
+    """Raises ExportError if a metric of the ONNX graph differs from that of the PyTorch network."""
     for mine, theirs in zip(expected, measured, strict=True):
-        # Not `abs(...) > AGREEMENT`: that would let NaN pass on one side.
+        # Not `abs(...) > AGREEMENT`, which would accept NaN on one side.
         if not (abs(mine.value - theirs.value) <= AGREEMENT or (math.isnan(mine.value) and math.isnan(theirs.value))):
             raise ExportError(f"{mine.name} is {mine.value:.4f} in PyTorch and {theirs.value:.4f} in ONNX Runtime")
 
 
 def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]:
-    """Measured numbers as the manifest holds them, with four digits, more than their samples can carry.
+    """The metrics in the form of the manifest, with four digits, which is more than their samples can support.
 
-    What is not defined is left out, such as the IoU of a class that neither occurs nor is answered.
+    Undefined ones are left out, such as the IoU of a class that neither occurs nor is predicted.
     """
     return [
         MetricFacts(name=m.name, value=round(m.value, 4), dataset=m.dataset, split=m.split, n=m.n, command=command,
@@ -114,7 +112,7 @@ def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]
 
 
 def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
-    """Where the weights come from."""
+    """The manifest's facts about where the weights come from."""
     terms = ". ".join(filter(None, [terms, origin.taught_by]))
     return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
                     seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip

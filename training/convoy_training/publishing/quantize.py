@@ -1,7 +1,8 @@
-"""Smaller forms of a published model.
+"""Makes smaller forms of a published model.
 
-Static INT8: weights per channel, activations by calibration on training images, in QDQ form (Jacob et al. 2018). FP16
-for GPUs: half the memory and several times the arithmetic, with inputs, outputs and the decoding of answers in float32.
+INT8 is static: weights are scaled per channel, activations by calibration on training images, in QDQ form (Jacob et al.
+2018). FP16 is for GPUs: half the memory and several times the speed of arithmetic; inputs, outputs and the decoding of
+answers stay in float32.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from convoy_training.recipe_file import RECIPE_FILE, load_published
 from convoy_training.session import open_onnx
 from convoy_training.task import Images, Task
 
-# Convolutions and matrices are where the time goes; the decoding of boxes and the softmax need their precision.
+# Convolutions and matrices take most of the time; the decoding of boxes and the softmax need full precision.
 QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Concat", "Relu"]
 
 
 Precision = Literal["int8", "float16"]
 SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
 LARGEST_LOSS = 0.005
-"""How much worse the first metric of an FP16 form may be: half a point."""
+"""How much worse the first metric of an FP16 form may be than its source's: half a point."""
 
 
 def quantize_model(task: Task, config: Config, folder: Path, precision: Precision = "int8") -> Path:
-    """Publishes a smaller form of the model in `folder` beside it as <name>-int8 or -fp16, measured alike.
+    """Publishes a smaller form of the model in `folder` beside it, as <name>-int8 or -fp16, and measures it.
 
-    A face embedder's form is calibrated anew: its similarities have moved. Raises ExportError for what is a smaller
-    form already, and for an FP16 form that has lost too much.
+    The form of a face embedder is calibrated again, since its similarities have moved. Raises ExportError if the model
+    is already a smaller form, or if an FP16 form loses too much accuracy.
     """
     source = load_published(folder)
     if source.precision != "float32":
-        raise ExportError(f"{folder} is a smaller form already ({source.precision}): quantize its float32 model")
+        raise ExportError(f"{folder} is already a smaller form ({source.precision}): quantize its float32 model")
     name = f"{source.name}-{SUFFIX[precision]}"
     target = folder.parent.parent / name / source.version
 
@@ -70,7 +71,7 @@ def quantize_model(task: Task, config: Config, folder: Path, precision: Precisio
                 "precision": precision,
                 "sha256": digest(file),
                 "metrics": record_metrics(metrics, f"convoy-train evaluate {target}"),
-                # Both speak of similarities, which have moved.
+                # Both are about similarities, which have moved.
                 "calibration": None,
                 "thresholds": source.thresholds.model_copy(update={"match": None}),
                 "export": Export(opset=source.export.opset),
@@ -89,7 +90,7 @@ def halve_graph(source: Path, target: Path) -> None:
     """Writes the FP16 form of a graph."""
     model = onnx.load(str(source))
     half = convert_float_to_float16(model, keep_io_types=True, node_block_list=list(find_decoder(model.graph)))
-    OnnxModel(half).topological_sort()  # the converter puts its casts at the end
+    OnnxModel(half).topological_sort()  # since the converter puts its casts at the end
     onnx.checker.check_model(half, full_check=True)
     target.write_bytes(half.SerializeToString(deterministic=True))
 
@@ -112,21 +113,21 @@ def quantize_graph(source: Path, images: Images, target: Path) -> None:
 
 
 def find_stem(graph: Any) -> Iterator[str]:
-    """The nodes up to the first convolution: on three channels eight bits gain no time, and cost accuracy."""
+    """The nodes up to the first convolution; with three channels eight bits save no time, but cost accuracy."""
     first = next(i for i, node in enumerate(graph.node) if node.op_type == "Conv")
     yield from (node.name for node in graph.node[: first + 1])
 
 
 def find_decoder(graph: Any) -> Iterator[str]:
-    """The nodes behind the last convolution or matrix: they turn features into answers and stay in float32."""
+    """The nodes after the last convolution or matrix, which turn features into answers and stay in float32."""
     last = max(i for i, node in enumerate(graph.node) if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"))
     yield from (node.name for node in graph.node[last + 1 :])
 
 
 def find_activations(graph: Any) -> Iterator[str]:
-    """The parts of folded PReLUs (`models.folding`): scalings by channel, the ReLU before and the sum behind them.
+    """The parts of folded PReLUs (`models.folding`): scalings by channel, the ReLU before them and the sum after them.
 
-    They stay in float32: in eight bits each part would be rounded by itself, with one range for all channels.
+    They stay in float32, since eight bits would round each part separately, with one range for all channels.
     """
     factors = {tensor.name for tensor in graph.initializer if list(tensor.dims[1:]) == [1, 1, 1]}
     scalings = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in factors]
@@ -139,7 +140,7 @@ def find_activations(graph: Any) -> Iterator[str]:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands the calibration images over one by one."""
+    """Gives the calibration images one by one."""
 
     def __init__(self, images: Images) -> None:
         self.rows = iter(images)

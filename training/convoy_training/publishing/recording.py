@@ -1,4 +1,4 @@
-"""Measures a published version again, and writes the metrics, the report and the card anew."""
+"""Measures a published version again, and writes its new metrics, report and card."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from convoy_training.task import Images, Predict
 
 
 def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
-    """Measures a published model again and writes what comes out; returns each metric as it was, if it was, and is.
+    """Measures a published model again and writes its metrics; returns each old metric, or None, with the new one.
 
-    Raises RecipeError for a run, whose metrics are those of its training, and where somebody replaces the model
-    meanwhile.
+    Raises RecipeError for a run, since `fit` records its metrics, and if somebody replaces the model meanwhile.
     """
     if not (folder / MANIFEST_FILE).exists():
         raise RecipeError(
@@ -36,7 +35,7 @@ def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
     def change(partial: Path) -> None:
         manifest = load_manifest(partial)
         if manifest.sha256 != measured.sha256:
-            raise RecipeError(f"--record: {folder} was replaced while it was measured: record it again")
+            raise RecipeError(f"--record: somebody replaced {folder} during the measurement: record it again")
         manifest.metrics = metrics
         manifest.save(partial)
         write_pages(partial, manifest, subject)
@@ -47,7 +46,7 @@ def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
 
 
 def remember(predict: Predict) -> Predict:
-    """The same function, which answers at once what it was asked before: metrics and report look at one split."""
+    """The same function with a memory of its answers, since metrics and report look at the same split."""
     answers: dict[bytes, dict[str, NDArray[Any]]] = {}
 
     def answer(images: Images) -> dict[str, NDArray[Any]]:

@@ -1,10 +1,10 @@
-"""What a model does right and wrong, as one HTML file without outside parts.
+"""The report on what a model does right and wrong, as one HTML file that needs no others.
 
-page.py      puts the page together, and writes it
-charts.py    charts as SVG
-curves.py    the curves of a training
-numbers.py   numbers as people read them
-boxes.py     matches boxes that were found with boxes that are there
+page.py      puts the page together and writes it
+charts.py    draws charts as SVG
+curves.py    reads the curves of a training
+numbers.py   formats numbers for people
+boxes.py     matches found boxes with true ones, and draws them
 classification.py  detection.py  localisation.py  segmentation.py
 face_detection.py  face_embedding.py  face_landmarks.py  face_verification.py
              the sections of each task

@@ -1,4 +1,4 @@
-"""Boxes found and boxes there: which belong to each other, and how that looks."""
+"""Matches found boxes with true ones, and draws both into the picture."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ KEY = "Green: found and right. Red: found and wrong. Orange: missed."
 
 @dataclass(frozen=True)
 class Matches:
-    """For each box found the row of the truth that it is, or -1; for each of the truth whether it was found."""
+    """of_found: for each found box the row of its true box, or -1. truth_found: for each true box, if it was found."""
 
     of_found: NDArray[np.int64]
     truth_found: NDArray[np.bool_]
 
 
 def match(found_xyxy: NDArray[np.floating], truth_xyxy: NDArray[np.floating], overlap: float = 0.5) -> Matches:
-    """Gives each box found, the surest first, the free true box that it overlaps most, by `overlap` at least.
+    """Gives each found box, the surest first, the free true box that it overlaps most, with at least this `overlap`.
 
-    Classes do not count here, so that confusions between them show.
+    Classes are not compared, so that confusions between them show.
     """
     found, truth = torch.from_numpy(np.float32(found_xyxy)), torch.from_numpy(np.float32(truth_xyxy))
     ious = compute_iou(found[:, None], truth[None]).numpy().copy()
@@ -42,7 +42,7 @@ def draw_boxes(
     image_rgb: NDArray[np.uint8], found_xyxy: NDArray[np.floating], right: NDArray[np.bool_],
     missed_xyxy: NDArray[np.floating],
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """The picture with what was found, rightly or not, and what was not."""
+    """Draws right, wrong and missed boxes into a copy of the picture."""
     canvas = image_rgb.copy()
     colours = [*(RIGHT if ok else WRONG for ok in right), *[MISSED] * len(missed_xyxy)]
     for box, colour in zip([*found_xyxy, *missed_xyxy], colours, strict=True):

@@ -1,4 +1,4 @@
-"""Charts as SVG text. The same numbers give the same text."""
+"""Draws charts as SVG text; the same numbers always give the same text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Numbers = NDArray[Any]
 STYLE: Any = {"svg.hashsalt": "convoy", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False, "legend.frameon": False, "axes.grid": True, "grid.alpha": 0.25}  # fmt: skip
 POINTS = 300
-"""More points a line would make the file larger and nothing clearer."""
+"""Points per line; more would make the file larger but nothing clearer."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: its name in the legend, and points in the order of x."""
+    """One curve: its name in the legend, and its points, sorted by x."""
 
     label: str
     x: Numbers
@@ -32,7 +32,7 @@ def draw_lines(
     lines: Sequence[Line], x_label: str, y_label: str, *, title: str = "", log_x: bool = False, log_y: bool = False,
     steps: bool = False,
 ) -> str:  # fmt: skip
-    """Curves over one axis, thinned to `POINTS`."""
+    """Draws curves over one axis, each thinned to `POINTS`."""
 
     def draw(axes: Any) -> None:
         for line in lines:
@@ -45,13 +45,13 @@ def draw_lines(
         if log_y:
             axes.set_yscale("log")
         if any(line.label for line in lines):
-            axes.legend(fontsize=7, loc="best")  # named, or matplotlib warns where the machine is slow
+            axes.legend(fontsize=7, loc="best")  # named, since matplotlib warns on slow machines otherwise
 
     return _draw(draw)
 
 
 def draw_smoothed(x: Numbers, y: Numbers, x_label: str, y_label: str) -> str:
-    """A noisy curve, faint, with its running average over a fiftieth of its length."""
+    """Draws a noisy curve faintly, and its running average over a fiftieth of its length."""
 
     def draw(axes: Any) -> None:
         width = max(1, len(y) // 50)
@@ -65,7 +65,7 @@ def draw_smoothed(x: Numbers, y: Numbers, x_label: str, y_label: str) -> str:
 
 
 def draw_matrix(counts: Numbers, labels: Sequence[str], title: str, columns: Sequence[str] | None = None) -> str:
-    """Counts [R,C] with shares of each row as colour: rows are the truth, columns the answer."""
+    """Draws counts [R,C], coloured by the share in each row; rows are the truth, columns the answers."""
 
     def draw(axes: Any) -> None:
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -86,7 +86,7 @@ def draw_matrix(counts: Numbers, labels: Sequence[str], title: str, columns: Seq
 
 
 def draw_bars(names: Sequence[str], values: Sequence[float], x_label: str) -> str:
-    """One horizontal bar a name, the values written beside; NaN is no bar."""
+    """Draws one horizontal bar per name with its value beside it; NaN has no bar."""
 
     def draw(axes: Any) -> None:
         shown = np.nan_to_num(np.asarray(values, float))
@@ -99,7 +99,7 @@ def draw_bars(names: Sequence[str], values: Sequence[float], x_label: str) -> st
 
 
 def draw_histograms(groups: Sequence[tuple[str, Numbers]], x_label: str) -> str:
-    """Densities of several groups of numbers over one axis."""
+    """Draws the densities of several groups of numbers over one axis."""
 
     def draw(axes: Any) -> None:
         bins = np.linspace(min(g.min() for _, g in groups), max(g.max() for _, g in groups), 60)

@@ -1,4 +1,4 @@
-"""Classification: who is taken for whom, curves for each class, and the mistakes made with most confidence."""
+"""Report on classification: confusions, curves of each class, and the surest mistakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORST = 24
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """Confusion matrix, precision-recall and ROC curves of each class against the rest, worst mistakes."""
+    """The confusion matrix, precision-recall and ROC curves of each class against the rest, and the worst mistakes."""
     data = load_split(config, split)
     found = predict_split(predict, config, split)
     scores, truth, count = torch.from_numpy(found), torch.from_numpy(data.labels), len(data.classes)
@@ -53,7 +53,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
 
 
 def show_worst(data: Split, found: np.ndarray) -> list[Shot]:
-    """The wrong answers of probabilities [N,C], the surest first."""
+    """The pictures with wrong answers, the surest first; found: probabilities [N,C]."""
     labels, classes, answers = data.labels, data.classes, found.argmax(1)
     wrong = np.flatnonzero(answers != labels)
     worst = wrong[np.argsort(-found[wrong, answers[wrong]], kind="stable")][:WORST]

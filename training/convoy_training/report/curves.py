@@ -1,4 +1,4 @@
-"""The curves that a run left for TensorBoard, as charts."""
+"""Draws the curves that a run wrote for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from convoy_training.report.charts import Line, draw_lines, draw_smoothed
 
 
 def read_curves(run: Path) -> list[str]:
-    """One chart for each thing that was recorded, and one for all validation metrics; none where there is no record.
+    """One chart for each recorded number, and one for all validation metrics; none if there are no records.
 
-    A published model has left its run behind: its charts are those in the report that export wrote.
+    A published model does not have its run any more: its charts are read from the report that export wrote.
     """
     folder = run / "curves"
     if not folder.is_dir():

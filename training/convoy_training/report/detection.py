@@ -1,4 +1,4 @@
-"""Detection: precision against recall, confusions at the service's threshold, pictures with the most mistakes."""
+"""Report on detection: precision and recall, confusions at the service's threshold, pictures with the most mistakes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST = 8
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """Precision-recall curves at IoU 0.5 and by IoU, confusions, worst pictures."""
+    """The precision-recall curves at IoU 0.5, average precision by IoU, confusions, and the worst pictures."""
     data = load_split(config, split)
     truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
     precision = measure_precision(find_objects(predict, config, split, 0.001), truth, data.classes)

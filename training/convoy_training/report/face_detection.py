@@ -1,4 +1,4 @@
-"""Face detection: precision against recall by size, and the pictures with the most mistakes."""
+"""Report on face detection: precision and recall by size, and the pictures with the most mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORST = 8
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """Precision-recall curves, worst pictures at the service's threshold."""
+    """The precision-recall curves, and the worst pictures at the service's threshold."""
     manifest = describe(config).preview()
     pictures = load_pictures(config, split)
     found = [find_faces(predict, picture.decode_as_served(), manifest) for picture in pictures]
@@ -43,13 +43,13 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
 
 
 def measure_sides(picture: Picture) -> np.ndarray:
-    """The shorter side of each box in pixels."""
+    """The shorter side of each box, in pixels."""
     sides: np.ndarray = (picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).min(axis=1, initial=np.inf)
     return sides
 
 
 def judge(picture: Picture, found: Found, config: Config) -> tuple[int, Shot]:
-    """How many mistakes the service would make on a picture, and the picture with them."""
+    """The number of mistakes that the service would make on a picture, and the picture that shows them."""
     kept = found.scores >= first_given(config.thresholds.detection, DETECTION_THRESHOLD)
     matches = match(found.boxes_xyxy[kept], picture.boxes_xyxy)
     missed = ~matches.truth_found & ~picture.ignored & (measure_sides(picture) >= min(SMALLEST_PX))

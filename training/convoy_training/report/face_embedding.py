@@ -1,4 +1,4 @@
-"""Face embedding: how similarities separate people, error rates against the threshold, the worst pairs."""
+"""Report on face embedding: how similarities separate people, error rates by threshold, the worst pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REJECTED = np.linspace(0, 0.5, 26)
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """For each set of held-out pairs: similarities, error rates, worst pairs; and the ROC of all sets."""
+    """The ROC of all sets of held-out pairs, and for each set its similarities, error rates and worst pairs."""
     sections: list[Section] = []
     characteristics = []
     for dataset, title, faces, pairs in load_held_out(config):
@@ -59,7 +59,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
 
 
 def show_rejection(vectors: np.ndarray, faces: identities.Faces) -> Section:
-    """The error-versus-reject curve of the service's quality and of each of its parts, between chance and the ideal."""
+    """The error-versus-reject curves of the service's quality, of each of its parts, and of an ideal quality."""
     qualities = assess_faces(faces)
     lines = []
     for name in ("score", "size", "sharpness", "exposure", "frontality"):
@@ -88,7 +88,7 @@ def count_errors(genuine: np.ndarray, impostor: np.ndarray, thresholds: np.ndarr
 
 
 def show_pairs(faces: identities.Faces, pairs: identities.Pairs, similarities: np.ndarray, *, same: bool) -> list[Shot]:
-    """The pairs that are furthest on the wrong side."""
+    """The pairs whose similarity is most wrong."""
     rows = np.flatnonzero(pairs.same == same)
     worst = rows[np.argsort(similarities[rows] * (1 if same else -1), kind="stable")][:WORST]
     kind = "one person" if same else "two people"

@@ -1,4 +1,4 @@
-"""Landmarks: how many faces are how wrong, windows taken for what they are not, the worst faces."""
+"""Report on landmarks: the errors of all faces, how sure the network is of a face, the worst faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORST = 24
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """The cumulative error curve, probabilities of a face, worst faces."""
+    """The cumulative error curve, the probabilities of a face, and the worst faces."""
     scenes = draw_windows(config, split)
     probabilities, points = find_landmarks(predict, scenes)
     face, truth = (t.numpy() for t in collate(scenes))

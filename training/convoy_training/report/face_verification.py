@@ -1,4 +1,4 @@
-"""Verification: the ROC curve, how sure the head is, the worst pairs."""
+"""Report on verification: the ROC curve, how sure the head is, the worst pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convoy_training.tasks.face_verification import Config, judge_pairs
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """Curves over the pairs, worst pairs."""
+    """The curves over all pairs, and the worst pairs."""
     faces, pairs = identities.load_pairs("lfw")
     probabilities = judge_pairs(predict)
     genuine, impostor = probabilities[pairs.same], probabilities[~pairs.same]

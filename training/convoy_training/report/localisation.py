@@ -1,4 +1,4 @@
-"""Localisation: who is taken for whom, how well boxes fit, the windows that were answered worst."""
+"""Report on localisation: confusions, how well boxes fit, the windows with the worst answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST = 24
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """Confusions with nothing as a class of its own, overlaps, worst windows."""
+    """The confusions, with "nothing" as one more class, the overlaps, and the worst windows."""
     windows = draw_windows(config, split)
     names, counts = [*config.sought, "nothing"], np.zeros((len(config.sought) + 1,) * 2, int)
     overlaps, shots = [], []

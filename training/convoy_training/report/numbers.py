@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formats numbers for people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def format_count(count: int | None) -> str:
 
 
 def format_value(metric: Metric) -> str:
-    """The number, with its 95 % interval where one was measured."""
+    """The value, with its 95 % interval if one was measured."""
     interval = f" ({metric.interval[0]:.4f} to {metric.interval[1]:.4f})" if metric.interval else ""
     return f"{metric.value:.4f}{interval}"

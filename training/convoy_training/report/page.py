@@ -1,4 +1,4 @@
-"""The page: facts, measured numbers, then sections of charts and pictures, all inside one file."""
+"""Writes the page of a report: facts, measured numbers, then sections of charts and pictures, all in one file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shot:
     image_rgb: NDArray[np.uint8]
 
     def embed(self) -> str:
-        """The picture as a data: address; small ones are enlarged without smoothing."""
+        """The picture as a data: URL; a small one is enlarged without smoothing."""
         image, side = self.image_rgb, max(self.image_rgb.shape[:2])
         if side < SMALLEST_SHOWN_PX:
             factor = -(-SMALLEST_SHOWN_PX // side)
@@ -42,9 +42,9 @@ class Shot:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence on how to read what follows, charts (SVG) and pictures.
+    """A heading, a sentence that says how to read the section, charts (SVG) and pictures.
 
-    card: how to read the first chart by itself, where the model's card shows it.
+    card: how to read the first chart alone. If it is set, the model's card shows that chart.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Section:
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """The sections of a recipe's task: what fits it among curves, confusions and the worst mistakes."""
+    """The sections for a recipe's task, such as curves, confusions and the worst mistakes."""
     page = importlib.import_module(f"convoy_training.report.{config.task}")
     sections: list[Section] = page.review(predict, config, split)
     return sections
@@ -73,7 +73,7 @@ def write_report(
     file: Path, title: str, facts: Mapping[str, Any], metrics: Sequence[Any], sections: Sequence[Section],
     *, pictures: bool = True,
 ) -> None:  # fmt: skip
-    """Writes the page, whole or not at all; without `pictures` it shows nothing of the data, only charts."""
+    """Writes the page, whole or not at all. Without `pictures` it shows only charts, and nothing of the data."""
     environment = Environment(
         loader=PackageLoader("convoy_training", "report"), autoescape=select_autoescape(), undefined=StrictUndefined
     )
@@ -87,9 +87,9 @@ def write_report(
 
 
 def write_charts(folder: Path, sections: Sequence[Section]) -> None:
-    """Writes the charts that a model's card shows as SVG files, in place of those that were there.
+    """Writes the charts that a model's card shows as SVG files, and removes the old ones.
 
-    A chart's title and how to read it are in the file, where screen readers look for them too.
+    Each file holds the chart's title and how to read it, where screen readers find them too.
     """
     for old in folder.glob("*.svg"):
         old.unlink()

@@ -1,4 +1,4 @@
-"""Segmentation: intersection over union by class, who is taken for whom, the worst frames."""
+"""Report on segmentation: intersection over union by class, confusions, the worst frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORST = 6
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """IoU by class and by frame, confusions of pixels, worst frames."""
+    """The IoU by class and by frame, the confusions of pixels, and the worst frames."""
     data, colours = load_split(config, split), choose_colours(config)
     counts, shots = [], []
     for example, found in zip(data.examples, find_masks(predict, config, split), strict=True):
@@ -45,7 +45,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
 
 
 def choose_colours(config: Config) -> np.ndarray:
-    """Colours uint8 [256,3] by class id: the recipe's, or as many hues as classes; black for what is ignored."""
+    """Colours uint8 [256,3] by class id: those of the recipe, or one hue per class; ignored pixels are black."""
     palette: Sequence[tuple[int, int, int]] = config.palette
     if not palette:
         count = len(load_split(config, "train").classes)
@@ -57,6 +57,6 @@ def choose_colours(config: Config) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray, width: int = 960) -> np.ndarray:
-    """At most so wide."""
+    """Shrinks a picture to at most this width, in pixels."""
     height = picture.shape[0] * width // picture.shape[1]
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) if picture.shape[1] > width else picture

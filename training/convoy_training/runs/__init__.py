@@ -1,1 +1,1 @@
-"""One training run: the loop, its checkpoints, its devices, and the weights it starts from."""
+"""One training run: the loop, its checkpoints, its devices, and the weights that it starts from."""

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, and read without running code from them."""
+"""Writes checkpoints whole or not at all, and reads them without running code from them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FILE = "last.ckpt"
 
 
 def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: int) -> None:
-    """Writes to a temporary file, reads it back, then renames: after a kill or on a full disk the last one is whole.
+    """Writes to a temporary file, reads it back, then renames it: a kill or a full disk leaves the last one whole.
 
-    Raises CheckpointError where it cannot be written.
+    Raises CheckpointError if the disk does not take it.
     """
     partial = run / f"{FILE}.partial"
     try:
@@ -37,19 +37,22 @@ def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: 
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{run / FILE} cannot be written: {reason} ({free:,.0f} MiB are free there). "
-            "The checkpoint before it is complete: make room, then continue with --resume"
+            "The previous checkpoint is whole: make room, then continue with --resume"
         ) from error
 
 
 def _verify(file: Path) -> None:
-    """Reads every part back and compares its checksum."""
+    """Reads every part back and compares its checksum; raises OSError."""
     with zipfile.ZipFile(file) as archive:
         if broken := archive.testzip():
             raise OSError(f"{broken} does not read back as it was written")
 
 
 def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
-    """Restores model, optimizer, scheduler and moving average in place and returns the epoch to go on with."""
+    """Restores model, optimizer, scheduler and moving average in place; returns the epoch to continue with.
+
+    That is 0 if there is no checkpoint. Raises CheckpointError if the file is damaged or belongs to another recipe.
+    """
     path = run / FILE
     if not path.exists():
         return 0
@@ -63,7 +66,7 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
-    """The weights to publish out of a run folder, by name: the moving average where there is one."""
+    """The weights that export publishes from a run folder, by name: the moving average's, if it has one."""
     path = run / FILE
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""What a training runs on."""
+"""The devices that training runs on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def open_fabric(accelerator: Accelerator, devices: int, precision: Precision) -> Fabric:
-    """So many devices, not yet launched; raises RecipeError where the machine has not got them."""
+    """Opens this many devices, without launching them; raises RecipeError if the machine does not have them."""
     try:
         return Fabric(accelerator=accelerator, devices=devices, precision=precision)
     except (RuntimeError, MisconfigurationException) as error:

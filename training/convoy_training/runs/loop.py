@@ -1,7 +1,7 @@
-"""The training loop: one for all tasks, on Lightning Fabric (any device, any precision, several processes).
+"""The training loop of all tasks, on Lightning Fabric (any device, any precision, several processes).
 
-A run folder holds recipe.yaml (resolved), environment.json, notes.md (where the recipe has notes), last.ckpt,
-metrics.json and TensorBoard curves.
+A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has
+notes), last.ckpt, metrics.json and TensorBoard curves.
 """
 
 from __future__ import annotations
@@ -44,30 +44,31 @@ def fit(
     task: Task, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
     origin: Origin = UNKNOWN,
 ) -> nn.Module:  # fmt: skip
-    """Trains to the last epoch and returns the weights to publish (the moving average where the recipe has one).
+    """Trains to the last epoch and returns the network to publish (the moving average, if the recipe has one).
 
-    `resume` goes on from the last whole epoch in `run`; on CPU the result is the same to the bit as without the break.
+    `resume` continues after the last whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
+    break.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
     _announce(config, run, fabric)
     data = task.build_data(config)
-    task.example_images(config)  # reads the validation split: what is wrong there is said now, not after the training
+    task.example_images(config)  # reads the validation split, so that its errors show now, not after training
     torch.manual_seed(config.seed)
     model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = len(data.train) // fabric.world_size  # the same for every process: they wait for each other at each step
+    steps = len(data.train) // fabric.world_size  # equal in all processes, which wait for each other at each step
     if not steps:
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
         raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
     origin = _check_run(config, run, data.digest, resume, origin)
-    fabric.barrier()  # no process reads what another is writing
+    fabric.barrier()  # so that no process reads what another is writing
     if fabric.is_global_zero:
         _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
     fabric.barrier()
     if data.keep_in:
         data.keep_in(run)
-    if not (resume and (run / FILE).exists()):  # a checkpoint holds it all
+    if not (resume and (run / FILE).exists()):  # a checkpoint already holds these weights
         start_with(task, config, model, data.train)
     freeze(model, config.trainable)
     optimizer: Any = build_optimizer(model, config.optimizer)
@@ -106,21 +107,21 @@ def fit(
         between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
         if fabric.is_global_zero and between:
             _validate(task, config, published, run, curves, (epoch + 1) * steps)
-    if fabric.is_global_zero:  # also where all epochs were there: a run may end between its last one and this
+    if fabric.is_global_zero:  # even if no epoch was left, since a run may have ended just before this
         _validate(task, config, published, run, curves, config.epochs * steps)
     curves.finalize("success")
     return published
 
 
 def _announce(config: Config, run: Path, fabric: Fabric) -> None:
-    """Says what begins before the data is read, which may take minutes."""
+    """Says what is about to begin, since reading the data may take minutes."""
     where = f"{fabric.world_size} x {fabric.device.type}" if fabric.world_size > 1 else fabric.device.type
     told = f"training {config.name} ({config.task}) on {where}, epochs: {config.epochs}, run folder: {run}"
     fabric.print(told, flush=True)
 
 
 def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
-    """Weight decay acts on convolutions and matrices, not on biases and normalisation."""
+    """The optimizer of a recipe. Weight decay acts on convolutions and matrices, not on biases and normalisations."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -135,7 +136,7 @@ def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimize
 def build_scheduler(
     optimizer: torch.optim.Optimizer, config: Optimizer, steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
-    """Linear warm-up over the first `warmup_fraction` of the steps, then half a cosine (Loshchilov & Hutter 2017)."""
+    """A linear warm-up over the first `warmup_fraction` of the steps, then half a cosine (Loshchilov & Hutter 2017)."""
     warmup = max(1, round(steps * config.warmup_fraction))
 
     def factor(step: int) -> float:
@@ -148,7 +149,7 @@ def build_scheduler(
 
 
 def build_predict(task: Task, config: Config, model: nn.Module) -> Predict:
-    """The PyTorch graph as a function of NumPy arrays."""
+    """Wraps the PyTorch graph as a function of NumPy arrays."""
     graph = task.build_graph(model, config).eval()
     outputs = task.describe(config).outputs
 
@@ -168,10 +169,10 @@ def _build_average(model: nn.Module, config: Config) -> AveragedModel | None:
 
 
 def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
-    """Exponential moving average whose decay rises to `decay` as min(decay, (1 + n) / (10 + n)) after n updates.
+    """An exponential moving average whose decay rises to `decay`: it is min(decay, (1 + n) / (10 + n)) after n updates.
 
-    Without the rise the first weights, which know nothing, keep the weight decay^n to the end of a short run. It is the
-    schedule of TensorFlow's ExponentialMovingAverage (`num_updates`).
+    Without the rise the untrained first weights would keep a share of decay^n, which is large at the end of a short
+    run. Source: TensorFlow's ExponentialMovingAverage (`num_updates`).
     """
 
     def step(averages: Any, current: Any, updates: Tensor | int) -> None:
@@ -182,9 +183,9 @@ def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]
 
 
 def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
-    """Every process draws the same batches and keeps its share of them, `steps` many.
+    """Gives a process its share of the batches, `steps` of them; all processes draw the same batches.
 
-    What comes as a function is made here, in a thread of its own and one ahead of what is trained on.
+    A batch that comes as a function is made here in a separate thread, while the loop trains on the one before it.
     """
     own = itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
     with ThreadPoolExecutor(1, "batches") as maker:
@@ -205,12 +206,12 @@ def _numbers(parts: Any) -> dict[str, float]:
 
 
 def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> Origin:
-    """Whether training may begin in this folder; returns the origin that a resumed run has from its beginning."""
+    """Raises RecipeError if training may not begin in this folder; returns the origin with which the run began."""
     recipe_file = run / RECIPE_FILE
     if not resume:
         if (run / FILE).exists():
             raise RecipeError(
-                f"{run} holds a run already: continue it with --resume, or choose another folder with --run"
+                f"{run} already holds a run: continue it with --resume, or choose another folder with --run"
             )
         return origin
     if recipe_file.exists() and not _agrees(recipe_file, config):
@@ -236,7 +237,7 @@ def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
 
 
 def _agrees(recipe_file: Path, config: Config) -> bool:
-    """Whether the recipe of a run is this one; fields that it was written without have their defaults."""
+    """Whether the recipe of a run equals this one; fields that its file lacks have their defaults."""
     try:
         return type(config).model_validate(read_fields(recipe_file)) == config
     except ValidationError:
@@ -246,7 +247,7 @@ def _agrees(recipe_file: Path, config: Config) -> bool:
 
 
 def read_metrics(run: Path) -> list[Metric]:
-    """The last validation of a run folder."""
+    """Reads the last validation of a run folder; raises RecipeError."""
     file = run / "metrics.json"
     try:
         return [Metric(**fields) for fields in json.loads(file.read_text("utf-8"))]

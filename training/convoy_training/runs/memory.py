@@ -1,4 +1,4 @@
-"""The allocator's settings for training on a CPU."""
+"""Sets the memory allocator for training on a CPU."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TWO_GIB, _ONE_GIB = 2**31 - 1, 2**30
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc keep the memory that a step frees for the next step, instead of giving it back to the kernel.
+    """Lets glibc keep the memory that a step frees, for the next step, instead of giving it back to the kernel.
 
-    A step allocates the same large activations again and again; fetched from the kernel each time, every page of them
-    is zeroed and faulted in anew, which takes about a quarter of a step. Does nothing on other C libraries.
+    Each step allocates the same large activations. If they come from the kernel each time, every page is zeroed and
+    faulted in again, which takes about a quarter of a step. Does nothing with other C libraries.
     """
     if platform.libc_ver()[0] != "glibc":
         return

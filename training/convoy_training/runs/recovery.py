@@ -1,9 +1,9 @@
-"""A published graph becomes a network again, to be trained further.
+"""Turns a published graph back into a network, so that you can train it further.
 
-Its initializers carry the parameters' names. Where export has folded a normalisation into the convolution before it,
-one is put in its place that gives the same numbers: with the mean m and the variance v of what comes in, measured on
-training images, a scale sqrt(v + eps) and a bias larger by m. So it works in training too, where a batch is its own
-measure.
+The initializers of the graph carry the names of the parameters. Export folds a normalisation into the convolution
+before it; here a normalisation that gives the same numbers takes its place. Its input has mean m and variance v,
+measured on training images; it gets the scale sqrt(v + eps), and its bias grows by m. So it also works in training,
+where the statistics are those of the batch.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from convoy_training.runs.transfer import adopt, load_weights
 from convoy_training.task import Batches, Images, Task, make
 
 MEASURED = 256
-"""Training images, at least, whose features a normalisation's statistics are measured on."""
+"""The least number of training images on which the statistics of a normalisation are measured."""
 
 
 def start(task: Task, config: Config, model: nn.Module, batches: Batches) -> None:
-    """Puts what `init` or `start_from` names into a new network: a state dict, a run, or a published model."""
+    """Loads the weights that `init` or `start_from` names into a new network.
+
+    `init` names a state dict, `start_from` a run or a published model.
+    """
     if config.init:
         load_weights(model, config.init)
     if config.start_from and (config.start_from / MANIFEST_FILE).exists():
@@ -40,14 +43,14 @@ def start(task: Task, config: Config, model: nn.Module, batches: Batches) -> Non
 
 
 def recover(task: Task, config: Config, model: nn.Module, folder: Path, batches: Batches) -> None:
-    """Gives `model` the weights of a published <model>/<version>; it then answers as the graph does.
+    """Gives `model` the weights of a published <model>/<version>, so that it answers as the graph does.
 
-    Raises CheckpointError for another architecture, RecipeError for a smaller form.
+    Raises CheckpointError for another architecture, and RecipeError for a smaller form (INT8 or FP16).
     """
     manifest = load_manifest(folder)
     if manifest.precision != "float32":
         raise RecipeError(
-            f"start_from: {folder} is {manifest.precision}; start from the float32 model that it was made from"
+            f"start_from: {folder} is {manifest.precision}; start from the float32 model from which it was made"
         )
     graph = task.build_graph(model, config).eval()
     parts = [f"{name}." for name, _ in graph.named_children()]
@@ -61,9 +64,9 @@ def recover(task: Task, config: Config, model: nn.Module, folder: Path, batches:
 
 
 def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) -> list[Norm]:
-    """Adds to `weights` the normalisations that were folded, as mere biases, and returns them.
+    """Adds the folded normalisations to `weights`, with a bias and nothing else, and returns them.
 
-    Which convolution is before which normalisation is seen while uint8 images [N,H,W,3] go through the graph.
+    uint8 images [N,H,W,3] go through the graph to show which convolution comes before which normalisation.
     """
     made: dict[int, str] = {}
     before: dict[str, str] = {}
@@ -91,7 +94,7 @@ def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) 
     for name, convolution in before.items():
         norm: Any = modules[name]
         shift = weights.pop(f"{convolution}.weight_bias", None)
-        if shift is None and f"{convolution}.bias" in weights:  # it had a bias of its own, which took the norm's in
+        if shift is None and f"{convolution}.bias" in weights:  # its own bias already includes the norm's
             shift = torch.zeros_like(weights[f"{convolution}.bias"])
         if shift is not None and f"{name}.weight" not in weights:
             weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.ones_like(shift), shift
@@ -103,7 +106,7 @@ def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) 
 
 @torch.no_grad()
 def measure_norms(task: Task, config: Config, model: nn.Module, norms: list[Norm], batches: Batches) -> None:
-    """Gives normalisations the statistics of training images, and their answers stay what they are."""
+    """Gives normalisations the statistics of training images without changing their answers."""
     seen: dict[Norm, list[tuple[Tensor, Tensor]]] = {norm: [] for norm in norms}
 
     def look(norm: Any, inputs: Any) -> None:

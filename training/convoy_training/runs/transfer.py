@@ -1,4 +1,4 @@
-"""Transfer learning: take over what another network has learnt, and train all of the network or its last parts."""
+"""Transfer learning: takes over the weights of another network, and freezes the parts that are not to be trained."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STATISTICS = ("running_mean", "running_var")
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Adopts a state dict; raises CheckpointError where the file cannot be read or is of another architecture."""
+    """Adopts a state dict; raises CheckpointError if the file cannot be read, or is of another architecture."""
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"init: {file}: {error.strerror or error}") from error
     except Exception as error:  # torch.load raises whatever a damaged file makes its parsers raise
-        told = f"it is damaged or holds more than tensors; torch.save(model.state_dict(), {file.name!r}) writes one"
+        told = f"it is damaged, or holds more than tensors; write one by torch.save(model.state_dict(), {file.name!r})"
         raise CheckpointError(f"init: {file} is not a state dict: {told}") from error
     try:
         weights = unwrap(stored)
@@ -33,9 +33,9 @@ def load_weights(model: nn.Module, file: Path) -> None:
 
 
 def unwrap(stored: Any) -> dict[str, Tensor]:
-    """The weights by name, also out of a checkpoint's `state_dict` and without DataParallel's `module.`.
+    """The weights by name, taken out of a checkpoint's `state_dict` and without DataParallel's `module.`.
 
-    Raises ValueError where it is no mapping of names to tensors.
+    Raises ValueError if `stored` is not a mapping from names to tensors.
     """
     weights = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(weights, dict):
@@ -48,11 +48,11 @@ def unwrap(stored: Any) -> dict[str, Tensor]:
 
 
 def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Takes what was learnt over by name: parameters and the statistics of normalisations.
+    """Takes over the learnt weights by name: parameters and the statistics of normalisations.
 
-    New stay last layers of another size (other classes), what a module calls `training_only` where it does not fit
-    (centres of other people), and what follows from the data (class weights). Raises CheckpointError for another
-    architecture.
+    Three things keep their new values: last layers of another size (other classes), parts that a module names in
+    `training_only` if they do not fit (centres of other people), and buffers that follow from the data (class weights).
+    Raises CheckpointError for another architecture.
     """
     modules, own = dict(model.named_modules()), model.state_dict()
     aside = [f"{name}.{part}".lstrip(".") for name, m in modules.items() for part in getattr(m, "training_only", ())]
@@ -61,7 +61,7 @@ def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None
     if missing := [name for name in learnt - set(weights) if not _belongs(name, aside)]:
         raise CheckpointError(f"{source} is of another architecture: it has no {min(missing)}")
     if further := set(known) - set(own):
-        raise CheckpointError(f"{source} is of another architecture: it has {min(further)}, this network has not")
+        raise CheckpointError(f"{source} is of another architecture: it has {min(further)}, which this network lacks")
     other = {name for name in learnt & set(weights) if weights[name].shape != own[name].shape}
     for name in sorted(other):
         layer = modules[name.rpartition(".")[0]]
@@ -72,7 +72,7 @@ def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None
 
 
 def _differs_in_outputs(layer: nn.Module, theirs: Sequence[int], mine: Sequence[int]) -> bool:
-    """Only a last layer does: were there one behind it, that one would have other inputs."""
+    """Whether only the outputs differ. That is a last layer: any layer after it would have other inputs too."""
     if not isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         return False
     outputs = 1 if isinstance(layer, nn.ConvTranspose2d) and len(mine) > 1 else 0
@@ -80,7 +80,10 @@ def _differs_in_outputs(layer: nn.Module, theirs: Sequence[int], mine: Sequence[
 
 
 def freeze(model: nn.Module, trainable: Sequence[str]) -> None:
-    """Keeps every parameter whose name does not start with one of `trainable`; none given, all are trained."""
+    """Freezes every parameter that does not lie in one of the parts `trainable`; if that is empty, all are trained.
+
+    Raises RecipeError if the network has no such part.
+    """
     if not trainable:
         return
     for prefix in trainable:
@@ -99,5 +102,5 @@ def _belongs(name: str, prefixes: Sequence[str]) -> bool:
 
 
 def _stay_in_use(module: nn.Module, inputs: Any) -> None:
-    """A frozen normalisation keeps the statistics that it came with."""
+    """Keeps the statistics of a frozen normalisation as they are."""
     module.eval()

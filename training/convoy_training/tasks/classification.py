@@ -1,4 +1,4 @@
-"""Image classification: one label a picture, cross-entropy, top-1 accuracy."""
+"""Image classification: one label per picture, learnt by cross-entropy, measured by top-1 accuracy."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """Shuffled batches; with `mirror`, two epochs show both sides of each picture."""
+    """Shuffled batches. With `mirror`, two epochs in a row show each picture and its mirror image."""
 
     def __init__(self, split: Split, config: Config) -> None:
         self.split, self.config = split, config
         self.labels = torch.from_numpy(split.labels)
         self.side = torch.rand(len(self.labels), generator=torch.Generator().manual_seed(config.seed)) < 0.5
-        # What lies in memory gets its margin once, which makes every later shift a plain gather.
+        # Pictures in memory get their margin once, so that every later shift is a plain gather.
         self.padded = pad(torch.from_numpy(split.images), config.shift) if isinstance(split, cifar.Split) else None
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ def build_model(config: Config) -> nn.Module:
 
 
 def check_size(architecture: Architecture, side: int) -> None:
-    """Raises RecipeError where pictures of this many pixels shrink to nothing inside, or do not fit a matrix."""
+    """Raises RecipeError if pictures of this size shrink to nothing inside the network, or do not fit a layer."""
     with torch.device("meta"):
         model = architecture.build(classes=2).eval()
         try:
@@ -209,7 +209,7 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
 
 
 def answer(model: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
-    """Logits [N,C] of one head or, in training, of several; OverFeat's are the mean over its windows."""
+    """The logits [N,C] of one head or, in training, of several. OverFeat's are averaged over its windows."""
     outputs = model(pixels)
     heads = outputs if isinstance(outputs, tuple) else (outputs,)
     return tuple(logits.mean((2, 3)) if logits.ndim == 4 else logits for logits in heads)
@@ -220,12 +220,12 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    images = load_split(config, split).images  # of a folder they come class by class
+    images = load_split(config, split).images  # an image_folder sorts them by class, so they are taken at equal steps
     return images[:: max(1, len(images) // 64)][:64]
 
 
 def predict_split(predict: Predict, config: Config, split: str) -> np.ndarray:
-    """Probabilities [N,C] of a split's pictures, through the service's own preparation."""
+    """Probabilities [N,C] for the pictures of a split, prepared as the service prepares them."""
     data, manifest, parts = load_split(config, split), describe(config).preview(), []
     for start in range(0, len(data.images), AT_ONCE):
         images = data.images[start : start + AT_ONCE]

@@ -1,4 +1,4 @@
-"""Object detection: labelled boxes, any architecture that is a `Detector`, COCO mean AP."""
+"""Object detection: boxes with labels, learnt by any `Detector`, measured by COCO's mean AP."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Config(recipe.Config):
 
 
 def find_detector(config: Config) -> type[Detector]:
-    """The class of a recipe's network, which knows how it learns."""
+    """The class of a recipe's network, which holds its loss."""
     detector: type[Detector] = find_architecture(config.architecture).network
     return detector
 
 
 class Batches:
-    """Shuffled examples, each placed, mirrored and relit anew, alone or four together.
+    """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
     A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
     """
@@ -186,14 +186,14 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def describe_input(config: Config) -> InputSpec:
-    """Any picture, at most `input_size` pixels long, padded to whole strides, or to a square where that must be."""
+    """Any picture of at most `input_size` pixels a side, padded to whole strides, or to a square if it must be one."""
     if find_detector(config).fixed_size:
         return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
     return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
 
 
 def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:
-    """What the service would find in each picture of a split, down to `threshold`."""
+    """The objects that the service would find in each picture of a split, down to the score `threshold`."""
     manifest, found = describe(config).preview(), []
     options = task.Options(detection_threshold=threshold, iou_threshold=config.iou_threshold, max_detections=100)
     for example in load_split(config, split).examples:
@@ -216,7 +216,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 
 def collect(detections: Sequence[task.Detection]) -> Boxes:
-    """What the service found in one picture, as arrays."""
+    """Turns the service's detections in one picture into arrays."""
     boxes = np.array([d.box_xyxy for d in detections], np.float32).reshape(-1, 4)
     labels, scores = [d.index for d in detections], [d.score for d in detections]
     return Boxes(boxes, np.array(labels, np.int64), np.array(scores, np.float32))

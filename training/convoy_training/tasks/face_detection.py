@@ -1,4 +1,4 @@
-"""Face detection: photographs and close-ups, a single-stage detector with landmarks, average precision by size."""
+"""Face detection: boxes and landmarks, learnt from pictures and close-ups, measured by average precision by size."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
 SMALLEST_PX = (32, 16)
 NO_LANDMARKS = (
-    "no face of the training split has five landmarks, and faces are aligned by them: add RetinaFace's "
-    "train/label.txt, or set data.close_ups=true, or set landmark_weight=0 for a detector that finds boxes alone"
+    "no face of the training split has five landmarks, which alignment needs: add RetinaFace's train/label.txt, or set "
+    "data.close_ups=true, or set landmark_weight=0 for a detector that only finds boxes"
 )
 LOWEST_SCORE = 0.02
-"""Average precision looks at the whole curve, far below the threshold that serving uses."""
+"""The lowest score to measure from: average precision needs the whole curve, far below the serving threshold."""
 
 
 class Architecture(Strict):
@@ -49,7 +49,7 @@ class Architecture(Strict):
 
 
 class Source(own_faces.Source):
-    """Photographs of one's own, and whether the close-ups and the animals of CONVOY_DATA are shown beside them."""
+    """Your own pictures, and whether training also shows the close-ups and animals of CONVOY_DATA."""
 
     close_ups: bool = False
 
@@ -83,7 +83,7 @@ class Config(BaseConfig):
 
     @property
     def shares(self) -> tuple[float, float]:
-        """Of close-ups among the canvases, and of animals in their mosaics."""
+        """The shares of close-ups among the canvases, and of animals in mosaics; 0 if the recipe uses neither."""
         return (self.close_up_share, self.animal_share) if not self.data or self.data.close_ups else (0.0, 0.0)
 
 
@@ -109,7 +109,7 @@ class Batches:
             yield collate([self.draw_scene(random) for _ in range(self.config.batch_size)])
 
     def draw_scene(self, random: np.random.Generator) -> face_scene.Scene:
-        """A photograph around a face, one close-up, or four."""
+        """Draws one canvas: a picture cut around a face, one close-up, or a mosaic of four."""
         size, config = self.config.size_px, self.config
         if random.random() >= self.close_up_share:
             picture = self.pictures[int(random.integers(len(self.pictures)))]
@@ -122,13 +122,13 @@ class Batches:
         return face_scene.Scene(image, scene.boxes_xyxy, scene.landmarks, scene.ignored)
 
     def draw_close_up(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
-        """One face that fills much of the canvas."""
+        """Draws one face that fills much of the canvas."""
         picture = self.close_ups[random.integers(len(self.close_ups))]
         low, high = self.config.close_up_fill
         return face_scene.show_close_up(picture, size_px, (low * size_px, high * size_px), random)
 
     def draw_mosaic(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
-        """Four quarters, each with a close-up or with an animal, whose face is none of ours."""
+        """Draws four quarters, each with a close-up or with an animal, whose face must not be found."""
         x, y = (int(v) for v in random.integers(size_px // 3, size_px - size_px // 3, 2))
         windows = [(0, 0, x, y), (x, 0, size_px, y), (0, y, x, size_px), (x, y, size_px, size_px)]
         scenes = []
@@ -139,7 +139,7 @@ class Batches:
         return face_scene.merge_quarters(scenes, windows, size_px)
 
     def draw_animal(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
-        """A CIFAR animal without any face to find."""
+        """Draws a CIFAR animal, a canvas without a face to find."""
         animal = self.animals[random.integers(len(self.animals))]
         image = cv2.resize(animal, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
         nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, bool)
@@ -147,7 +147,7 @@ class Batches:
 
 
 def collate(scenes: Sequence[face_scene.Scene]) -> tuple[Tensor, ...]:
-    """Stack canvases; faces are padded to the most that one of them has."""
+    """Stacks canvases, and pads their faces to the largest number on one canvas."""
     most = max(1, *(len(scene.boxes_xyxy) for scene in scenes))
     boxes = np.zeros((len(scenes), most, 4), np.float32)
     landmarks = np.full((len(scenes), most, 5, 2), np.nan, np.float32)
@@ -161,18 +161,18 @@ def collate(scenes: Sequence[face_scene.Scene]) -> tuple[Tensor, ...]:
 
 
 def build_model(config: Config) -> FaceDetector:
-    """The detector with score logits."""
+    """The detector, which gives score logits."""
     return FaceDetector(**config.architecture.model_dump())
 
 
 def load_pictures(config: Config, split: str) -> Sequence[Photograph]:
-    """The photographs of a split: one's own, or those of CONVOY_DATA."""
+    """The pictures of a split: your own, or those of CONVOY_DATA."""
     side: own_faces.Split = "train" if split == "train" else "validation"
     return own_faces.load_split(config.data.path, config.data.format, side) if config.data else wider.load_split(side)
 
 
 def build_data(config: Config) -> Data:
-    """Photographs, close-ups of training people, animals."""
+    """Pictures, close-ups of training people, and animals; raises LabelError if landmarks cannot be learnt."""
     batches = Batches(config)
     if not config.data:
         return Data(batches, wider.digest())
@@ -183,7 +183,7 @@ def build_data(config: Config) -> Data:
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Score, box and landmark losses, weighted."""
+    """The weighted sum of the score, box and landmark losses, and its parts."""
     images, *targets = batch
     if config.augment:
         images, *targets = augment_faces(images, targets[0], targets[1], targets[2], config.augment)
@@ -198,16 +198,16 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    """Four held-out photographs on canvases of one size; of the training ones some 32."""
+    """Four held-out pictures, or about 32 training ones, on canvases of one size."""
     spec = InputSpec(height=448, width=448, resize="letterbox")
     pictures = load_pictures(config, split)
-    # Four, even where there are fewer: a graph is not exported with a batch of one.
+    # The first picture is repeated if there are too few, since export needs a batch of at least two.
     chosen = pictures[:: -(-len(pictures) // 32)] if split == "train" else [*pictures, *[pictures[0]] * 3][:4]
     return np.stack([place(picture.decode(), spec)[0] for picture in chosen])
 
 
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
-    """Average precision by the faces' size, and landmark error, through the service's own pre- and post-processing."""
+    """Average precision by size of face, and the landmark error, with the service's own pre- and post-processing."""
     manifest = describe(config).preview()
     pictures, title = load_pictures(config, split), config.data.title if config.data else "WIDER FACE subset"
     found = [find_faces(predict, picture.decode_as_served(), manifest) for picture in pictures]
@@ -241,7 +241,7 @@ def find_faces(predict: Predict, picture: Picture, manifest: Manifest) -> Found:
 
 
 def describe(config: Config) -> Export:
-    """Boxes, scores and landmarks for any size that is a multiple of the largest stride."""
+    """Gives boxes, scores and landmarks for any input whose sides are multiples of the largest stride."""
     return Export(
         outputs=("boxes", "scores", "landmarks"),
         manifest={"architecture": "face-detector", "input": INPUT, "thresholds": config.thresholds},
@@ -253,7 +253,7 @@ def describe(config: Config) -> Export:
 
 
 def name_data(config: Config) -> Iterator[str]:
-    """What the manifest says that it was trained on."""
+    """The training data as the manifest names it."""
     if config.data:
         boxes_alone = "" if config.landmark_weight else ", boxes alone: its landmarks mean nothing"
         yield f"{config.data.title}, {len(load_pictures(config, 'train'))} training pictures{boxes_alone}"

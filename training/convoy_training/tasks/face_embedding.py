@@ -1,4 +1,4 @@
-"""Face embedding: aligned crops of many people, a compact residual network, margin softmax, verification pairs."""
+"""Face embedding: learnt from aligned crops of many people by a compact residual network, measured by pairs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Architecture(Strict):
     @model_validator(mode="after")
     def _each_step_has_a_depth(self) -> Self:
         if len(self.depths) != len(self.widths) - 1:
-            raise ValueError(f"depths: {len(self.widths)} widths have {len(self.widths) - 1}, one less")
+            raise ValueError(f"depths: give {len(self.widths) - 1} for {len(self.widths)} widths, one less")
         return self
 
 
@@ -64,7 +64,7 @@ class Margin(Strict):
 
 
 class Triplets(Strict):
-    """The numbers of `MinedTriplets`, and how many faces of each person a batch has to mine in."""
+    """The numbers of `MinedTriplets`, and how many faces of each person a batch holds for mining."""
 
     margin: float = Field(0.2, gt=0)
     mining: Literal["semihard", "hard"] = "semihard"
@@ -72,16 +72,16 @@ class Triplets(Strict):
 
 
 class OwnPeople(Strict):
-    """People of one's own in place of LFW and CelebA: a folder with a folder of photos for each, as LFW's."""
+    """Your own people instead of LFW and CelebA: a folder with a folder of photos for each person, as in LFW."""
 
     people: Path
-    pairs: Path = Field(description="a list as `evaluate --pairs` takes it; who is named in it is held out")
+    pairs: Path = Field(description="a list as `evaluate --pairs` takes it; people whom it names are held out")
     title: str = Field(description="what the manifest calls it")
     detector: Path = Field(Path("exported_models/face-detector-nano/1"), description="finds and aligns the faces")
 
 
 class HeldOut(NamedTuple):
-    """Faces that are not trained on, and pairs of them; `name` begins the names of its metrics."""
+    """Faces that training does not use, and pairs of them; the names of their metrics begin with `name`."""
 
     name: str
     title: str
@@ -90,25 +90,26 @@ class HeldOut(NamedTuple):
 
 
 class Config(BaseConfig):
-    """A face embedder; `images_per_person` caps what the most photographed people add to an epoch.
+    """The fields of a face embedding recipe.
 
-    It learns by `margin` softmax over the people, or by `triplets` of faces where those are given. With a `teacher` an
-    epoch has every crop once, whoever shows in it: neither `images_per_person` nor `singleton_share` counts.
+    The network learns by `margin` softmax over the people or, if you give them, by `triplets` of faces. An epoch shows
+    at most `images_per_person` of each person. With a `teacher` it shows every crop once, and neither
+    `images_per_person` nor `singleton_share` counts.
     """
 
     task: Literal["face_embedding"] = "face_embedding"
-    data: OwnPeople | None = Field(None, description="people of one's own; by default LFW and CelebA")
+    data: OwnPeople | None = Field(None, description="your own people; by default LFW and CelebA")
     architecture: Architecture = Architecture()
     margin: Margin = Margin()
     triplets: Triplets | None = None
     teacher: Teacher | None = Field(None, description="a published or imported embedder to learn from")
     images_per_person: int = Field(40, gt=0)
-    singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image seen each epoch")
+    singleton_share: float = Field(0.5, ge=0, le=1, description="share of people with one image in each epoch")
     degradation: float = Field(1.0, ge=0, le=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     exclude: Path | None = Field(None, description="a list that `convoy-train clean` wrote: images not to train on")
-    people: int | None = Field(None, gt=0, description="train on so many people only")
-    different_images: int | None = Field(None, gt=0, description="train on so many images of each person only")
+    people: int | None = Field(None, gt=0, description="train on at most this many people")
+    different_images: int | None = Field(None, gt=0, description="train on at most this many images of each person")
 
     @model_validator(mode="after")
     def _size_stays(self) -> Self:
@@ -120,10 +121,10 @@ class Config(BaseConfig):
     def _teacher_sees_the_same(self) -> Self:
         if self.teacher and self.augment:
             raise ValueError(
-                "teacher, augment: what is changed on the device the teacher does not see; use degradation"
+                "teacher, augment: the teacher does not see changes that are made on the device; use degradation"
             )
         if self.teacher and self.triplets:
-            raise ValueError("teacher, triplets: beside a teacher the people's names count by the margin loss alone")
+            raise ValueError("teacher, triplets: a teacher only works with the margin loss; remove triplets")
         return self
 
     def build_embedder(self) -> FaceEmbedder:
@@ -132,7 +133,7 @@ class Config(BaseConfig):
 
 
 class Trainee(nn.Module):
-    """The embedder with its loss, which for margin softmax has a centre a person that serving does not need."""
+    """The embedder with its loss. Margin softmax has one centre per person, which serving does not need."""
 
     training_only = ("margin",)
 
@@ -147,7 +148,7 @@ class Trainee(nn.Module):
 
 
 def build_loss(config: Config) -> nn.Module:
-    """Margin softmax, or triplets where the recipe gives them."""
+    """Margin softmax, or the triplet loss if the recipe has triplets."""
     if config.triplets:
         return MinedTriplets(config.triplets.margin, config.triplets.mining)
     return MarginSoftmax(
@@ -156,13 +157,13 @@ def build_loss(config: Config) -> nn.Module:
 
 
 def select_faces(config: Config) -> identities.Selection:
-    """Which of the training faces a recipe takes."""
+    """The selection of training faces that a recipe makes."""
     exclude = read_exclusions(config.exclude) if config.exclude else frozenset()
     return identities.Selection(exclude, config.people, config.different_images)
 
 
 def load_training_faces(config: Config, border_px: int = BORDER_PX) -> identities.Faces:
-    """The crops to train on, each with a border to jitter in."""
+    """The crops to train on, each with a border that leaves room for jitter."""
     if config.data:
         own = config.data
         return own_people.load_people(own.people, own.pairs, own.detector, border_px, select_faces(config))
@@ -170,7 +171,7 @@ def load_training_faces(config: Config, border_px: int = BORDER_PX) -> identitie
 
 
 def load_held_out(config: Config) -> Iterator[HeldOut]:
-    """What a recipe's embedder is judged by: its own people, or LFW and CelebA."""
+    """The held-out people that judge a recipe's embedder: those of its own data, or of LFW and CelebA."""
     if own := config.data:
         yield HeldOut(own_people.OWN, own.title, *own_people.load_held_out(own.pairs, own.people, own.detector))
         return
@@ -179,7 +180,7 @@ def load_held_out(config: Config) -> Iterator[HeldOut]:
 
 
 def count_samples(images: Sequence[int], config: Config) -> int:
-    """How many crops an epoch has, for people with so many images each."""
+    """The number of crops in an epoch; images: how many each person has."""
     if config.teacher:
         return sum(images)
     several = sum(min(count, config.images_per_person) for count in images if count > 1)
@@ -188,7 +189,7 @@ def count_samples(images: Sequence[int], config: Config) -> int:
 
 
 class Batches:
-    """Augmented crops [B,112,112,3] with their people, drawn anew for each epoch."""
+    """Augmented crops [B,112,112,3] with their people; each epoch draws new ones."""
 
     def __init__(self, faces: identities.Faces, config: Config) -> None:
         self.faces, self.config = faces, config
@@ -208,7 +209,7 @@ class Batches:
             yield torch.from_numpy(images), torch.from_numpy(self.faces.labels[batch])
 
     def draw_rows(self, random: np.random.Generator) -> np.ndarray:
-        """A shuffled epoch: at most `images_per_person` of each, and a share of those with a single image."""
+        """A shuffled epoch: at most `images_per_person` of each person, and a share of people with a single image."""
         limit = self.config.images_per_person
         several = [random.permutation(rows)[:limit] for rows in self.rows if len(rows) > 1]
         if self.config.triplets:
@@ -218,13 +219,13 @@ class Batches:
         return random.permutation(chosen)
 
     def draw_image(self, row: int, random: np.random.Generator) -> np.ndarray:
-        """One crop, jittered and degraded."""
+        """Draws one crop, jittered and degraded."""
         image = augment.jitter_crop(self.faces.crops[row], ALIGNED_SIZE_PX, random)
         return augment.degrade(image, random, self.config.degradation)
 
 
 def group_rows(people: Sequence[np.ndarray], faces: int, random: np.random.Generator) -> np.ndarray:
-    """Shuffled groups of up to so many faces of one person, so that a batch has triplets to mine."""
+    """Shuffles groups of up to this many faces of one person, so that a batch has triplets to mine."""
     groups = [rows[i : i + faces] for rows in people for i in range(0, len(rows), faces)]
     return np.concatenate([groups[i] for i in random.permutation(len(groups))])
 
@@ -247,7 +248,7 @@ def build_data(config: Config) -> Data:
 
 
 def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher, digest: str) -> Data:
-    """The same crops, and faces without a name where the recipe asks for them, with a teacher's answers."""
+    """The same crops, plus faces without a name if the recipe asks for them, with the teacher's answers."""
     opened = open_teacher(teacher, Task.FACE_EMBEDDING, ALIGNED_SIZE_PX, config.architecture.dimension)
     crops, labels, files, digests = faces.crops, faces.labels, faces.files, [digest, opened.manifest.sha256]
     if teacher.unlabelled:
@@ -262,7 +263,7 @@ def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher, dig
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Margin softmax over the people, triplets, or what a teacher says."""
+    """The loss of margin softmax, of triplets, or of learning from a teacher."""
     if config.teacher:
         taught: tuple[Tensor, Mapping[str, Tensor]] = model(*batch)
         return taught
@@ -273,14 +274,14 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) ->
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    """The embedder alone, its constants folded."""
+    """The embedder alone, with its constants folded."""
     return FoldedEmbedder(model.embedder)  # type: ignore[arg-type]
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
-    """Sixteen held-out faces, of LFW by default; of the training people 128, spread over them."""
+    """Sixteen held-out faces, by default of LFW, or 128 faces spread over the training people."""
     if split == "validation":
-        first, *_ = load_held_out(config)  # all of them are read, so that what is wrong is said now
+        first, *_ = load_held_out(config)  # reads all sets, so that errors in them show now
         return first.faces.crops[:16]
     if config.data:
         crops = load_training_faces(config).crops[:, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
@@ -296,7 +297,7 @@ def embed(predict: Predict, crops: Images, batch_size: int = 64) -> np.ndarray:
 
 
 def evaluate(predict: Predict, config: Config, split: str = "validation") -> Sequence[Metric]:
-    """Held-out people: the official pairs, all pairs of faces, and an open-set search."""
+    """Measures held-out people by the official pairs, by all pairs of faces, and by an open-set search."""
     metrics: list[Metric] = []
     for dataset, title, faces, pairs in load_held_out(config):
         vectors = embed(predict, faces.crops)
@@ -308,7 +309,7 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
 
 
 def describe(config: Config) -> Export:
-    """One output of vectors with length one; fixed, aligned 112x112 input."""
+    """Gives vectors of length one for aligned faces of 112x112 pixels."""
     size = ALIGNED_SIZE_PX
     data: tuple[str, ...] = (
         "LFW, 3,973 people of folds 1 to 6 (7,977 images)",

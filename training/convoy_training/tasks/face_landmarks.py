@@ -1,4 +1,4 @@
-"""Face landmarks: is there a face in the window, and where are its five points."""
+"""Face landmarks: whether a window shows a face, and where its five points are."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Graph(nn.Module):
 
 
 def load_pictures(config: Config, split: str) -> tuple[Sequence[Picture], Sequence[Picture]]:
-    """The faces of a split, each a picture's only one, and the photographs that backgrounds come from."""
+    """The faces of a split, one per picture, and the pictures that backgrounds come from."""
     side: own_faces.Split = "train" if split == "train" else "validation"
     if not config.data:
         return wider.load_close_ups(side), wider.load_split(side)
@@ -92,7 +92,7 @@ def load_pictures(config: Config, split: str) -> tuple[Sequence[Picture], Sequen
 def draw_window(
     faces: Sequence[Picture], pictures: Sequence[Picture], config: Config, random: np.random.Generator
 ) -> Scene:
-    """A window with one of the faces, or with a piece of the photographs' backgrounds."""
+    """Draws a window with one of the faces, or with a piece of background without any face."""
     if random.random() >= config.empty:
         return draw_face(faces[int(random.integers(len(faces)))], config.size_px, random)
     for _ in range(TRIES):
@@ -132,7 +132,7 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def draw_windows(config: Config, split: str) -> list[Scene]:
-    """The windows that a split is measured on, always the same."""
+    """Draws the windows to measure a split on, which are always the same."""
     random, pictures = np.random.default_rng(0), load_pictures(config, split)
     return [draw_window(*pictures, config, random) for _ in range(config.validation_windows)]
 
@@ -165,7 +165,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 
 def describe(config: Config) -> Export:
-    """A part for networks of your own: the services find landmarks with the face detector."""
+    """A building block for your own networks; the services find landmarks with the face detector."""
     spec = InputSpec(height=config.size_px, width=config.size_px, resize="stretch")
     data = ("LFW and CelebA training people as close-ups", "backgrounds of WIDER FACE training pictures")
     return Export(

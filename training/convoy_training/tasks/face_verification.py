@@ -1,4 +1,4 @@
-"""Face verification: a logistic unit over |f(a) - f(b)|, on top of an embedder that is trained already."""
+"""Face verification: a logistic unit over |f(a) - f(b)|, on top of a published embedder."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Config(BaseConfig):
     task: Literal["face_verification"] = "face_verification"
     embedder: Path = Field(Path("exported_models/face-embedder-small/1"), description="a published face embedder")
     pairs_per_epoch: int = Field(4096, gt=0)
-    people: int | None = Field(None, gt=0, description="train on so many people only")
-    different_images: int | None = Field(20, gt=0, description="at most so many images of each person")
+    people: int | None = Field(None, gt=0, description="train on at most this many people")
+    different_images: int | None = Field(20, gt=0, description="train on at most this many images of each person")
 
 
 class Batches:
-    """Embeddings a, b [B,D] of training people, and whether they are the same person [B]."""
+    """Batches of embeddings a, b [B,D] of training people, and whether they are the same person [B]."""
 
     def __init__(self, vectors: np.ndarray, labels: np.ndarray, config: Config) -> None:
         self.vectors, self.labels, self.config = torch.from_numpy(vectors), labels, config
@@ -86,7 +86,7 @@ class Graph(nn.Module):
 
 @cache
 def embed_training_faces(embedder: Path, selection: identities.Selection) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings [N,D] and people [N] of LFW's training people with several photographs; minutes for all of them."""
+    """Embeddings [N,D] and people [N] of LFW's training people with several photos; all of them take minutes."""
     faces = identities.load_faces(("lfw",), "train", selection=selection)
     rows = np.flatnonzero(np.bincount(faces.labels)[faces.labels] > 1)
     predict = open_onnx(embedder / GRAPH_FILE)
@@ -117,7 +117,7 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 
 def show_pairs(rows: slice = slice(None)) -> Images:
-    """LFW's pairs of held-out people, side by side [N,112,224,3]."""
+    """LFW's pairs of held-out people, both faces side by side [N,112,224,3]."""
     faces, pairs = identities.load_pairs("lfw")
     return np.concatenate([faces.crops[pairs.first[rows]], faces.crops[pairs.second[rows]]], axis=2)
 
@@ -127,7 +127,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def judge_pairs(predict: Predict) -> np.ndarray:
-    """The probability of each of LFW's pairs of held-out people."""
+    """The probability of "same person" for each of LFW's held-out pairs."""
     pictures = show_pairs()
     return np.concatenate([predict(pictures[i : i + BATCH])["same"] for i in range(0, len(pictures), BATCH)])
 
@@ -151,7 +151,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 
 def describe(config: Config) -> Export:
-    """A part for networks of your own: recognition compares embeddings by their calibrated cosine."""
+    """A building block for your own networks; recognition compares embeddings by their calibrated cosine."""
     spec = InputSpec(height=ALIGNED_SIZE_PX, width=2 * ALIGNED_SIZE_PX, resize="stretch")
     return Export(outputs=("same",), manifest={"architecture": "face-verification", "input": spec},
                   data=("LFW people of folds 1 to 6 with several photographs",), data_terms=config.licence)  # fmt: skip

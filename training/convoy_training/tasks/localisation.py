@@ -1,6 +1,6 @@
-"""Single-object localisation: is one of the objects sought in the picture, where, and of which class.
+"""Single-object localisation: whether one of the sought objects is in the picture, where, and of which class.
 
-The pictures are windows cut out of labelled photographs, each with one object that is sought or with none.
+The pictures are windows cut out of larger, labelled ones; each shows one sought object or none.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Config(recipe.Config):
     data: detection.Source
     sought: list[str] = Field(min_length=1, description="classes to localise; all others are background")
     widths: recipe.Widths = (16, 32, 64, 128)
-    window_px: int = Field(256, gt=0, description="side of a window, in pixels of the photographs")
+    window_px: int = Field(256, gt=0, description="side of a window, in pixels of the pictures")
     input_size: int = Field(128, gt=0, le=MAX_SIDE, multiple_of=16)
-    repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each photograph")
-    empty: float = Field(0.3, ge=0, lt=1, description="share of windows without an object that is sought")
+    repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each picture")
+    empty: float = Field(0.3, ge=0, lt=1, description="share of windows without a sought object")
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
     light: float = Field(0.3, ge=0, lt=1)
@@ -76,7 +76,7 @@ class Batches:
 
 
 class Graph(nn.Module):
-    """uint8 RGB [N,H,W,3] -> the one box xyxy [N,1,4] in input pixels, and its scores [N,1,C], p_c times each class."""
+    """uint8 RGB [N,H,W,3] -> one box xyxy [N,1,4] in input pixels, and its scores [N,1,C]: p_c times each class."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Graph(nn.Module):
 
 
 def collate(windows: Sequence[Window]) -> tuple[Tensor, Tensor, Tensor]:
-    """What the loss wants to know: present [N], boxes [N,4] as shares (centre x, y, height, width), labels [N]."""
+    """The truth for the loss: present [N], boxes [N,4] as shares (centre x, y, height, width), labels [N]."""
     present = torch.tensor([w.label is not None for w in windows])
     labels = torch.tensor([w.label or 0 for w in windows])
     near, far = torch.from_numpy(np.stack([w.box_xyxy for w in windows])).float().split(2, 1)
@@ -99,7 +99,7 @@ def collate(windows: Sequence[Window]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def load_split(config: Config, split: str) -> Split:
-    """The photographs of a split with the objects sought; raises RecipeError where one is not in the data."""
+    """The pictures of a split with the sought objects; raises RecipeError if the data lacks a sought class."""
     data = detection.load_split(config, split)  # type: ignore[arg-type]
     if unknown := [name for name in config.sought if name not in data.classes]:
         raise RecipeError(f"sought: '{unknown[0]}' is not one of {', '.join(data.classes)}")
@@ -107,7 +107,7 @@ def load_split(config: Config, split: str) -> Split:
 
 
 def draw_window(split: Split, row: int, config: Config, random: np.random.Generator) -> Window:
-    """A window with one object, or none, out of a photograph; out of another one where it has no such place."""
+    """Cuts a window with one object, or none, out of a picture, or out of another one if it has no such place."""
     while True:
         window = cut_window(
             split.examples[row].decode(), config.window_px, bool(random.random() >= config.empty), random
@@ -118,7 +118,7 @@ def draw_window(split: Split, row: int, config: Config, random: np.random.Genera
 
 
 def draw_windows(config: Config, split: str) -> list[Window]:
-    """The windows that a split is measured on: `repeats` of each photograph, always the same."""
+    """Draws the windows to measure a split on: `repeats` of each picture, which are always the same."""
     data, random = load_split(config, split), np.random.default_rng(0)
     return [draw_window(data, row, config, random) for row in range(len(data.examples)) for _ in range(config.repeats)]
 
@@ -148,12 +148,12 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def describe_input(config: Config) -> InputSpec:
-    """One size: there is one answer for the whole picture."""
+    """An input of one size, since there is one answer for the whole picture."""
     return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
 
 
 def localise(predict: Predict, config: Config, windows: Sequence[Window]) -> Iterator[Answer]:
-    """What the service would answer about each window: the surest object above its threshold, or nothing."""
+    """The service's answer for each window: the surest object above its threshold, or nothing."""
     manifest = describe(config).preview()
     for window in windows:
         height, width = window.image_rgb.shape[:2]
@@ -170,10 +170,10 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         judge(window, answer) for window, answer in zip(windows, localise(predict, config, windows), strict=True)
     ]
     objects = np.array([window.label is not None for window in windows])
-    photographs = np.arange(len(windows)).reshape(-1, config.repeats)
+    pictures = np.arange(len(windows)).reshape(-1, config.repeats)
 
     def measure(drawn: np.ndarray) -> dict[str, float]:
-        rows = photographs[drawn].ravel()
+        rows = pictures[drawn].ravel()
         chosen = [outcomes[row] for row in rows]
         return {
             "localisation_accuracy": float(np.mean([outcome.localisation for outcome in chosen])),
@@ -182,10 +182,10 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         }
 
     counts = {"mean_overlap": int(objects.sum())}
-    intervals = bootstrap(measure, len(photographs))  # windows of one photograph are not independent
+    intervals = bootstrap(measure, len(pictures))  # windows of one picture are not independent
     return [
         Metric(name, value, config.data.title, split, counts.get(name, len(windows)), intervals[name])
-        for name, value in measure(np.arange(len(photographs))).items()
+        for name, value in measure(np.arange(len(pictures))).items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Semantic segmentation: masks of class ids, any `Segmenter`, weighted cross-entropy and Dice, mean IoU."""
+"""Semantic segmentation: a class for each pixel, learnt by weighted cross-entropy and Dice, measured by mean IoU."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from convoy_training.task import Data, Export, Images, Metric, Predict
 MEAN = (105.0, 109.0, 111.0)
 DEVIATION = 72.0
 FEWEST = 20
-"""Below so many pictures, what the bootstrap draws from is hardly the population any more: the metric says so."""
+"""With fewer pictures the metric says that its interval is unsure: too few stand for all possible pictures."""
 
 
 class Source(recipe.Strict):
@@ -49,10 +49,10 @@ Shade = Annotated[int, Field(ge=0, le=255)]
 
 
 class Borders(recipe.Strict):
-    """The U-Net paper's extra weight between regions; its numbers are the defaults."""
+    """The U-Net paper's extra weight between regions; the defaults are the paper's numbers."""
 
-    height: float = Field(10.0, ge=0, description="w0, beside class weights of about 1")
-    width_px: float = Field(5.0, gt=0, description="sigma")
+    height: float = Field(10.0, ge=0, description="the paper's w0, beside class weights of about 1")
+    width_px: float = Field(5.0, gt=0, description="the paper's sigma")
 
 
 class Config(recipe.Config):
@@ -71,10 +71,10 @@ class Config(recipe.Config):
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
     dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
-    long_side: int = Field(480, gt=0, le=MAX_SIDE, description="pixels to which the service bounds a picture")
-    regions_of: str = Field("", description="class whose connected regions are judged too, by the Rand score")
+    long_side: int = Field(480, gt=0, le=MAX_SIDE, description="longest side of a picture in the service, in pixels")
+    regions_of: str = Field("", description="class whose connected regions are also judged, by the Rand score")
     borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
-    class_bias: tuple[float, ...] = Field((), description="added to each class's logit when the classes are chosen")
+    class_bias: tuple[float, ...] = Field((), description="added to the logit of each class before the class is chosen")
 
     @model_validator(mode="after")
     def _borders_are_of_something(self) -> Self:
@@ -99,12 +99,12 @@ class Config(recipe.Config):
 
     @property
     def stride(self) -> int:
-        """Pixels of a picture that the deepest features see as one."""
+        """The stride of the deepest features, in pixels of the input."""
         return self.network.find_stride(self)
 
 
 class Batches:
-    """Shuffled frames, each scaled, cropped, mirrored and relit anew."""
+    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently."""
 
     def __init__(self, split: masks.Split, config: Config) -> None:
         self.split, self.config = split, config
@@ -143,7 +143,7 @@ class Graph(nn.Module):
 
 def normalise(images: Tensor) -> Tensor:
     """RGB [N,H,W,3] in 0..255 -> float [N,3,H,W]."""
-    # Planes first: in ONNX Runtime a transpose of bytes and arithmetic on planes cost less than the other way round.
+    # Transpose first: in ONNX Runtime, transposing bytes and then computing on planes costs less than the other order.
     planes = images.permute(0, 3, 1, 2).float()
     return (planes - torch.tensor(MEAN, device=images.device)[:, None, None]) / DEVIATION
 
@@ -154,7 +154,7 @@ def load_split(config: Config, split: str) -> masks.Split:
 
 
 def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [H,W,3] at the size at which the service shows it to the network, and its mask [H,W]."""
+    """The picture [H,W,3] at the size that the service would give to the network, and its mask [H,W]."""
     spec = describe_input(config)
     canvas, where = place(example.photo.decode(min_side(spec)).image_rgb, spec)
     image, mask = canvas[: where.height, : where.width], example.read_mask()
@@ -165,7 +165,7 @@ def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np
 
 def build_model(config: Config) -> nn.Module:
     data = load_split(config, "train")
-    for name in ("class_bias", "palette"):  # a recipe of other classes was copied
+    for name in ("class_bias", "palette"):  # they do not fit if the recipe was copied from other data
         if (given := len(getattr(config, name))) not in (0, len(data.classes)):
             raise RecipeError(
                 f"{name}: has {given} entries for {len(data.classes)} classes: give one for each class, or leave it out"
@@ -180,9 +180,9 @@ def build_model(config: Config) -> nn.Module:
 
 
 def weigh_classes(pixels: np.ndarray) -> Tensor:
-    """The square root of median over frequency: rare classes count more, without drowning the common ones.
+    """The square root of median over frequency: rare classes count more, but do not outweigh the common ones.
 
-    pixels: int [C], how many there are of each class.
+    pixels: int [C], the number of pixels of each class.
     """
     weights = np.sqrt(np.median(pixels) / pixels.clip(1))
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
@@ -205,12 +205,12 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
 
 
 def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
-    """Cross-entropy, the mean over pixels weighted by their class and, where the recipe says so, by nearby borders."""
+    """The mean cross-entropy over pixels, weighted by class and, if the recipe says so, by nearby borders."""
     if not config.borders:
         return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
     known = target != masks.IGNORE
     inside = load_split(config, "train").classes.index(config.regions_of)
-    # Drawn after augmentation: distances are those of the picture that the network sees.
+    # Weights are drawn after augmentation, so that distances are those of the picture that the network sees.
     drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
     weights = class_weights[target.where(known, 0)] + torch.from_numpy(np.stack(drawn)).to(target.device)
     loss = functional.cross_entropy(logits, target, ignore_index=masks.IGNORE, reduction="none")
@@ -229,7 +229,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 
 def describe_input(config: Config) -> InputSpec:
-    """Any picture, at most `long_side` pixels long, padded to whole strides."""
+    """Any picture of at most `long_side` pixels a side, padded to whole strides."""
     return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox")
 
 
@@ -259,7 +259,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
             values["foreground_rand_score"] = float(np.mean([scores[row] for row in rows]))
         return values | {f"iou_{name}": float(v) for name, v in zip(data.classes, measure_iou(counts), strict=True)}
 
-    # Neighbouring frames of a film resemble each other, so the truth is somewhat wider.
+    # Neighbouring frames of a film resemble each other, so the true interval is somewhat wider.
     intervals, few = bootstrap(measure, len(frames)), len(frames) < FEWEST
     condition = f"interval from {len(frames)} pictures, too few to be sure of it" if few else ""
     return [

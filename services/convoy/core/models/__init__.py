@@ -1,15 +1,15 @@
 """Models at run time, from a folder on disk to the answers of a graph. Nothing here knows gRPC.
 
 host.py             the models of one process: device, cores, default model, limits
-repository.py       which versions answer; loads, follows and drops them
-version_folders.py  what is on disk, and whether it changed
-writer.py           writes a version folder: whole, by one rename
-folder_swap.py      puts a new folder in the place of an old one
+repository.py       decides which versions answer; loads, follows and unloads them
+version_folders.py  lists what is on disk, and whether it changed
+writer.py           writes a version folder and publishes it by one rename
+folder_swap.py      replaces an old folder by a new one
 loaded_model.py     a version in memory: verified, loaded, warmed up
 engine.py           a graph on ONNX Runtime, the only file that imports it
 outputs.py          compares a graph's outputs with its manifest
 batching.py         gathers inputs into batches; the queue, its limits and deadlines
-budget.py           bounds the pixels that are in work at a time
+budget.py           limits the pixels in memory at a time
 pipeline.py         takes pictures through a model: decode, run, interpret
 statistics.py       counts and durations of a model
 calibration.py      similarity to false-match rate and back

@@ -1,8 +1,8 @@
-"""Gathers inputs into batches, and never waits while an engine is free.
+"""Gathers inputs into batches, and does not wait while an engine is free.
 
-While a runner is free, an input runs at once. While all are busy, inputs gather, and the next free runner takes as many
-of one shape as fit. An input whose caller gave up, or whose deadline passed, is dropped before it costs anything. A
-full queue refuses at once, and so does one that is too long for the caller's deadline.
+If a runner is free, an input runs at once. If all are busy, inputs wait, and the next free runner takes as many inputs
+of one shape as fit. The queue drops an input before it runs if its caller gave up or its deadline passed. It refuses an
+input at once if it is full, or if the expected wait is too long for the caller's deadline.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ Array = npt.NDArray[np.generic]
 Run = Callable[[Array, bool], Outputs]
 _SMOOTHING = 0.1
 _SHORTEST_RETRY_S = 0.01
-# The share of the caller's time that the expected wait may fill. Expectations err, and an answer that comes just too
-# late costs as much as a good one.
+# The expected wait may fill this share of the caller's time. Estimates err, and an answer that comes just too late
+# costs as much as a good one.
 _DEADLINE_SHARE = 0.6
 
 
@@ -32,9 +32,9 @@ _DEADLINE_SHARE = 0.6
 class BatchPolicy:
     """How a batcher gathers.
 
-    max_batch_size: most inputs that run together; max_queue_delay_s: how long an input waits for others although a
-    runner is free; queue_size: most inputs that wait; runners: batches that run at the same time; ready: more batches
-    that the threads hold already, so that one begins the moment another ends.
+    max_batch_size: most inputs in a batch; max_queue_delay_s: how long an input waits for others although a runner is
+    free; queue_size: most inputs that wait; runners: batches that run at the same time; ready: further batches that
+    threads hold, so that one starts the moment another ends.
     """
 
     max_batch_size: int = 4
@@ -46,7 +46,7 @@ class BatchPolicy:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that one input waited and that its batch ran, and how many ran together."""
+    """How long one input waited and how long its batch ran, in seconds, and how many inputs the batch had."""
 
     queue_s: float
     infer_s: float
@@ -58,7 +58,7 @@ Answer = tuple[Outputs, Timing]
 
 @dataclass(eq=False)
 class _Waiting:
-    """One input on its way; `deadline` is on time.monotonic's clock."""
+    """One input in the queue or running; `deadline` is on time.monotonic's clock."""
 
     inputs: Array
     deadline: float | None
@@ -75,21 +75,21 @@ class _Waiting:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def settle(self) -> None:
-        """Give the caller the answer, if the caller still waits. Where there is no answer, the deadline has passed."""
+        """Give the answer to a caller who still waits; without an answer, say that the deadline has passed."""
         if self.abandoned:
             return
         if isinstance(self.answer, tuple):
             self.result.set_result(self.answer)
         else:
-            message = "the deadline passed while the work waited for its turn"
+            message = "the deadline passed while the input waited for the model"
             self.result.set_exception(self.answer or DeadlineExceeded("DEADLINE_EXCEEDED", message))
 
 
 class Batcher:
     """Gathers single inputs for one engine, in one event loop.
 
-    run: called in `executor` with a batch [N, ...] and whether nothing else runs; gives arrays whose first axis is N.
-    Inputs of a higher priority leave the queue first, those of equal priority in order of arrival.
+    run: called in `executor` with a batch [N, ...] and whether nothing else runs; returns arrays whose first axis is N.
+    Inputs with a higher priority run first; inputs with equal priority run in order of arrival.
     """
 
     def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
@@ -111,10 +111,10 @@ class Batcher:
         return self._queued
 
     async def submit(self, inputs: Array, deadline: float | None = None, priority: int = 0) -> Answer:
-        """Run one input [...] and give its row of every output, with how long it took.
+        """Run one input [...] and return its row of every output, with its timing.
 
         deadline: on time.monotonic's clock. Raises ResourceExhausted(QUEUE_FULL), DeadlineExceeded, or what the engine
-        raised for this very input.
+        raised for this input.
         """
         self.admit(deadline)
         waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
@@ -124,7 +124,7 @@ class Batcher:
         return await waiting.result
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
-        """Raise what `submit` would raise if `ahead` other inputs came first."""
+        """Raise what `submit` would raise after `ahead` further inputs."""
         waiting = self._queued + self._preparing + ahead
         wait_s = (waiting + self._running) * self._input_s / self.policy.runners
         if waiting >= self.policy.queue_size:
@@ -134,14 +134,14 @@ class Batcher:
             return
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the work began")
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the model could start")
         if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
             message = f"the wait would be {wait_s:.3f} s, and the deadline is in {left_s:.3f} s"
             raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
 
     @contextmanager
     def preparing(self, deadline: float | None) -> Iterator[None]:
-        """Keep a place in the queue for an input while it is decoded, so that nothing is decoded in vain.
+        """Reserve a place in the queue for an input while it is decoded, so that no decoded picture is refused.
 
         Raises like `submit`.
         """
@@ -188,7 +188,7 @@ class Batcher:
         self._dispatch()
 
     def _take(self) -> list[_Waiting]:
-        """The next inputs of one shape, those given up dropped; what does not fit stays in its place."""
+        """Take the next inputs of one shape, and drop those whose callers gave up; the others keep their places."""
         batch: list[_Waiting] = []
         for priority in sorted(self._queues, reverse=True):
             queue = self._queues[priority]
@@ -209,14 +209,14 @@ class Batcher:
         return batch
 
     def _work(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], alone: bool) -> None:
-        """In a thread: run a batch and hand it back."""
+        """Run a batch in a thread, and pass the results back to the event loop."""
         try:
             self._run_batch(batch, alone)
         finally:
             loop.call_soon_threadsafe(self._finish, batch)
 
     def _run_batch(self, batch: list[_Waiting], alone: bool) -> None:
-        """Answer each input that nobody has given up by now."""
+        """Answer each input whose caller still waits."""
         batch = [waiting for waiting in batch if not (waiting.abandoned or waiting.expired)]
         if not batch:
             return
@@ -224,7 +224,7 @@ class Batcher:
         try:
             outputs = self._run_stacked(batch, alone)
         except Exception as error:
-            # One bad input must not fail its neighbours: after a failure each runs by itself.
+            # One bad input must not fail its neighbours: after a failure, each input runs by itself.
             if len(batch) == 1:
                 batch[0].answer = error
                 return

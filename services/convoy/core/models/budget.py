@@ -1,4 +1,4 @@
-"""Bounds how many pixels a process holds at a time: 50 megapixels are 150 MB, however small the file is."""
+"""Limits the pixels that a process holds at a time: 50 megapixels take 150 MB, however small the file is."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class PixelBudget:
-    """At most `most` pixels in work at a time, first come, first served. A larger picture goes alone."""
+    """Allows at most `most` pixels at a time, first come, first served. A larger picture runs alone."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -16,7 +16,7 @@ class PixelBudget:
 
     @asynccontextmanager
     async def taken(self, pixels: int) -> AsyncIterator[None]:
-        """Wait until that many pixels fit, then hold them until the block ends."""
+        """Wait until so many pixels are free, then reserve them until the block ends."""
         pixels = min(pixels, self._most)
         if self._waiting or self._used + pixels > self._most:
             await self._turn(pixels)

@@ -1,9 +1,9 @@
-"""Turns similarity into false-match rate and back: how often two strangers reach a cosine similarity.
+"""Converts between a cosine similarity and its false-match rate: how often two strangers reach that similarity.
 
-Between the table's entries log FMR is linear in similarity. Beyond its end nothing was measured, and both directions
-err on the safe side: a stricter rate gets a threshold that goes on rising with the flatter of the last and the mean
-slope (impostor tails fall faster than that), up to 1; a higher similarity is reported with the last rate of the table,
-never a better one. Below its start the rate is 1.
+Between two entries of the table, log FMR is linear in the similarity. Below the first entry, the rate is 1. Beyond the
+last entry nothing was measured, so both directions err on the safe side. The threshold for a stricter rate goes on
+rising, up to 1, with the flatter of the last and the mean slope, since real tails of impostors fall faster. A higher
+similarity gets the last rate of the table, never a better one.
 """
 
 import math
@@ -20,7 +20,7 @@ class FalseMatchCurve:
     false_match_rate: tuple[float, ...]
 
     def threshold(self, false_match_rate: float) -> float:
-        """The least similarity that strangers reach at most that often; a stricter rate never lowers it."""
+        """Return the lowest similarity that strangers reach at most so often; a stricter rate never lowers it."""
         strictness = [-math.log(rate) for rate in self.false_match_rate]
         wanted = -math.log(max(false_match_rate, 1e-300))
         first = next((i for i, reached in enumerate(strictness) if reached >= wanted), None)
@@ -31,13 +31,13 @@ class FalseMatchCurve:
         return float(np.interp(wanted, strictness[first - 1 : first + 1], self.similarity[first - 1 : first + 1]))
 
     def false_match_rate_at(self, similarity: float) -> float:
-        """How often strangers reach the similarity."""
+        """Return how often strangers reach the similarity."""
         if similarity < self.similarity[0]:
             return 1.0
         return float(np.exp(np.interp(similarity, self.similarity, np.log(self.false_match_rate))))
 
     def _beyond(self, strictness: list[float], wanted: float) -> float:
-        """The threshold for a rate that is stricter than the table's last; a level end of the table is left out."""
+        """Return the threshold for a rate below the table's last. Ignores entries at the end with equal rates."""
         end = strictness.index(strictness[-1])
         if end == 0:
             return 1.0

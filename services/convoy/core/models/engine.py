@@ -1,9 +1,9 @@
 """Runs graphs on ONNX Runtime; the only file that imports onnxruntime.
 
 On a CPU, two runs of one thread each beat one run of two threads, but a single request is quickest on all cores. So a
-graph has two sessions: a narrow one that many threads run at once, and a wide one for when nothing else runs. Threads
-do not spin while they wait, since decoding needs the cores too. On a GPU, a batch is copied once to memory that is kept
-on the device, and only the outputs come back.
+graph has two sessions: a narrow one that several threads run at once, and a wide one for when nothing else runs.
+Threads do not spin while they wait, since decoding needs the cores too. On a GPU, the engine copies a batch once, into
+memory that it keeps on the device, and copies only the outputs back.
 """
 
 import functools
@@ -29,7 +29,7 @@ _BYTES: np.dtype[np.generic] = np.dtype(np.uint8)
 PIXEL_TYPES = {"tensor(uint8)": _BYTES, "tensor(float)": np.dtype(np.float32)}
 _BEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
 _AS_REQUESTED = 1
-# Where the batches of a provider live, in the words of onnxruntime; those of the others stay where NumPy has them.
+# onnxruntime's names for the memory of the providers that keep batches on a device; the others use NumPy's memory.
 _MEMORY = {PROVIDERS["cuda"]: "cuda", PROVIDERS["tensorrt"]: "cuda"}
 
 Outputs = dict[str, npt.NDArray[np.generic]]
@@ -38,10 +38,10 @@ Outputs = dict[str, npt.NDArray[np.generic]]
 class Engine:
     """One graph, loaded and ready to run.
 
-    graph: path of model.onnx, or its bytes. device: auto, or a key of PROVIDERS; a named device that cannot be had, or
-    that does not take the graph, raises FailedPrecondition(DEVICE_UNAVAILABLE) rather than falling back.
-    threads: intra-op threads of the wide session. quiet: keeps onnxruntime from writing failures, which are raised, to
-    standard error too.
+    graph: path of model.onnx, or its bytes. device: auto, or a key of PROVIDERS. If a named device is missing or cannot
+    run the graph, this raises FailedPrecondition(DEVICE_UNAVAILABLE) and does not fall back to another.
+    threads: intra-op threads of the wide session. quiet: onnxruntime only raises failures, and does not also write them
+    to standard error.
     """
 
     def __init__(self, graph: Path | bytes, device: str = "auto", threads: int = 1, quiet: bool = False) -> None:
@@ -63,12 +63,12 @@ class Engine:
         return self.provider in (PROVIDERS["cuda"], PROVIDERS["tensorrt"])
 
     def run(self, images: npt.NDArray[np.generic], alone: bool = False) -> Outputs:
-        """Run the graph on a batch [N, H, W, 3] of pixels, 0 to 255; safe from several threads.
+        """Run the graph on a batch [N, H, W, 3] of pixels, 0 to 255; several threads may call this at once.
 
-        alone: nothing else runs now, so the request may have all threads.
+        alone: nothing else runs now, so this run may use all threads.
         """
         if images.dtype != self._pixel_type or not images.flags.aligned:
-            # Numbers inside a message may begin at any byte; ONNX Runtime needs them aligned.
+            # Numbers inside a message may start at any byte; ONNX Runtime needs them aligned.
             images = images.astype(self._pixel_type)
         if self._bound is not None:
             results = self._bound.run(images)
@@ -93,14 +93,14 @@ class Engine:
 
 
 class PlainGraph:
-    """A graph of anybody's on the CPU, run under its own names: what it says by itself, without the contract."""
+    """Any ONNX graph on the CPU, with its own names of inputs and outputs, without Convoy's contract."""
 
     def __init__(self, graph: Path | bytes) -> None:
-        """graph: a path, beside which its external weights lie, or bytes. Raises FailedPrecondition(BAD_MODEL)."""
+        """graph: a path with its external weights beside it, or bytes. Raises FailedPrecondition(BAD_MODEL)."""
         self._session = _open_session(graph if isinstance(graph, bytes) else str(graph), "cpu", available_cores(), True)
 
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Outputs:
-        """Every output by name. Raises what onnxruntime raises."""
+        """Run the graph and return every output by name. Raises what onnxruntime raises."""
         names = [output.name for output in self._session.get_outputs()]
         return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 
@@ -108,7 +108,7 @@ class PlainGraph:
 class _BoundSession:
     """A session whose batches live in a device's memory: one copy in, one run, one copy out.
 
-    Each thread keeps the memory of its last batch, and fills it again while batches keep their shape.
+    Each thread keeps the memory of its last batch, and uses it again as long as the shape stays the same.
     """
 
     def __init__(self, session: ort.InferenceSession, output_names: list[str], memory: str) -> None:
@@ -118,7 +118,7 @@ class _BoundSession:
         self._kept = threading.local()
 
     def run(self, images: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
-        """Every output of a batch, in order."""
+        """Run a batch and return every output, in order."""
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(INPUT_NAME, self._place(np.ascontiguousarray(images)))
         for name in self._output_names:
@@ -139,7 +139,7 @@ class _BoundSession:
 
 @functools.cache
 def _share_memory() -> None:
-    """Make all sessions on the CPU share one arena that grows as needed; else each grows its own by powers of two."""
+    """Let all sessions on the CPU share one arena that grows as needed; otherwise each doubles an arena of its own."""
     memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": _AS_REQUESTED}))
 
@@ -158,7 +158,7 @@ def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -
         except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
             problems.append(f"{provider}: {_first_line(error)}")
             continue
-        # onnxruntime drops a provider that cannot start, and only logs it.
+        # If a provider cannot start, onnxruntime only logs that and runs without it.
         if session.get_providers()[0] == provider:
             return session
         problems.append(f"{provider} did not start")

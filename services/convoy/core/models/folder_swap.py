@@ -1,4 +1,4 @@
-"""Puts a new folder in the place of an old one, in one step where the system can exchange two names."""
+"""Replaces an old folder by a new one, in one step if the system can exchange two names."""
 
 import ctypes
 import errno
@@ -9,14 +9,14 @@ from pathlib import Path
 _AT_FDCWD = -100
 _LINUX_EXCHANGE, _MACOS_SWAP = 2, 2
 _CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What a system or a file system answers that does not know how to exchange two names."""
+"""The errors of a system or file system that cannot exchange two names."""
 
 
 def swap_in(new: Path, target: Path, aside: Path) -> None:
-    """Rename `new` to `target`; what was there before is under `aside` afterwards. All on one file system.
+    """Rename `new` to `target`, and what was there before to `aside`. All three must be on one file system.
 
-    Where names cannot be exchanged, nothing is called `target` for a moment: a process that is killed in it leaves the
-    old folder whole under `aside`. Raises OSError; then `target` is as it was.
+    If the system cannot exchange names, `target` does not exist for a moment. A process that is killed in that moment
+    leaves the old folder complete under `aside`. If this raises OSError, `target` is unchanged.
     """
     if exchange(new, target):
         os.rename(new, aside)
@@ -30,7 +30,7 @@ def swap_in(new: Path, target: Path, aside: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; False where the system or the file system has no such step. Raises OSError."""
+    """Exchange two names in one step; False if the system or the file system cannot do that. Raises OSError."""
     library = ctypes.CDLL(None, use_errno=True)
     names = os.fsencode(one), os.fsencode(other)
     if sys.platform == "linux" and hasattr(library, "renameat2"):

@@ -1,4 +1,4 @@
-"""Sets up the models of one process: device, cores, threads, limits, and which model answers by default."""
+"""Sets up the models of one process: device, cores, threads, limits, and the default model."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -19,8 +19,8 @@ from convoy.core.pictures.decoding import Limits
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
-# On a CPU a batch of small pictures saves time, since reading the weights costs most. A batch of large ones only costs
-# memory.
+# On a CPU, a batch of small pictures saves time, since reading the weights costs most. A batch of large pictures only
+# costs memory.
 _BATCH_ON_CPU = 4
 _BATCHED_PIXELS_ON_CPU = 128 * 128
 _BATCH_ON_GPU = 32
@@ -29,8 +29,8 @@ _BATCH_ON_GPU = 32
 class ModelHost:
     """Loads models, keeps them fresh, and names the default one.
 
-    chosen: the models that the process does not start without, as name or name:version, each by the setting that
-    chooses it; the first is the one that answers when a request names none.
+    chosen: each setting that chooses a model -> that model, as name or name:version. The process does not start without
+    these models. The first one answers when a request names none.
     """
 
     def __init__(self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str]) -> None:
@@ -38,12 +38,12 @@ class ModelHost:
         self.settings = settings
         self.default = next(iter(chosen.values()))
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
-        # Decoding has threads of its own, so that it goes on while all runners are inside the engine.
+        # Decoding has its own threads, so that it goes on while all runners are busy.
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
         self._runners = ThreadPoolExecutor(cores, "engine", give_way)
-        # Two of the largest pictures, so that one caller cannot hold up all others.
+        # Room for two of the largest pictures, so that one caller cannot block all others.
         self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
-        # A budget of its own: a pixel inside a graph takes a hundred times the memory of a decoded one.
+        # A separate budget: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
         self._chosen = chosen
@@ -53,9 +53,9 @@ class ModelHost:
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load the models that the service cannot do without; raises what is wrong with one of them.
+        """Load the models that the service needs; raises what is wrong with one of them.
 
-        The others are loaded when a call first asks for them.
+        A call loads each other model when it first asks for it.
         """
         folders = self.settings.repositories
         if not any(folder.is_dir() for folder in folders):
@@ -72,11 +72,11 @@ class ModelHost:
             self._watcher = asyncio.create_task(self._watch())
 
     async def _advise(self, setting: str) -> str:
-        """Which models could answer in the place of one that is missing, and the setting that chooses one."""
+        """Say which models could replace a missing one, and which setting chooses one."""
         names = sorted({entry.name for entry in await self.repository.entries() if entry.manifest})
         if not names:
-            return "no model in it is for this service"
-        return f"for this service there are: {', '.join(names)}; choose one by {setting}=NAME"
+            return "it has no model for this service"
+        return f"this service can use: {', '.join(names)}; choose one by {setting}=NAME"
 
     async def stop(self) -> None:
         """Release everything once all calls are answered."""
@@ -88,7 +88,7 @@ class ModelHost:
         self._runners.shutdown()
 
     async def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
-        """The model that a request names, or the default; the first call for a model waits until it is loaded.
+        """Get the model that a request names, or the default; the first call for a model waits until it is loaded.
 
         Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL).
         """
@@ -96,15 +96,15 @@ class ModelHost:
         return _of_task(model, task)
 
     def in_use(self, name_and_version: str, task: Task) -> LoadedModel:
-        """A model that the process does not start without. Raises FailedPrecondition(WRONG_TASK)."""
+        """Get a model without which the process does not start. Raises FailedPrecondition(WRONG_TASK)."""
         return _of_task(self.named(name_and_version), task)
 
     def named(self, name_and_version: str) -> LoadedModel:
-        """A model in memory, by name or name:version. Raises NotFound."""
+        """Get a model in memory, by name or name:version. Raises NotFound."""
         return self.repository.get(*split_model(name_and_version))
 
     def is_pinned(self, name: str, version: str) -> bool:
-        """Whether the service cannot do without this version."""
+        """Whether the service needs this version."""
         return any(split_model(wanted) in ((name, ""), (name, version)) for wanted in self._chosen.values())
 
     async def _watch(self) -> None:
@@ -126,7 +126,7 @@ def _of_task(model: LoadedModel, task: Task | Collection[Task]) -> LoadedModel:
 
 def _policy(settings: Settings, cores: int, spec: InputSpec, on_gpu: bool) -> BatchPolicy:
     size = settings.max_batch_size or (_BATCH_ON_GPU if on_gpu else _batch_on_cpu(spec))
-    # A GPU runs one batch at a time, a CPU one on each core. One more is ready, to begin the moment another ends.
+    # A GPU runs one batch at a time, a CPU one on each core. One more is ready, to start the moment another ends.
     runners = 1 if on_gpu else cores
     return BatchPolicy(size, settings.max_queue_delay_s, settings.queue_size, runners, ready=1)
 

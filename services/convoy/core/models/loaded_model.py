@@ -32,18 +32,18 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Loading:
-    """How models are brought into memory."""
+    """How to load models into memory."""
 
     device: str = "auto"
     threads: int = 1
     policy: Callable[[InputSpec, bool], BatchPolicy] = field(default=lambda spec, on_gpu: BatchPolicy())
-    """Given a model's input and whether the engine is on a GPU, how its requests gather."""
+    """Chooses how a model's requests gather, by its input and by whether its engine is on a GPU."""
 
 
 def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor) -> LoadedModel:
     """Verify a version folder, load its graph and run it once; its requests will run in `executor`.
 
-    Takes seconds, so it is for a thread. Raises FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
+    Takes seconds, so call it in a thread. Raises FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
     """
     manifest = load_manifest(folder)
     if manifest.task not in tasks:
@@ -57,13 +57,13 @@ def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor
 
 
 def wrong_task(name: str, task: Task, tasks: Collection[Task]) -> FailedPrecondition:
-    """The error for a model that another service answers with."""
+    """Make the error for a model whose task belongs to another service."""
     served = ", ".join(sorted(tasks))
     return FailedPrecondition("WRONG_TASK", f"the model '{name}' does {task}; this service does {served}")
 
 
 def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
-    """Run grey pictures, and look at what comes out. Raises FailedPrecondition(BAD_MODEL)."""
+    """Run grey pictures, and check the outputs. Raises FailedPrecondition(BAD_MODEL)."""
     spec = manifest.input
     side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
     size_hw = (spec.height or side, spec.width or side)

@@ -1,4 +1,4 @@
-"""Compares what a graph answers with what its manifest promises, when it is loaded and not in a caller's request."""
+"""Compares a graph's outputs with its manifest, when the graph is loaded and not in a caller's request."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,12 @@ Shape = tuple[int | None, ...]
 
 
 def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tuple[int, int]) -> str:
-    """What is wrong with the outputs for a batch of inputs of that size, in one sentence; empty if nothing is."""
+    """Say in one sentence what is wrong with the outputs for a batch of inputs of this size; empty if nothing is."""
     shapes = _shapes(manifest, batch, size_hw)
     for name in OUTPUT_NAMES[manifest.task]:
         array, wanted = outputs[name], shapes[name]
         if not _fits(array.shape, wanted):
-            return f"the output {name} has shape {list(array.shape)}; by the manifest it is {_show(wanted)}"
+            return f"the output {name} has shape {list(array.shape)}; the manifest says {_show(wanted)}"
         if array.dtype.kind != ("u" if name == "class_map" else "f"):
             return f"the output {name} is {array.dtype}"
     anchors = {
@@ -25,7 +25,7 @@ def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tu
 
 
 def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[str, Shape]:
-    """Lengths of each axis; None for any."""
+    """The length of each axis; None allows any."""
     classes = len(manifest.labels)
     scores = 1 if manifest.task is Task.FACE_DETECTION else classes
     return {

@@ -1,4 +1,4 @@
-"""Takes pictures through a model: threads decode and prepare them, the engine runs, threads interpret the outputs."""
+"""Takes pictures through a model: threads decode and prepare them, the engine runs, threads read its outputs."""
 
 import asyncio
 import contextvars
@@ -27,7 +27,7 @@ Prepare = Callable[[Source], tuple[npt.NDArray[np.generic], Context]]
 Interpret = Callable[[Outputs, Context], Result]
 
 LOOKS_IN_FLIGHT = 4
-"""Inputs of one source that wait for a model at a time."""
+"""How many inputs of one source wait for a model at a time."""
 
 
 class Pipeline:
@@ -49,10 +49,10 @@ class Pipeline:
         weigh: Callable[[Source], int],
         deadline: float | None,
     ) -> list[Result]:
-        """The results in the order of the sources. The first failure is raised; its message says which picture failed.
+        """Return the results in the order of the sources. Raises the first failure, and names the picture that failed.
 
-        prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result; both must
-        not touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
+        prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result. Neither
+        may touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
         """
 
         def prepare_one(source: Source) -> tuple[list[npt.NDArray[np.generic]], Context]:
@@ -73,7 +73,7 @@ class Pipeline:
         weigh: Callable[[Source], int],
         deadline: float | None,
     ) -> list[Result]:
-        """As `run`, for a model that looks at a source several times: several inputs, and as many outputs, of each."""
+        """Do the same as `run` for a model that looks at each source several times: one output for each input."""
 
         async def one(source: Source) -> Result:
             async with AsyncExitStack() as held:
@@ -88,7 +88,7 @@ class Pipeline:
     async def stage(
         self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
     ) -> Value:
-        """Do `work` in a thread, measured as a stage of the model. Raises DeadlineExceeded if it is too late."""
+        """Do `work` in a thread, and measure it as a stage of the model. Raises DeadlineExceeded if it is too late."""
         loop = asyncio.get_running_loop()
 
         def measured() -> Value:
@@ -97,14 +97,14 @@ class Pipeline:
             with stage(model.manifest.name, model.manifest.version, name):
                 return work(*arguments)
 
-        # The thread works in the call's context, so that its spans and log lines belong to the call.
+        # The thread runs in the call's context, so that its spans and log lines belong to the call.
         return await loop.run_in_executor(self._executor, contextvars.copy_context().run, measured)
 
 
 async def infer(
     model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None, priority: int = 0
 ) -> Outputs:
-    """Run one prepared input through a model's batcher, measured."""
+    """Run one prepared input through a model's batcher, and measure it."""
     name, version = model.manifest.name, model.manifest.version
     started = time.perf_counter()
     try:
@@ -124,7 +124,7 @@ async def infer(
 async def in_turns(
     model: LoadedModel, inputs: Sequence[npt.NDArray[np.generic]], deadline: float | None
 ) -> list[Outputs]:
-    """The outputs of each input; LOOKS_IN_FLIGHT at a time, so that one picture does not fill the queue."""
+    """Return the outputs of each input. Submits LOOKS_IN_FLIGHT at a time, so that one picture can't fill the queue."""
     if len(inputs) == 1:
         return [await infer(model, inputs[0], deadline)]
     places = asyncio.Semaphore(LOOKS_IN_FLIGHT)
@@ -137,7 +137,7 @@ async def in_turns(
 
 
 async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value]]) -> list[Value]:
-    """Do `work` on all items at once; results in order. The first failure cancels the rest and is raised."""
+    """Do `work` on all items at once; return the results in order. Raises the first failure and cancels the rest."""
     sources = list(items)
     if len(sources) == 1:
         return [await work(sources[0])]
@@ -155,7 +155,7 @@ async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value
 
 
 async def at_once(tasks: Sequence[asyncio.Future[Value]]) -> list[Value]:
-    """The results of all tasks, in order. The first failure cancels the rest and is raised as it is."""
+    """Return the results of all tasks, in order. Raises the first failure unchanged and cancels the rest."""
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -1,8 +1,10 @@
-"""The models of a service: which versions there are, and which of them are in memory.
+"""The models of a service: which versions exist, and which of them are in memory.
 
-- The newest good version of a model answers. A version that breaks the contract is refused, and the one before answers.
-- The models that a service names as its defaults are loaded at its start, the others when a call first asks for them.
-- A new version of a loaded model, or one that changed in place, is loaded and proven before it takes over.
+- The newest good version of a model answers. The service refuses a version that breaks the contract, and the one before
+  it answers.
+- The service loads its default models at its start, and each other model when a call first asks for it.
+- If a loaded model gets a new version, or its version changes in place, the service loads and checks the new files
+  before they take over.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ _CHECKED_BY_DIGEST = {GRAPH_FILE, MANIFEST_FILE}
 
 @dataclass(frozen=True)
 class Entry:
-    """A version on disk or in memory: loaded, refused (then `problem` says why), or just there."""
+    """A version: loaded, refused (then `problem` says why), or only on disk."""
 
     name: str
     version: str
@@ -40,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Held:
-    """A version in memory, and the files that it was made of."""
+    """A version in memory, and the files from which it was loaded."""
 
     model: LoadedModel
     files: frozenset[FileState]
@@ -48,7 +50,7 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Refused:
-    """Why a version was refused, as its files were then."""
+    """Why a version was refused, and the state of its files at that time."""
 
     error: ConvoyError
     files: frozenset[FileState]
@@ -56,7 +58,7 @@ class _Refused:
 
 
 class Repository:
-    """The models of some tasks in one folder, or in several, of which the first that has a name wins."""
+    """The models of some tasks in one or several folders. If two folders have the same model, the first one wins."""
 
     def __init__(
         self,
@@ -67,10 +69,11 @@ class Repository:
         required: Collection[str] = (),
         most: int | None = None,
     ) -> None:
-        """executor runs the graphs.
+        """executor: runs the graphs.
 
-        required: models that stay in memory, as name, or as name:version where that version is chosen for good.
-        most: how many are in memory, the required ones included; beyond it the one that was asked for longest ago goes.
+        required: models that stay in memory, as name, or as name:version to stay at that version.
+        most: how many models are in memory, including the required ones; if there are more, the repository unloads the
+        one that has gone unused for longest.
         """
         self._folders = VersionFolders((folders,) if isinstance(folders, Path) else folders)
         self._required = frozenset(split_model(one)[0] for one in required)
@@ -79,35 +82,35 @@ class Repository:
         self._tasks = frozenset(tasks)
         self._loading = loading
         self._executor = executor
-        # One thread loads while another looks; neither takes a turn of the graphs that answer meanwhile.
+        # One thread loads while another looks at the disk; neither takes a thread from the graphs that answer.
         self._loaders = ThreadPoolExecutor(2, "load", give_way)
         self._on_disk: dict[Key, VersionFolder] = {}
         self._held: dict[Key, _Held] = {}
         self._refused: dict[Key, _Refused] = {}
         self._unloaded: set[Key] = set()
         self._used: dict[Key, float] = {}
-        # Loads that calls are waiting for.
+        # Loads for which calls wait.
         self._asked: dict[str, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()
         self._idle: frozenset[str] = frozenset()
 
     @property
     def idle(self) -> frozenset[str]:
-        """Names of models that nobody asked for yet: they are not in memory, and wait for nobody."""
+        """Names of models that no call has asked for yet, and that are therefore not in memory."""
         return self._idle
 
     def get(self, name: str, version: str = "") -> LoadedModel:
-        """A model in memory, the newest version if none is named. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
+        """Get a model in memory, by default its newest version. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
         model = self._find(name, version)
         if model is None:
             raise self._missing(name, version)
         return model
 
     async def obtain(self, name: str, version: str = "") -> LoadedModel:
-        """A model for a call: as `get`, but a model that nobody asked for yet is loaded first, once for all who ask.
+        """Get a model for a call. If no call has asked for it yet, load it first, once for all calls that wait.
 
-        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) for one that another service has, and
-        FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE) where no version of it can be loaded.
+        Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(WRONG_TASK) if it belongs to another service, and
+        FailedPrecondition(BAD_MODEL, DEVICE_UNAVAILABLE) if no version of it can be loaded.
         """
         if (found := self._find(name, version)) is not None:
             return found
@@ -117,28 +120,28 @@ class Repository:
         if task is None:
             task = self._asked[name] = asyncio.create_task(self._load_asked(name))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Who gives up does not stop the load: others wait for it, and the next call finds it done.
+        # A caller who gives up does not stop the load: others wait for it, and the next call finds it done.
         model = await asyncio.shield(task)
         return model if not version else self.get(name, version)
 
     def answers(self, name: str, version: str = "") -> bool:
-        """Whether `obtain` would give a model, as far as one can say without loading it."""
+        """Whether `obtain` would return a model, as far as this is known without loading it."""
         held = (name, version or self._newest_held(name)) in self._held
         return held or (self._may_load(name, version) and not all(map(self._is_known_bad, self._candidates(name))))
 
     def loaded(self) -> Collection[LoadedModel]:
-        """Every model in memory."""
+        """List every model in memory."""
         return [held.model for held in self._held.values()]
 
     async def look(self) -> None:
-        """See what is on disk now. Raises OSError."""
+        """Read again what is on disk. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
         self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
         self._find_idle()
 
     async def entries(self) -> list[Entry]:
-        """Every version of this repository's tasks, on disk or in memory, by name and version."""
+        """List every version for this repository's tasks, on disk or in memory, by name and version."""
         await self.look()
         on_disk = self._on_disk
         found = sorted(on_disk.keys() | self._held.keys(), key=lambda key: (key[0], int(key[1])))
@@ -146,22 +149,22 @@ class Repository:
         return [entry for entry in entries if entry.manifest is None or entry.manifest.task in self._tasks]
 
     async def load(self, name: str, version: str = "") -> LoadedModel:
-        """Load a version, the newest on disk if none is named, and let it answer; load it anew if its files changed.
+        """Load a version, by default the newest on disk, and let it answer; reload it if its files changed.
 
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
         """
         async with self._lock:
             await self.look()
-            # Looked up, not joined: "../other" and "1/." would name folders too.
+            # Look the version up instead of joining paths: "../other" and "1/." would name folders too.
             versions = [folder for key, folder in self._on_disk.items() if key[0] == name and version in ("", key[1])]
             if not versions:
                 raise self._missing(name, version)
             return await self._load(max(versions, key=lambda folder: int(folder.version)))
 
     async def unload(self, name: str, version: str = "") -> None:
-        """Take a version, or all of them, out of memory once what is inside it is answered.
+        """Unload a version, or all versions, after their calls are answered.
 
-        It stays out until it is loaded by name. Raises NotFound(MODEL_NOT_FOUND) where none could answer.
+        They stay out of memory until somebody loads them by name. Raises NotFound(MODEL_NOT_FOUND) if none answers.
         """
         async with self._lock:
             keys = [key for key in self._held if key[0] == name and version in ("", key[1])]
@@ -176,14 +179,14 @@ class Repository:
             self._find_idle()
 
     async def refresh(self) -> None:
-        """Follow what changed on disk, for the models in memory; what is broken is refused and logged once."""
+        """Follow changes on disk for the models in memory; refuse broken versions, and log each once."""
         async with self._lock:
             await self.look()
             for name in sorted({name for name, _ in self._held}):
                 await self._follow(name)
 
     async def close(self) -> None:
-        """Wait for what is inside every model, then let go of all."""
+        """Wait until every model has answered its calls, then unload all."""
         await asyncio.gather(*self._asked.values(), return_exceptions=True)
         async with self._lock:
             for key in list(self._held):
@@ -191,7 +194,7 @@ class Repository:
         self._loaders.shutdown()
 
     def _find(self, name: str, version: str) -> LoadedModel | None:
-        """A model in memory, noted as asked for now."""
+        """Get a model in memory, and note that a call asked for it now."""
         key = (name, version or self._newest_held(name))
         held = self._held.get(key)
         if held is None:
@@ -209,7 +212,7 @@ class Repository:
             del self._asked[name]
 
     async def _follow(self, name: str) -> None:
-        """Load anew what changed in place; then, unless the version is pinned, let the newest good one take over."""
+        """Reload what changed in place; then let the newest good version take over, unless the version is pinned."""
         on_disk = self._on_disk
         for key in [key for key in self._held if key[0] == name and key in on_disk]:
             if self._is_news(on_disk[key]):
@@ -220,14 +223,14 @@ class Repository:
         try:
             newest = (await self._load_newest(name)).manifest.version
         except ConvoyError:
-            return  # What answered goes on.
+            return  # The version in memory goes on answering.
         gone = [key for key in self._held if key[0] == name and key not in on_disk and key[1] != newest]
         outdated = [(name, before)] if before != newest else []
         for key in dict.fromkeys((*outdated, *gone)):
             await self._drop(key)
 
     async def _load_newest(self, name: str) -> LoadedModel:
-        """The newest good version, loaded. Raises what is wrong with the newest where no version is good."""
+        """Load the newest good version. If no version is good, raise what is wrong with the newest."""
         problem: ConvoyError | None = None
         for folder in self._candidates(name):
             held = self._held.get(folder.key)
@@ -248,7 +251,7 @@ class Repository:
         raise problem or self._missing(name)
 
     async def _try(self, folder: VersionFolder) -> ConvoyError | None:
-        """Load a version; a failure is logged, once for each state of its files, and given back."""
+        """Load a version. Returns a failure, and logs it once for each state of the files."""
         before = self._refused.get(folder.key)
         try:
             await self._load(folder)
@@ -259,7 +262,7 @@ class Repository:
         return None
 
     async def _load(self, folder: VersionFolder) -> LoadedModel:
-        """Load a version, or load it anew, and let it answer. Raises what is wrong with it; then all is as before."""
+        """Load or reload a version, and let it answer. If it raises what is wrong, nothing has changed."""
         key, held = folder.key, self._held.get(folder.key)
         if held is not None and held.files == folder.files:
             return held.model
@@ -279,7 +282,7 @@ class Repository:
         return model
 
     def _open(self, folder: VersionFolder, held: _Held | None) -> LoadedModel:
-        """In a thread: the version, or the one in memory where its files were touched and say the same."""
+        """Load the version in a thread; return the one in memory if its files have the same content."""
         touched_only = held is not None and folder.changed(held.files) <= _CHECKED_BY_DIGEST
         if held is not None and touched_only and load_manifest(folder.path) == held.model.manifest:
             return held.model
@@ -298,7 +301,7 @@ class Repository:
         log.info("model loaded", model=key[0], version=key[1], provider=held.model.engine.provider)
 
     async def _make_room(self, newcomer: LoadedModel) -> None:
-        """Let go of models that nobody has to have, the one that was asked for longest ago first."""
+        """Unload models that are not required, starting with the one that has gone unused for longest."""
         spare = [key for key, held in self._held.items() if key[0] not in self._required and held.model is not newcomer]
         surplus = len(self._held) - (self._most or len(self._held))
         for key in sorted(spare, key=lambda key: self._used.get(key, 0.0))[: max(0, surplus)]:
@@ -319,7 +322,7 @@ class Repository:
         return Entry(*key, manifest, held.model if held else None, str(refused.error) if refused else "")
 
     def _find_idle(self) -> None:
-        """Kept at hand, since every call of the tensor API asks for it."""
+        """Cache it, since every call of the Open Inference Protocol asks for it."""
         others = self._pinned.union(name for name, _ in self._held)
         self._idle = frozenset(
             folder.name
@@ -328,7 +331,7 @@ class Repository:
         )
 
     def _candidates(self, name: str) -> list[VersionFolder]:
-        """The versions of a model on disk that may be this service's, the newest first."""
+        """List the versions of a model on disk that this service might use, newest first."""
         versions = [folder for key, folder in self._on_disk.items() if key[0] == name and self._may_be_ours(folder)]
         return sorted(versions, key=lambda folder: -int(folder.version))
 
@@ -339,21 +342,21 @@ class Repository:
         return self._may_be_ours(folder) and not self._is_known_bad(folder)
 
     def _may_load(self, name: str, version: str) -> bool:
-        """Whether a call may bring a model into memory: the version that answers by default, and no other."""
+        """Whether a call may load this version: only the one that answers by default."""
         if name in self._pinned:
             return False
         versions = self._candidates(name)
         newest = next((folder for folder in versions if not self._is_known_bad(folder)), None)
         if newest is None:
-            return bool(versions)  # Then the load says what is wrong with them.
+            return bool(versions)  # The load then says what is wrong with them.
         return newest.key not in self._unloaded and version in ("", newest.version)
 
     def _is_news(self, folder: VersionFolder) -> bool:
-        """Whether a version in memory changed on disk, and not into one that was refused already."""
+        """Whether a version in memory changed on disk, unless its present files were refused already."""
         return folder.files != self._held[folder.key].files and not self._is_known_bad(folder)
 
     def _is_known_bad(self, folder: VersionFolder) -> bool:
-        """Whether a version was refused as it is now, at a time when nobody was still writing it."""
+        """Whether a version's present files were refused at a time when nobody was still writing them."""
         refused = self._refused.get(folder.key)
         return refused is not None and refused.is_settled and refused.files == folder.files
 
@@ -362,7 +365,7 @@ class Repository:
         return max(versions, key=int, default="")
 
     def _missing(self, name: str, version: str = "") -> ConvoyError:
-        """Why a model does not answer."""
+        """Make the error that says why a model does not answer."""
         versions = self._candidates(name)
         elsewhere = [f.manifest.task for key, f in self._on_disk.items() if key[0] == name and f.manifest]
         if elsewhere and not versions:

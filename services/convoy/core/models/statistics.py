@@ -8,20 +8,20 @@ from convoy.core.models.batching import Timing
 
 @dataclass
 class Duration:
-    """How often something happened, and for how many seconds in all."""
+    """How often something happened, and how many seconds it took in total."""
 
     count: int = 0
     seconds: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one more, which took that long."""
+        """Count one more, which took so long."""
         self.count += 1
         self.seconds += seconds
 
 
 @dataclass
 class Statistics:
-    """Since the model was loaded. Only the event loop writes."""
+    """Counts since the model was loaded. Only the event loop writes them."""
 
     success: Duration = field(default_factory=Duration)
     fail: Duration = field(default_factory=Duration)
@@ -31,7 +31,7 @@ class Statistics:
     last_inference_ms: int = 0
 
     def succeed(self, timing: Timing) -> None:
-        """One input was answered; each of a batch's inputs counts its share of the batch."""
+        """Count one answered input; each input of a batch counts its share of the batch."""
         self.success.add(timing.queue_s + timing.infer_s)
         self.queue.add(timing.queue_s)
         self.infer.add(timing.infer_s)

@@ -1,6 +1,6 @@
-"""What of a model repository is on disk: version folders, each with its manifest and a signature that changes with it.
+"""Lists the version folders of a model repository, each with its manifest and the state of its files.
 
-A look at an unchanged repository reads no file: it lists folders and asks for the state of a few files in each.
+Looking at an unchanged repository reads no file: it lists folders and asks for the state of a few files in each.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from typing import TypeAlias
 from convoy.core.manifest import MANIFEST_FILE, VERSION, Manifest
 
 Key: TypeAlias = tuple[str, str]
-"""A version: (name, version)."""
+"""Identifies a version: (name, version)."""
 FileState: TypeAlias = tuple[str, int, int, int, int]
-"""Name, inode, bytes, and when content and state changed last, in nanoseconds. A copy that keeps times keeps only the
-first of the two."""
+"""Name, inode, bytes, and when content and inode changed last, in nanoseconds. A copy that preserves times preserves
+only the first of the two."""
 IS_VERSION = re.compile(VERSION)
 TEXTS = (".md", ".svg", ".html", ".yaml", ".yml", ".txt", ".png", ".jpg", ".partial")
-"""Endings of files that describe a model: they may change while it answers."""
+"""Endings of files that only describe a model: they may change while it answers."""
 _SETTLED_AFTER_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class VersionFolder:
-    """A version on disk. files: the state of what a service reads; manifest: None where it cannot be read."""
+    """A version on disk. files: the state of the files that a service reads; manifest: None if it cannot be read."""
 
     name: str
     version: str
@@ -43,18 +43,18 @@ class VersionFolder:
 
     @property
     def is_settled(self) -> bool:
-        """Whether its files have been left alone for a while: two changes at almost one moment look like one."""
+        """Whether its files have not changed for a while: two changes at almost the same moment look like one."""
         return time.time_ns() - max(file[4] for file in self.files) > _SETTLED_AFTER_NS
 
     def changed(self, before: frozenset[FileState]) -> set[str]:
-        """Names of the files that are not as they were."""
+        """Names of the files that changed."""
         return {file[0] for file in self.files ^ before}
 
 
 class VersionFolders:
-    """The version folders below some folders; what was read once is read again only when it changed.
+    """The version folders below some folders. It reads a manifest again only if that changed.
 
-    A model's versions all come from the first folder that has its name.
+    All versions of a model come from the first folder that has its name.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -63,7 +63,10 @@ class VersionFolders:
         self._lock = threading.Lock()
 
     def look(self) -> dict[Key, VersionFolder]:
-        """Every version that has a manifest, by name and version. For a thread: it asks the disk. Raises OSError."""
+        """Find every version with a manifest, by name and version. Reads the disk, so call it in a thread.
+
+        Raises OSError.
+        """
         with self._lock:
             found: dict[Key, VersionFolder] = {}
             for model in self._models():
@@ -81,7 +84,7 @@ class VersionFolders:
         return models.values()
 
     def _read(self, name: str, entry: "os.DirEntry[str]") -> VersionFolder | None:
-        """The folder as it is now; None where it has no manifest, or went away meanwhile."""
+        """Read the folder as it is now; None if it has no manifest, or has disappeared."""
         try:
             files = frozenset(_states(entry.path))
         except OSError:
@@ -104,19 +107,19 @@ def _folders_in(folder: "Path | str") -> "list[os.DirEntry[str]]":
 
 
 def _states(folder: str) -> list[FileState]:
-    """The state of each file that a service reads."""
+    """Read the state of each file that a service reads."""
     states = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.name.endswith(TEXTS):
-                with contextlib.suppress(FileNotFoundError):  # It went away, or is a link to nowhere.
+                with contextlib.suppress(FileNotFoundError):  # It has disappeared, or is a broken link.
                     stat = entry.stat()
                     states.append((entry.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return states
 
 
 def _peek(path: Path) -> Manifest | None:
-    """The manifest, not yet proven to belong to the graph beside it."""
+    """Read the manifest, without checking that it belongs to the graph beside it."""
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValueError, RecursionError):

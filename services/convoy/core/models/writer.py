@@ -1,11 +1,11 @@
-"""The one writer of model folders: a version is written under a hidden name and goes live whole, by one rename.
+"""The only writer of model folders: it writes a version under a hidden name and publishes it by one rename.
 
-    <models>/<name>/.partial-XXXX/            hidden from services; its lock says that the writer lives
-    <models>/<name>/.partial-XXXX/<name>/<version>/   what is being written, which `load_manifest` can read already
-    <models>/<name>/.partial-XXXX/before      a version that was replaced, about to be removed
+    <models>/<name>/.partial-XXXX/            hidden from services; its lock shows that the writer is alive
+    <models>/<name>/.partial-XXXX/<name>/<version>/   the new version, which `load_manifest` can already read
+    <models>/<name>/.partial-XXXX/before      the replaced version, which is about to be removed
 
-Export, import, quantisation, calibration and recording write through here. What a killed writer left behind goes with
-the next one; a version that it had already moved aside returns to its place.
+Export, import, quantisation, calibration and recording write through here. The next writer removes what a killed one
+left behind, and puts a version back that the killed one had moved aside.
 """
 
 import fcntl
@@ -21,18 +21,18 @@ from convoy.core.models.folder_swap import swap_in
 
 _PREFIX, _LOCK, _BEFORE = ".partial-", "lock", "before"
 _FORGOTTEN_S = 3600
-"""A partial folder has no lock only for the moment in which it is made."""
+"""A partial folder without a lock is abandoned only after so long: a writer may have just made a younger one."""
 
 Write = Callable[[Path], None]
 """Fills an empty folder."""
 
 
 def write_version(folder: Path, write: Write, *, replace: bool = False) -> None:
-    """Call `write` with an empty folder and rename that to `folder`, <models>/<name>/<version>, once it is full.
+    """Let `write` fill an empty folder, and then rename that to `folder`, <models>/<name>/<version>.
 
     The folder that `write` fills has the same two last names, so that `load_manifest` reads it. replace: take the place
-    of the version that is there; it stays complete until the new one is. Raises FileExistsError where one is there and
-    is not to be replaced, OSError where the disk refuses, and what `write` raises; then nothing is left behind.
+    of an existing version, which stays complete until the new one is. Raises FileExistsError if the version exists and
+    `replace` is false, OSError if the disk refuses, and what `write` raises; in each case it leaves nothing behind.
     """
     fresh = not folder.parent.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -46,13 +46,13 @@ def write_version(folder: Path, write: Write, *, replace: bool = False) -> None:
             _go_live(partial, folder, root / _BEFORE, replace)
     except BaseException:
         if fresh:
-            with suppress(OSError):  # somebody else has published beside it
+            with suppress(OSError):  # somebody else has published another version
                 folder.parent.rmdir()
         raise
 
 
 def rewrite_version(folder: Path, change: Write) -> None:
-    """Call `change` with a copy of a version, then let the copy take its place. Raises like `write_version`."""
+    """Call `change` with a copy of a version, then replace the version by the copy. Raises like `write_version`."""
 
     def write(partial: Path) -> None:
         shutil.copytree(folder, partial, dirs_exist_ok=True)
@@ -66,7 +66,7 @@ def _go_live(partial: Path, folder: Path, before: Path, replace: bool) -> None:
         swap_in(partial, folder, before)
     else:
         try:
-            os.rename(partial, folder)  # refused where a folder with files is there
+            os.rename(partial, folder)  # fails if a folder with files is there
         except OSError as error:
             if not folder.exists():
                 raise
@@ -76,10 +76,10 @@ def _go_live(partial: Path, folder: Path, before: Path, replace: bool) -> None:
 
 @contextmanager
 def _open_partial(parent: Path) -> Iterator[Path]:
-    """A new hidden folder below `parent`, locked while it is in use and removed afterwards."""
+    """Make a hidden folder below `parent`, keep it locked until the block ends, and then remove it."""
     root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
-        # Whoever finds a lock file must find it locked, so it is locked before it has its name.
+        # A lock file must be locked whenever somebody finds it, so it gets its name after its lock.
         with (root / f"{_LOCK}.new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.rename(lock.name, root / _LOCK)
@@ -89,7 +89,7 @@ def _open_partial(parent: Path) -> Iterator[Path]:
 
 
 def _clean(parent: Path) -> None:
-    """Remove what killed writers left below `parent`, and put back a version that one of them had moved aside."""
+    """Remove what killed writers left below `parent`, and put back a version that one of them moved aside."""
     for root in parent.glob(f"{_PREFIX}*"):
         with _claim(root) as dead:
             if dead:
@@ -99,10 +99,10 @@ def _clean(parent: Path) -> None:
 
 @contextmanager
 def _claim(root: Path) -> Iterator[bool]:
-    """Whether the writer of a partial folder is dead; while the context lasts nobody else gets True."""
+    """Whether the writer of a partial folder is dead; until the block ends, nobody else gets True."""
     try:
         lock = (root / _LOCK).open("r+")
-    except OSError:  # being made, or removed, at this moment; or its writer was killed in it
+    except OSError:  # somebody is making or removing it right now; or its writer was killed at that moment
         yield _is_forgotten(root)
         return
     with lock:
@@ -122,14 +122,14 @@ def _is_forgotten(root: Path) -> bool:
 
 
 def _restore(root: Path, parent: Path) -> None:
-    """A writer was killed between two renames: what it moved aside is the only whole version."""
+    """Put back what a writer moved aside before it was killed between two renames: the only complete version."""
     for partial in root.glob(f"{parent.name}/*"):
         if (root / _BEFORE).exists() and not (parent / partial.name).exists():
             os.rename(root / _BEFORE, parent / partial.name)
 
 
 def _flush(folder: Path) -> None:
-    """To the disk: after a loss of power a name must not stand for an empty file."""
+    """Flush to disk: after a power failure, a name must not lead to an empty file."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

@@ -1,1 +1,1 @@
-"""Pictures: bytes to pixels, pixels to a graph's input, and boxes and masks back again."""
+"""Turns pictures from bytes into pixels and into a graph's input, and maps boxes and masks back to the picture."""

@@ -1,7 +1,7 @@
-"""Bytes to pixels: bounded, hardened, fast.
+"""Turns bytes into pixels, fast and safe against hostile files.
 
-The header is read first. A picture whose header promises too many pixels is refused, so that a small file cannot fill
-the memory. libjpeg-turbo decodes JPEG, at a reduced size when the caller needs fewer pixels; Pillow decodes the rest.
+It reads the header first, and refuses a picture whose header promises too many pixels, so that a small file cannot fill
+the memory. libjpeg-turbo decodes JPEG, at a reduced size if the caller needs fewer pixels; Pillow decodes the rest.
 """
 
 import io
@@ -20,12 +20,13 @@ from convoy.core.pictures.formats import NAMES, PILLOW_FORMATS
 Pixels = npt.NDArray[np.uint8]
 """RGB, uint8, [height, width, 3]."""
 
-# Our own bound is checked on every header; Pillow's would warn at a size of its own choosing.
+# We check our own bound on every header; Pillow would warn at a size that it chooses.
 Image.MAX_IMAGE_PIXELS = None
 RAW_CHANNELS = {"RGB8": 3, "BGR8": 3, "GRAY8": 1, "RGB32F": 3}
 _TRANSPOSED = frozenset({5, 6, 7, 8})
 _TURBO_SCALES = (8, 4, 2)
-# A progressive JPEG takes some ten passes over the picture; thousands of empty ones fit into a small file, for hours.
+# A progressive JPEG needs about ten passes over the picture. A small file can hold thousands of empty passes, which
+# take hours to decode.
 MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 _METADATA = b"\xff\xe1"
@@ -34,7 +35,7 @@ _STRIP_PX = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest picture that is taken: encoded size in bytes, decoded size in pixels."""
+    """The largest picture to accept: encoded size in bytes, decoded size in pixels."""
 
     max_bytes: int = 16 * 2**20
     max_pixels: int = 50_000_000
@@ -45,7 +46,7 @@ class Picture:
     """A decoded picture.
 
     image_rgb: pixels, perhaps fewer than were sent; width, height: the size that was sent, after EXIF orientation.
-    Coordinates in answers are in the frame of that size.
+    Coordinates in answers refer to that size.
     """
 
     image_rgb: Pixels
@@ -59,7 +60,7 @@ class Picture:
         return self.width / width, self.height / height
 
     def outline(self) -> "Picture":
-        """The same without pixels, so that what waits for its answer costs no memory: sizes are right, all is black."""
+        """Copy the sizes without the pixels, so that a waiting picture costs no memory: all its pixels are black."""
         return replace(self, image_rgb=np.broadcast_to(np.uint8(0), self.image_rgb.shape))
 
 
@@ -100,7 +101,7 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
 
 
 def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
-    """How many pixels `decode_image` would hold in memory, by the header alone; 0 for what it refuses."""
+    """Read from the header how many pixels `decode_image` would hold in memory; 0 for a picture that it refuses."""
     if size := _plain_jpeg_size(data):
         return size[0] * size[1] // _turbo_divisor(*size, min_side) ** 2
     try:
@@ -112,7 +113,7 @@ def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
 
 
 def decode_raw(data: bytes, width: int, height: int, pixel_format: str, limits: Limits = Limits()) -> Picture:
-    """Take pixels that are not encoded.
+    """Read pixels that are not encoded.
 
     pixel_format: RGB8, BGR8, GRAY8 or RGB32F (0 to 1). Raises InvalidArgument: BAD_RAW_IMAGE, TOO_MANY_PIXELS.
     """
@@ -150,12 +151,12 @@ def _raw_to_rgb(data: bytes, shape: tuple[int, int, int], pixel_format: str) -> 
 
 
 def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a grey or colour JPEG without EXIF or XMP, at a tenth of Pillow's cost; else None."""
+    """Read width and height of a grey or colour JPEG without EXIF or XMP, at a tenth of Pillow's cost; else None."""
     if not data.startswith(b"\xff\xd8") or data.find(_METADATA, 0, data.find(_START_OF_SCAN)) >= 0:
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:  # Pillow says what is wrong with it.
+    except ValueError:  # Pillow will say what is wrong with it.
         return None
     return (width, height) if colours in ("YCbCr", "RGB", "Gray") else None
 
@@ -188,7 +189,7 @@ def _check_scans(data: bytes) -> None:
 def _orientation(header: Image.Image) -> int:
     try:
         value = header.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # A broken EXIF block is no reason to refuse the picture.
+    except Exception:  # Do not refuse a picture because its EXIF block is broken.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -238,7 +239,7 @@ def _decode_with_pillow(header: Image.Image) -> Pixels:
 
 
 def _in_strips(image: Image.Image) -> Pixels:
-    """Flattened a strip at a time: a large picture with transparency would else be in memory five times."""
+    """Flatten a strip at a time: otherwise a large picture with transparency would be in memory five times."""
     width, height = image.size
     rows = max(1, _STRIP_PX // width)
     pixels = np.empty((height, width, 3), np.uint8)

@@ -1,8 +1,8 @@
-"""The kinds of picture files that Convoy reads: a new one is added here and in `decoding`, which opens them."""
+"""The kinds of picture files that Convoy reads. To add one, add it here and in `decoding`, which opens them."""
 
 PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
-"""As Pillow calls them."""
+"""Pillow's names for them."""
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
-"""Endings of file names, in lower case, by which commands and data sets find pictures in a folder."""
+"""File endings, in lower case, by which commands and data sets find pictures in a folder."""
 NAMES = "JPEG, PNG or WebP"
-"""For sentences."""
+"""Their names, for messages."""

@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def compute_iou(box_xyxy: Floats, boxes_xyxy: Floats) -> Floats:
-    """Intersection over union of one box [4] with each of many [K, 4]; 0 where neither has an area."""
+    """Compute the intersection over union of one box [4] with each of many [K, 4]; 0 if neither has an area."""
     sides = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
     shared = sides.clip(0).prod(axis=1)
     areas = (box_xyxy[2:] - box_xyxy[:2]).prod() + (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
@@ -19,11 +19,11 @@ def compute_iou(box_xyxy: Floats, boxes_xyxy: Floats) -> Floats:
 
 
 def points_to_picture(points_xy: Floats, placement: Placement, picture: Picture) -> Floats:
-    """Points [..., 2] in the graph's input as points in the picture that was sent."""
+    """Map points [..., 2] in the graph's input to points in the picture that was sent."""
     return np.asarray(placement.to_source(points_xy) * np.asarray(picture.scale_xy, np.float32), np.float32)
 
 
 def boxes_to_picture(boxes_xyxy: Floats, placement: Placement, picture: Picture) -> Floats:
-    """Boxes [K, 4] in the graph's input as boxes in the picture that was sent, clipped to it."""
+    """Map boxes [K, 4] in the graph's input to boxes in the picture that was sent, clipped to it."""
     corners = points_to_picture(boxes_xyxy.reshape(-1, 2, 2), placement, picture)
     return np.clip(corners, 0, np.array([picture.width, picture.height], np.float32)).reshape(-1, 4)

@@ -15,9 +15,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in a graph's input: its region (x, y, width, height) of the canvas shows the source part.
+    """Where a picture lies in a graph's input: the rectangle (x, y, width, height) of the canvas shows the source part.
 
-    canvas_x = x + (source_x - source_left) * width / source_width, and the same downwards. Coordinates are continuous:
+    canvas_x = x + (source_x - source_left) * width / source_width, and the same for y. Coordinates are continuous:
     0 is the left edge of the first pixel, its width the right edge of the last.
     """
 
@@ -33,36 +33,36 @@ class Placement:
     source_height: int
 
     def to_source(self, points_xy: Floats) -> Floats:
-        """Coordinates in the canvas, [..., 2], as coordinates in the source picture."""
+        """Map coordinates in the canvas, [..., 2], to the source picture."""
         scale = np.array([self.source_width / self.width, self.source_height / self.height], np.float32)
         offset = np.array([self.x, self.y], np.float32)
         return (points_xy - offset) * scale + np.array([self.source_left, self.source_top], np.float32)
 
     def to_canvas(self, points_xy: Floats) -> Floats:
-        """Coordinates in the source picture, [..., 2], as coordinates in the canvas."""
+        """Map coordinates in the source picture, [..., 2], to the canvas."""
         scale = np.array([self.width / self.source_width, self.height / self.source_height], np.float32)
         offset = np.array([self.source_left, self.source_top], np.float32)
         return (points_xy - offset) * scale + np.array([self.x, self.y], np.float32)
 
     def mask_to_source(self, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """A class map of the canvas, [H, W], as one of the source picture (nearest pixel)."""
+        """Map a class map of the canvas, [H, W], to the source picture (nearest pixel)."""
         region = mask[self.y : self.y + self.height, self.x : self.x + self.width]
         return _resize(region, self.source_width, self.source_height, cv2.INTER_NEAREST_EXACT)
 
 
 def min_side(spec: InputSpec) -> int | None:
-    """How many pixels each side must keep when a JPEG is decoded at a reduced size; None for all of them.
+    """Return how many pixels each side must keep when a JPEG is decoded at a reduced size; None for all of them.
 
-    Twice the input, so that the resizing that follows stays smooth.
+    This is twice the input, so that the resize afterwards stays smooth.
     """
     longest = max(spec.height, spec.width) if spec.height and spec.width else spec.long_side
     return None if longest is None else math.ceil(2 * longest / spec.crop)
 
 
 def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
-    """Bring a picture to a graph's input size by the manifest's policy.
+    """Bring a picture to a graph's input size, in the manifest's way.
 
-    image_rgb: [H, W, 3]. Gives the canvas, contiguous uint8, and where the picture lies in it.
+    image_rgb: [H, W, 3]. Returns the canvas, contiguous uint8, and where the picture lies in it.
     """
     height, width = image_rgb.shape[:2]
     if spec.resize == "center_crop":
@@ -75,7 +75,7 @@ def place(image_rgb: Pixels, spec: InputSpec) -> tuple[Pixels, Placement]:
 
 
 def _letterbox(width: int, height: int, spec: InputSpec) -> Placement:
-    """Keep the aspect ratio; the rest of the canvas, at the right or below or on both sides, is padding."""
+    """Keep the aspect ratio, and pad the rest of the canvas: at the right, below, or on both sides."""
     if spec.height is not None and spec.width is not None:
         scale = min(spec.width / width, spec.height / height)
         inner_width, inner_height = _at_least_one(width * scale), _at_least_one(height * scale)
@@ -90,7 +90,7 @@ def _letterbox(width: int, height: int, spec: InputSpec) -> Placement:
 
 
 def _center_crop(width: int, height: int, spec: InputSpec) -> Placement:
-    """The largest part of the middle that has the input's aspect ratio, or a share of it."""
+    """Cut out the largest part of the middle that has the input's aspect ratio, or a share of that part."""
     assert spec.height is not None and spec.width is not None  # the manifest proves it
     scale = min(width / spec.width, height / spec.height) * spec.crop
     part_width, part_height = _at_least_one(spec.width * scale), _at_least_one(spec.height * scale)
@@ -99,7 +99,7 @@ def _center_crop(width: int, height: int, spec: InputSpec) -> Placement:
 
 
 def _stretch(width: int, height: int, spec: InputSpec) -> Placement:
-    """The picture, or a share of its middle, whatever its aspect ratio."""
+    """Stretch the picture, or a share of its middle, whatever its aspect ratio."""
     to_width, to_height = spec.width or width, spec.height or height
     part_width, part_height = _at_least_one(width * spec.crop), _at_least_one(height * spec.crop)
     left, top = (width - part_width) // 2, (height - part_height) // 2

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of boxes that overlap, the best stays. Detection and faces share it."""
+"""Non-maximum suppression keeps the best of boxes that overlap. Detection and faces share it."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ Ints = npt.NDArray[np.int64]
 
 
 def suppress(boxes_xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: float, most: int) -> Ints:
-    """The boxes that stay. Of two of one class that overlap by more than `iou_threshold`, the weaker goes.
+    """Choose the boxes to keep. If two boxes of a class overlap by more than `iou_threshold`, drop the weaker one.
 
-    boxes_xyxy: [K, 4]; scores, classes: [K]. Gives at most `most` indices, best score first, ties by index.
+    boxes_xyxy: [K, 4]; scores, classes: [K]. Returns at most `most` indices, best score first, ties by index.
     """
     if len(boxes_xyxy) == 0:
         return np.zeros(0, np.int64)

@@ -1,6 +1,6 @@
 """Who may make which call: tokens, scopes, rate limits and TLS. Nothing here knows gRPC.
 
-guard.py    checks every call: who is it, may they, are they too fast, what may they see
+guard.py    checks every call: who makes it, whether they may, whether too fast, and what they may see
 callers.py  the caller of the call that is being answered
 demands.py  what each call demands, read from the options in proto/convoy/v1
 scopes.py   the words for what a caller may do

@@ -1,4 +1,4 @@
-"""Checks every call: who makes it, may they, are they too fast. Then hides what they may not see in the answer."""
+"""Checks who makes a call, whether they may, and whether they call too fast; hides scores that they may not see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

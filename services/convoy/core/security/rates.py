@@ -41,7 +41,7 @@ class Rates:
         return bucket
 
     def _forget_rested(self, now: float) -> None:
-        """Drop full buckets, which are as good as none, and then the oldest, so that memory stays bounded."""
+        """Drop full buckets, which limit nobody, and then the oldest ones, so that memory stays bounded."""
         rest_s = self._burst / self._per_s
         self._buckets = {who: b for who, b in self._buckets.items() if now - b.filled_at < rest_s}
         for caller in sorted(self._buckets, key=lambda who: self._buckets[who].filled_at)[: -MOST_BUCKETS // 2]:
@@ -49,5 +49,5 @@ class Rates:
 
 
 def host_of(peer: str) -> str:
-    """gRPC's name of a peer, without the port: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
+    """Cut the port off gRPC's name of a peer: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
     return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer

@@ -1,6 +1,6 @@
 """Scopes: the words for what a caller may do.
 
-classification  detection  segmentation  faces     the calls of that service, its tensor door too
+classification  detection  segmentation  faces     the calls of that service, and the Open Inference Protocol there
 models:admin                                       load and unload models
 gallery:<name or *>:read|write|admin               the gallery's people; write includes read, admin includes both
 scores                                             see similarities, and choose the threshold of a decision

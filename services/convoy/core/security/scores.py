@@ -1,7 +1,7 @@
-"""Similarities, hidden from callers without the scope `scores`: a few dozen are enough to rebuild a template.
+"""Hides similarities from callers without the scope `scores`: a few dozen are enough to rebuild a template.
 
-Such a caller may not choose a threshold or a rate either: by halving, a threshold finds the similarity. The proto marks
-both kinds of field with the option `score`.
+Such a caller may not choose a threshold or a rate either, since a binary search over thresholds finds the similarity.
+The proto marks both kinds of field with the option `score`.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _inner(kind: Descriptor) -> Iterator[tuple[FieldDescriptor, Descriptor]]:
 
 
 def _has(kind: Descriptor, above: frozenset[str]) -> bool:
-    """`above` ends the walk through messages that contain themselves."""
+    """above: the messages around this one, so that the walk ends if a message contains itself."""
     if any(map(is_score, kind.fields)):
         return True
     above |= {kind.full_name}

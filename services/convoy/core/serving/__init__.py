@@ -1,16 +1,16 @@
-"""What a servicer is made of: everything that knows gRPC and protobuf, but the RPCs of the services themselves.
+"""The parts of a servicer: everything that knows gRPC and protobuf, except the RPCs of the services themselves.
 
 server.py           starts, watches and drains one server; `Service` says what a process serves
-ports.py            says that a port is in use before anything else starts
+ports.py            checks that a port is free before anything else starts
 interceptors.py     around every call: caller, request id, errors to statuses, the call's log line, metrics
-status.py           an error as a gRPC status; a call's deadline
-admission.py        refuses a call before its message comes, where its queue is full
+status.py           turns an error into a gRPC status, and a time limit into a deadline
+admission.py        refuses a call before its message arrives, if its queue is full
 streaming.py        answers a stream of requests in order
-picture_service.py  what services that look at pictures share: a new vision task begins here
+picture_service.py  what services that look at pictures share: start here to add a vision task
 messages.py         pictures, boxes, sizes and names of models as messages; checks of arguments
-model_services.py   adds the two APIs below to a service that has models
+model_services.py   adds the next two APIs to a service that has models
 model_servicer.py   ModelService: list, load, unload
 tensor_servicer.py  the Open Inference Protocol
-infer_request.py    a ModelInferRequest whose tensors are not copied
-tensors.py          its tensors as NumPy arrays
+infer_request.py    reads a ModelInferRequest without copying its tensors
+tensors.py          turns its tensors into NumPy arrays and back
 """

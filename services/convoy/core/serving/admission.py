@@ -1,4 +1,4 @@
-"""Refuses a call while its message is still on the way, where the queue would refuse it anyway."""
+"""Refuses a call before its message arrives, if the queue would refuse it anyway."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from convoy.core.errors import ConvoyError, ResourceExhausted
 
-# A message that began to come so long ago is not counted any more: a slow sender must keep nobody else out.
+# A message that takes longer to arrive no longer counts: a slow sender must not keep others out.
 _SOON_S = 0.1
 _RETRY_S = 0.1
 
@@ -16,40 +16,40 @@ class Queue(Protocol):
     """Where calls wait for a model: a Batcher, or the queue of a model that is not in memory yet."""
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
-        """Raise what a call would be refused with if `ahead` others came before it."""
+        """Raise the error that a call would get if `ahead` other calls came before it."""
 
 
 Queues: TypeAlias = tuple[Queue, ...]
 
 
 class EmptyQueue:
-    """The queue of models that are not in memory yet: nobody waits in it, and it has `size` places."""
+    """The queue of models that are not in memory yet: it is empty and has `size` places."""
 
     def __init__(self, size: int) -> None:
         self._size = size
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
-        """Raise ResourceExhausted(QUEUE_FULL) where its places are taken by messages that are coming already."""
+        """Raise ResourceExhausted(QUEUE_FULL) if messages that are still arriving take all its places."""
         if ahead >= self._size:
             raise ResourceExhausted("QUEUE_FULL", "the queue is full", _RETRY_S, {"queue_size": self._size})
 
 
 class Gate:
-    """Judges calls by their headers, before their messages are received.
+    """Admits or refuses a call by its headers, before it receives the message.
 
-    queues: those that a call may go to, by the model that its headers name, None where they name none. The call is
-    refused here only where all of them would refuse it. Headers are only a hint: the message says where the call goes,
-    and the queue there judges it once more.
+    queues: from the model that the headers name, or None if they name none, to the queues that the call may go to. The
+    gate refuses a call only if all of them would refuse it. Headers are only a hint: the message says where the call
+    goes, and the queue there decides again.
     """
 
     def __init__(self, queues: Callable[[str | None], Iterable[Queue]]) -> None:
         self._queues = queues
-        # When each began to come, and where it may go, the oldest first.
+        # When each message began to arrive, and where it may go, oldest first.
         self._arriving: dict[object, tuple[float, Queues]] = {}
 
     @contextmanager
     def passing(self, deadline: float | None, named: str | None = None) -> Iterator[None]:
-        """Let a call in while its message comes; those with the same way, coming already, count as waiting before it.
+        """Admit a call until its message has arrived. Earlier messages for the same queues count as waiting before it.
 
         deadline: on time.monotonic's clock. Raises what Batcher.submit raises.
         """

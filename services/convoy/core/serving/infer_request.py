@@ -9,13 +9,13 @@ from convoy.inference import open_inference_pb2 as pb
 
 _RAW_FIELD = pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _LENGTH_DELIMITED = 2
-# A request has a handful of fields. One of a million tiny fields is left to protobuf, which is quicker.
+# A normal request has few fields. protobuf reads a request of a million tiny fields faster than this file does.
 _MOST_FIELDS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """message: the request without its raw contents; raw: these, in order, as views of the bytes that came.
+    """message: the request without its raw contents; raw: these, in order, as views of the received bytes.
 
     Protobuf would copy each tensor twice.
     """
@@ -26,20 +26,20 @@ class InferRequest:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "InferRequest":
-        """Read what came over the wire. Raises google.protobuf.message.DecodeError."""
+        """Read the received bytes. Raises google.protobuf.message.DecodeError."""
         try:
             rest, raw = _split(memoryview(content))
             return cls(pb.ModelInferRequest.FromString(rest), raw)
         except (IndexError, ValueError):
-            # Protobuf judges whatever is unusual.
+            # Leave everything unusual to protobuf.
             message = pb.ModelInferRequest.FromString(content)
             return cls(message, [memoryview(tensor) for tensor in message.raw_input_contents])
 
 
 def _split(content: memoryview) -> tuple[bytes, list[memoryview]]:
-    """The message without its raw contents, and the raw contents.
+    """Split the bytes into the message without its raw contents, and the raw contents.
 
-    Raises IndexError or ValueError where the bytes are not a short row of length-delimited fields.
+    Raises IndexError or ValueError if the bytes are not a short sequence of length-delimited fields.
     Source: https://protobuf.dev/programming-guides/encoding/
     """
     raw: list[memoryview] = []
@@ -64,7 +64,7 @@ def _split(content: memoryview) -> tuple[bytes, list[memoryview]]:
 
 
 def _varint(content: memoryview, position: int) -> tuple[int, int]:
-    """A varint, seven bits in each byte, and the position after it."""
+    """Read a varint, seven bits in each byte, and return it with the position after it."""
     value = 0
     for shift in range(0, 35, 7):
         byte = content[position]

@@ -27,13 +27,13 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler of one service. Health and reflection are answered to anybody."""
+    """Wraps every handler of one service. Anybody may call health and reflection."""
 
     def __init__(self, service: str, guard: Guard, gates: Mapping[str, Gate]) -> None:
         self._service = service
         self._guard = guard
         self._gates = gates
-        # Without authentication, a method's handler is the same for all callers.
+        # Without authentication, all callers share a method's handler.
         self._for_anybody: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -58,7 +58,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _refusing(self, method: str, error: errors.ConvoyError) -> Handler:
-        """A handler that reads nothing: a stranger's 64 MiB must not reach the memory."""
+        """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
             await _Call(self._service, method, context, ANYBODY).fail(error)
@@ -101,7 +101,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return response
 
         wrap: Any = grpc.unary_unary_rpc_method_handler
-        # gRPC receives the message of a unary call before it calls a handler; a stream's, when the handler reads.
+        # gRPC receives a unary call's message before it calls the handler, but a stream's when the handler reads it.
         if handler.request_streaming or method in self._gates:
             wrap = grpc.stream_unary_rpc_method_handler
         return _typed(wrap(answer, None, handler.response_serializer))
@@ -128,16 +128,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 async def _receive(context: Context) -> Any:
-    """The one message of a call, or EOF."""
+    """Receive the one message of a call, or EOF."""
     content: Any = await context.read()
     if content is grpc.aio.EOF:
-        # The sender sent none, or is gone. If it is gone, gRPC cancels the call while we read again.
+        # The client sent none, or is gone. If it is gone, gRPC cancels the call while we read again.
         content = await context.read()
     return content
 
 
 def _read(content: Any, deserialize: Any) -> Any:
-    """Parse a message here, since gRPC answers bytes that are no message with UNKNOWN. EOF: the call had none."""
+    """Parse a message here, since gRPC answers malformed bytes with UNKNOWN. EOF: the call had no message."""
     try:
         if content is grpc.aio.EOF:
             raise DecodeError
@@ -152,12 +152,12 @@ async def _read_each(contents: AsyncIterator[bytes], deserialize: Any) -> AsyncI
 
 
 def _typed(handler: Any) -> Handler:
-    """A handler with a type: grpc's stubs know only synchronous functions."""
+    """Make a typed handler: grpc's stubs know only synchronous functions."""
     return handler  # type: ignore[no-any-return]
 
 
 class _Call:
-    """One call's bookkeeping."""
+    """The id, time, log line and metrics of one call."""
 
     def __init__(self, service: str, method: str, context: Context, caller: Caller) -> None:
         self._service = service
@@ -185,7 +185,7 @@ class _Call:
             log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
 
     async def fail(self, error: BaseException) -> None:
-        """End the call with the error's status, by raising. Return where the error itself must go on."""
+        """End the call with the error's status, by raising. Return only if the caller must raise the error itself."""
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             return self.finish("CANCELLED")
         if self._context.code() not in (None, 0, grpc.StatusCode.OK):
@@ -196,7 +196,7 @@ class _Call:
         unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
         self.finish(code.name, **unexpected)
         trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
-        # gRPC keeps the error in a cycle of references. Without its frames it does not keep the message alive.
+        # gRPC keeps the error in a cycle of references. Drop its frames, so that they do not keep the message alive.
         error.__traceback__ = None
         await self._context.abort(code, status.message, trailing)
 
@@ -206,6 +206,6 @@ def _reason(error: BaseException) -> str:
 
 
 def _metadata(context: Context) -> dict[str, str]:
-    """The call's metadata; binary entries are left out."""
+    """Return the call's metadata without binary entries."""
     pairs = context.invocation_metadata() or ()
     return {key: value for key, value in pairs if isinstance(value, str)}

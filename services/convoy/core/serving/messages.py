@@ -30,7 +30,7 @@ def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = N
 
 
 def pixels_of(image: common_pb2.Image, min_side: int | None = None) -> int:
-    """How many pixels `read_image` would hold in memory; 0 for what it refuses."""
+    """Return how many pixels `read_image` would hold in memory; 0 for a picture that it refuses."""
     if image.WhichOneof("content") == "encoded":
         return pixels_to_decode(image.encoded, min_side)
     return image.raw.width * image.raw.height
@@ -44,23 +44,23 @@ def check_image_count(images: Sequence[common_pb2.Image], most: int) -> None:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> float:
-    """The value. Raises InvalidArgument where it lies outside [low, high] or is NaN."""
+    """Return the value. Raises InvalidArgument if it lies outside [low, high] or is NaN."""
     if not low <= value <= high:
         raise InvalidArgument("BAD_ARGUMENT", f"{name} is {value:g}; it must lie between {low:g} and {high:g}")
     return value
 
 
 def model_ref(manifest: Manifest) -> common_pb2.ModelRef:
-    """The name and version of a model."""
+    """Write the name and version of a model."""
     return common_pb2.ModelRef(name=manifest.name, version=manifest.version)
 
 
 def image_size(picture: Picture) -> common_pb2.Size:
-    """The size of the picture that was sent."""
+    """Write the size of the picture that was sent."""
     return common_pb2.Size(width=picture.width, height=picture.height)
 
 
 def box(edges_xyxy: Sequence[float]) -> common_pb2.Box:
-    """Four edges as a message."""
+    """Write the four edges of a box."""
     x_min, y_min, x_max, y_max = (float(edge) for edge in edges_xyxy)
     return common_pb2.Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)

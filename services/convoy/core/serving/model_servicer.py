@@ -31,7 +31,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def UnloadModel(
         self, request: models_pb2.UnloadModelRequest, context: Context
     ) -> models_pb2.UnloadModelResponse:
-        """Unload a version, unless the service cannot do without it."""
+        """Unload a version, unless the service needs it."""
         self._check_admin()
         name, version = request.model.name, request.model.version
         loaded = [e for e in await self._host.repository.entries() if e.loaded and e.name == name]

@@ -16,10 +16,10 @@ MODEL_APIS = (MODEL_API, TENSOR_API)
 
 
 def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
-    """A gate before `methods` and before ModelInfer: their requests may go to any of the host's models.
+    """Make the gate before `methods` and ModelInfer, whose requests may go to any of the host's models.
 
-    The headers name a model (name, name:version, empty for the default). Without them, or where they name none that is
-    in memory, the message may be for any, also for one that is not loaded yet.
+    The headers name a model (name, name:version, empty for the default). If they name none, or none in memory, the
+    message may be for any model, even one that is not loaded yet.
     """
     not_loaded: dict[str, Queue] = {}
 
@@ -47,6 +47,6 @@ def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:
     models = model_servicer.ModelServicer(host)
     models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     tensors = tensor_servicer.TensorServicer(host, models)
-    # Where two handlers have the same name, the first one answers.
+    # If two handlers have the same name, the first one answers.
     server.add_generic_rpc_handlers((tensor_servicer.infer_handlers(tensors),))
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(tensors, server)

@@ -1,8 +1,8 @@
-"""What a service that looks at pictures is made of: a new one gives a class like those in classification, detection and
-segmentation, and a row in core/api.py.
+"""The base of services that look at pictures. To add one, write a class like those in classification, detection and
+segmentation, and add a row to core/api.py.
 
-A call's way: check the request, find its model, decode and prepare each picture in a thread, run the graph, turn its
-outputs into the answer in a thread.
+A call takes these steps: check the request, find its model, decode and prepare each picture in a thread, run the graph,
+turn its outputs into the answer in a thread.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +36,7 @@ class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
     SERVICE: its name; CALL: the RPC that takes pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
-    messages of the call and of its stream; prepare: the task's, from a picture to the graph's input.
+    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input.
     """
 
     SERVICE: ClassVar[ServiceName]
@@ -50,11 +50,14 @@ class PictureServicer(Generic[Request, Result, Response]):
         self._host = host
 
     def interpreter(self, request: Request, manifest: Manifest) -> Callable[[Outputs, Placement, Picture], Result]:
-        """What turns one picture's outputs into its result, by the options of the request. Raises InvalidArgument."""
+        """Return the function that turns one picture's outputs into its result, by the request's options.
+
+        Raises InvalidArgument.
+        """
         raise NotImplementedError
 
     async def answer(self, request: Any, context: Context) -> Response:
-        """Answer a request with one picture or several."""
+        """Answer a request that has one or several pictures."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
         model = await self._host.model(request.model.name, request.model.version, self.TASKS)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
@@ -83,7 +86,7 @@ class PictureServicer(Generic[Request, Result, Response]):
 def picture_service(
     kind: type[PictureServicer[Any, Any, Any]], add: Callable[[Any, grpc.aio.Server], None], settings: Settings
 ) -> Service:
-    """The service of a servicer, not started. add: the generated function that puts the servicer into a server."""
+    """Build the service of a servicer, without starting it. add: the generated function that adds it to a server."""
     host = ModelHost(settings, kind.TASKS, {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)})
 
     def add_to(server: grpc.aio.Server) -> None:

@@ -1,4 +1,4 @@
-"""Says whether a port can be listened on, before anything slow such as loading a model is done."""
+"""Checks that a service can listen on its port, before it does anything slow such as loading a model."""
 
 import socket
 
@@ -6,14 +6,14 @@ from convoy.core.errors import FailedPrecondition
 
 
 def check_port(host: str, port: int, who: str, hint: str) -> None:
-    """Raise FailedPrecondition(PORT_IN_USE), with that hint, if `who` cannot listen there.
+    """Raise FailedPrecondition(PORT_IN_USE), with this hint, if `who` cannot listen there.
 
-    Nothing listens in the meantime, so a client is refused until its service is ready. Port 0 is any free port.
+    Nothing listens after this check, so clients cannot connect until the service is ready. Port 0 is any free port.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            # A server that has just ended leaves connections behind, which do not keep the next one from its port.
+            # A server that has just ended leaves connections behind; they must not block the port for the next one.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:

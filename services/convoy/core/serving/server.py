@@ -29,12 +29,12 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _HEALTH_INTERVAL_S = 0.25
 HANDSHAKE_S = 10
 _LIVENESS = "liveness"
-# How many new objects start a garbage collection: a call makes hundreds that need none.
+# How many new objects start a garbage collection. A call makes hundreds, which need none.
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 async def _nothing() -> None:
-    """Start or stop of a service that has nothing to do then."""
+    """Do nothing at start or stop."""
 
 
 def _always() -> bool:
@@ -45,9 +45,9 @@ def _always() -> bool:
 class Service:
     """What a process serves.
 
-    add_to puts the servicers into a server; start runs before the first call, stop after the last; gates: what stands
-    before the messages of which methods (/package.Service/Method); is_ready is what health says; beside: full names of
-    the gRPC APIs that it answers beside its own.
+    add_to: adds the servicers to a server; start: runs before the first call; stop: runs after the last; gates: method
+    (/package.Service/Method) -> the gate that may refuse its messages; is_ready: what health reports; beside: full
+    names of the further gRPC APIs that it answers.
     """
 
     name: ServiceName
@@ -60,7 +60,7 @@ class Service:
 
     @property
     def grpc_names(self) -> tuple[str, ...]:
-        """Full names of all gRPC APIs that it answers, for health and reflection."""
+        """Full names of all its gRPC APIs, for health and reflection."""
         return (API[self.name].grpc_name, *self.beside)
 
 
@@ -107,16 +107,16 @@ class Server:
             await service.stop()
             raise
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
-        # Says only that the process answers. Who restarts it must not ask for more: Redis away is no reason to restart.
+        # This says only that the process answers. Restart it for no other reason: if Redis is away, that does not help.
         await self._health.set(_LIVENESS, _SERVING)
         self._watcher = asyncio.create_task(self._watch())
-        # Objects that live as long as the process need no more garbage collection.
+        # Exclude objects that live as long as the process from garbage collection.
         gc.freeze()
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, finish the calls that run, stop."""
+        """Report NOT_SERVING, finish the running calls, and stop."""
         log.info("draining", service=self._service.name)
         if self._watcher is not None:
             self._watcher.cancel()
@@ -144,7 +144,7 @@ class Server:
             return self._server.add_insecure_port(address)
         except RuntimeError:
             raise FailedPrecondition(
-                "PORT_IN_USE", f"cannot listen on {address}: the port is in use, or the address is not this machine's"
+                "PORT_IN_USE", f"cannot listen on {address}: the port is in use, or this machine lacks the address"
             ) from None
 
     def _serve_metrics(self) -> None:
@@ -158,7 +158,7 @@ class Server:
         self.metrics_port = self._metrics.server_port
 
     async def _watch(self) -> None:
-        """Keep health up to date: a service that lost what it needs says NOT_SERVING until it is back."""
+        """Keep health up to date: a service that has lost what it needs reports NOT_SERVING until that is back."""
         was_ready = self._service.is_ready()
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
@@ -175,8 +175,8 @@ class Server:
 class _ByName:
     """A server that finds each call's handler by its name alone.
 
-    Generated code registers methods beforehand. For each of them, grpc.aio keeps a call waiting and looks through all
-    of these whenever a call comes. The services have up to thirty, so that costs.
+    Generated code registers methods beforehand. grpc.aio then keeps one waiting call for each method, and searches all
+    of them whenever a call arrives. The services have up to thirty methods, so that is slow.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -194,16 +194,16 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", size),
-        # Two servers on one port share the load badly, and hide a mistake.
+        # Two servers on one port share the load badly and hide a mistake.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", 60_000),
-        # A client that connects and says nothing is disconnected; one connection cannot take everything.
+        # Disconnect a client that connects and sends nothing; do not let one connection take everything.
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_concurrent_streams", 1024),
-        # It counts answered calls that gRPC has not cleared away yet, and so refuses clients that keep to the limit.
+        # This option also counts answered calls that gRPC has not cleaned up, so it refuses clients within the limit.
         # It is meant against floods of calls that are reset at once; measured, these cost as little without it.
         ("grpc.http.overload_protection", 0),
-        # How many bytes of a message come before the service asks for the message.
+        # How many bytes of a message arrive before the service asks for the message.
         ("grpc.http2.lookahead_bytes", 16 * 1024),
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -214,10 +214,10 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
 
 
 def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:
-    """Credentials that look at their files at every handshake, so that new certificates need no restart."""
+    """Make credentials that read changed files at the next handshake, so that new certificates need no restart."""
 
     def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
-        assert pem.key is not None and pem.chain is not None  # a server without them speaks plain text
+        assert pem.key is not None and pem.chain is not None  # without credentials, a server uses plain text
         return grpc.ssl_server_certificate_configuration([(pem.key, pem.chain)], pem.ca)
 
     used = files.current()

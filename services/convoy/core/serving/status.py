@@ -24,7 +24,7 @@ _TYPES = "type.googleapis.com/"
 
 
 def to_status(error: BaseException) -> status_pb2.Status:
-    """An error as google.rpc.Status with ErrorInfo. One that is not ours becomes INTERNAL with the request's id."""
+    """Turn an error into a google.rpc.Status with ErrorInfo. Foreign errors become INTERNAL with the request's id."""
     if not isinstance(error, errors.ConvoyError):
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
         message = f"internal error; the log has the details under request id {request_id()}"
@@ -42,20 +42,20 @@ def to_status(error: BaseException) -> status_pb2.Status:
 
 
 def stream_error(error: errors.ConvoyError) -> common_pb2.Error:
-    """An error as the answer to one message of a stream."""
+    """Turn an error into the answer to one message of a stream."""
     code = grpc.StatusCode[error.code].value[0]
     facts = error.metadata | _named(error.hint)
     return common_pb2.Error(code=code, reason=error.reason, message=str(error), metadata=facts)
 
 
 def deadline(context: Context) -> float | None:
-    """When the caller stops waiting, on time.monotonic's clock; None for never."""
+    """Return when the caller stops waiting, on time.monotonic's clock; None for never."""
     remaining_s = context.time_remaining()
     return None if remaining_s is None else time.monotonic() + remaining_s
 
 
 def _named(hint: str) -> dict[str, str]:
-    """The hint as a fact of its own: the sentence has it too, for clients that know no hints."""
+    """Add the hint to the metadata. The message contains it too, for clients that do not know hints."""
     return {errors.HINT_KEY: hint} if hint else {}
 
 

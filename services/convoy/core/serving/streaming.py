@@ -17,7 +17,7 @@ async def answer_in_order(
     answer: Callable[[Request], Awaitable[Response]],
     refuse: Callable[[Request, ConvoyError], Response],
 ) -> AsyncIterator[Response]:
-    """Answer each request, up to 8 at a time, in order; `refuse` turns a ConvoyError into a response."""
+    """Answer requests in order, working on up to 8 at a time; `refuse` turns a ConvoyError into a response."""
 
     async def one(request: Request) -> Response:
         try:

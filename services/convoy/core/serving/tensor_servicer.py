@@ -1,4 +1,4 @@
-"""The Open Inference Protocol: tensors through this process's graphs, by the same queue as calls with pictures."""
+"""The Open Inference Protocol: runs tensors through this process's graphs, in the same queue as pictures."""
 
 import time
 from collections.abc import AsyncIterator
@@ -53,15 +53,15 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.ServerReadyResponse(ready=bool(self._host.repository.loaded()))
 
     async def ModelReady(self, request: pb.ModelReadyRequest, context: Context) -> pb.ModelReadyResponse:
-        """Whether a model answers; one that nobody asked for yet is loaded by its first call."""
+        """Whether a model answers. This includes a model that its first call will load."""
         return pb.ModelReadyResponse(ready=self._host.repository.answers(request.name, request.version))
 
     async def ServerMetadata(self, request: pb.ServerMetadataRequest, context: Context) -> pb.ServerMetadataResponse:
-        """Name, version and extensions of the server."""
+        """Return name, version and extensions of the server."""
         return pb.ServerMetadataResponse(name="convoy", version=distribution_version("convoy"), extensions=EXTENSIONS)
 
     async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: Context) -> pb.ModelMetadataResponse:
-        """Inputs and outputs of a model."""
+        """Return the inputs and outputs of a model."""
         model = await self._host.repository.obtain(request.name, request.version)
         response = pb.ModelMetadataResponse(name=request.name, versions=[model.manifest.version], platform=PLATFORM)
         for name, (ort_type, _) in model.engine.inputs.items():
@@ -71,7 +71,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return response
 
     async def ModelConfig(self, request: pb.ModelConfigRequest, context: Context) -> pb.ModelConfigResponse:
-        """How a model is configured, in Triton's words."""
+        """Return a model's configuration, in Triton's words."""
         model = await self._host.repository.obtain(request.name, request.version)
         policy = model.batcher.policy
         config = pb.ModelConfig(
@@ -92,7 +92,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         model = await self._host.repository.obtain(request.model_name, request.model_version)
         images = _read_images(sent, model)
         if len(images) > (most := self._host.settings.queue_size):
-            # The queue would refuse it at any time.
+            # It never fits into the queue.
             raise InvalidArgument(
                 "BAD_TENSOR", f"the tensor has {len(images)} pictures; the queue takes at most {most}"
             )
@@ -126,7 +126,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
             yield response
 
     async def ModelStatistics(self, request: pb.ModelStatisticsRequest, context: Context) -> pb.ModelStatisticsResponse:
-        """Counts and durations, of one model or of all."""
+        """Return counts and durations of one model or of all."""
         if request.name:
             models = [await self._host.repository.obtain(request.name, request.version)]
         else:
@@ -134,7 +134,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
         return pb.ModelStatisticsResponse(model_stats=map(_statistics, models))
 
     async def RepositoryIndex(self, request: pb.RepositoryIndexRequest, context: Context) -> pb.RepositoryIndexResponse:
-        """Every version in the repository."""
+        """List every version in the repository."""
         entries = [e for e in await self._host.repository.entries() if e.loaded or not request.ready]
         response = pb.RepositoryIndexResponse()
         for entry in entries:
@@ -160,7 +160,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
 
 def infer_handlers(servicer: TensorServicer) -> grpc.GenericRpcHandler:
-    """Handlers of the two calls that carry tensors; generated code would copy the tensors."""
+    """Return handlers for the two calls that carry tensors, since generated code would copy these."""
     read, write = InferRequest.from_bytes, pb.ModelInferResponse.SerializeToString
     one: Any = servicer.ModelInfer
     many: Any = servicer.ModelStreamInfer
@@ -201,7 +201,7 @@ def _fits(shape: tuple[int, ...], manifest: Manifest) -> bool:
 
 
 def _count_pixels(images: tensors.Array, model: LoadedModel, most: int) -> int:
-    """How many pixels [N, H, W, 3] has; 0 where the graph's own size bounds what it takes.
+    """Count the pixels of [N, H, W, 3]; 0 if the graph has a fixed size, which bounds them.
 
     Raises InvalidArgument(TOO_MANY_PIXELS).
     """
@@ -229,7 +229,7 @@ def _stack(rows: list[tensors.Array]) -> tensors.Array:
 
 
 def _earliest(until: float | None, request: pb.ModelInferRequest) -> float | None:
-    """The caller's deadline, or the request's own `timeout` in microseconds if that is sooner."""
+    """Return the caller's deadline, or that of the request's `timeout` in microseconds if it is sooner."""
     timeout_us = _whole_number(request, "timeout")
     if timeout_us <= 0:
         return until
@@ -238,7 +238,7 @@ def _earliest(until: float | None, request: pb.ModelInferRequest) -> float | Non
 
 
 def _priority(request: pb.ModelInferRequest) -> int:
-    """Triton's 1 is the most urgent and its 0 the default; our queue takes the highest number first."""
+    """Convert Triton's priority (1: most urgent, 0: default) to our queue's, where the highest number comes first."""
     priority = _whole_number(request, "priority")
     return 0 if priority <= 0 else max(1, 1_000_000 - priority)
 
@@ -285,7 +285,7 @@ def _reason(entry: Entry) -> str:
 
 
 def _datatype(ort_type: str) -> str:
-    """tensor(uint8) -> UINT8."""
+    """Convert ONNX's name of a type to the protocol's: tensor(uint8) -> UINT8."""
     return _ORT_TYPES[ort_type.removeprefix("tensor(").removesuffix(")")]
 
 

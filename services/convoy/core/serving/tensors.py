@@ -45,7 +45,7 @@ _CONTENTS = {
 
 
 def read_inputs(request: InferRequest) -> dict[str, Array]:
-    """The request's inputs by name; raw ones are not copied. Raises InvalidArgument(BAD_TENSOR)."""
+    """Read the request's inputs by name, without copying raw ones. Raises InvalidArgument(BAD_TENSOR)."""
     raw, inputs = request.raw, request.message.inputs
     if raw and len(raw) != len(inputs):
         raise InvalidArgument("BAD_TENSOR", f"the request has {len(inputs)} inputs and {len(raw)} raw contents")
@@ -84,7 +84,7 @@ def _typed(tensor: pb.ModelInferRequest.InferInputTensor, dtype: np.dtype[np.gen
     field = _CONTENTS.get(tensor.datatype)
     if field is None:
         raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: send {tensor.datatype} as raw contents")
-    # A list: NumPy silently wraps numbers of a repeated field that are too large.
+    # Use a list: from a repeated field, NumPy silently wraps numbers that are too large.
     values = list(getattr(tensor.contents, field))
     try:
         return np.array(values, dtype)

@@ -1,4 +1,4 @@
-"""The layouts that Convoy knows, one a file, by task and name."""
+"""The layouts that Convoy knows, one in each file, by task and name."""
 
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Adapter

@@ -1,4 +1,4 @@
-"""What an adapter is: it knows one layout of a network's outputs, and draws what makes the contract's numbers of it."""
+"""Defines adapters: each knows one layout of a network's outputs, and draws the nodes that decode it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ Priors = tuple[tuple[float, ...], ...]
 
 
 class Misfit(Exception):
-    """The outputs do not have this layout: no failure, an answer. The message says why."""
+    """Says that the outputs do not have this layout. This is an answer, not a failure; the message says why."""
 
 
 class WrongShapeError(Misfit):
-    """So it says by shapes alone, whatever the pixels are."""
+    """Says so by the shapes, whatever the pixels are."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user said; None where the outputs are to say it. classes: how many labels there are."""
+    """What the user said; None lets the outputs decide. classes: how many labels there are."""
 
     classes: int
     scores: Scores | None = None
@@ -44,7 +44,7 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the network gave for one picture, outputs in the graph's order. face_xyxy: of the one face it shows."""
+    """The network's outputs for one picture, in the graph's order. face_xyxy: box of the one face that it shows."""
 
     outputs: Mapping[str, Array]
     face_xyxy: tuple[float, float, float, float] | None = None
@@ -52,9 +52,9 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """What the network gave for pictures of that height and width: first random pixels, then a photograph.
+    """The network's outputs for pictures of one height and width: first random pixels, then the bundled picture.
 
-    ends: output -> the operator that makes its numbers, such as Sigmoid.
+    ends: output -> the operator that computes its numbers, such as Sigmoid.
     """
 
     seen: tuple[Seen, ...]
@@ -64,21 +64,21 @@ class Probe:
 
     @property
     def outputs(self) -> Mapping[str, Array]:
-        """Of the first picture."""
+        """The outputs for the first picture."""
         return self.seen[0].outputs
 
     def every(self, name: str) -> npt.NDArray[np.float32]:
-        """An output for all pictures, one row each."""
+        """Return an output for all pictures, with one row for each."""
         return np.concatenate([np.asarray(one.outputs[name], np.float32) for one in self.seen])
 
     def cells(self, stride: int) -> int:
-        """Cells of a feature map with that stride: a side that it does not divide has one more."""
+        """Count the cells of a feature map with this stride, rounding each side up."""
         return -(-self.height // stride) * -(-self.width // stride)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The outputs that an adapter uses, in its own order, and what it took them for."""
+    """The outputs that an adapter uses, in its order, and how it interprets them."""
 
     outputs: tuple[str, ...]
     shapes: tuple[Shape, ...]
@@ -92,14 +92,14 @@ class Reading:
     classes: int = 0
     priors: Priors = ()
     notes: tuple[str, ...] = field(default=())
-    """What was concluded from the numbers rather than said by the user, for people."""
+    """What the import concluded from the numbers, for people to check."""
 
 
 class Adapter(Protocol):
-    """One layout. preprocess: the usual preset; resize, stride, padding: the manifest's, if the user says nothing.
+    """One layout. preprocess: the usual preset; resize, stride, padding: the manifest's, unless the user names others.
 
-    iou: the manifest's threshold of suppression where the layout's own is not the service's. dense: boxes come from
-    anchors all over the input. crosses: where there is no object, a box may end before it begins.
+    iou: the manifest's suppression threshold, if the layout's differs from the service's. dense: boxes come from
+    anchors all over the input. crosses: where the picture has no object, a box may end before it begins.
     """
 
     name: str
@@ -119,32 +119,32 @@ class Adapter(Protocol):
         ...
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
-        """From the values of reading.outputs (float32, or whole numbers) to the contract's outputs, by name."""
+        """Draw nodes from the values of reading.outputs (float32 or integers) to the contract's outputs, by name."""
         ...
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
-        """The same in NumPy for one picture, written from the layout and not from the drawing: its proof.
+        """Do the same in NumPy for one picture, to check the drawing; written from the layout and not from the drawing.
 
-        A class map comes with its "margin": how far the winner of each pixel is ahead.
+        A class map comes with its "margin": how far the best class of each pixel is ahead.
         """
         ...
 
 
 def read_one(probe: Probe, what: str, is_it: Callable[[Shape], bool]) -> Reading:
-    """The one output whose shape is right. Raises Misfit."""
+    """Find the one output with the right shape. Raises Misfit."""
     found = [name for name, array in probe.outputs.items() if is_it(array.shape)]
     if len(found) != 1:
-        several = f"several outputs are {what}: {', '.join(found)}; --output NAME looks at one alone"
+        several = f"several outputs are {what}: {', '.join(found)}; --output NAME chooses one"
         raise WrongShapeError(several if found else f"no output is {what}")
     return reading_of(probe, found)
 
 
 def reading_of(probe: Probe, names: Sequence[str]) -> Reading:
-    """A reading of these outputs."""
+    """Make a reading of these outputs."""
     return Reading(tuple(names), tuple(probe.outputs[name].shape for name in names))
 
 
 def check_classes(found: int, choices: Choices) -> None:
-    """Raises Misfit where the network has another number of classes than there are labels."""
+    """Raise Misfit if the numbers of classes and labels differ."""
     if found != choices.classes:
-        raise WrongShapeError(f"it has {found} classes and there are {choices.classes} labels")
+        raise WrongShapeError(f"it has {found} classes but there are {choices.classes} labels")

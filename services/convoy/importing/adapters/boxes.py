@@ -1,4 +1,4 @@
-"""Geometry that several detectors share, drawn into the graph. Coordinates are in input pixels, x before y."""
+"""Draws geometry that several detectors share into the graph. Coordinates are in input pixels, x before y."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from convoy.importing.sketch import Sketch
 
 
 def draw_corners(sketch: Sketch, centres: str, sizes: str) -> str:
-    """Boxes xyxy [N, A, 4] from centres and sizes, [N, A, 2] each."""
+    """Draw boxes xyxy [N, A, 4] from centres and sizes, [N, A, 2] each."""
     half = sketch.op("Mul", sizes, 0.5)
     return sketch.concat([sketch.op("Sub", centres, half), sketch.op("Add", centres, half)], axis=2)
 
 
 def draw_cells(sketch: Sketch, stride: int, anchors: int, offset: float) -> str:
-    """Where the anchors of a feature map sit, [1, cells * anchors, 2]: rows, then columns, then the anchors of a cell.
+    """Draw the anchors of a feature map, [1, cells * anchors, 2]: rows, then columns, then the anchors of a cell.
 
-    offset: of the point in its cell, in cells: 0 is the upper left corner, 0.5 the middle.
+    offset: the point in its cell, in cells: 0 is the upper left corner, 0.5 the middle.
     """
     rows, columns = _cells_along(sketch, sketch.height, stride), _cells_along(sketch, sketch.width, stride)
     shape = sketch.lengths(rows, columns, anchors, 1)
@@ -27,7 +27,7 @@ def draw_cells(sketch: Sketch, stride: int, anchors: int, offset: float) -> str:
 
 
 def draw_sizes(sketch: Sketch, stride: int, sizes: Sequence[Sequence[float]]) -> str:
-    """The same constants for each cell of a feature map: [anchors, K] becomes [1, cells * anchors, K]."""
+    """Repeat constants for each cell of a feature map: [anchors, K] becomes [1, cells * anchors, K]."""
     constants = np.array(sizes, np.float32)
     anchors, width = constants.shape
     rows, columns = _cells_along(sketch, sketch.height, stride), _cells_along(sketch, sketch.width, stride)
@@ -36,14 +36,14 @@ def draw_sizes(sketch: Sketch, stride: int, sizes: Sequence[Sequence[float]]) ->
 
 
 def draw_landmarks(sketch: Sketch, origins: str, offsets: str) -> str:
-    """Landmarks [N, A, 5, 2]: origins [1, A, 2] plus offsets [N, A, 10] in pixels."""
-    # Origins are repeated rather than broadcast: sums of pairs are slow.
+    """Draw landmarks [N, A, 5, 2]: origins [1, A, 2] plus offsets [N, A, 10] in pixels."""
+    # Repeat the origins instead of broadcasting them: sums of pairs are slow.
     points = sketch.op("Add", offsets, sketch.concat([origins] * 5, axis=2))
     return sketch.reshape(points, 0, -1, 5, 2)
 
 
 def draw_count(sketch: Sketch, stride: int) -> str:
-    """How many cells a feature map has, [1]."""
+    """Compute how many cells a feature map has, [1]."""
     return sketch.op("Mul", _cells_along(sketch, sketch.height, stride), _cells_along(sketch, sketch.width, stride))
 
 

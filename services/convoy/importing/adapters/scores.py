@@ -1,4 +1,4 @@
-"""Class scores [N, A, C] that may be logits and may have a background class, first or last."""
+"""Reads class scores [N, A, C] that may be logits and may have a background class, first or last."""
 
 from dataclasses import replace
 from typing import Literal
@@ -13,12 +13,12 @@ Background = Literal["none", "first", "last"]
 
 
 def read_scores(reading: Reading, probe: Probe, name: str, choices: Choices, background: Background) -> Reading:
-    """Add what the scores are: as the user says, otherwise probabilities if all of all pictures lie in 0 to 1."""
+    """Note what the scores are: what the user says, or else probabilities if all are in 0 to 1, or else logits."""
     if choices.scores is not None:
         return replace(reading, scores=choices.scores, background=background)
     numbers = probe.every(name)
     inside = bool(((numbers >= 0) & (numbers <= 1)).all())
-    note = f"scores from {numbers.min():.3g} to {numbers.max():.3g} are taken for "
+    note = f"scores lie between {numbers.min():.3g} and {numbers.max():.3g}, so they count as "
     kind: tuple[str, ...] = (note + ("probabilities" if inside else "logits") + " (--scores decides)",)
     return replace(
         reading,
@@ -29,7 +29,7 @@ def read_scores(reading: Reading, probe: Probe, name: str, choices: Choices, bac
 
 
 def draw_scores(sketch: Sketch, scores: str, reading: Reading) -> str:
-    """Probabilities [N, A, C] without the background: softmax where there is one, otherwise sigmoids."""
+    """Draw probabilities [N, A, C] without the background: softmax if there is one, otherwise sigmoids."""
     if reading.scores == "logits":
         has_background = reading.background != "none"
         scores = sketch.op("Softmax", scores, axis=2) if has_background else sketch.op("Sigmoid", scores)
@@ -38,7 +38,7 @@ def draw_scores(sketch: Sketch, scores: str, reading: Reading) -> str:
 
 
 def decode_scores(scores: Array, reading: Reading) -> Floats:
-    """The same in NumPy."""
+    """Do the same in NumPy."""
     numbers = floats(scores)
     if reading.scores == "logits":
         numbers = sigmoid(numbers) if reading.background == "none" else softmax(numbers)

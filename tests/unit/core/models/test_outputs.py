@@ -50,16 +50,16 @@ def test_half_precision_is_no_problem(task: Task) -> None:
 @pytest.mark.parametrize(
     ("task", "name", "array", "words"),
     [
-        (Task.CLASSIFICATION, "probabilities", np.zeros((2, 4), np.float32), "[2, 4]; by the manifest it is [2, 3]"),
-        (Task.CLASSIFICATION, "probabilities", np.zeros((1, 3), np.float32), "[1, 3]; by the manifest it is [2, 3]"),
+        (Task.CLASSIFICATION, "probabilities", np.zeros((2, 4), np.float32), "[2, 4]; the manifest says [2, 3]"),
+        (Task.CLASSIFICATION, "probabilities", np.zeros((1, 3), np.float32), "[1, 3]; the manifest says [2, 3]"),
         (Task.CLASSIFICATION, "probabilities", np.zeros((2, 3), np.int64), "probabilities is int64"),
-        (Task.DETECTION, "boxes", np.zeros((2, 5, 5), np.float32), "[2, 5, 5]; by the manifest it is [2, any, 4]"),
+        (Task.DETECTION, "boxes", np.zeros((2, 5, 5), np.float32), "[2, 5, 5]; the manifest says [2, any, 4]"),
         (Task.DETECTION, "scores", np.zeros((2, 4, 3), np.float32), "boxes, scores and landmarks differ in number"),
-        (Task.SEGMENTATION, "class_map", np.zeros((2, 6, 8), np.uint8), "by the manifest it is [2, 8, 6]"),
+        (Task.SEGMENTATION, "class_map", np.zeros((2, 6, 8), np.uint8), "the manifest says [2, 8, 6]"),
         (Task.SEGMENTATION, "class_map", np.zeros((2, 8, 6), np.float32), "class_map is float32"),
-        (Task.FACE_DETECTION, "landmarks", np.zeros((2, 5, 10), np.float32), "by the manifest it is [2, any, 5, 2]"),
+        (Task.FACE_DETECTION, "landmarks", np.zeros((2, 5, 10), np.float32), "the manifest says [2, any, 5, 2]"),
         (Task.FACE_DETECTION, "landmarks", np.zeros((2, 4, 5, 2), np.float32), "differ in number"),
-        (Task.FACE_EMBEDDING, "embeddings", np.zeros((2, 8), np.float32), "by the manifest it is [2, 16]"),
+        (Task.FACE_EMBEDDING, "embeddings", np.zeros((2, 8), np.float32), "the manifest says [2, 16]"),
     ],
 )
 def test_what_differs_is_told(task: Task, name: str, array: np.ndarray, words: str) -> None:

@@ -12,9 +12,9 @@ from convoy.importing.sketch import Sketch
 
 
 class Logits(Adapter):
-    """Unnormalised log-probabilities [N, C], perhaps with lengths of 1 behind: softmax makes them probabilities.
+    """Unnormalised log-probabilities [N, C], perhaps followed by axes of length 1; their softmax is the probabilities.
 
-    A single one, [N, 1], tells two labels apart: its sigmoid is the probability of the second. Source:
+    A single number, [N, 1], decides between two labels: its sigmoid is the probability of the second. Source:
     torchvision.models and timm, whose classifiers return the last linear layer's output.
     """
 
@@ -26,7 +26,7 @@ class Logits(Adapter):
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of that shape; its numbers must not be probabilities already."""
+        """Find the one output with this shape; its numbers must not be probabilities already."""
         reading = read_classes(probe, choices)
         if are_probabilities(probe, reading, choices):
             raise Misfit("the numbers add up to 1: they are probabilities already")

@@ -21,7 +21,7 @@ from convoy.importing.sketch import Sketch
 
 
 class Softmax(Adapter):
-    """Probabilities [N, C], perhaps with lengths of 1 behind, that add up to 1; or [N, 1], that of the second label.
+    """Probabilities [N, C] that add up to 1, perhaps followed by axes of length 1; or [N, 1] for the second label.
 
     Source: the classifiers of the ONNX model zoo and of Keras, which keep softmax (or a sigmoid) as their last layer.
     """
@@ -34,36 +34,36 @@ class Softmax(Adapter):
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of that shape; its numbers must be probabilities."""
+        """Find the one output with this shape; its numbers must be probabilities."""
         reading = read_classes(probe, choices)
         if not are_probabilities(probe, reading, choices):
             raise Misfit("the numbers do not add up to 1: they are logits")
         return reading
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
-        """The same numbers; of a single one also what is left to 1."""
+        """The same numbers; a single number p becomes 1 - p and p."""
         return {"probabilities": draw_both(sketch, sketch.reshape(values[0], 0, -1), reading)}
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
-        """The same numbers; of a single one also what is left to 1."""
+        """The same numbers; a single number p becomes 1 - p and p."""
         rows = floats(values[0]).reshape(1, -1)
         return {"probabilities": np.hstack([1 - rows, rows]) if rows.shape[1] == 1 else rows}
 
 
 def read_classes(probe: Probe, choices: Choices) -> Reading:
-    """The one output [1, C], perhaps with lengths of 1 behind. Raises Misfit."""
+    """Find the one output [1, C], perhaps followed by axes of length 1. Raises Misfit."""
     reading = read_one(probe, "[N, C]", lambda shape: len(shape) >= 2 and max(shape[1:]) == np.prod(shape))
     found = int(np.prod(reading.shapes[0]))
     if found == 1 and choices.classes == 1:
-        raise Misfit("a single number tells two classes apart: name both, first what a low number means")
+        raise Misfit("a single number decides between two classes: give both labels, first the one for a low number")
     check_classes(2 if found == 1 else found, choices)
     return reading
 
 
 def are_probabilities(probe: Probe, reading: Reading, choices: Choices) -> bool:
-    """Whether the numbers of every picture lie in 0 to 1 and add up to 1; of a single one, whether it is a sigmoid.
+    """Whether each picture's numbers lie between 0 and 1 and add up to 1; for a single number, whether it is a sigmoid.
 
-    Raises Misfit where a single number may be either, and where each class has a sigmoid of its own.
+    Raises Misfit if a single number may be either, and if each class has its own sigmoid.
     """
     name = reading.outputs[0]
     rows = probe.every(name).reshape(len(probe.seen), -1)
@@ -71,17 +71,17 @@ def are_probabilities(probe: Probe, reading: Reading, choices: Choices) -> bool:
     if rows.shape[1] > 1:
         adds_up = bool(np.abs(rows.sum(axis=1) - 1).max() < 1e-2)
         if inside and not adds_up and probe.ends.get(name) == "Sigmoid" and choices.scores != "logits":
-            raise Misfit("each class has a probability of its own, and Convoy's classifiers give one class")
+            raise Misfit("each class has its own probability, but Convoy's classifiers choose one class")
         return inside and adds_up
     if choices.scores is not None:
         return choices.scores == "probabilities"
     if inside and probe.ends.get(name) != "Sigmoid":
-        raise Misfit("its single number may be a probability or a logit; --scores probabilities or logits says it")
+        raise Misfit("its single number may be a probability or a logit; choose with --scores probabilities or logits")
     return inside
 
 
 def draw_both(sketch: Sketch, rows: str, reading: Reading) -> str:
-    """Of a single probability [N, 1] both, [N, 2]; of several the same."""
+    """Complete a single probability [N, 1] to two, [N, 2]; leave several unchanged."""
     if np.prod(reading.shapes[0]) != 1:
         return rows
     return sketch.concat([sketch.op("Sub", 1.0, rows), rows], axis=1)

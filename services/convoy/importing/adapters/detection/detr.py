@@ -37,7 +37,7 @@ class Detr(Adapter):
     output [N, Q, 4+C] of both.
 
     C labels: each class has a sigmoid of its own (Deformable DETR, RT-DETR, D-FINE, RF-DETR). C+1 scores: softmax, and
-    the last is "no object" (DETR). Every query is an object, so there is no suppression. Pictures are stretched.
+    the last is "no object" (DETR). Each query finds its own object, so there is no suppression. Pictures are stretched.
     Source: Carion et al., ECCV 2020 (DETR); Zhao et al., CVPR 2024 (RT-DETR; Ultralytics exports it with one output);
     Peng et al., ICLR 2025 (D-FINE); roboflow/rf-detr, whose export calls its outputs dets and labels.
     """
@@ -58,7 +58,7 @@ class Detr(Adapter):
         reading = self._read_joint(probe, choices) if len(probe.outputs) == 1 else self._read_pair(probe, choices)
         if reading.shapes[0][1] > MOST_QUERIES and choices.adapter != self.name:
             raise WrongShapeError(
-                f"{reading.shapes[0][1]} rows are no queries, of which there are at most {MOST_QUERIES}"
+                f"{reading.shapes[0][1]} rows are too many for queries, of which there are at most {MOST_QUERIES}"
             )
         return reading
 
@@ -79,13 +79,13 @@ class Detr(Adapter):
         return self._read_form(read_unit(reading, probe.every(names[0]), choices), names[0], probe, choices)
 
     def _read_joint(self, probe: Probe, choices: Choices) -> Reading:
-        """One output: RT-DETR as Ultralytics exports it, boxes as shares and sigmoids."""
+        """Read one output: RT-DETR as Ultralytics exports it, boxes as shares, and sigmoids."""
         reading = read_one(probe, "[N, Q, 4+C]", lambda shape: len(shape) == 3 and shape[2] > 4)
         check_classes(reading.shapes[0][2] - 4, choices)
         name = reading.outputs[0]
         rows = probe.every(name)
         if rows[..., 4:].min() < 0 or rows[..., 4:].max() > 1:
-            raise Misfit("its last numbers are not in 0 to 1: they are no classes' probabilities")
+            raise Misfit("its last numbers are not between 0 and 1, so they are not probabilities of classes")
         unit = read_unit(reading, rows[..., :4], choices)
         return self._read_form(unit, name, probe, choices)
 
@@ -93,24 +93,26 @@ class Detr(Adapter):
         boxes = probe.every(name)[..., :4]
         form = tell_form(name, boxes, reading, probe, choices)
         if form is None and choices.adapter != self.name:
-            raise Misfit("its boxes may be corners or centres and sizes; --boxes corners or --boxes centres says it")
+            raise Misfit(
+                "its boxes may be corners or centres and sizes; choose with --boxes corners or --boxes centres"
+            )
         if form == "corners" and choices.form is None:
             raise Misfit("its boxes are xyxy corners, not centres and sizes (--boxes decides)")
         if form == "corners" and choices.adapter != self.name:
-            raise Misfit("its boxes are said to be corners")
+            raise Misfit("--boxes says that its boxes are corners")
         return replace(reading, form=form or "centres", notes=(*reading.notes, f"boxes are {form or 'centres'}"))
 
 
 def _find_no_object(probe: Probe, name: str, choices: Choices) -> Background:
-    """Whether the last class is "no object": there is one more than labels, and most queries say it."""
+    """Whether the last class is "no object": there is one class more than labels, and most queries choose the last."""
     scores = probe.every(name)
     if scores.shape[-1] != choices.classes + 1:
         check_classes(scores.shape[-1], choices)
         return "none"
     if float(np.mean(scores.argmax(axis=-1) == choices.classes)) < 0.5:
         raise Misfit(
-            f"it has {choices.classes + 1} classes for {choices.classes} labels, and the last is not `no object`: name "
-            "them all, unused ones too (COCO's numbers begin at 1)"
+            f"it has {choices.classes + 1} classes for {choices.classes} labels, but the last is not `no "
+            "object`: label them all, unused ones too (COCO's numbers begin at 1)"
         )
     return "last"
 

@@ -1,4 +1,4 @@
-"""Boxes as distributions: for each side of a box, how likely each whole distance from the cell's point is."""
+"""Decodes boxes from distributions: for each side of a box, the probability of each whole distance from its cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from convoy.importing.sketch import Sketch
 
 @dataclass(frozen=True)
 class Grid:
-    """Strides of the levels; offset: of the point in its cell, in cells; less_px: what is taken off it, in pixels."""
+    """Strides of the levels; offset: the point in its cell, in cells; less_px: pixels to subtract from that point."""
 
     strides: tuple[int, ...]
     offset: float
     less_px: float = 0.0
 
     def draw_boxes(self, sketch: Sketch, levels: Sequence[str], bins: int) -> str:
-        """Boxes xyxy in the input from distributions [N, cells, 4 * bins], one for each stride."""
+        """Draw boxes xyxy in the input from distributions [N, cells, 4 * bins], one tensor for each stride."""
         boxes = []
         for stride, level in zip(self.strides, levels, strict=True):
             shares = sketch.op("Softmax", sketch.reshape(level, 0, -1, 4, bins), axis=3)
@@ -32,7 +32,7 @@ class Grid:
         return draw_inside(sketch, sketch.concat(boxes, axis=1))
 
     def decode_boxes(self, levels: Sequence[Floats], height: int, width: int) -> Floats:
-        """The same in NumPy."""
+        """Do the same in NumPy."""
         boxes = []
         for stride, level in zip(self.strides, levels, strict=True):
             shares = softmax(level.reshape(*level.shape[:2], 4, -1))
@@ -42,6 +42,6 @@ class Grid:
 
 
 def draw_inside(sketch: Sketch, boxes: str) -> str:
-    """Boxes cut to the input."""
+    """Clip boxes to the input."""
     ends = sketch.concat([sketch.width, sketch.height, sketch.width, sketch.height], axis=0)
     return sketch.op("Min", sketch.op("Max", boxes, 0.0), sketch.cast(ends, TensorProto.FLOAT))

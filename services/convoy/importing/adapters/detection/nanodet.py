@@ -26,8 +26,8 @@ class Nanodet(Adapter):
     """For each stride 8, 16, 32 class scores [N, cells, C] and distributions [N, cells, 4 x bins].
 
     A side's distance is the mean of softmax(bins) over 0, 1, 2, ... times the stride, from the middle pixel of the
-    cell, (column + 0.5) x stride - 0.5, as the readers have it that come with the published file; the training has half
-    a pixel more. Boxes end at the input's border. Scores are sigmoids or their logits. Input: BGR normalised as for
+    cell, (column + 0.5) x stride - 0.5, as in the code published with the file; the training code has half a pixel
+    more. Boxes end at the input's border. Scores are sigmoids or their logits. Input: BGR normalised as for
     ImageNet, padded evenly with black. Source: object_detection_nanodet of the OpenCV zoo; RangiLyu/nanodet,
     nanodet/model/head/gfl_head.py; Li et al., Generalized Focal Loss, NeurIPS 2020.
     """

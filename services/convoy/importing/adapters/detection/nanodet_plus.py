@@ -40,7 +40,7 @@ class NanodetPlus(Adapter):
     stride = 64
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output with as many rows as cells and, behind the classes, four equal parts."""
+        """Find the one output with one row for each cell and, after the classes, four equal parts."""
         cells = sum(probe.cells(stride) for stride in GRID.strides)
         what = f"[N, {cells}, C + 4 x bins]: one row for each cell of strides 8, 16, 32, 64"
         reading = read_one(probe, what, lambda shape: len(shape) == 3 and shape[1] == cells)
@@ -50,11 +50,11 @@ class NanodetPlus(Adapter):
             raise WrongShapeError(f"{problem} are not {choices.classes} classes and four equal parts")
         scores = probe.every(reading.outputs[0])[..., : choices.classes]
         if scores.min() < 0 or scores.max() > 1:
-            raise Misfit("its first numbers are not in 0 to 1: they are no classes' probabilities")
+            raise Misfit("its first numbers are not between 0 and 1, so they are not probabilities of classes")
         return replace(reading, classes=choices.classes)
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:
-        """Classes in front; behind them the levels, cell by cell."""
+        """Classes come first, then the levels, cell by cell."""
         rows, classes, width = values[0], reading.classes, reading.shapes[0][2]
         levels, first = [], sketch.constant(np.array([0], np.int64))
         for stride in GRID.strides:

@@ -1,4 +1,4 @@
-"""Detectors with boxes in one output and scores in another: what the numbers of the boxes are."""
+"""Reads detectors with boxes in one output and scores in another: finds out what the boxes' numbers mean."""
 
 from dataclasses import replace
 
@@ -22,25 +22,25 @@ from convoy.importing.adapters.boxes import draw_corners
 from convoy.importing.sketch import Sketch
 
 LARGEST_NORMALISED = 2.0
-"""Boxes reach a little beyond the picture, so normalised ones a little beyond 1."""
+"""Largest coordinate of normalised boxes: they may reach a little beyond the picture."""
 CERTAIN = 0.99
 INSIDE = 0.95
 BEYOND = 0.1
-"""So far beyond the picture, in its sides, a box may reach."""
+"""How far beyond the picture a box may reach, as a share of its sides."""
 CENTRES_BY_NAME = ("pred_boxes", "dets")
-"""Outputs that DETR and its successors call so hold centres and sizes."""
+"""Names that DETR and its successors give to outputs with centres and sizes."""
 
 
 def read_boxes_and_scores(probe: Probe) -> list[str]:
-    """The names of two outputs, boxes [1, A, 4] and scores [1, A, any]. Raises Misfit.
+    """Find the names of two outputs, boxes [1, A, 4] and scores [1, A, any]. Raises Misfit.
 
-    Where both have 4 numbers the boxes are the one with "box" in its name, otherwise the first.
+    If both have 4 numbers, the boxes are the output with "box" in its name, or else the first.
     """
     shapes: dict[str, Shape] = {name: array.shape for name, array in probe.outputs.items()}
     picked = [array for array in probe.outputs.values() if array.ndim <= 2 and np.issubdtype(array.dtype, np.integer)]
     if picked or (len(shapes) == 3 and sorted(len(shape) for shape in shapes.values()) == [1, 1, 2]):
         raise WrongShapeError(
-            "boxes, labels and scores of one picture have been through suppression; export the network's head"
+            "suppression has already been applied to boxes, labels and scores of one picture; export the network's head"
         )
     names = sorted(shapes, key=lambda name: (shapes[name][-1:] != (4,), "box" not in name.lower()))
     fits = len(names) == 2 and all(len(shape) == 3 for shape in shapes.values())
@@ -50,22 +50,22 @@ def read_boxes_and_scores(probe: Probe) -> list[str]:
 
 
 def read_unit(reading: Reading, boxes: npt.NDArray[np.float32], choices: Choices) -> Reading:
-    """Add whether boxes [..., 4] are shares of the input or pixels: as the user says, otherwise by their range."""
+    """Note whether boxes [..., 4] are shares of the input or pixels: by the user's word, or else by their range."""
     if choices.boxes is not None:
         return replace(reading, boxes=choices.boxes)
     largest = float(np.abs(boxes).max())
     unit: Boxes = "normalised" if largest <= LARGEST_NORMALISED else "pixels"
-    note = f"box coordinates up to {largest:.4g} are taken for {unit} (--boxes decides)"
+    note = f"box coordinates reach {largest:.4g}, so they count as {unit} (--boxes decides)"
     return replace(reading, boxes=unit, notes=(*reading.notes, note))
 
 
 def tell_form(
     name: str, boxes: npt.NDArray[np.float32], reading: Reading, probe: Probe, choices: Choices
 ) -> Form | None:
-    """Corners or centres and sizes, by the user, else the numbers, else the output's name; None where none tells.
+    """Decide between corners and centres by the user's word, the numbers, or the output's name; None if none tells.
 
-    Corners end after they begin; boxes around centres lie in the picture. Large ones around the middle do both.
-    Raises Misfit where they do neither.
+    A box of corners ends after it begins; a box around a centre lies in the picture. Large boxes around the middle do
+    both. Raises Misfit if they do neither.
     """
     if choices.form is not None:
         return choices.form
@@ -75,14 +75,16 @@ def tell_form(
     centred = (start - end / 2 >= -BEYOND) & (start + end / 2 <= 1 + BEYOND) & (end >= 0)
     are_centres = float(centred.all(axis=-1).mean()) >= INSIDE
     if not are_corners and not are_centres:
-        raise Misfit("boxes end before they begin: they are not xyxy corners, and around centres they leave the input")
+        raise Misfit(
+            "boxes are neither xyxy corners (they end before they begin) nor centres (they would leave the input)"
+        )
     if are_corners and are_centres:
         return "centres" if name.lower().endswith(CENTRES_BY_NAME) else None
     return "corners" if are_corners else "centres"
 
 
 def draw_boxes(sketch: Sketch, boxes: str, reading: Reading) -> str:
-    """Corners in pixels."""
+    """Draw corners in pixels."""
     if reading.form == "centres":
         boxes = draw_corners(sketch, sketch.part(boxes, 0, 2, axis=2), sketch.part(boxes, 2, 4, axis=2))
     if reading.boxes == "pixels":
@@ -92,7 +94,7 @@ def draw_boxes(sketch: Sketch, boxes: str, reading: Reading) -> str:
 
 
 def decode_boxes(boxes: Array, height: int, width: int, reading: Reading) -> Floats:
-    """The same in NumPy."""
+    """Do the same in NumPy."""
     numbers = floats(boxes)
     corners = around(numbers[..., :2], numbers[..., 2:]) if reading.form == "centres" else numbers
     return corners * [width, height, width, height] if reading.boxes == "normalised" else corners

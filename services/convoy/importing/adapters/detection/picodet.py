@@ -6,7 +6,7 @@ from convoy.importing.adapters.detection.nanodet import Nanodet
 
 
 class Picodet(Nanodet):
-    """As nanodet, at strides 8, 16, 32 and 64; RGB normalised as for ImageNet, stretched.
+    """NanoDet's layout at strides 8, 16, 32 and 64; RGB normalised as for ImageNet, stretched.
 
     Exported without its own suppression (export.post_process=False). Source: PaddleDetection, ppdet/modeling/heads/
     pico_head.py; Yu et al., PP-PicoDet, 2021.

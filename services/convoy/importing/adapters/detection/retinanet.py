@@ -24,9 +24,9 @@ from convoy.importing.sketch import Sketch
 
 STRIDES = (8, 16, 32, 64, 128)
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
-"""Height by width."""
+"""Height divided by width."""
 LARGEST_GROWTH = 1000 / 16
-"""A box is at most so many times as large as its anchor."""
+"""How many times as large as its anchor a box may be."""
 
 
 class Retinanet(Adapter):
@@ -70,7 +70,7 @@ class Retinanet(Adapter):
         return {"boxes": boxes, "scores": sketch.op("Sigmoid", logits)}
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
-        """Anchors as shifted corners, then their centres and sizes."""
+        """Shift the anchors' corners to each cell, then take their centres and sizes."""
         anchors = []
         for stride in STRIDES:
             points = cell_points(height, width, stride, len(anchor_corners(stride)))
@@ -84,14 +84,14 @@ class Retinanet(Adapter):
 
 
 def anchor_corners(stride: int) -> list[tuple[float, float, float, float]]:
-    """The nine anchors of a level, xyxy around the origin, in whole pixels."""
+    """Make the nine anchors of a level, xyxy around the origin, in whole pixels."""
     sides = [int(4 * stride * 2 ** (third / 3)) for third in range(3)]
     halves = [(side / math.sqrt(ratio) / 2, side * math.sqrt(ratio) / 2) for ratio in ASPECT_RATIOS for side in sides]
     return [(round(-width), round(-height), round(width), round(height)) for width, height in halves]
 
 
 def _draw_anchors(sketch: Sketch) -> tuple[str, str]:
-    """Centres and sizes of all anchors, [1, A, 2] each. Rounded corners lie evenly around the cell's corner."""
+    """Draw centres and sizes of all anchors, [1, A, 2] each. Rounded corners lie evenly around the cell's corner."""
     centres, sizes = [], []
     for stride in STRIDES:
         corners = anchor_corners(stride)

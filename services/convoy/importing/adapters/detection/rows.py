@@ -1,4 +1,4 @@
-"""Detectors of one output with a row for each anchor."""
+"""Reads detectors that have one output with a row for each anchor."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from convoy.importing.adapters.adapter import Probe, WrongShapeError
 
 
 def check_unsuppressed(probe: Probe) -> None:
-    """Raises Misfit at rows [N, D, 6] that end in a class's index, not its probability: x, y, x, y, score, class."""
+    """Raise Misfit for rows [N, D, 6] that end in the index of a class: x, y, x, y, score, class."""
     for array in probe.outputs.values():
         if array.ndim == 3 and array.shape[2] == 6 and not np.mod(np.asarray(array[..., 5], np.float64), 1).any():
             raise WrongShapeError(
-                "an output [N, D, 6] has been through suppression; export with nms=False and end2end=False"
+                "suppression has already been applied to an output [N, D, 6]; export with nms=False and end2end=False"
             )
 
 

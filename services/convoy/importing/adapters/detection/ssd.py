@@ -30,7 +30,7 @@ from convoy.importing.sketch import Sketch
 class Ssd(Adapter):
     """Boxes [N, A, 4] xyxy, decoded, in input pixels or as shares of the input; scores [N, A, C] or [N, A, 1+C].
 
-    Scores are probabilities or logits; where there is one more than labels, the first class is the background. Source:
+    Scores are probabilities or logits; if there is one more than labels, the first class is the background. Source:
     Liu et al., SSD, ECCV 2016 (background as class 0, boxes as shares of the picture), and the exports that follow it.
     """
 
@@ -43,7 +43,7 @@ class Ssd(Adapter):
     dense = False
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find boxes and scores; numbers tell shares from pixels and logits from probabilities unless choices do."""
+        """Find boxes and scores. The user or the numbers tell shares from pixels, and logits from probabilities."""
         names = read_boxes_and_scores(probe)
         classes = probe.outputs[names[1]].shape[2]
         has_background = classes == choices.classes + 1
@@ -53,7 +53,9 @@ class Ssd(Adapter):
         reading = read_unit(reading, probe.every(names[0]), choices)
         form = tell_form(names[0], probe.every(names[0]), reading, probe, choices)
         if form is None and choices.adapter != self.name:
-            raise Misfit("its boxes may be corners or centres and sizes; --boxes corners or --boxes centres says it")
+            raise Misfit(
+                "its boxes may be corners or centres and sizes; choose with --boxes corners or --boxes centres"
+            )
         if form == "centres" and choices.adapter != self.name and reading.shapes[0][1] <= MOST_QUERIES:
             raise Misfit("its boxes are centres and sizes, not xyxy corners (--boxes decides)")
         return replace(reading, form=form or "corners", notes=(*reading.notes, f"boxes are {form or 'corners'}"))

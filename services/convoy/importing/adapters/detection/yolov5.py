@@ -44,7 +44,7 @@ class Yolov5(Adapter):
         cells = sum(probe.cells(stride) for stride in (8, 16, 32))
         one_a_cell = reading.shapes[0][1] == cells and not says_always(probe, reading.outputs[0], 4, 1.0)
         if one_a_cell and choices.adapter != self.name:
-            raise Misfit("it has one row for each cell, and YOLOv5 three")
+            raise Misfit("it has one row for each cell, but YOLOv5 has three")
         return replace(reading, form="centres", boxes=choices.boxes or "pixels")
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

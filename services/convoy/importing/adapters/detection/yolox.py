@@ -30,8 +30,8 @@ class Yolox(Adapter):
     """One output [N, A, 5+C], one anchor a cell: box, objectness, class probabilities; score = objectness x class.
 
     As exported, the box is raw: centre = (raw + cell) x stride, size = exp(raw) x stride; rows of cells at strides 8,
-    16, 32 one after another. With decode_in_inference it is centre x, centre y, width, height in input pixels: numbers
-    tell the two apart. Input: BGR 0 to 255, padded with 114 at the right and below. Source: Megvii-BaseDetection/YOLOX,
+    16, 32 one after another. With decode_in_inference it is centre x, centre y, width, height in input pixels; the
+    numbers show which. Input: BGR 0 to 255, padded with 114 at the right and below. Source: Megvii-BaseDetection/YOLOX,
     yolox/models/yolo_head.py and yolox/data/data_augment.py; Ge et al., YOLOX, 2021.
     """
 
@@ -43,16 +43,16 @@ class Yolox(Adapter):
     stride = 32
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output with as many rows as cells; its boxes are raw unless they span the input as they are."""
+        """Find the one output with one row for each cell; its boxes are raw unless they already span the input."""
         check_unsuppressed(probe)
         cells = sum(probe.cells(stride) for stride in STRIDES)
         what = f"[N, {cells}, 5+C]: one row for each cell of strides 8, 16, 32"
         reading = read_one(probe, what, lambda shape: len(shape) == 3 and shape[1] == cells and shape[2] > 5)
         check_classes(reading.shapes[0][2] - 5, choices)
         if says_always(probe, reading.outputs[0], 4, 1.0) and choices.adapter != self.name:
-            raise Misfit("its objectness is 1 everywhere: it has none")
+            raise Misfit("its objectness is 1 everywhere, so it has none")
         decoded = _spans(probe, replace(reading, decoded=True), self)
-        note = "boxes are decoded already" if decoded else "boxes are raw, and are decoded from their cells"
+        note = "boxes are decoded already" if decoded else "boxes are raw; the graph decodes them from their cells"
         return replace(reading, decoded=decoded, notes=(note,))
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

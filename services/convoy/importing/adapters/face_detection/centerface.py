@@ -27,7 +27,7 @@ class Centerface(Adapter):
     """Four maps at stride 4: heatmap [N, 1, h, w], sizes and offsets [N, 2, h, w], landmarks [N, 10, h, w].
 
     In each, y comes before x, and sizes come before offsets among the outputs. Size = exp(raw) x 4; centre = (cell +
-    offset + 0.5) x 4; the box begins at centre - size / 2, cut to the input, and is so large unless the input ends
+    offset + 0.5) x 4. A box begins at centre - size / 2, clipped to the input, and has its size unless the input ends
     before; landmark = box's beginning + raw x size. The heatmap is a sigmoid. Input: RGB 0 to 255, sides multiples of
     32. Source: Star-Clouds/CenterFace, prj-python/centerface.py; Xu et al., CenterFace, 2019.
     """
@@ -83,11 +83,11 @@ class Centerface(Adapter):
 
 
 XY = (1, 0, 3, 2, 5, 4, 7, 6, 9, 8)
-"""The landmarks' numbers with x before y."""
+"""Swap the landmarks' numbers so that x comes before y."""
 
 
 def _draw_rows(sketch: Sketch, planes: str) -> str:
-    """[N, C, h, w] becomes [N, cells, C]."""
+    """Reshape [N, C, h, w] to [N, cells, C]."""
     last = sketch.op("Transpose", planes, perm=[0, 2, 3, 1])
     channels = sketch.part(sketch.op("Shape", last), 3, 4, axis=0)
     return sketch.reshape_to(last, sketch.batch, -1, channels)

@@ -1,4 +1,4 @@
-"""Outputs that come once for each of the strides 8, 16 and 32."""
+"""Finds outputs that exist once for each of the strides 8, 16 and 32."""
 
 from collections import defaultdict
 
@@ -8,9 +8,9 @@ STRIDES = (8, 16, 32)
 
 
 def sort_levels(probe: Probe, anchors: int, widths: dict[int, int]) -> list[list[str]]:
-    """The outputs of each stride, narrow ones first, told apart by their shapes alone.
+    """Find the outputs of each stride by their shapes, narrow ones first.
 
-    anchors: in a cell; widths: numbers for each anchor -> how many such outputs a stride has. Raises Misfit.
+    anchors: of each cell; widths: numbers for each anchor -> how many such outputs a stride has. Raises Misfit.
     """
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
     for name, array in probe.outputs.items():

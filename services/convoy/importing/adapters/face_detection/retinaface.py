@@ -30,9 +30,10 @@ KNOWN_PRIORS: tuple[Priors, ...] = (
     ((10, 20), (32, 64), (128, 256)),
     ((10, 16, 24), (32, 48), (64, 96), (128, 192, 256)),
 )
-"""Of Pytorch_Retinaface, and of Face-Detector-1MB-with-landmark: RetinaFace with fewer channels; slim and RFB."""
+"""Priors of Pytorch_Retinaface, and of Face-Detector-1MB-with-landmark: RetinaFace with fewer channels; slim, RFB."""
 SAME_PLACE, LEAST_OVERLAP = 0.1, 0.6
-"""Of a box with the face: that it means the face at all, and that it has its size; 1.3 times the sides have 0.6."""
+"""Overlaps of a box with the face: from the first it is a box of the face, from the second it also has the face's size
+(a box with 1.3 times the sides has 0.6)."""
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 
@@ -40,9 +41,9 @@ class Retinaface(Adapter):
     """Three outputs: loc [N, A, 4], conf [N, A, 2] with the background first, landms [N, A, 10].
 
     Priors: strides 8, 16, 32 (and 64) one after another; in each rows, columns, and squares in the middle of the cell,
-    of 16 and 32, 64 and 128, 256 and 512 pixels; other networks of the same shapes have others, so a photograph of a
-    face says which, or the user does. Centre = prior's centre + 0.1 x (x, y) x prior's side, size = prior's side x
-    exp(0.2 x (w, h)), landmark = prior's centre + 0.1 x offset x prior's side. conf is a softmax (the export in
+    of 16 and 32, 64 and 128, 256 and 512 pixels. Other networks with the same shapes have other squares, so the user
+    or the face in the bundled picture decides. Centre = prior's centre + 0.1 x (x, y) x prior's side, size = prior's
+    side x exp(0.2 x (w, h)), landmark = prior's centre + 0.1 x offset x prior's side. conf is a softmax (the export in
     phase "test") or its logits. Input: BGR minus (104, 117, 123). Source: Pytorch_Retinaface, prior_box.py and
     utils/box_utils.py; Face-Detector-1MB-with-landmark, data/config.py; Deng et al., RetinaFace, CVPR 2020.
     """
@@ -55,14 +56,14 @@ class Retinaface(Adapter):
     stride = 32
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the three outputs by their shapes, and the priors that put the face of the photograph where it is."""
+        """Find the three outputs by their shapes, and the priors that find the face in the bundled picture."""
         names = _names(probe)
         rows = probe.outputs[names[0]].shape[1]
         candidates = [choices.priors] if choices.priors else list(KNOWN_PRIORS)
         fitting = [priors for priors in candidates if _count(priors, probe) == rows]
         if not fitting:
             wanted = " or ".join(f"{show(priors)} ({_count(priors, probe)})" for priors in candidates)
-            raise WrongShapeError(f"its {rows} rows are not those of the priors {wanted}; --priors says others")
+            raise WrongShapeError(f"its {rows} rows do not fit the priors {wanted}; give others with --priors")
         reading = read_scores(reading_of(probe, names), probe, names[1], choices, background="first")
         return self._choose(reading, fitting, probe, choices)
 
@@ -86,7 +87,7 @@ class Retinaface(Adapter):
         }
 
     def decode(self, values: Sequence[Array], height: int, width: int, reading: Reading) -> dict[str, Array]:
-        """From a list of priors: centre and side of each."""
+        """Return centre and side of each prior."""
         loc, landms = floats(values[0]), floats(values[2])
         points, lengths = [], []
         for stride, sides in zip(STRIDES, reading.priors, strict=False):
@@ -98,22 +99,24 @@ class Retinaface(Adapter):
         return {"boxes": boxes, "scores": decode_scores(values[1], reading), "landmarks": marks}
 
     def _choose(self, reading: Reading, candidates: list[Priors], probe: Probe, choices: Choices) -> Reading:
-        """The priors that put the photograph's face where it is; the first, where no face is seen. Raises Misfit."""
+        """Choose the priors that find the face in the bundled picture; the first, if none sees it. Raises Misfit."""
         seen = [(priors, *self._see(replace(reading, priors=priors), probe)) for priors in candidates]
         if all(score < SURE_OF_A_FACE for _, score, _ in seen) or choices.priors is not None:
-            best = seen[0]  # what the user says is held against the photograph with the boxes, like every adapter's
+            best = seen[
+                0
+            ]  # the import checks the user's priors later, by the boxes in the bundled picture, as for every adapter
         else:
             best = max(seen, key=lambda one: one[2])
             if SAME_PLACE <= best[2] < LEAST_OVERLAP:
                 tried = ", ".join(f"{show(priors)} ({shared:.2f})" for priors, _, shared in seen)
                 raise Misfit(
-                    f"no known priors put a photograph's face where it is (overlap by {tried}); --priors says others"
+                    f"no known priors find the bundled picture's face (overlap by {tried}); give others with --priors"
                 )
-        note = f"priors are taken to be {show(best[0])} (--priors decides)"
+        note = f"priors are probably {show(best[0])} (--priors decides)"
         return replace(reading, priors=best[0], notes=(*reading.notes, *([] if choices.priors else [note])))
 
     def _see(self, reading: Reading, probe: Probe) -> tuple[float, float]:
-        """Score and overlap of the photograph's face."""
+        """Return score and overlap of the face in the bundled picture."""
         for one in probe.seen:
             if one.face_xyxy is not None:
                 values = [one.outputs[name] for name in reading.outputs]
@@ -123,16 +126,16 @@ class Retinaface(Adapter):
 
 
 def show(priors: Priors) -> str:
-    """Priors as --priors takes them."""
+    """Write priors as --priors takes them."""
     return "/".join(",".join(f"{side:g}" for side in level) for level in priors)
 
 
 def _names(probe: Probe) -> list[str]:
-    """loc, conf and landms. Raises Misfit."""
+    """Find loc, conf and landms. Raises Misfit."""
     by_width = {array.shape[-1]: name for name, array in probe.outputs.items() if array.ndim == 3}
     rows = {array.shape[:2] for array in probe.outputs.values()}
     if len(probe.outputs) != 3 or sorted(by_width) != [2, 4, 10] or len(rows) != 1:
-        raise WrongShapeError("the outputs are not three, [N, A, 4], [N, A, 2] and [N, A, 10]")
+        raise WrongShapeError("the outputs are not the three [N, A, 4], [N, A, 2] and [N, A, 10]")
     return [by_width[width] for width in (4, 2, 10)]
 
 

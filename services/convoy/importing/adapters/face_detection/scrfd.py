@@ -26,10 +26,11 @@ ANCHORS = 2
 class Scrfd(Adapter):
     """Nine outputs: for each stride 8, 16, 32 scores, distances to the box's sides, offsets of the five landmarks.
 
-    Rows are rows, columns and two anchors of a cell; a cell's point is its upper left corner. Box = point - (left, top)
-    x stride, point + (right, bottom) x stride; landmark = point + offset x stride. Outputs are [N, rows, 1 | 4 | 10],
-    or without a batch [rows, ...] in the packages of InsightFace; those, run on N pictures, put the batch between cells
-    and anchors (their head was exported with permute(2, 3, 0, 1)), and are sorted out here. Scores are sigmoids. Input:
+    The order is: rows of cells, columns, two anchors of a cell; a cell's point is its upper left corner. Box = point -
+    (left, top) x stride, point + (right, bottom) x stride; landmark = point + offset x stride. Outputs are
+    [N, rows, 1 | 4 | 10]. InsightFace's packages have [rows, ...] without a batch: with N pictures, they put the batch
+    between cells and anchors (exported with permute(2, 3, 0, 1)), and this adapter reorders it. Scores are sigmoids.
+    Input:
     RGB, (pixel - 127.5) / 128. Source: insightface, detection/scrfd/tools/scrfd.py and its pull request 1781; Guo et
     al., Sample and Computation Redistribution for Efficient Face Detection, ICLR 2022.
     """
@@ -45,7 +46,7 @@ class Scrfd(Adapter):
     def read(self, probe: Probe, choices: Choices) -> Reading:
         """Find the nine outputs by their shapes."""
         if len(probe.outputs) == 6:
-            raise WrongShapeError("there are no landmarks; take a model of the `kps` kind")
+            raise WrongShapeError("it has no landmarks; take a model of the `kps` kind")
         levels = sort_levels(probe, ANCHORS, {1: 1, 4: 1, 10: 1})
         return reading_of(probe, [name for level in levels for name in level])
 
@@ -86,7 +87,7 @@ def _draw_boxes(sketch: Sketch, points: str, distances: str) -> str:
 
 
 def _with_batch(sketch: Sketch, value: str, shape: tuple[int, ...]) -> str:
-    """[N, rows, width] from that, or from [cells x N x anchors, width]."""
+    """Draw [N, rows, width] from the same shape or from [cells x N x anchors, width]."""
     if len(shape) == 3:
         return value
     width = shape[-1]

@@ -15,9 +15,9 @@ from convoy.importing.sketch import Sketch
 class Yunet(Adapter):
     """Twelve outputs: for each stride 8, 16, 32 class and objectness [N, A, 1], box [N, A, 4], landmarks [N, A, 10].
 
-    Rows are rows and columns of cells, one anchor each. Score = sqrt(class x objectness), both bounded to 0..1; centre
-    = (cell + (x, y)) x stride, size = exp(w, h) x stride, landmark = (cell + offset) x stride. The subject's right eye
-    comes first, which is the left one in the image. Input: BGR, 0 to 255. Source: OpenCV, modules/objdetect/src/
+    The order is: rows, then columns of cells, one anchor each. Score = sqrt(class x objectness), both clipped to 0..1;
+    centre = (cell + (x, y)) x stride, size = exp(w, h) x stride, landmark = (cell + offset) x stride. The person's
+    right eye comes first, which is left in the picture. Input: BGR, 0 to 255. Source: OpenCV, modules/objdetect/src/
     face_detect.cpp, and face_detection_yunet of the OpenCV zoo; Wu et al., YuNet, Machine Intelligence Research 2023.
     """
 

@@ -13,7 +13,7 @@ SIDE = 112
 
 
 class Arcface(Adapter):
-    """Embeddings [N, D] of an aligned 112x112 face, of any length; here they get length 1.
+    """Embeddings [N, D] of an aligned 112x112 face, of any length; the graph divides them by their length.
 
     Input: RGB, (pixel - 127.5) / 127.5. Source: insightface, recognition/arcface_torch (torch2onnx.py); Deng et al.,
     ArcFace, CVPR 2019.
@@ -27,9 +27,9 @@ class Arcface(Adapter):
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of that shape."""
+        """Find the one output with this shape."""
         if (probe.height, probe.width) != (SIDE, SIDE):
-            raise WrongShapeError(f"faces are aligned to {SIDE}x{SIDE}, and the input is {probe.height}x{probe.width}")
+            raise WrongShapeError(f"faces are aligned to {SIDE}x{SIDE}, but the input is {probe.height}x{probe.width}")
         return read_one(probe, "[N, D]", lambda shape: len(shape) >= 2 and 1 < max(shape[1:]) == np.prod(shape))
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

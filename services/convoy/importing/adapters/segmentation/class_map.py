@@ -23,7 +23,7 @@ class ClassMap(Adapter):
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of that shape; its numbers must be indices of labels."""
+        """Find the one output with this shape; its numbers must be indices of labels."""
 
         def is_map(shape: Shape) -> bool:
             sides = (probe.height, probe.width)
@@ -32,10 +32,10 @@ class ClassMap(Adapter):
         reading = read_one(probe, f"[N, {probe.height}, {probe.width}]", is_map)
         numbers = probe.every(reading.outputs[0])
         if (numbers != numbers.astype(int)).any():
-            raise Misfit("the numbers are not whole: they are no class indices")
+            raise Misfit("the numbers are not whole, so they are not indices of classes")
         highest = int(numbers.max())
         if highest >= choices.classes:
-            raise Misfit(f"class {highest} occurs and there are {choices.classes} labels")
+            raise Misfit(f"class {highest} occurs but there are only {choices.classes} labels")
         return reading
 
     def draw(self, sketch: Sketch, values: Sequence[str], reading: Reading) -> dict[str, str]:

@@ -28,10 +28,10 @@ CUT: dict[Scores, float] = {"logits": 0.0, "probabilities": 0.5}
 class Logits(Adapter):
     """Logits or probabilities [N, C, h, w], or channels last [N, h, w, C]; the largest wins.
 
-    One channel and two labels: the second is where a logit is above 0, or a probability above 0.5, or as the user says
-    (--cut). Where h, w are less than the input's they are resized to it first, bilinearly with half-pixel centres, as
-    torchvision's models do it inside (interpolate, align_corners=False). Source: that; segmentation_models.pytorch,
-    which gives one channel for binary masks; TensorFlow's exports, which have channels last.
+    With one channel and two labels, the second label is where a logit is above 0, a probability above 0.5, or either
+    above --cut. If h, w are smaller than the input, the graph first resizes them to it, bilinearly with half-pixel
+    centres, as torchvision's models do themselves (interpolate, align_corners=False). Source: torchvision;
+    segmentation_models.pytorch, which gives one channel for binary masks; TensorFlow's exports, with channels last.
     """
 
     name = "logits"
@@ -42,7 +42,7 @@ class Logits(Adapter):
     stride = 1
 
     def read(self, probe: Probe, choices: Choices) -> Reading:
-        """Find the one output of floats with four lengths, and which of them is the classes."""
+        """Find the one output of floats with four axes, and the axis of the classes."""
         floating = {name for name, array in probe.outputs.items() if np.issubdtype(array.dtype, np.floating)}
         kept = tuple(
             replace(one, outputs={name: array for name, array in one.outputs.items() if name in floating})
@@ -78,7 +78,7 @@ class Logits(Adapter):
 
 
 def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
-    """Which length is the classes: the second, unless it is not and the last is. Raises Misfit."""
+    """Find the axis of the classes: the second if its length fits, or else the last. Raises Misfit."""
 
     def fits(channels: int) -> bool:
         return channels == choices.classes or (channels == 1 and choices.classes == 2)
@@ -88,19 +88,21 @@ def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
     if fits(shape[3]):
         return True
     if 1 in (shape[1], shape[3]):
-        raise WrongShapeError("its one channel tells two classes apart: name both, first what a low number means")
+        raise WrongShapeError(
+            "its one channel decides between two classes: give both labels, first the one for a low number"
+        )
     check_classes(min(shape[1], shape[3]), choices)
     raise AssertionError("unreachable: one of the two fits")
 
 
 def _read_cut(reading: Reading, probe: Probe, choices: Choices) -> Reading:
-    """What the numbers of one channel are: as the user says, otherwise probabilities if all lie in 0 to 1."""
+    """Note what one channel's numbers are: what the user says, or else probabilities if all lie between 0 and 1."""
     if choices.scores is not None or choices.cut is not None:
         said = choices.scores or "probabilities"
         return replace(reading, scores=said, cut=CUT[said] if choices.cut is None else choices.cut)
     numbers = probe.every(reading.outputs[0])
     inside = bool(numbers.min() >= 0 and numbers.max() <= 1)
-    seen = f"numbers from {numbers.min():.3g} to {numbers.max():.3g} are taken for "
+    seen = f"numbers lie between {numbers.min():.3g} and {numbers.max():.3g}, so they count as "
     note = seen + ("probabilities, cut at 0.5" if inside else "logits, cut at 0") + " (--scores decides)"
     scores: Scores = "probabilities" if inside else "logits"
     return replace(reading, scores=scores, cut=CUT[scores], notes=(*reading.notes, note))
