@@ -71,3 +71,10 @@ async def test_no_face_at_any_angle_is_no_face(house: UseCases) -> None:
     with pytest.raises(FailedPrecondition) as refused:
         await house.register("ada", b"photo")
     assert refused.value.reason == "NO_FACE"
+
+
+async def test_what_is_hardly_a_face_at_any_angle_is_no_turned_face(house: UseCases) -> None:
+    house.registration._faces = Turnable([face(1, 0.55, 0)], [face(1, 0.6, 180)])
+    with pytest.raises(FailedPrecondition) as refused:
+        await house.register("ada", b"photo")
+    assert refused.value.reason == "NOT_A_FACE"

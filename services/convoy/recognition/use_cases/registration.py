@@ -144,7 +144,8 @@ class Registration:
         if is_in_doubt(verdict):
             seen = await self._embed(photo, gallery, AT_ANY_ANGLE)
             faces = [] if isinstance(seen, InvalidArgument) else [one.face for one in seen[1].faces]
-        return refuse_turned(verdict, faces)
+        # What is hardly a face at any angle is no turned face either.
+        return refuse_turned(verdict, [one for one in faces if one.detection_score >= self._settings.face_score_floor])
 
     async def _embed(
         self, photo: Picture, gallery: Gallery, options: DetectionOptions
