@@ -81,9 +81,9 @@ async def test_the_kserve_example_serves_its_model_through_the_tensor_door(tmp_p
     settings = {name.removeprefix("CONVOY_").lower(): value for name, value in environment.items()}
     verb, service_name = container["args"]
     assert verb == "serve"
-    assert (ROOT / "exported_models" / settings["model"]).is_dir()
+    assert (ROOT / "exported_models" / settings["classification_model"]).is_dir()
     async with running(service_name, write_repository(tmp_path), **settings) as service:
-        command = [sys.executable, "-c", INFER, f"127.0.0.1:{service.server.port}", settings["model"]]
+        command = [sys.executable, "-c", INFER, f"127.0.0.1:{service.server.port}", settings["classification_model"]]
         child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         output, _ = await asyncio.wait_for(child.communicate(), 60)
     assert json.loads(output) == [True, 0]
