@@ -101,7 +101,7 @@ class Refusal(NamedTuple):
 
 
 REFUSALS = {
-    "two inputs": Refusal(two_inputs, CLASSIFICATION, "BAD_NETWORK", r"it has 2: input\.1, image_size"),
+    "two inputs": Refusal(two_inputs, CLASSIFICATION, "BAD_NETWORK", r"but has 2: input\.1, image_size"),
     "two channels": Refusal(two_channels, CLASSIFICATION, "BAD_NETWORK", "not one or three channels"),
     "which length is the channels": Refusal(any_channels, CLASSIFICATION, "BAD_NETWORK", "--layout nchw or nhwc"),
     "no picture": Refusal(rows_only, CLASSIFICATION, "BAD_NETWORK", "pictures need four axes"),
@@ -168,7 +168,7 @@ REFUSALS = {
         {"output": ("logits",)},
     ),
     "another size": Refusal(
-        lambda: models.classifier(4), CLASSIFICATION, "BAD_NETWORK", "it takes 32x32 alone", {"input_size": 64}
+        lambda: models.classifier(4), CLASSIFICATION, "BAD_NETWORK", "it takes only 32x32", {"input_size": 64}
     ),
     "no size": Refusal(
         lambda: models.classifier(4, size=("h", "w")), CLASSIFICATION, "BAD_ARGUMENT", "choose one with --input-size"
