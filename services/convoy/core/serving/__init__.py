@@ -2,7 +2,8 @@
 
 server.py           starts, watches and drains one server; `Service` says what a process serves
 ports.py            checks that a port is free before anything else starts
-interceptors.py     around every call: caller, request id, errors to statuses, the call's log line, metrics
+interceptors.py     around every call: the caller, the message, errors to statuses
+call_log.py         a call's id, log line, metrics and span
 status.py           turns an error into a gRPC status, and a time limit into a deadline
 admission.py        refuses a call before its message arrives, if its queue is full
 streaming.py        answers a stream of requests in order

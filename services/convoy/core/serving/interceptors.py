@@ -1,26 +1,19 @@
-"""Wraps every call: checks the caller, sets the request's id, turns errors into statuses, logs and measures."""
+"""Wraps every call: checks the caller, reads the message, turns errors into statuses. call_log.py logs and measures."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError
 
 from convoy.core import errors
 from convoy.core.api import MODEL_KEY
-from convoy.core.security.callers import ANYBODY, Caller, begin_caller
+from convoy.core.security.callers import ANYBODY, Caller
 from convoy.core.security.guard import Guard
 from convoy.core.serving.admission import Gate
-from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
-from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight
-from convoy.core.tracing import begin_call, end_call
+from convoy.core.serving.call_log import CallLog, read_metadata
+from convoy.core.serving.status import Context, deadline
 
-log = structlog.get_logger()
-REQUEST_ID_KEY = "x-request-id"
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -61,7 +54,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
-            await _Call(self._service, method, context, ANYBODY).fail(error)
+            await CallLog(self._service, method, context, ANYBODY).fail(error)
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
 
@@ -75,7 +68,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             return self._guard.each(method, _read_each(content, deserialize), caller, peer)
         if (gate := self._gates.get(method)) is not None:
-            with gate.passing(deadline(context), _metadata(context).get(MODEL_KEY)):
+            with gate.passing(deadline(context), read_metadata(context).get(MODEL_KEY)):
                 content = await _receive(context)
         request = _read(content, deserialize)
         self._guard.admit(method, request, caller)
@@ -91,7 +84,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return response
 
         async def answer(content: Any, context: Context) -> Any:
-            call = _Call(self._service, method, context, caller)
+            call = CallLog(self._service, method, context, caller)
             try:
                 response = await respond(content, context)
             except BaseException as error:
@@ -110,7 +103,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         inner: Any = handler.unary_stream or handler.stream_stream
 
         async def answer(content: Any, context: Context) -> AsyncIterator[Any]:
-            call = _Call(self._service, method, context, caller)
+            call = CallLog(self._service, method, context, caller)
             try:
                 request = await self._let_in(handler, method, content, caller, context)
                 async for response in inner(request, context):
@@ -154,58 +147,3 @@ async def _read_each(contents: AsyncIterator[bytes], deserialize: Any) -> AsyncI
 def _typed(handler: Any) -> Handler:
     """Make a typed handler: grpc's stubs know only synchronous functions."""
     return handler  # type: ignore[no-any-return]
-
-
-class _Call:
-    """The id, time, log line and metrics of one call."""
-
-    def __init__(self, service: str, method: str, context: Context, caller: Caller) -> None:
-        self._service = service
-        self._method = method.rpartition("/")[2]
-        self._context = context
-        self._caller = {"caller": caller.name} if caller.name else {}
-        self._started = time.perf_counter()
-        begin_caller(caller)
-        metadata = _metadata(context)
-        self._span = begin_call(method, metadata)
-        self._id = begin_request(metadata.get(REQUEST_ID_KEY, ""))
-        calls_in_flight(service).inc()
-        context.set_trailing_metadata(((REQUEST_ID_KEY, self._id),))
-
-    def finish(self, code: str, **facts: object) -> None:
-        elapsed_s = time.perf_counter() - self._started
-        calls_in_flight(self._service).dec()
-        call_count(self._service, self._method, code).inc()
-        call_seconds(self._service, self._method).observe(elapsed_s)
-        end_call(self._span, code)
-        ms = round(elapsed_s * 1000, 1)
-        if code == "INTERNAL":
-            log.error("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
-        else:
-            log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
-
-    async def fail(self, error: BaseException) -> None:
-        """End the call with the error's status, by raising. Return only if the caller must raise the error itself."""
-        if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            return self.finish("CANCELLED")
-        if self._context.code() not in (None, 0, grpc.StatusCode.OK):
-            # The handler has aborted the call itself.
-            return self.finish(str(self._context.code()))
-        status = to_status(error)
-        code = _CODES[status.code]
-        unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
-        self.finish(code.name, **unexpected)
-        trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
-        # gRPC keeps the error in a cycle of references. Drop its frames, so that they do not keep the message alive.
-        error.__traceback__ = None
-        await self._context.abort(code, status.message, trailing)
-
-
-def _reason(error: BaseException) -> str:
-    return error.reason if isinstance(error, errors.ConvoyError) else type(error).__name__
-
-
-def _metadata(context: Context) -> dict[str, str]:
-    """Return the call's metadata without binary entries."""
-    pairs = context.invocation_metadata() or ()
-    return {key: value for key, value in pairs if isinstance(value, str)}

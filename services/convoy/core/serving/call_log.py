@@ -1,0 +1,73 @@
+"""The id, log line, metrics and span of one call."""
+
+import asyncio
+import time
+
+import grpc
+import structlog
+
+from convoy.core import errors
+from convoy.core.security.callers import Caller, begin_caller
+from convoy.core.serving.status import STATUS_KEY, Context, to_status
+from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight
+from convoy.core.tracing import begin_call, end_call
+
+log = structlog.get_logger()
+REQUEST_ID_KEY = "x-request-id"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class CallLog:
+    """One call, from its begin to its one end: finish or fail."""
+
+    def __init__(self, service: str, method: str, context: Context, caller: Caller) -> None:
+        self._service = service
+        self._method = method.rpartition("/")[2]
+        self._context = context
+        self._caller = {"caller": caller.name} if caller.name else {}
+        self._started = time.perf_counter()
+        begin_caller(caller)
+        metadata = read_metadata(context)
+        self._span = begin_call(method, metadata)
+        self._id = begin_request(metadata.get(REQUEST_ID_KEY, ""))
+        calls_in_flight(service).inc()
+        context.set_trailing_metadata(((REQUEST_ID_KEY, self._id),))
+
+    def finish(self, code: str, **facts: object) -> None:
+        """Write the log line, the metrics and the span. facts: more fields of the line."""
+        elapsed_s = time.perf_counter() - self._started
+        calls_in_flight(self._service).dec()
+        call_count(self._service, self._method, code).inc()
+        call_seconds(self._service, self._method).observe(elapsed_s)
+        end_call(self._span, code)
+        ms = round(elapsed_s * 1000, 1)
+        if code == "INTERNAL":
+            log.error("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
+        else:
+            log.info("call", method=self._method, code=code, ms=ms, **self._caller, **facts)
+
+    async def fail(self, error: BaseException) -> None:
+        """End the call with the error's status, by raising. Return only if the caller must raise the error itself."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            return self.finish("CANCELLED")
+        if self._context.code() not in (None, 0, grpc.StatusCode.OK):
+            # The handler has aborted the call itself.
+            return self.finish(str(self._context.code()))
+        status = to_status(error)
+        code = _CODES[status.code]
+        unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
+        self.finish(code.name, **unexpected)
+        trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))
+        # gRPC keeps the error in a cycle of references. Drop its frames, so that they do not keep the message alive.
+        error.__traceback__ = None
+        await self._context.abort(code, status.message, trailing)
+
+
+def _reason(error: BaseException) -> str:
+    return error.reason if isinstance(error, errors.ConvoyError) else type(error).__name__
+
+
+def read_metadata(context: Context) -> dict[str, str]:
+    """Return the call's metadata without binary entries."""
+    pairs = context.invocation_metadata() or ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
