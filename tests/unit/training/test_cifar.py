@@ -96,7 +96,7 @@ class Harmful:
         ("data_batch_3", b"cut off", "data_batch_3: it is not a file of CIFAR's Python version"),
         ("data_batch_4", pickle.dumps([1], 2), "data_batch_4: it holds a list"),
         ("data_batch_5", pickled(2, [0]), "data_batch_5: `data`"),
-        ("data_batch_1", pickled(1, [10]), "the label 10, of 10"),
+        ("data_batch_1", pickled(1, [10]), "the label 10, but there are 10 classes"),
         ("data_batch_1", None, "data_batch_1: .* does not hold this file"),
         ("batches.meta", None, "is not CIFAR"),
         ("batches.meta", pickle.dumps({b"label_names": [b"x"] * 11}, 2), "the class x has no pictures"),

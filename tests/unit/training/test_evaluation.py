@@ -42,7 +42,7 @@ def test_what_cannot_be_averaged_is_refused() -> None:
     one, other = subject("classification", "a", probabilities=np.ones((1, 1))), subject("classification", "b")
     with pytest.raises(RecipeError, match="their tasks or labels differ"):
         ensemble([one, other])
-    with pytest.raises(RecipeError, match="crops are for classifiers"):
+    with pytest.raises(RecipeError, match="crops are only for classifiers"):
         average_crops(subject("detection", "a"), 5)
     with pytest.raises(RecipeError, match="1, 5 or 10"):
         average_crops(one, 3)

@@ -148,6 +148,5 @@ def test_landmark_errors_by_hand() -> None:
 @pytest.mark.data
 def test_only_classifiers_classify() -> None:
     fields = {"name": "c", "task": "classification", "epochs": 1, "batch_size": 1, "optimizer": {"lr": 1}}
-    task, config = resolve_recipe({**fields, "architecture": "yolo"}, "test")
-    with pytest.raises(RecipeError, match="yolo is no classifier"):
-        task.build_model(config)
+    with pytest.raises(RecipeError, match="no architecture 'yolo' for classification"):
+        resolve_recipe({**fields, "architecture": "yolo"}, "test")

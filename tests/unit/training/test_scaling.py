@@ -49,5 +49,5 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "one")
     fields = {name: FIELDS[name] for name in ("name", "epochs", "batch_size", "optimizer")}
     (run / "recipe.yaml").write_text(yaml.safe_dump(fields | {"task": "face_detection"}))
-    with pytest.raises(RecipeError, match="about face embedders"):
+    with pytest.raises(RecipeError, match="is for face embedders"):
         scaling.read_point(run)
