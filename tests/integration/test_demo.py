@@ -43,4 +43,4 @@ def test_too_few_people_are_refused_in_a_sentence(tiny_repository: Path, tmp_pat
     (tmp_path / "people" / "ada" / "1.png").write_bytes(encode(portrait(1)))
     done = run_demo(tiny_repository, tmp_path / "out", "--photos", str(tmp_path / "people"))
     assert done.returncode == 2
-    assert "two people or more" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "at least two people" in done.stderr and len(done.stderr.splitlines()) == 1

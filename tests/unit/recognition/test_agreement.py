@@ -23,6 +23,10 @@ def test_one_photo_of_somebody_new_has_nothing_to_disagree_with() -> None:
     assert agreeing() == []
 
 
+def test_where_every_photo_was_refused_already_the_record_is_not_asked() -> None:
+    assert agreeing(known=np.stack([axis(1), axis(2)])) == []
+
+
 def test_most_photos_decide() -> None:
     assert agreeing(axis(1), axis(2), axis(1, 3, 0.8)) == [True, False, True]
 

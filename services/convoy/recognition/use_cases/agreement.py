@@ -20,7 +20,7 @@ def find_agreeing(photos: Sequence[Vector], known: Vector, threshold: float, sam
     is the person. Without one the largest group is, and nobody is where two are equally large. Photos that reach
     `same_photo` count once.
     """
-    if len(photos) + len(known) < 2:
+    if not photos or len(photos) + len(known) < 2:
         return [True] * len(photos)
     vectors = np.vstack([np.stack(photos), known])
     similarities = vectors @ vectors.T
