@@ -220,6 +220,8 @@ def test_a_pulled_network_answers_beside_the_published_ones(
     """One container writes the volume, the services read it; no restart, no rights but those of any service."""
     mount = f"{foreign_networks.resolve()}:/files:ro"
     fleet.compose("run", "--rm", "--volume", mount, "pull", "yolox-nano", "--from", "/files")
+    end = time.monotonic() + 60
+    while "yolox-nano" not in {one.model.name for one in convoy.list_models("detection")} and time.monotonic() < end:
+        time.sleep(0.5)  # The service looks at its folders every few seconds.
     picture = data / "samples" / "zebra.jpg"
-    wait_until(lambda: convoy.detect(picture, model="yolox-nano"))
     assert [found.label for found in convoy.detect(picture, model="yolox-nano")] == ["zebra"]
