@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 TaskName = Literal["classification", "detection", "segmentation", "face_detection", "face_embedding"]
 SERVED_BY: dict[str, tuple[str, str]] = {
-    "classification": ("CONVOY_MODEL", "classification"),
-    "detection": ("CONVOY_MODEL", "detection"),
-    "segmentation": ("CONVOY_MODEL", "segmentation"),
+    "classification": ("CONVOY_CLASSIFICATION_MODEL", "classification"),
+    "detection": ("CONVOY_DETECTION_MODEL", "detection"),
+    "segmentation": ("CONVOY_SEGMENTATION_MODEL", "segmentation"),
     "face_detection": ("CONVOY_FACE_DETECTOR", "faces"),
     "face_embedding": ("CONVOY_FACE_EMBEDDER", "faces"),
 }

@@ -22,6 +22,7 @@ from convoy.cli.model_import import (
 )
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task, load_manifest
+from convoy.core.settings import Settings
 from convoy.drawing.picture_files import read_picture, write_picture
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.pictures import photograph
@@ -215,6 +216,11 @@ def test_a_refusal_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
 
 def test_the_command_knows_the_tasks() -> None:
     assert set(get_args(TaskName)) == set(Task) == set(SERVED_BY)
+
+
+def test_the_settings_that_it_names_are_the_ones_of_today() -> None:
+    today = {f"CONVOY_{field.upper()}" for field in Settings.model_fields} - {"CONVOY_MODEL"}
+    assert {setting for setting, _ in SERVED_BY.values()} <= today
 
 
 @pytest.mark.parametrize(("text", "wanted"), [(None, None), ("0.5", (0.5, 0.5, 0.5)), ("1,2,3", (1.0, 2.0, 3.0))])
