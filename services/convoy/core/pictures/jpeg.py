@@ -10,15 +10,31 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from convoy.core.pictures.jpeg_markers import END, Jpeg, channels_missing, read_structure, restarts_missing
+from convoy.core.pictures.jpeg_markers import END, Component, Jpeg, channels_missing, read_structure, restarts_missing
 from convoy.core.pictures.refusals import broken, cut_short
 
 Samples = npt.NDArray[np.uint8]
 
+_SCAN, _EXIF_OR_XMP, _PROFILE, _PROGRESSIVE = b"\xff\xda", b"\xff\xe1", b"\xff\xe2", b"\xff\xc2"
 _SCALES = (8, 4, 2)
 # Data of a scan that has ended is ignored; where the scan's own data is missing, these bytes become pixels. They are
 # no marker, and no regular pattern that could decode to the grey that the decoder puts where data is missing.
 _PROBE = bytes((7 * i * i + 31 * i + 45) % 253 + 1 for i in range(96))
+
+
+def read_plain_header(data: bytes) -> Jpeg | None:
+    """Read the header of a grey or colour JPEG without metadata, in half the time of `read_header`; else None."""
+    scan = data.find(_SCAN)
+    if data.find(_EXIF_OR_XMP, 0, scan) >= 0 or data.find(_PROFILE, 0, scan) >= 0:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # `read_header` will say what is wrong with it.
+        return None
+    if colours not in ("YCbCr", "RGB", "Gray"):
+        return None
+    components = (Component(1, 1, 1),) * (1 if colours == "Gray" else 3)
+    return Jpeg(width, height, progressive=data.find(_PROGRESSIVE, 0, scan) >= 0, components=components)
 
 
 def divisor_for(width: int, height: int, min_side: int | None) -> int:

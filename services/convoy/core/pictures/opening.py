@@ -13,7 +13,7 @@ from convoy.core.pictures.colours import Pixels, convert_image, convert_samples
 from convoy.core.pictures.containers import bmp, boxes, gif, png, tiff, webp
 from convoy.core.pictures.formats import Kind
 from convoy.core.pictures.heic import load_heic, open_heic
-from convoy.core.pictures.jpeg import decode_jpeg, divisor_for
+from convoy.core.pictures.jpeg import decode_jpeg, divisor_for, read_plain_header
 from convoy.core.pictures.jpeg_markers import Jpeg, check_scans, read_header
 from convoy.core.pictures.orientation import orientation_in, sensible
 from convoy.core.pictures.refusals import broken
@@ -124,7 +124,7 @@ def open_picture(data: bytes) -> JpegFile | OtherFile:
     """
     kind = formats.kind_of(data)
     if kind is formats.JPEG:
-        return JpegFile(data, read_header(data))
+        return JpegFile(data, read_plain_header(data) or read_header(data))
     if kind is None:
         raise _unknown(data)
     try:
