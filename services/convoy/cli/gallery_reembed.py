@@ -164,7 +164,8 @@ def _said(convoy: "Convoy", gallery: str, path: Path) -> str:
     try:
         found: Identification = convoy.identify(gallery, path)
     except ConvoyError as error:
-        if error.reason not in ("NO_FACE", "NOT_AN_IMAGE"):
+        # A picture that cannot be read says nothing about the galleries; anything else must be told.
+        if error.reason != "NO_FACE" and not isinstance(error, InvalidArgument):
             raise
         return error.reason
     return ", ".join(face.person.person_id if face.person else face.decision.value for face in found)
