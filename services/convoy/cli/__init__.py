@@ -10,7 +10,8 @@ gallery_files.py    the file that an export writes
 gallery_reembed.py  convoy gallery reembed
 person.py           convoy person list, show, update, merge, delete
 person_register.py  convoy person register, for many people
-bulk.py             registers many people from a folder or a table, and resumes where it was cut
+bulk.py             registers many people, and resumes where it was cut
+bulk_sources.py     reads who a folder or a table has, and says what is left out
 model.py            convoy model list, verify
 model_admin.py      convoy model load, unload, status
 model_import.py     convoy model import
