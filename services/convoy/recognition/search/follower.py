@@ -32,6 +32,7 @@ UNREADABLE = "GALLERY_UNREADABLE"
 log = structlog.get_logger()
 FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
 VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
+MENDED = Counter("convoy_gallery_mended", "How often version or counters of a gallery were put right.", ["gallery"])
 LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the store as a whole.", ["gallery"])
 
 
@@ -128,6 +129,9 @@ class Follower:
     async def _load(self, anew: bool) -> None:
         """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
+        if mended := await self._store.mend(self.name):
+            MENDED.labels(self.name).inc()
+            log.warning("gallery mended: an earlier change had stopped half-way", gallery=self.name, mended=mended)
         head = await self._store.get_head(self.name)
         view = self._new_view(await self._store.get_gallery(self.name))
         await self._arrive(view, await view.load(head, anew))
