@@ -1,8 +1,10 @@
 """Answers of the API: domain values as protobuf messages."""
 
+from collections.abc import Iterable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from convoy.recognition.domain.records import Change, Gallery, Person, VectorSets
+from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
 from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
@@ -59,6 +61,17 @@ def person_message(person: Person) -> pb.Person:
         expire_time=None if person.expire_time_ms is None else _timestamp(person.expire_time_ms),
         tags=person.tags,
     )
+
+
+def galleries_message(entries: Iterable[Gallery | UnreadableGallery], next_token: str) -> pb.ListGalleriesResponse:
+    """A page of galleries, those that cannot be read apart."""
+    answer = pb.ListGalleriesResponse(next_page_token=next_token)
+    for one in entries:
+        if isinstance(one, UnreadableGallery):
+            answer.unreadable.add(gallery=one.name, problem=one.problem)
+        else:
+            answer.galleries.append(gallery_message(one))
+    return answer
 
 
 def registered_message(registered: Registered) -> pb.RegisterResponse:

@@ -31,7 +31,7 @@ from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
 from convoy.recognition.use_cases.duplicates import Duplicates
-from convoy.recognition.use_cases.expiry import sweep_on
+from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.identification import Identification
 from convoy.recognition.use_cases.merging import Merging
@@ -66,7 +66,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def start(self) -> None:
         """Begin to load galleries; the store may be away."""
         await self.followers.start()
-        self._sweeper = asyncio.create_task(sweep_on(self.store, self.galleries, self.people), name="sweep")
+        sweep = Sweep(self.store, self.galleries, self.people)
+        self._sweeper = asyncio.create_task(sweep.on(), name="sweep")
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -90,8 +91,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """List galleries by name."""
         await self._begin(request, context)
         page = await self.galleries.list(request.page_token, request.page_size)
-        galleries = map(messages.gallery_message, page.entries)
-        return pb.ListGalleriesResponse(galleries=galleries, next_page_token=page.next_token)
+        return messages.galleries_message(page.entries, page.next_token)
 
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""

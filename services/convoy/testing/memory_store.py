@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
     Committed,
     Conflict,
@@ -89,7 +89,7 @@ class MemoryStore(Store):
     async def list_aliases(self) -> dict[str, str]:
         return dict(self._aliases)
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
         names = sorted(name for name, shelf in self._shelves.items() if shelf.gallery and name > after)
         return [await self.get_gallery(name) for name in names[:limit]]
 

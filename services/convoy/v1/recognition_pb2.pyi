@@ -585,25 +585,57 @@ class ListGalleriesResponse(_message.Message):
 
     GALLERIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty after the last page."""
     @_builtins.property
     def galleries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gallery]:
         """Sorted by name."""
 
+    @_builtins.property
+    def unreadable(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreadableGallery]:
+        """Galleries of this page that are there, but whose record in the store is spoilt. The others are not affected."""
+
     def __init__(
         self,
         *,
         galleries: _abc.Iterable[Global___Gallery] | None = ...,
         next_page_token: _builtins.str = ...,
+        unreadable: _abc.Iterable[Global___UnreadableGallery] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["galleries", b"galleries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["galleries", b"galleries", "next_page_token", b"next_page_token", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListGalleriesResponse: _TypeAlias = ListGalleriesResponse  # noqa: Y015
+
+@_typing.final
+class UnreadableGallery(_message.Message):
+    """A gallery whose record in the store cannot be read. Calls on it end with UNAVAILABLE (GALLERY_UNREADABLE)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Its name."""
+    problem: _builtins.str
+    """What is wrong, in a few words."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnreadableGallery: _TypeAlias = UnreadableGallery  # noqa: Y015
 
 @_typing.final
 class UpdateGalleryRequest(_message.Message):
@@ -2132,6 +2164,7 @@ class GetGalleryStatusResponse(_message.Message):
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_CHECKSUM_FIELD_NUMBER: _builtins.int
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
     index_version: _builtins.int
@@ -2144,6 +2177,8 @@ class GetGalleryStatusResponse(_message.Message):
     """A checksum of the faces that this replica searches; equal for equal people, faces and templates."""
     store_checksum: _builtins.str
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
+    problem: _builtins.str
+    """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
     def __init__(
         self,
         *,
@@ -2153,10 +2188,11 @@ class GetGalleryStatusResponse(_message.Message):
         index_bytes: _builtins.int = ...,
         index_checksum: _builtins.str = ...,
         store_checksum: _builtins.str = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

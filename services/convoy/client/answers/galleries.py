@@ -55,6 +55,7 @@ class GalleryDeletion:
 class GalleryStatus:
     """What the store holds, and what the replica that answered searches.
 
+    problem: why the service cannot read the gallery; empty if it can.
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
     """
@@ -65,6 +66,7 @@ class GalleryStatus:
     index_bytes: int
     index_checksum: str = ""
     store_checksum: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_bytes,
         response.index_checksum,
         response.store_checksum,
+        response.problem,
     )
 
 

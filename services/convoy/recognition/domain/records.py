@@ -114,6 +114,14 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableGallery:
+    """A gallery that is there, but whose record cannot be read; problem: why, in a few words."""
+
+    name: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face on record."""
 

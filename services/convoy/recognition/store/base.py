@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted, Unavailable
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 
 REPEATABLE_S = 24 * 3600
 RESENT_S = 60
+UNREADABLE = "GALLERY_UNREADABLE"
+"""The reason of Unavailable where the store answers, but not with a gallery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Store(Protocol):
         """Keep a new gallery. Raises AlreadyExists(GALLERY_EXISTS)."""
 
     async def get_gallery(self, name: str) -> Gallery:
-        """Raises NotFound(GALLERY_NOT_FOUND)."""
+        """Raises NotFound(GALLERY_NOT_FOUND), Unavailable(GALLERY_UNREADABLE)."""
 
     async def set_alias(self, alias: str, gallery: str) -> None:
         """Let a name stand for a gallery, or for none when `gallery` is empty."""
@@ -125,8 +127,8 @@ class Store(Protocol):
         """What each alias stands for."""
         ...
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        """At most `limit` galleries by name, from the first after `after`."""
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        """At most `limit` galleries by name, from the first after `after`. One that is spoilt spoils no other."""
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
         """Replace a gallery's description, policy or data key. Raises NotFound(GALLERY_NOT_FOUND), Conflict."""
@@ -198,6 +200,12 @@ class Store(Protocol):
 def gallery_not_found(name: str) -> NotFound:
     """The error for a gallery that is not there."""
     return NotFound("GALLERY_NOT_FOUND", f"there is no gallery named {name!r}", {"gallery": name})
+
+
+def gallery_unreadable(gallery: UnreadableGallery) -> Unavailable:
+    """The error for a gallery whose record is spoilt."""
+    message = f"gallery {gallery.name!r} cannot be read ({gallery.problem}); the others are not affected"
+    return Unavailable(UNREADABLE, message, {"gallery": gallery.name})
 
 
 def gallery_exists(name: str) -> AlreadyExists:

@@ -31,7 +31,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from convoy.core.errors import Unavailable
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
     RESENT_S,
@@ -44,6 +44,7 @@ from convoy.recognition.store.base import (
     Write,
     gallery_exists,
     gallery_not_found,
+    gallery_unreadable,
 )
 from convoy.recognition.store.connection import answered, connect
 from convoy.recognition.store.layout import (
@@ -54,6 +55,7 @@ from convoy.recognition.store.layout import (
     gallery_of,
     key_of,
     keys_of,
+    last_state_of,
     limits_of,
     new_token,
     only_stream,
@@ -116,6 +118,8 @@ class RedisStore(Store):
         [gallery] = await self._galleries([name])
         if gallery is None:
             raise gallery_not_found(name)
+        if isinstance(gallery, UnreadableGallery):
+            raise gallery_unreadable(gallery)
         return gallery
 
     async def set_alias(self, alias: str, gallery: str) -> None:
@@ -125,8 +129,8 @@ class RedisStore(Store):
         found = await self._do("HGETALL", ALIASES)
         return {alias.decode(): gallery.decode() for alias, gallery in found.items()}
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        found: list[Gallery] = []
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        found: list[Gallery | UnreadableGallery] = []
         while len(found) < limit:
             start = f"({after}" if after else "-"
             names = await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)
@@ -151,9 +155,7 @@ class RedisStore(Store):
         reply = await self._run("delete_gallery", keys, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
             raise gallery_not_found(name)
-        version, info, born, people, faces = reply[1:]
-        counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
-        return Gallery.from_json(name, info.decode(), **counters)
+        return last_state_of(name, reply[1:])
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -241,13 +243,18 @@ class RedisStore(Store):
         """Run a script of the folder scripts."""
         return await self._run(name, keys, *arguments)
 
-    async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
+    async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
         """Each with its counters, read in one go."""
+        return await asyncio.gather(*(self._gallery(name) for name in names))
+
+    async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
         fields = ("info", "born", "people", "faces")
-        metas = [self._do("HMGET", key_of(name, "meta"), *fields) for name in names]
-        heads = [self.get_head(name) for name in names]
-        read = await asyncio.gather(*metas, *heads)
-        return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
+        try:
+            meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
+        except (exceptions.ResponseError, ValueError) as error:
+            # Of this gallery alone: a key of another kind, a version that is no number.
+            return UnreadableGallery(name, f"the store says: {error}")
+        return gallery_of(name, meta, head)
 
     async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
         """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
