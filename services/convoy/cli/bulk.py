@@ -165,7 +165,9 @@ class Bulk:
 
     def _is_outdated(self, entry: Entry, answer: Any) -> bool:
         """Whether this was answered from memory, and faces that it tells of were deleted since."""
-        if isinstance(answer, ConvoyError) or answer.version > self._begun_at:
+        if isinstance(answer, ConvoyError):
+            return answer.reason in ("PERSON_NOT_FOUND", "REQUEST_ID_REUSED")
+        if answer.version > self._begun_at:
             return False
         return any(
             found.accepted and (entry.person_id, found.face_id) not in self._on_record for found in answer.results

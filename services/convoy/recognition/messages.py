@@ -1,7 +1,6 @@
 """Answers of the API: domain values as protobuf messages."""
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,7 +14,6 @@ from convoy.recognition.store.base import Committed
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
-Answer = TypeVar("Answer", pb.RegisterResponse, pb.MergePeopleResponse)
 QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
 DECISIONS = {
     Decision.MATCH: pb.DECISION_MATCH,
@@ -85,10 +83,16 @@ def registered_message(registered: Registered) -> pb.RegisterResponse:
     )
 
 
-def first_answer(kind: type[Answer], remembered: Committed) -> Answer:
-    """What an earlier call with the same request id was answered."""
-    answer = kind.FromString(remembered.answer)
-    answer.version = remembered.version
+def remembered(registered: Registered) -> pb.RegisterResponse:
+    """What is kept of an answer for a request that comes again. It outlives the person, so it describes nobody."""
+    return pb.RegisterResponse(results=map(_photo_message, registered.results))
+
+
+def repeated_message(first: Committed, person: Person) -> pb.RegisterResponse:
+    """What an earlier call with the same request id was answered, with the person as on record now."""
+    answer = pb.RegisterResponse.FromString(first.answer)
+    answer.person.CopyFrom(person_message(person))
+    answer.version = first.version
     return answer
 
 

@@ -46,7 +46,8 @@ class _Shelf:
         version = self.head.version + 1
         self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note, tuple(faces)))
         committed = Committed(version, idempotency.answer)
-        self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, committed)
+        remembered = replace(committed, content=idempotency.content)
+        self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, remembered)
         async with self.moved:
             self.moved.notify_all()
         return committed

@@ -457,7 +457,7 @@ class CreateGalleryRequest(_message.Message):
     description: _builtins.str
     """Free text."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     backend: Global___Backend.ValueType
     """Where its faces are searched. This cannot be changed later."""
     @_builtins.property
@@ -1083,7 +1083,7 @@ class RegisterRequest(_message.Message):
     display_name: _builtins.str
     """A name for people to read; empty keeps the one on record."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     add_faces: _builtins.bool
     """If the person is in the gallery already, add the faces instead of failing."""
     use_largest_face: _builtins.bool
@@ -2087,7 +2087,7 @@ class MergePeopleRequest(_message.Message):
     merged_person_id: _builtins.str
     """Whose faces go to the first person, and who is then deleted."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     def __init__(
         self,
         *,

@@ -135,6 +135,9 @@ class Follower:
     async def _load(self, anew: bool) -> None:
         """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
+        if mended := await self._store.mend(self.name):
+            MENDED.labels(self.name).inc()
+            log.warning("gallery mended: an earlier change had stopped half-way", gallery=self.name, mended=mended)
         head = await self._store.get_head(self.name)
         view = self._new_view(await self._store.get_gallery(self.name))
         await self._arrive(view, await view.load(head, anew))

@@ -24,10 +24,13 @@ class Idempotency:
     """What makes a change safe to repeat: the store remembers the first answer to a request id and gives it again.
 
     Without a caller's id a random one is used: it covers what this process sends again after a lost connection.
+    answer: it outlives a person who is deleted, so it holds nothing that describes one. content: a digest of what is
+    asked; the same id with another one is another request.
     """
 
     request_id: str = ""
     answer: bytes = b""
+    content: str = ""
     key: str = field(init=False)
     lifetime_s: int = field(init=False)
 
@@ -38,11 +41,15 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change."""
+    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change.
+
+    content: the digest of what the earlier call asked; empty if a version of Convoy made it that noted none.
+    """
 
     version: int
     answer: bytes = b""
     repeated: bool = False
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +179,10 @@ class Store(Protocol):
 
     def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         """Every face as (person id, face id), and the templates in the same order, in pages, with the same limit."""
+
+    async def mend(self, name: str) -> list[str]:
+        """Make version and counters agree with stream and records, should they not; gives the names of what did not."""
+        return []
 
     async def get_head(self, name: str) -> Head:
         """The end of the stream; version 0 if there never was such a gallery."""

@@ -90,7 +90,8 @@ def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
     idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
     changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
-    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes
+    asked = idempotency.content
+    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes, asked
 
 
 def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
@@ -163,5 +164,5 @@ def last_state_of(name: str, reply: Sequence[bytes]) -> Gallery:
 def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
     """What a script's reply says that it kept."""
     if reply[0] == b"REPEATED":
-        return Committed(int(reply[1]), reply[2], repeated=bool(idempotency.request_id))
+        return Committed(int(reply[1]), reply[2], bool(idempotency.request_id), reply[3].decode())
     return Committed(int(reply[1]), idempotency.answer)

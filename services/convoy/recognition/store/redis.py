@@ -11,7 +11,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
-| convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+| convoy:{name}:request:b:id | hash   | version, first answer and digest of a request; b: gallery's born; expires   |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
 convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
@@ -74,6 +74,7 @@ DISK_MS = 3000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
+PLANNED = ("create_gallery", "update_gallery", "delete_gallery", "change_people", "mend_gallery")
 
 
 class RedisStore(Store):
@@ -106,7 +107,8 @@ class RedisStore(Store):
         await self._do("ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
+        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content)
+        written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
@@ -149,7 +151,8 @@ class RedisStore(Store):
         return committed_of(reply, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
-        reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
+        keys = keys_of(name, *KEYS, "nothing")
+        reply = await self._run("delete_gallery", keys, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
             raise gallery_not_found(name)
         return last_state_of(name, reply[1:])
@@ -170,8 +173,8 @@ class RedisStore(Store):
         if not request_id:
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
-        version, answer = await self._do("HMGET", key, "version", "answer")
-        return Committed(int(version), answer, repeated=True) if version else None
+        version, answer, content = await self._do("HMGET", key, "version", "answer", "digest")
+        return Committed(int(version), answer, True, (content or b"").decode()) if version else None
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -213,6 +216,10 @@ class RedisStore(Store):
     async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         async for page in self._scan(key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
+
+    async def mend(self, name: str) -> list[str]:
+        mended = await self._run("mend_gallery", keys_of(name, "meta", "head", "changes", "people", "templates"))
+        return [what.decode() for what in mended]
 
     async def get_head(self, name: str) -> Head:
         version, token = await self._do("HMGET", key_of(name, "head"), "version", "token")
@@ -287,5 +294,8 @@ class RedisStore(Store):
 
 @cache
 def _script(name: str) -> tuple[str, str]:
-    text = resources.files("convoy.recognition.store").joinpath("scripts", f"{name}.lua").read_text()
+    folder = resources.files("convoy.recognition.store").joinpath("scripts")
+    text = folder.joinpath(f"{name}.lua").read_text()
+    if name in PLANNED:
+        text = folder.joinpath("plan.lua").read_text() + text
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -16,6 +16,7 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.repetition import same
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Galleries:
         gallery = Gallery(new.name, model, new.description, policy, now_ms(), data_key, new.vector_sets)
         if new.vector_sets:
             await self._announce(gallery)
-        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Idempotency(new.request_id))
+        request = Idempotency(new.request_id, content=new.digest())
+        same(await self._store.create_gallery(gallery, current_call().note("CreateGallery"), request), request)
         return await self._store.get_gallery(gallery.name)
 
     async def _announce(self, gallery: Gallery) -> None:
