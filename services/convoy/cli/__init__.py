@@ -5,6 +5,7 @@ vision.py           convoy classify, detect, segment, faces
 recognition.py      convoy register, identify, verify
 photos.py           what all commands on several pictures share: ask about each, draw, print
 gallery.py          convoy gallery create, update, list, show, audit, delete, alias, aliases, duplicates
+policy_options.py   options that say what a gallery demands
 gallery_transfer.py convoy gallery export, import
 gallery_files.py    the file that an export writes
 gallery_reembed.py  convoy gallery reembed
