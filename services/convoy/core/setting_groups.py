@@ -66,8 +66,10 @@ class Models(Group):
     """Model of the segmentation service for calls that name none, as name or name:version."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
-    face_embedder: str = "face-embedder-small"
-    """Model with which the faces service embeds faces, as name or name:version."""
+    face_embedder: str = "face-embedder"
+    """Model with which the faces service embeds faces for calls that name none, as name or name:version. New galleries
+    get it. Galleries that another embedder made are answered by that one as long as its folder is there: the service
+    loads it when a call first needs it."""
     model: str = ""
     """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
     name takes precedence."""

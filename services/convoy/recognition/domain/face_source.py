@@ -43,12 +43,16 @@ class FaceModel:
         bound = gallery.model
         if (bound.name, bound.sha256) != (self.model.name, self.model.sha256):
             message = (
-                f"gallery {gallery.name!r} was made by {bound.name}:{bound.version} ({bound.sha256[:12]}…), the faces "
-                f"service runs {self.model.name}:{self.model.version} ({self.model.sha256[:12]}…); load that model or "
-                "register the people in a new gallery"
+                f"gallery {gallery.name!r} was made by {bound.name}:{bound.version} ({bound.sha256[:12]}…), which the "
+                f"faces service does not have; it has {self.model.name}:{self.model.version} "
+                f"({self.model.sha256[:12]}…)"
+            )
+            hint = (
+                f"put the folder {bound.name}/{bound.version} back into the models of the faces service, or fill a new "
+                "gallery from photos: convoy gallery reembed"
             )
             facts = {"gallery_model_sha256": bound.sha256, "model_sha256": self.model.sha256}
-            raise FailedPrecondition("MODEL_MISMATCH", message, facts)
+            raise FailedPrecondition("MODEL_MISMATCH", message, facts, hint=hint)
 
 
 class FaceSource(Protocol):
