@@ -5,11 +5,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter, ValidationError
 
 from convoy.catalogue import golden
 from convoy.catalogue.addresses import PackagedFile, parse_address
@@ -17,12 +14,10 @@ from convoy.catalogue.catalogue import Catalogue
 from convoy.catalogue.download import Progress, download
 from convoy.catalogue.entry import Entry
 from convoy.catalogue.files import cache_folder, find_file, sha256_of
+from convoy.catalogue.options import make_request, read_options
 from convoy.catalogue.packages import fetch_packaged
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from convoy.core.manifest import load_manifest
-
-if TYPE_CHECKING:
-    from convoy.importing.request import Request
 
 Accept = Callable[[Entry], bool]
 
@@ -175,13 +170,17 @@ def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
         shutil.copyfile(file, network)
         named = work / "labels.txt"
         named.write_text("\n".join(labels) + "\n", "utf-8")
-        request = _request(
-            entry,
-            network=network,
-            labels=named if labels else None,
-            models=work,
-            version=next_version(models, entry.name, None),
-        )
+        usual = {"licence": entry.licences.weights, "source": entry.source, "data_terms": entry.licences.data}
+        decided = {
+            "task": entry.task,
+            "name": entry.name,
+            "network": network,
+            "labels": named if labels else None,
+            "models": work,
+            "version": next_version(models, entry.name, None),
+            "settled": True,
+        }
+        request = make_request(entry, usual | read_options(entry) | decided)
         folder = import_model(inspect(request)).folder
         if entry.golden is not None:
             golden.check(folder, entry.golden)
@@ -191,20 +190,3 @@ def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
         return target
     finally:
         shutil.rmtree(work)
-
-
-def _request(entry: Entry, **decided: object) -> "Request":
-    """Turn an entry into the import's request. Raises InvalidArgument(BAD_CATALOGUE)."""
-    from convoy.importing.request import Request
-
-    decided |= {"task": entry.task, "name": entry.name}
-    known = {one.name for one in fields(Request)} - decided.keys()
-    if unknown := sorted(set(entry.options) - known):
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options: there is no option {', '.join(unknown)}")
-    usual = {"licence": entry.licences.weights, "source": entry.source}
-    try:
-        return TypeAdapter(Request).validate_python(usual | entry.options | decided)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options.{where}: {first['msg']}") from None

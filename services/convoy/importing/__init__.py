@@ -1,6 +1,7 @@
 """Foreign ONNX graphs, wrapped once so that they keep Convoy's contract: `convoy model import`.
 
 request.py         what the user says about the graph
+words.py           reads options that people write, such as 0.485,0.456,0.406
 network.py         reads the foreign graph
 ordering.py        sorts its nodes as ONNX demands
 opset.py           raises its opset
