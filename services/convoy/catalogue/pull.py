@@ -11,6 +11,7 @@ from pathlib import Path
 from convoy.catalogue import golden
 from convoy.catalogue.addresses import PackagedFile, parse_address
 from convoy.catalogue.catalogue import Catalogue
+from convoy.catalogue.conversion import Tool, convert, find_tool, needs_conversion
 from convoy.catalogue.download import Progress, download
 from convoy.catalogue.entry import Entry
 from convoy.catalogue.files import cache_folder, find_file, sha256_of
@@ -35,7 +36,8 @@ class Pull:
     """How to pull.
 
     models: the repository to write to. accept: decides about terms that are not permissive. brought: a file or folder
-    to search, by digest, before any download. offline: download nothing.
+    to search, by digest, before any download. offline: download nothing. converter: the Python interpreter of an
+    environment that has the converters, if this one has not.
     """
 
     models: Path
@@ -44,6 +46,7 @@ class Pull:
     brought: Path | None = None
     offline: bool = False
     progress: Progress = _quiet
+    converter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,9 @@ def pull(entry: Entry, catalogue: Catalogue, how: Pull) -> Pulled:
     if (folder := find_pulled(entry, how.models)) is not None:
         return Pulled(entry, folder, is_new=False)
     _check_terms(entry, how)
-    if Path(entry.file.name).suffix != ".onnx":
-        message = (
-            f"{entry.name} is published as {entry.file.name}, which is not ONNX; {entry.note or 'convert it first'}"
-        )
-        raise FailedPrecondition("NEEDS_CONVERSION", message)
+    tool = find_tool(entry, how.converter) if needs_conversion(entry) else None
     labels = catalogue.labels_of(entry)
-    return Pulled(entry, _import(entry, fetch(entry, how), labels, how.models), is_new=True)
+    return Pulled(entry, _import(entry, fetch(entry, how), labels, how, tool), is_new=True)
 
 
 def find_pulled(entry: Entry, models: Path) -> Path | None:
@@ -157,20 +156,26 @@ def _check_terms(entry: Entry, how: Pull) -> None:
         raise FailedPrecondition("LICENCE_NOT_ACCEPTED", message)
 
 
-def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
+def _import(entry: Entry, file: Path, labels: list[str], how: Pull, tool: Tool | None) -> Path:
     """Import into a hidden folder in the repository, check the golden answer, then move the version into place."""
     from convoy.importing.inspection import inspect
     from convoy.importing.model_import import import_model
     from convoy.importing.publication import next_version
 
+    models = how.models
     models.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".pull-", dir=models))
     try:
         network = work / entry.file.name
         shutil.copyfile(file, network)
+        source = entry.source
+        if tool is not None:
+            published, network = network, network.with_suffix(".onnx")
+            convert(entry, tool, published, network, how.converter)
+            source = f"{source}, {published.name}, SHA-256 {entry.file.sha256}, converted by {tool.name}"
         named = work / "labels.txt"
         named.write_text("\n".join(labels) + "\n", "utf-8")
-        usual = {"licence": entry.licences.weights, "source": entry.source, "data_terms": entry.licences.data}
+        usual = {"licence": entry.licences.weights, "source": source, "data_terms": entry.licences.data}
         decided = {
             "task": entry.task,
             "name": entry.name,
