@@ -26,6 +26,7 @@ from convoy_training.publishing.calibrate import calibrate_model
 from convoy_training.publishing.card import write_table
 from convoy_training.publishing.class_bias import choose_bias, measure_biases
 from convoy_training.publishing.comparison import find_forms, print_comparison
+from convoy_training.publishing.convert import convert_weights
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
 from convoy_training.publishing.recording import record as record_model
@@ -251,6 +252,17 @@ def quantize(
     """
     task, config = open_recipe(folder)
     typer.echo(f"wrote {quantize_model(task, config, folder, precision)}")
+
+
+@app.command()
+def convert(
+    architecture: Annotated[str, typer.Argument(help="The architecture that the weights belong to; see `zoo`.")],
+    weights: Annotated[Path, typer.Argument(help="The weights, as torch.save writes them: mobilenet_v2.pth.")],
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write, for `convoy model import`.")],
+) -> None:
+    """Write weights that others published for a classifier of ours as ONNX. No code of the file runs."""
+    difference = convert_weights(architecture, weights, out)
+    typer.echo(f"wrote {out}; ONNX Runtime differs from PyTorch by {difference:.1e}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ model.py            convoy model list, verify
 model_admin.py      convoy model load, unload, status
 model_import.py     convoy model import
 model_pull.py       convoy model pull, catalogue
+model_report.py     shows what an import found and wrote
 model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
 token.py            convoy token create
