@@ -194,6 +194,8 @@ class Training(Part):
     data_terms: str
     seed: int | None = None
     framework: str = ""
+    trained: str = ""
+    """How much of the training was done: `20 epochs`, or `epoch 1 of 4` for a run that was cut and published so."""
 
 
 class Export(Part):
