@@ -20,18 +20,14 @@ CELLS, STREETS, TISSUE = "bccd_voc_A.tar", "camvid_A.tar", "isbi2012_membrane_A.
 ARCHIVES = (cifar.ARCHIVE, CELLS, STREETS, TISSUE)
 TITLES = ("CIFAR-10", "BCCD", "CamVid", "ISBI 2012", "drawn patterns")
 Pixels = NDArray[np.uint8]
+Draw = Callable[[int, Generator], Pixels]
 
 
 def draw(side_px: int, random: Generator) -> Pixels:
-    """A picture uint8 RGB [side,side,3] without a face, of a kind that is drawn first: each kind is as frequent."""
-    kinds: Sequence[Callable[[int, Generator], Pixels]] = (
-        _draw_thing,
-        _draw_cells,
-        _draw_street,
-        _draw_tissue,
-        _draw_pattern,
-    )
-    return kinds[random.choice(len(kinds), p=(0.4, 0.15, 0.15, 0.1, 0.2))](side_px, random)
+    """A picture uint8 RGB [side,side,3] without a face; its kind is drawn first, by the shares in `KINDS`."""
+    draws, shares = zip(*KINDS.values(), strict=True)
+    chosen: Draw = draws[random.choice(len(draws), p=shares)]
+    return chosen(side_px, random)
 
 
 def _draw_thing(side_px: int, random: Generator) -> Pixels:
@@ -112,3 +108,13 @@ def _load_streets() -> Sequence[Photo]:
 @cache
 def _load_tissue() -> Sequence[Photo]:
     return [example.photo for example in isbi.load_split(TISSUE, "train").examples]
+
+
+KINDS: dict[str, tuple[Draw, float]] = {
+    "thing": (_draw_thing, 0.4),
+    "cells": (_draw_cells, 0.15),
+    "street": (_draw_street, 0.15),
+    "tissue": (_draw_tissue, 0.1),
+    "pattern": (_draw_pattern, 0.2),
+}
+"""How each kind is drawn, and its share."""
