@@ -33,7 +33,7 @@ from convoy_training.task import Data, Export, Images, Metric, Predict
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
-SMALLEST_PX = (32, 16)
+SMALLEST_PX = (32, 16, 8)
 NO_LANDMARKS = (
     "no face of the training split has five landmarks, which alignment needs: add RetinaFace's train/label.txt, or set "
     "data.close_ups=true, or set landmark_weight=0 for a detector that only finds boxes"
