@@ -86,6 +86,7 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         allow_identity_conflict=request.allow_identity_conflict,
         allow_different=request.allow_different,
         any_angle=request.any_angle,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -103,6 +104,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         tags=tuple(request.tags),
         rate_unit=read_rate_unit(request.rate_unit),
         same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -127,6 +129,7 @@ def read_comparison(request: pb.VerifyRequest) -> Comparison:
         options=read_options(request.options),
         criterion=read_criterion(request),
         min_version=request.min_version,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 

@@ -12,6 +12,7 @@ identification.py  faces: who of many people it is, or nobody
 false_match.py     faces: how often two strangers reach a similarity
 rejection.py       faces: whether quality predicts errors
 face_embedding.py  faces: all measures of one embedder
+share.py           the share of trials that went one way, with its interval
 bootstrap.py       intervals by resampling
 resampling.py      intervals for pairs, which share people
 """

@@ -28,14 +28,16 @@ def register(
     request_id: str | None = None,
     allow_different: bool = False,
     any_angle: bool = False,
+    min_liveness: float | None = None,
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
-    one another; any_angle: even if a face lies or stands on its head; request_id: lets you repeat the call safely, by
-    default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the
-    Registration.
+    one another; any_angle: even if a face lies or stands on its head; min_liveness: refuse what seems to be a print or
+    a screen, 0 to 1; request_id: lets you repeat the call safely, by default a new one. AlreadyExists(PERSON_EXISTS).
+    FailedPrecondition: every photo was refused; `details` has the Registration. FailedPrecondition
+    (LIVENESS_NOT_CONFIGURED): min_liveness is set and nothing judges liveness.
     """
     request = api.RegisterRequest(
         gallery=gallery,
@@ -51,6 +53,7 @@ def register(
         tags=write_tags(tags),
         allow_different=allow_different,
         any_angle=any_angle,
+        min_liveness=min_liveness,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -71,6 +74,9 @@ def identify(
     tags: Iterable[str] = (),
     rate_unit: str | None = None,
     same_occasion: bool | None = None,
+    any_angle: bool = False,
+    detail: bool = False,
+    min_liveness: float | None = None,
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
 
@@ -78,12 +84,14 @@ def identify(
     named, in the whole picture (rate_unit "picture") or at each face ("face"); by default the gallery's policy.
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
     the version that `register` returned to read your own write. filter, tags: only people with all of these.
+    any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody.
     FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
         gallery=gallery,
         image=write_image(picture),
-        options=write_options(detection_threshold, 0, min_face_size, largest),
+        options=write_options(detection_threshold, 0, min_face_size, largest, any_angle, detail),
+        min_liveness=min_liveness,
         top_k=top_k,
         min_version=min_version,
         exact=exact,
@@ -108,11 +116,16 @@ def verify(
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
     min_version: int = 0,
+    any_angle: bool = False,
+    detail: bool = False,
+    min_liveness: float | None = None,
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
     match_threshold: cosine similarity, -1 to 1; or false_match_rate: the share of strangers who would match;
-    by default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    by default the embedder's own threshold. any_angle, detail: see `detect_faces`; min_liveness: what the probe must
+    reach, 0 to 1. FailedPrecondition: a picture shows no face (NO_FACE), the probe seems no living person
+    (SPOOF_SUSPECTED).
     """
     if (photo is None) == (gallery is None or person_id is None):
         raise InvalidArgument("BAD_ARGUMENT", "give either gallery and person_id, or photo, to compare with")
@@ -120,7 +133,8 @@ def verify(
         probe=write_image(probe),
         person=api.PersonRef(gallery=gallery or "", person_id=person_id or "") if photo is None else None,
         photo=write_image(photo) if photo is not None else None,
-        options=write_options(detection_threshold, 0, 0, True),
+        options=write_options(detection_threshold, 0, 0, True, any_angle, detail),
+        min_liveness=min_liveness,
         min_version=min_version,
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )

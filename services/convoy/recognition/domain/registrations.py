@@ -29,6 +29,7 @@ class Registering:
     allow_identity_conflict: bool = False
     allow_different: bool = False
     any_angle: bool = False
+    min_liveness: float | None = None
 
     def digest(self) -> str:
         """32 hexadecimal digits, the same for the same request whatever its id.
@@ -69,6 +70,7 @@ class Refusal(Enum):
     OTHER_PERSON = "OTHER_PERSON"
     TURNED = "TURNED"
     NOT_A_FACE = "NOT_A_FACE"
+    SPOOF_SUSPECTED = "SPOOF_SUSPECTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
     """
 
     gallery: str
@@ -50,6 +50,7 @@ class Search:
     tags: Sequence[str] = ()
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
+    min_liveness: float | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -80,6 +81,7 @@ class IdentifiedFace:
     expected_false_positive_identification_rate: float
     margin: float
     named_elsewhere: Match | None = None
+    spoof_suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Comparison:
     options: DetectionOptions = AS_USUAL
     criterion: Criterion | None = None
     min_version: int = 0
+    min_liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
