@@ -19,9 +19,18 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from convoy.core.errors import FailedPrecondition
 
@@ -131,7 +140,7 @@ class Metric(Part):
     """What the number covers, for example only faces of 32 pixels and more."""
 
 
-class Calibration(Part):
+class FalseMatches(Part):
     """Cosine similarity against the false-match rate, from impostor pairs.
 
     similarity: rising; false_match_rate: the share of impostor pairs at or above it; upper: the upper end of its 95 %
@@ -160,6 +169,21 @@ class Calibration(Part):
         return self
 
 
+class Calibration(FalseMatches):
+    """What an embedder's similarities mean.
+
+    Its own table is of people in different photos. same_photo: the table of two people in one photo, who share camera
+    and light; None where it was not measured. It is then left out of the file, which version 0.1.0 can read.
+    """
+
+    same_photo: FalseMatches | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_missing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value is not None}
+
+
 class Training(Part):
     """Where the weights come from, and under which terms you may use them."""
 
@@ -170,6 +194,8 @@ class Training(Part):
     data_terms: str
     seed: int | None = None
     framework: str = ""
+    trained: str = ""
+    """How much of the training was done: `20 epochs`, or `epoch 1 of 4` for a run that was cut and published so."""
 
 
 class Export(Part):

@@ -66,8 +66,10 @@ class Models(Group):
     """Model of the segmentation service for calls that name none, as name or name:version."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
-    face_embedder: str = "face-embedder-small"
-    """Model with which the faces service embeds faces, as name or name:version."""
+    face_embedder: str = "face-embedder"
+    """Model with which the faces service embeds faces for calls that name none, as name or name:version. New galleries
+    get it. Galleries that another embedder made are answered by that one as long as its folder is there: the service
+    loads it when a call first needs it."""
     model: str = ""
     """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
     name takes precedence."""
@@ -171,6 +173,9 @@ class Galleries(Group):
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""
+    rate_unit: Literal["picture", "face"] = "picture"
+    """Whether that rate is one of pictures that show strangers alone, or of each stranger's face, unless the call or
+    the gallery says otherwise. For one face the two are equal."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """How much more similar than the second person the best match must be, unless the gallery says otherwise.
     If the difference is smaller, the decision is AMBIGUOUS."""

@@ -2,7 +2,6 @@
 
 import io
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from PIL import Image
@@ -29,20 +28,17 @@ def load_heic(opened: Any) -> Image.Image:
     pixels = opened.data
     if opened.size != size:
         raise ValueError("its header says another size")
-    image = Image.frombytes(mode, size, bytes(pixels), "raw", mode, opened.stride)
-    return image
+    return Image.frombytes(mode, size, bytes(pixels), "raw", mode, opened.stride)
 
 
 @cache
-def _library() -> ModuleType | None:
+def _library() -> Any:
+    """The library; None where it is not installed."""
     try:
-        import pi_heif as library
+        import pi_heif
     except ImportError:
-        try:
-            import pillow_heif as library  # type: ignore[no-redef]
-        except ImportError:
-            return None
+        return None
     # Convoy runs as many decoders as cores; a decoder with threads of its own would take the others' cores.
-    library.options.DECODE_THREADS = 1
-    library.options.THUMBNAILS = library.options.DEPTH_IMAGES = library.options.AUX_IMAGES = False
-    return library
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
+    return pi_heif

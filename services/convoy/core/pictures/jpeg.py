@@ -16,6 +16,7 @@ from convoy.core.pictures.refusals import broken, cut_short
 Samples = npt.NDArray[np.uint8]
 
 _SCAN, _EXIF_OR_XMP, _PROFILE, _PROGRESSIVE = b"\xff\xda", b"\xff\xe1", b"\xff\xe2", b"\xff\xc2"
+_PLAIN_BYTES = 2**16
 _SCALES = (8, 4, 2)
 # Data of a scan that has ended is ignored; where the scan's own data is missing, these bytes become pixels. They are
 # no marker, and no regular pattern that could decode to the grey that the decoder puts where data is missing.
@@ -25,7 +26,7 @@ _PROBE = bytes((7 * i * i + 31 * i + 45) % 253 + 1 for i in range(96))
 def read_plain_header(data: bytes) -> Jpeg | None:
     """Read the header of a grey or colour JPEG without metadata, in half the time of `read_header`; else None."""
     scan = data.find(_SCAN)
-    if data.find(_EXIF_OR_XMP, 0, scan) >= 0 or data.find(_PROFILE, 0, scan) >= 0:
+    if not 0 < scan < _PLAIN_BYTES or data.find(_EXIF_OR_XMP, 0, scan) >= 0 or data.find(_PROFILE, 0, scan) >= 0:
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)

@@ -26,7 +26,10 @@ TURNS = {
 }
 
 
-def refused(data: bytes, limits: Limits = Limits()) -> InvalidArgument:
+USUAL = Limits()
+
+
+def refused(data: bytes, limits: Limits = USUAL) -> InvalidArgument:
     with pytest.raises(InvalidArgument) as caught:
         decode_image(data, limits)
     return caught.value
@@ -195,7 +198,6 @@ def test_what_is_not_read_is_named(data: bytes, word: str) -> None:
 def test_heic_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     data = write("HEIC")
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     heic._library.cache_clear()
     try:
         error = refused(data)
