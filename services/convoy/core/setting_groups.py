@@ -161,6 +161,9 @@ class Galleries(Group):
     redis_wait_aof: bool = False
     """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF). With appendfsync always it is not
     needed."""
+    redis_wait_replicas: int = Field(default=0, ge=0)
+    """Acknowledge a change only when so many followers of Redis have it too (WAIT; with CONVOY_REDIS_WAIT_AOF on their
+    disks), else the call ends with NOT_REPLICATED. Set it to 1 where sentinels or a cluster may fail over."""
     redis_password_file: Path | None = None
     """File with the password for Redis, to keep it out of the URL; read again on change."""
     template_key_file: Path | None = None
