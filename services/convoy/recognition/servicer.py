@@ -45,6 +45,7 @@ from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
 log = structlog.get_logger()
+_NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
 class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
@@ -227,8 +228,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
+            person_id = request.request.person_id  # As it was given: the request gets the form that is on record.
             response = await self.Register(request.request, context)
-            return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
+            return pb.RegisterManyResponse(person_id=person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
             return pb.RegisterManyResponse(person_id=request.request.person_id, error=stream_error(error))
@@ -251,11 +253,16 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             yield response
 
     async def _begin(self, request: Message, context: Context) -> None:
-        """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
+        """From here on this task answers that call. An alias in its request becomes the gallery that it stands for, and
+        a person's id the form of it that is on record.
+        """
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)
         if naming is not None and naming.gallery:
             naming.gallery = await self.aliases.resolve(naming.gallery)
+            for name in _NAMING_PEOPLE.intersection(naming.DESCRIPTOR.fields_by_name):
+                if (given := getattr(naming, name)) and not given.isascii():
+                    setattr(naming, name, await self.people.id_on_record(naming.gallery, given))
 
 
 def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
