@@ -20,5 +20,6 @@ wider.py          face detection: the WIDER FACE subset, and close-ups of LFW an
 identities.py     face embedding: the people of LFW and CelebA
 own_people.py     face embedding: your own people
 exclusions.py     face embedding: pictures to leave out of training
+group_photos.py   face embedding: different people in one photo
 unlabelled_faces.py  face embedding: faces of unknown people, for learning from a teacher
 """
