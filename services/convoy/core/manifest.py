@@ -131,6 +131,32 @@ class Metric(Part):
     """What the number covers, for example only faces of 32 pixels and more."""
 
 
+class GenuineCalibration(Part):
+    """Cosine similarity against the false non-match rate, from pairs of photos of one person.
+
+    similarity: rising; false_non_match_rate: the share of photos that stay below it, compared with one other photo of
+    their person; each photo counts once. upper: the upper end of its 95 % interval. pairs: how many were compared.
+    """
+
+    dataset: str
+    split: str
+    pairs: int = Field(ge=1)
+    similarity: list[float] = Field(min_length=2)
+    false_non_match_rate: list[Share] = Field(min_length=2)
+    upper: list[Share] = []
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if len(self.similarity) != len(self.false_non_match_rate) or len(self.upper) not in (0, len(self.similarity)):
+            raise ValueError("calibration.genuine: the lists differ in length")
+        if any(b <= a for a, b in zip(self.similarity, self.similarity[1:], strict=False)):
+            raise ValueError("calibration.genuine: similarity must rise")
+        rates = self.false_non_match_rate
+        if rates != sorted(rates):
+            raise ValueError("calibration.genuine: false_non_match_rate must not fall")
+        return self
+
+
 class Calibration(Part):
     """Cosine similarity against the false-match rate, from impostor pairs.
 
@@ -146,6 +172,8 @@ class Calibration(Part):
     upper: list[float] = []
     tail_model: str = ""
     command: str
+    genuine: GenuineCalibration | None = None
+    """How similar photos of one person are; None if this was not measured, as in manifests of earlier versions."""
 
     @model_validator(mode="after")
     def _is_monotonic(self) -> Self:
