@@ -33,6 +33,9 @@ EXPORT = "/convoy.v1.RecognitionService/ExportGallery"
 DELETE = "/convoy.v1.RecognitionService/DeleteGallery"
 CREATE = "/convoy.v1.RecognitionService/CreateGallery"
 EXPORT_CREW = PROTOS.request(EXPORT)(gallery="crew").SerializeToString()
+RATE_OF_FACES = {"CONVOY_RATE_UNIT": "face"}
+"""0.1.0 knew no other. By default a rate is one of pictures now, and thresholds are higher if several faces are
+searched; docs/upgrade.md names this setting as the way back, and this proves it."""
 Addresses = dict[str, str]
 Redis = Callable[[], AbstractContextManager[Any]]
 
@@ -63,7 +66,7 @@ def published(tree: Tree, root: Path, tmp_path_factory: pytest.TempPathFactory) 
 def empty(tree: Tree, vision: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Recognition on a store of its own, that each test leaves without the galleries of the others."""
     with store.running() as server:
-        settings = recognition_settings(vision["faces"], server.url)
+        settings = recognition_settings(vision["faces"], server.url) | RATE_OF_FACES
         with serving(tree, tmp_path_factory.mktemp("logs"), {"recognition": settings}) as addresses:
             yield addresses
 
@@ -95,7 +98,7 @@ def test_galleries_of_an_earlier_version_open_and_change(
     with redis_server() as server:
         with server.client() as client:
             store.load(client, V0_1_0 / "redis.jsonl")
-        settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key")
+        settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key") | RATE_OF_FACES
         with serving(tree, tmp_path, {"recognition": settings}) as addresses:
             assert list(replay(recorded("galleries"), PROTOS, addresses)) == []
 

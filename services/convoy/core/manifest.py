@@ -19,9 +19,18 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from convoy.core.errors import FailedPrecondition
 
@@ -157,7 +166,7 @@ class GenuineCalibration(Part):
         return self
 
 
-class Calibration(Part):
+class FalseMatches(Part):
     """Cosine similarity against the false-match rate, from impostor pairs.
 
     similarity: rising; false_match_rate: the share of impostor pairs at or above it; upper: the upper end of its 95 %
@@ -172,8 +181,6 @@ class Calibration(Part):
     upper: list[float] = []
     tail_model: str = ""
     command: str
-    genuine: GenuineCalibration | None = None
-    """How similar photos of one person are; None if this was not measured, as in manifests of earlier versions."""
 
     @model_validator(mode="after")
     def _is_monotonic(self) -> Self:
@@ -188,6 +195,23 @@ class Calibration(Part):
         return self
 
 
+class Calibration(FalseMatches):
+    """What an embedder's similarities mean.
+
+    Its own table is of people in different photos. same_photo: the table of two people in one photo, who share camera
+    and light; genuine: how similar photos of one person are. None where it was not measured. It is then left out of the
+    file, which version 0.1.0 can read.
+    """
+
+    same_photo: FalseMatches | None = None
+    genuine: GenuineCalibration | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_missing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value is not None}
+
+
 class Training(Part):
     """Where the weights come from, and under which terms you may use them."""
 
@@ -198,6 +222,8 @@ class Training(Part):
     data_terms: str
     seed: int | None = None
     framework: str = ""
+    trained: str = ""
+    """How much of the training was done: `20 epochs`, or `epoch 1 of 4` for a run that was cut and published so."""
 
 
 class Export(Part):

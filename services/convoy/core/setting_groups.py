@@ -173,6 +173,9 @@ class Galleries(Group):
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""
+    rate_unit: Literal["picture", "face"] = "picture"
+    """Whether that rate is one of pictures that show strangers alone, or of each stranger's face, unless the call or
+    the gallery says otherwise. For one face the two are equal."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """How much more similar than the second person the best match must be, unless the gallery says otherwise.
     If the difference is smaller, the decision is AMBIGUOUS."""

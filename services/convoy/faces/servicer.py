@@ -144,6 +144,8 @@ def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
         similarity=table.similarity,
         false_match_rate=table.false_match_rate,
         false_match_rate_upper=table.upper,
+        same_photo_similarity=table.same_photo.similarity if table.same_photo else None,
+        same_photo_false_match_rate=table.same_photo.false_match_rate if table.same_photo else None,
         impostor_pairs=table.impostor_pairs,
         tail_model=table.tail_model,
         dataset=f"{table.dataset} {table.split}",

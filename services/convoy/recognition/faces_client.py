@@ -153,4 +153,7 @@ def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
     ref, table = response.embedder, response.calibration
     model = Model(ref.name, ref.version, response.embedder_sha256, response.embedding_size)
     curve = FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate)) if table.similarity else None
-    return FaceModel(model, response.default_match_threshold, curve)
+    same_photo = None
+    if table.same_photo_similarity:
+        same_photo = FalseMatchCurve(tuple(table.same_photo_similarity), tuple(table.same_photo_false_match_rate))
+    return FaceModel(model, response.default_match_threshold, curve, same_photo)

@@ -633,6 +633,8 @@ class FaceCalibration(_message.Message):
     TAIL_MODEL_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    SAME_PHOTO_SIMILARITY_FIELD_NUMBER: _builtins.int
+    SAME_PHOTO_FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     impostor_pairs: _builtins.int
     """How many pairs of different people were compared."""
     tail_model: _builtins.str
@@ -651,6 +653,16 @@ class FaceCalibration(_message.Message):
     def false_match_rate_upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
 
+    @_builtins.property
+    def same_photo_similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The same for two people in one photo, who share camera and light: cosine similarities, rising; empty if it was not
+        measured.
+        """
+
+    @_builtins.property
+    def same_photo_false_match_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each of them, the share of pairs at or above it, falling."""
+
     def __init__(
         self,
         *,
@@ -660,10 +672,12 @@ class FaceCalibration(_message.Message):
         tail_model: _builtins.str = ...,
         dataset: _builtins.str = ...,
         false_match_rate_upper: _abc.Iterable[_builtins.float] | None = ...,
+        same_photo_similarity: _abc.Iterable[_builtins.float] | None = ...,
+        same_photo_false_match_rate: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "impostor_pairs", b"impostor_pairs", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "impostor_pairs", b"impostor_pairs", "same_photo_false_match_rate", b"same_photo_false_match_rate", "same_photo_similarity", b"same_photo_similarity", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,17 +20,23 @@ class ModelName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FaceModel:
-    """An embedder of the face service, and what its similarities mean."""
+    """An embedder of the face service, and what its similarities mean.
+
+    curve: how often strangers match. same_photo: how often two strangers in one photo do.
+    """
 
     model: Model
     default_match_threshold: float
     curve: FalseMatchCurve | None
+    same_photo: FalseMatchCurve | None = None
 
-    def calibrated(self) -> FalseMatchCurve:
+    def calibrated(self, same_occasion: bool = False) -> FalseMatchCurve:
         """The false-match curve. Raises FailedPrecondition(NOT_CALIBRATED)."""
-        if self.curve is None:
-            raise FailedPrecondition("NOT_CALIBRATED", f"{self.model.name} has no calibration; give match_threshold")
-        return self.curve
+        curve = self.same_photo if same_occasion else self.curve
+        if curve is None:
+            missing = "calibration for pairs from one photo" if same_occasion else "calibration"
+            raise FailedPrecondition("NOT_CALIBRATED", f"{self.model.name} has no {missing}; give match_threshold")
+        return curve
 
     def check_made(self, gallery: Gallery) -> None:
         """Raise FailedPrecondition(MODEL_MISMATCH) unless this embedder made the gallery's templates."""

@@ -40,6 +40,8 @@ class Policy:
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -83,8 +85,9 @@ class Gallery:
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        if not self.policy.max_people:
-            del policy["max_people"]
+        for name in ("max_people", "rate_unit", "same_occasion"):
+            if policy[name] == getattr(Policy(), name):
+                del policy[name]
         kept = {
             "model": _written(self.model),
             "description": self.description,
@@ -111,6 +114,14 @@ class Gallery:
             rest=rest,
             **counters,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableGallery:
+    """A gallery that is there, but whose record cannot be read; problem: why, in a few words."""
+
+    name: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

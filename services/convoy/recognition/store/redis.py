@@ -11,7 +11,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
-| convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+| convoy:{name}:request:b:id | hash   | version, first answer and digest of a request; b: gallery's born; expires   |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
 convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
@@ -31,7 +31,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from convoy.core.errors import Unavailable
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
     RESENT_S,
@@ -44,6 +44,7 @@ from convoy.recognition.store.base import (
     Write,
     gallery_exists,
     gallery_not_found,
+    gallery_unreadable,
 )
 from convoy.recognition.store.connection import answered, connect
 from convoy.recognition.store.layout import (
@@ -54,6 +55,7 @@ from convoy.recognition.store.layout import (
     gallery_of,
     key_of,
     keys_of,
+    last_state_of,
     limits_of,
     new_token,
     only_stream,
@@ -72,6 +74,7 @@ DISK_MS = 3000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
+PLANNED = ("create_gallery", "update_gallery", "delete_gallery", "change_people", "mend_gallery")
 
 
 class RedisStore(Store):
@@ -104,7 +107,8 @@ class RedisStore(Store):
         await self._do("ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
+        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content)
+        written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
@@ -114,6 +118,8 @@ class RedisStore(Store):
         [gallery] = await self._galleries([name])
         if gallery is None:
             raise gallery_not_found(name)
+        if isinstance(gallery, UnreadableGallery):
+            raise gallery_unreadable(gallery)
         return gallery
 
     async def set_alias(self, alias: str, gallery: str) -> None:
@@ -123,8 +129,8 @@ class RedisStore(Store):
         found = await self._do("HGETALL", ALIASES)
         return {alias.decode(): gallery.decode() for alias, gallery in found.items()}
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        found: list[Gallery] = []
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        found: list[Gallery | UnreadableGallery] = []
         while len(found) < limit:
             start = f"({after}" if after else "-"
             names = await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)
@@ -145,12 +151,11 @@ class RedisStore(Store):
         return committed_of(reply, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
-        reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
+        keys = keys_of(name, *KEYS, "nothing")
+        reply = await self._run("delete_gallery", keys, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
             raise gallery_not_found(name)
-        version, info, born, people, faces = reply[1:]
-        counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
-        return Gallery.from_json(name, info.decode(), **counters)
+        return last_state_of(name, reply[1:])
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -168,8 +173,8 @@ class RedisStore(Store):
         if not request_id:
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
-        version, answer = await self._do("HMGET", key, "version", "answer")
-        return Committed(int(version), answer, repeated=True) if version else None
+        version, answer, content = await self._do("HMGET", key, "version", "answer", "digest")
+        return Committed(int(version), answer, True, (content or b"").decode()) if version else None
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -212,6 +217,10 @@ class RedisStore(Store):
         async for page in self._scan(key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
 
+    async def mend(self, name: str) -> list[str]:
+        mended = await self._run("mend_gallery", keys_of(name, "meta", "head", "changes", "people", "templates"))
+        return [what.decode() for what in mended]
+
     async def get_head(self, name: str) -> Head:
         version, token = await self._do("HMGET", key_of(name, "head"), "version", "token")
         return Head(int(version), token.decode()) if version else Head(0, "")
@@ -234,13 +243,18 @@ class RedisStore(Store):
         """Run a script of the folder scripts."""
         return await self._run(name, keys, *arguments)
 
-    async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
+    async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
         """Each with its counters, read in one go."""
+        return await asyncio.gather(*(self._gallery(name) for name in names))
+
+    async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
         fields = ("info", "born", "people", "faces")
-        metas = [self._do("HMGET", key_of(name, "meta"), *fields) for name in names]
-        heads = [self.get_head(name) for name in names]
-        read = await asyncio.gather(*metas, *heads)
-        return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
+        try:
+            meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
+        except (exceptions.ResponseError, ValueError) as error:
+            # Of this gallery alone: a key of another kind, a version that is no number.
+            return UnreadableGallery(name, f"the store says: {error}")
+        return gallery_of(name, meta, head)
 
     async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
         """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
@@ -280,5 +294,8 @@ class RedisStore(Store):
 
 @cache
 def _script(name: str) -> tuple[str, str]:
-    text = resources.files("convoy.recognition.store").joinpath("scripts", f"{name}.lua").read_text()
+    folder = resources.files("convoy.recognition.store").joinpath("scripts")
+    text = folder.joinpath(f"{name}.lua").read_text()
+    if name in PLANNED:
+        text = folder.joinpath("plan.lua").read_text() + text
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

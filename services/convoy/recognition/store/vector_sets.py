@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from convoy.core.errors import FailedPrecondition
-from convoy.recognition.domain.records import Gallery, Person, VectorSets
+from convoy.recognition.domain.records import Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.store.base import Head
 from convoy.recognition.store.redis import RedisStore
 
@@ -148,12 +148,17 @@ class VectorSetStore:
         """Delete the sets of a gallery that was deleted."""
         await self._drop(gallery.name, _sets(gallery).id, _sets(gallery).shards)
 
-    async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
-        """Delete the sets of all galleries but these. An entry stays for a while, in case a writer comes late."""
+    async def sweep(self, galleries: Mapping[str, Gallery | UnreadableGallery]) -> None:
+        """Delete the sets of all galleries but these. An entry stays for a while, in case a writer comes late.
+
+        Those of a gallery whose record cannot be read stay.
+        """
         for entry, made in (await self._store.command("HGETALL", REGISTER)).items():
             name, set_id = entry.decode().split()
             shards, made_s, *_ = made.decode().split()
             kept = galleries.get(name)
+            if isinstance(kept, UnreadableGallery):
+                continue
             if kept and kept.vector_sets and kept.vector_sets.id == set_id:
                 continue
             age_s = time.time() - float(made_s)
