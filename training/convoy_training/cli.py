@@ -241,8 +241,9 @@ def calibrate(
     ] = "train",
     other_data: OtherData = False,
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write that into a face embedder's manifest.
+    """Measure how often two strangers reach a similarity and one person's photos do not, for its manifest.
 
+    The graph and its digest stay, so galleries that it made go on.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_published(model).task is Task.SEGMENTATION:
@@ -256,6 +257,9 @@ def calibrate(
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
+    if genuine := calibration.genuine:
+        for similarity, rate in zip(genuine.similarity, genuine.false_non_match_rate, strict=True):
+            typer.echo(f"similarity {similarity:7.4f}  false non-match rate {rate:.3g}")
 
 
 @app.command()
