@@ -1,11 +1,7 @@
-<<<<<<< HEAD
-"""Measures how often two strangers reach a similarity, on people that the face embedder was not trained on.
+"""Measures how similar two strangers and two photos of one person are, on people whom the embedder has not seen.
 
-Once for strangers in different photos, and once for two people in one photo.
+Strangers are measured twice: in different photos, and in one photo.
 """
-=======
-"""Measures how similar two strangers and two photos of one person are, on people whom the embedder has not seen."""
->>>>>>> limits
 
 from __future__ import annotations
 
@@ -14,21 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-<<<<<<< HEAD
-from convoy.core.manifest import GRAPH_FILE, Calibration, FalseMatches, Manifest, Task, load_manifest
-=======
-from convoy.core.manifest import GRAPH_FILE, Calibration, GenuineCalibration, Manifest, Task, load_manifest
->>>>>>> limits
+from convoy.core.manifest import (
+    GRAPH_FILE,
+    Calibration,
+    FalseMatches,
+    GenuineCalibration,
+    Manifest,
+    Task,
+    load_manifest,
+)
 
 from convoy_training.data import group_photos, identities
 from convoy_training.errors import TrainingError
 from convoy_training.metrics import same_photo
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
-<<<<<<< HEAD
-from convoy_training.metrics.same_photo import compare_group_faces, fit_same_photo
-=======
 from convoy_training.metrics.false_non_match import Mates, compare_mates, fit_misses
->>>>>>> limits
+from convoy_training.metrics.same_photo import compare_group_faces, fit_same_photo
 from convoy_training.publishing.card import write_card
 from convoy_training.publishing.folder import republish
 from convoy_training.recipe import Config as BaseConfig
@@ -87,14 +84,10 @@ def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig 
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"the held-out people make only {count:,} pairs of strangers: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
-<<<<<<< HEAD
     command = f"convoy-train calibrate {folder}"
     calibration = describe_curve(curve, impostors, titles, len(faces.labels), command)
-    calibration.same_photo = calibrate_same_photo(open_onnx(graph), command)
-=======
-    calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
     calibration.genuine = describe_mates(compare_mates(vectors, faces.labels), titles)
->>>>>>> limits
+    calibration.same_photo = calibrate_same_photo(open_onnx(graph), command)
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
     return calibration
@@ -125,7 +118,21 @@ def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], fa
     )
 
 
-<<<<<<< HEAD
+def describe_mates(mates: Mates, titles: Sequence[str]) -> GenuineCalibration | None:
+    """Puts the similarities of one person's photos into the form of the manifest; None if there are too few pairs."""
+    if len(mates.similarities) < FEWEST_MATES:
+        return None
+    curve, people = fit_misses(mates), len(np.unique(mates.person))
+    return GenuineCalibration(
+        dataset=" and ".join(titles),
+        split=f"each photo against one other of its person, {people} held-out people",
+        pairs=len(mates.similarities),
+        similarity=[round(value, 5) for value in curve.similarities],
+        false_non_match_rate=curve.rates,
+        upper=[float(f"{value:.3g}") for value in curve.upper],
+    )
+
+
 def calibrate_same_photo(predict: Predict, command: str) -> FalseMatches | None:
     """Measures how often two people in one photo reach a similarity; None if the group photos are not there."""
     try:
@@ -147,24 +154,6 @@ def calibrate_same_photo(predict: Predict, command: str) -> FalseMatches | None:
 
 
 def describe_tail(tail: Tail, counted_pairs: int = COUNTED_PAIRS, drawn: str = "people") -> str:
-=======
-def describe_mates(mates: Mates, titles: Sequence[str]) -> GenuineCalibration | None:
-    """Puts the similarities of one person's photos into the form of the manifest; None if there are too few pairs."""
-    if len(mates.similarities) < FEWEST_MATES:
-        return None
-    curve, people = fit_misses(mates), len(np.unique(mates.person))
-    return GenuineCalibration(
-        dataset=" and ".join(titles),
-        split=f"each photo against one other of its person, {people} held-out people",
-        pairs=len(mates.similarities),
-        similarity=[round(value, 5) for value in curve.similarities],
-        false_non_match_rate=curve.rates,
-        upper=[float(f"{value:.3g}") for value in curve.upper],
-    )
-
-
-def describe_tail(tail: Tail) -> str:
->>>>>>> limits
     """Describes the tail model with its numbers, so that anyone can compute with it."""
     return (
         f"generalised Pareto above similarity {tail.start:.4f} (the top {tail.share:.1e} of the pairs), scale "
