@@ -15,6 +15,7 @@ operations/     one function for each call: from arguments to a request, from a 
 answers/        what calls return
 pictures.py     turns paths, bytes, arrays and Pillow images into messages
 channels.py     opens connections: addresses and limits
+proxies.py      which calls may go through a proxy of the environment
 retries.py      which failed calls are repeated
 credentials.py  tokens and TLS
 failures.py     turns a failed call into an error

@@ -10,7 +10,7 @@ from convoy.recognition.domain.edits import GalleryEdit, NewGallery
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
-from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
+from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
@@ -156,10 +156,8 @@ class Galleries:
 
     async def audit(self, name: str, token: str, size: int) -> Page[Change]:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""
-        size, token = page_size(size), token or "0"
-        if not token.isdecimal():
-            raise bad_token()
-        changes = await self._store.list_changes(name, int(token), size + 1)
-        if not changes and token == "0":
+        size, before = page_size(size), version_of(token)
+        changes = await self._store.list_changes(name, before, size + 1)
+        if not changes and not before:
             raise gallery_not_found(name)
         return cut(changes, size, lambda change: str(change.version))
