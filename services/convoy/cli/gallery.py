@@ -14,7 +14,7 @@ from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import Gallery, GalleryStatus
+    from convoy.client.answers.galleries import Gallery, GalleryLimits, GalleryStatus
 
 app = typer.Typer(
     no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
@@ -118,7 +118,9 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one gallery, its policy, and whether the service that answers is up to date with the store.
+    """Show one gallery, its policy, whether the service is up to date with the store, and what its size means.
+
+    The expected miss rate says how often a search does not name somebody whom the gallery knows.
 
     Example: **convoy gallery show team --verify**
     """
@@ -146,8 +148,24 @@ def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
     facts += [
         (key.replace("_", " "), "no limit" if key in limits and value == 0 else value) for key, value in chosen.items()
     ]
-    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != ""]
+    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != "" and key != "limits"]
+    if status.limits:
+        facts += _describe_limits(status.limits)
     print_table(gallery.name, ("what", "value"), facts)
+
+
+def _describe_limits(limits: "GalleryLimits") -> list[tuple[str, object]]:
+    if limits.expected_miss_rate is None:
+        return [("expected miss rate", f"unknown: {limits.unknown_because}")]
+    rate = f"at {limits.false_positive_identification_rate:.3g} of strangers named"
+    size = (
+        "no size that a gallery can have" if limits.outgrown_at_faces is None else f"{limits.outgrown_at_faces:,} faces"
+    )
+    return [
+        ("expected miss rate", f"{limits.expected_miss_rate:.3f} {rate}, with one face a person"),
+        ("outgrown from", f"{size} on, where it passes {limits.miss_rate_limit:.3g}"),
+        ("size", limits.fit.replace("_", " ")),
+    ]
 
 
 @app.command()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from convoy.recognition.domain.growth import Fit, Limits
 from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
 from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
@@ -16,6 +17,12 @@ from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
 RATE_UNITS = {"picture": pb.RATE_UNIT_PICTURE, "face": pb.RATE_UNIT_FACE}
+FITS = {
+    Fit.UNKNOWN: pb.GALLERY_FIT_UNSPECIFIED,
+    Fit.FITS: pb.GALLERY_FIT_FITS,
+    Fit.NEARLY_OUTGROWN: pb.GALLERY_FIT_NEARLY_OUTGROWN,
+    Fit.OUTGROWN: pb.GALLERY_FIT_OUTGROWN,
+}
 DECISIONS = {
     Decision.MATCH: pb.DECISION_MATCH,
     Decision.NO_MATCH: pb.DECISION_NO_MATCH,
@@ -134,6 +141,20 @@ def duplicate_message(pair: Duplicate) -> pb.Duplicate:
         other_person_id=pair.other_person_id,
         other_face_id=pair.other_face_id,
         similarity=pair.similarity,
+    )
+
+
+def limits_message(limits: Limits) -> pb.GalleryLimits:
+    """What a gallery's size means."""
+    return pb.GalleryLimits(
+        fit=FITS[limits.fit],
+        expected_miss_rate=limits.expected_miss_rate,
+        false_positive_identification_rate=limits.false_positive_identification_rate,
+        miss_rate_limit=limits.miss_rate_limit,
+        outgrown_at_faces=limits.outgrown_at_faces,
+        genuine_pairs=limits.genuine.pairs if limits.genuine else 0,
+        genuine_dataset=limits.genuine.dataset if limits.genuine else "",
+        unknown_because=limits.unknown_because,
     )
 
 

@@ -220,6 +220,34 @@ NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
 """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
 Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
+class _GalleryFit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GalleryFitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GalleryFit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GALLERY_FIT_UNSPECIFIED: _GalleryFit.ValueType  # 0
+    """Unknown; unknown_because says why."""
+    GALLERY_FIT_FITS: _GalleryFit.ValueType  # 1
+    """The expected miss rate is within the limit."""
+    GALLERY_FIT_NEARLY_OUTGROWN: _GalleryFit.ValueType  # 2
+    """The gallery has 80 % of the faces from which it is outgrown, or more."""
+    GALLERY_FIT_OUTGROWN: _GalleryFit.ValueType  # 3
+    """The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+
+class GalleryFit(_GalleryFit, metaclass=_GalleryFitEnumTypeWrapper):
+    """How the size of a gallery suits its embedder. The threshold rises with the size, and known people are missed more often."""
+
+GALLERY_FIT_UNSPECIFIED: GalleryFit.ValueType  # 0
+"""Unknown; unknown_because says why."""
+GALLERY_FIT_FITS: GalleryFit.ValueType  # 1
+"""The expected miss rate is within the limit."""
+GALLERY_FIT_NEARLY_OUTGROWN: GalleryFit.ValueType  # 2
+"""The gallery has 80 % of the faces from which it is outgrown, or more."""
+GALLERY_FIT_OUTGROWN: GalleryFit.ValueType  # 3
+"""The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+Global___GalleryFit: _TypeAlias = GalleryFit  # noqa: Y015
+
 @_typing.final
 class GalleryPolicy(_message.Message):
     """What a gallery demands of photos and searches."""
@@ -2284,6 +2312,7 @@ class GetGalleryStatusResponse(_message.Message):
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_CHECKSUM_FIELD_NUMBER: _builtins.int
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
@@ -2299,6 +2328,10 @@ class GetGalleryStatusResponse(_message.Message):
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
     problem: _builtins.str
     """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
+    @_builtins.property
+    def limits(self) -> Global___GalleryLimits:
+        """What the gallery's size means for those whom it knows."""
+
     def __init__(
         self,
         *,
@@ -2308,15 +2341,75 @@ class GetGalleryStatusResponse(_message.Message):
         index_bytes: _builtins.int = ...,
         index_checksum: _builtins.str = ...,
         store_checksum: _builtins.str = ...,
+        limits: Global___GalleryLimits | None = ...,
         problem: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetGalleryStatusResponse: _TypeAlias = GetGalleryStatusResponse  # noqa: Y015
+
+@_typing.final
+class GalleryLimits(_message.Message):
+    """What a gallery's size means for the people in it, by the embedder's calibration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIT_FIELD_NUMBER: _builtins.int
+    EXPECTED_MISS_RATE_FIELD_NUMBER: _builtins.int
+    FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
+    MISS_RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    OUTGROWN_AT_FACES_FIELD_NUMBER: _builtins.int
+    GENUINE_PAIRS_FIELD_NUMBER: _builtins.int
+    GENUINE_DATASET_FIELD_NUMBER: _builtins.int
+    UNKNOWN_BECAUSE_FIELD_NUMBER: _builtins.int
+    fit: Global___GalleryFit.ValueType
+    """The result."""
+    expected_miss_rate: _builtins.float
+    """How often a search for somebody with one face on record is expected not to name them, at the gallery's present size
+    and with one face in the picture. A person with several faces is missed less often. Unset if it is unknown.
+    """
+    false_positive_identification_rate: _builtins.float
+    """The rate of false names for which this holds: that of the gallery's policy, or the service's default."""
+    miss_rate_limit: _builtins.float
+    """The highest miss rate that counts as good: CONVOY_MISS_RATE_LIMIT."""
+    outgrown_at_faces: _builtins.int
+    """The least number of faces at which the expected miss rate is above the limit. Unset if it is unknown or beyond a billion."""
+    genuine_pairs: _builtins.int
+    """From how many pairs of photos of one person the rate was measured."""
+    genuine_dataset: _builtins.str
+    """The dataset and the split that these pairs come from."""
+    unknown_because: _builtins.str
+    """Why the rate is unknown, such as an embedder whose calibration lacks it."""
+    def __init__(
+        self,
+        *,
+        fit: Global___GalleryFit.ValueType = ...,
+        expected_miss_rate: _builtins.float | None = ...,
+        false_positive_identification_rate: _builtins.float = ...,
+        miss_rate_limit: _builtins.float = ...,
+        outgrown_at_faces: _builtins.int | None = ...,
+        genuine_pairs: _builtins.int = ...,
+        genuine_dataset: _builtins.str = ...,
+        unknown_because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "outgrown_at_faces", b"outgrown_at_faces"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "false_positive_identification_rate", b"false_positive_identification_rate", "fit", b"fit", "genuine_dataset", b"genuine_dataset", "genuine_pairs", b"genuine_pairs", "miss_rate_limit", b"miss_rate_limit", "outgrown_at_faces", b"outgrown_at_faces", "unknown_because", b"unknown_because"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_miss_rate: _TypeAlias = _typing.Literal["expected_miss_rate"]  # noqa: Y015
+    _WhichOneofArgType__expected_miss_rate: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate"]  # noqa: Y015
+    _WhichOneofReturnType__outgrown_at_faces: _TypeAlias = _typing.Literal["outgrown_at_faces"]  # noqa: Y015
+    _WhichOneofArgType__outgrown_at_faces: _TypeAlias = _typing.Literal["_outgrown_at_faces", b"_outgrown_at_faces"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_miss_rate) -> _WhichOneofReturnType__expected_miss_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outgrown_at_faces) -> _WhichOneofReturnType__outgrown_at_faces | None: ...
+
+Global___GalleryLimits: _TypeAlias = GalleryLimits  # noqa: Y015
 
 @_typing.final
 class AuditEvent(_message.Message):

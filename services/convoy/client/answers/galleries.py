@@ -58,10 +58,30 @@ class GalleryDeletion:
 
 
 @dataclass(frozen=True)
+class GalleryLimits:
+    """How a gallery's size suits its embedder. fit: unknown, fits, nearly_outgrown or outgrown.
+
+    expected_miss_rate: how often a search for somebody with one face on record is expected not to name them, at
+    `false_positive_identification_rate`; outgrown_at_faces: the least size at which that is above `miss_rate_limit`.
+    None: unknown, `unknown_because` says why; or an embedder that no gallery outgrows.
+    """
+
+    fit: str
+    expected_miss_rate: float | None
+    false_positive_identification_rate: float
+    miss_rate_limit: float
+    outgrown_at_faces: int | None
+    genuine_pairs: int
+    genuine_dataset: str
+    unknown_because: str = ""
+
+
+@dataclass(frozen=True)
 class GalleryStatus:
     """What the store holds, and what the replica that answered searches.
 
-    problem: why the service cannot read the gallery; empty if it can.
+    problem: why the service cannot read the gallery; empty if it can. limits: what its size means; None from a service
+    of 0.1.0.
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
     """
@@ -73,6 +93,7 @@ class GalleryStatus:
     index_checksum: str = ""
     store_checksum: str = ""
     problem: str = ""
+    limits: GalleryLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -204,6 +225,21 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_checksum,
         response.store_checksum,
         response.problem,
+        _read_limits(response.limits) if response.HasField("limits") else None,
+    )
+
+
+def _read_limits(message: recognition_pb2.GalleryLimits) -> GalleryLimits:
+    fit = recognition_pb2.GalleryFit.Name(message.fit).removeprefix("GALLERY_FIT_").lower()
+    return GalleryLimits(
+        "unknown" if fit == "unspecified" else fit,
+        message.expected_miss_rate if message.HasField("expected_miss_rate") else None,
+        message.false_positive_identification_rate,
+        message.miss_rate_limit,
+        message.outgrown_at_faces if message.HasField("outgrown_at_faces") else None,
+        message.genuine_pairs,
+        message.genuine_dataset,
+        message.unknown_because,
     )
 
 

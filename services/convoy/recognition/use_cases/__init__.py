@@ -13,5 +13,6 @@ merging.py         make one person of two
 transfer.py        export and import
 repetition.py      calls that come again get their first answer
 expiry.py          housekeeping every half minute: expired people, keys, vector sets left behind
+growth.py          whether galleries outgrow their embedder
 consistency.py     whether index and store hold the same faces
 """

@@ -29,6 +29,7 @@ from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.naming import CANDIDATES, Named, name_faces
 from convoy.recognition.use_cases.people import person_not_found
 
@@ -59,8 +60,9 @@ class _Terms:
 class Identification:
     """The calls Identify and Verify. Each raises the errors that the API documents."""
 
-    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings) -> None:
+    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings, growth: Growth) -> None:
         self._followers = followers
+        self._growth = growth
         self._faces = faces
         self._settings = settings
 
@@ -88,6 +90,7 @@ class Identification:
             for face, hits, one in zip(picture.faces, found, named, strict=True)
         ]
         gallery_size = await view.count_faces([]) if entries else size
+        self._growth.judge(view.gallery, model, gallery_size)
         return Identified(
             faces,
             picture.image_size,
