@@ -14,7 +14,7 @@ from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import Gallery, GalleryLimits, GalleryStatus
+    from convoy.client.answers.galleries import Disagreement, Gallery, GalleryLimits, GalleryStatus
 
 app = typer.Typer(
     no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
@@ -173,14 +173,32 @@ def _describe_limits(limits: "GalleryLimits") -> list[tuple[str, object]]:
 def audit(
     name: Name,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many changes to show at most.")] = 50,
+    faces: Annotated[
+        bool,
+        typer.Option("--faces", help="List people whose faces disagree instead; exits with 1 when there are any."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what and when, newest first. A deleted gallery keeps its history.
+    """Show who changed what and when, newest first; or, with --faces, whose faces do not resemble one another.
+
+    A deleted gallery keeps its history.
 
     Example: **convoy gallery audit team --limit 10**
+
+    Example: **convoy gallery audit team --faces**
     """
     from convoy.client import Convoy
 
+    if faces:
+        with Convoy() as convoy:
+            found = list(convoy.find_disagreements(name))
+        if as_json:
+            print_json(found)
+        else:
+            show_disagreements(name, found)
+        if found:
+            raise typer.Exit(ExitCode.NO)
+        return
     with Convoy() as convoy:
         events = list(islice(convoy.list_audit_events(name, page_size=min(limit, 1000)), limit))
     if as_json:
@@ -282,6 +300,20 @@ def duplicates(
         print_table("", ("person", "looks like", "similarity "), rows)
     if found:
         raise typer.Exit(ExitCode.NO)
+
+
+def show_disagreements(gallery: str, found: "list[Disagreement]") -> None:
+    """Print faces that do not resemble their person's others, and what to do about them."""
+    rows = [
+        (one.person_id, one.face_id, one.reason, f"{one.similarity:.3f}", one.other_person_id or "-") for one in found
+    ]
+    print_table("faces that disagree", ("person", "face", "why", "nearest ", "shows instead"), rows)
+    if found:
+        typer.echo(
+            f"convoy: {len({one.person_id for one in found})} people; look at their photos, and delete a face of "
+            f"somebody else by `convoy person delete PERSON --face FACE --gallery {gallery}`",
+            err=True,
+        )
 
 
 def read_model_name(text: str) -> "Model | None":

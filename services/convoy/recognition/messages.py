@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from convoy.recognition.domain.growth import Fit, Limits
 from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
-from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
+from convoy.recognition.domain.searches import Compared, Disagreement, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
 from convoy.recognition.domain.transfers import ExportPart, Imported
 from convoy.recognition.face_messages import face_message, size_message
@@ -155,6 +155,20 @@ def limits_message(limits: Limits) -> pb.GalleryLimits:
         genuine_pairs=limits.genuine.pairs if limits.genuine else 0,
         genuine_dataset=limits.genuine.dataset if limits.genuine else "",
         unknown_because=limits.unknown_because,
+    )
+
+
+def disagreement_message(face: Disagreement) -> pb.Disagreement:
+    """A face that does not resemble its person's others."""
+    other = face.other
+    return pb.Disagreement(
+        person_id=face.person_id,
+        face_id=face.face_id,
+        reason=pb.DisagreementReason.Value(f"DISAGREEMENT_REASON_{face.reason.value}"),
+        similarity=face.similarity,
+        other_person_id=other.person_id if other else "",
+        other_face_id=other.face_id if other else "",
+        other_similarity=other.similarity if other else 0.0,
     )
 
 

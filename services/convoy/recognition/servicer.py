@@ -29,6 +29,7 @@ from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
@@ -65,6 +66,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.identification = Identification(self.followers, faces, settings, growth)
         self.merging = Merging(self.followers, self.people)
         self.duplicates = Duplicates(self.followers, faces, self.identification)
+        self.disagreements = Disagreements(self.followers, faces)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self._sweeper: asyncio.Task[None] | None = None
@@ -171,6 +173,15 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             next_page_token=page.next_token,
             match_threshold=page.match_threshold,
         )
+
+    async def FindDisagreements(
+        self, request: pb.FindDisagreementsRequest, context: Context
+    ) -> pb.FindDisagreementsResponse:
+        """List faces that do not resemble their person's others."""
+        await self._begin(request, context)
+        page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
+        faces = map(messages.disagreement_message, page.faces)
+        return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
 
     async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
         """Make one person of two."""

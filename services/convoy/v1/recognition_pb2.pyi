@@ -220,6 +220,34 @@ NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
 """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
 Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
+class _DisagreementReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisagreementReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisagreementReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISAGREEMENT_REASON_UNSPECIFIED: _DisagreementReason.ValueType  # 0
+    """Never sent."""
+    DISAGREEMENT_REASON_OTHER_PERSON: _DisagreementReason.ValueType  # 1
+    """It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+    DISAGREEMENT_REASON_SOMEBODY_ELSE: _DisagreementReason.ValueType  # 2
+    """The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+    DISAGREEMENT_REASON_UNDECIDED: _DisagreementReason.ValueType  # 3
+    """The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+
+class DisagreementReason(_DisagreementReason, metaclass=_DisagreementReasonEnumTypeWrapper):
+    """Why a face is listed as disagreeing with its person."""
+
+DISAGREEMENT_REASON_UNSPECIFIED: DisagreementReason.ValueType  # 0
+"""Never sent."""
+DISAGREEMENT_REASON_OTHER_PERSON: DisagreementReason.ValueType  # 1
+"""It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+DISAGREEMENT_REASON_SOMEBODY_ELSE: DisagreementReason.ValueType  # 2
+"""The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+DISAGREEMENT_REASON_UNDECIDED: DisagreementReason.ValueType  # 3
+"""The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+Global___DisagreementReason: _TypeAlias = DisagreementReason  # noqa: Y015
+
 class _GalleryFit:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -2219,6 +2247,106 @@ class FindDuplicatesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
+
+@_typing.final
+class Disagreement(_message.Message):
+    """A face that does not resemble the other faces of its person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    FACE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    OTHER_PERSON_ID_FIELD_NUMBER: _builtins.int
+    OTHER_FACE_ID_FIELD_NUMBER: _builtins.int
+    OTHER_SIMILARITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person on whose record it is."""
+    face_id: _builtins.str
+    """The face."""
+    reason: Global___DisagreementReason.ValueType
+    """Why it is listed."""
+    similarity: _builtins.float
+    """The cosine similarity to the nearest of the person's other faces."""
+    other_person_id: _builtins.str
+    """Whom it matches instead; only for SOMEBODY_ELSE. Of a page, 200 faces are searched for it."""
+    other_face_id: _builtins.str
+    """The nearest face of the other person."""
+    other_similarity: _builtins.float
+    """The cosine similarity to that face."""
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        face_id: _builtins.str = ...,
+        reason: Global___DisagreementReason.ValueType = ...,
+        similarity: _builtins.float = ...,
+        other_person_id: _builtins.str = ...,
+        other_face_id: _builtins.str = ...,
+        other_similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "other_face_id", b"other_face_id", "other_person_id", b"other_person_id", "other_similarity", b"other_similarity", "person_id", b"person_id", "reason", b"reason", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Disagreement: _TypeAlias = Disagreement  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    page_size: _builtins.int
+    """How many people of a page are looked at; 0 means 100, at most 1,000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsRequest: _TypeAlias = FindDisagreementsRequest  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def disagreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Disagreement]:
+        """Faces by person id, in the order of the record; may be empty though further pages follow."""
+
+    def __init__(
+        self,
+        *,
+        disagreements: _abc.Iterable[Global___Disagreement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreements", b"disagreements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsResponse: _TypeAlias = FindDisagreementsResponse  # noqa: Y015
 
 @_typing.final
 class MergePeopleRequest(_message.Message):

@@ -131,6 +131,23 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
+
+    reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
+    largest.
+    """
+
+    person_id: str
+    face_id: str
+    reason: str
+    similarity: float
+    other_person_id: str = ""
+    other_face_id: str = ""
+    other_similarity: float = 0.0
+
+
+@dataclass(frozen=True)
 class Import:
     """What a part of an import changed, and the version of the gallery that contains it."""
 
@@ -201,6 +218,19 @@ def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
     """One pair."""
     return Duplicate(
         message.person_id, message.face_id, message.other_person_id, message.other_face_id, message.similarity
+    )
+
+
+def read_disagreement(message: recognition_pb2.Disagreement) -> Disagreement:
+    """One face."""
+    return Disagreement(
+        message.person_id,
+        message.face_id,
+        recognition_pb2.DisagreementReason.Name(message.reason).removeprefix("DISAGREEMENT_REASON_"),
+        message.similarity,
+        message.other_person_id,
+        message.other_face_id,
+        message.other_similarity,
     )
 
 

@@ -35,6 +35,7 @@ from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import (
+    CONFLICT_RATE,
     Verdict,
     bad_image,
     compare,
@@ -46,11 +47,6 @@ from convoy.recognition.use_cases.photo_rules import (
     refuse_turned,
 )
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
-
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
-
 
 DIGESTED_AT_ONCE = 1 << 18
 
