@@ -8,7 +8,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.policy_options import AmbiguityMargin, Fpir, QualityFloor, RateUnit, SameOccasion
+from convoy.cli.policy_options import AmbiguityMargin, AverageFaces, Fpir, QualityFloor, RateUnit, SameOccasion
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
@@ -31,6 +31,7 @@ def create(
     fpir: Fpir = None,
     rate_unit: RateUnit = None,
     same_occasion: SameOccasion = None,
+    average_faces: AverageFaces = None,
     quality_floor: QualityFloor = None,
     ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[int, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")] = 0,
@@ -55,7 +56,9 @@ def create(
 
     if quantization != "none" and not vector_sets:
         raise InvalidArgument("BAD_ARGUMENT", "--quantization needs --vector-sets")
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
+    policy = GalleryPolicy(
+        quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion, average_faces
+    )
     sets = VectorSets(vector_sets, quantization) if vector_sets else None
     with Convoy() as convoy:
         made = convoy.create_gallery(
@@ -72,6 +75,7 @@ def update(
     fpir: Fpir = None,
     rate_unit: RateUnit = None,
     same_occasion: SameOccasion = None,
+    average_faces: AverageFaces = None,
     quality_floor: QualityFloor = None,
     ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[
@@ -92,7 +96,9 @@ def update(
     from convoy.client import Convoy
     from convoy.client.answers.galleries import GalleryPolicy
 
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
+    policy = GalleryPolicy(
+        quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion, average_faces
+    )
     with Convoy() as convoy:
         changed = convoy.update_gallery(name, description=description, policy=policy, reset_policy_fields=reset or ())
     _show([changed], as_json, single=True)

@@ -45,6 +45,7 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
             max_people=gallery.policy.max_people,
             rate_unit=RATE_UNITS.get(gallery.policy.rate_unit) if gallery.policy.rate_unit else None,
             same_occasion=gallery.policy.same_occasion,
+            average_faces=gallery.policy.average_faces,
         ),
         people_count=gallery.people,
         face_count=gallery.faces,

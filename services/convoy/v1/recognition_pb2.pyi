@@ -289,6 +289,7 @@ class GalleryPolicy(_message.Message):
     MAX_PEOPLE_FIELD_NUMBER: _builtins.int
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    AVERAGE_FACES_FIELD_NUMBER: _builtins.int
     quality_floor: _builtins.float
     """Register refuses faces whose quality is below this; 0 to 1, by default CONVOY_QUALITY_FLOOR."""
     false_positive_identification_rate: _builtins.float
@@ -310,6 +311,11 @@ class GalleryPolicy(_message.Message):
     from photos of one occasion. Strangers then resemble each other more, and the threshold is derived from pairs of
     people in one photo. By default false.
     """
+    average_faces: _builtins.bool
+    """Whether Identify also compares with the average of a person's faces, for everybody who has two or more. It finds more of
+    them; the average counts as one more comparison, so the rate of false names holds. Not in vector sets
+    (BACKEND_UNAVAILABLE). By default false.
+    """
     def __init__(
         self,
         *,
@@ -320,13 +326,16 @@ class GalleryPolicy(_message.Message):
         max_people: _builtins.int | None = ...,
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
+        average_faces: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ambiguity_margin: _TypeAlias = _typing.Literal["ambiguity_margin"]  # noqa: Y015
     _WhichOneofArgType__ambiguity_margin: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin"]  # noqa: Y015
+    _WhichOneofReturnType__average_faces: _TypeAlias = _typing.Literal["average_faces"]  # noqa: Y015
+    _WhichOneofArgType__average_faces: _TypeAlias = _typing.Literal["_average_faces", b"_average_faces"]  # noqa: Y015
     _WhichOneofReturnType__false_positive_identification_rate: _TypeAlias = _typing.Literal["false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType__false_positive_identification_rate: _TypeAlias = _typing.Literal["_false_positive_identification_rate", b"_false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_faces: _TypeAlias = _typing.Literal["max_faces"]  # noqa: Y015
@@ -341,6 +350,8 @@ class GalleryPolicy(_message.Message):
     _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ambiguity_margin) -> _WhichOneofReturnType__ambiguity_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_faces) -> _WhichOneofReturnType__average_faces | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__false_positive_identification_rate) -> _WhichOneofReturnType__false_positive_identification_rate | None: ...
     @_typing.overload
@@ -1403,7 +1414,9 @@ class Match(_message.Message):
     face_id: _builtins.str
     """The person's face that is nearest to the probe."""
     similarity: _builtins.float
-    """Its cosine similarity to the probe, -1 to 1."""
+    """Its cosine similarity to the probe, -1 to 1; that of the average of the person's faces where the gallery's policy asks
+    for averages and this one is nearer.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person."""

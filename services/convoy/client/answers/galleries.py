@@ -12,7 +12,8 @@ class GalleryPolicy:
     """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
 
     rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
-    camera and light as the pictures that are searched.
+    camera and light as the pictures that are searched; average_faces: a search also compares with the average of each
+    person's faces.
     """
 
     quality_floor: float | None = None
@@ -22,6 +23,7 @@ class GalleryPolicy:
     max_people: int | None = None
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
         message.max_people,
         read_rate_unit(message.rate_unit),
         message.same_occasion if message.HasField("same_occasion") else None,
+        message.average_faces if message.HasField("average_faces") else None,
     )
 
 

@@ -258,4 +258,5 @@ def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy |
         max_people=policy.max_people,
         rate_unit=write_rate_unit(policy.rate_unit) if policy.rate_unit else None,
         same_occasion=policy.same_occasion,
+        average_faces=policy.average_faces,
     )

@@ -63,6 +63,7 @@ class Galleries:
 
     async def _announce(self, gallery: Gallery) -> None:
         """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
+        _check_averages(gallery)
         if gallery.data_key:
             message = (
                 "templates are sealed here (CONVOY_TEMPLATE_KEY_FILE), and Redis can only search vectors in the clear; "
@@ -91,6 +92,7 @@ class Galleries:
             before = await self._store.get_gallery(edit.name)
             description = before.description if edit.description is None else edit.description
             after = replace(before, description=description, policy=edit.policy.apply(before.policy))
+            _check_averages(after)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
         await tried_again(attempt)
@@ -175,3 +177,10 @@ class Galleries:
         if not changes and token == "0":
             raise gallery_not_found(name)
         return cut(changes, size, lambda change: str(change.version))
+
+
+def _check_averages(gallery: Gallery) -> None:
+    """Raise FailedPrecondition(BACKEND_UNAVAILABLE) where averages are asked for and cannot be searched."""
+    if gallery.vector_sets and gallery.policy.average_faces:
+        message = "average_faces works in memory alone; vector sets hold faces, not averages"
+        raise FailedPrecondition("BACKEND_UNAVAILABLE", message)
