@@ -113,6 +113,11 @@ class Limits(Group):
     any size. Such models process at most twice as many pixels at a time; further calls wait."""
     max_message_mb: Megabytes = 64
     """Largest gRPC message, in MiB."""
+    message_memory_mb: int | None = Field(default=None, ge=1)
+    """Memory for messages that arrive or are in work, in MiB; each counts four times its size. Further ones wait, and
+    are refused after 10 seconds. By default a quarter of what the container, or the machine, lets the process use."""
+    max_connections: int = Field(default=2000, ge=1)
+    """Most connections at a time; the service hangs up on further ones."""
     max_connection_age_s: float = Field(default=300.0, ge=1.0, le=1e6)
     """Seconds after which the service asks a client to reconnect, so that it finds new replicas."""
 
@@ -161,6 +166,9 @@ class Galleries(Group):
     redis_wait_aof: bool = False
     """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF). With appendfsync always it is not
     needed."""
+    redis_wait_replicas: int = Field(default=0, ge=0)
+    """Acknowledge a change only when so many followers of Redis have it too (WAIT; with CONVOY_REDIS_WAIT_AOF on their
+    disks), else the call ends with NOT_REPLICATED. Set it to 1 where sentinels or a cluster may fail over."""
     redis_password_file: Path | None = None
     """File with the password for Redis, to keep it out of the URL; read again on change."""
     template_key_file: Path | None = None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc.aio
+import structlog
 from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
@@ -26,6 +27,7 @@ from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
+from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
@@ -42,6 +44,9 @@ from convoy.recognition.use_cases.repetition import Repeated
 from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
+
+log = structlog.get_logger()
+_NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
 class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
@@ -242,8 +247,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
+            person_id = request.request.person_id  # As it was given: the request gets the form that is on record.
             response = await self.Register(request.request, context)
-            return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
+            return pb.RegisterManyResponse(person_id=person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
             return pb.RegisterManyResponse(person_id=request.request.person_id, error=stream_error(error))
@@ -266,11 +272,16 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             yield response
 
     async def _begin(self, request: Message, context: Context) -> None:
-        """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
+        """From here on this task answers that call. An alias in its request becomes the gallery that it stands for, and
+        a person's id the form of it that is on record.
+        """
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)
         if naming is not None and naming.gallery:
             naming.gallery = await self.aliases.resolve(naming.gallery)
+            for name in _NAMING_PEOPLE.intersection(naming.DESCRIPTOR.fields_by_name):
+                if (given := getattr(naming, name)) and not given.isascii():
+                    setattr(naming, name, await self.people.id_on_record(naming.gallery, given))
 
 
 def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
@@ -282,7 +293,13 @@ def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
 async def build(settings: Settings) -> Service:
     """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
-    store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    url = settings.redis_url.get_secret_value()
+    if may_fail_over(url) and not settings.redis_wait_replicas:
+        log.warning(
+            "a failover of the store can undo changes that were acknowledged; set CONVOY_REDIS_WAIT_REPLICAS=1",
+            documentation="docs/recognition.md#with-followers",
+        )
+    store = RedisStore(url, password, wait_aof=settings.redis_wait_aof, wait_replicas=settings.redis_wait_replicas)
     return build_on(store, settings)
 
 

@@ -21,5 +21,6 @@ faceless.py       face detection: pictures without a face, from the other tasks
 identities.py     face embedding: the people of LFW and CelebA
 own_people.py     face embedding: your own people
 exclusions.py     face embedding: pictures to leave out of training
+group_photos.py   face embedding: different people in one photo
 unlabelled_faces.py  face embedding: faces of unknown people, for learning from a teacher
 """

@@ -1,22 +1,37 @@
-"""Measures how similar two strangers and two photos of one person are, on people whom the embedder has not seen."""
+"""Measures how similar two strangers and two photos of one person are, on people whom the embedder has not seen.
+
+Strangers are measured twice: in different photos, and in one photo.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, GenuineCalibration, Manifest, Task, load_manifest
+from convoy.core.manifest import (
+    GRAPH_FILE,
+    Calibration,
+    FalseMatches,
+    GenuineCalibration,
+    Manifest,
+    Task,
+    load_manifest,
+)
 
-from convoy_training.data import identities
+from convoy_training.data import group_photos, identities
 from convoy_training.errors import TrainingError
+from convoy_training.metrics import same_photo
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
 from convoy_training.metrics.false_non_match import Mates, compare_mates, fit_misses
+from convoy_training.metrics.same_photo import compare_group_faces, fit_same_photo
 from convoy_training.publishing.card import write_card
 from convoy_training.publishing.folder import republish
 from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe_file import RECIPE_FILE, load_published, open_recipe
 from convoy_training.session import open_onnx
+from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, Config, embed, load_held_out
 
 MATCH_RATE = 1e-2
@@ -69,8 +84,10 @@ def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig 
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"the held-out people make only {count:,} pairs of strangers: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
-    calibration = describe_curve(curve, impostors, titles, len(faces.labels), f"convoy-train calibrate {folder}")
+    command = f"convoy-train calibrate {folder}"
+    calibration = describe_curve(curve, impostors, titles, len(faces.labels), command)
     calibration.genuine = describe_mates(compare_mates(vectors, faces.labels), titles)
+    calibration.same_photo = calibrate_same_photo(open_onnx(graph), command)
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
     return calibration
@@ -116,12 +133,32 @@ def describe_mates(mates: Mates, titles: Sequence[str]) -> GenuineCalibration | 
     )
 
 
-def describe_tail(tail: Tail) -> str:
+def calibrate_same_photo(predict: Predict, command: str) -> FalseMatches | None:
+    """Measures how often two people in one photo reach a similarity; None if the group photos are not there."""
+    try:
+        faces = group_photos.load_group_faces()
+    except TrainingError as error:
+        print(f"warning: pairs from one photo are not calibrated: {error}", file=sys.stderr)
+        return None
+    curve, pairs = fit_same_photo(compare_group_faces(embed(predict, faces.crops), faces.photos))
+    return FalseMatches(
+        dataset=group_photos.TITLE,
+        split=f"all pairs within {pairs.people} held-out photos, faces of {group_photos.MIN_SIDE_PX} px and more",
+        impostor_pairs=len(pairs.similarities),
+        similarity=[round(value, 5) for value in curve.similarities],
+        false_match_rate=curve.rates,
+        upper=[float(f"{value:.3g}") for value in curve.upper],
+        tail_model=describe_tail(curve.tail, same_photo.COUNTED_PAIRS, "photos"),
+        command=command,
+    )
+
+
+def describe_tail(tail: Tail, counted_pairs: int = COUNTED_PAIRS, drawn: str = "people") -> str:
     """Describes the tail model with its numbers, so that anyone can compute with it."""
     return (
         f"generalised Pareto above similarity {tail.start:.4f} (the top {tail.share:.1e} of the pairs), scale "
-        f"{tail.scale:.5f}, shape {tail.shape:.4f}, where fewer than {COUNTED_PAIRS} pairs can be counted; "
-        "upper: 97.5 % quantile when people are resampled"
+        f"{tail.scale:.5f}, shape {tail.shape:.4f}, where fewer than {counted_pairs} pairs can be counted; "
+        f"upper: 97.5 % quantile when {drawn} are resampled"
     )
 
 

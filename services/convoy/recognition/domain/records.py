@@ -14,6 +14,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
 
+from convoy.core.names import composed
+
 Entry: TypeAlias = tuple[str, str]
 """What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
 Rest: TypeAlias = Mapping[str, Any]
@@ -161,9 +163,9 @@ class Person:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """What the person is found by: facts, and tags under the empty key, which no fact has."""
-        yield from self.metadata.items()
-        yield from (("", tag) for tag in self.tags)
+        """What the person is found by: facts, and tags under the empty key, which no fact has; in one form (NFC)."""
+        yield from ((composed(key), composed(value)) for key, value in self.metadata.items())
+        yield from (("", composed(tag)) for tag in self.tags)
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the person counts as deleted already."""
@@ -202,9 +204,9 @@ class Person:
 def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
     """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
-        entries = tuple(kept["metadata"].items())
+        entries = tuple((composed(key), composed(value)) for key, value in kept["metadata"].items())
         if "tags" in kept:
-            entries += tuple(("", tag) for tag in kept["tags"])
+            entries += tuple(("", composed(tag)) for tag in kept["tags"])
         yield entries, kept["times"][2]
 
 

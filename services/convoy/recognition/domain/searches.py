@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from convoy.core.names import composed
 from convoy.recognition.domain.found_faces import FoundFace, Size
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.pictures import AS_USUAL, DetectionOptions, Picture
@@ -55,7 +56,8 @@ class Search:
     @property
     def entries(self) -> list[Entry]:
         """What a person must have to be found; see Person.entries."""
-        return [*self.filter.items(), *(("", tag) for tag in self.tags)]
+        facts = ((composed(key), composed(value)) for key, value in self.filter.items())
+        return [*facts, *(("", composed(tag)) for tag in self.tags)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convoy.core.errors import AlreadyExists, InvalidArgument
+from convoy.core.names import composed
 from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
@@ -252,7 +253,9 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
     tags = tuple(sorted(set(asked.tags)))
     if before is None or before.is_expired(now):
         return Person(asked.person_id, asked.display_name, asked.metadata, faces, now, now, asked.expire_time_ms, tags)
-    metadata = {**before.metadata, **asked.metadata}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in before.metadata.items() if composed(key) not in asked.metadata}
+    metadata = {**kept, **asked.metadata}
     # Each is good for itself; the two together may be too many.
     check_metadata(metadata)
     return replace(
@@ -262,5 +265,5 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
         faces=before.faces + faces,
         update_time_ms=now,
         expire_time_ms=asked.expire_time_ms or before.expire_time_ms,
-        tags=check_tags((*before.tags, *tags)),
+        tags=check_tags((*(tag for tag in before.tags if composed(tag) not in tags), *tags)),
     )
