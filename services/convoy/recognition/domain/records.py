@@ -44,6 +44,7 @@ class Policy:
     max_people: int = 0
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -88,7 +89,7 @@ class Gallery:
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        for name in ("max_people", "rate_unit", "same_occasion"):
+        for name in ("max_people", "rate_unit", "same_occasion", "average_faces"):
             if policy[name] == getattr(Policy(), name):
                 del policy[name]
         kept = {
