@@ -29,6 +29,7 @@ from convoy_training.publishing.calibrate import calibrate_model
 from convoy_training.publishing.card import write_table
 from convoy_training.publishing.class_bias import choose_bias, measure_biases
 from convoy_training.publishing.comparison import find_forms, print_comparison
+from convoy_training.publishing.convert import convert_weights
 from convoy_training.publishing.drops import describe_drops
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
@@ -280,8 +281,9 @@ def calibrate(
     ] = "train",
     other_data: OtherData = False,
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write that into a face embedder's manifest.
+    """Measure how often two strangers reach a similarity and one person's photos do not, for its manifest.
 
+    The graph and its digest stay, so galleries that it made go on.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_published(model).task is Task.SEGMENTATION:
@@ -295,6 +297,9 @@ def calibrate(
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
+    if genuine := calibration.genuine:
+        for similarity, rate in zip(genuine.similarity, genuine.false_non_match_rate, strict=True):
+            typer.echo(f"similarity {similarity:7.4f}  false non-match rate {rate:.3g}")
 
 
 @app.command()
@@ -316,6 +321,17 @@ def quantize(
     for line in describe_drops(load_published(folder).metrics, load_published(smaller).metrics):
         typer.echo(line)
     typer.echo(f"wrote {smaller}")
+
+
+@app.command()
+def convert(
+    architecture: Annotated[str, typer.Argument(help="The architecture that the weights belong to; see `zoo`.")],
+    weights: Annotated[Path, typer.Argument(help="The weights, as torch.save writes them: mobilenet_v2.pth.")],
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write, for `convoy model import`.")],
+) -> None:
+    """Write weights that others published for a classifier of ours as ONNX. No code of the file runs."""
+    difference = convert_weights(architecture, weights, out)
+    typer.echo(f"wrote {out}; ONNX Runtime differs from PyTorch by {difference:.1e}")
 
 
 @app.command()

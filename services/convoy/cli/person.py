@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.failures import politely
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.recognition import Expires, Gallery, read_facts
 
@@ -38,6 +38,31 @@ def show(person: Who, gallery: Gallery, as_json: AsJson = False) -> None:
 
     with Convoy() as convoy:
         _show(convoy.get_person(gallery, person), as_json)
+
+
+@app.command()
+@politely
+def lookalikes(gallery: Gallery, as_json: AsJson = False) -> None:
+    """List ids that people may confuse: by case, accents, separators, or letters that look alike. Exits with 1 if any.
+
+    Example: **convoy person lookalikes --gallery team**
+    """
+    from collections import defaultdict
+
+    from convoy.client import Convoy
+    from convoy.core.names import look_of
+
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    with Convoy() as convoy:
+        for one in convoy.list_people(gallery, page_size=1000):
+            groups[look_of(one.person_id)].append(one.person_id)
+    alike = [ids for look, ids in groups.items() if look and len(ids) > 1]
+    if as_json:
+        print_json({"lookalikes": alike})
+    else:
+        print_table("", ("ids that look alike",), [(", ".join(ids),) for ids in alike])
+    if alike:
+        raise typer.Exit(ExitCode.NO)
 
 
 @app.command()

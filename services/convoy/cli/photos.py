@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 BAR_FROM = 5
-FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP).")
+FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP, JPEG 2000).")
 Photos = Annotated[list[Path], FILE]
 DrawTo = Annotated[
     Path | None,

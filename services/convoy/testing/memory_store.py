@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
     Committed,
     Conflict,
@@ -46,7 +46,8 @@ class _Shelf:
         version = self.head.version + 1
         self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note, tuple(faces)))
         committed = Committed(version, idempotency.answer)
-        self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, committed)
+        remembered = replace(committed, content=idempotency.content)
+        self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, remembered)
         async with self.moved:
             self.moved.notify_all()
         return committed
@@ -88,7 +89,7 @@ class MemoryStore(Store):
     async def list_aliases(self) -> dict[str, str]:
         return dict(self._aliases)
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
         names = sorted(name for name, shelf in self._shelves.items() if shelf.gallery and name > after)
         return [await self.get_gallery(name) for name in names[:limit]]
 

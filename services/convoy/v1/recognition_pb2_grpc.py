@@ -258,8 +258,10 @@ class RecognitionServiceServicer:
 
     def Register(self, request, context):
         """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
-        when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
-        nothing changes.
+        when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
+        person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+        request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
+        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -279,11 +281,13 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Identify(self, request, context):
-        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+        together: the best total of similarities counts, and a person is at most one face.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+        another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+        threshold or rate is out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -119,9 +119,9 @@ def test_what_is_wrong_in_the_folders_is_named(root: Path) -> None:
     (root / "train" / "Left").rmdir()
     write(root, "val", "upper", 1)
     assert refuse("validation") == "val/upper: train/ has no class with this name"
-    (root / "train" / "left" / "scan.bmp").write_bytes(b"BM")
-    assert "train/left/scan.bmp: pictures of this kind are not read" in refuse()
-    (root / "train" / "left" / "scan.bmp").rename(root / "train" / "left" / "scan.jpg")
+    (root / "train" / "left" / "scan.psd").write_bytes(b"8BPS")
+    assert "train/left/scan.psd: pictures of this kind are not read" in refuse()
+    (root / "train" / "left" / "scan.psd").rename(root / "train" / "left" / "scan.jpg")
     assert refuse().startswith("train/left/scan.jpg: ")
     (root / "train" / "left" / "scan.jpg").rename(root / "train" / "left" / "scan.TGA")
     assert "train/left/scan.TGA: pictures of this kind are not read" in refuse()

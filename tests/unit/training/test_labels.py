@@ -210,7 +210,7 @@ def test_links_that_lead_nowhere_or_back_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("images/train/b.tif", r"images/train/b\.tif: pictures of this kind are not read"),
+        ("images/train/b.tga", r"images/train/b\.tga: pictures of this kind are not read"),
         (
             "labels/train/a.TXT",
             r"labels/train/a\.TXT: names of label files end in \.txt: rename this file to a\.txt",

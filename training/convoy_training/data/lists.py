@@ -15,8 +15,8 @@ CLASSES = "classes.txt"
 IMAGES = SUFFIXES
 """Endings of pictures that the services, and so training, can read."""
 OTHERS = (
-    *(".arw", ".avif", ".bmp", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".nef", ".pbm"),
-    *(".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"),
+    *(".arw", ".cr2", ".cr3", ".dcm", ".dng", ".ico", ".jxl", ".nef", ".orf", ".pbm", ".pgm", ".pnm", ".ppm", ".psd"),
+    *(".raf", ".rw2", ".svg", ".tga"),
 )
 """Endings of pictures that cannot be read. They are refused, since leaving them out in silence would hide them."""
 

@@ -14,6 +14,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
 
+from convoy.core.names import composed
+
 Entry: TypeAlias = tuple[str, str]
 """What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
 Rest: TypeAlias = Mapping[str, Any]
@@ -40,6 +42,8 @@ class Policy:
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -83,8 +87,9 @@ class Gallery:
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        if not self.policy.max_people:
-            del policy["max_people"]
+        for name in ("max_people", "rate_unit", "same_occasion"):
+            if policy[name] == getattr(Policy(), name):
+                del policy[name]
         kept = {
             "model": _written(self.model),
             "description": self.description,
@@ -111,6 +116,14 @@ class Gallery:
             rest=rest,
             **counters,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableGallery:
+    """A gallery that is there, but whose record cannot be read; problem: why, in a few words."""
+
+    name: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +162,9 @@ class Person:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """What the person is found by: facts, and tags under the empty key, which no fact has."""
-        yield from self.metadata.items()
-        yield from (("", tag) for tag in self.tags)
+        """What the person is found by: facts, and tags under the empty key, which no fact has; in one form (NFC)."""
+        yield from ((composed(key), composed(value)) for key, value in self.metadata.items())
+        yield from (("", composed(tag)) for tag in self.tags)
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the person counts as deleted already."""
@@ -190,9 +203,9 @@ class Person:
 def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
     """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
-        entries = tuple(kept["metadata"].items())
+        entries = tuple((composed(key), composed(value)) for key, value in kept["metadata"].items())
         if "tags" in kept:
-            entries += tuple(("", tag) for tag in kept["tags"])
+            entries += tuple(("", composed(tag)) for tag in kept["tags"])
         yield entries, kept["times"][2]
 
 

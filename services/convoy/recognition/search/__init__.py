@@ -8,5 +8,6 @@ vector_set_view.py  a gallery in vector sets of Redis 8
 index.py            1:K search in memory, exact
 scan.py             passes over all faces that choose the few worth an exact comparison
 blocks.py           faces as rows of numbers, and the kernels that compare them
+told.py             when to speak of a trouble that lasts
 sharing.py          searches that wait at the same time share a pass
 """

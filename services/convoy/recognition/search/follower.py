@@ -14,24 +14,27 @@ from collections.abc import Callable, Mapping
 import structlog
 from prometheus_client import Counter, Gauge
 
-from convoy.core.errors import DeadlineExceeded, NotFound, Unavailable
+from convoy.core.errors import DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.domain.records import Change, Gallery, Person
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.told import Told
 from convoy.recognition.search.view import View
-from convoy.recognition.store.base import Head, Store, gallery_not_found
+from convoy.recognition.store.base import UNREADABLE, Head, Store, gallery_not_found
 
 WAIT_S = 1.0
 RETRY_S = (0.05, 1.0)
+UNREADABLE_RETRY_S = 30.0
 # How long the store may be away before callers are told: shorter than most of their deadlines.
 GRACE_S = 2.5
 # After this silence of the store a replica stops answering: it might name somebody who was deleted elsewhere.
 MAX_SILENCE_S = 5.0
-UNREADABLE = "GALLERY_UNREADABLE"
 
 log = structlog.get_logger()
 FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
 VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
+MENDED = Counter("convoy_gallery_mended", "How often version or counters of a gallery were put right.", ["gallery"])
+UNREADABLES = Gauge("convoy_gallery_unreadable", "1 if this replica cannot read the gallery.", ["gallery"])
 LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the store as a whole.", ["gallery"])
 
 
@@ -47,6 +50,7 @@ class Follower:
         self._store = store
         self._new_view = new_view
         self._moved = asyncio.Condition()
+        self._told = Told()
         self._task = asyncio.create_task(self._run(), name=f"follow {name}")
 
     async def close(self) -> None:
@@ -114,24 +118,32 @@ class Follower:
             except NotFound:
                 await self._end()
             except Unavailable as error:
+                if error.reason == UNREADABLE:
+                    await self._give_up(error)
                 await self._fail(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
-            except Exception:
-                log.exception("gallery cannot be read; trying again", gallery=self.name)
-                self.view = None
-                await self._fail(
-                    Unavailable(UNREADABLE, f"gallery {self.name!r} cannot be read; see the service's log")
-                )
-                await asyncio.sleep(RETRY_S[1])
+            except Exception as error:
+                facts = {"gallery": self.name}
+                hint = f"gallery {self.name!r} cannot be read; see the service's log"
+                message = error.message if isinstance(error, FailedPrecondition) else hint
+                await self._give_up(error)
+                await self._fail(Unavailable(UNREADABLE, message, facts))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, UNREADABLE_RETRY_S)
 
     async def _load(self, anew: bool) -> None:
         """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
+        if mended := await self._store.mend(self.name):
+            MENDED.labels(self.name).inc()
+            log.warning("gallery mended: an earlier change had stopped half-way", gallery=self.name, mended=mended)
         head = await self._store.get_head(self.name)
         view = self._new_view(await self._store.get_gallery(self.name))
         await self._arrive(view, await view.load(head, anew))
         LOADS.labels(self.name).inc()
+        UNREADABLES.labels(self.name).set(0)
+        self._told = Told()
         log.info("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
@@ -175,6 +187,13 @@ class Follower:
 
     def _heard(self) -> None:
         self._heard_at, self._failure = time.monotonic(), None
+
+    async def _give_up(self, error: Exception) -> None:
+        """Answer nobody from what is left of this gallery, and say so once for each cause."""
+        self.view = None
+        UNREADABLES.labels(self.name).set(1)
+        if self._told.is_due(repr(error), time.monotonic()):
+            log.error("gallery cannot be read; trying again", gallery=self.name, problem=str(error), exc_info=error)
 
     async def _fail(self, failure: Unavailable) -> None:
         async with self._moved:

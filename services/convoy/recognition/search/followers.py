@@ -12,16 +12,16 @@ from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import Codec
-from convoy.recognition.search.follower import Follower
+from convoy.recognition.search.follower import UNREADABLES, Follower
 from convoy.recognition.search.memory_view import MemoryView
+from convoy.recognition.search.told import Told
 from convoy.recognition.search.vector_set_view import VectorSetView
 from convoy.recognition.search.view import View
-from convoy.recognition.store.base import Store
+from convoy.recognition.store.base import UNREADABLE, Store
 from convoy.recognition.store.vector_sets import VectorSetStore
 
 RETRY_S = 0.5
 PAGE = 100
-LONGEST_SILENCE_S = 300.0
 
 log = structlog.get_logger()
 
@@ -91,14 +91,14 @@ class Followers:
 
     async def _watch(self) -> None:
         """Ask the store again and again whether it is there; load everything the first time that it is."""
-        is_loaded, told = False, _Told()
+        is_loaded, told = False, Told()
         while True:
             try:
                 await self.store.ping()
                 if not is_loaded:
                     await self._load_all()
                 is_loaded = self.is_ready = True
-                told = _Told()
+                told = Told()
             except Unavailable as error:
                 cause = str(error.__cause__)
                 if told.is_due(cause, time.monotonic()):
@@ -114,23 +114,21 @@ class Followers:
         while page := await self.store.list_galleries(name, PAGE):
             for gallery in page:
                 name = gallery.name
-                try:
-                    await (await self._open(name)).loaded()
-                except (NotFound, FailedPrecondition) as error:
-                    log.warning("gallery is not loaded", gallery=name, problem=error.message)
+                await self._load(name)
 
+    async def _load(self, name: str) -> None:
+        """Load one gallery. Only a store that is away keeps the others from being loaded."""
+        try:
+            await (await self._open(name)).loaded()
+        except (NotFound, FailedPrecondition) as error:
+            self._say_unreadable(name, error)
+        except Unavailable as error:
+            if error.reason != UNREADABLE:
+                raise
+            self._say_unreadable(name, error)
+        except Exception as error:
+            self._say_unreadable(name, error)
 
-class _Told:
-    """When to speak of a trouble that lasts: when it changes, and else after pauses that double."""
-
-    def __init__(self) -> None:
-        self._cause: str | None = None
-        self._next_s = self._pause_s = 0.0
-
-    def is_due(self, cause: str, now_s: float) -> bool:
-        """Whether to speak of it now, by time.monotonic's clock. If so, it counts as said."""
-        if cause == self._cause and now_s < self._next_s:
-            return False
-        self._pause_s = min(2 * self._pause_s, LONGEST_SILENCE_S) if cause == self._cause else 1.0
-        self._cause, self._next_s = cause, now_s + self._pause_s
-        return True
+    def _say_unreadable(self, name: str, error: Exception) -> None:
+        UNREADABLES.labels(name).set(0 if isinstance(error, NotFound) else 1)
+        log.error("gallery is not loaded; the others are", gallery=name, problem=str(error))

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted, Unavailable
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 
 REPEATABLE_S = 24 * 3600
 RESENT_S = 60
+UNREADABLE = "GALLERY_UNREADABLE"
+"""The reason of Unavailable where the store answers, but not with a gallery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,13 @@ class Idempotency:
     """What makes a change safe to repeat: the store remembers the first answer to a request id and gives it again.
 
     Without a caller's id a random one is used: it covers what this process sends again after a lost connection.
+    answer: it outlives a person who is deleted, so it holds nothing that describes one. content: a digest of what is
+    asked; the same id with another one is another request.
     """
 
     request_id: str = ""
     answer: bytes = b""
+    content: str = ""
     key: str = field(init=False)
     lifetime_s: int = field(init=False)
 
@@ -36,11 +41,15 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change."""
+    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change.
+
+    content: the digest of what the earlier call asked; empty if a version of Convoy made it that noted none.
+    """
 
     version: int
     answer: bytes = b""
     repeated: bool = False
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class Store(Protocol):
         """Keep a new gallery. Raises AlreadyExists(GALLERY_EXISTS)."""
 
     async def get_gallery(self, name: str) -> Gallery:
-        """Raises NotFound(GALLERY_NOT_FOUND)."""
+        """Raises NotFound(GALLERY_NOT_FOUND), Unavailable(GALLERY_UNREADABLE)."""
 
     async def set_alias(self, alias: str, gallery: str) -> None:
         """Let a name stand for a gallery, or for none when `gallery` is empty."""
@@ -118,8 +127,8 @@ class Store(Protocol):
         """What each alias stands for."""
         ...
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        """At most `limit` galleries by name, from the first after `after`."""
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        """At most `limit` galleries by name, from the first after `after`. One that is spoilt spoils no other."""
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
         """Replace a gallery's description, policy or data key. Raises NotFound(GALLERY_NOT_FOUND), Conflict."""
@@ -171,6 +180,10 @@ class Store(Protocol):
     def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         """Every face as (person id, face id), and the templates in the same order, in pages, with the same limit."""
 
+    async def mend(self, name: str) -> list[str]:
+        """Make version and counters agree with stream and records, should they not; gives the names of what did not."""
+        return []
+
     async def get_head(self, name: str) -> Head:
         """The end of the stream; version 0 if there never was such a gallery."""
 
@@ -187,6 +200,12 @@ class Store(Protocol):
 def gallery_not_found(name: str) -> NotFound:
     """The error for a gallery that is not there."""
     return NotFound("GALLERY_NOT_FOUND", f"there is no gallery named {name!r}", {"gallery": name})
+
+
+def gallery_unreadable(gallery: UnreadableGallery) -> Unavailable:
+    """The error for a gallery whose record is spoilt."""
+    message = f"gallery {gallery.name!r} cannot be read ({gallery.problem}); the others are not affected"
+    return Unavailable(UNREADABLE, message, {"gallery": gallery.name})
 
 
 def gallery_exists(name: str) -> AlreadyExists:

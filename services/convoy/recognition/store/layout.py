@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from convoy.recognition.domain.records import Change, Gallery, Note, Person, Policy
+from convoy.recognition.domain.records import Change, Gallery, Model, Note, Person, Policy, UnreadableGallery
 from convoy.recognition.store.base import (
     Committed,
     Conflict,
@@ -90,7 +90,8 @@ def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
     idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
     changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
-    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes
+    asked = idempotency.content
+    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes, asked
 
 
 def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
@@ -138,17 +139,30 @@ def only_stream(reply: Any) -> Any:
     return next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
 
 
-def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | None:
+def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | UnreadableGallery | None:
     """A gallery from its fields; None if it is not there."""
     info, born, people, faces = meta
     if info is None:
         return None
-    counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
-    return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
+    try:
+        counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
+        return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return UnreadableGallery(name, f"its record is spoilt: {type(error).__name__}")
+
+
+def last_state_of(name: str, reply: Sequence[bytes]) -> Gallery:
+    """A gallery that was deleted, from its version and fields. Of a spoilt record only the counters are known."""
+    version, *meta = reply
+    found = gallery_of(name, meta, Head(int(version), ""))
+    if isinstance(found, Gallery):
+        return found
+    people, faces = (int(count) if count and count.isdigit() else 0 for count in meta[2:])
+    return Gallery(name, Model("", "", "", 0), version=int(version), people=people, faces=faces)
 
 
 def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
     """What a script's reply says that it kept."""
     if reply[0] == b"REPEATED":
-        return Committed(int(reply[1]), reply[2], repeated=bool(idempotency.request_id))
+        return Committed(int(reply[1]), reply[2], bool(idempotency.request_id), reply[3].decode())
     return Committed(int(reply[1]), idempotency.answer)

@@ -11,7 +11,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
-| convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+| convoy:{name}:request:b:id | hash   | version, first answer and digest of a request; b: gallery's born; expires   |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
 convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
@@ -30,10 +30,10 @@ from typing import Any
 from redis import exceptions
 from redis.asyncio import Redis
 
-from convoy.core.errors import Unavailable
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
+    REPEATABLE_S,
     RESENT_S,
     Committed,
     Conflict,
@@ -44,6 +44,7 @@ from convoy.recognition.store.base import (
     Write,
     gallery_exists,
     gallery_not_found,
+    gallery_unreadable,
 )
 from convoy.recognition.store.connection import answered, connect
 from convoy.recognition.store.layout import (
@@ -54,6 +55,7 @@ from convoy.recognition.store.layout import (
     gallery_of,
     key_of,
     keys_of,
+    last_state_of,
     limits_of,
     new_token,
     only_stream,
@@ -63,31 +65,37 @@ from convoy.recognition.store.layout import (
     request_key,
     words_of,
 )
+from convoy.recognition.store.safety import Writer
 
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
 SCANNED = 1000
-DISK_MS = 3000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
+PLANNED = ("create_gallery", "update_gallery", "delete_gallery", "change_people", "mend_gallery")
 
 
 class RedisStore(Store):
     """See Store.
 
     password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
-    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer, one node); with
-    `appendfsync always` Redis does so anyway.
+    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer); with
+    `appendfsync always` Redis does so anyway. wait_replicas: and when so many followers have it.
     """
 
     def __init__(
-        self, url: str, password: Callable[[], str] | None = None, keep: int = 1_000_000, wait_aof: bool = False
+        self,
+        url: str,
+        password: Callable[[], str] | None = None,
+        keep: int = 1_000_000,
+        wait_aof: bool = False,
+        wait_replicas: int = 0,
     ) -> None:
         self._keep = keep
-        self._wait_aof = wait_aof
         self._redis: Any = connect(url, password)
+        self._writer = Writer(self._redis, wait_aof, wait_replicas)
         pool = getattr(self._redis, "connection_pool", None)
         self._sentinels: list[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
 
@@ -101,10 +109,11 @@ class RedisStore(Store):
             await sentinel.aclose()
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        await self._do("ZADD", INDEX, 0, gallery.name)
+        await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
+        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content)
+        written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
@@ -114,17 +123,20 @@ class RedisStore(Store):
         [gallery] = await self._galleries([name])
         if gallery is None:
             raise gallery_not_found(name)
+        if isinstance(gallery, UnreadableGallery):
+            raise gallery_unreadable(gallery)
         return gallery
 
     async def set_alias(self, alias: str, gallery: str) -> None:
-        await (self._do("HSET", ALIASES, alias, gallery) if gallery else self._do("HDEL", ALIASES, alias))
+        change = ("HSET", ALIASES, alias, gallery) if gallery else ("HDEL", ALIASES, alias)
+        await self._writer.write(ALIASES, *change)
 
     async def list_aliases(self) -> dict[str, str]:
         found = await self._do("HGETALL", ALIASES)
         return {alias.decode(): gallery.decode() for alias, gallery in found.items()}
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        found: list[Gallery] = []
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        found: list[Gallery | UnreadableGallery] = []
         while len(found) < limit:
             start = f"({after}" if after else "-"
             names = await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)
@@ -145,12 +157,11 @@ class RedisStore(Store):
         return committed_of(reply, Idempotency())
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
-        reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
+        keys = keys_of(name, *KEYS, "nothing")
+        reply = await self._run("delete_gallery", keys, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
             raise gallery_not_found(name)
-        version, info, born, people, faces = reply[1:]
-        counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
-        return Gallery.from_json(name, info.decode(), **counters)
+        return last_state_of(name, reply[1:])
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -168,8 +179,13 @@ class RedisStore(Store):
         if not request_id:
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
-        version, answer = await self._do("HMGET", key, "version", "answer")
-        return Committed(int(version), answer, repeated=True) if version else None
+        version, answer, content = await self._do("HMGET", key, "version", "answer", "digest")
+        if not version:
+            return None
+        if self._writer.waits:
+            # The first time may have failed because it was not safe yet. What follows a write is safe when that is.
+            await self._writer.write(key, "EXPIRE", key, REPEATABLE_S)
+        return Committed(int(version), answer, True, (content or b"").decode())
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -212,6 +228,10 @@ class RedisStore(Store):
         async for page in self._scan(key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
 
+    async def mend(self, name: str) -> list[str]:
+        mended = await self._run("mend_gallery", keys_of(name, "meta", "head", "changes", "people", "templates"))
+        return [what.decode() for what in mended]
+
     async def get_head(self, name: str) -> Head:
         version, token = await self._do("HMGET", key_of(name, "head"), "version", "token")
         return Head(int(version), token.decode()) if version else Head(0, "")
@@ -231,16 +251,25 @@ class RedisStore(Store):
         return await self._do(*words)
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        """Run a script of the folder scripts."""
-        return await self._run(name, keys, *arguments)
+        """Run a script of the folder scripts, for what is kept beside galleries: nobody waits until it is safe."""
+        text, digest = _script(name)
+        try:
+            return await self._do("EVALSHA", digest, len(keys), *keys, *arguments)
+        except exceptions.NoScriptError:
+            return await self._do("EVAL", text, len(keys), *keys, *arguments)
 
-    async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
+    async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
         """Each with its counters, read in one go."""
+        return await asyncio.gather(*(self._gallery(name) for name in names))
+
+    async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
         fields = ("info", "born", "people", "faces")
-        metas = [self._do("HMGET", key_of(name, "meta"), *fields) for name in names]
-        heads = [self.get_head(name) for name in names]
-        read = await asyncio.gather(*metas, *heads)
-        return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
+        try:
+            meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
+        except (exceptions.ResponseError, ValueError) as error:
+            # Of this gallery alone: a key of another kind, a version that is no number.
+            return UnreadableGallery(name, f"the store says: {error}")
+        return gallery_of(name, meta, head)
 
     async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
         """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
@@ -259,20 +288,9 @@ class RedisStore(Store):
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         text, digest = _script(name)
         try:
-            return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
+            return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
-            return await self._write("EVAL", text, len(keys), *keys, *arguments)
-
-    async def _write(self, *command: object) -> Any:
-        if not self._wait_aof:
-            return await self._do(*command)
-        # Both on one connection: WAITAOF waits for what its own connection wrote.
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS)
-        reply, waited = await answered(pipe.execute())
-        if waited[0] < 1:
-            raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
-        return reply
+            return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
 
     async def _do(self, *command: object) -> Any:
         return await answered(self._redis.execute_command(*command))
@@ -280,5 +298,8 @@ class RedisStore(Store):
 
 @cache
 def _script(name: str) -> tuple[str, str]:
-    text = resources.files("convoy.recognition.store").joinpath("scripts", f"{name}.lua").read_text()
+    folder = resources.files("convoy.recognition.store").joinpath("scripts")
+    text = folder.joinpath(f"{name}.lua").read_text()
+    if name in PLANNED:
+        text = folder.joinpath("plan.lua").read_text() + text
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

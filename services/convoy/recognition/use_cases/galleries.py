@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import GalleryEdit, NewGallery
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
 from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
-from convoy.recognition.domain.records import Change, Gallery, Policy
+from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Idempotency, Store, gallery_not_found
+from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.repetition import same
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class GalleryStatus:
     index_bytes: int
     index_checksum: str
     store_checksum: str
+    problem: str = ""
 
 
 class Galleries:
@@ -51,7 +53,8 @@ class Galleries:
         gallery = Gallery(new.name, model, new.description, policy, now_ms(), data_key, new.vector_sets)
         if new.vector_sets:
             await self._announce(gallery)
-        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Idempotency(new.request_id))
+        request = Idempotency(new.request_id, content=new.digest())
+        same(await self._store.create_gallery(gallery, current_call().note("CreateGallery"), request), request)
         return await self._store.get_gallery(gallery.name)
 
     async def _announce(self, gallery: Gallery) -> None:
@@ -71,7 +74,7 @@ class Galleries:
         """One gallery."""
         return await self._store.get_gallery(name)
 
-    async def list(self, token: str, size: int) -> Page[Gallery]:
+    async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
         size = page_size(size)
         return cut(await self._store.list_galleries(token, size + 1), size, lambda gallery: gallery.name)
@@ -122,13 +125,21 @@ class Galleries:
             await self._followers.vector_sets.drop(last)
         return last
 
-    async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
+    async def sweep(self, galleries: Mapping[str, Gallery | UnreadableGallery]) -> None:
         """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
         if self._followers.vector_sets:
             await self._followers.vector_sets.sweep(galleries)
 
     async def status(self, name: str, verify: bool) -> GalleryStatus:
         """How this replica stands to the store; verify: compare every face with the store too."""
+        try:
+            return await self._status(name, verify)
+        except (Unavailable, FailedPrecondition) as error:
+            if error.reason not in (UNREADABLE, "KEY_MISSING"):
+                raise
+            return GalleryStatus(0, 0, 0, 0, "", "", error.message)
+
+    async def _status(self, name: str, verify: bool) -> GalleryStatus:
         gallery = await self._store.get_gallery(name)
         view = await self._followers.view(name)
         faces, size = await view.measure()
