@@ -1,6 +1,6 @@
 """convoy register, identify, verify: who is in a picture."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,11 @@ Expires = Annotated[
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
 Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The time of an option: without a zone it is UTC, as the help says."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,7 +77,7 @@ def register(
                 display_name=name,
                 metadata=read_facts(fact),
                 tags=tag or (),
-                expire_time=expires,
+                expire_time=in_utc(expires),
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
