@@ -8,7 +8,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
 from convoy.cli.output import AsJson, print_json, print_table
-from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
@@ -113,9 +113,10 @@ def identify(
     ] = None,
     tag: Tags = None,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is in pictures. Exits with 1 when the gallery knows nobody in them.
+    """Say who is in pictures. Exits with 1 when the gallery knows nobody in them, also where they show no face.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -135,8 +136,9 @@ def identify(
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
+        frozenset({"NO_FACE"}),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
 
 
 def verify(
