@@ -17,6 +17,9 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.inspection.counts import examine
+from convoy_training.inspection.lines import describe as describe_data
+from convoy_training.inspection.page import write_page
 from convoy_training.likeness import fit_likeness
 from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
@@ -86,8 +89,16 @@ def fit(
     config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
+
+    def look() -> None:
+        summary = examine(task, config)
+        if summary.found.faults and summary.on_error == "refuse":
+            raise summary.found.to_error()
+        for line in describe_data(summary):
+            typer.echo(line)
+
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -102,6 +113,35 @@ def fit(
         subject = Subject(folder, task, config, build_predict(task, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
         typer.echo(f"wrote {folder / REPORT}")
+
+
+@app.command()
+def data(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page: pictures with their labels, the rarest classes first.")
+    ] = None,
+) -> None:
+    """Show what was understood of a recipe's data: counts, oddities, and all faults at once.
+
+    The exit code is 1 if there is a fault that `fit` would refuse.
+    """
+    task, config = load_recipe(recipe_file, overrides)
+    summary = examine(task, config, alike=True)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        for line in describe_data(summary, whole=True):
+            typer.echo(line)
+    if report:
+        write_page(summary, report)
+        typer.echo(f"wrote {report}", err=as_json)
+    if summary.found.faults and summary.on_error == "refuse":
+        told = "mend them, or leave those pictures out with `--set data.on_error=skip`"
+        typer.echo(f"error: {len(summary.found.faults):,} faults: {told}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -278,8 +318,9 @@ def calibrate(
     ] = "train",
     other_data: OtherData = False,
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write that into a face embedder's manifest.
+    """Measure how often two strangers reach a similarity and one person's photos do not, for its manifest.
 
+    The graph and its digest stay, so galleries that it made go on.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_published(model).task is Task.SEGMENTATION:
@@ -293,6 +334,9 @@ def calibrate(
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
+    if genuine := calibration.genuine:
+        for similarity, rate in zip(genuine.similarity, genuine.false_non_match_rate, strict=True):
+            typer.echo(f"similarity {similarity:7.4f}  false non-match rate {rate:.3g}")
 
 
 @app.command()
@@ -376,6 +420,8 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ConvoyError) as error:
+        if detail := getattr(error, "detail", ""):
+            typer.echo(detail, err=True)
         _give_up(str(error))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))

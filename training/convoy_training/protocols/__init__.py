@@ -4,6 +4,7 @@ run.py             runs a protocol by its name
 subject.py         the faces that a protocol judges, and its outcome
 verification.py    lfw, pairs: whether two faces are one person
 identification.py  identification: who of many people it is, or nobody
+same_photo.py      same-photo: people in one photo
 size.py            size: whether faces are found at any share of the frame
 enrolment.py       enrolment: what Register takes for a person's photo
 liveness.py        liveness: which attacks an anti-spoofing network lets pass

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from convoy.core.errors import ConvoyError, NotFound
+from convoy.core.names import composed, other_forms
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import PersonEdit
 from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
@@ -108,6 +109,14 @@ class People:
         self.expired += 1
         return True
 
+    async def id_on_record(self, gallery: str, person_id: str) -> str:
+        """The very id that a person has: as given, or in another form of Unicode; for somebody new, the form kept."""
+        forms = (person_id, *other_forms(person_id))
+        if len(forms) == 1:
+            return composed(person_id)
+        people = await self._store.get_people(gallery, forms)
+        return next((form for form, person in zip(forms, people, strict=True) if person), composed(person_id))
+
     async def find(self, gallery: str, person_id: str) -> Person:
         """A person on record. Raises NotFound(PERSON_NOT_FOUND)."""
         [person] = await self._store.get_people(gallery, [person_id])
@@ -158,9 +167,11 @@ def person_not_found(gallery: str, person_id: str) -> NotFound:
 
 
 def _edited(person: Person, edit: PersonEdit) -> Person:
-    metadata = {key: value for key, value in {**person.metadata, **edit.metadata}.items() if value}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in person.metadata.items() if composed(key) not in edit.metadata}
+    metadata = {key: value for key, value in {**kept, **edit.metadata}.items() if value}
     check_metadata(metadata)
-    tags = check_tags((set(person.tags) | set(edit.add_tags)) - set(edit.remove_tags))
+    tags = check_tags({tag for tag in (*person.tags, *edit.add_tags) if composed(tag) not in edit.remove_tags})
     after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
     if edit.display_name is not None:
         after = replace(after, display_name=edit.display_name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convoy.core.errors import AlreadyExists, InvalidArgument
+from convoy.core.names import composed
 from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
@@ -33,15 +34,11 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import Demands, Verdict, bad_image, judge_photo, none_accepted
-from convoy.recognition.use_cases.record_rules import compare, refuse_others
+from convoy.recognition.use_cases.record_rules import CONFLICT_RATE, compare, refuse_others
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
-
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
-
 
 DIGESTED_AT_ONCE = 1 << 18
 
@@ -68,6 +65,7 @@ class Registration:
         people: People,
         faces: FaceSource,
         settings: Settings,
+        growth: Growth,
         remember: Callable[[Registered], bytes],
     ) -> None:
         self._store = followers.store
@@ -75,6 +73,7 @@ class Registration:
         self._people = people
         self._faces = faces
         self._settings = settings
+        self._growth = growth
         self._remember = remember
         self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -173,7 +172,10 @@ class Registration:
         at_version = None if asked.allow_identity_conflict else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
         committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
-        return committed if committed.repeated else Registered(person, results, committed.version)
+        if committed.repeated:
+            return committed
+        self._growth.judge(gallery, photos.model, await view.count_faces([]))
+        return Registered(person, results, committed.version)
 
     async def _write(
         self,
@@ -240,7 +242,9 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
     tags = tuple(sorted(set(asked.tags)))
     if before is None or before.is_expired(now):
         return Person(asked.person_id, asked.display_name, asked.metadata, faces, now, now, asked.expire_time_ms, tags)
-    metadata = {**before.metadata, **asked.metadata}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in before.metadata.items() if composed(key) not in asked.metadata}
+    metadata = {**kept, **asked.metadata}
     # Each is good for itself; the two together may be too many.
     check_metadata(metadata)
     return replace(
@@ -250,5 +254,5 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
         faces=before.faces + faces,
         update_time_ms=now,
         expire_time_ms=asked.expire_time_ms or before.expire_time_ms,
-        tags=check_tags((*before.tags, *tags)),
+        tags=check_tags((*(tag for tag in before.tags if composed(tag) not in tags), *tags)),
     )
