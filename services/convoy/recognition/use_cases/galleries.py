@@ -74,6 +74,11 @@ class Galleries:
         """One gallery."""
         return await self._store.get_gallery(name)
 
+    def known(self, name: str) -> Gallery | None:
+        """A gallery as this process knows it; None if it does not follow it, or cannot read it."""
+        follower = self._followers.get(name)
+        return follower.view.gallery if follower and follower.view else None
+
     async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
         size = page_size(size)
