@@ -73,6 +73,7 @@ class GalleryStatus:
     index_checksum: str = ""
     store_checksum: str = ""
     problem: str = ""
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Import:
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class PersonDeletion:
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -204,6 +208,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_checksum,
         response.store_checksum,
         response.problem,
+        response.epoch,
     )
 
 

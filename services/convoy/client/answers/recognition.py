@@ -37,6 +37,7 @@ class Registration:
     person: Person | None
     results: tuple[PhotoResult, ...]
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Identification:
     rate_unit: str | None = None
     same_occasion: bool = False
     expected_false_positive_picture_rate: float | None = None
+    epoch: str = ""
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -125,6 +127,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
         response.version,
+        response.epoch,
     )
 
 
@@ -138,6 +141,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         (unit := read_rate_unit(response.rate_unit)),
         response.same_occasion,
         response.expected_false_positive_picture_rate if unit else None,
+        response.epoch,
     )
 
 

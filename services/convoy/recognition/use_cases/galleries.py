@@ -30,6 +30,7 @@ class GalleryStatus:
     index_checksum: str
     store_checksum: str
     problem: str = ""
+    epoch: str = ""
 
 
 class Galleries:
@@ -157,6 +158,7 @@ class Galleries:
             # Of vector sets a checksum takes as long as reading all of them: it is given when asked for.
             index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
+            epoch=view.head.epoch,
         )
 
     async def audit(self, name: str, token: str, size: int) -> Page[Change]:

@@ -183,7 +183,7 @@ class Registration:
         at_version = None if asked.allow_identity_conflict else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
         committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
-        return committed if committed.repeated else Registered(person, results, committed.version)
+        return committed if committed.repeated else Registered(person, results, committed.version, committed.epoch)
 
     async def _write(
         self,
