@@ -11,11 +11,13 @@ gallery_files.py    the file that an export writes
 gallery_reembed.py  convoy gallery reembed
 person.py           convoy person list, show, update, merge, delete
 person_register.py  convoy person register, for many people
-bulk.py             registers many people from a folder or a table, and resumes where it was cut
+bulk.py             registers many people, and resumes where it was cut
+bulk_sources.py     reads who a folder or a table has, and says what is left out
 model.py            convoy model list, verify
 model_admin.py      convoy model load, unload, status
 model_import.py     convoy model import
 model_pull.py       convoy model pull, catalogue
+model_report.py     shows what an import found and wrote
 model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
 token.py            convoy token create
@@ -25,3 +27,10 @@ failures.py         what a failed command says, and its exit code
 
 No module imports anything heavy before a command needs it, so that `convoy --help` is fast.
 """
+
+import os
+import signal
+
+if os.getpid() == 1:
+    # The first process of a container ignores SIGTERM until it has a handler, and imports take seconds.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

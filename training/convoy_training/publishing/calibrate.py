@@ -1,6 +1,6 @@
-"""Measures how often two strangers reach a similarity, on people that the face embedder was not trained on.
+"""Measures how similar two strangers and two photos of one person are, on people whom the embedder has not seen.
 
-Once for strangers in different photos, and once for two people in one photo.
+Strangers are measured twice: in different photos, and in one photo.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from convoy.core.manifest import GRAPH_FILE, Calibration, FalseMatches, Manifest, Task, load_manifest
+from convoy.core.manifest import (
+    GRAPH_FILE,
+    Calibration,
+    FalseMatches,
+    GenuineCalibration,
+    Manifest,
+    Task,
+    load_manifest,
+)
 
 from convoy_training.data import group_photos, identities
 from convoy_training.errors import TrainingError
 from convoy_training.metrics import same_photo
 from convoy_training.metrics.false_match import COUNTED_PAIRS, Curve, Impostors, Tail, compare_strangers, fit_curve
+from convoy_training.metrics.false_non_match import Mates, compare_mates, fit_misses
 from convoy_training.metrics.same_photo import compare_group_faces, fit_same_photo
 from convoy_training.publishing.card import write_card
 from convoy_training.publishing.folder import republish
@@ -34,6 +43,10 @@ A caller can ask for a stricter rate; with embedders as small as ours that refus
 
 FEWEST_PAIRS = 20_000
 """The least number of pairs of strangers; with fewer, the tail model would be fitted to fewer than twenty pairs."""
+
+
+FEWEST_MATES = 200
+"""The least number of pairs of one person's photos; with fewer, a miss rate says nothing."""
 
 
 def calibrate_model(folder: Path) -> Calibration:
@@ -66,12 +79,14 @@ def calibrate(manifest: Manifest, folder: Path, graph: Path, config: BaseConfig 
     TrainingError if there are too few strangers.
     """
     faces, titles = _load_strangers(config)
-    impostors = compare_strangers(embed(open_onnx(graph), faces.crops), faces.labels)
+    vectors = embed(open_onnx(graph), faces.crops)
+    impostors = compare_strangers(vectors, faces.labels)
     if (count := len(impostors.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"the held-out people make only {count:,} pairs of strangers: {FEWEST_PAIRS:,} are needed")
     curve = fit_curve(impostors)
     command = f"convoy-train calibrate {folder}"
     calibration = describe_curve(curve, impostors, titles, len(faces.labels), command)
+    calibration.genuine = describe_mates(compare_mates(vectors, faces.labels), titles)
     calibration.same_photo = calibrate_same_photo(open_onnx(graph), command)
     manifest.calibration = calibration
     manifest.thresholds.match = round(find_similarity(curve, MATCH_RATE), 4)
@@ -100,6 +115,21 @@ def describe_curve(curve: Curve, impostors: Impostors, titles: Sequence[str], fa
         upper=[float(f"{value:.3g}") for value in curve.upper],
         tail_model=describe_tail(curve.tail),
         command=command,
+    )
+
+
+def describe_mates(mates: Mates, titles: Sequence[str]) -> GenuineCalibration | None:
+    """Puts the similarities of one person's photos into the form of the manifest; None if there are too few pairs."""
+    if len(mates.similarities) < FEWEST_MATES:
+        return None
+    curve, people = fit_misses(mates), len(np.unique(mates.person))
+    return GenuineCalibration(
+        dataset=" and ".join(titles),
+        split=f"each photo against one other of its person, {people} held-out people",
+        pairs=len(mates.similarities),
+        similarity=[round(value, 5) for value in curve.similarities],
+        false_non_match_rate=curve.rates,
+        upper=[float(f"{value:.3g}") for value in curve.upper],
     )
 
 

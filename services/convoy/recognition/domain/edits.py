@@ -1,7 +1,10 @@
 """What callers ask to be made or changed: galleries and people."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import orjson
 
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.domain.face_source import ModelName
@@ -16,6 +19,7 @@ POLICY_FIELDS = (
     "max_people",
     "rate_unit",
     "same_occasion",
+    "average_faces",
 )
 HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "ambiguity_margin": 2.0}
 """The highest value of each field that is a number from 0 on; a rate lies above 0."""
@@ -53,6 +57,18 @@ class NewGallery:
     vector_sets: VectorSets | None = None
     model: ModelName | None = None
     request_id: str = ""
+
+    def digest(self) -> str:
+        """32 hexadecimal digits, the same for the same request whatever its id."""
+        sets, model = self.vector_sets, self.model
+        said = {
+            "description": self.description,
+            "policy": sorted(self.policy.values.items()),
+            "vector_sets": sets and [sets.shards, sets.quantization, sets.search_effort],
+            "model": model and [model.name, model.version],
+        }
+        said = {name: fact for name, fact in said.items() if fact}
+        return hashlib.blake2b(orjson.dumps(["CreateGallery", said]), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
