@@ -89,7 +89,7 @@ class Identification:
             _identified(face.face, hits, one, top_k, people, terms)
             for face, hits, one in zip(picture.faces, found, named, strict=True)
         ]
-        gallery_size = await view.count_faces([])
+        gallery_size = await view.count_faces([]) if entries or view.gallery.policy.average_faces else size
         self._growth.judge(view.gallery, model, gallery_size)
         return Identified(
             faces,
