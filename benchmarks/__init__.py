@@ -4,6 +4,8 @@ request_cost.py            what a call costs when its network does nothing
 serving_overhead.py        how much of ONNX Runtime's speed is left when a service runs a network
 overload.py                what a service does under more load than it can carry
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
+group_photos.py            how often somebody is wrongly named in a group photo
+gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
 recognition_store.py       registering, following and loading a gallery

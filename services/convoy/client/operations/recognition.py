@@ -70,6 +70,7 @@ def identify(
     detection_threshold: float | None = None,
     min_face_size: int = 0,
     min_version: int = 0,
+    epoch: str = "",
     exact: bool = False,
     filter: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
@@ -85,7 +86,8 @@ def identify(
     match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a stranger is
     named, in the whole picture (rate_unit "picture") or at each face ("face"); by default the gallery's policy.
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
-    the version that `register` returned to read your own write. filter, tags: only people with all of these.
+    the version that `register` returned to read your own write; with its epoch too, FailedPrecondition(VERSION_LOST)
+    tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
     any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody.
     FailedPrecondition(NO_FACE): there is no face.
     """
@@ -96,6 +98,7 @@ def identify(
         min_liveness=min_liveness,
         top_k=top_k,
         min_version=min_version,
+        epoch=epoch,
         exact=exact,
         filter=write_facts(filter, "filter"),
         tags=write_tags(tags),
@@ -124,6 +127,7 @@ def verify(
     detail: bool = False,
     min_liveness: float | None = None,
     channels: Channels = "rgb",
+    epoch: str = "",
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
@@ -141,6 +145,7 @@ def verify(
         options=write_options(detection_threshold, 0, 0, True, any_angle, detail),
         min_liveness=min_liveness,
         min_version=min_version,
+        epoch=epoch,
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )
     return plan("recognition", request, api.VerifyResponse, recognition.read_verification)
