@@ -14,7 +14,6 @@ from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.repetition import same
 
@@ -95,7 +94,7 @@ class Galleries:
             after = replace(before, description=description, policy=edit.policy.apply(before.policy))
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(edit.name, attempt)
         return await self._store.get_gallery(edit.name)
 
     async def note(self, name: str, action: str, outcome: str) -> None:
@@ -105,7 +104,7 @@ class Galleries:
             gallery = await self._store.get_gallery(name)
             await self._store.update_gallery(gallery, gallery, current_call().note(action, outcome=outcome))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(name, attempt)
 
     async def note_if_there(self, name: str, action: str, outcome: str) -> None:
         """Do the same, unless the gallery is gone."""
