@@ -12,6 +12,8 @@ duplicates.py      people who look like one another
 merging.py         make one person of two
 transfer.py        export and import
 repetition.py      calls that come again get their first answer
+erasures.py        what was erased after a backup was made, to be erased again
+journal.py         a file outside of the store that tells of erasures
 expiry.py          housekeeping every half minute: expired people, keys, vector sets left behind
 consistency.py     whether index and store hold the same faces
 """

@@ -15,6 +15,8 @@ from convoy.recognition.domain.records import Change, Gallery, Policy, Unreadabl
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.erasures import Erasure
+from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.repetition import same
 
 
@@ -35,7 +37,10 @@ class GalleryStatus:
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys) -> None:
+    def __init__(
+        self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys, journal: Journal | None = None
+    ) -> None:
+        self._journal = journal or Journal()
         self._store = store
         self._followers = followers
         self._faces = faces
@@ -126,6 +131,7 @@ class Galleries:
     async def delete(self, name: str) -> Gallery:
         """Delete a gallery with everybody in it; gives its last state."""
         last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        await self._journal.note([Erasure(name, now_ms())])
         if last.vector_sets and self._followers.vector_sets:
             await self._followers.vector_sets.drop(last)
         return last

@@ -13,6 +13,7 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
+from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
@@ -30,7 +31,8 @@ class Versioned:
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Followers, journal: Journal | None = None) -> None:
+        self._journal = journal or Journal()
         self._store = followers.store
         self._followers = followers
         self.expired = 0
@@ -123,7 +125,10 @@ class People:
         outcomes = await self._store.change_people(gallery, writes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
+            if follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
