@@ -10,6 +10,7 @@ import uvloop
 
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.core.machine import keep_memory_small
 from convoy.core.model_sets import apply_set
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
@@ -44,6 +45,7 @@ def run(name: ServiceName) -> None:
         settings = read_settings()
     except ConvoyError as error:
         sys.exit(f"cannot start {name}: {error}")
+    keep_memory_small()
     configure_logging(settings)
     configure_tracing(name, settings.otlp_endpoint)
     for variable, now in outdated_variables(name).items():

@@ -8,6 +8,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
+from convoy.cli.policy_options import AmbiguityMargin, Fpir, QualityFloor, RateUnit, SameOccasion
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
@@ -27,18 +28,11 @@ COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
 def create(
     name: Annotated[str, typer.Argument(help="1 to 64 of a-z, 0-9, '-' and '_', not '-' first.")],
     description: Annotated[str, typer.Option(help="Free text.")] = "",
-    fpir: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="The highest chance that a search names a stranger.")
-    ] = None,
-    quality_floor: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Refuse faces whose quality is below this.")
-    ] = None,
-    ambiguity_margin: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=2.0, help="When the first two people are closer than this, the decision is AMBIGUOUS."
-        ),
-    ] = None,
+    fpir: Fpir = None,
+    rate_unit: RateUnit = None,
+    same_occasion: SameOccasion = None,
+    quality_floor: QualityFloor = None,
+    ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[int, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")] = 0,
     max_people: Annotated[int, typer.Option(min=0, help="The most people that it may hold; 0 means no limit.")] = 0,
     model: Annotated[
@@ -61,7 +55,7 @@ def create(
 
     if quantization != "none" and not vector_sets:
         raise InvalidArgument("BAD_ARGUMENT", "--quantization needs --vector-sets")
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
     sets = VectorSets(vector_sets, quantization) if vector_sets else None
     with Convoy() as convoy:
         made = convoy.create_gallery(
@@ -75,18 +69,11 @@ def create(
 def update(
     name: Name,
     description: Annotated[str | None, typer.Option(help="Free text.")] = None,
-    fpir: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="The highest chance that a search names a stranger.")
-    ] = None,
-    quality_floor: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Refuse faces whose quality is below this.")
-    ] = None,
-    ambiguity_margin: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=2.0, help="When the first two people are closer than this, the decision is AMBIGUOUS."
-        ),
-    ] = None,
+    fpir: Fpir = None,
+    rate_unit: RateUnit = None,
+    same_occasion: SameOccasion = None,
+    quality_floor: QualityFloor = None,
+    ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[
         int | None, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")
     ] = None,
@@ -105,7 +92,7 @@ def update(
     from convoy.client import Convoy
     from convoy.client.answers.galleries import GalleryPolicy
 
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people)
+    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
     with Convoy() as convoy:
         changed = convoy.update_gallery(name, description=description, policy=policy, reset_policy_fields=reset or ())
     _show([changed], as_json, single=True)

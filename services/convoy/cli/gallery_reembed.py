@@ -34,7 +34,7 @@ def reembed(
     model: Annotated[
         str,
         typer.Option(
-            help="The embedder of the new gallery, as NAME or NAME:VERSION; it must be loaded beside the old one."
+            help="The embedder of the new gallery, as NAME or NAME:VERSION, one of the faces service's models."
         ),
     ],
     probes: Annotated[

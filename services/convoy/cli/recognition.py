@@ -9,6 +9,7 @@ import typer
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
 from convoy.cli.output import AsJson, print_json, print_table
 from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def identify(
             min=0.0, max=1.0, help="The highest chance that a stranger is named; by default the gallery's policy."
         ),
     ] = None,
+    rate_unit: RateUnit = None,
+    same_occasion: SameOccasion = None,
     top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to print for each face.")] = 5,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     where: Annotated[
@@ -116,7 +119,9 @@ def identify(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is in pictures. Exits with 1 when the gallery knows nobody in them, also where they show no face.
+    """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when it knows nobody in them.
+
+    A picture without a face (NO_FACE) counts as one with nobody known.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -132,6 +137,8 @@ def identify(
             largest=largest,
             filter=read_facts(where),
             tags=tag or (),
+            rate_unit=rate_unit,
+            same_occasion=same_occasion,
         ),
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
@@ -217,14 +224,18 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
-    """One row of the table. `who` is the match, or the two people who are too close to tell apart."""
+    """One row of the table. `who` is the match, the two people who are too close to tell apart, or who it is not."""
     box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
-    best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
+    if elsewhere := found.named_elsewhere:
+        who, best = f"not {elsewhere.name}", f"{elsewhere.similarity:.3f}"
+    else:
+        who = " or ".join(match.name for match in found.matches[:meant])
+        best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (
         f"{box.centre.x:.0f},{box.centre.y:.0f}",
         found.decision.value,
-        " or ".join(match.name for match in found.matches[:meant]),
+        who,
         best,
         f"{found.match_threshold:.3f}",
         margin,

@@ -32,6 +32,8 @@ BATCH_SIZE = Histogram(
     "convoy_batch_size", "Pictures that ran together.", ["model", "version"], buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 QUEUE_DEPTH = Gauge("convoy_queue_depth", "Pictures that wait for the engine.", ["model", "version"])
+MESSAGE_BYTES = Counter("convoy_message_bytes", "Bytes of messages received, as they came.")
+MESSAGES_REFUSED = Counter("convoy_messages_refused", "Messages refused while they arrived, by reason.", ["reason"])
 MODEL_READY = Gauge("convoy_model_ready", "1 while a version answers.", ["model", "version"])
 
 call_count = functools.cache(REQUESTS.labels)

@@ -15,6 +15,7 @@ from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
+RATE_UNITS = {"picture": pb.RATE_UNIT_PICTURE, "face": pb.RATE_UNIT_FACE}
 DECISIONS = {
     Decision.MATCH: pb.DECISION_MATCH,
     Decision.NO_MATCH: pb.DECISION_NO_MATCH,
@@ -35,6 +36,8 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
             ambiguity_margin=gallery.policy.ambiguity_margin,
             max_faces=gallery.policy.max_faces,
             max_people=gallery.policy.max_people,
+            rate_unit=RATE_UNITS.get(gallery.policy.rate_unit) if gallery.policy.rate_unit else None,
+            same_occasion=gallery.policy.same_occasion,
         ),
         people_count=gallery.people,
         face_count=gallery.faces,
@@ -103,6 +106,9 @@ def identified_message(identified: Identified) -> pb.IdentifyResponse:
         image_size=size_message(identified.image_size),
         gallery_size=identified.gallery_size,
         version=identified.version,
+        rate_unit=RATE_UNITS[identified.rate_unit],
+        same_occasion=identified.same_occasion,
+        expected_false_positive_picture_rate=identified.expected_false_positive_picture_rate,
     )
 
 
@@ -187,7 +193,15 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
         match_threshold=identified.match_threshold,
         expected_false_positive_identification_rate=identified.expected_false_positive_identification_rate,
         margin=identified.margin,
+        no_match_reason=_no_match_reason(identified),
+        named_elsewhere=_match_message(identified.named_elsewhere) if identified.named_elsewhere else None,
     )
+
+
+def _no_match_reason(identified: IdentifiedFace) -> pb.NoMatchReason.ValueType:
+    if identified.decision is not Decision.NO_MATCH:
+        return pb.NO_MATCH_REASON_UNSPECIFIED
+    return pb.NO_MATCH_REASON_NAMED_ELSEWHERE if identified.named_elsewhere else pb.NO_MATCH_REASON_UNKNOWN
 
 
 def _match_message(match: Match) -> pb.Match:

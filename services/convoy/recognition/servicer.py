@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import grpc.aio
+import structlog
 from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
@@ -27,6 +28,7 @@ from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
+from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
@@ -42,6 +44,7 @@ from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
+log = structlog.get_logger()
 _NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
@@ -271,7 +274,13 @@ def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
 async def build(settings: Settings) -> Service:
     """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
-    store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    url = settings.redis_url.get_secret_value()
+    if may_fail_over(url) and not settings.redis_wait_replicas:
+        log.warning(
+            "a failover of the store can undo changes that were acknowledged; set CONVOY_REDIS_WAIT_REPLICAS=1",
+            documentation="docs/recognition.md#with-followers",
+        )
+    store = RedisStore(url, password, wait_aof=settings.redis_wait_aof, wait_replicas=settings.redis_wait_replicas)
     return build_on(store, settings)
 
 

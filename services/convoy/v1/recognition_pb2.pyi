@@ -24,6 +24,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RateUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RateUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATE_UNIT_UNSPECIFIED: _RateUnit.ValueType  # 0
+    """Read as the gallery's, or the service's."""
+    RATE_UNIT_PICTURE: _RateUnit.ValueType  # 1
+    """Of pictures: the chance that anybody is named in a picture that shows strangers alone. The more faces are searched,
+    the stricter is each search.
+    """
+    RATE_UNIT_FACE: _RateUnit.ValueType  # 2
+    """Of faces: the chance that a search for one stranger names anybody. A picture of ten strangers has ten such chances."""
+
+class RateUnit(_RateUnit, metaclass=_RateUnitEnumTypeWrapper):
+    """What a rate of false names is a rate of."""
+
+RATE_UNIT_UNSPECIFIED: RateUnit.ValueType  # 0
+"""Read as the gallery's, or the service's."""
+RATE_UNIT_PICTURE: RateUnit.ValueType  # 1
+"""Of pictures: the chance that anybody is named in a picture that shows strangers alone. The more faces are searched,
+the stricter is each search.
+"""
+RATE_UNIT_FACE: RateUnit.ValueType  # 2
+"""Of faces: the chance that a search for one stranger names anybody. A picture of ten strangers has ten such chances."""
+Global___RateUnit: _TypeAlias = RateUnit  # noqa: Y015
+
 class _Backend:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -145,11 +173,13 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_UNSPECIFIED: _Decision.ValueType  # 0
     """Never sent."""
     DECISION_MATCH: _Decision.ValueType  # 1
-    """The first match is the person."""
+    """The first match is the person. In one picture a person is the first match of one face at most."""
     DECISION_NO_MATCH: _Decision.ValueType  # 2
-    """The gallery does not know the person."""
+    """The gallery does not know the person, or the person is another face of the picture: see no_match_reason."""
     DECISION_AMBIGUOUS: _Decision.ValueType  # 3
-    """Two people or more reach the threshold, and the second is too close to the first."""
+    """Two people or more reach the threshold, and the second is too close to the first; or two faces of the picture claim one
+    person and are too close to each other.
+    """
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
     """The result of a search."""
@@ -157,12 +187,38 @@ class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
 DECISION_UNSPECIFIED: Decision.ValueType  # 0
 """Never sent."""
 DECISION_MATCH: Decision.ValueType  # 1
-"""The first match is the person."""
+"""The first match is the person. In one picture a person is the first match of one face at most."""
 DECISION_NO_MATCH: Decision.ValueType  # 2
-"""The gallery does not know the person."""
+"""The gallery does not know the person, or the person is another face of the picture: see no_match_reason."""
 DECISION_AMBIGUOUS: Decision.ValueType  # 3
-"""Two people or more reach the threshold, and the second is too close to the first."""
+"""Two people or more reach the threshold, and the second is too close to the first; or two faces of the picture claim one
+person and are too close to each other.
+"""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+class _NoMatchReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoMatchReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoMatchReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NO_MATCH_REASON_UNSPECIFIED: _NoMatchReason.ValueType  # 0
+    """It is somebody, or the service is older than this field."""
+    NO_MATCH_REASON_UNKNOWN: _NoMatchReason.ValueType  # 1
+    """Nobody in the gallery reaches the threshold."""
+    NO_MATCH_REASON_NAMED_ELSEWHERE: _NoMatchReason.ValueType  # 2
+    """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+
+class NoMatchReason(_NoMatchReason, metaclass=_NoMatchReasonEnumTypeWrapper):
+    """Why a face is nobody."""
+
+NO_MATCH_REASON_UNSPECIFIED: NoMatchReason.ValueType  # 0
+"""It is somebody, or the service is older than this field."""
+NO_MATCH_REASON_UNKNOWN: NoMatchReason.ValueType  # 1
+"""Nobody in the gallery reaches the threshold."""
+NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
+"""Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
 @_typing.final
 class GalleryPolicy(_message.Message):
@@ -175,6 +231,8 @@ class GalleryPolicy(_message.Message):
     AMBIGUITY_MARGIN_FIELD_NUMBER: _builtins.int
     MAX_FACES_FIELD_NUMBER: _builtins.int
     MAX_PEOPLE_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
     quality_floor: _builtins.float
     """Register refuses faces whose quality is below this; 0 to 1, by default CONVOY_QUALITY_FLOOR."""
     false_positive_identification_rate: _builtins.float
@@ -189,6 +247,13 @@ class GalleryPolicy(_message.Message):
     """The most faces that the gallery may hold; 0, or unset when you make it, means no limit."""
     max_people: _builtins.int
     """The most people that the gallery may hold; 0, or unset when you make it, means no limit."""
+    rate_unit: Global___RateUnit.ValueType
+    """Whether false_positive_identification_rate is that of a picture or that of a face; by default CONVOY_RATE_UNIT."""
+    same_occasion: _builtins.bool
+    """Whether the people were registered with the same camera and in the same light as the pictures that are searched, or
+    from photos of one occasion. Strangers then resemble each other more, and the threshold is derived from pairs of
+    people in one photo. By default false.
+    """
     def __init__(
         self,
         *,
@@ -197,10 +262,12 @@ class GalleryPolicy(_message.Message):
         ambiguity_margin: _builtins.float | None = ...,
         max_faces: _builtins.int | None = ...,
         max_people: _builtins.int | None = ...,
+        rate_unit: Global___RateUnit.ValueType | None = ...,
+        same_occasion: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ambiguity_margin: _TypeAlias = _typing.Literal["ambiguity_margin"]  # noqa: Y015
     _WhichOneofArgType__ambiguity_margin: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin"]  # noqa: Y015
@@ -212,6 +279,10 @@ class GalleryPolicy(_message.Message):
     _WhichOneofArgType__max_people: _TypeAlias = _typing.Literal["_max_people", b"_max_people"]  # noqa: Y015
     _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
     _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015
+    _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
+    _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
+    _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
+    _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ambiguity_margin) -> _WhichOneofReturnType__ambiguity_margin | None: ...
     @_typing.overload
@@ -222,6 +293,10 @@ class GalleryPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_people) -> _WhichOneofReturnType__max_people | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_floor) -> _WhichOneofReturnType__quality_floor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same_occasion) -> _WhichOneofReturnType__same_occasion | None: ...
 
 Global___GalleryPolicy: _TypeAlias = GalleryPolicy  # noqa: Y015
 
@@ -1311,6 +1386,8 @@ class IdentifiedFace(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
+    NO_MATCH_REASON_FIELD_NUMBER: _builtins.int
+    NAMED_ELSEWHERE_FIELD_NUMBER: _builtins.int
     decision: Global___Decision.ValueType
     """The result of the search."""
     match_threshold: _builtins.float
@@ -1320,14 +1397,24 @@ class IdentifiedFace(_message.Message):
     of the gallery.
     """
     margin: _builtins.float
-    """The similarity of the nearest person minus that of the second; 2 when there is no second."""
+    """The similarity of the nearest person minus that of the second, whoever is named at other faces; 2 when there is no
+    second.
+    """
+    no_match_reason: Global___NoMatchReason.ValueType
+    """Why the face is nobody; set for NO_MATCH."""
     @_builtins.property
     def face(self) -> _faces_pb2.Face:
         """Where the face is and how good, without its embedding."""
 
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
-        """People at or above the threshold, best first; each counts by the nearest face. Ties are ordered by person id."""
+        """People at or above the threshold who may be this face, best first; each counts by the nearest face. Ties are ordered
+        by person id. Who is named at another face of the picture is not among them.
+        """
+
+    @_builtins.property
+    def named_elsewhere(self) -> Global___Match:
+        """The nearest person at or above the threshold, who is another face of the picture; set for NAMED_ELSEWHERE."""
 
     def __init__(
         self,
@@ -1338,10 +1425,12 @@ class IdentifiedFace(_message.Message):
         match_threshold: _builtins.float = ...,
         expected_false_positive_identification_rate: _builtins.float = ...,
         margin: _builtins.float = ...,
+        no_match_reason: Global___NoMatchReason.ValueType = ...,
+        named_elsewhere: Global___Match | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "named_elsewhere", b"named_elsewhere"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches", "named_elsewhere", b"named_elsewhere", "no_match_reason", b"no_match_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1381,6 +1470,8 @@ class IdentifyRequest(_message.Message):
     EXACT_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1388,13 +1479,19 @@ class IdentifyRequest(_message.Message):
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_positive_identification_rate: _builtins.float
-    """At most this chance that a search for a stranger names anybody. The service derives the threshold from the
-    gallery's size.
+    """At most this chance that a stranger is named, in the whole picture or at each face: see rate_unit. The service
+    derives the threshold from the size of the gallery and, for a picture, from the number of faces that are searched.
     """
     min_version: _builtins.int
     """Answer from this version of the gallery or a later one."""
     exact: _builtins.bool
     """Guarantee that no other face is nearer. This costs time on large galleries."""
+    rate_unit: Global___RateUnit.ValueType
+    """Whether the rate is that of a picture or that of a face; by default the gallery's policy decides."""
+    same_occasion: _builtins.bool
+    """Whether the picture is of the same occasion as the photos that people were registered with; see GalleryPolicy. By
+    default the gallery's policy decides.
+    """
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1424,13 +1521,24 @@ class IdentifyRequest(_message.Message):
         exact: _builtins.bool = ...,
         filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        rate_unit: Global___RateUnit.ValueType | None = ...,
+        same_occasion: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
+    _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
+    _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
+    _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same_occasion) -> _WhichOneofReturnType__same_occasion | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_criterion) -> _WhichOneofReturnType_criterion | None: ...
 
 Global___IdentifyRequest: _TypeAlias = IdentifyRequest  # noqa: Y015
@@ -1443,10 +1551,19 @@ class IdentifyResponse(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     GALLERY_SIZE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
     """The version of the gallery that was searched."""
+    rate_unit: Global___RateUnit.ValueType
+    """What the rate that decided was a rate of."""
+    same_occasion: _builtins.bool
+    """Whether the picture counted as one of the same occasion as the photos that people were registered with."""
+    expected_false_positive_picture_rate: _builtins.float
+    """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1462,10 +1579,13 @@ class IdentifyResponse(_message.Message):
         image_size: _common_pb2.Size | None = ...,
         gallery_size: _builtins.int = ...,
         version: _builtins.int = ...,
+        rate_unit: Global___RateUnit.ValueType = ...,
+        same_occasion: _builtins.bool = ...,
+        expected_false_positive_picture_rate: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -281,11 +281,13 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Identify(self, request, context):
-        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+        together: the best total of similarities counts, and a person is at most one face.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+        another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+        threshold or rate is out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

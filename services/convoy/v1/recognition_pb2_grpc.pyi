@@ -109,11 +109,13 @@ class RecognitionServiceStub:
     RegisterMany: _grpc.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]
     """Register for a stream of people: one answer for each, in order."""
     Identify: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.IdentifyRequest, _recognition_pb2.IdentifyResponse]
-    """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+    """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+    together: the best total of similarities counts, and a person is at most one face.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-    another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-    (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+    another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+    (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+    threshold or rate is out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _grpc.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]
     """Identify for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error and
@@ -254,11 +256,13 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     RegisterMany: _aio.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]  # type: ignore[assignment]
     """Register for a stream of people: one answer for each, in order."""
     Identify: _aio.UnaryUnaryMultiCallable[_recognition_pb2.IdentifyRequest, _recognition_pb2.IdentifyResponse]  # type: ignore[assignment]
-    """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+    """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+    together: the best total of similarities counts, and a person is at most one face.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-    another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-    (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+    another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+    (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+    threshold or rate is out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _aio.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]  # type: ignore[assignment]
     """Identify for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error and
@@ -468,11 +472,13 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_pb2.IdentifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.IdentifyResponse, _abc.Awaitable[_recognition_pb2.IdentifyResponse]]:
-        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+        together: the best total of similarities counts, and a person is at most one face.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+        another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+        threshold or rate is out of range (BAD_ARGUMENT).
         """
 
     @_abc_1.abstractmethod

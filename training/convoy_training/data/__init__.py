@@ -17,8 +17,10 @@ face_pictures.py  face detection: checked faces, from any form of list
 face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO
 own_faces.py      face detection: your own pictures with faces
 wider.py          face detection: the WIDER FACE subset, and close-ups of LFW and CelebA
+faceless.py       face detection: pictures without a face, from the other tasks
 identities.py     face embedding: the people of LFW and CelebA
 own_people.py     face embedding: your own people
 exclusions.py     face embedding: pictures to leave out of training
+group_photos.py   face embedding: different people in one photo
 unlabelled_faces.py  face embedding: faces of unknown people, for learning from a teacher
 """

@@ -188,9 +188,13 @@ def check_size(architecture: Architecture, side: int) -> None:
 
 
 def build_data(config: Config) -> Data:
+    return Data(Batches(load_split(config, "train"), config), digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data."""
     path = config.data.path
-    digest = cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
-    return Data(Batches(load_split(config, "train"), config), digest)
+    return cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -10,13 +10,19 @@ from convoy.v1 import recognition_pb2
 
 @dataclass(frozen=True)
 class GalleryPolicy(Answer):
-    """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit."""
+    """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
+
+    rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
+    camera and light as the pictures that are searched.
+    """
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
     ambiguity_margin: float | None = None
     max_faces: int | None = None
     max_people: int | None = None
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -222,4 +228,11 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
         message.ambiguity_margin if message.HasField("ambiguity_margin") else None,
         message.max_faces,
         message.max_people,
+        read_rate_unit(message.rate_unit),
+        message.same_occasion if message.HasField("same_occasion") else None,
     )
+
+
+def read_rate_unit(unit: recognition_pb2.RateUnit.ValueType) -> str | None:
+    """Read what a rate is a rate of: picture or face; None if the message does not say."""
+    return recognition_pb2.RateUnit.Name(unit).removeprefix("RATE_UNIT_").lower() if unit else None

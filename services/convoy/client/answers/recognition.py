@@ -7,7 +7,7 @@ from enum import StrEnum
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Size, read_size
 from convoy.client.answers.faces import Face, read_face
-from convoy.client.answers.galleries import Person, read_person
+from convoy.client.answers.galleries import Person, read_person, read_rate_unit
 from convoy.v1 import recognition_pb2
 
 
@@ -59,7 +59,11 @@ class Match(Answer):
 
 @dataclass(frozen=True)
 class IdentifiedFace(Answer):
-    """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person."""
+    """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
+
+    no_match_reason: empty, UNKNOWN, or NAMED_ELSEWHERE if other faces of the picture are closer to everybody whom it
+    resembles; named_elsewhere: the nearest of those.
+    """
 
     face: Face
     decision: Decision
@@ -67,6 +71,8 @@ class IdentifiedFace(Answer):
     match_threshold: float
     expected_false_positive_identification_rate: float
     margin: float
+    no_match_reason: str = ""
+    named_elsewhere: Match | None = None
 
     @property
     def person(self) -> Match | None:
@@ -76,12 +82,19 @@ class IdentifiedFace(Answer):
 
 @dataclass(frozen=True)
 class Identification(Answer):
-    """Who is in a picture, largest face first; gallery_size counts the faces that were searched."""
+    """Who is in a picture, largest face first; gallery_size counts the faces that were searched.
+
+    rate_unit: picture or face, of which the rate was one; expected_false_positive_picture_rate: the chance that anybody
+    is named in a picture that shows as many strangers. Both are None from a service that is older than they are.
+    """
 
     faces: tuple[IdentifiedFace, ...]
     image_size: Size
     gallery_size: int
     version: int
+    rate_unit: str | None = None
+    same_occasion: bool = False
+    expected_false_positive_picture_rate: float | None = None
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -123,6 +136,9 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         read_size(response.image_size),
         response.gallery_size,
         response.version,
+        (unit := read_rate_unit(response.rate_unit)),
+        response.same_occasion,
+        response.expected_false_positive_picture_rate if unit else None,
     )
 
 
@@ -156,18 +172,23 @@ def _read_identified(message: recognition_pb2.IdentifiedFace) -> IdentifiedFace:
     return IdentifiedFace(
         read_face(message.face),
         Decision(recognition_pb2.Decision.Name(message.decision).removeprefix("DECISION_")),
-        tuple(
-            Match(
-                match.person_id,
-                match.display_name,
-                match.face_id,
-                match.similarity,
-                dict(match.metadata),
-                tuple(match.tags),
-            )
-            for match in message.matches
-        ),
+        tuple(map(_read_match, message.matches)),
         message.match_threshold,
         message.expected_false_positive_identification_rate,
         message.margin,
+        recognition_pb2.NoMatchReason.Name(message.no_match_reason).removeprefix("NO_MATCH_REASON_")
+        if message.no_match_reason
+        else "",
+        _read_match(message.named_elsewhere) if message.HasField("named_elsewhere") else None,
+    )
+
+
+def _read_match(match: recognition_pb2.Match) -> Match:
+    return Match(
+        match.person_id,
+        match.display_name,
+        match.face_id,
+        match.similarity,
+        dict(match.metadata),
+        tuple(match.tags),
     )

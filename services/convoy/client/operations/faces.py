@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from convoy.client.answers import faces
+from convoy.client.answers.common import Model
 from convoy.client.operations.operation import Operation, one_of, only, plan
 from convoy.client.pictures import Channels, Picture, write_image, write_images
-from convoy.v1 import faces_pb2
+from convoy.v1 import common_pb2, faces_pb2
 
 
 def detect_faces(
@@ -46,12 +47,22 @@ def embed_faces(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    embedder: Model | None = None,
+    embedder_sha256: str = "",
     channels: Channels = "rgb",
 ) -> Operation[faces.Faces]:
-    """`detect_faces` with an embedding of each face. aligned_crops: also return each face turned upright."""
+    """`detect_faces` with an embedding of each face. aligned_crops: also return each face turned upright.
+
+    embedder: by default the service's own; embedder_sha256: the version of it with this graph.
+    NotFound(MODEL_NOT_FOUND).
+    """
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
-        images=[write_image(picture, channels)], options=options, include_aligned_crops=aligned_crops
+        images=[write_image(picture, channels)],
+        options=options,
+        include_aligned_crops=aligned_crops,
+        embedder=_write_embedder(embedder),
+        embedder_sha256=embedder_sha256,
     )
     return plan(
         "faces",
@@ -72,12 +83,18 @@ def embed_faces_many(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    embedder: Model | None = None,
+    embedder_sha256: str = "",
     channels: Channels = "rgb",
 ) -> Operation[list[faces.Faces]]:
     """`embed_faces` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
-        images=write_images(pictures, channels), options=options, include_aligned_crops=aligned_crops
+        images=write_images(pictures, channels),
+        options=options,
+        include_aligned_crops=aligned_crops,
+        embedder=_write_embedder(embedder),
+        embedder_sha256=embedder_sha256,
     )
     return plan("faces", request, faces_pb2.EmbedFacesResponse, faces.read_faces)
 
@@ -105,9 +122,14 @@ def compare_faces(
     return plan("faces", request, faces_pb2.CompareFacesResponse, faces.read_comparison)
 
 
-def get_face_model() -> Operation[faces.FaceModel]:
-    """The face models in use and their calibration."""
-    return plan("faces", faces_pb2.GetFaceModelRequest(), faces_pb2.GetFaceModelResponse, faces.read_face_model)
+def get_face_model(embedder: Model | None = None, *, embedder_sha256: str = "") -> Operation[faces.FaceModel]:
+    """The face models in use and their calibration. embedder, embedder_sha256: as in `embed_faces`."""
+    request = faces_pb2.GetFaceModelRequest(embedder=_write_embedder(embedder), embedder_sha256=embedder_sha256)
+    return plan("faces", request, faces_pb2.GetFaceModelResponse, faces.read_face_model)
+
+
+def _write_embedder(model: Model | None) -> common_pb2.ModelRef | None:
+    return common_pb2.ModelRef(name=model.name, version=model.version) if model else None
 
 
 def write_options(

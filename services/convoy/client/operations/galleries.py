@@ -245,6 +245,14 @@ def _write_vector_sets(sets: galleries.VectorSets) -> api.VectorSets:
     return api.VectorSets(shards=sets.shards, quantization=known[sets.quantization], search_effort=sets.search_effort)
 
 
+def write_rate_unit(unit: str) -> api.RateUnit.ValueType:
+    """What a rate is a rate of. InvalidArgument(BAD_ARGUMENT): it is neither picture nor face."""
+    known = {"picture": api.RATE_UNIT_PICTURE, "face": api.RATE_UNIT_FACE}
+    if unit not in known:
+        raise InvalidArgument("BAD_ARGUMENT", f"rate_unit is {unit!r}; picture or face is possible")
+    return known[unit]
+
+
 def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy | None:
     if policy is None:
         return None
@@ -254,4 +262,6 @@ def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy |
         ambiguity_margin=policy.ambiguity_margin,
         max_faces=policy.max_faces,
         max_people=policy.max_people,
+        rate_unit=write_rate_unit(policy.rate_unit) if policy.rate_unit else None,
+        same_occasion=policy.same_occasion,
     )

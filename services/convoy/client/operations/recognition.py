@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from convoy.client.answers import recognition
 from convoy.client.operations.faces import write_options
+from convoy.client.operations.galleries import write_rate_unit
 from convoy.client.operations.operation import Operation, one_of, plan, write_facts, write_tags, write_text, write_time
 from convoy.client.pictures import Channels, Picture, write_image, write_images
 from convoy.core.errors import InvalidArgument
@@ -69,13 +70,17 @@ def identify(
     exact: bool = False,
     filter: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
+    rate_unit: str | None = None,
+    same_occasion: bool | None = None,
     channels: Channels = "rgb",
 ) -> Operation[recognition.Identification]:
-    """Who each face in a picture is, if the gallery knows the person.
+    """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
 
-    match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a search for a
-    stranger names anybody; by default the gallery's policy. min_version: give the version that `register` returned to
-    read your own write. filter, tags: only people with all of these. FailedPrecondition(NO_FACE): there is no face.
+    match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a stranger is
+    named, in the whole picture (rate_unit "picture") or at each face ("face"); by default the gallery's policy.
+    same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
+    the version that `register` returned to read your own write. filter, tags: only people with all of these.
+    FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
         gallery=write_text(gallery, "gallery"),
@@ -86,6 +91,8 @@ def identify(
         exact=exact,
         filter=write_facts(filter, "filter"),
         tags=write_tags(tags),
+        rate_unit=write_rate_unit(rate_unit) if rate_unit else api.RATE_UNIT_UNSPECIFIED,
+        same_occasion=same_occasion,
         **one_of(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),

@@ -38,3 +38,8 @@ def allows(granted: Iterable[str], needed: str) -> bool:
     gallery, _, level = needed.removeprefix("gallery:").rpartition(":")
     levels = LEVELS[LEVELS.index(level) :]
     return any(gallery_scope(name, higher) in granted for name in {gallery, "*"} for higher in levels)
+
+
+def names_gallery(scope: str) -> bool:
+    """Whether a scope is about a gallery, or all of them."""
+    return _GALLERY.fullmatch(scope) is not None

@@ -11,7 +11,15 @@ from convoy.recognition.domain.face_source import ModelName
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.records import Policy, VectorSets
 
-POLICY_FIELDS = ("quality_floor", "false_positive_identification_rate", "ambiguity_margin", "max_faces", "max_people")
+POLICY_FIELDS = (
+    "quality_floor",
+    "false_positive_identification_rate",
+    "ambiguity_margin",
+    "max_faces",
+    "max_people",
+    "rate_unit",
+    "same_occasion",
+)
 HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "ambiguity_margin": 2.0}
 """The highest value of each field that is a number from 0 on; a rate lies above 0."""
 
@@ -20,7 +28,7 @@ HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "amb
 class PolicyEdit:
     """Fields of a policy that get new values, and fields that go back to the service's default."""
 
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float | str] = field(default_factory=dict)
     reset: Sequence[str] = ()
 
     def apply(self, before: Policy) -> Policy:
@@ -32,6 +40,7 @@ class PolicyEdit:
             left.remove(name)
         for name, value in self.values.items():
             if name in HIGHEST:
+                assert not isinstance(value, str)
                 check_range(f"policy.{name}", value, 0, HIGHEST[name], is_low_out=name.endswith("_rate"))
         changes = {name: getattr(default, name) for name in self.reset} | dict(self.values)
         return replace(before, **changes)

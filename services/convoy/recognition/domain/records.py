@@ -42,6 +42,8 @@ class Policy:
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -85,8 +87,9 @@ class Gallery:
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        if not self.policy.max_people:
-            del policy["max_people"]
+        for name in ("max_people", "rate_unit", "same_occasion"):
+            if policy[name] == getattr(Policy(), name):
+                del policy[name]
         kept = {
             "model": _written(self.model),
             "description": self.description,

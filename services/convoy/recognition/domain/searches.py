@@ -8,7 +8,7 @@ from convoy.recognition.domain.found_faces import FoundFace, Size
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.pictures import AS_USUAL, DetectionOptions, Picture
 from convoy.recognition.domain.records import Entry
-from convoy.recognition.domain.thresholds import Decision
+from convoy.recognition.domain.thresholds import Decision, RateUnit
 
 MATCH_THRESHOLD = "match_threshold"
 
@@ -35,7 +35,10 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto."""
+    """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
+
+    rate_unit, same_occasion: None leaves it to the gallery.
+    """
 
     gallery: str
     picture: Picture
@@ -46,6 +49,8 @@ class Search:
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    rate_unit: RateUnit | None = None
+    same_occasion: bool | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -76,16 +81,23 @@ class IdentifiedFace:
     match_threshold: float
     expected_false_positive_identification_rate: float
     margin: float
+    named_elsewhere: Match | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The answer to a search. gallery_size: in faces. version: that of the gallery which was searched."""
+    """The answer to a search; see IdentifyResponse in recognition.proto.
+
+    gallery_size: in faces. version: that of the gallery which was searched.
+    """
 
     faces: Sequence[IdentifiedFace]
     image_size: Size
     gallery_size: int
     version: int
+    rate_unit: RateUnit
+    same_occasion: bool
+    expected_false_positive_picture_rate: float
 
 
 @dataclass(frozen=True, slots=True)

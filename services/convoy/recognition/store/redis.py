@@ -30,10 +30,10 @@ from typing import Any
 from redis import exceptions
 from redis.asyncio import Redis
 
-from convoy.core.errors import Unavailable
 from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
+    REPEATABLE_S,
     RESENT_S,
     Committed,
     Conflict,
@@ -65,12 +65,12 @@ from convoy.recognition.store.layout import (
     request_key,
     words_of,
 )
+from convoy.recognition.store.safety import Writer
 
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
 SCANNED = 1000
-DISK_MS = 3000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
@@ -81,16 +81,21 @@ class RedisStore(Store):
     """See Store.
 
     password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
-    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer, one node); with
-    `appendfsync always` Redis does so anyway.
+    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer); with
+    `appendfsync always` Redis does so anyway. wait_replicas: and when so many followers have it.
     """
 
     def __init__(
-        self, url: str, password: Callable[[], str] | None = None, keep: int = 1_000_000, wait_aof: bool = False
+        self,
+        url: str,
+        password: Callable[[], str] | None = None,
+        keep: int = 1_000_000,
+        wait_aof: bool = False,
+        wait_replicas: int = 0,
     ) -> None:
         self._keep = keep
-        self._wait_aof = wait_aof
         self._redis: Any = connect(url, password)
+        self._writer = Writer(self._redis, wait_aof, wait_replicas)
         pool = getattr(self._redis, "connection_pool", None)
         self._sentinels: list[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
 
@@ -104,7 +109,7 @@ class RedisStore(Store):
             await sentinel.aclose()
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        await self._do("ZADD", INDEX, 0, gallery.name)
+        await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
         remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content)
@@ -123,7 +128,8 @@ class RedisStore(Store):
         return gallery
 
     async def set_alias(self, alias: str, gallery: str) -> None:
-        await (self._do("HSET", ALIASES, alias, gallery) if gallery else self._do("HDEL", ALIASES, alias))
+        change = ("HSET", ALIASES, alias, gallery) if gallery else ("HDEL", ALIASES, alias)
+        await self._writer.write(ALIASES, *change)
 
     async def list_aliases(self) -> dict[str, str]:
         found = await self._do("HGETALL", ALIASES)
@@ -174,7 +180,12 @@ class RedisStore(Store):
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
         version, answer, content = await self._do("HMGET", key, "version", "answer", "digest")
-        return Committed(int(version), answer, True, (content or b"").decode()) if version else None
+        if not version:
+            return None
+        if self._writer.waits:
+            # The first time may have failed because it was not safe yet. What follows a write is safe when that is.
+            await self._writer.write(key, "EXPIRE", key, REPEATABLE_S)
+        return Committed(int(version), answer, True, (content or b"").decode())
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -240,8 +251,12 @@ class RedisStore(Store):
         return await self._do(*words)
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        """Run a script of the folder scripts."""
-        return await self._run(name, keys, *arguments)
+        """Run a script of the folder scripts, for what is kept beside galleries: nobody waits until it is safe."""
+        text, digest = _script(name)
+        try:
+            return await self._do("EVALSHA", digest, len(keys), *keys, *arguments)
+        except exceptions.NoScriptError:
+            return await self._do("EVAL", text, len(keys), *keys, *arguments)
 
     async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
         """Each with its counters, read in one go."""
@@ -273,20 +288,9 @@ class RedisStore(Store):
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         text, digest = _script(name)
         try:
-            return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
+            return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
-            return await self._write("EVAL", text, len(keys), *keys, *arguments)
-
-    async def _write(self, *command: object) -> Any:
-        if not self._wait_aof:
-            return await self._do(*command)
-        # Both on one connection: WAITAOF waits for what its own connection wrote.
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS)
-        reply, waited = await answered(pipe.execute())
-        if waited[0] < 1:
-            raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
-        return reply
+            return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
 
     async def _do(self, *command: object) -> Any:
         return await answered(self._redis.execute_command(*command))

@@ -239,5 +239,7 @@ def test_every_criterion_of_a_request_is_a_score_whose_zero_is_seen() -> None:
     criteria = {
         name for name, field in asked.items() if field.containing_oneof and field.containing_oneof.name == "criterion"
     }
-    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 8
+    # With a given rate these two choose the threshold too.
+    criteria |= {"convoy.v1.IdentifyRequest.rate_unit", "convoy.v1.IdentifyRequest.same_occasion"}
+    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 10
     assert all(asked[name].has_presence for name in criteria)
