@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
-from convoy.cli.output import AsJson, print_json, print_table
+from convoy.cli.output import AsJson, label_of, print_json, print_table
 from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
 from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
@@ -84,6 +84,7 @@ def register(
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
                 any_angle=any_angle,
+                photo_labels=[label_of(photo) for photo in photos],
             )
         except FailedPrecondition as error:
             if not error.details:
