@@ -17,6 +17,7 @@ pictures.py     turns paths, bytes, files, arrays and Pillow images into message
 fetching.py     brings a picture from the web, when asked
 notebooks.py    shows answers in notebooks
 channels.py     opens connections: addresses and limits
+proxies.py      which calls may go through a proxy of the environment
 retries.py      which failed calls are repeated
 credentials.py  tokens and TLS
 failures.py     turns a failed call into an error

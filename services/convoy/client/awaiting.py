@@ -210,6 +210,7 @@ class AsyncConvoy:
     delete_person = call(galleries.delete_person)
     delete_face = call(galleries.delete_face)
     find_duplicates = pages(galleries.find_duplicates)
+    find_disagreements = pages(galleries.find_disagreements)
     merge_people = call(galleries.merge_people)
 
     check_health = call(models.check_health)

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from convoy.client.credentials import Credentials
+from convoy.client.proxies import is_near
 from convoy.client.retries import SERVICE_CONFIG
 from convoy.core.api import ServiceName
 from convoy.core.errors import FailedPrecondition, InvalidArgument
@@ -65,21 +66,24 @@ class Open(Generic[Channel]):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the services are, and the limits of a call."""
+    """Where the services are, and the limits of a call. may_proxy: whether a proxy of the environment is used."""
 
     addresses: dict[ServiceName, str]
     timeout_s: float
     max_message_bytes: int
     credentials: Credentials
+    may_proxy: bool = True
 
     def target(self, service: ServiceName) -> str:
         """The name that gRPC resolves; an address without a scheme is looked up in the DNS."""
         address = self.addresses[service]
         return address if address.startswith(SCHEMES) else f"dns:///{address}"
 
-    def options(self) -> list[tuple[str, str | int]]:
-        """Arguments of a channel."""
+    def options(self, service: ServiceName) -> list[tuple[str, str | int]]:
+        """Arguments of a channel to a service."""
         return [
+            # A proxy of the environment (http_proxy) is for what lies beyond this machine and this fleet.
+            ("grpc.enable_http_proxy", int(self.may_proxy and not is_near(self.addresses[service]))),
             ("grpc.service_config", SERVICE_CONFIG),
             ("grpc.max_receive_message_length", self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),
@@ -100,15 +104,15 @@ class Connection:
         """A channel for ordinary code."""
         secret = self.credentials.of_channel()
         if secret is None:
-            return grpc.insecure_channel(self.target(service), self.options())
-        return grpc.secure_channel(self.target(service), secret, self.options())
+            return grpc.insecure_channel(self.target(service), self.options(service))
+        return grpc.secure_channel(self.target(service), secret, self.options(service))
 
     def open_aio(self, service: ServiceName) -> grpc.aio.Channel:
         """A channel for asyncio."""
         secret = self.credentials.of_channel()
         if secret is None:
-            return grpc.aio.insecure_channel(self.target(service), self.options())
-        return grpc.aio.secure_channel(self.target(service), secret, self.options())
+            return grpc.aio.insecure_channel(self.target(service), self.options(service))
+        return grpc.aio.secure_channel(self.target(service), secret, self.options(service))
 
 
 def connection(

@@ -10,7 +10,6 @@ manifest.py        the contract of a model folder
 telemetry.py       log lines and metrics
 tracing.py         spans
 machine.py         cores and memory of this machine
-names.py           one form for names that look the same
 pictures/          bytes to pixels, resizing, geometry, suppression
 models/            models at run time
 security/          TLS, tokens, scopes, rates

@@ -32,9 +32,11 @@ from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
@@ -56,14 +58,21 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
         self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        self.galleries = Galleries(store, self.followers, faces, keys)
+        growth = Growth(settings)
+        self.galleries = Galleries(store, self.followers, faces, keys, growth)
         self.people = People(self.followers)
         self.registration = Registration(
-            self.followers, self.people, faces, settings, lambda first: messages.remembered(first).SerializeToString()
+            self.followers,
+            self.people,
+            faces,
+            settings,
+            growth,
+            lambda first: messages.remembered(first).SerializeToString(),
         )
-        self.identification = Identification(self.followers, faces, settings)
+        self.identification = Identification(self.followers, faces, settings, growth)
         self.merging = Merging(self.followers, self.people)
         self.duplicates = Duplicates(self.followers, faces, self.identification)
+        self.disagreements = Disagreements(self.followers, faces)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self._sweeper: asyncio.Task[None] | None = None
@@ -172,6 +181,15 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             match_threshold=page.match_threshold,
         )
 
+    async def FindDisagreements(
+        self, request: pb.FindDisagreementsRequest, context: Context
+    ) -> pb.FindDisagreementsResponse:
+        """List faces that do not resemble their person's others."""
+        await self._begin(request, context)
+        page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
+        faces = map(messages.disagreement_message, page.faces)
+        return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
+
     async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
         """Make one person of two."""
         await self._begin(request, context)
@@ -214,7 +232,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
         await self._begin(request, context)
-        return pb.GetGalleryStatusResponse(**asdict(await self.galleries.status(request.gallery, request.verify)))
+        status = await self.galleries.status(request.gallery, request.verify)
+        limits = messages.limits_message(status.limits) if status.limits else None
+        return pb.GetGalleryStatusResponse(**{**vars(status), "limits": limits})
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""

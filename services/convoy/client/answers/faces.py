@@ -89,8 +89,22 @@ class FaceComparison(Answer):
 
 
 @dataclass(frozen=True)
+class GenuineCalibration(Answer):
+    """For each similarity (rising): the share of a person's photos that stay below it, and its upper 95 % bound."""
+
+    similarity: tuple[float, ...]
+    false_non_match_rate: tuple[float, ...]
+    false_non_match_rate_upper: tuple[float, ...]
+    pairs: int
+    dataset: str
+
+
+@dataclass(frozen=True)
 class FaceCalibration(Answer):
-    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound."""
+    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound.
+
+    genuine: how similar photos of one person are; None if it was not measured.
+    """
 
     similarity: tuple[float, ...]
     false_match_rate: tuple[float, ...]
@@ -98,6 +112,7 @@ class FaceCalibration(Answer):
     impostor_pairs: int
     tail_model: str
     dataset: str
+    genuine: GenuineCalibration | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +181,18 @@ def read_face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
             table.impostor_pairs,
             table.tail_model,
             table.dataset,
+            _read_genuine(table.genuine) if table.HasField("genuine") else None,
         ),
+    )
+
+
+def _read_genuine(message: faces_pb2.GenuineCalibration) -> GenuineCalibration:
+    return GenuineCalibration(
+        tuple(message.similarity),
+        tuple(message.false_non_match_rate),
+        tuple(message.false_non_match_rate_upper),
+        message.pairs,
+        message.dataset,
     )
 
 

@@ -14,7 +14,8 @@ class GalleryPolicy(Answer):
     """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
 
     rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
-    camera and light as the pictures that are searched.
+    camera and light as the pictures that are searched; average_faces: a search also compares with the average of each
+    person's faces.
     """
 
     quality_floor: float | None = None
@@ -24,6 +25,7 @@ class GalleryPolicy(Answer):
     max_people: int | None = None
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,30 @@ class GalleryDeletion(Answer):
 
 
 @dataclass(frozen=True)
+class GalleryLimits(Answer):
+    """How a gallery's size suits its embedder. fit: unknown, fits, nearly_outgrown or outgrown.
+
+    expected_miss_rate: how often a search for somebody with one face on record is expected not to name them, at
+    `false_positive_identification_rate`; outgrown_at_faces: the least size at which that is above `miss_rate_limit`.
+    None: unknown, `unknown_because` says why; or an embedder that no gallery outgrows.
+    """
+
+    fit: str
+    expected_miss_rate: float | None
+    false_positive_identification_rate: float
+    miss_rate_limit: float
+    outgrown_at_faces: int | None
+    genuine_pairs: int
+    genuine_dataset: str
+    unknown_because: str = ""
+
+
+@dataclass(frozen=True)
 class GalleryStatus(Answer):
     """What the store holds, and what the replica that answered searches.
 
-    problem: why the service cannot read the gallery; empty if it can.
+    problem: why the service cannot read the gallery; empty if it can. limits: what its size means; None from a service
+    of 0.1.0.
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
     """
@@ -75,6 +97,7 @@ class GalleryStatus(Answer):
     index_checksum: str = ""
     store_checksum: str = ""
     problem: str = ""
+    limits: GalleryLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +153,23 @@ class Duplicate(Answer):
     other_person_id: str
     other_face_id: str
     similarity: float
+
+
+@dataclass(frozen=True)
+class Disagreement(Answer):
+    """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
+
+    reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
+    largest.
+    """
+
+    person_id: str
+    face_id: str
+    reason: str
+    similarity: float
+    other_person_id: str = ""
+    other_face_id: str = ""
+    other_similarity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -206,6 +246,19 @@ def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
     )
 
 
+def read_disagreement(message: recognition_pb2.Disagreement) -> Disagreement:
+    """One face."""
+    return Disagreement(
+        message.person_id,
+        message.face_id,
+        recognition_pb2.DisagreementReason.Name(message.reason).removeprefix("DISAGREEMENT_REASON_"),
+        message.similarity,
+        message.other_person_id,
+        message.other_face_id,
+        message.other_similarity,
+    )
+
+
 def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
     """Read the answer to a part of an import."""
     return Import(
@@ -227,6 +280,21 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_checksum,
         response.store_checksum,
         response.problem,
+        _read_limits(response.limits) if response.HasField("limits") else None,
+    )
+
+
+def _read_limits(message: recognition_pb2.GalleryLimits) -> GalleryLimits:
+    fit = recognition_pb2.GalleryFit.Name(message.fit).removeprefix("GALLERY_FIT_").lower()
+    return GalleryLimits(
+        "unknown" if fit == "unspecified" else fit,
+        message.expected_miss_rate if message.HasField("expected_miss_rate") else None,
+        message.false_positive_identification_rate,
+        message.miss_rate_limit,
+        message.outgrown_at_faces if message.HasField("outgrown_at_faces") else None,
+        message.genuine_pairs,
+        message.genuine_dataset,
+        message.unknown_because,
     )
 
 
@@ -252,6 +320,7 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
         message.max_people,
         read_rate_unit(message.rate_unit),
         message.same_occasion if message.HasField("same_occasion") else None,
+        message.average_faces if message.HasField("average_faces") else None,
     )
 
 

@@ -47,9 +47,9 @@ def embed_faces(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    channels: Channels = "rgb",
     embedder: Model | None = None,
     embedder_sha256: str = "",
-    channels: Channels = "rgb",
 ) -> Operation[faces.Faces]:
     """`detect_faces` with an embedding of each face. aligned_crops: also return each face turned upright.
 
@@ -83,9 +83,9 @@ def embed_faces_many(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    channels: Channels = "rgb",
     embedder: Model | None = None,
     embedder_sha256: str = "",
-    channels: Channels = "rgb",
 ) -> Operation[list[faces.Faces]]:
     """`embed_faces` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)

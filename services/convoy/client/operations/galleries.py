@@ -203,6 +203,16 @@ def find_duplicates(
     )
 
 
+def find_disagreements(gallery: str, *, page_size: int = 0) -> Listing[galleries.Disagreement]:
+    """All faces that do not resemble the other faces of their person. FailedPrecondition(NOT_CALIBRATED)."""
+    return lambda token: plan(
+        "recognition",
+        api.FindDisagreementsRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.FindDisagreementsResponse,
+        lambda reply: Page([galleries.read_disagreement(one) for one in reply.disagreements], reply.next_page_token),
+    )
+
+
 def merge_people(
     gallery: str, person_id: str, merged_person_id: str, *, request_id: str | None = None
 ) -> Operation[galleries.Person]:
@@ -271,4 +281,5 @@ def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy |
         max_people=policy.max_people,
         rate_unit=write_rate_unit(policy.rate_unit) if policy.rate_unit else None,
         same_occasion=policy.same_occasion,
+        average_faces=policy.average_faces,
     )

@@ -61,7 +61,7 @@ def judge_size(strangers: FalseMatchCurve, genuine: Genuine, faces: int, rate: f
     outgrown_at = _first(lambda size: expect(size) > limit)
     fit = Fit.FITS
     if outgrown_at is not None and faces >= NEARLY * outgrown_at:
-        fit = Fit.OUTGROWN if max(faces, 1) >= outgrown_at else Fit.NEARLY_OUTGROWN
+        fit = Fit.OUTGROWN if faces >= outgrown_at else Fit.NEARLY_OUTGROWN
     return Limits(fit, rate, limit, expect(faces), outgrown_at, genuine)
 
 

@@ -29,6 +29,7 @@ from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.naming import CANDIDATES, Named, name_faces
 from convoy.recognition.use_cases.people import person_not_found
 
@@ -59,8 +60,9 @@ class _Terms:
 class Identification:
     """The calls Identify and Verify. Each raises the errors that the API documents."""
 
-    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings) -> None:
+    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings, growth: Growth) -> None:
         self._followers = followers
+        self._growth = growth
         self._faces = faces
         self._settings = settings
 
@@ -76,7 +78,7 @@ class Identification:
         model.check_made(view.gallery)
         if not picture.faces:
             raise no_face("the picture")
-        size = await view.count_faces(entries)
+        size = await view.count_comparisons(entries)
         terms = self._terms(search, view, model, size, len(picture.faces))
         found = await _search(search, view, picture.faces, max(top_k, 2), terms.threshold)
         named = await _decide(found, terms)
@@ -87,7 +89,8 @@ class Identification:
             _identified(face.face, hits, one, top_k, people, terms)
             for face, hits, one in zip(picture.faces, found, named, strict=True)
         ]
-        gallery_size = await view.count_faces([]) if entries else size
+        gallery_size = await view.count_faces([])
+        self._growth.judge(view.gallery, model, gallery_size)
         return Identified(
             faces,
             picture.image_size,
@@ -178,12 +181,12 @@ async def _search(
     search: Search, view: View, faces: Sequence[EmbeddedFace], top_k: int, threshold: float
 ) -> list[list[Hit]]:
     """The nearest people of each face, best first: `top_k`, and all who may count in a picture of several faces."""
-    searches = (view.search(face.embedding, top_k, search.entries, search.exact) for face in faces)
+    searches = (view.search(face.embedding, top_k, search.entries, search.exact, averages=True) for face in faces)
     found = await asyncio.gather(*searches)
     deeper = max(top_k, min(len(faces) + 1, CANDIDATES))
     if deeper > top_k:
         cut = [i for i, hits in enumerate(found) if len(hits) == top_k and hits[-1].similarity >= threshold]
-        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact) for i in cut)
+        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact, averages=True) for i in cut)
         for i, hits in zip(cut, await asyncio.gather(*again), strict=True):
             found[i] = hits
     return found

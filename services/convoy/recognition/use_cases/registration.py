@@ -34,8 +34,10 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import (
+    CONFLICT_RATE,
     Verdict,
     bad_image,
     compare,
@@ -47,11 +49,6 @@ from convoy.recognition.use_cases.photo_rules import (
     refuse_turned,
 )
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
-
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
-
 
 DIGESTED_AT_ONCE = 1 << 18
 
@@ -78,6 +75,7 @@ class Registration:
         people: People,
         faces: FaceSource,
         settings: Settings,
+        growth: Growth,
         remember: Callable[[Registered], bytes],
     ) -> None:
         self._store = followers.store
@@ -85,6 +83,7 @@ class Registration:
         self._people = people
         self._faces = faces
         self._settings = settings
+        self._growth = growth
         self._remember = remember
         self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -190,7 +189,10 @@ class Registration:
         at_version = None if asked.allow_identity_conflict else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
         committed = await self._write(gallery, before, person, results, embeddings, labels, at_version, idempotency)
-        return committed if committed.repeated else Registered(person, results, committed.version)
+        if committed.repeated:
+            return committed
+        self._growth.judge(gallery, photos.model, await view.count_faces([]))
+        return Registered(person, results, committed.version)
 
     async def _write(
         self,
