@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import grpc.aio
@@ -141,7 +142,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Give one person."""
         await self._begin(request, context)
         person = await self.people.get(request.gallery, request.person_id)
-        return pb.GetPersonResponse(person=messages.person_message(person))
+        labels = await self.people.labels_of(request.gallery, person)
+        return pb.GetPersonResponse(person=messages.person_message(person, labels))
 
     async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
         """List people by id."""
@@ -166,8 +168,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
         """Delete one face of a person."""
         await self._begin(request, context)
-        made = await self.people.delete_face(request.gallery, request.person_id, request.face_id)
-        return pb.DeleteFaceResponse(version=made.version, epoch=made.epoch)
+        asked = (request.gallery, request.person_id, request.face_id, request.delete_person_without_faces)
+        return pb.DeleteFaceResponse(**asdict(await self.people.delete_face(*asked)))
 
     async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
         """List people who look like one another."""
