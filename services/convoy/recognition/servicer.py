@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from convoy.recognition.store.base import Committed, Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.dear_calls import DearCalls
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import sweep_on
 from convoy.recognition.use_cases.galleries import Galleries
@@ -64,6 +66,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.duplicates = Duplicates(self.followers, faces, self.identification)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
+        self.dear_calls = DearCalls()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -162,7 +165,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """List people who look like one another."""
         await self._begin(request, context)
         criterion = requests.read_criterion(request)
-        page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
+        async with self.dear_calls.place():
+            page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
         return pb.FindDuplicatesResponse(
             duplicates=map(messages.duplicate_message, page.pairs),
             next_page_token=page.next_token,
@@ -197,7 +201,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> AsyncIterator[pb.ExportGalleryResponse]:
         """Give everybody in a gallery."""
         await self._begin(request, context)
-        async for part in self.transfer.export(request.gallery, request.page_token):
+        async for part in self.dear_calls.each(self.transfer.export(request.gallery, request.page_token)):
             yield messages.export_message(part)
 
     async def ImportGallery(
@@ -213,12 +217,15 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
         await self._begin(request, context)
-        return pb.GetGalleryStatusResponse(**asdict(await self.galleries.status(request.gallery, request.verify)))
+        async with self.dear_calls.place() if request.verify else nullcontext():
+            status = await self.galleries.status(request.gallery, request.verify)
+        return pb.GetGalleryStatusResponse(**asdict(status))
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""
         await self._begin(request, context)
-        page = await self.galleries.audit(request.gallery, request.page_token, request.page_size)
+        async with self.dear_calls.place():
+            page = await self.galleries.audit(request.gallery, request.page_token, request.page_size)
         events = map(messages.audit_message, page.entries)
         return pb.ListAuditEventsResponse(events=events, next_page_token=page.next_token)
 

@@ -1,5 +1,6 @@
 """Turns errors into gRPC statuses, and a call's time limit into a deadline."""
 
+import random
 import time
 from typing import Any, TypeAlias
 
@@ -35,7 +36,9 @@ def to_status(error: BaseException) -> status_pb2.Status:
     details: list[Message] = [info]
     details += [d for d in error.details if isinstance(d, Message) and d.ByteSize() <= MOST_DETAIL_BYTES]
     if isinstance(error, errors.ResourceExhausted):
-        seconds, ms = divmod(max(1, round(error.retry_delay_s * 1000)), 1000)
+        # Callers who were refused together must not come back together.
+        delay_s = error.retry_delay_s * random.uniform(1.0, 1.5)
+        seconds, ms = divmod(max(1, round(delay_s * 1000)), 1000)
         delay = duration_pb2.Duration(seconds=seconds, nanos=ms * 1_000_000)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return _status(grpc.StatusCode[error.code], errors.with_hint(message, hint), details)

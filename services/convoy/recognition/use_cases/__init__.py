@@ -7,6 +7,7 @@ registration.py    register a person from photos
 photo_rules.py     whether a photo may stand for a person
 agreement.py       whether the photos of a registration show one person
 identification.py  who is this, and is this the one
+dear_calls.py      the small queue of calls that read a whole gallery
 duplicates.py      people who look like one another
 merging.py         make one person of two
 transfer.py        export and import
