@@ -1,5 +1,6 @@
 """Whose turn it is: queues share what they have between callers, by the turn of the call that is being answered."""
 
+import random
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -27,3 +28,8 @@ def current_turn() -> Turn:
 def begin_turn(turn: Turn) -> None:
     """Set the turn for the current task."""
     _turn.set(turn)
+
+
+def spread_s(delay_s: float) -> float:
+    """When to try again: callers who were refused together must not come back together."""
+    return delay_s * random.uniform(1.0, 1.5)

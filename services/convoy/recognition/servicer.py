@@ -13,8 +13,9 @@ from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
 from convoy.core.security.demands import naming_part
 from convoy.core.security.files import Watched, read_file
+from convoy.core.security.scopes import allows, gallery_scope
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.status import Context, deadline, hide_name, stream_error
 from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 from convoy.core.telemetry import request_id
@@ -263,7 +264,12 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)
         if naming is not None and naming.gallery:
-            naming.gallery = await self.aliases.resolve(naming.gallery)
+            said, naming.gallery = naming.gallery, await self.aliases.resolve(naming.gallery)
+            scopes = caller().scopes
+            may_know = scopes is None or allows(scopes, gallery_scope(naming.gallery, "read"))
+            if said != naming.gallery and not may_know:
+                # Who may use the alias alone does not learn what stands behind it.
+                hide_name(naming.gallery, said)
 
 
 def _registered(answer: Registered | Committed) -> pb.RegisterResponse:

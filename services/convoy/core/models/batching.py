@@ -20,7 +20,7 @@ import numpy.typing as npt
 from convoy.core.errors import DeadlineExceeded, ResourceExhausted
 from convoy.core.models.engine import Outputs
 from convoy.core.models.fair_queue import FairQueue
-from convoy.core.turns import current_turn
+from convoy.core.turns import current_turn, spread_s
 
 Array = npt.NDArray[np.generic]
 Run = Callable[[Array, bool], Outputs]
@@ -145,7 +145,7 @@ class Batcher:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the model could start")
         if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
             message = f"the wait would be {wait_s:.3f} s, and the deadline is in {left_s:.3f} s"
-            raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
+            raise ResourceExhausted("QUEUE_FULL", message, spread_s(max(wait_s, _SHORTEST_RETRY_S)))
 
     @contextmanager
     def preparing(self, deadline: float | None) -> Iterator[None]:
@@ -180,7 +180,7 @@ class Batcher:
 
     def _full(self, wait_s: float) -> ResourceExhausted:
         facts = {"queue_size": self.policy.queue_size}
-        return ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
+        return ResourceExhausted("QUEUE_FULL", "the queue is full", spread_s(max(wait_s, _SHORTEST_RETRY_S)), facts)
 
     async def close(self) -> None:
         """Wait until every input in the queue is answered."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from convoy.core.errors import ResourceExhausted
-from convoy.core.turns import current_turn
+from convoy.core.turns import current_turn, spread_s
 from convoy.recognition.domain.caller import current_call
 
 PLACES = 2
@@ -32,14 +32,14 @@ class DearCalls:
         if self._by.total() >= self._most or self._by[who] >= max(1, self._most // 2):
             facts = {"queue_size": self._most}
             message = "too many calls that read a whole gallery (status with verify, duplicates, export, audit) at once"
-            raise ResourceExhausted("QUEUE_FULL", message, _RETRY_S, facts)
+            raise ResourceExhausted("QUEUE_FULL", message, spread_s(_RETRY_S), facts)
         self._by[who] += 1
         try:
             try:
                 async with asyncio.timeout(current_call().remaining_s()):
                     await self._places.acquire()
             except TimeoutError:
-                raise ResourceExhausted("QUEUE_FULL", "no place was free in time", _RETRY_S) from None
+                raise ResourceExhausted("QUEUE_FULL", "no place was free in time", spread_s(_RETRY_S)) from None
             try:
                 yield
             finally:
