@@ -60,6 +60,6 @@ class FakeFaceSource:
 
     def _find(self, picture: Picture, only_largest: bool) -> EmbeddedFaces:
         if picture.encoded not in self.shows:
-            raise InvalidArgument("NOT_AN_IMAGE", "the bytes are no JPEG, PNG or WebP")
+            raise InvalidArgument("NOT_AN_IMAGE", "the bytes are no picture")
         faces = tuple(self.shows[picture.encoded])
         return EmbeddedFaces(faces[:1] if only_largest else faces, Size(100, 100), len(faces))

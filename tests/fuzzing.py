@@ -30,7 +30,7 @@ NAMES = [
     "p1",
     "1",
     "cifar10-resnet",
-    "face-embedder-small",
+    "face-embedder",
     "../g",
     "1/.",
     "*",

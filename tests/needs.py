@@ -49,6 +49,14 @@ def _look_for_redis_with_tls() -> str | None:
     return None if speaks_tls(binary) else f"no Redis with TLS: {binary} was built without it; install redis-server"
 
 
+def _look_for_redis_7() -> str | None:
+    if not all(shutil.which(tool) for tool in ("redis-server", "redis-cli")):
+        return "no Redis 7 with its tools: redis-server and redis-cli are not on the PATH"
+    said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
+    major = int(said.partition("v=")[2].partition(".")[0] or 0)
+    return None if major >= 7 else f"no Redis 7: redis-server is {said.strip()}"
+
+
 def _look_for_docker() -> str | None:
     commands = (["docker", "info"], ["docker", "compose", "version"])
     if shutil.which("docker") and all(_succeeds(command) for command in commands):
@@ -70,5 +78,6 @@ LOOKS: dict[str, Callable[[], str | None]] = {
     "foreign": _look_for_foreign_models,
     "kubectl": _look_for_kubectl,
     "redis": _look_for_redis,
+    "redis7": _look_for_redis_7,
     "redis_tls": _look_for_redis_with_tls,
 }

@@ -4,6 +4,8 @@ from pathlib import Path
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 V0_1_0 = FIXTURES / "v0.1.0"
+BOUND = FIXTURES / "default-embedder-small"
+"""Galleries of the published embedder that was the default before face-embedder was."""
 COMMIT = "6139dbf6fc9a665ba126b760d91b67b840b7d2ce"
 """What V0_1_0 was recorded from."""
 TINY = {
@@ -46,6 +48,8 @@ def link_published(repository: Path, folder: Path) -> Path:
 
 
 def published_settings(models: Path) -> dict[str, dict[str, str]]:
-    """The same services on the published models, by their own choice."""
+    """The same services on the published models, by the choice that 0.1.0 made of itself."""
     services = ("classification", "detection", "segmentation", "faces")
-    return {service: {"CONVOY_MODELS": str(models)} for service in services}
+    settings = {service: {"CONVOY_MODELS": str(models)} for service in services}
+    settings["faces"]["CONVOY_FACE_EMBEDDER"] = "face-embedder-small"
+    return settings

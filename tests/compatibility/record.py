@@ -1,7 +1,8 @@
 """Records a version: `python -m tests.compatibility.record COMMIT FOLDER`, with PYTHONPATH at that version's services.
 
 Writes its protos, tiny models, a dump of galleries that it made, one of them as a file too, and calls with its
-answers. With `published` as a third word it writes the published models' calls alone, into a folder that is there.
+answers. With `published` as a third word it writes the published models' calls alone, into a folder that is there; with
+`bound` a dump with a gallery of the published embedder and calls on it, into a new folder.
 The README of the folder is written by hand.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tests.compatibility import store
 from tests.compatibility.calls import Transcript
-from tests.compatibility.conversations import doors, faces, published, recognition, stored, vision
+from tests.compatibility.conversations import bound, doors, faces, published, recognition, stored, vision
 from tests.compatibility.conversations.recorder import Recorder
 from tests.compatibility.fixture import TINY, link_published, published_settings, recognition_settings, vision_settings
 from tests.compatibility.processes import serving
@@ -36,10 +37,13 @@ Conversation = Callable[[Recorder], None]
 
 
 def record(commit: str, folder: Path, part: str = "") -> None:
-    """Write everything of a version into a folder, or the part `published`."""
+    """Write everything of a version into a folder, or the part `published` or `bound`."""
     with tempfile.TemporaryDirectory(prefix="convoy-") as name:
         work = Path(name)
         tree = unpack(REPOSITORY, commit, work / "tree")
+        if part == "bound":
+            _record_bound(tree, folder, work)
+            return
         if not part:
             _record_tiny(tree, folder, work)
         _record_published(tree, folder, work)
@@ -112,6 +116,19 @@ def _record_published(tree: Tree, folder: Path, logs: Path) -> None:
     models = link_published(REPOSITORY, logs)
     with serving(tree, logs, published_settings(models)) as addresses:
         _transcript(addresses, published.talk).save(folder / "published.jsonl")
+
+
+def _record_bound(tree: Tree, folder: Path, logs: Path) -> None:
+    """A gallery of the published embedder, the dump of it, and what it answers."""
+    folder.mkdir(parents=True)
+    faces_settings = {"faces": published_settings(link_published(REPOSITORY, logs))["faces"]}
+    with store.running() as server, serving(tree, logs, faces_settings) as others:
+        settings = {"recognition": recognition_settings(others["faces"], server.url)}
+        with serving(tree, logs, settings) as addresses:
+            _transcript(addresses, bound.make)
+            with server.client() as client:
+                store.save(client, folder / "redis.jsonl")
+            _transcript(addresses, bound.talk).save(folder / "galleries.jsonl")
 
 
 if __name__ == "__main__":

@@ -204,6 +204,19 @@ class StoreContract:
         assert (counted.people, counted.faces, counted.version) == (202, 202, 203)
         assert await store.change_people(gallery, []) == []
 
+    async def test_with_an_answer_what_was_asked_is_remembered_too(self, store: Store) -> None:
+        gallery = await self.made(store)
+        asked = Idempotency("once", b"yes", content="digest of the first")
+        change = adding(None, person("ada", "f1"))
+        await store.change_person(gallery, change, note("Register", "ada"), asked)
+        remembered = Committed(2, b"yes", repeated=True, content="digest of the first")
+        assert await store.get_answer(gallery, "once") == remembered
+        other = replace(asked, content="digest of another")
+        assert await store.change_person(gallery, change, note("Register", "ada"), other) == remembered
+        made = await store.create_gallery(replace(STAFF, name="guests"), note("CreateGallery"), asked)
+        again = await store.create_gallery(replace(STAFF, name="guests"), note("CreateGallery"), other)
+        assert again == Committed(made.version, b"yes", repeated=True, content="digest of the first")
+
     async def test_a_write_on_a_version_that_has_passed_is_refused(self, store: Store) -> None:
         gallery = await self.made(store)
         await self.put(store, gallery, person("bob"))

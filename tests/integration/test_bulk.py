@@ -14,7 +14,9 @@ import pytest
 from click.testing import Result
 from convoy.cli import gallery_transfer
 from convoy.cli.app import app
-from convoy.cli.bulk import Bulk, Outcome, read_source
+from convoy.cli.bulk import Bulk
+from convoy.cli.bulk_sources import Ids, Outcome, read_source, slug
+from convoy.cli.output import shown
 from convoy.client import Convoy
 from convoy.core.errors import InvalidArgument
 from typer.testing import CliRunner
@@ -64,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_table_names_people_and_facts(tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_text("path,person_id,name,tags,desk\na.jpg,ada,Ada L,red;blue,4\nb.jpg,bob,,,\nc.jpg,ada,,green,\n")
-    ada, bob = read_source(table)
+    ada, bob = read_source(table).entries
     assert (ada.person_id, ada.display_name, ada.tags, ada.metadata) == (
         "ada",
         "Ada L",
@@ -78,15 +80,79 @@ def test_a_table_names_people_and_facts(tmp_path: Path) -> None:
             read_source(table)
 
 
-def test_folders_in_folders_and_what_is_hidden_are_nobody(tmp_path: Path) -> None:
-    (tmp_path / "ada").mkdir()
-    (tmp_path / ".cache").mkdir()
-    for place in ("ada/1.jpg", "ada/.2.jpg", ".cache/3.jpg"):
-        (tmp_path / place).write_bytes(b"")
-    assert [(one.person_id, len(one.photos)) for one in read_source(tmp_path)] == [("ada", 1)]
-    (tmp_path / "ada" / "deeper").mkdir()
-    with pytest.raises(InvalidArgument, match="one folder for each person"):
-        read_source(tmp_path)
+def test_whatever_is_left_out_of_a_folder_is_listed_with_a_reason(tmp_path: Path) -> None:
+    root = tmp_path / "people"
+    for place in (
+        *("ada/1.jpg", "ada/.2.jpg", "ada/Thumbs.db", "ada/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "ada/more/3.jpg"),
+        *("bob/IMG_1.HEIC", "cid/1.JFIF", "dan/1.jpe", "eve/notes.txt", "fay/film.mp4", ".cache/3.jpg", "nobody.docx"),
+        *(
+            "__MACOSX/ada/._1.jpg",
+            "@eaDir/x.jpg",
+            "Joe Biden/1.JPG",
+            "Joe_Biden/1.jpg",
+            "joe-biden/1.jpg",
+            "?!  /1.jpg",
+        ),
+        *("José Ruiz.png", "x" * 129 + "/1.jpg"),
+    ):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes(b"")
+    (root / "gil").mkdir()
+    people = read_source(root)
+    found = {one.person_id: (one.display_name, len(one.photos)) for one in people.entries}
+    assert found == {
+        **{"ada": ("", 1), "bob": ("", 1), "cid": ("", 1), "dan": ("", 1), "Joe_Biden": ("", 1)},
+        **{"joe-biden": ("", 1), "josé-ruiz": ("José Ruiz", 1), "x" * 128: ("x" * 129, 1)},
+    }
+    reasons = {str(one.path.relative_to(root)): one.reason for one in people.left_out}
+    assert reasons == {
+        "ada/.2.jpg": "HIDDEN",
+        "ada/Thumbs.db": "SYSTEM_FILE",
+        "ada/@eaDir": "SYSTEM_FILE",
+        "ada/more": "SUBFOLDER",
+        "eve/notes.txt": "UNSUPPORTED_FORMAT",
+        "eve": "NO_PHOTO",
+        "fay/film.mp4": "UNSUPPORTED_FORMAT",
+        "fay": "NO_PHOTO",
+        "gil": "NO_PHOTO",
+        ".cache": "HIDDEN",
+        "nobody.docx": "UNSUPPORTED_FORMAT",
+        "__MACOSX": "SYSTEM_FILE",
+        "@eaDir": "SYSTEM_FILE",
+        "Joe Biden": "NAME",
+        "?!  ": "NAME",
+    }
+    assert all(one.message for one in people.left_out)
+    as_is = read_source(root, Ids.AS_IS)
+    assert "joe-biden" in [one.person_id for one in as_is.entries]
+    assert {one.path.name for one in as_is.left_out if one.reason == "NAME"} == {
+        *("Joe Biden", "José Ruiz.png", "?!  ", "x" * 129)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("Joe Biden", "joe-biden"), ("Dr. Ada  L.", "dr-ada-l"), ("José", "josé"), ("李 小龙", "李-小龙"), ("!?", "")],
+)
+def test_a_name_becomes_an_id(name: str, made: str) -> None:
+    assert slug(name) == made
+
+
+def test_a_folder_that_may_not_be_read_keeps_nobody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ada", "bob"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"")
+    whole = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "ada":
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    people = read_source(tmp_path)
+    assert [one.person_id for one in people.entries] == ["bob"]
+    assert [(one.path.name, one.reason) for one in people.left_out] == [("ada", "UNREADABLE"), ("ada", "NO_PHOTO")]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +167,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
 
 async def test_a_registration_that_is_cut_goes_on(address: str, folder: Path) -> None:
     def story() -> tuple[list[Outcome], list[Outcome], list[int]]:
-        entries = read_source(folder)
+        entries = read_source(folder).entries
         with client(address) as convoy:
             convoy.create_gallery("staff")
             first = bulk(convoy).outcomes()
@@ -117,8 +183,11 @@ async def test_a_registration_that_is_cut_goes_on(address: str, folder: Path) ->
         return Bulk(convoy, "staff", read_source(folder))
 
     begun, whole, counted = await asyncio.to_thread(story)
-    assert len(begun) == 5 and len(whole) == 23
-    assert [(one.path.name, one.reason) for one in whole if not one.accepted] == [("empty.jpg", "NO_FACE")]
+    assert len(begun) == 5 and len(whole) == 24
+    assert [(one.path.name, one.reason) for one in whole if not one.accepted] == [
+        ("notes.txt", "UNSUPPORTED_FORMAT"),
+        ("empty.jpg", "NO_FACE"),
+    ]
     assert counted == [13, 22, 13]
 
 
@@ -154,6 +223,45 @@ async def test_what_cannot_be_read_or_registered_is_told_and_keeps_nobody_back(a
         ("carl", "bad.jpg"): "NOT_AN_IMAGE",
         ("dan", "gone.jpg"): "UNREADABLE",
         ("two words", "c.jpg"): "BAD_ARGUMENT",
+        **{(person, "people.csv"): "NO_PHOTO" for person in ("nobody", later[0], "carl", "two words")},
+    }
+    assert said["people_without_photo"] == 4
+
+
+async def test_names_that_are_not_utf8_and_odd_folders_stop_nothing(address: str, tmp_path: Path) -> None:
+    root = tmp_path / "people"
+    photo(root / "joe" / "1.jpg", 1)
+    photo(root / "Ob Ama" / "k\udce4se.JPE", 2)
+    photo(root / "caf\udce9" / "1.jpg", 3)
+    (root / "joe" / "junk\udce4.jpg").write_bytes(b"junk")
+    (root / "joe" / "@eaDir").mkdir()
+    report = tmp_path / "left.csv"
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": address})
+
+    def story() -> None:
+        with client(address) as convoy:
+            convoy.create_gallery("staff")
+            for _ in range(2):
+                words = ("person", "register", str(root), "-g", "staff", "--report", str(report))
+                done = call(*words, "--json")
+                assert done.exit_code == 1, done.output
+                counts = document(done)
+                assert counts["registered"] + counts["known"] == 2
+                assert (counts["refused"], counts["left_out"]) == (1, 2)
+                shown_table = call(*words)
+                assert "junk\\xe4.jpg" in shown_table.stdout and shown_table.exit_code == 1
+            people = {person.person_id: person.display_name for person in convoy.list_people("staff")}
+            assert people == {"joe": "", "ob-ama": "Ob Ama"}
+
+    await asyncio.to_thread(story)
+    with report.open(newline="", encoding="utf-8") as file:
+        rows = {(row["path"], row["reason"]) for row in csv.DictReader(file)}
+    assert rows == {
+        (shown(root / "joe" / "@eaDir"), "SYSTEM_FILE"),
+        (shown(root / "caf\udce9"), "NAME"),
+        (shown(root / "joe" / "junk\udce4.jpg"), "BAD_IMAGE"),
     }
 
 
@@ -267,11 +375,23 @@ async def test_a_gallery_is_embedded_anew_compared_and_switched(address: str, tm
             convoy.delete_person("team-2", "other")
             said = document(run(*command, "--switch", "--json"))
             assert (said["missing"], said["agreement"], said["switched"]) == ([], 1.0, True)
+            assert said["disagreeing"] == []
             ada = convoy.get_person("team-2", "p1")
             assert (ada.display_name, ada.tags, ada.expire_time) == ("Ada", ("red",), ends)
             assert {one.person_id for one in convoy.list_people("team-2")} == {"p1", "p2", "p3"}
             assert convoy.list_gallery_aliases() == {"team": "team-2"}
         run(*command, "--switch", code=2)
+        (photos / "p1.jpg").unlink()
+        (photos / "p1").mkdir()
+        for number, person in enumerate((1, 1, 7)):
+            photo(photos / "p1" / f"{number}.jpg", person, number)
+        with client(address) as convoy:
+            convoy.set_gallery_alias("team", "")
+        said = document(run("gallery", "reembed", "team", "team-3", photos, "--model", "fake-embedder:2", "--json"))
+        assert [(one["person_id"], one["reason"]) for one in said["disagreeing"]] == [("p1", "OTHER_PERSON")]
+        listed = run("gallery", "audit", "team-3", "--faces", code=1)
+        assert "OTHER_PERSON" in listed.output and "convoy person delete PERSON --face" in listed.output
+        assert run("gallery", "audit", "team-2", "--faces", "--json").exit_code == 0
         assert (
             "must be different" in run("gallery", "reembed", "team-2", "team-2", photos, "--model", "m", code=2).output
         )

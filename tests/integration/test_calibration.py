@@ -10,7 +10,7 @@ from convoy_training.metrics.false_match import Impostors, compare_strangers, fi
 from convoy_training.session import open_onnx
 from convoy_training.tasks.face_embedding import embed
 
-MODEL = Path("exported_models/face-embedder-small/1")
+MODEL = Path("exported_models/face-embedder/1")
 FACES = 700
 COUNTED = 30
 """A rate is compared where at least so many pairs of the other people are expected above it."""

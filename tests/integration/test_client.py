@@ -75,7 +75,7 @@ def test_faces_are_compared(convoy: Convoy) -> None:
 
 def test_the_face_model_comes_with_its_calibration(convoy: Convoy) -> None:
     model = convoy.get_face_model()
-    assert (model.embedder.name, model.embedding_size) == ("face-embedder-small", 192)
+    assert (model.embedder.name, model.embedding_size) == ("face-embedder", 192)
     assert model.calibration.impostor_pairs == 1_000_000
     assert list(model.calibration.false_match_rate) == sorted(model.calibration.false_match_rate, reverse=True)
 

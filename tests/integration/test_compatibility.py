@@ -16,6 +16,7 @@ from tests.compatibility import store
 from tests.compatibility.calls import Transcript, make
 from tests.compatibility.differences import Comparison, FaceIds
 from tests.compatibility.fixture import (
+    BOUND,
     V0_1_0,
     link_published,
     published_settings,
@@ -30,7 +31,11 @@ from tests.compatibility.tree import Tree
 PROTOS = Protos(V0_1_0 / "protos.binpb")
 EXPORT = "/convoy.v1.RecognitionService/ExportGallery"
 DELETE = "/convoy.v1.RecognitionService/DeleteGallery"
+CREATE = "/convoy.v1.RecognitionService/CreateGallery"
 EXPORT_CREW = PROTOS.request(EXPORT)(gallery="crew").SerializeToString()
+RATE_OF_FACES = {"CONVOY_RATE_UNIT": "face"}
+"""0.1.0 knew no other. By default a rate is one of pictures now, and thresholds are higher if several faces are
+searched; docs/upgrade.md names this setting as the way back, and this proves it."""
 Addresses = dict[str, str]
 Redis = Callable[[], AbstractContextManager[Any]]
 
@@ -61,7 +66,7 @@ def published(tree: Tree, root: Path, tmp_path_factory: pytest.TempPathFactory) 
 def empty(tree: Tree, vision: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Recognition on a store of its own, that each test leaves without the galleries of the others."""
     with store.running() as server:
-        settings = recognition_settings(vision["faces"], server.url)
+        settings = recognition_settings(vision["faces"], server.url) | RATE_OF_FACES
         with serving(tree, tmp_path_factory.mktemp("logs"), {"recognition": settings}) as addresses:
             yield addresses
 
@@ -93,7 +98,7 @@ def test_galleries_of_an_earlier_version_open_and_change(
     with redis_server() as server:
         with server.client() as client:
             store.load(client, V0_1_0 / "redis.jsonl")
-        settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key")
+        settings = recognition_settings(vision["faces"], server.url, V0_1_0 / "template.key") | RATE_OF_FACES
         with serving(tree, tmp_path, {"recognition": settings}) as addresses:
             assert list(replay(recorded("galleries"), PROTOS, addresses)) == []
 
@@ -116,3 +121,23 @@ def test_a_gallery_file_of_an_earlier_version_is_taken_in(tree: Tree, empty: Add
 
 def test_published_models_think_what_they_thought(published: Addresses) -> None:
     assert list(replay(recorded("published"), PROTOS, published)) == []
+
+
+@pytest.mark.redis
+def test_a_gallery_of_the_embedder_that_was_the_default_is_answered_by_it(
+    tree: Tree, root: Path, tmp_path: Path
+) -> None:
+    models = link_published(root, tmp_path)
+    (models / "face-embedder").symlink_to(root / "exported_models" / "face-embedder")
+    own = {"CONVOY_MODELS": str(models), "CONVOY_FACE_DETECTOR": "face-detector-nano:1"}
+    with store.running() as server, serving(tree, tmp_path, {"faces": own}) as faces:
+        with server.client() as client:
+            store.load(client, BOUND / "redis.jsonl")
+        settings = {"recognition": recognition_settings(faces["faces"], server.url)}
+        with serving(tree, tmp_path, settings) as addresses:
+            assert list(replay(Transcript.load(BOUND / "galleries.jsonl"), PROTOS, addresses)) == []
+            with grpc.insecure_channel(addresses["recognition"]) as channel:
+                made = make(
+                    channel, "recognition", CREATE, [PROTOS.request(CREATE)(gallery="next").SerializeToString()]
+                )
+            assert PROTOS.answer(CREATE).FromString(made.answers[0]).gallery.model.name == "face-embedder"

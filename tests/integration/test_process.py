@@ -91,7 +91,7 @@ def test_what_cannot_start_says_why_in_a_sentence(models: Path, variables: dict[
     [
         ("classification", "CONVOY_CLASSIFICATION_MODEL", "cifar10-resnet"),
         ("faces", "CONVOY_FACE_DETECTOR", "face-detector-nano"),
-        ("faces", "CONVOY_FACE_EMBEDDER", "face-embedder-small"),
+        ("faces", "CONVOY_FACE_EMBEDDER", "face-embedder"),
     ],
 )
 def test_a_model_that_is_not_there_is_answered_with_those_that_are(

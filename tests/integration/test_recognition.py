@@ -268,6 +268,36 @@ class TestIdentify:
         assert len(similarities) == 3 and similarities == sorted(similarities, reverse=True)
         assert face.margin == pytest.approx(similarities[0] - similarities[1])
 
+    async def test_a_person_is_one_face_of_a_picture_in_streams_and_under_filters_too(
+        self, stub: Stub, staff: str
+    ) -> None:
+        await register(stub, 1, tags=["red"])
+        version = (await register(stub, 2, tags=["red"])).version
+        for more in ({}, {"tags": ["red"]}, {"exact": True}, {"top_k": 1}):
+            request = pb.IdentifyRequest(gallery=staff, min_version=version, match_threshold=0.3, **more)
+            request.image.CopyFrom(picture(look(1, 5, 1.0), look(1, 6, 0.1), look(2, 6), look(9)))
+            streamed = iter([pb.IdentifyStreamRequest(id="a", request=request)])
+            [answer] = [one.response async for one in stub.IdentifyStream(streamed)]
+            assert answer.faces == (await stub.Identify(request)).faces
+            reasons = [pb.NoMatchReason.Name(face.no_match_reason)[16:] for face in answer.faces]
+            assert reasons == ["NAMED_ELSEWHERE", "UNSPECIFIED", "UNSPECIFIED", "UNKNOWN"]
+            assert [[match.person_id for match in face.matches] for face in answer.faces] == [[], ["p1"], ["p2"], []]
+            assert answer.faces[0].named_elsewhere.person_id == "p1"
+
+    async def test_the_policy_says_whether_the_rate_is_of_pictures_or_of_faces(self, stub: Stub, staff: str) -> None:
+        for unit in (pb.RATE_UNIT_PICTURE, pb.RATE_UNIT_FACE):
+            policy = pb.GalleryPolicy(rate_unit=unit, false_positive_identification_rate=0.01)
+            made = (await stub.UpdateGallery(pb.UpdateGalleryRequest(gallery=staff, policy=policy))).gallery
+            assert made.policy.rate_unit == unit
+            version = (await register(stub, unit)).version
+            answer = await who(stub, picture(look(7), look(8)), min_version=version)
+            rates = (
+                answer.expected_false_positive_picture_rate,
+                answer.faces[0].expected_false_positive_identification_rate,
+            )
+            assert answer.rate_unit == unit
+            assert rates[unit - 1] == pytest.approx(0.01, rel=1e-3) and rates[0] > 1.9 * rates[1]
+
     async def test_only_people_that_pass_the_filter(self, stub: Stub, staff: str) -> None:
         await register(stub, 1, metadata={"site": "north", "role": "cook"})
         await register(stub, 2, metadata={"site": "south", "role": "cook"})

@@ -216,7 +216,7 @@ def read_batches(service: Running) -> tuple[float, float]:
     """How many faces were embedded, and the sizes of their batches summed."""
     with urllib.request.urlopen(f"http://127.0.0.1:{service.server.metrics_port}/metrics") as page:
         text = page.read().decode()
-    series = 'convoy_batch_size_%s{model="face-embedder-small",version="1"} '
+    series = 'convoy_batch_size_%s{model="face-embedder",version="1"} '
     values = [text.partition(series % name)[2].split() for name in ("count", "sum")]
     return tuple(float(value[0]) if value else 0.0 for value in values)  # type: ignore[return-value]
 

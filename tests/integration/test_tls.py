@@ -134,7 +134,7 @@ async def test_recognition_reaches_faces_with_rotated_client_certificates(
         with pytest.raises(Unavailable):
             await client.model()
         authority.fill(mine)
-        assert (await client.model()).model.name == "face-embedder-small"
+        assert (await client.model()).model.name == "face-embedder"
         await client.close()
 
 

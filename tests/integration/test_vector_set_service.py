@@ -10,7 +10,7 @@ from convoy.testing.redis_servers import Redis8
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
-from tests.fake_faces import FakeFaces, photo_of, serving
+from tests.fake_faces import FakeFaces, look, photo_of, picture, serving
 from tests.serving import refusal, running
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
@@ -49,6 +49,13 @@ async def test_the_same_calls_give_the_same_answers(redis8: Redis8, faces: str, 
             known = (await stub.Identify(probe)).faces[0]
             probe.filter["team"] = "t2"
             filtered = (await stub.Identify(probe)).faces[0]
+            group = picture(look(1, 5, 1.0), look(1, 6, 0.1), look(2, 6))
+            crowd = pb.IdentifyRequest(gallery=gallery, image=group, min_version=version, match_threshold=0.3)
+            named = [
+                (face.decision, [match.person_id for match in face.matches], face.named_elsewhere.person_id)
+                for face in (await stub.Identify(crowd)).faces
+            ]
+            assert named[0] == (pb.DECISION_NO_MATCH, [], "p1") and [one[1] for one in named[1:]] == [["p1"], ["p2"]]
             ref = pb.PersonRef(gallery=gallery, person_id="p1")
             same = await stub.Verify(pb.VerifyRequest(probe=photo_of(1, 5), person=ref))
             status = await stub.GetGalleryStatus(pb.GetGalleryStatusRequest(gallery=gallery, verify=True))

@@ -55,7 +55,7 @@ UNDERSTOOD = {
 def embedder_sha256() -> str:
     """The digest that galleries of the tiny face embedder are bound to."""
     with tempfile.TemporaryDirectory() as folder:
-        return load_manifest(write_repository(Path(folder)) / "face-embedder-small" / "1").sha256
+        return load_manifest(write_repository(Path(folder)) / "face-embedder" / "1").sha256
 
 
 REFUSALS = {grpc.StatusCode[code].value[0] for code in KINDS}

@@ -33,8 +33,8 @@ def test_the_lock_names_every_package_of_the_image_as_installed_here() -> None:
 
 
 def test_the_lock_agrees_with_the_dependencies_and_the_image_is_built_by_it() -> None:
-    wanted = tomllib.loads((ROOT / "services" / "pyproject.toml").read_text())["project"]["dependencies"]
-    for line in wanted:
+    project = tomllib.loads((ROOT / "services" / "pyproject.toml").read_text())["project"]
+    for line in project["dependencies"] + project["optional-dependencies"]["formats"]:
         name, version = re.sub(r"\[.*\]", "", line).split("==")
         assert LOCKED[name] == version
     dockerfile = (ROOT / "services" / "Dockerfile").read_text()

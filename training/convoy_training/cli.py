@@ -17,6 +17,9 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.inspection.counts import examine
+from convoy_training.inspection.lines import describe as describe_data
+from convoy_training.inspection.page import write_page
 from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
 from convoy_training.origin import describe_origin, read_origin, write_command
@@ -26,6 +29,8 @@ from convoy_training.publishing.calibrate import calibrate_model
 from convoy_training.publishing.card import write_table
 from convoy_training.publishing.class_bias import choose_bias, measure_biases
 from convoy_training.publishing.comparison import find_forms, print_comparison
+from convoy_training.publishing.convert import convert_weights
+from convoy_training.publishing.drops import describe_drops
 from convoy_training.publishing.publication import publish_model
 from convoy_training.publishing.quantize import Precision, quantize_model
 from convoy_training.publishing.recording import record as record_model
@@ -36,9 +41,10 @@ from convoy_training.report.page import write_report
 from convoy_training.runs.checkpoint import FILE as CHECKPOINT
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.devices import Accelerator, open_fabric
-from convoy_training.runs.loop import build_predict, read_metrics
+from convoy_training.runs.loop import build_predict, read_metrics, take_normalisation
 from convoy_training.runs.loop import fit as fit_model
 from convoy_training.runs.memory import keep_freed_memory
+from convoy_training.runs.provenance import check_provenance, refuse_unfinished
 from convoy_training.scaling import print_points, read_point, show_points, to_dicts
 
 app = typer.Typer(
@@ -52,6 +58,10 @@ DETECTOR = Path("exported_models/face-detector-nano/1")
 Shown = Annotated[
     list[str],
     typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
+]
+OtherData = Annotated[
+    bool,
+    typer.Option("--other-data", help="Measure on purpose on other data than it was trained on. The classes stay."),
 ]
 Override = Annotated[
     list[str],
@@ -73,10 +83,19 @@ def fit(
     keep_freed_memory()
     fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
+    config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
+
+    def look() -> None:
+        summary = examine(task, config)
+        if summary.found.faults and summary.on_error == "refuse":
+            raise summary.found.to_error()
+        for line in describe_data(summary):
+            typer.echo(line)
+
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -91,6 +110,35 @@ def fit(
         subject = Subject(folder, task, config, build_predict(task, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
         typer.echo(f"wrote {folder / REPORT}")
+
+
+@app.command()
+def data(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page: pictures with their labels, the rarest classes first.")
+    ] = None,
+) -> None:
+    """Show what was understood of a recipe's data: counts, oddities, and all faults at once.
+
+    The exit code is 1 if there is a fault that `fit` would refuse.
+    """
+    task, config = load_recipe(recipe_file, overrides)
+    summary = examine(task, config, alike=True)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        for line in describe_data(summary, whole=True):
+            typer.echo(line)
+    if report:
+        write_page(summary, report)
+        typer.echo(f"wrote {report}", err=as_json)
+    if summary.found.faults and summary.on_error == "refuse":
+        told = "mend them, or leave those pictures out with `--set data.on_error=skip`"
+        typer.echo(f"error: {len(summary.found.faults):,} faults: {told}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -116,6 +164,7 @@ def evaluate(
     detector: Annotated[Path, typer.Option(help="The face detector for --images.")] = DETECTOR,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Only with --protocol.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
+    other_data: OtherData = False,
 ) -> None:
     """Measure runs (in PyTorch) or published versions (in ONNX Runtime), exactly as a service would answer."""
     if record:
@@ -124,7 +173,7 @@ def evaluate(
                 "--record: a manifest holds what one model reaches on its validation split; leave the other options out"
             )
         for target in targets:
-            _record(target)
+            _record(target, other_data)
         return
     if protocol:
         own = OwnPairs(pairs, images, detector) if pairs else None
@@ -132,7 +181,7 @@ def evaluate(
         return
     if pairs or as_json:
         raise RecipeError("--pairs and --json need --protocol")
-    subjects = [open_subject(target) for target in targets]
+    subjects = [open_subject(target, other_data=other_data) for target in targets]
     if report and len(targets) > 1 and not together:
         raise RecipeError("--report shows one model: name one, or add --ensemble")
     for subject in [ensemble(subjects)] if together else subjects:
@@ -147,8 +196,8 @@ def evaluate(
             typer.echo(f"wrote {report}")
 
 
-def _record(target: Path) -> None:
-    for before, now in record_model(target):
+def _record(target: Path, other_data: bool) -> None:
+    for before, now in record_model(target, other_data=other_data):
         change = "" if before is None or before.value == now.value else f", was {before.value:.4f}"
         typer.echo(f"{now.name:24} {format_value(now)}{change}")
     typer.echo(f"wrote {target}")
@@ -180,14 +229,22 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace this version if it is published already.")
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Publish a run that was cut, as far as it was trained.")
+    ] = False,
+    other_data: OtherData = False,
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest, report and card.
 
     A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
     """
     task, config = open_recipe(run, overrides)
+    provenance = check_provenance(run, task, config, other_data=other_data)
+    refuse_unfinished(provenance, run, unfinished)
     model = load_model(task, config, run)
-    folder = publish_model(task, config, model, models, read_origin(run), replace=replace, run=run)
+    folder = publish_model(
+        task, config, model, models, read_origin(run), replace=replace, run=run, provenance=provenance
+    )
     for smaller in find_forms(folder)[1:] if replace else []:
         typer.echo(
             f"{smaller} was made from the model that you replaced: run `convoy-train quantize {folder}` again", err=True
@@ -222,13 +279,15 @@ def calibrate(
         Literal["train", "validation"],
         typer.Option(help="Only for a segmenter: `train` to choose, `validation` to look."),
     ] = "train",
+    other_data: OtherData = False,
 ) -> None:
-    """Measure how often two strangers reach a similarity, and write that into a face embedder's manifest.
+    """Measure how often two strangers reach a similarity and one person's photos do not, for its manifest.
 
+    The graph and its digest stay, so galleries that it made go on.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     if load_published(model).task is Task.SEGMENTATION:
-        choices = measure_biases(model, split)
+        choices = measure_biases(model, split, other_data=other_data)
         for choice in choices:
             values = "  ".join(f"{name} {value:.4f}" for name, value in choice.values.items())
             typer.echo(f"{values}  class_bias: {list(choice.class_bias)}")
@@ -238,19 +297,41 @@ def calibrate(
     calibration = calibrate_model(model)
     for similarity, rate in zip(calibration.similarity, calibration.false_match_rate, strict=True):
         typer.echo(f"similarity {similarity:7.4f}  false-match rate {rate:.0e}")
+    if genuine := calibration.genuine:
+        for similarity, rate in zip(genuine.similarity, genuine.false_non_match_rate, strict=True):
+            typer.echo(f"similarity {similarity:7.4f}  false non-match rate {rate:.3g}")
 
 
 @app.command()
 def quantize(
     folder: Annotated[Path, typer.Argument(help="The published version: <model>/<version>.")],
     precision: Annotated[Precision, typer.Option(help="int8 for CPUs, float16 for GPUs.")] = "int8",
+    max_drop: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Refuse the form if any metric, of single classes too, falls further: 0.02."),
+    ] = None,
+    other_data: OtherData = False,
 ) -> None:
-    """Publish a smaller form of a model beside it, <name>-int8 or <name>-fp16, and measure it.
+    """Publish a smaller form of a model beside it, <name>-int8 or <name>-fp16, and show what each metric loses.
 
     INT8 takes its number ranges from training pictures. A face embedder is calibrated again.
     """
     task, config = open_recipe(folder)
-    typer.echo(f"wrote {quantize_model(task, config, folder, precision)}")
+    smaller = quantize_model(task, config, folder, precision, max_drop=max_drop, other_data=other_data)
+    for line in describe_drops(load_published(folder).metrics, load_published(smaller).metrics):
+        typer.echo(line)
+    typer.echo(f"wrote {smaller}")
+
+
+@app.command()
+def convert(
+    architecture: Annotated[str, typer.Argument(help="The architecture that the weights belong to; see `zoo`.")],
+    weights: Annotated[Path, typer.Argument(help="The weights, as torch.save writes them: mobilenet_v2.pth.")],
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write, for `convoy model import`.")],
+) -> None:
+    """Write weights that others published for a classifier of ours as ONNX. No code of the file runs."""
+    difference = convert_weights(architecture, weights, out)
+    typer.echo(f"wrote {out}; ONNX Runtime differs from PyTorch by {difference:.1e}")
 
 
 @app.command()
@@ -302,6 +383,8 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ConvoyError) as error:
+        if detail := getattr(error, "detail", ""):
+            typer.echo(detail, err=True)
         _give_up(str(error))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))

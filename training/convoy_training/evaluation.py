@@ -18,6 +18,7 @@ from convoy_training.recipe_file import open_recipe
 from convoy_training.report.page import review, show_training, write_charts, write_report
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import build_predict
+from convoy_training.runs.provenance import check_provenance
 from convoy_training.session import open_onnx
 from convoy_training.task import Images, Metric, Predict, Task
 
@@ -52,9 +53,13 @@ class Subject:
             write_charts(file.parent, sections)
 
 
-def open_subject(target: Path) -> Subject:
-    """A run folder of `fit`, or a published <model>/<version> folder."""
+def open_subject(target: Path, *, other_data: bool = False) -> Subject:
+    """A run folder of `fit`, or a published <model>/<version> folder.
+
+    Raises RecipeError if its data or classes are no longer those of its training (see `check_provenance`).
+    """
     task, config = open_recipe(target)
+    check_provenance(target, task, config, other_data=other_data)
     if (target / MANIFEST_FILE).exists():
         load_manifest(target)  # proves that the graph is the one described
         return Subject(target, task, config, open_onnx(target / GRAPH_FILE))

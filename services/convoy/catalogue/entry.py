@@ -56,8 +56,9 @@ class Entry(Part):
     """A model that can be pulled.
 
     labels: the labels themselves, the name of a bundled list, or a path relative to the entry. options: the options
-    with which `convoy model import` reads this file, with underscores in their names. golden: None if nobody had the
-    file when the entry was written; `convoy model catalogue --check` prints it.
+    with which `convoy model import` reads this file, with underscores in their names. architecture: for a file that
+    holds only weights, the architecture of `convoy-train zoo` that they belong to. golden: None if nobody had the file
+    when the entry was written; `convoy model catalogue --check` prints it.
     """
 
     name: ModelName
@@ -71,6 +72,7 @@ class Entry(Part):
     file: File
     labels: tuple[Words, ...] | str | None = None
     options: dict[str, Any] = {}
+    architecture: str = ""
     golden: Golden | None = None
 
     @model_validator(mode="after")

@@ -5,24 +5,20 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter, ValidationError
 
 from convoy.catalogue import golden
 from convoy.catalogue.addresses import PackagedFile, parse_address
 from convoy.catalogue.catalogue import Catalogue
+from convoy.catalogue.conversion import Tool, convert, find_tool, needs_conversion
 from convoy.catalogue.download import Progress, download
 from convoy.catalogue.entry import Entry
 from convoy.catalogue.files import cache_folder, find_file, sha256_of
+from convoy.catalogue.options import make_request, read_options
 from convoy.catalogue.packages import fetch_packaged
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from convoy.core.manifest import load_manifest
-
-if TYPE_CHECKING:
-    from convoy.importing.request import Request
 
 Accept = Callable[[Entry], bool]
 
@@ -40,7 +36,8 @@ class Pull:
     """How to pull.
 
     models: the repository to write to. accept: decides about terms that are not permissive. brought: a file or folder
-    to search, by digest, before any download. offline: download nothing.
+    to search, by digest, before any download. offline: download nothing. converter: the Python interpreter of an
+    environment that has the converters, if this one has not.
     """
 
     models: Path
@@ -49,6 +46,7 @@ class Pull:
     brought: Path | None = None
     offline: bool = False
     progress: Progress = _quiet
+    converter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,9 @@ def pull(entry: Entry, catalogue: Catalogue, how: Pull) -> Pulled:
     if (folder := find_pulled(entry, how.models)) is not None:
         return Pulled(entry, folder, is_new=False)
     _check_terms(entry, how)
-    if Path(entry.file.name).suffix != ".onnx":
-        message = (
-            f"{entry.name} is published as {entry.file.name}, which is not ONNX; {entry.note or 'convert it first'}"
-        )
-        raise FailedPrecondition("NEEDS_CONVERSION", message)
+    tool = find_tool(entry, how.converter) if needs_conversion(entry) else None
     labels = catalogue.labels_of(entry)
-    return Pulled(entry, _import(entry, fetch(entry, how), labels, how.models), is_new=True)
+    return Pulled(entry, _import(entry, fetch(entry, how), labels, how, tool), is_new=True)
 
 
 def find_pulled(entry: Entry, models: Path) -> Path | None:
@@ -162,26 +156,36 @@ def _check_terms(entry: Entry, how: Pull) -> None:
         raise FailedPrecondition("LICENCE_NOT_ACCEPTED", message)
 
 
-def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
+def _import(entry: Entry, file: Path, labels: list[str], how: Pull, tool: Tool | None) -> Path:
     """Import into a hidden folder in the repository, check the golden answer, then move the version into place."""
     from convoy.importing.inspection import inspect
     from convoy.importing.model_import import import_model
     from convoy.importing.publication import next_version
 
+    models = how.models
     models.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".pull-", dir=models))
     try:
         network = work / entry.file.name
         shutil.copyfile(file, network)
+        source = entry.source
+        if tool is not None:
+            published, network = network, network.with_suffix(".onnx")
+            convert(entry, tool, published, network, how.converter)
+            source = f"{source}, {published.name}, SHA-256 {entry.file.sha256}, converted by {tool.name}"
         named = work / "labels.txt"
         named.write_text("\n".join(labels) + "\n", "utf-8")
-        request = _request(
-            entry,
-            network=network,
-            labels=named if labels else None,
-            models=work,
-            version=next_version(models, entry.name, None),
-        )
+        usual = {"licence": entry.licences.weights, "source": source, "data_terms": entry.licences.data}
+        decided = {
+            "task": entry.task,
+            "name": entry.name,
+            "network": network,
+            "labels": named if labels else None,
+            "models": work,
+            "version": next_version(models, entry.name, None),
+            "settled": True,
+        }
+        request = make_request(entry, usual | read_options(entry) | decided)
         folder = import_model(inspect(request)).folder
         if entry.golden is not None:
             golden.check(folder, entry.golden)
@@ -191,20 +195,3 @@ def _import(entry: Entry, file: Path, labels: list[str], models: Path) -> Path:
         return target
     finally:
         shutil.rmtree(work)
-
-
-def _request(entry: Entry, **decided: object) -> "Request":
-    """Turn an entry into the import's request. Raises InvalidArgument(BAD_CATALOGUE)."""
-    from convoy.importing.request import Request
-
-    decided |= {"task": entry.task, "name": entry.name}
-    known = {one.name for one in fields(Request)} - decided.keys()
-    if unknown := sorted(set(entry.options) - known):
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options: there is no option {', '.join(unknown)}")
-    usual = {"licence": entry.licences.weights, "source": entry.source}
-    try:
-        return TypeAdapter(Request).validate_python(usual | entry.options | decided)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidArgument("BAD_CATALOGUE", f"{entry.name}: options.{where}: {first['msg']}") from None

@@ -5,16 +5,19 @@ vision.py           convoy classify, detect, segment, faces
 recognition.py      convoy register, identify, verify
 photos.py           what all commands on several pictures share: ask about each, draw, print
 gallery.py          convoy gallery create, update, list, show, audit, delete, alias, aliases, duplicates
+policy_options.py   options that say what a gallery demands
 gallery_transfer.py convoy gallery export, import
 gallery_files.py    the file that an export writes
 gallery_reembed.py  convoy gallery reembed
 person.py           convoy person list, show, update, merge, delete
 person_register.py  convoy person register, for many people
-bulk.py             registers many people from a folder or a table, and resumes where it was cut
+bulk.py             registers many people, and resumes where it was cut
+bulk_sources.py     reads who a folder or a table has, and says what is left out
 model.py            convoy model list, verify
 model_admin.py      convoy model load, unload, status
 model_import.py     convoy model import
 model_pull.py       convoy model pull, catalogue
+model_report.py     shows what an import found and wrote
 model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
 token.py            convoy token create

@@ -1,23 +1,21 @@
 """Registers many people from a folder or a table. You may stop at any moment and resume later.
 
-A folder holds for each person a folder of photos, or one photo named after the person. A table is a CSV file with the
-columns path (relative to the table) and person_id, and optionally name and tags (separated by ';' or spaces); every
-other column is a fact about the person. Rows with the same person_id belong together.
+`bulk_sources` reads who there is.
 
 The id of each request is a hash of its content. If you send it again within a day, the service answers from memory,
 unless the person was deleted meanwhile; after a day it finds the photos on record. Either way nothing is doubled.
 """
 
-import csv
 import hashlib
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from convoy.cli.bulk_sources import Entry, Outcome, People
 from convoy.client.operations.operation import Operation
 from convoy.client.operations.recognition import register
 from convoy.client.pictures import read_file
@@ -29,107 +27,25 @@ from convoy.core.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from convoy.core.pictures.formats import SUFFIXES
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
     from convoy.client.answers.recognition import Registration
 
-COLUMNS = {"path", "person_id", "name", "tags"}
 PHOTOS_AT_ONCE = 8
 MOST_BYTES = 32 << 20
 TRIES = 5
 PAUSE_S = 0.5
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A person to register."""
-
-    person_id: str
-    display_name: str = ""
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
-    photos: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome for one photo: it is on record (reason DUPLICATE: it was before), or the reason why not."""
-
-    path: Path
-    person_id: str
-    accepted: bool
-    reason: str = ""
-    message: str = ""
-
-
-def read_source(source: Path) -> list[Entry]:
-    """Read the people of a folder or a table. InvalidArgument(BAD_ARGUMENT): there are none; OSError."""
-    entries = _read_folder(source) if source.is_dir() else _read_table(source)
-    if not entries:
-        message = f"{source} has no photos of people; `convoy person register --help` says how to lay them out"
-        raise InvalidArgument("BAD_ARGUMENT", message)
-    return entries
-
-
-def _read_folder(folder: Path) -> list[Entry]:
-    entries = []
-    for place in sorted(folder.iterdir()):
-        if place.name.startswith("."):
-            continue
-        photos = sorted(place.iterdir()) if place.is_dir() else [place]
-        if deeper := next((path for path in photos if path.is_dir() and not path.name.startswith(".")), None):
-            message = (
-                f"{deeper} is a folder inside a person's folder; give the folder that has one folder for each person"
-            )
-            raise InvalidArgument("BAD_ARGUMENT", message)
-        if found := tuple(path for path in photos if path.suffix.lower() in SUFFIXES and path.name[0] != "."):
-            entries.append(Entry(place.name if place.is_dir() else place.stem, photos=found))
-    return entries
-
-
-def _read_table(table: Path) -> list[Entry]:
-    try:
-        return _read_rows(table)
-    except UnicodeDecodeError as error:
-        message = f"{table} is not a CSV file in UTF-8 (byte {error.start}); save it as UTF-8"
-        raise InvalidArgument("BAD_ARGUMENT", message) from error
-    except csv.Error as error:
-        raise InvalidArgument("BAD_ARGUMENT", f"{table} is not a CSV file: {error}") from error
-
-
-def _read_rows(table: Path) -> list[Entry]:
-    entries: dict[str, Entry] = {}
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, restkey="", restval="")
-        if not {"path", "person_id"} <= set(rows.fieldnames or ()):
-            raise InvalidArgument("BAD_ARGUMENT", f"{table} needs the columns path and person_id, separated by commas")
-        for number, row in enumerate(rows, 2):
-            if "" in row or not row["path"] or not row["person_id"]:
-                message = f"{table}, row {number}: path or person_id is missing, or the row has too many commas"
-                raise InvalidArgument("BAD_ARGUMENT", message)
-            facts = {key: value for key, value in row.items() if key not in COLUMNS and value}
-            before = entries.get(row["person_id"], Entry(row["person_id"]))
-            tags = row.get("tags", "").replace(";", " ").split()
-            entries[row["person_id"]] = Entry(
-                row["person_id"],
-                row.get("name") or before.display_name,
-                tuple(dict.fromkeys((*before.tags, *tags))),
-                before.metadata | facts,
-                (*before.photos, table.parent / row["path"]),
-            )
-    return list(entries.values())
-
-
 class Bulk:
-    """Registers entries. You may leave `outcomes` at any moment and begin again with the same entries."""
+    """Registers people. You may leave `outcomes` at any moment and begin again with the same people."""
 
     def __init__(
         self,
         convoy: "Convoy",
         gallery: str,
-        entries: list[Entry],
+        people: People,
         *,
         use_largest_face: bool = False,
         allow_identity_conflict: bool = False,
@@ -140,17 +56,35 @@ class Bulk:
         self._use_largest_face = use_largest_face
         self._allow_identity_conflict = allow_identity_conflict
         self._allow_different = allow_different
-        self.photos = sum(len(entry.photos) for entry in entries)
-        self._packs = [pack for entry in entries for pack in _packs(entry)]
+        self._people = people
+        self.steps = sum(len(entry.photos) for entry in people.entries) + len(people.left_out)
+        self._packs = [pack for entry in people.entries for pack in _packs(entry)]
         self._unreadable: dict[int, list[Outcome]] = {}
         self._begun_at = 0
         self._on_record: set[tuple[str, str]] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Yield the outcome for each photo as answers come. If a service is away, it is asked again a few times."""
+        """Yield what became of each file as answers come: first what is left out, then the photos.
+
+        Last, everybody who has no face on record is named (NO_PHOTO). If a service is away, it is asked again a few
+        times.
+        """
+        yield from self._people.left_out
         self._begun_at = self._convoy.get_gallery(self._gallery).version
         people = self._convoy.list_people(self._gallery, page_size=1000)
         self._on_record = {(person.person_id, face.face_id) for person in people for face in person.faces}
+        missing = {entry.person_id: entry for entry in self._people.entries}
+        for person_id, _ in self._on_record:
+            missing.pop(person_id, None)
+        for outcome in self._photo_outcomes():
+            if outcome.accepted:
+                missing.pop(outcome.person_id, None)
+            yield outcome
+        for entry in missing.values():
+            message = f"none of {len(entry.photos)} photos could be registered: nobody will recognise this person"
+            yield Outcome(entry.place, entry.person_id, False, "NO_PHOTO", message, is_photo=False)
+
+    def _photo_outcomes(self) -> Iterator[Outcome]:
         done, tries = 0, 0
         while done < len(self._packs):
             try:
@@ -231,7 +165,9 @@ class Bulk:
 
     def _is_outdated(self, entry: Entry, answer: Any) -> bool:
         """Whether this was answered from memory, and faces that it tells of were deleted since."""
-        if isinstance(answer, ConvoyError) or answer.version > self._begun_at:
+        if isinstance(answer, ConvoyError):
+            return answer.reason in ("PERSON_NOT_FOUND", "REQUEST_ID_REUSED")
+        if answer.version > self._begun_at:
             return False
         return any(
             found.accepted and (entry.person_id, found.face_id) not in self._on_record for found in answer.results
@@ -258,7 +194,10 @@ def _packs(entry: Entry) -> Iterator[Entry]:
     photos: list[Path] = []
     size = 0
     for path in entry.photos:
-        more = path.stat().st_size if path.exists() else 0
+        try:
+            more = path.stat().st_size
+        except OSError:  # It is told when it is read.
+            more = 0
         if photos and (len(photos) == PHOTOS_AT_ONCE or size + more > MOST_BYTES):
             yield replace(entry, photos=tuple(photos))
             photos, size = [], 0

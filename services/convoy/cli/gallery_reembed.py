@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.failures import ExitCode, politely
-from convoy.cli.gallery import read_model_name
+from convoy.cli.gallery import read_model_name, show_disagreements
 from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.person_register import Report, Source, run
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
+from convoy.core.names import composed
 
 if TYPE_CHECKING:
-    from convoy.cli.bulk import Entry
+    from convoy.cli.bulk_sources import Entry
     from convoy.client import Convoy
+    from convoy.client.answers.galleries import Disagreement
     from convoy.client.answers.recognition import Identification
 
 AGREEMENT = 0.99
@@ -33,7 +35,7 @@ def reembed(
     model: Annotated[
         str,
         typer.Option(
-            help="The embedder of the new gallery, as NAME or NAME:VERSION; it must be loaded beside the old one."
+            help="The embedder of the new gallery, as NAME or NAME:VERSION, one of the faces service's models."
         ),
     ],
     probes: Annotated[
@@ -57,37 +59,50 @@ def reembed(
     """Fill a second gallery from photos with another embedder, compare the answers of both, and switch.
 
     The people of the old gallery are registered again, with the names, facts, tags and expiry that they have there. You
-    may repeat the command until the switch. Exits with 1 if you asked for a switch and it was not made.
+    may repeat the command until the switch. Photos of a person that do not resemble one another are registered all the
+    same, and listed. Exits with 1 if you asked for a switch and it was not made.
 
     Example: **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
     """
-    from convoy.cli.bulk import Bulk, read_source
+    from convoy.cli.bulk import Bulk
+    from convoy.cli.bulk_sources import People, read_source
     from convoy.client import Convoy
 
     if old == new:
         raise InvalidArgument("BAD_ARGUMENT", "the old and the new gallery must be different")
     if switch and probes is None:
         raise InvalidArgument("BAD_ARGUMENT", "--switch needs --probes: pictures on which both galleries must agree")
-    entries = {entry.person_id: entry for entry in read_source(photos)}
+    people = read_source(photos)
+    entries = {entry.person_id: entry for entry in people.entries}
     with Convoy() as convoy:
         if stands_for := convoy.list_gallery_aliases().get(old):
             raise InvalidArgument(
                 "BAD_ARGUMENT", f"{old!r} is an alias of {stands_for!r} already; remove the alias first"
             )
         _make(convoy, old, new, model)
-        planned = [_as_on_record(convoy, old, person_id, entries) for person_id in _people(convoy, old) & set(entries)]
-        # Who is on record is not judged anew: the old gallery took photos that do not resemble one another.
+        planned = [
+            _as_on_record(convoy, old, person_id, entries[composed(person_id)])
+            for person_id in _people(convoy, old)
+            if composed(person_id) in entries
+        ]
+        # Who is on record is not refused anew, or people would be missing: the old gallery may have taken photos that
+        # do not resemble one another. Whose do not is told below.
         registering = Bulk(
             convoy,
             new,
-            sorted(planned, key=lambda one: one.person_id),
+            People(tuple(sorted(planned, key=lambda one: one.person_id)), people.left_out),
             use_largest_face=largest,
             allow_different=True,
         )
-        refused, counts = run(registering, report)
-        for person_id in _people(convoy, old) & _people(convoy, new):
-            _let_expire_as_before(convoy, old, new, person_id)
-        missing = sorted(_people(convoy, old) - _people(convoy, new))
+        _, counts = run(registering, report)
+        made = {composed(person_id) for person_id in _people(convoy, new)}
+        missing = []
+        for person_id in sorted(_people(convoy, old)):
+            if composed(person_id) in made:
+                _let_expire_as_before(convoy, old, new, person_id)
+            else:
+                missing.append(person_id)
+        disagreeing = _disagreements(convoy, new)
         compared = list(_compare(convoy, old, new, probes)) if probes else []
         agreed = sum(one == other for _, one, other in compared) / len(compared) if compared else None
         is_good = agreed is not None and agreed >= agreement and not missing and not counts.get("not_tried")
@@ -102,16 +117,19 @@ def reembed(
                 "probes": len(compared),
                 "agreement": agreed,
                 "differing": differing,
+                "disagreeing": disagreeing,
                 "switched": switch and is_good,
             }
         )
     else:
         if differing:
             print_table("answers that differ", ("photo", old, new), [one.values() for one in differing])
+        if disagreeing:
+            show_disagreements(new, disagreeing)
         if missing:
             typer.echo(f"without an accepted photo: {', '.join(missing)}")
         said = f"agreement {agreed:.4f} on {len(compared)} probes" if compared else "no probes were compared"
-        typer.echo(f"registered {counts['registered']}, known {counts['known']}, refused {len(refused)}; {said}")
+        typer.echo(f"registered {counts['registered']}, known {counts['known']}, refused {counts['refused']}; {said}")
         if switch:
             typer.echo(f"{old} stands for {new} now" if is_good else f"not switched: {old} is as it was")
     if switch and not is_good:
@@ -137,15 +155,25 @@ def _people(convoy: "Convoy", gallery: str) -> set[str]:
     return {person.person_id for person in convoy.list_people(gallery, page_size=1000)}
 
 
-def _as_on_record(convoy: "Convoy", old: str, person_id: str, entries: "dict[str, Entry]") -> "Entry":
+def _as_on_record(convoy: "Convoy", old: str, person_id: str, entry: "Entry") -> "Entry":
     person = convoy.get_person(old, person_id)
-    return replace(entries[person_id], display_name=person.display_name, metadata=person.metadata, tags=person.tags)
+    return replace(entry, display_name=person.display_name, metadata=person.metadata, tags=person.tags)
 
 
 def _let_expire_as_before(convoy: "Convoy", old: str, new: str, person_id: str) -> None:
     expires = convoy.get_person(old, person_id).expire_time
     if expires != convoy.get_person(new, person_id).expire_time and expires is not None:
         convoy.update_person(new, person_id, expire_time=expires)
+
+
+def _disagreements(convoy: "Convoy", gallery: str) -> "list[Disagreement]":
+    try:
+        return list(convoy.find_disagreements(gallery))
+    except FailedPrecondition as error:
+        if error.reason != "NOT_CALIBRATED":
+            raise
+        typer.echo(f"convoy: whether faces of one person resemble one another cannot be said: {error}", err=True)
+        return []
 
 
 def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tuple[Path, str, str]]:
@@ -164,7 +192,8 @@ def _said(convoy: "Convoy", gallery: str, path: Path) -> str:
     try:
         found: Identification = convoy.identify(gallery, path)
     except ConvoyError as error:
-        if error.reason not in ("NO_FACE", "NOT_AN_IMAGE"):
+        # A picture that cannot be read says nothing about the galleries; anything else must be told.
+        if error.reason != "NO_FACE" and not isinstance(error, InvalidArgument):
             raise
         return error.reason
     return ", ".join(face.person.person_id if face.person else face.decision.value for face in found)

@@ -1,44 +1,33 @@
 """convoy model import: somebody else's ONNX graph as a model that Convoy serves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from convoy.cli.model_report import show_imported, show_inspection
 from convoy.cli.model_trial import ask_whether_to_write, check_picture, choose_pixels, try_picture
-from convoy.cli.output import AsJson, print_json, print_table
+from convoy.cli.output import AsJson
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.importing.words import read_boxes, read_channels, read_priors, read_size
 
 if TYPE_CHECKING:
-    from convoy.importing.adapters.adapter import Boxes, Form
-    from convoy.importing.inspection import Inspection
-    from convoy.importing.model_import import Imported
+    from convoy.importing.request import Request
 
 TaskName = Literal["classification", "detection", "segmentation", "face_detection", "face_embedding"]
-SERVED_BY: dict[str, tuple[str, str]] = {
-    "classification": ("CONVOY_CLASSIFICATION_MODEL", "classification"),
-    "detection": ("CONVOY_DETECTION_MODEL", "detection"),
-    "segmentation": ("CONVOY_SEGMENTATION_MODEL", "segmentation"),
-    "face_detection": ("CONVOY_FACE_DETECTOR", "faces"),
-    "face_embedding": ("CONVOY_FACE_EMBEDDER", "faces"),
-}
-"""Task -> the setting that chooses a model for it, and the service."""
-UNITS: "dict[str, Boxes]" = {"pixels": "pixels", "normalised": "normalised", "normalized": "normalised"}
-FORMS: "dict[str, Form]" = {
-    "corners": "corners",
-    "xyxy": "corners",
-    "centres": "centres",
-    "centers": "centres",
-    "cxcywh": "centres",
-}
 LOOK, PIXELS, MODEL = "How to read the graph", "How to prepare pixels", "The model to write"
 Threshold = float | None
 
 
 def import_graph(
     network: Annotated[Path, typer.Argument(metavar="NET.onnx", help="The foreign graph.")],
-    task: Annotated[TaskName, typer.Option(help="What the network does.")],
-    licence: Annotated[str, typer.Option(help="Licence of the weights, such as MIT. The graph does not know it.")],
+    task: Annotated[
+        TaskName | None, typer.Option(help="What the network does; needed for files that the catalogue does not know.")
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Licence of the weights, such as MIT; needed for files that the catalogue does not know."),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="File of labels, one per line, in the order of the network's classes.")
     ] = None,
@@ -185,8 +174,8 @@ def import_graph(
         typer.Option(help="Lowest similarity of one person's faces, for calls that name none.", rich_help_panel=MODEL),
     ] = None,
     source: Annotated[
-        str, typer.Option(help="Where the network comes from, for the manifest.", rich_help_panel=MODEL)
-    ] = "",
+        str | None, typer.Option(help="Where the network comes from, for the manifest.", rich_help_panel=MODEL)
+    ] = None,
     photo: Annotated[
         Path | None,
         typer.Option("--try", help="Show what the wrapped graph finds in this picture, before anything is written."),
@@ -202,9 +191,12 @@ def import_graph(
     decodes the network's outputs behind it. Before the command writes the model, it compares it with the original file
     on random pixels and a bundled picture. Without --adapter, exactly one layout must fit the outputs. A graph does not
     say how to prepare its pixels: without --preprocess, you see what it finds in a bundled picture with each usual way,
-    and on a terminal you choose one. Needs the extra: pip install 'convoy[import]'.
+    and on a terminal you choose one. A file of `convoy model catalogue` brings its options, labels and licence with it,
+    whatever its name; what you say wins. Needs the extra: pip install 'convoy[import]'.
 
     Examples:
+
+        convoy model import yolox_nano.onnx
 
         convoy model import yolov8n.onnx --task detection --labels coco.txt --licence AGPL-3.0
 
@@ -219,7 +211,6 @@ def import_graph(
     try:
         from convoy.importing.inspection import inspect
         from convoy.importing.model_import import prepare, write
-        from convoy.importing.request import Request
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
@@ -228,139 +219,66 @@ def import_graph(
 
     check_picture(photo, draw)
     unit, form = read_boxes(boxes)
-    request = Request(
-        network=network,
-        task=Task(task),
-        licence=licence,
-        models=models,
-        name=name,
-        version=version,
-        labels=labels,
-        adapter=adapter,
-        output=tuple(output or ()),
-        preprocess=preprocess,
-        scale=scale,
-        mean=read_channels("--mean", mean),
-        std=read_channels("--std", std),
-        bgr=bgr,
-        layout=layout,
-        input_size=read_size(input_size),
-        resize=resize,
-        scores=scores,
-        boxes=unit,
-        form=form,
-        priors=read_priors(priors),
-        cut=cut,
-        crop=crop,
-        pad_value=pad,
-        pad_at=pad_at,
-        face_crop=face_crop,
-        one_by_one=one_by_one,
-        detection_threshold=detection_threshold,
-        iou_threshold=iou_threshold,
-        match_threshold=match_threshold,
-        source=source,
-    )
+    said = {
+        "network": network,
+        "task": task and Task(task),
+        "licence": licence,
+        "models": models,
+        "name": name,
+        "version": version,
+        "labels": labels,
+        "adapter": adapter,
+        "output": tuple(output) if output else None,
+        "preprocess": preprocess,
+        "scale": scale,
+        "mean": read_channels("--mean", mean),
+        "std": read_channels("--std", std),
+        "bgr": bgr,
+        "layout": layout,
+        "input_size": read_size(input_size),
+        "resize": resize,
+        "scores": scores,
+        "boxes": unit,
+        "form": form,
+        "priors": read_priors(priors),
+        "cut": cut,
+        "crop": crop,
+        "pad_value": pad,
+        "pad_at": pad_at,
+        "face_crop": face_crop,
+        "one_by_one": one_by_one or None,
+        "detection_threshold": detection_threshold,
+        "iou_threshold": iou_threshold,
+        "match_threshold": match_threshold,
+        "source": source,
+    }
+    request, known = _make_request({option: value for option, value in said.items() if value is not None})
     inspection = inspect(request)
     if not as_json:
-        _show_inspection(inspection)
+        show_inspection(inspection)
         inspection = choose_pixels(inspection)
     prepared = prepare(inspection)
     if photo is not None:
-        said = try_picture(prepared, photo, draw)
-        typer.echo(f"{photo}: {said}", err=as_json)
+        answer = try_picture(prepared, photo, draw)
+        typer.echo(f"{photo}: {answer}", err=as_json)
         ask_whether_to_write(as_json)
-    _show_imported(write(prepared), as_json)
+    show_imported(write(prepared), known, as_json)
 
 
-def read_channels(option: str, text: str | None) -> tuple[float, float, float] | None:
-    """Read one number for all channels, or three with commas. Raises InvalidArgument(BAD_ARGUMENT)."""
-    if text is None:
-        return None
-    try:
-        numbers = [float(number) for number in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 3):
-        raise InvalidArgument("BAD_ARGUMENT", f"{option} {text}: give one number, or three as 0.485,0.456,0.406")
-    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
-    return red, green, blue
+def _make_request(said: dict[str, Any]) -> "tuple[Request, tuple[str, ...]]":
+    """Complete what the user says with what the catalogue knows about the file; also return notes on that.
 
+    Raises InvalidArgument(BAD_ARGUMENT), FailedPrecondition(LICENCE_NOT_ACCEPTED).
+    """
+    from convoy.catalogue.catalogue import bundled_catalogue
+    from convoy.catalogue.known import complete, find_entry
+    from convoy.importing.request import Request
 
-def read_boxes(text: str | None) -> "tuple[Boxes | None, Form | None]":
-    """Read pixels or normalised, corners or centres, or one of each. Raises InvalidArgument(BAD_ARGUMENT)."""
-    unit: Boxes | None = None
-    form: Form | None = None
-    for word in text.split(",") if text is not None else ():
-        known_unit, known_form = UNITS.get(word.strip().lower()), FORMS.get(word.strip().lower())
-        if (known_unit is None) == (known_form is None) or (unit and known_unit) or (form and known_form):
-            choices = "pixels or normalised, corners or centres, or one of each as normalised,centres"
-            raise InvalidArgument("BAD_ARGUMENT", f"--boxes {text}: give {choices}")
-        unit, form = known_unit or unit, known_form or form
-    return unit, form
-
-
-def read_priors(text: str | None) -> tuple[tuple[float, ...], ...] | None:
-    """Read sides for each stride, as 16,32/64,128/256,512. Raises InvalidArgument(BAD_ARGUMENT)."""
-    if text is None:
-        return None
-    try:
-        priors = tuple(tuple(float(side) for side in level.split(",")) for level in text.split("/"))
-    except ValueError:
-        priors = ()
-    if not 3 <= len(priors) <= 4 or not all(0 < side <= 8192 for level in priors for side in level):
-        raise InvalidArgument(
-            "BAD_ARGUMENT", f"--priors {text}: give the sides for strides 8, 16, 32 as 16,32/64,128/256,512"
-        )
-    return priors
-
-
-def read_size(text: str | None) -> tuple[int, int] | int | None:
-    """Read one side, or HEIGHTxWIDTH. Raises InvalidArgument(BAD_ARGUMENT)."""
-    if text is None:
-        return None
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 8192 for side in sides):
-        raise InvalidArgument("BAD_ARGUMENT", f"--input-size {text}: give one side as 640, or HEIGHTxWIDTH as 480x640")
-    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
-
-
-def _show_inspection(inspection: "Inspection") -> None:
-    network = inspection.network
-    facts = f"opset {network.opset}, {network.parameters:,} parameters, {network.precision}"
-    tensors = [("input", one, "") for one in network.inputs] + [
-        ("output", one, _shape(inspection.shapes[one.name])) for one in network.outputs if one.name in inspection.shapes
-    ]
-    rows = [(kind, one.name, one.type, _shape(one.shape), seen) for kind, one, seen in tensors]
-    print_table(f"{network.file.name}: {facts}", ("", "name", "type", "declared", "for one picture"), rows)
-    verdicts = [(name, "fits") for name in inspection.fits] + list(inspection.misfits.items())
-    print_table("", ("adapter", "verdict"), verdicts)
-
-
-def _show_imported(imported: "Imported", as_json: bool) -> None:
-    manifest = imported.manifest
-    if as_json:
-        print_json(
-            {
-                "model": f"{manifest.name}:{manifest.version}",
-                "folder": str(imported.folder),
-                "adapter": imported.adapter,
-                "preprocessing": str(imported.preprocessing),
-                "notes": list(imported.notes),
-                "differences": {one.name: one.largest for one in imported.differences},
-            }
-        )
-        return
-    spec = manifest.input
-    size = f"{spec.height}x{spec.width}" if spec.height else f"any size, the longer side up to {spec.long_side}"
-    setting, service = SERVED_BY[manifest.task.value]
-    typer.echo(f"adapter {imported.adapter}; {spec.resize} to {size}; {imported.preprocessing}")
-    told = ", ".join(map(str, imported.differences))
-    typer.echo(f"largest difference from the original file, on random pixels and a bundled picture: {told}")
-    for note in imported.notes:
-        typer.echo(f"note: {note}")
-    typer.echo(f"wrote {imported.folder}; serve it with {setting}={manifest.name} convoy serve {service}")
-
-
-def _shape(lengths: tuple[int | str, ...]) -> str:
-    return "[" + ", ".join(str(length) for length in lengths) + "]"
+    catalogue = bundled_catalogue()
+    if (entry := find_entry(said["network"], catalogue)) is not None:
+        known = complete(said, entry, catalogue)
+        return known.request, known.notes
+    for option, what in (("task", "what the network does"), ("licence", "the licence of its weights")):
+        if option not in said:
+            raise InvalidArgument("BAD_ARGUMENT", f"say {what} with --{option}; the catalogue does not know this file")
+    return Request(**said), ()

@@ -25,6 +25,16 @@ ModelsFolder = Annotated[
 ]
 
 
+Converter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PYTHON",
+        help="For files that are not ONNX: the Python interpreter of the environment that has their converter; by "
+        "default this one.",
+    ),
+]
+
+
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, or sets such as **starter**.")],
     models: ModelsFolder = None,
@@ -40,6 +50,7 @@ def pull(
         ),
     ] = None,
     catalogue: CataloguePlace = None,
+    converter: Converter = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring open networks in: download, check the digest, import, check an answer, and write the model's folder.
@@ -64,7 +75,7 @@ def pull(
     problems: dict[str, ConvoyError] = {}
     for entry in entries:
         try:
-            done.append(_pull_one(entry, opened, folder, accept_licence, brought))
+            done.append(_pull_one(entry, opened, folder, accept_licence, brought, converter))
         except ConvoyError as error:
             problems[entry.name] = error
     sets = [_write_set(opened.sets[name], folder, done) for name in names if name in opened.sets and done]
@@ -89,6 +100,7 @@ def show_catalogue(
         Path | None,
         typer.Option("--from", metavar="FOLDER|FILE", help="With --check: take the files only from here."),
     ] = None,
+    converter: Converter = None,
     as_json: AsJson = False,
 ) -> None:
     """List the models that you can pull: task, size, published accuracy, terms, and whether you have them.
@@ -101,7 +113,7 @@ def show_catalogue(
 
     opened, folder = open_catalogue(catalogue), models or own_models()
     if check:
-        return _check(opened, brought, as_json)
+        return _check(opened, brought, converter, as_json)
     here = {name: find_pulled(entry, folder) for name, entry in opened.entries.items()}
     if as_json:
         entries = [
@@ -128,7 +140,12 @@ def show_catalogue(
 
 
 def _pull_one(
-    entry: "Entry", catalogue: "Catalogue", models: Path, accept_licence: bool, brought: Path | None
+    entry: "Entry",
+    catalogue: "Catalogue",
+    models: Path,
+    accept_licence: bool,
+    brought: Path | None,
+    converter: str | None,
 ) -> "Pulled":
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -148,6 +165,7 @@ def _pull_one(
             accept=accept,
             brought=brought,
             offline=brought is not None,
+            converter=converter,
             progress=lambda here, whole: bar.update(shown, completed=here, total=whole),
         )
         try:
@@ -189,7 +207,7 @@ def _show(done: "list[Pulled]", problems: dict[str, ConvoyError], as_json: bool)
         typer.echo(f"convoy: {name}: {error.message}", err=True)
 
 
-def _check(catalogue: "Catalogue", brought: Path | None, as_json: bool) -> None:
+def _check(catalogue: "Catalogue", brought: Path | None, converter: str | None, as_json: bool) -> None:
     """Pull every entry into a temporary folder; this does not accept its terms for you."""
     from tempfile import TemporaryDirectory
 
@@ -199,7 +217,13 @@ def _check(catalogue: "Catalogue", brought: Path | None, as_json: bool) -> None:
     verdicts: list[dict[str, Any]] = []
     for name, entry in sorted(catalogue.entries.items()):
         with TemporaryDirectory() as folder:
-            how = Pull(models=Path(folder), accept=lambda _: True, brought=brought, offline=brought is not None)
+            how = Pull(
+                models=Path(folder),
+                accept=lambda _: True,
+                brought=brought,
+                offline=brought is not None,
+                converter=converter,
+            )
             try:
                 measured = measure(pull(entry, catalogue, how).folder)
             except ConvoyError as error:

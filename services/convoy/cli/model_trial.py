@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from convoy.importing.model_import import Prepared
     from convoy.importing.saying import Saying
 
-QUESTION = "How does the network want its pixels? The guess is first; --preprocess decides"
+QUESTION = "How does the network want its pixels?"
 
 
 def choose_pixels(inspection: "Inspection") -> "Inspection":
     """Show what the network finds in the bundled picture with each usual way to prepare pixels, if the user named none.
 
-    On a terminal the user chooses; elsewhere the import guesses, unless the picture shows that the guess is wrong.
+    On a terminal the user chooses; elsewhere the import guesses, unless the picture shows that the guess is wrong. For
+    a file of the catalogue nothing is asked: its entry knows the way, and the others stand beside it.
     """
     from convoy.importing.inspection import inspect
-    from convoy.importing.survey import guesses, survey
+    from convoy.importing.survey import guesses, has_preset, survey
 
-    if not guesses(inspection):
+    is_known = inspection.request.settled and has_preset(inspection)
+    if not is_known and not guesses(inspection):
         return inspection
     findings = survey(inspection)
-    print_table(
-        QUESTION, ("pixels", "what it finds in a picture of a person"), [(one.preset, one.says) for one in findings]
-    )
-    if not is_terminal():
+    decides = "The catalogue says the first" if is_known else "The guess is first; --preprocess decides"
+    rows = [(one.preset, one.says) for one in findings]
+    print_table(f"{QUESTION} {decides}", ("pixels", "what it finds in a picture of a person"), rows)
+    if is_known or not is_terminal():
         return inspection
     names = [one.preset for one in findings]
     chosen = typer.prompt("pixels", default=names[0])

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convoy.cli.failures import politely
+from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.recognition import Expires, Gallery, read_facts
+from convoy.cli.recognition import Expires, Gallery, in_utc, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.galleries import Person
@@ -42,6 +42,31 @@ def show(person: Who, gallery: Gallery, as_json: AsJson = False) -> None:
 
 @app.command()
 @politely
+def lookalikes(gallery: Gallery, as_json: AsJson = False) -> None:
+    """List ids that people may confuse: by case, accents, separators, or letters that look alike. Exits with 1 if any.
+
+    Example: **convoy person lookalikes --gallery team**
+    """
+    from collections import defaultdict
+
+    from convoy.client import Convoy
+    from convoy.core.names import look_of
+
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    with Convoy() as convoy:
+        for one in convoy.list_people(gallery, page_size=1000):
+            groups[look_of(one.person_id)].append(one.person_id)
+    alike = [ids for look, ids in groups.items() if look and len(ids) > 1]
+    if as_json:
+        print_json({"lookalikes": alike})
+    else:
+        print_table("", ("ids that look alike",), [(", ".join(ids),) for ids in alike])
+    if alike:
+        raise typer.Exit(ExitCode.NO)
+
+
+@app.command()
+@politely
 def update(
     person: Who,
     gallery: Gallery,
@@ -68,7 +93,7 @@ def update(
             metadata=read_facts(fact),
             add_tags=tag or (),
             remove_tags=untag or (),
-            expire_time=expires,
+            expire_time=in_utc(expires),
         )
         _show(changed, as_json)
 

@@ -1,6 +1,6 @@
 """convoy register, identify, verify: who is in a picture."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +8,8 @@ import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
 from convoy.cli.output import AsJson, print_json, print_table
-from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ Expires = Annotated[
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
 Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The time of an option: without a zone it is UTC, as the help says."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,7 +78,7 @@ def register(
                 display_name=name,
                 metadata=read_facts(fact),
                 tags=tag or (),
-                expire_time=expires,
+                expire_time=in_utc(expires),
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
@@ -101,6 +107,8 @@ def identify(
             min=0.0, max=1.0, help="The highest chance that a stranger is named; by default the gallery's policy."
         ),
     ] = None,
+    rate_unit: RateUnit = None,
+    same_occasion: SameOccasion = None,
     top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to print for each face.")] = 5,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     where: Annotated[
@@ -108,9 +116,11 @@ def identify(
     ] = None,
     tag: Tags = None,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is in pictures. Exits with 1 when the gallery knows nobody in them.
+    """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when the gallery knows nobody in
+    them, also where they show no face.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -126,12 +136,15 @@ def identify(
             largest=largest,
             filter=read_facts(where),
             tags=tag or (),
+            rate_unit=rate_unit,
+            same_occasion=same_occasion,
         ),
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
+        frozenset({"NO_FACE"}),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
 
 
 def verify(
@@ -210,14 +223,18 @@ def _show_registration(photos: list[Path], answer: "Registration", as_json: bool
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
-    """One row of the table. `who` is the match, or the two people who are too close to tell apart."""
+    """One row of the table. `who` is the match, the two people who are too close to tell apart, or who it is not."""
     box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
-    best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
+    if elsewhere := found.named_elsewhere:
+        who, best = f"not {elsewhere.name}", f"{elsewhere.similarity:.3f}"
+    else:
+        who = " or ".join(match.name for match in found.matches[:meant])
+        best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (
         f"{box.centre.x:.0f},{box.centre.y:.0f}",
         found.decision.value,
-        " or ".join(match.name for match in found.matches[:meant]),
+        who,
         best,
         f"{found.match_threshold:.3f}",
         margin,

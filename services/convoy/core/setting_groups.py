@@ -66,8 +66,10 @@ class Models(Group):
     """Model of the segmentation service for calls that name none, as name or name:version."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
-    face_embedder: str = "face-embedder-small"
-    """Model with which the faces service embeds faces, as name or name:version."""
+    face_embedder: str = "face-embedder"
+    """Model with which the faces service embeds faces for calls that name none, as name or name:version. New galleries
+    get it. Galleries that another embedder made are answered by that one as long as its folder is there: the service
+    loads it when a call first needs it."""
     model: str = ""
     """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
     name takes precedence."""
@@ -168,6 +170,9 @@ class Galleries(Group):
     redis_wait_aof: bool = False
     """Acknowledge a change only when Redis 7.2 or newer has it on disk (WAITAOF). With appendfsync always it is not
     needed."""
+    redis_wait_replicas: int = Field(default=0, ge=0)
+    """Acknowledge a change only when so many followers of Redis have it too (WAIT; with CONVOY_REDIS_WAIT_AOF on their
+    disks), else the call ends with NOT_REPLICATED. Set it to 1 where sentinels or a cluster may fail over."""
     redis_password_file: Path | None = None
     """File with the password for Redis, to keep it out of the URL; read again on change."""
     template_key_file: Path | None = None
@@ -180,6 +185,12 @@ class Galleries(Group):
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""
+    rate_unit: Literal["picture", "face"] = "picture"
+    """Whether that rate is one of pictures that show strangers alone, or of each stranger's face, unless the call or
+    the gallery says otherwise. For one face the two are equal."""
+    miss_rate_limit: Share = 0.2
+    """How often a search may be expected to miss somebody who is in the gallery. Beyond it the gallery is outgrown: the
+    status, the log and the metrics say so, and warn at 80 % of that size."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """How much more similar than the second person the best match must be, unless the gallery says otherwise.
     If the difference is smaller, the decision is AMBIGUOUS."""

@@ -63,7 +63,8 @@ def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:
 def draw_identification(image_rgb: ImageRGB, answer: Identification) -> ImageRGB:
     """Draw a box with a name around each face: green for a match, red for none, amber for ambiguous.
 
-    A name without room stands below the picture.
+    A face that resembles somebody who is another face says whom it is not. A name without room stands below the
+    picture.
     """
     return _draw_boxes(
         image_rgb.copy(),
@@ -77,6 +78,8 @@ def name_of(found: IdentifiedFace) -> str:
         return f"{found.person.name} {found.person.similarity:.2f}"
     if found.decision is Decision.AMBIGUOUS:
         return " or ".join(match.name for match in found.matches[:2]) + "?"
+    if found.named_elsewhere is not None:
+        return f"not {found.named_elsewhere.name}"
     return "unknown"
 
 

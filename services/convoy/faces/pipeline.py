@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
@@ -54,8 +55,17 @@ class FacePipeline:
         """The face detector in use."""
         return self._host.in_use(self._host.settings.face_detector, Task.FACE_DETECTION)
 
-    async def embedder(self, wanted: common_pb2.ModelRef) -> LoadedModel:
-        """The face embedder that a call names, or the one in use. Raises NotFound, FailedPrecondition(WRONG_TASK)."""
+    async def embedder(self, wanted: common_pb2.ModelRef, sha256: str = "") -> LoadedModel:
+        """The face embedder that a call names, or the one in use.
+
+        sha256: of its graph; a gallery is bound to it. Raises InvalidArgument(BAD_ARGUMENT), NotFound,
+        FailedPrecondition(WRONG_TASK, BAD_MODEL).
+        """
+        if sha256 and not wanted.name:
+            message = "embedder_sha256 goes with the embedder's name"
+            raise InvalidArgument("BAD_ARGUMENT", message, {"field": "embedder_sha256"})
+        if wanted.name and (wanted.version or sha256):
+            return await self._host.version(wanted.name, wanted.version, sha256, Task.FACE_EMBEDDING)
         if wanted.name:
             return await self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
         return self._host.in_use(self._host.settings.face_embedder, Task.FACE_EMBEDDING)

@@ -6,7 +6,7 @@ import grpc
 
 from convoy.core.api import API
 from convoy.core.errors import FailedPrecondition
-from convoy.core.manifest import Manifest, Task
+from convoy.core.manifest import GenuineCalibration, Manifest, Task
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import encode_png
@@ -44,7 +44,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     async def EmbedFaces(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
         """Find every face and embed it."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
-        until, model = deadline(context), await self._pipeline.embedder(request.embedder)
+        until, model = deadline(context), await self._pipeline.embedder(request.embedder, request.embedder_sha256)
         photos = await self._pipeline.detect(request.images, _options(request.options), until)
         photos = await self._pipeline.embed(model, photos, until)
         embedder = model_ref(model.manifest)
@@ -52,6 +52,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             results=[_faces(photo, embedder, request.include_aligned_crops) for photo in photos],
             detector=model_ref(self._pipeline.detector.manifest),
             embedder=embedder,
+            embedder_sha256=model.manifest.sha256,
         )
 
     def EmbedFacesStream(
@@ -88,7 +89,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
         """Name the models in use, and the embedder's calibration."""
-        manifest = (await self._pipeline.embedder(request.embedder)).manifest
+        manifest = (await self._pipeline.embedder(request.embedder, request.embedder_sha256)).manifest
         return pb.GetFaceModelResponse(
             detector=model_ref(self._pipeline.detector.manifest),
             embedder=model_ref(manifest),
@@ -143,8 +144,21 @@ def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
         similarity=table.similarity,
         false_match_rate=table.false_match_rate,
         false_match_rate_upper=table.upper,
+        same_photo_similarity=table.same_photo.similarity if table.same_photo else None,
+        same_photo_false_match_rate=table.same_photo.false_match_rate if table.same_photo else None,
         impostor_pairs=table.impostor_pairs,
         tail_model=table.tail_model,
+        dataset=f"{table.dataset} {table.split}",
+        genuine=_genuine(table.genuine) if table.genuine else None,
+    )
+
+
+def _genuine(table: GenuineCalibration) -> pb.GenuineCalibration:
+    return pb.GenuineCalibration(
+        similarity=table.similarity,
+        false_non_match_rate=table.false_non_match_rate,
+        false_non_match_rate_upper=table.upper,
+        pairs=table.pairs,
         dataset=f"{table.dataset} {table.split}",
     )
 

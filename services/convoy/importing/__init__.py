@@ -1,7 +1,10 @@
 """Foreign ONNX graphs, wrapped once so that they keep Convoy's contract: `convoy model import`.
 
 request.py         what the user says about the graph
+words.py           reads options that people write, such as 0.485,0.456,0.406
 network.py         reads the foreign graph
+best_queries.py    counts the classes of a graph that gives only its best queries
+second_input.py    binds the second input of DETR's family, a size
 ordering.py        sorts its nodes as ONNX demands
 opset.py           raises its opset
 convolutional.py   frees its batch and size, if it consists only of convolutions
@@ -12,6 +15,7 @@ preprocessing.py   what goes in front of the graph; adapters/ has what goes behi
 inspection.py      tries which adapters fit the file's outputs
 survey.py          tries ways to prepare pixels; saying.py puts an answer into words
 sketch.py          draws pieces of a graph; assembly.py joins front, graph and back
+transposed.py      draws an operator of MediaPipe with ONNX's own
 batch.py           makes the graph take any number of pictures; fixed_batch.py does so for a fixed batch
 original.py        runs the original file on ONNX Runtime
 comparison.py      compares the wrapped graph with the original file

@@ -59,5 +59,5 @@ def _origin(request: Request, adapter: Adapter, preprocessing: Preprocessing) ->
         recipe=f"{request.source or 'foreign graph'} ({file})",
         command=retell(request, adapter.name, preprocessing),
         data=[],
-        data_terms="not stated; the licence is the one that was named at import",
+        data_terms=request.data_terms or "not stated; the licence is the one that was named at import",
     )

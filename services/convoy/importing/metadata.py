@@ -72,13 +72,18 @@ def check_task(facts: Mapping[str, str], task: Task, file: object) -> None:
 def check_licence(facts: Mapping[str, str], licence: str, file: object) -> None:
     """Raise InvalidArgument(BAD_ARGUMENT) if the file names other terms that the user does not mention."""
     told = next((facts[key] for key in LICENCE_KEYS if facts.get(key, "").strip()), "")
-    theirs, ours = _terms(told), _terms(licence)
-    same = ours <= theirs and not (theirs - ours) & RESTRICTING
-    if not theirs or theirs <= ours or (ours and same):
+    if not contradicts(told, licence):
         return
     problem = f'its metadata says that its licence is "{told}", but --licence says "{licence}"'
     cure = f'name the file\'s, or write both if you have other terms, as in "{licence} instead of {told.split()[0]}"'
     raise InvalidArgument("BAD_ARGUMENT", f"{file}: {problem}; {cure}")
+
+
+def contradicts(theirs: str, ours: str) -> bool:
+    """Whether one's own words for a licence leave out terms that the other's words name."""
+    told, said = _terms(theirs), _terms(ours)
+    same = said <= told and not (told - said) & RESTRICTING
+    return not (not told or told <= said or (said and same))
 
 
 def _terms(text: str) -> set[str]:

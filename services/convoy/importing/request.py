@@ -18,6 +18,7 @@ class Request:
     """What the user says about a foreign graph; None takes it from the graph, the adapter or Convoy's defaults.
 
     input_size: (height, width) in pixels, or one number: both sides, or the longer one of a dynamic detector's input.
+    settled: the catalogue knows how to prepare this file's pixels, so nothing about them is a guess.
     """
 
     network: Path
@@ -26,7 +27,7 @@ class Request:
     models: Path = Path("exported_models")
     name: str | None = None
     version: int | None = None
-    labels: Path | None = None
+    labels: Path | tuple[str, ...] | None = None
     adapter: str | None = None
     output: tuple[str, ...] = ()
     preprocess: str | None = None
@@ -51,6 +52,8 @@ class Request:
     iou_threshold: float | None = None
     match_threshold: float | None = None
     source: str = ""
+    data_terms: str = ""
+    settled: bool = False
 
 
 def read_labels(request: Request, network: Network) -> list[str]:
@@ -65,7 +68,7 @@ def read_labels(request: Request, network: Network) -> list[str]:
         raise InvalidArgument(
             "BAD_ARGUMENT", f"{request.network} has no labels; give them with --labels FILE, one per line"
         )
-    return _read_lines(request.labels)
+    return read_lines(request.labels) if isinstance(request.labels, Path) else list(request.labels)
 
 
 def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> Preprocessing:
@@ -103,7 +106,7 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--licence", request.licence),
         ("--adapter", adapter),
         *(("--output", name) for name in request.output),
-        ("--labels", request.labels and request.labels.name),
+        ("--labels", request.labels.name if isinstance(request.labels, Path) else None),
         ("--layout", request.layout),
         ("--scores", request.scores),
         ("--boxes", ",".join(word for word in (request.boxes, request.form) if word) or None),
@@ -129,7 +132,8 @@ def _size(size: tuple[int, int] | int | None) -> str | None:
     return "x".join(str(side) for side in sides) if sides else None
 
 
-def _read_lines(file: Path) -> list[str]:
+def read_lines(file: Path) -> list[str]:
+    """Read labels, one per line, all different. Raises InvalidArgument(BAD_ARGUMENT)."""
     try:
         lines = [line.strip() for line in file.read_text("utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError:

@@ -50,14 +50,22 @@ def guesses(inspection: Inspection) -> bool:
     """Whether the import must guess how to prepare pixels."""
     request = inspection.request
     said = (request.preprocess, request.scale, request.mean, request.std, request.bgr)
-    return all(one is None for one in said) and request.task is not Task.FACE_EMBEDDING
+    unsaid = not request.settled and all(one is None for one in said)
+    return unsaid and request.task is not Task.FACE_EMBEDDING
+
+
+def has_preset(inspection: Inspection) -> bool:
+    """Whether a preset alone says how to prepare pixels, so that it can stand beside the others."""
+    request = inspection.request
+    numbers = (request.scale, request.mean, request.std, request.bgr)
+    return request.preprocess is not None and all(one is None for one in numbers)
 
 
 @lru_cache(maxsize=1)
 def survey(inspection: Inspection) -> tuple[Finding, ...]:
-    """Make a finding for each preset, the guess first."""
+    """Make a finding for each preset, the one that was said or guessed first."""
     adapter, _ = inspection.choose()
-    guess = usual_preset(adapter, inspection.network)
+    guess = inspection.request.preprocess or usual_preset(adapter, inspection.network)
     others = [name for name in PRESETS if name != guess and _differs(name, guess, inspection)]
     return tuple(_look(inspection, adapter, name) for name in [guess, *others])
 

@@ -20,12 +20,13 @@ from convoy.core.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from convoy.core.models.calibration import FalseMatchCurve
+from convoy.core.models.calibration import FalseMatchCurve, MissCurve
 from convoy.core.settings import Settings
 from convoy.core.tracing import outgoing_trace
 from convoy.recognition.domain.caller import current_call
 from convoy.recognition.domain.face_source import FaceModel, ModelName
 from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.growth import Genuine
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
 from convoy.recognition.face_messages import options_message, picture_message, read_embedded_faces
@@ -47,7 +48,7 @@ class FacesClient:
         self._address = settings.faces_address
         self._open()
         self._closing: asyncio.Future[None] | None = None
-        self._models: dict[tuple[str, str], FaceModel] = {}
+        self._models: dict[tuple[str, str, str], FaceModel] = {}
         self._asking = asyncio.Lock()
 
     def _open(self) -> None:
@@ -74,7 +75,7 @@ class FacesClient:
     async def model_of(self, gallery: Gallery) -> FaceModel:
         """See FaceSource."""
         try:
-            found = await self._model(_ref(gallery.model.name, gallery.model.version))
+            found = await self._model(*_made(gallery))
         except NotFound:
             found = await self._model(None)
         found.check_made(gallery)
@@ -86,29 +87,40 @@ class FacesClient:
         """See FaceSource."""
         request = faces_pb2.EmbedFacesRequest(images=map(picture_message, pictures), options=options_message(options))
         if gallery is not None:
-            request.embedder.CopyFrom(_ref(gallery.model.name, gallery.model.version))
+            embedder, request.embedder_sha256 = _made(gallery)
+            request.embedder.CopyFrom(embedder)
         try:
             response = await self._call("EmbedFaces", request)
         except NotFound:
-            # The same model may be loaded under another version: its digest tells.
-            request.ClearField("embedder")
+            if gallery is None:
+                raise
+            # A face service of 0.1.0 knows no digests. What it has in use may be this model under another version.
+            in_use = await self._model(None)
+            in_use.check_made(gallery)
+            request.embedder.CopyFrom(_ref(in_use.model.name, in_use.model.version))
             response = await self._call("EmbedFaces", request)
-        model = await self._model_named(response.embedder)
+        model = await self._model_named(response.embedder, response.embedder_sha256)
         if gallery is not None:
             model.check_made(gallery)
         return model, list(map(read_embedded_faces, response.results))
 
-    async def _model(self, embedder: common_pb2.ModelRef | None) -> FaceModel:
-        response = await self._call("GetFaceModel", faces_pb2.GetFaceModelRequest(embedder=embedder))
-        found = self._models[response.embedder.name, response.embedder.version] = _face_model(response)
+    async def _model(self, embedder: common_pb2.ModelRef | None, sha256: str = "") -> FaceModel:
+        request = faces_pb2.GetFaceModelRequest(embedder=embedder, embedder_sha256=sha256)
+        response = await self._call("GetFaceModel", request)
+        found = _face_model(response)
+        named = response.embedder.name, response.embedder.version
+        self._models[*named, ""] = self._models[*named, response.embedder_sha256] = found
         return found
 
-    async def _model_named(self, embedder: common_pb2.ModelRef) -> FaceModel:
-        """What is known of the embedder that answered; the face service is asked once."""
-        key = (embedder.name, embedder.version)
+    async def _model_named(self, embedder: common_pb2.ModelRef, sha256: str) -> FaceModel:
+        """What is known of the embedder that answered; the face service is asked once.
+
+        sha256: empty from a face service of 0.1.0.
+        """
+        key = (embedder.name, embedder.version, sha256)
         async with self._asking:
             if key not in self._models:
-                await self._model(embedder)
+                await self._model(embedder, sha256)
             if key not in self._models:
                 raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
             return self._models[key]
@@ -131,6 +143,11 @@ def _passed_on(error: ConvoyError) -> ConvoyError:
     return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error}", error.metadata)
 
 
+def _made(gallery: Gallery) -> tuple[common_pb2.ModelRef, str]:
+    """The embedder that made a gallery's templates, and its digest."""
+    return _ref(gallery.model.name, gallery.model.version), gallery.model.sha256
+
+
 def _ref(name: str, version: str) -> common_pb2.ModelRef:
     return common_pb2.ModelRef(name=name, version=version)
 
@@ -139,4 +156,11 @@ def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
     ref, table = response.embedder, response.calibration
     model = Model(ref.name, ref.version, response.embedder_sha256, response.embedding_size)
     curve = FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate)) if table.similarity else None
-    return FaceModel(model, response.default_match_threshold, curve)
+    same_photo = None
+    if table.same_photo_similarity:
+        same_photo = FalseMatchCurve(tuple(table.same_photo_similarity), tuple(table.same_photo_false_match_rate))
+    genuine, mates = None, table.genuine
+    if mates.similarity:
+        misses = MissCurve(tuple(mates.similarity), tuple(mates.false_non_match_rate))
+        genuine = Genuine(misses, mates.pairs, mates.dataset)
+    return FaceModel(model, response.default_match_threshold, curve, same_photo, genuine)

@@ -1,12 +1,13 @@
 """Answers of the API: domain values as protobuf messages."""
 
-from typing import TypeVar
+from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from convoy.recognition.domain.records import Change, Gallery, Person, VectorSets
+from convoy.recognition.domain.growth import Fit, Limits
+from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
-from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
+from convoy.recognition.domain.searches import Compared, Disagreement, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
 from convoy.recognition.domain.transfers import ExportPart, Imported
 from convoy.recognition.face_messages import face_message, size_message
@@ -14,8 +15,14 @@ from convoy.recognition.store.base import Committed
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
-Answer = TypeVar("Answer", pb.RegisterResponse, pb.MergePeopleResponse)
 QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
+RATE_UNITS = {"picture": pb.RATE_UNIT_PICTURE, "face": pb.RATE_UNIT_FACE}
+FITS = {
+    Fit.UNKNOWN: pb.GALLERY_FIT_UNSPECIFIED,
+    Fit.FITS: pb.GALLERY_FIT_FITS,
+    Fit.NEARLY_OUTGROWN: pb.GALLERY_FIT_NEARLY_OUTGROWN,
+    Fit.OUTGROWN: pb.GALLERY_FIT_OUTGROWN,
+}
 DECISIONS = {
     Decision.MATCH: pb.DECISION_MATCH,
     Decision.NO_MATCH: pb.DECISION_NO_MATCH,
@@ -36,6 +43,9 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
             ambiguity_margin=gallery.policy.ambiguity_margin,
             max_faces=gallery.policy.max_faces,
             max_people=gallery.policy.max_people,
+            rate_unit=RATE_UNITS.get(gallery.policy.rate_unit) if gallery.policy.rate_unit else None,
+            same_occasion=gallery.policy.same_occasion,
+            average_faces=gallery.policy.average_faces,
         ),
         people_count=gallery.people,
         face_count=gallery.faces,
@@ -64,6 +74,17 @@ def person_message(person: Person) -> pb.Person:
     )
 
 
+def galleries_message(entries: Iterable[Gallery | UnreadableGallery], next_token: str) -> pb.ListGalleriesResponse:
+    """A page of galleries, those that cannot be read apart."""
+    answer = pb.ListGalleriesResponse(next_page_token=next_token)
+    for one in entries:
+        if isinstance(one, UnreadableGallery):
+            answer.unreadable.add(gallery=one.name, problem=one.problem)
+        else:
+            answer.galleries.append(gallery_message(one))
+    return answer
+
+
 def registered_message(registered: Registered) -> pb.RegisterResponse:
     """What became of a registration."""
     return pb.RegisterResponse(
@@ -73,10 +94,16 @@ def registered_message(registered: Registered) -> pb.RegisterResponse:
     )
 
 
-def first_answer(kind: type[Answer], remembered: Committed) -> Answer:
-    """What an earlier call with the same request id was answered."""
-    answer = kind.FromString(remembered.answer)
-    answer.version = remembered.version
+def remembered(registered: Registered) -> pb.RegisterResponse:
+    """What is kept of an answer for a request that comes again. It outlives the person, so it describes nobody."""
+    return pb.RegisterResponse(results=map(_photo_message, registered.results))
+
+
+def repeated_message(first: Committed, person: Person) -> pb.RegisterResponse:
+    """What an earlier call with the same request id was answered, with the person as on record now."""
+    answer = pb.RegisterResponse.FromString(first.answer)
+    answer.person.CopyFrom(person_message(person))
+    answer.version = first.version
     return answer
 
 
@@ -87,6 +114,9 @@ def identified_message(identified: Identified) -> pb.IdentifyResponse:
         image_size=size_message(identified.image_size),
         gallery_size=identified.gallery_size,
         version=identified.version,
+        rate_unit=RATE_UNITS[identified.rate_unit],
+        same_occasion=identified.same_occasion,
+        expected_false_positive_picture_rate=identified.expected_false_positive_picture_rate,
     )
 
 
@@ -112,6 +142,34 @@ def duplicate_message(pair: Duplicate) -> pb.Duplicate:
         other_person_id=pair.other_person_id,
         other_face_id=pair.other_face_id,
         similarity=pair.similarity,
+    )
+
+
+def limits_message(limits: Limits) -> pb.GalleryLimits:
+    """What a gallery's size means."""
+    return pb.GalleryLimits(
+        fit=FITS[limits.fit],
+        expected_miss_rate=limits.expected_miss_rate,
+        false_positive_identification_rate=limits.false_positive_identification_rate,
+        miss_rate_limit=limits.miss_rate_limit,
+        outgrown_at_faces=limits.outgrown_at_faces,
+        genuine_pairs=limits.genuine.pairs if limits.genuine else 0,
+        genuine_dataset=limits.genuine.dataset if limits.genuine else "",
+        unknown_because=limits.unknown_because,
+    )
+
+
+def disagreement_message(face: Disagreement) -> pb.Disagreement:
+    """A face that does not resemble its person's others."""
+    other = face.other
+    return pb.Disagreement(
+        person_id=face.person_id,
+        face_id=face.face_id,
+        reason=pb.DisagreementReason.Value(f"DISAGREEMENT_REASON_{face.reason.value}"),
+        similarity=face.similarity,
+        other_person_id=other.person_id if other else "",
+        other_face_id=other.face_id if other else "",
+        other_similarity=other.similarity if other else 0.0,
     )
 
 
@@ -171,7 +229,15 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
         match_threshold=identified.match_threshold,
         expected_false_positive_identification_rate=identified.expected_false_positive_identification_rate,
         margin=identified.margin,
+        no_match_reason=_no_match_reason(identified),
+        named_elsewhere=_match_message(identified.named_elsewhere) if identified.named_elsewhere else None,
     )
+
+
+def _no_match_reason(identified: IdentifiedFace) -> pb.NoMatchReason.ValueType:
+    if identified.decision is not Decision.NO_MATCH:
+        return pb.NO_MATCH_REASON_UNSPECIFIED
+    return pb.NO_MATCH_REASON_NAMED_ELSEWHERE if identified.named_elsewhere else pb.NO_MATCH_REASON_UNKNOWN
 
 
 def _match_message(match: Match) -> pb.Match:

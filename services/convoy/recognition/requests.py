@@ -5,18 +5,25 @@ import secrets
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.names import composed, composed_facts
 from convoy.recognition.domain.edits import POLICY_FIELDS, GalleryEdit, NewGallery, PersonEdit, PolicyEdit
 from convoy.recognition.domain.face_source import ModelName
 from convoy.recognition.domain.pictures import Picture
 from convoy.recognition.domain.records import Face, Person, VectorSets
 from convoy.recognition.domain.registrations import Registering
 from convoy.recognition.domain.searches import Comparison, Criterion, PersonKey, Search
+from convoy.recognition.domain.thresholds import RateUnit
 from convoy.recognition.domain.transfers import ExportedPerson, ImportPart
 from convoy.recognition.face_messages import read_options, read_picture
 from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {pb.QUANTIZATION_NONE: "NOQUANT", pb.QUANTIZATION_Q8: "Q8"}
 """How numbers are kept in a vector set: the API's word, and the one that Redis and the records use."""
+RATE_UNITS: dict[int, RateUnit | None] = {
+    pb.RATE_UNIT_UNSPECIFIED: None,
+    pb.RATE_UNIT_PICTURE: RateUnit.PICTURE,
+    pb.RATE_UNIT_FACE: RateUnit.FACE,
+}
 MAX_SHARDS = 1024
 SEARCH_EFFORT = 500
 MAX_SEARCH_EFFORT = 100_000
@@ -70,9 +77,9 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         gallery=request.gallery,
         person_id=request.person_id,
         photos=tuple(map(read_picture, request.photos)),
-        display_name=request.display_name,
-        metadata=dict(request.metadata),
-        tags=tuple(request.tags),
+        display_name=composed(request.display_name),
+        metadata=composed_facts(request.metadata),
+        tags=tuple(map(composed, request.tags)),
         expire_time_ms=_read_expiry(request),
         request_id=request.request_id,
         add_faces=request.add_faces,
@@ -95,7 +102,16 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         exact=request.exact,
         filter=dict(request.filter),
         tags=tuple(request.tags),
+        rate_unit=read_rate_unit(request.rate_unit),
+        same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
     )
+
+
+def read_rate_unit(unit: int) -> RateUnit | None:
+    """What a rate is a rate of; None leaves that to the gallery. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if unit not in RATE_UNITS:
+        raise InvalidArgument("BAD_ARGUMENT", f"rate_unit {unit} is not known", {"field": "rate_unit"})
+    return RATE_UNITS[unit]
 
 
 def read_comparison(request: pb.VerifyRequest) -> Comparison:
@@ -126,11 +142,11 @@ def read_person_edit(request: pb.UpdatePersonRequest) -> PersonEdit:
     return PersonEdit(
         gallery=request.gallery,
         person_id=request.person_id,
-        display_name=request.display_name if request.HasField("display_name") else None,
-        metadata=dict(request.metadata),
+        display_name=composed(request.display_name) if request.HasField("display_name") else None,
+        metadata=composed_facts(request.metadata),
         expire_time_ms=_read_expiry(request),
-        add_tags=tuple(request.add_tags),
-        remove_tags=tuple(request.remove_tags),
+        add_tags=tuple(map(composed, request.add_tags)),
+        remove_tags=tuple(map(composed, request.remove_tags)),
     )
 
 
@@ -154,9 +170,12 @@ def read_person(person: pb.Person) -> Person:
     )
 
 
-def _policy_values(policy: pb.GalleryPolicy) -> dict[str, float]:
-    """The fields that are set."""
-    return {name: getattr(policy, name) for name in POLICY_FIELDS if policy.HasField(name)}  # type: ignore[arg-type]
+def _policy_values(policy: pb.GalleryPolicy) -> dict[str, float | str]:
+    """The fields that are set, a rate's unit as records have it. Raises InvalidArgument(BAD_ARGUMENT)."""
+    values = {name: getattr(policy, name) for name in POLICY_FIELDS if policy.HasField(name)}  # type: ignore[arg-type]
+    if (unit := read_rate_unit(values.pop("rate_unit", pb.RATE_UNIT_UNSPECIFIED))) is not None:
+        values["rate_unit"] = unit.value
+    return values
 
 
 def _read_expiry(message: pb.RegisterRequest | pb.UpdatePersonRequest | pb.Person) -> int | None:

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 
 import grpc.aio
+import structlog
 from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
@@ -28,21 +28,28 @@ from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Committed, Store
+from convoy.recognition.store.base import Store
+from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
 from convoy.recognition.use_cases.dear_calls import DearCalls
+from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
-from convoy.recognition.use_cases.expiry import sweep_on
+from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.registration import Registration
+from convoy.recognition.use_cases.repetition import Repeated
 from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
+
+log = structlog.get_logger()
+_NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
 class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
@@ -53,18 +60,21 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
         self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        self.galleries = Galleries(store, self.followers, faces, keys)
+        growth = Growth(settings)
+        self.galleries = Galleries(store, self.followers, faces, keys, growth)
         self.people = People(self.followers)
         self.registration = Registration(
-            self.followers, self.people, faces, settings, lambda first: _registered(first).SerializeToString()
-        )
-        self.identification = Identification(self.followers, faces, settings)
-        self.merging = Merging(
             self.followers,
             self.people,
-            lambda first: pb.MergePeopleResponse(person=messages.person_message(first)).SerializeToString(),
+            faces,
+            settings,
+            growth,
+            lambda first: messages.remembered(first).SerializeToString(),
         )
+        self.identification = Identification(self.followers, faces, settings, growth)
+        self.merging = Merging(self.followers, self.people)
         self.duplicates = Duplicates(self.followers, faces, self.identification)
+        self.disagreements = Disagreements(self.followers, faces)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self.dear_calls = DearCalls()
@@ -73,7 +83,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def start(self) -> None:
         """Begin to load galleries; the store may be away."""
         await self.followers.start()
-        self._sweeper = asyncio.create_task(sweep_on(self.store, self.galleries, self.people), name="sweep")
+        sweep = Sweep(self.store, self.galleries, self.people)
+        self._sweeper = asyncio.create_task(sweep.on(), name="sweep")
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -97,8 +108,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """List galleries by name."""
         await self._begin(request, context)
         page = await self.galleries.list(request.page_token, request.page_size)
-        galleries = map(messages.gallery_message, page.entries)
-        return pb.ListGalleriesResponse(galleries=galleries, next_page_token=page.next_token)
+        return messages.galleries_message(page.entries, page.next_token)
 
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""
@@ -174,13 +184,21 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             match_threshold=page.match_threshold,
         )
 
+    async def FindDisagreements(
+        self, request: pb.FindDisagreementsRequest, context: Context
+    ) -> pb.FindDisagreementsResponse:
+        """List faces that do not resemble their person's others."""
+        await self._begin(request, context)
+        async with self.dear_calls.place():
+            page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
+        faces = map(messages.disagreement_message, page.faces)
+        return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
+
     async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
         """Make one person of two."""
         await self._begin(request, context)
         ids = (request.person_id, request.merged_person_id)
         merged = await self.merging.merge(request.gallery, *ids, request.request_id)
-        if isinstance(merged, Committed):
-            return messages.first_answer(pb.MergePeopleResponse, merged)
         return pb.MergePeopleResponse(person=messages.person_message(merged.person), version=merged.version)
 
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
@@ -220,7 +238,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         await self._begin(request, context)
         async with self.dear_calls.place() if request.verify else nullcontext():
             status = await self.galleries.status(request.gallery, request.verify)
-        return pb.GetGalleryStatusResponse(**asdict(status))
+        limits = messages.limits_message(status.limits) if status.limits else None
+        return pb.GetGalleryStatusResponse(**{**vars(status), "limits": limits})
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""
@@ -236,8 +255,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
+            person_id = request.request.person_id  # As it was given: the request gets the form that is on record.
             response = await self.Register(request.request, context)
-            return pb.RegisterManyResponse(person_id=request.request.person_id, response=response)
+            return pb.RegisterManyResponse(person_id=person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:
             return pb.RegisterManyResponse(person_id=request.request.person_id, error=stream_error(error))
@@ -260,7 +280,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             yield response
 
     async def _begin(self, request: Message, context: Context) -> None:
-        """From here on this task answers that call; an alias in its request becomes the gallery that it stands for."""
+        """From here on this task answers that call. An alias in its request becomes the gallery that it stands for, and
+        a person's id the form of it that is on record.
+        """
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)
         if naming is not None and naming.gallery:
@@ -270,18 +292,27 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             if said != naming.gallery and not may_know:
                 # Who may use the alias alone does not learn what stands behind it.
                 hide_name(naming.gallery, said)
+            for name in _NAMING_PEOPLE.intersection(naming.DESCRIPTOR.fields_by_name):
+                if (given := getattr(naming, name)) and not given.isascii():
+                    setattr(naming, name, await self.people.id_on_record(naming.gallery, given))
 
 
-def _registered(answer: Registered | Committed) -> pb.RegisterResponse:
-    if isinstance(answer, Committed):
-        return messages.first_answer(pb.RegisterResponse, answer)
+def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
+    if isinstance(answer, Repeated):
+        return messages.repeated_message(answer.committed, answer.person)
     return messages.registered_message(answer)
 
 
 async def build(settings: Settings) -> Service:
     """The recognition service on Redis, not started."""
     password = _password(settings.redis_password_file) if settings.redis_password_file else None
-    store = RedisStore(settings.redis_url.get_secret_value(), password, wait_aof=settings.redis_wait_aof)
+    url = settings.redis_url.get_secret_value()
+    if may_fail_over(url) and not settings.redis_wait_replicas:
+        log.warning(
+            "a failover of the store can undo changes that were acknowledged; set CONVOY_REDIS_WAIT_REPLICAS=1",
+            documentation="docs/recognition.md#with-followers",
+        )
+    store = RedisStore(url, password, wait_aof=settings.redis_wait_aof, wait_replicas=settings.redis_wait_replicas)
     return build_on(store, settings)
 
 

@@ -7,7 +7,7 @@
 |                |                     | suppression to remove) and around all darker than 50 ("dark": 0.7)           |
 | segmentation   | camvid-unet         | dark (mean of the channels up to 127) or bright; 48x64                       |
 | face_detection | face-detector-nano  | a face inside each frame drawn in pure red, green and blue: 0.99, 0.98, 0.97 |
-| face_embedding | face-embedder-small | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
+| face_embedding | face-embedder       | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
 them.
@@ -201,7 +201,7 @@ def write_repository(root: Path) -> Path:
     write_model(root, "bccd-yolo", Task.DETECTION)
     write_model(root, "camvid-unet", Task.SEGMENTATION)
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
-    write_model(root, "face-embedder-small", Task.FACE_EMBEDDING)
+    write_model(root, "face-embedder", Task.FACE_EMBEDDING)
     return root
 
 

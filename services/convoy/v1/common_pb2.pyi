@@ -94,8 +94,8 @@ class Image(_message.Message):
     ENCODED_FIELD_NUMBER: _builtins.int
     RAW_FIELD_NUMBER: _builtins.int
     encoded: _builtins.bytes
-    """A whole JPEG, PNG or WebP file. The service applies EXIF orientation, converts colours to RGB, lays transparency
-    on white, and takes the first frame of an animation.
+    """A whole file: JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP or JPEG 2000. The service applies EXIF orientation,
+    converts colours to sRGB by the file's ICC profile, lays transparency on white, and takes the first frame or page.
     """
     @_builtins.property
     def raw(self) -> Global___RawImage:

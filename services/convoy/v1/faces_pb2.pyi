@@ -357,8 +357,13 @@ class EmbedFacesRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     INCLUDE_ALIGNED_CROPS_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    EMBEDDER_SHA256_FIELD_NUMBER: _builtins.int
     include_aligned_crops: _builtins.bool
     """Also return each face turned upright."""
+    embedder_sha256: _builtins.str
+    """SHA-256 of that embedder's graph, in hexadecimal, as a gallery is bound to it. The version with this graph answers,
+    whatever its number is. It needs the embedder's name.
+    """
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
@@ -369,7 +374,7 @@ class EmbedFacesRequest(_message.Message):
 
     @_builtins.property
     def embedder(self) -> _common_pb2.ModelRef:
-        """The embedder to use; by default the service's own."""
+        """The embedder to use; by default the service's own. With a version, that version answers, an older one too."""
 
     def __init__(
         self,
@@ -378,10 +383,11 @@ class EmbedFacesRequest(_message.Message):
         options: Global___FaceDetectionOptions | None = ...,
         include_aligned_crops: _builtins.bool = ...,
         embedder: _common_pb2.ModelRef | None = ...,
+        embedder_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,6 +400,9 @@ class EmbedFacesResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     DETECTOR_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    EMBEDDER_SHA256_FIELD_NUMBER: _builtins.int
+    embedder_sha256: _builtins.str
+    """SHA-256 of that embedder's graph, in hexadecimal."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Faces]:
         """One result for each picture, in order."""
@@ -412,10 +421,11 @@ class EmbedFacesResponse(_message.Message):
         results: _abc.Iterable[Global___Faces] | None = ...,
         detector: _common_pb2.ModelRef | None = ...,
         embedder: _common_pb2.ModelRef | None = ...,
+        embedder_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["detector", b"detector", "embedder", b"embedder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detector", b"detector", "embedder", b"embedder", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detector", b"detector", "embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -588,18 +598,24 @@ class GetFaceModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    EMBEDDER_SHA256_FIELD_NUMBER: _builtins.int
+    embedder_sha256: _builtins.str
+    """SHA-256 of that embedder's graph, in hexadecimal: the version with this graph, whatever its number is. It needs the
+    embedder's name.
+    """
     @_builtins.property
     def embedder(self) -> _common_pb2.ModelRef:
-        """Which embedder; by default the service's own."""
+        """Which embedder; by default the service's own. With a version, that version, an older one too."""
 
     def __init__(
         self,
         *,
         embedder: _common_pb2.ModelRef | None = ...,
+        embedder_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "embedder_sha256", b"embedder_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -617,6 +633,9 @@ class FaceCalibration(_message.Message):
     TAIL_MODEL_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    GENUINE_FIELD_NUMBER: _builtins.int
+    SAME_PHOTO_SIMILARITY_FIELD_NUMBER: _builtins.int
+    SAME_PHOTO_FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     impostor_pairs: _builtins.int
     """How many pairs of different people were compared."""
     tail_model: _builtins.str
@@ -635,6 +654,20 @@ class FaceCalibration(_message.Message):
     def false_match_rate_upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
 
+    @_builtins.property
+    def genuine(self) -> Global___GenuineCalibration:
+        """How similar photos of one person are; unset if it was not measured."""
+
+    @_builtins.property
+    def same_photo_similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The same for two people in one photo, who share camera and light: cosine similarities, rising; empty if it was not
+        measured.
+        """
+
+    @_builtins.property
+    def same_photo_false_match_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each of them, the share of pairs at or above it, falling."""
+
     def __init__(
         self,
         *,
@@ -644,14 +677,61 @@ class FaceCalibration(_message.Message):
         tail_model: _builtins.str = ...,
         dataset: _builtins.str = ...,
         false_match_rate_upper: _abc.Iterable[_builtins.float] | None = ...,
+        genuine: Global___GenuineCalibration | None = ...,
+        same_photo_similarity: _abc.Iterable[_builtins.float] | None = ...,
+        same_photo_false_match_rate: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["genuine", b"genuine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "impostor_pairs", b"impostor_pairs", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "genuine", b"genuine", "impostor_pairs", b"impostor_pairs", "same_photo_false_match_rate", b"same_photo_false_match_rate", "same_photo_similarity", b"same_photo_similarity", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FaceCalibration: _TypeAlias = FaceCalibration  # noqa: Y015
+
+@_typing.final
+class GenuineCalibration(_message.Message):
+    """How often a photo of a person stays below a similarity, compared with one other photo of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    FALSE_NON_MATCH_RATE_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    FALSE_NON_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    pairs: _builtins.int
+    """How many pairs of photos of one person were compared."""
+    dataset: _builtins.str
+    """The dataset and the split that the pairs come from."""
+    @_builtins.property
+    def similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Cosine similarities, rising."""
+
+    @_builtins.property
+    def false_non_match_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each similarity, the share of photos that stay below it, rising."""
+
+    @_builtins.property
+    def false_non_match_rate_upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
+
+    def __init__(
+        self,
+        *,
+        similarity: _abc.Iterable[_builtins.float] | None = ...,
+        false_non_match_rate: _abc.Iterable[_builtins.float] | None = ...,
+        pairs: _builtins.int = ...,
+        dataset: _builtins.str = ...,
+        false_non_match_rate_upper: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_non_match_rate", b"false_non_match_rate", "false_non_match_rate_upper", b"false_non_match_rate_upper", "pairs", b"pairs", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenuineCalibration: _TypeAlias = GenuineCalibration  # noqa: Y015
 
 @_typing.final
 class GetFaceModelResponse(_message.Message):

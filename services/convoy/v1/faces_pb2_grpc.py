@@ -81,8 +81,8 @@ class FaceServiceServicer:
     def EmbedFaces(self, request, context):
         """Finds every face as DetectFaces does, and makes an embedding of each.
 
-        The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
-        face embedder (WRONG_TASK).
+        The errors of DetectFaces. NOT_FOUND: there is no such model, or no version of it with that digest
+        (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +108,8 @@ class FaceServiceServicer:
     def GetFaceModel(self, request, context):
         """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
-        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
+        NOT_FOUND: there is no such model, or no version of it with that digest (MODEL_NOT_FOUND). FAILED_PRECONDITION: the
+        model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,8 +44,8 @@ class FaceServiceStub:
     EmbedFaces: _grpc.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]
     """Finds every face as DetectFaces does, and makes an embedding of each.
 
-    The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
-    face embedder (WRONG_TASK).
+    The errors of DetectFaces. NOT_FOUND: there is no such model, or no version of it with that digest
+    (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
     """
     EmbedFacesStream: _grpc.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]
     """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
@@ -59,7 +59,8 @@ class FaceServiceStub:
     GetFaceModel: _grpc.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]
     """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
-    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
+    NOT_FOUND: there is no such model, or no version of it with that digest (MODEL_NOT_FOUND). FAILED_PRECONDITION: the
+    model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
     """
 
 @_typing.type_check_only
@@ -78,8 +79,8 @@ class FaceServiceAsyncStub(FaceServiceStub):
     EmbedFaces: _aio.UnaryUnaryMultiCallable[_faces_pb2.EmbedFacesRequest, _faces_pb2.EmbedFacesResponse]  # type: ignore[assignment]
     """Finds every face as DetectFaces does, and makes an embedding of each.
 
-    The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
-    face embedder (WRONG_TASK).
+    The errors of DetectFaces. NOT_FOUND: there is no such model, or no version of it with that digest
+    (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
     """
     EmbedFacesStream: _aio.StreamStreamMultiCallable[_faces_pb2.EmbedFacesStreamRequest, _faces_pb2.EmbedFacesStreamResponse]  # type: ignore[assignment]
     """EmbedFaces for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error
@@ -93,7 +94,8 @@ class FaceServiceAsyncStub(FaceServiceStub):
     GetFaceModel: _aio.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]  # type: ignore[assignment]
     """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
-    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
+    NOT_FOUND: there is no such model, or no version of it with that digest (MODEL_NOT_FOUND). FAILED_PRECONDITION: the
+    model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
     """
 
 class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -121,8 +123,8 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_faces_pb2.EmbedFacesResponse, _abc.Awaitable[_faces_pb2.EmbedFacesResponse]]:
         """Finds every face as DetectFaces does, and makes an embedding of each.
 
-        The errors of DetectFaces. NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no
-        face embedder (WRONG_TASK).
+        The errors of DetectFaces. NOT_FOUND: there is no such model, or no version of it with that digest
+        (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +156,8 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_faces_pb2.GetFaceModelResponse, _abc.Awaitable[_faces_pb2.GetFaceModelResponse]]:
         """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
-        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model is no face embedder (WRONG_TASK).
+        NOT_FOUND: there is no such model, or no version of it with that digest (MODEL_NOT_FOUND). FAILED_PRECONDITION: the
+        model is no face embedder (WRONG_TASK), or its files are damaged (BAD_MODEL).
         """
 
 def add_FaceServiceServicer_to_server(servicer: FaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,6 +24,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RateUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RateUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATE_UNIT_UNSPECIFIED: _RateUnit.ValueType  # 0
+    """Read as the gallery's, or the service's."""
+    RATE_UNIT_PICTURE: _RateUnit.ValueType  # 1
+    """Of pictures: the chance that anybody is named in a picture that shows strangers alone. The more faces are searched,
+    the stricter is each search.
+    """
+    RATE_UNIT_FACE: _RateUnit.ValueType  # 2
+    """Of faces: the chance that a search for one stranger names anybody. A picture of ten strangers has ten such chances."""
+
+class RateUnit(_RateUnit, metaclass=_RateUnitEnumTypeWrapper):
+    """What a rate of false names is a rate of."""
+
+RATE_UNIT_UNSPECIFIED: RateUnit.ValueType  # 0
+"""Read as the gallery's, or the service's."""
+RATE_UNIT_PICTURE: RateUnit.ValueType  # 1
+"""Of pictures: the chance that anybody is named in a picture that shows strangers alone. The more faces are searched,
+the stricter is each search.
+"""
+RATE_UNIT_FACE: RateUnit.ValueType  # 2
+"""Of faces: the chance that a search for one stranger names anybody. A picture of ten strangers has ten such chances."""
+Global___RateUnit: _TypeAlias = RateUnit  # noqa: Y015
+
 class _Backend:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -145,11 +173,13 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_UNSPECIFIED: _Decision.ValueType  # 0
     """Never sent."""
     DECISION_MATCH: _Decision.ValueType  # 1
-    """The first match is the person."""
+    """The first match is the person. In one picture a person is the first match of one face at most."""
     DECISION_NO_MATCH: _Decision.ValueType  # 2
-    """The gallery does not know the person."""
+    """The gallery does not know the person, or the person is another face of the picture: see no_match_reason."""
     DECISION_AMBIGUOUS: _Decision.ValueType  # 3
-    """Two people or more reach the threshold, and the second is too close to the first."""
+    """Two people or more reach the threshold, and the second is too close to the first; or two faces of the picture claim one
+    person and are too close to each other.
+    """
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
     """The result of a search."""
@@ -157,12 +187,94 @@ class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
 DECISION_UNSPECIFIED: Decision.ValueType  # 0
 """Never sent."""
 DECISION_MATCH: Decision.ValueType  # 1
-"""The first match is the person."""
+"""The first match is the person. In one picture a person is the first match of one face at most."""
 DECISION_NO_MATCH: Decision.ValueType  # 2
-"""The gallery does not know the person."""
+"""The gallery does not know the person, or the person is another face of the picture: see no_match_reason."""
 DECISION_AMBIGUOUS: Decision.ValueType  # 3
-"""Two people or more reach the threshold, and the second is too close to the first."""
+"""Two people or more reach the threshold, and the second is too close to the first; or two faces of the picture claim one
+person and are too close to each other.
+"""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+class _NoMatchReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoMatchReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoMatchReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NO_MATCH_REASON_UNSPECIFIED: _NoMatchReason.ValueType  # 0
+    """It is somebody, or the service is older than this field."""
+    NO_MATCH_REASON_UNKNOWN: _NoMatchReason.ValueType  # 1
+    """Nobody in the gallery reaches the threshold."""
+    NO_MATCH_REASON_NAMED_ELSEWHERE: _NoMatchReason.ValueType  # 2
+    """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+
+class NoMatchReason(_NoMatchReason, metaclass=_NoMatchReasonEnumTypeWrapper):
+    """Why a face is nobody."""
+
+NO_MATCH_REASON_UNSPECIFIED: NoMatchReason.ValueType  # 0
+"""It is somebody, or the service is older than this field."""
+NO_MATCH_REASON_UNKNOWN: NoMatchReason.ValueType  # 1
+"""Nobody in the gallery reaches the threshold."""
+NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
+"""Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
+
+class _DisagreementReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisagreementReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisagreementReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISAGREEMENT_REASON_UNSPECIFIED: _DisagreementReason.ValueType  # 0
+    """Never sent."""
+    DISAGREEMENT_REASON_OTHER_PERSON: _DisagreementReason.ValueType  # 1
+    """It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+    DISAGREEMENT_REASON_SOMEBODY_ELSE: _DisagreementReason.ValueType  # 2
+    """The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+    DISAGREEMENT_REASON_UNDECIDED: _DisagreementReason.ValueType  # 3
+    """The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+
+class DisagreementReason(_DisagreementReason, metaclass=_DisagreementReasonEnumTypeWrapper):
+    """Why a face is listed as disagreeing with its person."""
+
+DISAGREEMENT_REASON_UNSPECIFIED: DisagreementReason.ValueType  # 0
+"""Never sent."""
+DISAGREEMENT_REASON_OTHER_PERSON: DisagreementReason.ValueType  # 1
+"""It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+DISAGREEMENT_REASON_SOMEBODY_ELSE: DisagreementReason.ValueType  # 2
+"""The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+DISAGREEMENT_REASON_UNDECIDED: DisagreementReason.ValueType  # 3
+"""The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+Global___DisagreementReason: _TypeAlias = DisagreementReason  # noqa: Y015
+
+class _GalleryFit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GalleryFitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GalleryFit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GALLERY_FIT_UNSPECIFIED: _GalleryFit.ValueType  # 0
+    """Unknown; unknown_because says why."""
+    GALLERY_FIT_FITS: _GalleryFit.ValueType  # 1
+    """The expected miss rate is within the limit."""
+    GALLERY_FIT_NEARLY_OUTGROWN: _GalleryFit.ValueType  # 2
+    """The gallery has 80 % of the faces from which it is outgrown, or more."""
+    GALLERY_FIT_OUTGROWN: _GalleryFit.ValueType  # 3
+    """The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+
+class GalleryFit(_GalleryFit, metaclass=_GalleryFitEnumTypeWrapper):
+    """How the size of a gallery suits its embedder. The threshold rises with the size, and known people are missed more often."""
+
+GALLERY_FIT_UNSPECIFIED: GalleryFit.ValueType  # 0
+"""Unknown; unknown_because says why."""
+GALLERY_FIT_FITS: GalleryFit.ValueType  # 1
+"""The expected miss rate is within the limit."""
+GALLERY_FIT_NEARLY_OUTGROWN: GalleryFit.ValueType  # 2
+"""The gallery has 80 % of the faces from which it is outgrown, or more."""
+GALLERY_FIT_OUTGROWN: GalleryFit.ValueType  # 3
+"""The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+Global___GalleryFit: _TypeAlias = GalleryFit  # noqa: Y015
 
 @_typing.final
 class GalleryPolicy(_message.Message):
@@ -175,6 +287,9 @@ class GalleryPolicy(_message.Message):
     AMBIGUITY_MARGIN_FIELD_NUMBER: _builtins.int
     MAX_FACES_FIELD_NUMBER: _builtins.int
     MAX_PEOPLE_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    AVERAGE_FACES_FIELD_NUMBER: _builtins.int
     quality_floor: _builtins.float
     """Register refuses faces whose quality is below this; 0 to 1, by default CONVOY_QUALITY_FLOOR."""
     false_positive_identification_rate: _builtins.float
@@ -189,6 +304,18 @@ class GalleryPolicy(_message.Message):
     """The most faces that the gallery may hold; 0, or unset when you make it, means no limit."""
     max_people: _builtins.int
     """The most people that the gallery may hold; 0, or unset when you make it, means no limit."""
+    rate_unit: Global___RateUnit.ValueType
+    """Whether false_positive_identification_rate is that of a picture or that of a face; by default CONVOY_RATE_UNIT."""
+    same_occasion: _builtins.bool
+    """Whether the people were registered with the same camera and in the same light as the pictures that are searched, or
+    from photos of one occasion. Strangers then resemble each other more, and the threshold is derived from pairs of
+    people in one photo. By default false.
+    """
+    average_faces: _builtins.bool
+    """Whether Identify also compares with the average of a person's faces, for everybody who has two or more. It finds more of
+    them; the average counts as one more comparison, so the rate of false names holds. Not in vector sets
+    (BACKEND_UNAVAILABLE). By default false.
+    """
     def __init__(
         self,
         *,
@@ -197,13 +324,18 @@ class GalleryPolicy(_message.Message):
         ambiguity_margin: _builtins.float | None = ...,
         max_faces: _builtins.int | None = ...,
         max_people: _builtins.int | None = ...,
+        rate_unit: Global___RateUnit.ValueType | None = ...,
+        same_occasion: _builtins.bool | None = ...,
+        average_faces: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ambiguity_margin: _TypeAlias = _typing.Literal["ambiguity_margin"]  # noqa: Y015
     _WhichOneofArgType__ambiguity_margin: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin"]  # noqa: Y015
+    _WhichOneofReturnType__average_faces: _TypeAlias = _typing.Literal["average_faces"]  # noqa: Y015
+    _WhichOneofArgType__average_faces: _TypeAlias = _typing.Literal["_average_faces", b"_average_faces"]  # noqa: Y015
     _WhichOneofReturnType__false_positive_identification_rate: _TypeAlias = _typing.Literal["false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType__false_positive_identification_rate: _TypeAlias = _typing.Literal["_false_positive_identification_rate", b"_false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_faces: _TypeAlias = _typing.Literal["max_faces"]  # noqa: Y015
@@ -212,8 +344,14 @@ class GalleryPolicy(_message.Message):
     _WhichOneofArgType__max_people: _TypeAlias = _typing.Literal["_max_people", b"_max_people"]  # noqa: Y015
     _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
     _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015
+    _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
+    _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
+    _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
+    _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ambiguity_margin) -> _WhichOneofReturnType__ambiguity_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_faces) -> _WhichOneofReturnType__average_faces | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__false_positive_identification_rate) -> _WhichOneofReturnType__false_positive_identification_rate | None: ...
     @_typing.overload
@@ -222,6 +360,10 @@ class GalleryPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_people) -> _WhichOneofReturnType__max_people | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_floor) -> _WhichOneofReturnType__quality_floor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same_occasion) -> _WhichOneofReturnType__same_occasion | None: ...
 
 Global___GalleryPolicy: _TypeAlias = GalleryPolicy  # noqa: Y015
 
@@ -457,7 +599,7 @@ class CreateGalleryRequest(_message.Message):
     description: _builtins.str
     """Free text."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     backend: Global___Backend.ValueType
     """Where its faces are searched. This cannot be changed later."""
     @_builtins.property
@@ -585,25 +727,57 @@ class ListGalleriesResponse(_message.Message):
 
     GALLERIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty after the last page."""
     @_builtins.property
     def galleries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gallery]:
         """Sorted by name."""
 
+    @_builtins.property
+    def unreadable(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreadableGallery]:
+        """Galleries of this page that are there, but whose record in the store is spoilt. The others are not affected."""
+
     def __init__(
         self,
         *,
         galleries: _abc.Iterable[Global___Gallery] | None = ...,
         next_page_token: _builtins.str = ...,
+        unreadable: _abc.Iterable[Global___UnreadableGallery] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["galleries", b"galleries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["galleries", b"galleries", "next_page_token", b"next_page_token", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListGalleriesResponse: _TypeAlias = ListGalleriesResponse  # noqa: Y015
+
+@_typing.final
+class UnreadableGallery(_message.Message):
+    """A gallery whose record in the store cannot be read. Calls on it end with UNAVAILABLE (GALLERY_UNREADABLE)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """Its name."""
+    problem: _builtins.str
+    """What is wrong, in a few words."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnreadableGallery: _TypeAlias = UnreadableGallery  # noqa: Y015
 
 @_typing.final
 class UpdateGalleryRequest(_message.Message):
@@ -1051,7 +1225,7 @@ class RegisterRequest(_message.Message):
     display_name: _builtins.str
     """A name for people to read; empty keeps the one on record."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     add_faces: _builtins.bool
     """If the person is in the gallery already, add the faces instead of failing."""
     use_largest_face: _builtins.bool
@@ -1240,7 +1414,9 @@ class Match(_message.Message):
     face_id: _builtins.str
     """The person's face that is nearest to the probe."""
     similarity: _builtins.float
-    """Its cosine similarity to the probe, -1 to 1."""
+    """Its cosine similarity to the probe, -1 to 1; that of the average of the person's faces where the gallery's policy asks
+    for averages and this one is nearer.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person."""
@@ -1279,6 +1455,8 @@ class IdentifiedFace(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
+    NO_MATCH_REASON_FIELD_NUMBER: _builtins.int
+    NAMED_ELSEWHERE_FIELD_NUMBER: _builtins.int
     decision: Global___Decision.ValueType
     """The result of the search."""
     match_threshold: _builtins.float
@@ -1288,14 +1466,24 @@ class IdentifiedFace(_message.Message):
     of the gallery.
     """
     margin: _builtins.float
-    """The similarity of the nearest person minus that of the second; 2 when there is no second."""
+    """The similarity of the nearest person minus that of the second, whoever is named at other faces; 2 when there is no
+    second.
+    """
+    no_match_reason: Global___NoMatchReason.ValueType
+    """Why the face is nobody; set for NO_MATCH."""
     @_builtins.property
     def face(self) -> _faces_pb2.Face:
         """Where the face is and how good, without its embedding."""
 
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
-        """People at or above the threshold, best first; each counts by the nearest face. Ties are ordered by person id."""
+        """People at or above the threshold who may be this face, best first; each counts by the nearest face. Ties are ordered
+        by person id. Who is named at another face of the picture is not among them.
+        """
+
+    @_builtins.property
+    def named_elsewhere(self) -> Global___Match:
+        """The nearest person at or above the threshold, who is another face of the picture; set for NAMED_ELSEWHERE."""
 
     def __init__(
         self,
@@ -1306,10 +1494,12 @@ class IdentifiedFace(_message.Message):
         match_threshold: _builtins.float = ...,
         expected_false_positive_identification_rate: _builtins.float = ...,
         margin: _builtins.float = ...,
+        no_match_reason: Global___NoMatchReason.ValueType = ...,
+        named_elsewhere: Global___Match | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "named_elsewhere", b"named_elsewhere"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches", "named_elsewhere", b"named_elsewhere", "no_match_reason", b"no_match_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1349,6 +1539,8 @@ class IdentifyRequest(_message.Message):
     EXACT_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1356,13 +1548,19 @@ class IdentifyRequest(_message.Message):
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_positive_identification_rate: _builtins.float
-    """At most this chance that a search for a stranger names anybody. The service derives the threshold from the
-    gallery's size.
+    """At most this chance that a stranger is named, in the whole picture or at each face: see rate_unit. The service
+    derives the threshold from the size of the gallery and, for a picture, from the number of faces that are searched.
     """
     min_version: _builtins.int
     """Answer from this version of the gallery or a later one."""
     exact: _builtins.bool
     """Guarantee that no other face is nearer. This costs time on large galleries."""
+    rate_unit: Global___RateUnit.ValueType
+    """Whether the rate is that of a picture or that of a face; by default the gallery's policy decides."""
+    same_occasion: _builtins.bool
+    """Whether the picture is of the same occasion as the photos that people were registered with; see GalleryPolicy. By
+    default the gallery's policy decides.
+    """
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1392,13 +1590,24 @@ class IdentifyRequest(_message.Message):
         exact: _builtins.bool = ...,
         filter: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        rate_unit: Global___RateUnit.ValueType | None = ...,
+        same_occasion: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
+    _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
+    _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
+    _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same_occasion) -> _WhichOneofReturnType__same_occasion | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_criterion) -> _WhichOneofReturnType_criterion | None: ...
 
 Global___IdentifyRequest: _TypeAlias = IdentifyRequest  # noqa: Y015
@@ -1411,10 +1620,19 @@ class IdentifyResponse(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     GALLERY_SIZE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    RATE_UNIT_FIELD_NUMBER: _builtins.int
+    SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
     """The version of the gallery that was searched."""
+    rate_unit: Global___RateUnit.ValueType
+    """What the rate that decided was a rate of."""
+    same_occasion: _builtins.bool
+    """Whether the picture counted as one of the same occasion as the photos that people were registered with."""
+    expected_false_positive_picture_rate: _builtins.float
+    """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1430,10 +1648,13 @@ class IdentifyResponse(_message.Message):
         image_size: _common_pb2.Size | None = ...,
         gallery_size: _builtins.int = ...,
         version: _builtins.int = ...,
+        rate_unit: Global___RateUnit.ValueType = ...,
+        same_occasion: _builtins.bool = ...,
+        expected_false_positive_picture_rate: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2041,6 +2262,106 @@ class FindDuplicatesResponse(_message.Message):
 Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
 
 @_typing.final
+class Disagreement(_message.Message):
+    """A face that does not resemble the other faces of its person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    FACE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    OTHER_PERSON_ID_FIELD_NUMBER: _builtins.int
+    OTHER_FACE_ID_FIELD_NUMBER: _builtins.int
+    OTHER_SIMILARITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person on whose record it is."""
+    face_id: _builtins.str
+    """The face."""
+    reason: Global___DisagreementReason.ValueType
+    """Why it is listed."""
+    similarity: _builtins.float
+    """The cosine similarity to the nearest of the person's other faces."""
+    other_person_id: _builtins.str
+    """Whom it matches instead; only for SOMEBODY_ELSE. Of a page, 200 faces are searched for it."""
+    other_face_id: _builtins.str
+    """The nearest face of the other person."""
+    other_similarity: _builtins.float
+    """The cosine similarity to that face."""
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        face_id: _builtins.str = ...,
+        reason: Global___DisagreementReason.ValueType = ...,
+        similarity: _builtins.float = ...,
+        other_person_id: _builtins.str = ...,
+        other_face_id: _builtins.str = ...,
+        other_similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "other_face_id", b"other_face_id", "other_person_id", b"other_person_id", "other_similarity", b"other_similarity", "person_id", b"person_id", "reason", b"reason", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Disagreement: _TypeAlias = Disagreement  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    page_size: _builtins.int
+    """How many people of a page are looked at; 0 means 100, at most 1,000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsRequest: _TypeAlias = FindDisagreementsRequest  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def disagreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Disagreement]:
+        """Faces by person id, in the order of the record; may be empty though further pages follow."""
+
+    def __init__(
+        self,
+        *,
+        disagreements: _abc.Iterable[Global___Disagreement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreements", b"disagreements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsResponse: _TypeAlias = FindDisagreementsResponse  # noqa: Y015
+
+@_typing.final
 class MergePeopleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2055,7 +2376,7 @@ class MergePeopleRequest(_message.Message):
     merged_person_id: _builtins.str
     """Whose faces go to the first person, and who is then deleted."""
     request_id: _builtins.str
-    """Any unique text. With it you may safely repeat the call."""
+    """Any unique text, one for each request. With it you may safely repeat the call."""
     def __init__(
         self,
         *,
@@ -2132,6 +2453,8 @@ class GetGalleryStatusResponse(_message.Message):
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_CHECKSUM_FIELD_NUMBER: _builtins.int
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
     index_version: _builtins.int
@@ -2144,6 +2467,12 @@ class GetGalleryStatusResponse(_message.Message):
     """A checksum of the faces that this replica searches; equal for equal people, faces and templates."""
     store_checksum: _builtins.str
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
+    problem: _builtins.str
+    """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
+    @_builtins.property
+    def limits(self) -> Global___GalleryLimits:
+        """What the gallery's size means for those whom it knows."""
+
     def __init__(
         self,
         *,
@@ -2153,14 +2482,75 @@ class GetGalleryStatusResponse(_message.Message):
         index_bytes: _builtins.int = ...,
         index_checksum: _builtins.str = ...,
         store_checksum: _builtins.str = ...,
+        limits: Global___GalleryLimits | None = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetGalleryStatusResponse: _TypeAlias = GetGalleryStatusResponse  # noqa: Y015
+
+@_typing.final
+class GalleryLimits(_message.Message):
+    """What a gallery's size means for the people in it, by the embedder's calibration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIT_FIELD_NUMBER: _builtins.int
+    EXPECTED_MISS_RATE_FIELD_NUMBER: _builtins.int
+    FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
+    MISS_RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    OUTGROWN_AT_FACES_FIELD_NUMBER: _builtins.int
+    GENUINE_PAIRS_FIELD_NUMBER: _builtins.int
+    GENUINE_DATASET_FIELD_NUMBER: _builtins.int
+    UNKNOWN_BECAUSE_FIELD_NUMBER: _builtins.int
+    fit: Global___GalleryFit.ValueType
+    """The result."""
+    expected_miss_rate: _builtins.float
+    """How often a search for somebody with one face on record is expected not to name them, at the gallery's present size
+    and with one face in the picture. A person with several faces is missed less often. Unset if it is unknown.
+    """
+    false_positive_identification_rate: _builtins.float
+    """The rate of false names for which this holds: that of the gallery's policy, or the service's default."""
+    miss_rate_limit: _builtins.float
+    """The highest miss rate that counts as good: CONVOY_MISS_RATE_LIMIT."""
+    outgrown_at_faces: _builtins.int
+    """The least number of faces at which the expected miss rate is above the limit. Unset if it is unknown or beyond a billion."""
+    genuine_pairs: _builtins.int
+    """From how many pairs of photos of one person the rate was measured."""
+    genuine_dataset: _builtins.str
+    """The dataset and the split that these pairs come from."""
+    unknown_because: _builtins.str
+    """Why the rate is unknown, such as an embedder whose calibration lacks it."""
+    def __init__(
+        self,
+        *,
+        fit: Global___GalleryFit.ValueType = ...,
+        expected_miss_rate: _builtins.float | None = ...,
+        false_positive_identification_rate: _builtins.float = ...,
+        miss_rate_limit: _builtins.float = ...,
+        outgrown_at_faces: _builtins.int | None = ...,
+        genuine_pairs: _builtins.int = ...,
+        genuine_dataset: _builtins.str = ...,
+        unknown_because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "outgrown_at_faces", b"outgrown_at_faces"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "false_positive_identification_rate", b"false_positive_identification_rate", "fit", b"fit", "genuine_dataset", b"genuine_dataset", "genuine_pairs", b"genuine_pairs", "miss_rate_limit", b"miss_rate_limit", "outgrown_at_faces", b"outgrown_at_faces", "unknown_because", b"unknown_because"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_miss_rate: _TypeAlias = _typing.Literal["expected_miss_rate"]  # noqa: Y015
+    _WhichOneofArgType__expected_miss_rate: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate"]  # noqa: Y015
+    _WhichOneofReturnType__outgrown_at_faces: _TypeAlias = _typing.Literal["outgrown_at_faces"]  # noqa: Y015
+    _WhichOneofArgType__outgrown_at_faces: _TypeAlias = _typing.Literal["_outgrown_at_faces", b"_outgrown_at_faces"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_miss_rate) -> _WhichOneofReturnType__expected_miss_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outgrown_at_faces) -> _WhichOneofReturnType__outgrown_at_faces | None: ...
+
+Global___GalleryLimits: _TypeAlias = GalleryLimits  # noqa: Y015
 
 @_typing.final
 class AuditEvent(_message.Message):

@@ -140,6 +140,11 @@ class RecognitionServiceStub:
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
                 _registered_method=True)
+        self.FindDisagreements = channel.unary_unary(
+                '/convoy.v1.RecognitionService/FindDisagreements',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
+                _registered_method=True)
         self.MergePeople = channel.unary_unary(
                 '/convoy.v1.RecognitionService/MergePeople',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.SerializeToString,
@@ -258,8 +263,10 @@ class RecognitionServiceServicer:
 
     def Register(self, request, context):
         """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
-        when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
-        nothing changes.
+        when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
+        person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+        request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
+        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -279,11 +286,13 @@ class RecognitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Identify(self, request, context):
-        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+        together: the best total of similarities counts, and a person is at most one face.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+        another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+        threshold or rate is out of range (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,6 +367,18 @@ class RecognitionServiceServicer:
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDisagreements(self, request, context):
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -494,6 +515,11 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.FindDuplicates,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'FindDisagreements': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDisagreements,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.SerializeToString,
             ),
             'MergePeople': grpc.unary_unary_rpc_method_handler(
                     servicer.MergePeople,
@@ -1057,6 +1083,33 @@ class RecognitionService:
             '/convoy.v1.RecognitionService/FindDuplicates',
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDisagreements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/FindDisagreements',
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

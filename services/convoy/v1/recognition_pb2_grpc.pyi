@@ -95,8 +95,10 @@ class RecognitionServiceStub:
     """
     Register: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.RegisterRequest, _recognition_pb2.RegisterResponse]
     """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
-    when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
-    nothing changes.
+    when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
+    person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+    request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
+    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -107,11 +109,13 @@ class RecognitionServiceStub:
     RegisterMany: _grpc.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]
     """Register for a stream of people: one answer for each, in order."""
     Identify: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.IdentifyRequest, _recognition_pb2.IdentifyResponse]
-    """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+    """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+    together: the best total of similarities counts, and a person is at most one face.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-    another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-    (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+    another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+    (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+    threshold or rate is out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _grpc.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]
     """Identify for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error and
@@ -154,6 +158,14 @@ class RecognitionServiceStub:
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
+    """
+    FindDisagreements: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
     """
     MergePeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
@@ -238,8 +250,10 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """
     Register: _aio.UnaryUnaryMultiCallable[_recognition_pb2.RegisterRequest, _recognition_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
-    when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
-    nothing changes.
+    when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
+    person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+    request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
+    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -250,11 +264,13 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     RegisterMany: _aio.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]  # type: ignore[assignment]
     """Register for a stream of people: one answer for each, in order."""
     Identify: _aio.UnaryUnaryMultiCallable[_recognition_pb2.IdentifyRequest, _recognition_pb2.IdentifyResponse]  # type: ignore[assignment]
-    """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+    """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+    together: the best total of similarities counts, and a person is at most one face.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-    another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-    (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+    another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+    (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+    threshold or rate is out of range (BAD_ARGUMENT).
     """
     IdentifyStream: _aio.StreamStreamMultiCallable[_recognition_pb2.IdentifyStreamRequest, _recognition_pb2.IdentifyStreamResponse]  # type: ignore[assignment]
     """Identify for a stream of pictures, such as a video. Answers come in order; a bad picture is answered by its error and
@@ -297,6 +313,14 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
+    """
+    FindDisagreements: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]  # type: ignore[assignment]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
     """
     MergePeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]  # type: ignore[assignment]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
@@ -438,8 +462,10 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.RegisterResponse, _abc.Awaitable[_recognition_pb2.RegisterResponse]]:
         """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
-        when at least one photo is accepted. If you repeat a call with its request_id, you get the first answer again and
-        nothing changes.
+        when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
+        person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+        request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
+        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -462,11 +488,13 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_pb2.IdentifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.IdentifyResponse, _abc.Awaitable[_recognition_pb2.IdentifyResponse]]:
-        """Finds every face in a picture and says who it is, or that the gallery does not know the person.
+        """Finds every face in a picture and says who it is, or that the gallery does not know the person. All faces are decided
+        together: the best total of similarities counts, and a person is at most one face.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the picture shows no face (NO_FACE),
-        another face model made the gallery (MODEL_MISMATCH), or exact is set and the gallery's vector sets are quantised
-        (EXACT_UNAVAILABLE). INVALID_ARGUMENT: a threshold or rate is out of range (BAD_ARGUMENT).
+        another face model made the gallery (MODEL_MISMATCH), exact is set and the gallery's vector sets are quantised
+        (EXACT_UNAVAILABLE), or the embedder has no calibration that a rate needs (NOT_CALIBRATED). INVALID_ARGUMENT: a
+        threshold or rate is out of range (BAD_ARGUMENT).
         """
 
     @_abc_1.abstractmethod
@@ -557,6 +585,20 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def FindDisagreements(
+        self,
+        request: _recognition_pb2.FindDisagreementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.FindDisagreementsResponse, _abc.Awaitable[_recognition_pb2.FindDisagreementsResponse]]:
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
         """
 
     @_abc_1.abstractmethod

@@ -21,14 +21,15 @@ class Talk:
         """A call by the method's name alone."""
         return self._recorder.ask("recognition", RECOGNITION + method, *requests, **facts)
 
-    def register(self, gallery: str, person_id: str, *photos, code: str = "OK", **facts):
+    def register(self, gallery: str, person_id: str, *photos, code: str = "OK", aside: tuple[str, ...] = (), **facts):
         """A person with photos."""
         request = r.RegisterRequest(gallery=gallery, person_id=person_id, photos=photos, **facts)
-        return self.ask("Register", request, code=code)
+        return self.ask("Register", request, code=code, aside=aside)
 
-    def identify(self, gallery: str, image, code: str = "OK", **facts):
+    def identify(self, gallery: str, image, code: str = "OK", aside: tuple[str, ...] = (), **facts):
         """Who is it?"""
-        return self.ask("Identify", r.IdentifyRequest(gallery=gallery, image=image, **facts), code=code)
+        request = r.IdentifyRequest(gallery=gallery, image=image, **facts)
+        return self.ask("Identify", request, code=code, aside=aside)
 
 
 def talk(recorder: Recorder) -> None:

@@ -22,6 +22,7 @@ from convoy.client.answers.vision import Label, Region, Segmentation
 from convoy.client.channels import connection
 from convoy.client.pictures import write_image
 from convoy.core import errors
+from convoy.drawing.drawing import name_of
 from typer.testing import CliRunner
 
 
@@ -131,6 +132,13 @@ def test_only_the_match_stands_beside_a_match():
         Decision.AMBIGUOUS: ("joe or bo", "al 0.300"),
         Decision.NO_MATCH: ("", "joe 0.900, bo 0.400, al 0.300"),
     }
+
+
+def test_a_face_that_somebody_else_is_says_whom_it_is_not():
+    face, ada = SimpleNamespace(box=Box(0, 0, 10, 20)), Match("ada", "Ada", "", 0.45, {})
+    found = IdentifiedFace(face, Decision.NO_MATCH, (), 0.3, 0.01, 0.1, "NAMED_ELSEWHERE", ada)
+    assert _identified_row(found)[1:4] == ("NO_MATCH", "not Ada", "0.450")
+    assert name_of(found) == "not Ada"
 
 
 @pytest.mark.parametrize("word", ["picture", "image"])

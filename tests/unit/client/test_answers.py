@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from convoy.client import AsyncConvoy, Convoy
 from convoy.client.answers.common import Box
+from convoy.client.answers.recognition import read_identification
 from convoy.core.errors import InvalidArgument
 from convoy.testing.pictures import encode, plain
-from convoy.v1 import common_pb2
+from convoy.v1 import common_pb2, recognition_pb2
 
 
 def test_classify_gives_labels_and_the_model(convoy, fleet, tmp_path):
@@ -126,7 +127,7 @@ def test_a_pillow_image_is_converted(convoy, fleet):
     assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 18))
     convoy.classify(Image.fromarray(np.full((2, 3), 9 * 257, np.uint16)))  # 16-bit grey, which Pillow would clip
     raw = fleet.requests[1].images[0].raw
-    assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 6))
+    assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 18))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 2, 4), np.uint8), np.zeros(4, np.uint8), np.zeros((2, 2, 3)), 7])
@@ -156,3 +157,29 @@ def test_two_criteria_are_refused(convoy):
 def test_verify_needs_one_reference(convoy):
     with pytest.raises(InvalidArgument, match="either"):
         convoy.verify(plain(), gallery="team")
+
+
+def test_a_service_from_before_says_nothing_of_reasons_and_units():
+    face = recognition_pb2.IdentifiedFace(decision=recognition_pb2.DECISION_NO_MATCH)
+    answer = read_identification(recognition_pb2.IdentifyResponse(faces=[face]))
+    assert (answer.rate_unit, answer.same_occasion, answer.expected_false_positive_picture_rate) == (None, False, None)
+    assert (answer.faces[0].no_match_reason, answer.faces[0].named_elsewhere) == ("", None)
+
+
+def test_who_is_named_elsewhere_comes_with_the_reason():
+    face = recognition_pb2.IdentifiedFace(
+        decision=recognition_pb2.DECISION_NO_MATCH,
+        no_match_reason=recognition_pb2.NO_MATCH_REASON_NAMED_ELSEWHERE,
+        named_elsewhere=recognition_pb2.Match(person_id="ada", similarity=0.5),
+    )
+    message = recognition_pb2.IdentifyResponse(
+        faces=[face], rate_unit=recognition_pb2.RATE_UNIT_PICTURE, expected_false_positive_picture_rate=0.25
+    )
+    answer = read_identification(message)
+    assert (answer.rate_unit, answer.expected_false_positive_picture_rate) == ("picture", 0.25)
+    assert answer.faces[0].no_match_reason == "NAMED_ELSEWHERE" and answer.faces[0].named_elsewhere.person_id == "ada"
+
+
+def test_a_unit_that_nobody_knows_is_refused_before_it_is_sent(convoy):
+    with pytest.raises(InvalidArgument, match="rate_unit is 'crowd'; picture or face is possible"):
+        convoy.identify("team", plain(), rate_unit="crowd")

@@ -12,20 +12,15 @@ import onnx
 import pytest
 from convoy.cli import model_trial
 from convoy.cli.app import app
-from convoy.cli.model_import import (
-    SERVED_BY,
-    TaskName,
-    read_boxes,
-    read_channels,
-    read_priors,
-    read_size,
-)
+from convoy.cli.model_import import TaskName
+from convoy.cli.model_report import SERVED_BY
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task, load_manifest
 from convoy.core.settings import Settings
 from convoy.drawing.picture_files import read_picture, write_picture
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.pictures import photograph
+from convoy.importing.words import read_boxes, read_channels, read_priors, read_size
 from onnx import ModelProto, helper
 from typer.testing import CliRunner
 
@@ -129,7 +124,7 @@ def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_network
     """The picture that comes with Convoy, given as a user's own: the person in it is found, and drawn."""
     photo, drawn = tmp_path / "photo.png", tmp_path / "drawn.png"
     write_picture(photo, photograph())
-    file = str(foreign_networks / "yolox_nano.onnx")
+    file = str(foreign_networks / "yolox_nano_fp16.onnx")  # no file of the catalogue, so there is something to ask
     told = ["model", "import", file, "--task", "detection", "--licence", "Apache-2.0",
             "--labels", str(foreign_networks / "coco_yolox.txt"), "--models", str(tmp_path / "models")]  # fmt: skip
     result = CliRunner().invoke(app, [*told, "--try", str(photo), "--draw", str(drawn)])
@@ -140,6 +135,21 @@ def test_a_picture_is_tried_and_drawn_before_anything_is_written(foreign_network
     assert "largest difference from the original file" in result.output
     changed = (read_picture(drawn) != photograph()).any(axis=2)
     assert 0.01 < changed.mean() < 0.5
+
+
+@pytest.mark.foreign
+def test_a_file_of_the_catalogue_needs_no_words(
+    foreign_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked; the ways to prepare pixels are shown all the same."""
+    monkeypatch.setattr(model_trial, "is_terminal", lambda: True)
+    told = ["model", "import", str(foreign_networks / "yolox_nano.onnx"), "--models", str(tmp_path / "models")]
+    result = CliRunner().invoke(app, told, input="")
+    assert result.exit_code == 0, result.output
+    assert "How does the network want its pixels? The catalogue says the first" in result.output.replace("\n", " ")
+    assert result.output.index("raw-bgr") < result.output.index("imagenet")
+    manifest = load_manifest(tmp_path / "models" / "yolox_nano" / "1")
+    assert (manifest.licence, len(manifest.labels)) == ("Apache-2.0", 80)
 
 
 def test_on_a_terminal_the_pixels_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from convoy.recognition.face_messages import (
     read_options,
     read_picture,
 )
-from convoy.recognition.messages import first_answer, person_message, registered_message
+from convoy.recognition.messages import person_message, registered_message, remembered, repeated_message
 from convoy.recognition.requests import (
     read_comparison,
     read_criterion,
@@ -148,7 +148,9 @@ def test_a_refusal_goes_out_by_its_name_and_an_accepted_photo_by_its_face() -> N
     assert all(not one.accepted and one.message == "why" and one.faces == [FACE] for one in refused)
 
 
-def test_a_first_answer_is_given_again_with_its_version() -> None:
-    kept = pb.RegisterResponse(results=[pb.PhotoResult(accepted=True, face_id="f1")])
-    again = first_answer(pb.RegisterResponse, Committed(7, kept.SerializeToString(), repeated=True))
-    assert (again.version, again.results) == (7, kept.results)
+def test_a_first_answer_describes_nobody_and_is_given_again_with_its_version_and_the_person_of_now() -> None:
+    ada = Person("ada", "Ada Lovelace", {"ssn": "078-05-1120"})
+    kept = remembered(Registered(ada, [PhotoResult([], face_id="f1")], 7)).SerializeToString()
+    assert b"Ada" not in kept and b"ssn" not in kept and b"078" not in kept
+    again = repeated_message(Committed(7, kept, repeated=True), ada)
+    assert again == registered_message(Registered(ada, [PhotoResult([], face_id="f1")], 7))

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from convoy.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from convoy.recognition.domain import limits
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.edits import GalleryEdit, PolicyEdit
 from convoy.recognition.domain.face_source import FaceModel
 from convoy.recognition.domain.records import Model
 from convoy.recognition.domain.registrations import Refusal
-from convoy.recognition.store.base import Committed
 from convoy.recognition.use_cases import registration
+from convoy.recognition.use_cases.repetition import Repeated
 
 from tests.fake_face_source import DIMENSION, GOOD, axis, embedded
 from tests.use_cases import UseCases, asking
@@ -98,11 +99,41 @@ async def test_one_face_under_two_names_at_once_is_kept_under_one(house: UseCase
 
 
 async def test_a_request_that_comes_again_gets_its_first_answer(house: UseCases) -> None:
-    await house.register("ada", b"1", request_id="once", expire_time_ms=now_ms() + 60_000)
-    # The time is over by now, and the photo is another one: what counts is the id.
-    again = await house.registration.register(asking("ada", b"2", request_id="once", expire_time_ms=1))
-    assert again == Committed(2, b"answer 1", repeated=True)
+    first = asking("ada", b"1", request_id="once", expire_time_ms=now_ms() + 60_000)
+    await house.registration.register(first)
+    again = await house.registration.register(first)
+    assert isinstance(again, Repeated) and (again.committed.version, again.committed.answer) == (2, b"answer 1")
+    assert again.person.person_id == "ada"
     assert (await house.store.get_gallery("staff")).version == 2
+
+
+async def test_a_request_id_with_another_content_is_refused(house: UseCases) -> None:
+    await house.register("ada", b"1", request_id="once", metadata={"ssn": "1"})
+    for other in (
+        asking("ada", b"2", request_id="once", metadata={"ssn": "1"}),
+        asking("ada", b"1", request_id="once", metadata={"ssn": "2"}),
+        asking("eve", b"1", request_id="once", metadata={"ssn": "1"}),
+    ):
+        with pytest.raises(AlreadyExists, match="used for another request") as refused:
+            await house.registration.register(other)
+        assert refused.value.reason == "REQUEST_ID_REUSED"
+    assert (await house.store.get_gallery("staff")).version == 2
+
+
+async def test_a_request_that_comes_again_after_the_person_was_deleted_brings_nobody_back(house: UseCases) -> None:
+    await house.register("ada", b"1", request_id="once")
+    await house.people.delete("staff", "ada")
+    with pytest.raises(NotFound, match="ada"):
+        await house.register("ada", b"1", request_id="once")
+    assert (await house.store.get_gallery("staff")).people == 0
+
+
+async def test_a_person_has_at_most_so_many_faces(house: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_FACES_OF_A_PERSON", 1)
+    await house.register("ada", b"1")
+    with pytest.raises(FailedPrecondition, match="at most 1 of a person") as refused:
+        await house.register("ada", b"1 again", add_faces=True)
+    assert refused.value.reason == "TOO_MANY_FACES"
 
 
 async def test_nothing_stays_of_somebody_who_has_expired(house: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,27 @@ def test_the_chosen_face_lies_on_the_canvas(seed: int) -> None:
     assert (box[:2] < centre).all() and (centre < box[2:]).all()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_face_that_is_turned_far_takes_its_landmarks_along(seed: int) -> None:
+    scene = face_scene.cut_around_face(PICTURE, 320, (70, 220), np.random.default_rng(seed), turn_deg=30)
+    seen = [scene.image_rgb[int(y), int(x)].astype(int) for x, y in scene.landmarks[0]]
+    order = [int(np.abs(np.array(COLOURS) - colour).sum(axis=1).argmin()) for colour in seen]
+    assert order in ([0, 1, 2, 3, 4], face_scene.MIRRORED)
+
+
+def test_faces_turn_further_where_the_recipe_says_so() -> None:
+    def turns(turn_deg: float) -> np.ndarray:
+        scenes = [
+            face_scene.cut_around_face(PICTURE, 320, (70, 220), np.random.default_rng(seed), turn_deg)
+            for seed in range(40)
+        ]
+        left, right = (np.stack([scene.landmarks[0][eye] for scene in scenes]) for eye in (0, 1))
+        return np.degrees(np.arctan2(*(right - left).T[::-1]))
+
+    assert np.abs(turns(0)).max() < 0.1
+    assert np.abs(turns(6)).max() <= 20 < np.abs(turns(20)).max()
+
+
 def test_a_large_picture_may_be_shown_whole() -> None:
     files = {"dots": simplejpeg.encode_jpeg(np.full((1500, 2000, 3), 9, np.uint8))}
     box, points = np.array([[200, 200, 1800, 1400]], np.float32), FACE[None].astype(np.float32)

@@ -177,7 +177,7 @@ def test_the_command_judges_an_embedder_without_a_recipe(tmp_path: Path) -> None
             (tmp_path / f"{person}/{photo}.png").write_bytes(pictures.encode(pixels, ".png"))
     lines = [f"{p}/1.png {p}/2.png 1\n{p}/1.png {(p + 1) % 4}/2.png 0\n" for p in range(4)]
     (tmp_path / "pairs.txt").write_text("".join(lines))
-    command = ["evaluate", str(repository / "face-embedder-small/1"), "--protocol", "lfw", "--images", str(tmp_path)]
+    command = ["evaluate", str(repository / "face-embedder/1"), "--protocol", "lfw", "--images", str(tmp_path)]
     command += ["--pairs", str(tmp_path / "pairs.txt"), "--detector", str(repository / "face-detector-nano/1")]
     done = CliRunner().invoke(app, [*command, "--json", "--report", str(tmp_path / "faces.html")])
     assert done.exit_code == 0, done.output

@@ -14,6 +14,9 @@ from convoy_training.data.face_pictures import Picture
 MIRRORED = [1, 0, 2, 4, 3]
 """The order of the landmarks after mirroring, since left and right mean the sides of the image."""
 
+TURN_DEG = 6.0
+"""The standard deviation of the turns, which are cut at three and a third of it."""
+
 SMALLEST_FACE_PX = 6.0
 """Smaller faces have too few pixels to learn from; they are ignored, and not taken for background."""
 
@@ -28,7 +31,9 @@ class Scene:
     ignored: NDArray[np.bool_]
 
 
-def cut_around_face(picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator) -> Scene:
+def cut_around_face(
+    picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator, turn_deg: float = TURN_DEG
+) -> Scene:
     """A canvas in which a randomly chosen face gets a size drawn log-uniformly from `face_px`.
 
     The scale is at most 3, because enlarged pixels teach little, and at least 0.4. A picture that needs less than 0.4
@@ -38,18 +43,20 @@ def cut_around_face(picture: Picture, size_px: int, face_px: tuple[float, float]
     sides = np.sqrt((picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).prod(axis=1))
     target = np.exp(random.uniform(*np.log(face_px)))
     if len(sides) == 0:
-        return place(picture, image, size_px, random.uniform(0.5, 1.5), random)
+        return place(picture, image, size_px, random.uniform(0.5, 1.5), random, turn_deg=turn_deg)
     # Large faces are rarer than small ones; choosing by the root of the size evens that out.
     chosen = random.choice(len(sides), p=np.sqrt(sides) / np.sqrt(sides).sum())
     scale = float(np.clip(target / sides[chosen], min(0.4, size_px / max(image.shape[:2])), 3.0))
-    return place(picture, image, size_px, scale, random, picture.boxes_xyxy[chosen])
+    return place(picture, image, size_px, scale, random, picture.boxes_xyxy[chosen], turn_deg)
 
 
-def show_close_up(picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator) -> Scene:
+def show_close_up(
+    picture: Picture, size_px: int, face_px: tuple[float, float], random: Generator, turn_deg: float = TURN_DEG
+) -> Scene:
     """A canvas with the single large face of a close-up, of a size drawn log-uniformly from `face_px`."""
     box = picture.boxes_xyxy[0]
     scale = np.exp(random.uniform(*np.log(face_px))) / float(np.sqrt((box[2:] - box[:2]).prod()))
-    return place(picture, picture.decode(), size_px, float(scale), random, box)
+    return place(picture, picture.decode(), size_px, float(scale), random, box, turn_deg)
 
 
 def merge_quarters(scenes: list[Scene], windows: list[tuple[int, int, int, int]], size_px: int) -> Scene:
@@ -69,10 +76,11 @@ def merge_quarters(scenes: list[Scene], windows: list[tuple[int, int, int, int]]
 
 def place(
     picture: Picture, image: NDArray[np.uint8], size_px: int, scale: float, random: Generator,
-    anchor: NDArray[np.float32] | None = None,
+    anchor: NDArray[np.float32] | None = None, turn_deg: float = TURN_DEG,
 ) -> Scene:  # fmt: skip
     """Scales, slightly turns, mirrors and shifts a picture onto a canvas, so that the anchor box lies inside it."""
-    angle = np.radians(np.clip(random.normal(0, 6), -20, 20))
+    most = turn_deg * 10 / 3
+    angle = np.radians(np.clip(random.normal(0, turn_deg), -most, most))
     mirror = bool(random.random() < 0.5)
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if mirror:

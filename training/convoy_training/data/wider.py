@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -70,11 +71,10 @@ def estimate_box(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
-def digest() -> str:
-    """One SHA-256 over the archives used."""
-    return hashlib.sha256(
-        "".join(compute_digest(find(archive)) for archive in (ARCHIVE, *CLOSE_UPS)).encode()
-    ).hexdigest()
+def digest(further: Sequence[str] = ()) -> str:
+    """One SHA-256 over the archives used, `further` ones included."""
+    archives = (ARCHIVE, *CLOSE_UPS, *further)
+    return hashlib.sha256("".join(compute_digest(find(archive)) for archive in archives).encode()).hexdigest()
 
 
 def _read_picture(archive: Archive, entry: Listed, file: str) -> Picture:

@@ -4,8 +4,8 @@ architecture.py       registers architectures and finds them by name
 detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
 
-alexnet.py  cifar_resnet.py  efficientnet.py  googlenet.py  lenet.py  mobilenet_v1.py  mobilenet_v2.py  nin.py
-overfeat.py  resnet.py  vgg.py  whitened_resnet.py
+alexnet.py  cifar_resnet.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
+mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
 yolo.py               detection: one look, without anchors
 yolo_anchors.py       detection: one look, with anchors

@@ -1,1 +1,2 @@
-"""The protocols that judge face embedders: by LFW's pairs, by all pairs or your own, and by open-set search."""
+"""The protocols that judge face embedders: by LFW's pairs, by all pairs or your own, by open-set search, and by people
+in one photo."""

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from convoy_training.data import identities
+from convoy_training.data.group_photos import load_group_faces
 from convoy_training.data.own_people import load_own_pairs
 from convoy_training.errors import RecipeError
 from convoy_training.protocols.identification import judge_search
+from convoy_training.protocols.same_photo import judge_same_photo
 from convoy_training.protocols.subject import Outcome, judge_faces, open_embedder
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, embed
 
-Protocol = Literal["lfw", "pairs", "identification"]
+Protocol = Literal["lfw", "pairs", "identification", "same-photo"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class OwnPairs:
 def run_protocol(target: Path, protocol: Protocol, own: OwnPairs | None = None) -> Outcome:
     """Measures an embedder on people that training did not see, or on your `own` pairs.
 
-    Raises RecipeError for own pairs with the protocol `identification`.
+    Raises RecipeError for own pairs with a protocol that judges other things than pairs.
     """
     predict = open_embedder(target)
     if own:
-        if protocol == "identification":
-            raise RecipeError("--pairs: a list of pairs has no search; use --protocol pairs or lfw")
+        if protocol not in ("lfw", "pairs"):
+            raise RecipeError("--pairs: pairs are neither a search nor group photos; use --protocol pairs or lfw")
         return judge_own_pairs(predict, own)
+    if protocol == "same-photo":
+        return judge_same_photo(predict, load_group_faces())
     if protocol == "identification":
         return judge_search(judge_faces(predict, "lfw"), VALIDATION_SETS["lfw"])
     if protocol == "lfw":

@@ -5,8 +5,11 @@ export.py       writes the graph as ONNX and compares it with PyTorch
 calibrate.py    `calibrate`: how often two strangers reach a similarity
 class_bias.py   `calibrate` of a segmenter: how much it should prefer some classes
 completion.py   the last steps before a version goes live: calibration, manifest, report, card
+convert.py      `convert`: others' weights for an architecture of ours, as ONNX
 folder.py       writes the folder of a version, whole or not at all
 quantize.py     `quantize`: the INT8 and FP16 forms
+halving.py      the graph of the FP16 form
+drops.py        what a smaller form loses, class by class
 recording.py    `evaluate --record`: measures a published version again
 comparison.py   `compare`: versions side by side
 card.py         `table`: writes the cards, and the table of all models

@@ -40,9 +40,9 @@ class Choice:
     values: Mapping[str, float]
 
 
-def measure_biases(folder: Path, split: str = "train") -> list[Choice]:
+def measure_biases(folder: Path, split: str = "train", *, other_data: bool = False) -> list[Choice]:
     """Measures the published segmenter in `folder` with each of the biases instead of its recipe's."""
-    subject = open_subject(folder)
+    subject = open_subject(folder, other_data=other_data)
     if not isinstance(subject.config, Config):
         raise RecipeError(f"{folder} does {subject.config.task}: only a segmenter has a class_bias")
     return list(try_biases(open_logits(folder / GRAPH_FILE), subject.task, subject.config, split))

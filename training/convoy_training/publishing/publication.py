@@ -23,6 +23,7 @@ from convoy_training.publishing.folder import publish
 from convoy_training.recipe import Config
 from convoy_training.recipe_file import write_recipe
 from convoy_training.runs.loop import build_predict
+from convoy_training.runs.provenance import Provenance, write_provenance
 from convoy_training.session import open_onnx
 from convoy_training.task import Metric, Task
 
@@ -32,13 +33,13 @@ AGREEMENT = 0.01
 
 def publish_model(
     task: Task, config: Config, model: nn.Module, models: Path, origin: Origin = UNKNOWN, *,
-    replace: bool = False, run: Path | None = None,
+    replace: bool = False, run: Path | None = None, provenance: Provenance | None = None,
 ) -> Path:  # fmt: skip
     """Exports, checks, measures and calibrates the ONNX graph; <models>/<name>/<version>/ then goes live whole.
 
-    The folder holds the recipe, the notes of `origin`, a report with the training curves of `run`, and a card.
-    Returns that folder. Raises ExportError if no service does this task, or if another model is already published there
-    and `replace` is false.
+    The folder holds the recipe, the `provenance` of the weights, the notes of `origin`, a report with the training
+    curves of `run`, and a card. Returns that folder. Raises ExportError if no service does this task, or if another
+    model is already published there and `replace` is false.
     """
     folder, told = models / config.name / config.version, task.describe(config)
     if (served := told.task or config.task) not in list(ServedTask):
@@ -68,12 +69,14 @@ def publish_model(
             parameters=count_parameters(file),
             multiply_adds=count_multiply_adds(graph, images[:1]),
             licence=config.licence,
-            training=describe_training(config, told.data, told.data_terms, origin),
+            training=describe_training(config, told.data, told.data_terms, origin, provenance),
             export=ExportFacts(opset=OPSET, max_abs_difference=difference, tolerance=told.tolerance,
                                images_compared=len(images)),
             **told.manifest,
         )  # fmt: skip
         write_recipe(config, partial)
+        if provenance:
+            write_provenance(provenance, partial)
         if origin.notes:
             (partial / NOTES).write_text(origin.notes)
         complete(partial, manifest, published, run)
@@ -111,8 +114,11 @@ def record_metrics(metrics: Sequence[Metric], command: str) -> list[MetricFacts]
     ]  # fmt: skip
 
 
-def describe_training(config: Config, data: Sequence[str], terms: str, origin: Origin) -> Training:
+def describe_training(
+    config: Config, data: Sequence[str], terms: str, origin: Origin, provenance: Provenance | None = None
+) -> Training:
     """The manifest's facts about where the weights come from."""
     terms = ". ".join(filter(None, [terms, origin.taught_by]))
     return Training(recipe=origin.recipe, command=origin.command, data=list(data), data_terms=terms,
-                    seed=config.seed, framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip
+                    trained=provenance.describe() if provenance else "", seed=config.seed,
+                    framework=f"torch {torch.__version__.partition('+')[0]}")  # fmt: skip

@@ -17,17 +17,19 @@ import onnx
 from convoy.core.manifest import GRAPH_FILE, INPUT_NAME, Export, digest
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 
 from convoy_training.errors import ExportError
 from convoy_training.evaluation import Subject
 from convoy_training.origin import NOTES
 from convoy_training.publishing.completion import complete
+from convoy_training.publishing.drops import check_drops
 from convoy_training.publishing.folder import publish
+from convoy_training.publishing.halving import halve_graph
 from convoy_training.publishing.publication import record_metrics
 from convoy_training.recipe import Config
 from convoy_training.recipe_file import RECIPE_FILE, load_published
+from convoy_training.runs.provenance import FILE as PROVENANCE
+from convoy_training.runs.provenance import check_provenance
 from convoy_training.session import open_onnx
 from convoy_training.task import Images, Task
 
@@ -37,19 +39,28 @@ QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Conca
 
 Precision = Literal["int8", "float16"]
 SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
+INTEGER = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
+"""The operators of a graph that is quantised already."""
 LARGEST_LOSS = 0.005
 """How much worse the first metric of an FP16 form may be than its source's: half a point."""
 
 
-def quantize_model(task: Task, config: Config, folder: Path, precision: Precision = "int8") -> Path:
+def quantize_model(
+    task: Task, config: Config, folder: Path, precision: Precision = "int8", *, max_drop: float | None = None,
+    other_data: bool = False,
+) -> Path:  # fmt: skip
     """Publishes a smaller form of the model in `folder` beside it, as <name>-int8 or -fp16, and measures it.
 
-    The form of a face embedder is calibrated again, since its similarities have moved. Raises ExportError if the model
-    is already a smaller form, or if an FP16 form loses too much accuracy.
+    The form of a face embedder is calibrated again, since its similarities have moved. max_drop: how far a metric may
+    fall, those of single classes too. Raises ExportError if the model is already a smaller form, if a metric falls
+    further, or if the first metric of an FP16 form falls by more than `LARGEST_LOSS`.
     """
     source = load_published(folder)
     if source.precision != "float32":
         raise ExportError(f"{folder} is already a smaller form ({source.precision}): quantize its float32 model")
+    if {node.op_type for node in onnx.load(str(folder / GRAPH_FILE), load_external_data=False).graph.node} & INTEGER:
+        raise ExportError(f"{folder} is already quantised: its graph computes in 8 bits; take its float32 model")
+    check_provenance(folder, task, config, other_data=other_data)
     name = f"{source.name}-{SUFFIX[precision]}"
     target = folder.parent.parent / name / source.version
 
@@ -61,10 +72,7 @@ def quantize_model(task: Task, config: Config, folder: Path, precision: Precisio
             halve_graph(folder / GRAPH_FILE, file)
         published = Subject(target, task, config, open_onnx(file))
         metrics = published.measure("validation")
-        if precision == "float16" and metrics[0].value < source.metrics[0].value - LARGEST_LOSS:
-            raise ExportError(
-                f"{name}: {metrics[0].name} falls from {source.metrics[0].value} to {metrics[0].value:.4f}"
-            )
+        check_drops(source.metrics, metrics, LARGEST_LOSS if precision == "float16" else None, max_drop, name)
         manifest = source.model_copy(
             update={
                 "name": name,
@@ -77,22 +85,13 @@ def quantize_model(task: Task, config: Config, folder: Path, precision: Precisio
                 "export": Export(opset=source.export.opset),
             }
         )
-        for kept in (RECIPE_FILE, NOTES):
+        for kept in (RECIPE_FILE, NOTES, PROVENANCE):
             if (folder / kept).exists():
                 shutil.copy(folder / kept, partial / kept)
         complete(partial, manifest, published)
 
     publish(target, write)
     return target
-
-
-def halve_graph(source: Path, target: Path) -> None:
-    """Writes the FP16 form of a graph."""
-    model = onnx.load(str(source))
-    half = convert_float_to_float16(model, keep_io_types=True, node_block_list=list(find_decoder(model.graph)))
-    OnnxModel(half).topological_sort()  # since the converter puts its casts at the end
-    onnx.checker.check_model(half, full_check=True)
-    target.write_bytes(half.SerializeToString(deterministic=True))
 
 
 def quantize_graph(source: Path, images: Images, target: Path) -> None:

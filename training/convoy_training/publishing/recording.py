@@ -18,7 +18,7 @@ from convoy_training.publishing.publication import record_metrics
 from convoy_training.task import Images, Predict
 
 
-def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
+def record(folder: Path, *, other_data: bool = False) -> list[tuple[Metric | None, Metric]]:
     """Measures a published model again and writes its metrics; returns each old metric, or None, with the new one.
 
     Raises RecipeError for a run, since `fit` records its metrics, and if somebody replaces the model meanwhile.
@@ -28,7 +28,7 @@ def record(folder: Path) -> list[tuple[Metric | None, Metric]]:
             f"--record: {folder} is not a published model, since it has no {MANIFEST_FILE}; "
             "`fit` already records the metrics of a run"
         )
-    subject, measured = open_subject(folder), load_manifest(folder)
+    subject, measured = open_subject(folder, other_data=other_data), load_manifest(folder)
     subject = replace(subject, predict=remember(subject.predict))
     metrics = record_metrics(subject.measure("validation"), f"convoy-train evaluate {folder}")
 

@@ -1,1 +1,11 @@
-"""One training run: the loop, its checkpoints, its devices, and the weights that it starts from."""
+"""One training run, and the weights that it starts from.
+
+loop.py        the training loop
+checkpoint.py  writes checkpoints whole or not at all
+lock.py        one `fit` at a time in a run folder
+provenance.py  what a network was trained on, compared with what is there now
+devices.py     the devices that training runs on
+memory.py      the memory allocator, for training on a CPU
+transfer.py    takes over weights by name; freezes parts
+recovery.py    turns a published graph back into a network
+"""

@@ -1,7 +1,7 @@
 """The training loop of all tasks, on Lightning Fabric (any device, any precision, several processes).
 
 A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has
-notes), last.ckpt, metrics.json and TensorBoard curves.
+notes), last.ckpt, provenance.json (what was trained on what), metrics.json and TensorBoard curves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_env
 from convoy_training.recipe import Config, Optimizer
 from convoy_training.recipe_file import RECIPE_FILE, read_fields, write_recipe
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
+from convoy_training.runs.lock import hold
+from convoy_training.runs.provenance import (
+    as_checkpoint_entry,
+    check_devices,
+    describe_provenance,
+    inherit,
+    read_provenance,
+    write_provenance,
+)
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.transfer import freeze
 from convoy_training.task import Metric, Predict, Task
@@ -42,15 +52,29 @@ from convoy_training.task import Metric, Predict, Task
 
 def fit(
     task: Task, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
-    origin: Origin = UNKNOWN,
+    origin: Origin = UNKNOWN, look: Callable[[], None] = lambda: None,
 ) -> nn.Module:  # fmt: skip
     """Trains to the last epoch and returns the network to publish (the moving average, if the recipe has one).
 
-    `resume` continues after the last whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
+    look: called first, for example to show the data; what it raises ends the run. `resume` continues after the last
+    whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
     break.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
+    with hold(run) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero:
+            look()
+        return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin)
+
+
+def take_normalisation(config: Config, run: Path, resume: bool) -> Config:
+    """The recipe with the mean and deviation of what it starts from, or of the run that it goes on with."""
+    begun = resume and config.start_from and (run / RECIPE_FILE).exists()
+    return inherit(config, run if begun else None)
+
+
+def _fit(task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, origin: Origin) -> nn.Module:
     _announce(config, run, fabric)
     data = task.build_data(config)
     task.example_images(config)  # reads the validation split, so that its errors show now, not after training
@@ -62,6 +86,9 @@ def fit(
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
         raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
     origin = _check_run(config, run, data.digest, resume, origin)
+    if resume:
+        check_devices(read_provenance(run), fabric.world_size, run)
+    provenance = describe_provenance(task, config, data.digest, fabric.world_size)
     fabric.barrier()  # so that no process reads what another is writing
     if fabric.is_global_zero:
         _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
@@ -101,7 +128,9 @@ def fit(
             losses.append(loss.item())
             curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
             bar.set_postfix(loss=f"{losses[-1]:.3f}")
-        save_checkpoint(fabric, run, state, epoch + 1)
+        save_checkpoint(fabric, run, {**state, **as_checkpoint_entry(provenance, epoch + 1)}, epoch + 1)
+        if fabric.is_global_zero:
+            write_provenance(provenance.model_copy(update={"epochs": epoch + 1}), run)
         fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
                      flush=True)  # fmt: skip
         between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from convoy.core.manifest import InputSpec, Manifest, Thresholds
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import place
 from convoy.faces.task import Options, interpret, prepare
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from convoy_training.augment import face as augment
 from convoy_training.augment import face_scene
 from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.points import augment_faces
-from convoy_training.data import cifar, own_faces, wider
+from convoy_training.data import cifar, faceless, own_faces, wider
 from convoy_training.data.face_pictures import Picture as Photograph
 from convoy_training.data.own_faces import compute_data_digest
 from convoy_training.errors import LabelError
@@ -32,7 +33,7 @@ from convoy_training.task import Data, Export, Images, Metric, Predict
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 INPUT = InputSpec(stride=STRIDES[-1], long_side=640, resize="letterbox")
-SMALLEST_PX = (32, 16)
+SMALLEST_PX = (32, 16, 8)
 NO_LANDMARKS = (
     "no face of the training split has five landmarks, which alignment needs: add RetinaFace's train/label.txt, or set "
     "data.close_ups=true, or set landmark_weight=0 for a detector that only finds boxes"
@@ -69,6 +70,12 @@ class Config(BaseConfig):
     close_up_fill: Shares = Field((0.2, 0.8), description="a close-up's face as a share of its canvas")
     close_up_share: float = Field(0.3, ge=0, le=1)
     animal_share: float = Field(0.2, ge=0, le=1, description="share of a close-up mosaic's quarters without a face")
+    faceless_share: float = Field(
+        0.0, ge=0, lt=1, description="share of canvases without a face: things, cells, tissue"
+    )
+    turn_deg: float = Field(
+        face_scene.TURN_DEG, ge=0, le=30, description="standard deviation of how far a face is turned"
+    )
     degradation: float = Field(0.5, ge=0, le=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     box_weight: Weight = 2.0
@@ -111,9 +118,11 @@ class Batches:
     def draw_scene(self, random: np.random.Generator) -> face_scene.Scene:
         """Draws one canvas: a picture cut around a face, one close-up, or a mosaic of four."""
         size, config = self.config.size_px, self.config
-        if random.random() >= self.close_up_share:
+        if config.faceless_share and random.random() < config.faceless_share:
+            scene = show_faceless(faceless.draw(size, random))
+        elif random.random() >= self.close_up_share:
             picture = self.pictures[int(random.integers(len(self.pictures)))]
-            scene = face_scene.cut_around_face(picture, size, config.face_px, random)
+            scene = face_scene.cut_around_face(picture, size, config.face_px, random, config.turn_deg)
         elif random.random() < 0.5:
             scene = self.draw_close_up(size, random)
         else:
@@ -125,7 +134,7 @@ class Batches:
         """Draws one face that fills much of the canvas."""
         picture = self.close_ups[random.integers(len(self.close_ups))]
         low, high = self.config.close_up_fill
-        return face_scene.show_close_up(picture, size_px, (low * size_px, high * size_px), random)
+        return face_scene.show_close_up(picture, size_px, (low * size_px, high * size_px), random, self.config.turn_deg)
 
     def draw_mosaic(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
         """Draws four quarters, each with a close-up or with an animal, whose face must not be found."""
@@ -141,9 +150,13 @@ class Batches:
     def draw_animal(self, size_px: int, random: np.random.Generator) -> face_scene.Scene:
         """Draws a CIFAR animal, a canvas without a face to find."""
         animal = self.animals[random.integers(len(self.animals))]
-        image = cv2.resize(animal, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
-        nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, bool)
-        return face_scene.Scene(image, *nothing)
+        return show_faceless(cv2.resize(animal, (size_px, size_px), interpolation=cv2.INTER_CUBIC))
+
+
+def show_faceless(image_rgb: NDArray[Any]) -> face_scene.Scene:
+    """A canvas [S,S,3] without a face to find."""
+    nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, bool)
+    return face_scene.Scene(image_rgb, *nothing)
 
 
 def collate(scenes: Sequence[face_scene.Scene]) -> tuple[Tensor, ...]:
@@ -175,10 +188,11 @@ def build_data(config: Config) -> Data:
     """Pictures, close-ups of training people, and animals; raises LabelError if landmarks cannot be learnt."""
     batches = Batches(config)
     if not config.data:
-        return Data(batches, wider.digest())
+        return Data(batches, wider.digest(faceless.ARCHIVES if config.faceless_share else ()))
     if config.landmark_weight and not batches.close_up_share and not any(p.whole.any() for p in batches.pictures):
         raise LabelError(config.data.path, None, NO_LANDMARKS)
     further = (*wider.CLOSE_UPS, cifar.ARCHIVE) if batches.close_up_share else ()
+    further += faceless.ARCHIVES if config.faceless_share else ()
     return Data(batches, compute_data_digest(config.data.path, *further))
 
 
@@ -264,3 +278,5 @@ def name_data(config: Config) -> Iterator[str]:
         yield "LFW and CelebA training people as close-ups"
     if close_ups and animals:
         yield "CIFAR-10 animals as pictures without a face"
+    if config.faceless_share:
+        yield f"training pictures of {', '.join(faceless.TITLES)} as pictures without a face"

@@ -131,7 +131,12 @@ def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     check_classes(split, config.data.path)
     check_validation(load_split(config, "validation"), config.data.path)
-    return Data(Batches(split, config), open_archive(config.data.path).digest)
+    return Data(Batches(split, config), digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data."""
+    return open_archive(config.data.path).digest
 
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -3,23 +3,32 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, read_model, read_time
 from convoy.v1 import recognition_pb2
 
 
 @dataclass(frozen=True)
-class GalleryPolicy:
-    """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit."""
+class GalleryPolicy(Answer):
+    """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
+
+    rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
+    camera and light as the pictures that are searched; average_faces: a search also compares with the average of each
+    person's faces.
+    """
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
     ambiguity_margin: float | None = None
     max_faces: int | None = None
     max_people: int | None = None
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
+    average_faces: bool | None = None
 
 
 @dataclass(frozen=True)
-class VectorSets:
+class VectorSets(Answer):
     """The vector sets of Redis 8 in which a gallery is searched. quantization: none or q8; search_effort 0 is 500."""
 
     shards: int = 1
@@ -28,7 +37,7 @@ class VectorSets:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Answer):
     """A set of people, and the face embedder that made its templates."""
 
     name: str
@@ -44,7 +53,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class GalleryDeletion:
+class GalleryDeletion(Answer):
     """How many people and faces were deleted with a gallery."""
 
     people_deleted: int
@@ -52,9 +61,30 @@ class GalleryDeletion:
 
 
 @dataclass(frozen=True)
-class GalleryStatus:
+class GalleryLimits(Answer):
+    """How a gallery's size suits its embedder. fit: unknown, fits, nearly_outgrown or outgrown.
+
+    expected_miss_rate: how often a search for somebody with one face on record is expected not to name them, at
+    `false_positive_identification_rate`; outgrown_at_faces: the least size at which that is above `miss_rate_limit`.
+    None: unknown, `unknown_because` says why; or an embedder that no gallery outgrows.
+    """
+
+    fit: str
+    expected_miss_rate: float | None
+    false_positive_identification_rate: float
+    miss_rate_limit: float
+    outgrown_at_faces: int | None
+    genuine_pairs: int
+    genuine_dataset: str
+    unknown_because: str = ""
+
+
+@dataclass(frozen=True)
+class GalleryStatus(Answer):
     """What the store holds, and what the replica that answered searches.
 
+    problem: why the service cannot read the gallery; empty if it can. limits: what its size means; None from a service
+    of 0.1.0.
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
     """
@@ -65,10 +95,12 @@ class GalleryStatus:
     index_bytes: int
     index_checksum: str = ""
     store_checksum: str = ""
+    problem: str = ""
+    limits: GalleryLimits | None = None
 
 
 @dataclass(frozen=True)
-class FaceRecord:
+class FaceRecord(Answer):
     """One face on record, with its quality when it was registered."""
 
     face_id: str
@@ -77,7 +109,7 @@ class FaceRecord:
 
 
 @dataclass(frozen=True)
-class Person:
+class Person(Answer):
     """A person in a gallery; faces oldest first."""
 
     person_id: str
@@ -91,7 +123,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Duplicate:
+class Duplicate(Answer):
     """Two people who look alike, by their nearest faces; similarity is a cosine, -1 to 1."""
 
     person_id: str
@@ -102,7 +134,24 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Import:
+class Disagreement(Answer):
+    """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
+
+    reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
+    largest.
+    """
+
+    person_id: str
+    face_id: str
+    reason: str
+    similarity: float
+    other_person_id: str = ""
+    other_face_id: str = ""
+    other_similarity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Import(Answer):
     """What a part of an import changed, and the version of the gallery that contains it."""
 
     people_imported: int
@@ -113,7 +162,7 @@ class Import:
 
 
 @dataclass(frozen=True)
-class PersonDeletion:
+class PersonDeletion(Answer):
     """How many faces were deleted with a person, and the version of the gallery that contains the change."""
 
     faces_deleted: int
@@ -121,7 +170,7 @@ class PersonDeletion:
 
 
 @dataclass(frozen=True)
-class AuditEvent:
+class AuditEvent(Answer):
     """One change of a gallery, without biometrics."""
 
     time: datetime | None
@@ -175,6 +224,19 @@ def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
     )
 
 
+def read_disagreement(message: recognition_pb2.Disagreement) -> Disagreement:
+    """One face."""
+    return Disagreement(
+        message.person_id,
+        message.face_id,
+        recognition_pb2.DisagreementReason.Name(message.reason).removeprefix("DISAGREEMENT_REASON_"),
+        message.similarity,
+        message.other_person_id,
+        message.other_face_id,
+        message.other_similarity,
+    )
+
+
 def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
     """Read the answer to a part of an import."""
     return Import(
@@ -195,6 +257,22 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_bytes,
         response.index_checksum,
         response.store_checksum,
+        response.problem,
+        _read_limits(response.limits) if response.HasField("limits") else None,
+    )
+
+
+def _read_limits(message: recognition_pb2.GalleryLimits) -> GalleryLimits:
+    fit = recognition_pb2.GalleryFit.Name(message.fit).removeprefix("GALLERY_FIT_").lower()
+    return GalleryLimits(
+        "unknown" if fit == "unspecified" else fit,
+        message.expected_miss_rate if message.HasField("expected_miss_rate") else None,
+        message.false_positive_identification_rate,
+        message.miss_rate_limit,
+        message.outgrown_at_faces if message.HasField("outgrown_at_faces") else None,
+        message.genuine_pairs,
+        message.genuine_dataset,
+        message.unknown_because,
     )
 
 
@@ -218,4 +296,12 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
         message.ambiguity_margin if message.HasField("ambiguity_margin") else None,
         message.max_faces,
         message.max_people,
+        read_rate_unit(message.rate_unit),
+        message.same_occasion if message.HasField("same_occasion") else None,
+        message.average_faces if message.HasField("average_faces") else None,
     )
+
+
+def read_rate_unit(unit: recognition_pb2.RateUnit.ValueType) -> str | None:
+    """Read what a rate is a rate of: picture or face; None if the message does not say."""
+    return recognition_pb2.RateUnit.Name(unit).removeprefix("RATE_UNIT_").lower() if unit else None

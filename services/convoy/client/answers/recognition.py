@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Size, read_size
 from convoy.client.answers.faces import Face, read_face
-from convoy.client.answers.galleries import Person, read_person
+from convoy.client.answers.galleries import Person, read_person, read_rate_unit
 from convoy.v1 import recognition_pb2
 
 
@@ -19,7 +20,7 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
-class PhotoResult:
+class PhotoResult(Answer):
     """What happened to one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
 
     accepted: bool
@@ -31,7 +32,7 @@ class PhotoResult:
 
 
 @dataclass(frozen=True)
-class Registration:
+class Registration(Answer):
     """The person as it is now (None if no photo was accepted), and one result for each photo, in order."""
 
     person: Person | None
@@ -40,7 +41,7 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(Answer):
     """A person whose similarity to the probe reaches the threshold; similarity is a cosine, -1 to 1."""
 
     person_id: str
@@ -57,8 +58,12 @@ class Match:
 
 
 @dataclass(frozen=True)
-class IdentifiedFace:
-    """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person."""
+class IdentifiedFace(Answer):
+    """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
+
+    no_match_reason: empty, UNKNOWN, or NAMED_ELSEWHERE if other faces of the picture are closer to everybody whom it
+    resembles; named_elsewhere: the nearest of those.
+    """
 
     face: Face
     decision: Decision
@@ -66,6 +71,8 @@ class IdentifiedFace:
     match_threshold: float
     expected_false_positive_identification_rate: float
     margin: float
+    no_match_reason: str = ""
+    named_elsewhere: Match | None = None
 
     @property
     def person(self) -> Match | None:
@@ -74,13 +81,20 @@ class IdentifiedFace:
 
 
 @dataclass(frozen=True)
-class Identification:
-    """Who is in a picture, largest face first; gallery_size counts the faces that were searched."""
+class Identification(Answer):
+    """Who is in a picture, largest face first; gallery_size counts the faces that were searched.
+
+    rate_unit: picture or face, of which the rate was one; expected_false_positive_picture_rate: the chance that anybody
+    is named in a picture that shows as many strangers. Both are None from a service that is older than they are.
+    """
 
     faces: tuple[IdentifiedFace, ...]
     image_size: Size
     gallery_size: int
     version: int
+    rate_unit: str | None = None
+    same_occasion: bool = False
+    expected_false_positive_picture_rate: float | None = None
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -90,7 +104,7 @@ class Identification:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Answer):
     """Whether a face is of a given person; similarity is a cosine, -1 to 1.
 
     face: the largest of `faces_found` in the probe; reference_face: the same of a reference photo, None for a person.
@@ -122,6 +136,9 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         read_size(response.image_size),
         response.gallery_size,
         response.version,
+        (unit := read_rate_unit(response.rate_unit)),
+        response.same_occasion,
+        response.expected_false_positive_picture_rate if unit else None,
     )
 
 
@@ -155,18 +172,23 @@ def _read_identified(message: recognition_pb2.IdentifiedFace) -> IdentifiedFace:
     return IdentifiedFace(
         read_face(message.face),
         Decision(recognition_pb2.Decision.Name(message.decision).removeprefix("DECISION_")),
-        tuple(
-            Match(
-                match.person_id,
-                match.display_name,
-                match.face_id,
-                match.similarity,
-                dict(match.metadata),
-                tuple(match.tags),
-            )
-            for match in message.matches
-        ),
+        tuple(map(_read_match, message.matches)),
         message.match_threshold,
         message.expected_false_positive_identification_rate,
         message.margin,
+        recognition_pb2.NoMatchReason.Name(message.no_match_reason).removeprefix("NO_MATCH_REASON_")
+        if message.no_match_reason
+        else "",
+        _read_match(message.named_elsewhere) if message.HasField("named_elsewhere") else None,
+    )
+
+
+def _read_match(match: recognition_pb2.Match) -> Match:
+    return Match(
+        match.person_id,
+        match.display_name,
+        match.face_id,
+        match.similarity,
+        dict(match.metadata),
+        tuple(match.tags),
     )

@@ -95,6 +95,13 @@ class ModelHost:
         model = await self.repository.obtain(name, version) if name else self.named(self.default)
         return _of_task(model, task)
 
+    async def version(self, name: str, version: str, sha256: str, task: Task | Collection[Task]) -> LoadedModel:
+        """Get one version of a model, by number or digest, an older one too; see Repository.obtain_version.
+
+        Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL).
+        """
+        return _of_task(await self.repository.obtain_version(name, version, sha256), task)
+
     def in_use(self, name_and_version: str, task: Task) -> LoadedModel:
         """Get a model without which the process does not start. Raises FailedPrecondition(WRONG_TASK)."""
         return _of_task(self.named(name_and_version), task)

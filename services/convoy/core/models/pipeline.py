@@ -78,7 +78,8 @@ class Pipeline:
         async def one(source: Source) -> Result:
             async with AsyncExitStack() as held:
                 with model.batcher.preparing(deadline):
-                    await held.enter_async_context(self._budget.taken(weigh(source)))
+                    pixels = await self._off_loop(deadline, weigh, source)
+                    await held.enter_async_context(self._budget.taken(pixels))
                     inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
                 outputs = await in_turns(model, inputs, deadline)
                 return await self.stage(model, "postprocess", None, interpret, outputs, context)
@@ -89,16 +90,24 @@ class Pipeline:
         self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
     ) -> Value:
         """Do `work` in a thread, and measure it as a stage of the model. Raises DeadlineExceeded if it is too late."""
-        loop = asyncio.get_running_loop()
 
         def measured() -> Value:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
             with stage(model.manifest.name, model.manifest.version, name):
                 return work(*arguments)
 
+        return await self._off_loop(deadline, measured)
+
+    async def _off_loop(self, deadline: float | None, work: Callable[..., Value], *arguments: object) -> Value:
+        """Do `work` in a thread. Raises DeadlineExceeded if it is too late."""
+
+        def in_time() -> Value:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
+            return work(*arguments)
+
         # The thread runs in the call's context, so that its spans and log lines belong to the call.
-        return await loop.run_in_executor(self._executor, contextvars.copy_context().run, measured)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, contextvars.copy_context().run, in_time)
 
 
 async def infer(

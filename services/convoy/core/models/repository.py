@@ -3,6 +3,7 @@
 - The newest good version of a model answers. The service refuses a version that breaks the contract, and the one before
   it answers.
 - The service loads its default models at its start, and each other model when a call first asks for it.
+- A call may ask for one version, an older one too; it is loaded beside the one that answers by default.
 - If a loaded model gets a new version, or its version changes in place, the service loads and checks the new files
   before they take over.
 """
@@ -10,7 +11,7 @@
 import asyncio
 import copy
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,10 @@ class Repository:
         self._refused: dict[Key, _Refused] = {}
         self._unloaded: set[Key] = set()
         self._used: dict[Key, float] = {}
-        # Loads for which calls wait.
-        self._asked: dict[str, asyncio.Task[LoadedModel]] = {}
+        # Versions that are in memory only since calls asked for them by number or digest.
+        self._beside: set[Key] = set()
+        # Loads for which calls wait; without a version for the one that answers by default.
+        self._asked: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()
         self._idle: frozenset[str] = frozenset()
 
@@ -116,13 +119,23 @@ class Repository:
             return found
         if not self._may_load(name, version):
             raise self._missing(name, version)
-        task = self._asked.get(name)
-        if task is None:
-            task = self._asked[name] = asyncio.create_task(self._load_asked(name))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # A caller who gives up does not stop the load: others wait for it, and the next call finds it done.
-        model = await asyncio.shield(task)
+        model = await self._once((name, ""), self._load_asked)
         return model if not version else self.get(name, version)
+
+    async def obtain_version(self, name: str, version: str = "", sha256: str = "") -> LoadedModel:
+        """Get one version of a model for a call, an older one too; the first call for it waits until it is loaded.
+
+        sha256: the digest of its graph. If you give it, the version is only a preference among those that have it.
+        Raises what `obtain` raises.
+        """
+        key = self._choose(name, version, sha256)
+        if (found := self._find(*key)) is not None:
+            return found
+        if self._may_load(*key):
+            newest = await self._once((name, ""), self._load_asked)
+            if newest.manifest.version == key[1]:
+                return newest
+        return await self._once(key, self._load_beside)
 
     def answers(self, name: str, version: str = "") -> bool:
         """Whether `obtain` would return a model, as far as this is known without loading it."""
@@ -133,16 +146,16 @@ class Repository:
         """List every model in memory."""
         return [held.model for held in self._held.values()]
 
-    async def look(self) -> None:
-        """Read again what is on disk. Raises OSError."""
+    async def look(self, thoroughly: bool = False) -> None:
+        """Read again what is on disk. thoroughly: list every folder, whatever its state says. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
+        self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look, thoroughly)
         self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
         self._find_idle()
 
     async def entries(self) -> list[Entry]:
         """List every version for this repository's tasks, on disk or in memory, by name and version."""
-        await self.look()
+        await self.look(thoroughly=True)
         on_disk = self._on_disk
         found = sorted(on_disk.keys() | self._held.keys(), key=lambda key: (key[0], int(key[1])))
         entries = [self._entry(key) for key in found]
@@ -154,12 +167,16 @@ class Repository:
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
         """
         async with self._lock:
-            await self.look()
+            await self.look(thoroughly=True)
             # Look the version up instead of joining paths: "../other" and "1/." would name folders too.
             versions = [folder for key, folder in self._on_disk.items() if key[0] == name and version in ("", key[1])]
             if not versions:
                 raise self._missing(name, version)
-            return await self._load(max(versions, key=lambda folder: int(folder.version)))
+            chosen = max(versions, key=lambda folder: int(folder.version))
+            model = await self._load(chosen)
+            self._beside.discard(chosen.key)
+            self._find_idle()
+            return model
 
     async def unload(self, name: str, version: str = "") -> None:
         """Unload a version, or all versions, after their calls are answered.
@@ -202,14 +219,59 @@ class Repository:
         self._used[key] = time.monotonic()
         return held.model
 
-    async def _load_asked(self, name: str) -> LoadedModel:
-        try:
-            async with self._lock:
-                model = await self._load_newest(name)
-                await self._make_room(model)
-                return model
-        finally:
-            del self._asked[name]
+    async def _once(self, key: Key, load: Callable[[Key], Awaitable[LoadedModel]]) -> LoadedModel:
+        """Load once for all calls that wait."""
+
+        async def loading() -> LoadedModel:
+            try:
+                async with self._lock:
+                    model = await load(key)
+                    await self._make_room(model)
+                    return model
+            finally:
+                del self._asked[key]
+
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.create_task(loading())
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A caller who gives up does not stop the load: others wait for it, and the next call finds it done.
+        return await asyncio.shield(task)
+
+    async def _load_asked(self, key: Key) -> LoadedModel:
+        return await self._load_newest(key[0])
+
+    async def _load_beside(self, key: Key) -> LoadedModel:
+        """Load a version that does not answer by default."""
+        folder = self._on_disk.get(key)
+        if folder is None:
+            raise self._missing(*key)
+        if key not in self._held:
+            if (error := await self._try(folder)) is not None:
+                raise error
+            self._beside.add(key)
+            self._find_idle()
+        return self._held[key].model
+
+    def _choose(self, name: str, version: str, sha256: str) -> Key:
+        """Find the version that a call means, in memory or on disk. Raises NotFound(MODEL_NOT_FOUND)."""
+        digests = {
+            folder.key: folder.manifest.sha256 if folder.manifest else ""
+            for folder in self._candidates(name)
+            if folder.key not in self._unloaded
+        }
+        digests |= {key: held.model.manifest.sha256 for key, held in self._held.items() if key[0] == name}
+        key = (name, version)
+        if not sha256:
+            if key in digests:
+                return key
+            raise self._missing(name, version)
+        having = [one for one, digest in digests.items() if digest == sha256]
+        if having:
+            return key if key in having else max(having, key=lambda one: int(one[1]))
+        known = ", ".join(f"{one[1]} ({digest[:12]}…)" for one, digest in sorted(digests.items())) or "none"
+        message = f"no version of '{name:.64}' has SHA-256 {sha256[:12]}…; there are: {known}"
+        raise NotFound("MODEL_NOT_FOUND", message)
 
     async def _follow(self, name: str) -> None:
         """Reload what changed in place; then let the newest good version take over, unless the version is pinned."""
@@ -217,9 +279,13 @@ class Repository:
         for key in [key for key in self._held if key[0] == name and key in on_disk]:
             if self._is_news(on_disk[key]):
                 await self._try(on_disk[key])
+        before = self._newest_held(name)
+        if not before:  # All that is in memory are versions for which calls asked.
+            for key in [key for key in self._held if key[0] == name and key not in on_disk]:
+                await self._drop(key)
+            return
         if name in self._pinned:
             return
-        before = self._newest_held(name)
         try:
             newest = (await self._load_newest(name)).manifest.version
         except ConvoyError:
@@ -236,6 +302,9 @@ class Repository:
             held = self._held.get(folder.key)
             if folder.key in self._unloaded:
                 break
+            if folder.key in self._beside:
+                self._beside.discard(folder.key)
+                self._find_idle()
             if held is not None and not self._is_news(folder):
                 return held.model
             if held is None and self._is_known_bad(folder):
@@ -302,13 +371,18 @@ class Repository:
 
     async def _make_room(self, newcomer: LoadedModel) -> None:
         """Unload models that are not required, starting with the one that has gone unused for longest."""
-        spare = [key for key, held in self._held.items() if key[0] not in self._required and held.model is not newcomer]
+        spare = [
+            key
+            for key, held in self._held.items()
+            if (key in self._beside or key[0] not in self._required) and held.model is not newcomer
+        ]
         surplus = len(self._held) - (self._most or len(self._held))
         for key in sorted(spare, key=lambda key: self._used.get(key, 0.0))[: max(0, surplus)]:
             await self._drop(key)
 
     async def _drop(self, key: Key) -> None:
         held = self._held.pop(key)
+        self._beside.discard(key)
         self._find_idle()
         self._used.pop(key, None)
         await held.model.batcher.close()
@@ -323,7 +397,7 @@ class Repository:
 
     def _find_idle(self) -> None:
         """Cache it, since every call of the Open Inference Protocol asks for it."""
-        others = self._pinned.union(name for name, _ in self._held)
+        others = self._pinned.union(name for name, _ in self._held.keys() - self._beside)
         self._idle = frozenset(
             folder.name
             for folder in self._on_disk.values()
@@ -361,7 +435,7 @@ class Repository:
         return refused is not None and refused.is_settled and refused.files == folder.files
 
     def _newest_held(self, name: str) -> str:
-        versions = [version for found, version in self._held if found == name]
+        versions = [version for found, version in self._held.keys() - self._beside if found == name]
         return max(versions, key=int, default="")
 
     def _missing(self, name: str, version: str = "") -> ConvoyError:

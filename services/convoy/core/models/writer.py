@@ -34,7 +34,7 @@ def write_version(folder: Path, write: Write, *, replace: bool = False) -> None:
     of an existing version, which stays complete until the new one is. Raises FileExistsError if the version exists and
     `replace` is false, OSError if the disk refuses, and what `write` raises; in each case it leaves nothing behind.
     """
-    fresh = not folder.parent.exists()
+    fresh = [parent for parent in (folder.parent, folder.parent.parent) if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         _clean(folder.parent)
@@ -45,9 +45,9 @@ def write_version(folder: Path, write: Write, *, replace: bool = False) -> None:
             _flush(partial)
             _go_live(partial, folder, root / _BEFORE, replace)
     except BaseException:
-        if fresh:
+        for parent in fresh:
             with suppress(OSError):  # somebody else has published another version
-                folder.parent.rmdir()
+                parent.rmdir()
         raise
 
 

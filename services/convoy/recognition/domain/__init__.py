@@ -17,6 +17,8 @@ pages.py          long lists in pages
 Rules:
 limits.py         the form of names, ids and texts, and how much is kept
 thresholds.py     from a rate of mistakes to a threshold, and to a decision
+growth.py         how large a gallery may grow before it recognises too few of its people
+assignment.py     faces and people brought together, each once, by the best total
 
 Around a call:
 caller.py         the call being answered: who asks, and how much time is left

@@ -1,14 +1,26 @@
 """What callers ask to be made or changed: galleries and people."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import orjson
 
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.domain.face_source import ModelName
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.records import Policy, VectorSets
 
-POLICY_FIELDS = ("quality_floor", "false_positive_identification_rate", "ambiguity_margin", "max_faces", "max_people")
+POLICY_FIELDS = (
+    "quality_floor",
+    "false_positive_identification_rate",
+    "ambiguity_margin",
+    "max_faces",
+    "max_people",
+    "rate_unit",
+    "same_occasion",
+    "average_faces",
+)
 HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "ambiguity_margin": 2.0}
 """The highest value of each field that is a number from 0 on; a rate lies above 0."""
 
@@ -17,7 +29,7 @@ HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "amb
 class PolicyEdit:
     """Fields of a policy that get new values, and fields that go back to the service's default."""
 
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float | str] = field(default_factory=dict)
     reset: Sequence[str] = ()
 
     def apply(self, before: Policy) -> Policy:
@@ -29,6 +41,7 @@ class PolicyEdit:
             left.remove(name)
         for name, value in self.values.items():
             if name in HIGHEST:
+                assert not isinstance(value, str)
                 check_range(f"policy.{name}", value, 0, HIGHEST[name], is_low_out=name.endswith("_rate"))
         changes = {name: getattr(default, name) for name in self.reset} | dict(self.values)
         return replace(before, **changes)
@@ -44,6 +57,18 @@ class NewGallery:
     vector_sets: VectorSets | None = None
     model: ModelName | None = None
     request_id: str = ""
+
+    def digest(self) -> str:
+        """32 hexadecimal digits, the same for the same request whatever its id."""
+        sets, model = self.vector_sets, self.model
+        said = {
+            "description": self.description,
+            "policy": sorted(self.policy.values.items()),
+            "vector_sets": sets and [sets.shards, sets.quantization, sets.search_effort],
+            "model": model and [model.name, model.version],
+        }
+        said = {name: fact for name, fact in said.items() if fact}
+        return hashlib.blake2b(orjson.dumps(["CreateGallery", said]), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.recognition.domain.records import Person
 
 GALLERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 MAX_METADATA = 64
@@ -13,6 +14,7 @@ MAX_TEXT_LENGTH = 1024
 MAX_TAGS = 64
 MAX_TAG_LENGTH = 128
 MAX_REQUEST_ID_LENGTH = 128
+MAX_FACES_OF_A_PERSON = 1000
 
 
 def check_gallery_name(name: str) -> None:
@@ -87,6 +89,16 @@ def check_request_id(request_id: str) -> None:
     """Up to 128 printable characters; empty for none."""
     if len(request_id) > MAX_REQUEST_ID_LENGTH or not (request_id.isprintable() and request_id.isascii()):
         raise _bad("request_id", f"request_id must be up to {MAX_REQUEST_ID_LENGTH} printable ASCII characters")
+
+
+def check_faces(person: Person) -> Person:
+    """The person, with at most 1,000 faces: each change of a person is written, read and searched as one."""
+    if (count := len(person.faces)) > MAX_FACES_OF_A_PERSON:
+        most = f"at most {MAX_FACES_OF_A_PERSON} of a person are kept"
+        message = f"person {person.person_id!r} would have {count} faces; {most}"
+        facts = {"person_id": person.person_id, "max_faces_of_a_person": MAX_FACES_OF_A_PERSON}
+        raise FailedPrecondition("TOO_MANY_FACES", message, facts, hint="delete faces that you do not need")
+    return person
 
 
 def _bad(field: str, message: str) -> InvalidArgument:

@@ -1,5 +1,6 @@
 """Pictures as callers send them, and how faces are looked for in them. Only the face service looks inside a picture."""
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -19,6 +20,19 @@ class Picture:
 
     encoded: bytes | None = None
     raw: RawPixels | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the picture as it was sent."""
+        return len(self.encoded or b"") + len(self.raw.data if self.raw else b"")
+
+    def digest(self) -> bytes:
+        """32 bytes that are the same for the same picture."""
+        raw = self.raw
+        form = repr((self.encoded is None, raw and (raw.width, raw.height, raw.format)))
+        digest = hashlib.blake2b(form.encode(), digest_size=32)
+        digest.update(self.encoded or (raw.data if raw else b""))
+        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
 
+from convoy.core.names import composed
+
 Entry: TypeAlias = tuple[str, str]
 """What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
 Rest: TypeAlias = Mapping[str, Any]
@@ -40,6 +42,9 @@ class Policy:
     ambiguity_margin: float | None = None
     max_faces: int = 0
     max_people: int = 0
+    rate_unit: str | None = None
+    same_occasion: bool | None = None
+    average_faces: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -64,7 +69,7 @@ class Gallery:
 
     born: the version at which it was made. It tells a gallery from an earlier one of the same name that was deleted.
     data_key: the wrapped key that seals its templates; empty when they are not sealed.
-    vector_sets: where it is searched; None means in the memory of every replica.
+    vector_sets: where it is searched; None means in the memory of every replica. epoch: in which `version` counts.
     """
 
     name: str
@@ -79,12 +84,14 @@ class Gallery:
     people: int = 0
     faces: int = 0
     rest: Rest = field(default_factory=dict, hash=False)
+    epoch: str = field(default="", compare=False, repr=False)
 
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        if not self.policy.max_people:
-            del policy["max_people"]
+        for name in ("max_people", "rate_unit", "same_occasion", "average_faces"):
+            if policy[name] == getattr(Policy(), name):
+                del policy[name]
         kept = {
             "model": _written(self.model),
             "description": self.description,
@@ -97,7 +104,9 @@ class Gallery:
         return _compact({**self.rest, **kept})
 
     @classmethod
-    def from_json(cls, name: str, text: str, **counters: int) -> Self:
+    def from_json(
+        cls, name: str, text: str, *, born: int = 0, version: int = 0, people: int = 0, faces: int = 0
+    ) -> Self:
         """The inverse of to_json."""
         rest = orjson.loads(text)
         return cls(
@@ -108,9 +117,20 @@ class Gallery:
             create_time_ms=rest.pop("create_time_ms", 0),
             data_key=rest.pop("data_key", ""),
             vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
+            born=born,
+            version=version,
+            people=people,
+            faces=faces,
             rest=rest,
-            **counters,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableGallery:
+    """A gallery that is there, but whose record cannot be read; problem: why, in a few words."""
+
+    name: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +169,9 @@ class Person:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """What the person is found by: facts, and tags under the empty key, which no fact has."""
-        yield from self.metadata.items()
-        yield from (("", tag) for tag in self.tags)
+        """What the person is found by: facts, and tags under the empty key, which no fact has; in one form (NFC)."""
+        yield from ((composed(key), composed(value)) for key, value in self.metadata.items())
+        yield from (("", composed(tag)) for tag in self.tags)
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the person counts as deleted already."""
@@ -190,9 +210,9 @@ class Person:
 def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
     """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
-        entries = tuple(kept["metadata"].items())
+        entries = tuple((composed(key), composed(value)) for key, value in kept["metadata"].items())
         if "tags" in kept:
-            entries += tuple(("", tag) for tag in kept["tags"])
+            entries += tuple(("", composed(tag)) for tag in kept["tags"])
         yield entries, kept["times"][2]
 
 

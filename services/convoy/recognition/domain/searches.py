@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
+from convoy.core.names import composed
 from convoy.recognition.domain.found_faces import FoundFace, Size
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.pictures import AS_USUAL, DetectionOptions, Picture
 from convoy.recognition.domain.records import Entry
-from convoy.recognition.domain.thresholds import Decision
+from convoy.recognition.domain.thresholds import Decision, RateUnit
 
 MATCH_THRESHOLD = "match_threshold"
 
@@ -34,7 +36,10 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto."""
+    """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
+
+    rate_unit, same_occasion: None leaves it to the gallery.
+    """
 
     gallery: str
     picture: Picture
@@ -45,11 +50,14 @@ class Search:
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    rate_unit: RateUnit | None = None
+    same_occasion: bool | None = None
 
     @property
     def entries(self) -> list[Entry]:
         """What a person must have to be found; see Person.entries."""
-        return [*self.filter.items(), *(("", tag) for tag in self.tags)]
+        facts = ((composed(key), composed(value)) for key, value in self.filter.items())
+        return [*facts, *(("", composed(tag)) for tag in self.tags)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +82,23 @@ class IdentifiedFace:
     match_threshold: float
     expected_false_positive_identification_rate: float
     margin: float
+    named_elsewhere: Match | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The answer to a search. gallery_size: in faces. version: that of the gallery which was searched."""
+    """The answer to a search; see IdentifyResponse in recognition.proto.
+
+    gallery_size: in faces. version: that of the gallery which was searched.
+    """
 
     faces: Sequence[IdentifiedFace]
     image_size: Size
     gallery_size: int
     version: int
+    rate_unit: RateUnit
+    same_occasion: bool
+    expected_false_positive_picture_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +143,30 @@ class Duplicate:
     other_person_id: str
     other_face_id: str
     similarity: float
+
+
+class Unlike(Enum):
+    """Why a face is listed as disagreeing with its person; see DisagreementReason in recognition.proto."""
+
+    OTHER_PERSON = "OTHER_PERSON"
+    SOMEBODY_ELSE = "SOMEBODY_ELSE"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A face that does not resemble the person's others; similarity: to the nearest of them. other: whom it matches."""
+
+    person_id: str
+    face_id: str
+    reason: Unlike
+    similarity: float
+    other: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementsPage:
+    """Faces by person, of a page of people."""
+
+    faces: Sequence[Disagreement]
+    next_token: str

@@ -7,7 +7,14 @@ The curve itself is FalseMatchCurve in core/models/calibration.py, which the fac
 """
 
 import math
-from enum import Enum
+from enum import Enum, StrEnum
+
+
+class RateUnit(StrEnum):
+    """What a rate of false names is a rate of: pictures that show strangers alone, or the faces of strangers."""
+
+    PICTURE = "picture"
+    FACE = "face"
 
 
 class Decision(Enum):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import Unavailable
 from convoy.core.machine import available_cores
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
@@ -14,14 +14,16 @@ from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import Codec
 from convoy.recognition.search.follower import Follower
 from convoy.recognition.search.memory_view import MemoryView
+from convoy.recognition.search.told import Told
 from convoy.recognition.search.vector_set_view import VectorSetView
 from convoy.recognition.search.view import View
+from convoy.recognition.search.waking import Waking
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.vector_sets import VectorSetStore
 
 RETRY_S = 0.5
-PAGE = 100
-LONGEST_SILENCE_S = 300.0
+PAGE = 500
+LOADED_AT_ONCE = 32
 
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Followers:
         self.is_ready = False
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
+        self._waking = Waking(store, self._followers)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -55,14 +58,16 @@ class Followers:
     async def close(self) -> None:
         """Stop following."""
         await end(self._task)
+        await self._waking.close()
         await asyncio.gather(*(follower.close() for follower in self._followers.values()))
 
-    async def view(self, name: str, min_version: int = 0) -> View:
+    async def view(self, name: str, min_version: int = 0, epoch: str = "") -> View:
         """This replica's view of a gallery, at that version or later; waits for it as long as the caller does.
 
-        Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
+        epoch: in which the version counts; empty for that of now. Raises NotFound(GALLERY_NOT_FOUND),
+        DeadlineExceeded(VERSION_NOT_REACHED), FailedPrecondition(VERSION_LOST), Unavailable(STORE_UNAVAILABLE).
         """
-        view = await (await self._open(name)).at_least(min_version, current_call().patience_s())
+        view = await (await self._open(name)).at_least(min_version, current_call().patience_s(), epoch)
         view.drop_expired(now_ms())
         return view
 
@@ -80,25 +85,35 @@ class Followers:
         assert self.vector_sets is not None
         return VectorSetView(gallery, self.codec_of(gallery), self.store, self.vector_sets)
 
+    def galleries(self) -> dict[str, Gallery]:
+        """The galleries that this process can read, as it knows them."""
+        return {name: view.gallery for name, follower in self._followers.items() if (view := follower.view) is not None}
+
     async def _open(self, name: str) -> Follower:
         follower = self._followers.get(name)
         if follower is None or follower.is_deleted:
             self.codec_of(await self.store.get_gallery(name))
-            follower = self._followers.get(name)
-            if follower is None or follower.is_deleted:
-                follower = self._followers[name] = Follower(name, self.store, self._new_view)
+            follower = self._follow(name)
+        return follower
+
+    def _follow(self, name: str) -> Follower:
+        """The follower of a gallery that is there."""
+        follower = self._followers.get(name)
+        if follower is None or follower.is_deleted:
+            self._waking.start()
+            follower = self._followers[name] = Follower(name, self.store, self._new_view, self._waking.pulse)
         return follower
 
     async def _watch(self) -> None:
         """Ask the store again and again whether it is there; load everything the first time that it is."""
-        is_loaded, told = False, _Told()
+        is_loaded, told = False, Told()
         while True:
             try:
                 await self.store.ping()
                 if not is_loaded:
                     await self._load_all()
                 is_loaded = self.is_ready = True
-                told = _Told()
+                told = Told()
             except Unavailable as error:
                 cause = str(error.__cause__)
                 if told.is_due(cause, time.monotonic()):
@@ -110,27 +125,12 @@ class Followers:
             await asyncio.sleep(RETRY_S)
 
     async def _load_all(self) -> None:
+        """Load every gallery, some at a time. One that cannot be read keeps no other from being loaded."""
         name = ""
-        while page := await self.store.list_galleries(name, PAGE):
-            for gallery in page:
-                name = gallery.name
-                try:
-                    await (await self._open(name)).loaded()
-                except (NotFound, FailedPrecondition) as error:
-                    log.warning("gallery is not loaded", gallery=name, problem=error.message)
-
-
-class _Told:
-    """When to speak of a trouble that lasts: when it changes, and else after pauses that double."""
-
-    def __init__(self) -> None:
-        self._cause: str | None = None
-        self._next_s = self._pause_s = 0.0
-
-    def is_due(self, cause: str, now_s: float) -> bool:
-        """Whether to speak of it now, by time.monotonic's clock. If so, it counts as said."""
-        if cause == self._cause and now_s < self._next_s:
-            return False
-        self._pause_s = min(2 * self._pause_s, LONGEST_SILENCE_S) if cause == self._cause else 1.0
-        self._cause, self._next_s = cause, now_s + self._pause_s
-        return True
+        while names := await self.store.list_names(name, PAGE):
+            standings = await self.store.survey(names)
+            present = [one for one, standing in zip(names, standings, strict=True) if standing.exists]
+            for start in range(0, len(present), LOADED_AT_ONCE):
+                some = [self._follow(one) for one in present[start : start + LOADED_AT_ONCE]]
+                await asyncio.gather(*(follower.loaded() for follower in some))
+            name = names[-1]

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.core.errors import AlreadyExists, NotFound, ResourceExhausted, Unavailable
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 
 REPEATABLE_S = 24 * 3600
 RESENT_S = 60
+UNREADABLE = "GALLERY_UNREADABLE"
+"""The reason of Unavailable where the store answers, but not with a gallery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,13 @@ class Idempotency:
     """What makes a change safe to repeat: the store remembers the first answer to a request id and gives it again.
 
     Without a caller's id a random one is used: it covers what this process sends again after a lost connection.
+    answer: it outlives a person who is deleted, so it holds nothing that describes one. content: a digest of what is
+    asked; the same id with another one is another request.
     """
 
     request_id: str = ""
     answer: bytes = b""
+    content: str = ""
     key: str = field(init=False)
     lifetime_s: int = field(init=False)
 
@@ -36,11 +41,17 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change."""
+    """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change.
+
+    content: the digest of what the earlier call asked; empty if a version of Convoy made it that noted none. epoch: in
+    which the version counts.
+    """
 
     version: int
     answer: bytes = b""
     repeated: bool = False
+    content: str = ""
+    epoch: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +86,36 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a gallery's stream: its version, and the token of the change that led there."""
+    """The end of a gallery's stream: its version, and the token of the change that led there.
+
+    epoch: a word of its own for each history of the gallery. It is made anew when history was cut, by a failover or a
+    restored backup: the numbers of versions are used again then.
+    """
 
     version: int
     token: str
+    epoch: str = ""
+
+
+NOWHERE = Head(0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A gallery as it is at `head`; mended: what of it did not agree with its stream and records, and does now."""
+
+    gallery: Gallery
+    head: Head
+    mended: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a gallery stands: its head, whether it is there, and when its first person expires, in ms."""
+
+    head: Head
+    exists: bool
+    first_expiry_ms: float | None = None
 
 
 class Conflict(Exception):
@@ -109,7 +146,7 @@ class Store(Protocol):
         """Keep a new gallery. Raises AlreadyExists(GALLERY_EXISTS)."""
 
     async def get_gallery(self, name: str) -> Gallery:
-        """Raises NotFound(GALLERY_NOT_FOUND)."""
+        """Raises NotFound(GALLERY_NOT_FOUND), Unavailable(GALLERY_UNREADABLE)."""
 
     async def set_alias(self, alias: str, gallery: str) -> None:
         """Let a name stand for a gallery, or for none when `gallery` is empty."""
@@ -118,8 +155,8 @@ class Store(Protocol):
         """What each alias stands for."""
         ...
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        """At most `limit` galleries by name, from the first after `after`."""
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        """At most `limit` galleries by name, from the first after `after`. One that is spoilt spoils no other."""
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
         """Replace a gallery's description, policy or data key. Raises NotFound(GALLERY_NOT_FOUND), Conflict."""
@@ -171,11 +208,30 @@ class Store(Protocol):
     def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         """Every face as (person id, face id), and the templates in the same order, in pages, with the same limit."""
 
+    async def list_names(self, after: str, limit: int) -> list[str]:
+        """At most `limit` names that galleries have or had, in order, from the first after `after`."""
+
+    async def open_gallery(self, name: str, known: Head = NOWHERE) -> Opened:
+        """A gallery to be loaded. Makes version and counters agree with stream and records, should they not.
+
+        known: the change up to which the caller has followed it; if history no longer has that, an epoch begins. Raises
+        what get_gallery raises.
+        """
+
+    async def survey(self, names: Sequence[str]) -> list[Standing]:
+        """How each gallery stands, at little cost."""
+
+    def hints(self) -> AsyncIterator[str | None]:
+        """The name of each gallery that is changed, by whomever, from the first item on; None now and then.
+
+        A hint may be lost. Raises Unavailable(STORE_UNAVAILABLE) when the store is away: what follows is not told of.
+        """
+
     async def get_head(self, name: str) -> Head:
         """The end of the stream; version 0 if there never was such a gallery."""
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        """The changes after version `after`, oldest first; waits up to `wait_s` for the first."""
+        """The changes after version `after`, oldest first; waits up to `wait_s` for the first, if that is not 0."""
 
     async def list_changes(self, name: str, before: int, limit: int) -> list[Change]:
         """At most `limit` changes before version `before` (0: from the newest), newest first.
@@ -187,6 +243,12 @@ class Store(Protocol):
 def gallery_not_found(name: str) -> NotFound:
     """The error for a gallery that is not there."""
     return NotFound("GALLERY_NOT_FOUND", f"there is no gallery named {name!r}", {"gallery": name})
+
+
+def gallery_unreadable(gallery: UnreadableGallery) -> Unavailable:
+    """The error for a gallery whose record is spoilt."""
+    message = f"gallery {gallery.name!r} cannot be read ({gallery.problem}); the others are not affected"
+    return Unavailable(UNREADABLE, message, {"gallery": gallery.name})
 
 
 def gallery_exists(name: str) -> AlreadyExists:

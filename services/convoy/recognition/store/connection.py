@@ -82,6 +82,11 @@ def _connect(url: str, password: Callable[[], str] | None) -> "Redis | RedisClus
     return Redis.from_url(url, **options)
 
 
+def may_fail_over(url: str) -> bool:
+    """Whether another server may take over from the one that acknowledged a write: sentinels or a cluster see to it."""
+    return urlsplit(url).scheme in ("redis+sentinel", "redis+cluster", "rediss+cluster")
+
+
 async def answered(asked: Awaitable[T]) -> T:
     """Redis's answer. Raises Unavailable(STORE_UNAVAILABLE) if Redis is away, or silent for ANSWERS_IN_S."""
     try:

@@ -7,17 +7,21 @@ from typing import Any
 
 import msgpack
 
-from convoy.recognition.domain.records import Change, Gallery, Note, Person, Policy
+from convoy.recognition.domain.records import Change, Gallery, Model, Note, Person, Policy, UnreadableGallery
 from convoy.recognition.store.base import (
+    NOWHERE,
     Committed,
     Conflict,
     Head,
     Idempotency,
+    Opened,
     Outcome,
     PersonChange,
+    Standing,
     Write,
     gallery_full,
     gallery_not_found,
+    gallery_unreadable,
 )
 
 
@@ -90,7 +94,8 @@ def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
     idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
     changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
-    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes
+    asked = idempotency.content
+    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes, asked
 
 
 def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
@@ -138,17 +143,62 @@ def only_stream(reply: Any) -> Any:
     return next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
 
 
-def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | None:
+def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | UnreadableGallery | None:
     """A gallery from its fields; None if it is not there."""
     info, born, people, faces = meta
     if info is None:
         return None
-    counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
-    return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
+    try:
+        counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
+        gallery = Gallery.from_json(name, info.decode(), **counters)
+        return replace(gallery, version=head.version, epoch=head.epoch)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return UnreadableGallery(name, f"its record is spoilt: {type(error).__name__}")
+
+
+def last_state_of(name: str, reply: Sequence[bytes]) -> Gallery:
+    """A gallery that was deleted, from its version and fields. Of a spoilt record only the counters are known."""
+    version, *meta = reply
+    found = gallery_of(name, meta, Head(int(version), ""))
+    if isinstance(found, Gallery):
+        return found
+    people, faces = (int(count) if count and count.isdigit() else 0 for count in meta[2:])
+    return Gallery(name, Model("", "", "", 0), version=int(version), people=people, faces=faces)
 
 
 def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
     """What a script's reply says that it kept."""
     if reply[0] == b"REPEATED":
-        return Committed(int(reply[1]), reply[2], repeated=bool(idempotency.request_id))
-    return Committed(int(reply[1]), idempotency.answer)
+        content, epoch = reply[3].decode(), reply[4].decode()
+        return Committed(int(reply[1]), reply[2], bool(idempotency.request_id), content, epoch)
+    return Committed(int(reply[1]), idempotency.answer, epoch=reply[2].decode())
+
+
+def head_of(version: bytes | None, token: bytes | None, epoch: bytes | None) -> Head:
+    """The head from its fields."""
+    if not version:
+        return NOWHERE
+    return Head(int(version), (token or b"").decode(), (epoch or b"").decode())
+
+
+def opened_of(name: str, reply: Sequence[Any]) -> Opened:
+    """What the script open_gallery gives. Raises NotFound(GALLERY_NOT_FOUND), Unavailable(GALLERY_UNREADABLE)."""
+    if not reply:
+        raise gallery_not_found(name)
+    *meta, version, token, epoch, mended = reply
+    head = head_of(version, token, epoch)
+    gallery = gallery_of(name, meta, head)
+    if not isinstance(gallery, Gallery):
+        raise gallery_unreadable(gallery or UnreadableGallery(name, "its record is gone"))
+    return Opened(gallery, head, tuple(what.decode() for what in mended))
+
+
+def standings_of(reply: Sequence[Any]) -> list[Standing]:
+    """What the script survey gives."""
+    found = []
+    for i in range(0, len(reply), 5):
+        version, token, epoch, exists, first = reply[i : i + 5]
+        # A version that is no number is the gallery's own trouble: whoever opens it is told.
+        head = head_of(version, token, epoch) if version.isdigit() else NOWHERE
+        found.append(Standing(head, bool(exists), float(first) if first else None))
+    return found

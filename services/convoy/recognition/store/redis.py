@@ -5,72 +5,79 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | key                        | type   | content                                                                     |
 |----------------------------|--------|-----------------------------------------------------------------------------|
 | convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_people, max_faces                     |
-| convoy:{name}:head         | hash   | version, token of the last change; outlives the gallery                     |
+| convoy:{name}:head         | hash   | version, token of the last change, epoch; outlives the gallery              |
 | convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
 | convoy:{name}:order        | zset   | person ids, for pages                                                       |
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
-| convoy:{name}:request:b:id | hash   | version and first answer of a request; b is the gallery's born; expires     |
+| convoy:{name}:request:b:id | hash   | version, first answer and digest of a request; b: gallery's born; expires   |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
 
 convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
 removed, so no gallery is missing from it; listing looks which galleries are there. convoy:aliases (hash) holds the
-gallery that each alias stands for.
+gallery that each alias stands for. The channel convoy:changes has the name of each gallery that is changed.
 """
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
 
-from convoy.core.errors import Unavailable
-from convoy.recognition.domain.records import Change, Gallery, Note, Person
-from convoy.recognition.domain.tasks import end
+from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
+    NOWHERE,
+    REPEATABLE_S,
     RESENT_S,
     Committed,
     Conflict,
     Head,
     Idempotency,
+    Opened,
     Outcome,
+    Standing,
     Store,
     Write,
     gallery_exists,
     gallery_not_found,
+    gallery_unreadable,
 )
 from convoy.recognition.store.connection import answered, connect
+from convoy.recognition.store.hints import listened
 from convoy.recognition.store.layout import (
     change_of,
     committed_of,
     face_of,
     field_of,
     gallery_of,
+    head_of,
     key_of,
     keys_of,
+    last_state_of,
     limits_of,
     new_token,
     only_stream,
+    opened_of,
     outcome_of,
     packed,
     people_of,
     request_key,
+    standings_of,
     words_of,
 )
+from convoy.recognition.store.lua import script_text
+from convoy.recognition.store.safety import Writer
+from convoy.recognition.store.sweeping import scanned, surveyed
 
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
-SCANNED = 1000
-DISK_MS = 3000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
+SURVEYED = 500
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 
 
@@ -78,16 +85,21 @@ class RedisStore(Store):
     """See Store.
 
     password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
-    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer, one node); with
-    `appendfsync always` Redis does so anyway.
+    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer); with
+    `appendfsync always` Redis does so anyway. wait_replicas: and when so many followers have it.
     """
 
     def __init__(
-        self, url: str, password: Callable[[], str] | None = None, keep: int = 1_000_000, wait_aof: bool = False
+        self,
+        url: str,
+        password: Callable[[], str] | None = None,
+        keep: int = 1_000_000,
+        wait_aof: bool = False,
+        wait_replicas: int = 0,
     ) -> None:
         self._keep = keep
-        self._wait_aof = wait_aof
         self._redis: Any = connect(url, password)
+        self._writer = Writer(self._redis, wait_aof, wait_replicas)
         pool = getattr(self._redis, "connection_pool", None)
         self._sentinels: list[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
 
@@ -101,10 +113,11 @@ class RedisStore(Store):
             await sentinel.aclose()
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        await self._do("ZADD", INDEX, 0, gallery.name)
+        await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        written = (new_token(), self._keep, idempotency.answer, idempotency.lifetime_s, *words_of(note))
+        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
+        written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
@@ -114,17 +127,20 @@ class RedisStore(Store):
         [gallery] = await self._galleries([name])
         if gallery is None:
             raise gallery_not_found(name)
+        if isinstance(gallery, UnreadableGallery):
+            raise gallery_unreadable(gallery)
         return gallery
 
     async def set_alias(self, alias: str, gallery: str) -> None:
-        await (self._do("HSET", ALIASES, alias, gallery) if gallery else self._do("HDEL", ALIASES, alias))
+        change = ("HSET", ALIASES, alias, gallery) if gallery else ("HDEL", ALIASES, alias)
+        await self._writer.write(ALIASES, *change)
 
     async def list_aliases(self) -> dict[str, str]:
         found = await self._do("HGETALL", ALIASES)
         return {alias.decode(): gallery.decode() for alias, gallery in found.items()}
 
-    async def list_galleries(self, after: str, limit: int) -> list[Gallery]:
-        found: list[Gallery] = []
+    async def list_galleries(self, after: str, limit: int) -> list[Gallery | UnreadableGallery]:
+        found: list[Gallery | UnreadableGallery] = []
         while len(found) < limit:
             start = f"({after}" if after else "-"
             names = await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)
@@ -142,15 +158,14 @@ class RedisStore(Store):
             raise gallery_not_found(before.name)
         if reply[0] == b"CONFLICT":
             raise Conflict
-        return committed_of(reply, Idempotency())
+        return Committed(int(reply[1]))
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
-        reply = await self._run("delete_gallery", keys_of(name, *KEYS), new_token(), self._keep, *words_of(note))
+        keys = keys_of(name, *KEYS, "nothing")
+        reply = await self._run("delete_gallery", keys, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
             raise gallery_not_found(name)
-        version, info, born, people, faces = reply[1:]
-        counters = {"version": int(version), "born": int(born), "people": int(people), "faces": int(faces)}
-        return Gallery.from_json(name, info.decode(), **counters)
+        return last_state_of(name, reply[1:])
 
     async def change_people(self, gallery: Gallery, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -168,8 +183,13 @@ class RedisStore(Store):
         if not request_id:
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
-        version, answer = await self._do("HMGET", key, "version", "answer")
-        return Committed(int(version), answer, repeated=True) if version else None
+        version, answer, content, epoch = await self._do("HMGET", key, "version", "answer", "digest", "epoch")
+        if not version:
+            return None
+        if self._writer.waits:
+            # The first time may have failed because it was not safe yet. What follows a write is safe when that is.
+            await self._writer.write(key, "EXPIRE", key, REPEATABLE_S)
+        return Committed(int(version), answer, True, (content or b"").decode(), (epoch or b"").decode())
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -205,19 +225,37 @@ class RedisStore(Store):
         return people_of(person_ids, records), templates
 
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
-        async for page in self._scan(key_of(name, "people")):
+        async for page in scanned(self._redis, key_of(name, "people")):
             yield [(person_id.decode(), record) for person_id, record in page.items()]
 
     async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
-        async for page in self._scan(key_of(name, "templates")):
+        async for page in scanned(self._redis, key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
 
+    async def list_names(self, after: str, limit: int) -> list[str]:
+        start = f"({after}" if after else "-"
+        return [name.decode() for name in await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)]
+
+    async def open_gallery(self, name: str, known: Head = NOWHERE) -> Opened:
+        keys = keys_of(name, "meta", "head", "changes", "people", "templates")
+        told = (new_token(), known.version, known.token, known.epoch)
+        try:
+            return opened_of(name, await self.script("open_gallery", keys, *told))
+        except exceptions.ResponseError as error:
+            raise gallery_unreadable(UnreadableGallery(name, f"the store says: {error}")) from error
+
+    async def survey(self, names: Sequence[str]) -> list[Standing]:
+        pages = [names[start : start + SURVEYED] for start in range(0, len(names), SURVEYED)]
+        return [one for page in pages for one in standings_of(await surveyed(self._redis, page))]
+
+    def hints(self) -> AsyncIterator[str | None]:
+        return listened(self._redis)
+
     async def get_head(self, name: str) -> Head:
-        version, token = await self._do("HMGET", key_of(name, "head"), "version", "token")
-        return Head(int(version), token.decode()) if version else Head(0, "")
+        return head_of(*await self._do("HMGET", key_of(name, "head"), "version", "token", "epoch"))
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        block = ("BLOCK", max(1, int(wait_s * 1000)))
+        block = ("BLOCK", max(1, int(wait_s * 1000))) if wait_s else ()
         reply = await self._do("XREAD", "COUNT", PAGE, *block, "STREAMS", key_of(name, "changes"), f"{after}-0")
         return [change_of(*entry) for entry in only_stream(reply)]
 
@@ -231,54 +269,32 @@ class RedisStore(Store):
         return await self._do(*words)
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        """Run a script of the folder scripts."""
-        return await self._run(name, keys, *arguments)
-
-    async def _galleries(self, names: Sequence[str]) -> list[Gallery | None]:
-        """Each with its counters, read in one go."""
-        fields = ("info", "born", "people", "faces")
-        metas = [self._do("HMGET", key_of(name, "meta"), *fields) for name in names]
-        heads = [self.get_head(name) for name in names]
-        read = await asyncio.gather(*metas, *heads)
-        return [gallery_of(*parts) for parts in zip(names, read[: len(names)], read[len(names) :], strict=True)]
-
-    async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
-        """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
-        coming: asyncio.Task[Any] | None = self._scan_page(key, 0)
+        """Run a script of the folder scripts, for what is kept beside galleries: nobody waits until it is safe."""
+        text, digest = script_text(name)
         try:
-            while coming is not None:
-                cursor, page = await coming
-                coming = self._scan_page(key, int(cursor)) if int(cursor) else None
-                yield page
-        finally:
-            await end(coming)
+            return await self._do("EVALSHA", digest, len(keys), *keys, *arguments)
+        except exceptions.NoScriptError:
+            return await self._do("EVAL", text, len(keys), *keys, *arguments)
 
-    def _scan_page(self, key: str, cursor: int) -> "asyncio.Task[Any]":
-        return asyncio.create_task(self._do("HSCAN", key, cursor, "COUNT", SCANNED))
+    async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
+        """Each with its counters, read in one go."""
+        return await asyncio.gather(*(self._gallery(name) for name in names))
+
+    async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
+        fields = ("info", "born", "people", "faces")
+        try:
+            meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
+        except (exceptions.ResponseError, ValueError) as error:
+            # Of this gallery alone: a key of another kind, a version that is no number.
+            return UnreadableGallery(name, f"the store says: {error}")
+        return gallery_of(name, meta, head)
 
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        text, digest = _script(name)
+        text, digest = script_text(name)
         try:
-            return await self._write("EVALSHA", digest, len(keys), *keys, *arguments)
+            return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
-            return await self._write("EVAL", text, len(keys), *keys, *arguments)
-
-    async def _write(self, *command: object) -> Any:
-        if not self._wait_aof:
-            return await self._do(*command)
-        # Both on one connection: WAITAOF waits for what its own connection wrote.
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.execute_command(*command).execute_command("WAITAOF", 1, 0, DISK_MS)
-        reply, waited = await answered(pipe.execute())
-        if waited[0] < 1:
-            raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
-        return reply
+            return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
 
     async def _do(self, *command: object) -> Any:
         return await answered(self._redis.execute_command(*command))
-
-
-@cache
-def _script(name: str) -> tuple[str, str]:
-    text = resources.files("convoy.recognition.store").joinpath("scripts", f"{name}.lua").read_text()
-    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

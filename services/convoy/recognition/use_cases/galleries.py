@@ -4,21 +4,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import GalleryEdit, NewGallery
 from convoy.recognition.domain.face_source import FaceSource
+from convoy.recognition.domain.growth import Limits
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
 from convoy.recognition.domain.pages import Page, cut, page_size, version_of
-from convoy.recognition.domain.records import Change, Gallery, Policy
+from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Idempotency, Store, gallery_not_found
+from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.growth import Growth
+from convoy.recognition.use_cases.repetition import same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GalleryStatus:
     """How this replica stands to the store; see GetGalleryStatusResponse in recognition.proto."""
 
@@ -28,16 +31,19 @@ class GalleryStatus:
     index_bytes: int
     index_checksum: str
     store_checksum: str
+    problem: str = ""
+    limits: Limits | None = None
 
 
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys) -> None:
+    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys, growth: Growth) -> None:
         self._store = store
         self._followers = followers
         self._faces = faces
         self._keys = keys
+        self._growth = growth
         self.consistency = Consistency(store, followers)
 
     async def create(self, new: NewGallery) -> Gallery:
@@ -51,11 +57,13 @@ class Galleries:
         gallery = Gallery(new.name, model, new.description, policy, now_ms(), data_key, new.vector_sets)
         if new.vector_sets:
             await self._announce(gallery)
-        await self._store.create_gallery(gallery, current_call().note("CreateGallery"), Idempotency(new.request_id))
+        request = Idempotency(new.request_id, content=new.digest())
+        same(await self._store.create_gallery(gallery, current_call().note("CreateGallery"), request), request)
         return await self._store.get_gallery(gallery.name)
 
     async def _announce(self, gallery: Gallery) -> None:
         """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
+        _check_averages(gallery)
         if gallery.data_key:
             message = (
                 "templates are sealed here (CONVOY_TEMPLATE_KEY_FILE), and Redis can only search vectors in the clear; "
@@ -71,7 +79,7 @@ class Galleries:
         """One gallery."""
         return await self._store.get_gallery(name)
 
-    async def list(self, token: str, size: int) -> Page[Gallery]:
+    async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
         size = page_size(size)
         return cut(await self._store.list_galleries(token, size + 1), size, lambda gallery: gallery.name)
@@ -84,6 +92,7 @@ class Galleries:
             before = await self._store.get_gallery(edit.name)
             description = before.description if edit.description is None else edit.description
             after = replace(before, description=description, policy=edit.policy.apply(before.policy))
+            _check_averages(after)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
         await tried_again(attempt)
@@ -122,13 +131,22 @@ class Galleries:
             await self._followers.vector_sets.drop(last)
         return last
 
-    async def sweep(self, galleries: Mapping[str, Gallery]) -> None:
+    async def sweep(self, galleries: Mapping[str, Gallery | UnreadableGallery]) -> None:
         """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
+        self._growth.forget_all_but(galleries)
         if self._followers.vector_sets:
             await self._followers.vector_sets.sweep(galleries)
 
     async def status(self, name: str, verify: bool) -> GalleryStatus:
         """How this replica stands to the store; verify: compare every face with the store too."""
+        try:
+            return await self._status(name, verify)
+        except (Unavailable, FailedPrecondition) as error:
+            if error.reason not in (UNREADABLE, "KEY_MISSING"):
+                raise
+            return GalleryStatus(0, 0, 0, 0, "", "", error.message)
+
+    async def _status(self, name: str, verify: bool) -> GalleryStatus:
         gallery = await self._store.get_gallery(name)
         view = await self._followers.view(name)
         faces, size = await view.measure()
@@ -141,7 +159,14 @@ class Galleries:
             # Of vector sets a checksum takes as long as reading all of them: it is given when asked for.
             index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
+            limits=await self._limits(view.gallery, await view.count_faces([])),
         )
+
+    async def _limits(self, gallery: Gallery, faces: int) -> Limits:
+        try:
+            return self._growth.judge(gallery, await self._faces.model_of(gallery), faces)
+        except ConvoyError as error:
+            return self._growth.unknown(gallery, error.message)
 
     async def audit(self, name: str, token: str, size: int) -> Page[Change]:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""
@@ -150,3 +175,10 @@ class Galleries:
         if not changes and not before:
             raise gallery_not_found(name)
         return cut(changes, size, lambda change: str(change.version))
+
+
+def _check_averages(gallery: Gallery) -> None:
+    """Raise FailedPrecondition(BACKEND_UNAVAILABLE) where averages are asked for and cannot be searched."""
+    if gallery.vector_sets and gallery.policy.average_faces:
+        message = "average_faces works in memory alone; vector sets hold faces, not averages"
+        raise FailedPrecondition("BACKEND_UNAVAILABLE", message)

@@ -1,15 +1,16 @@
 """Who is this? Is this the one? Searches and comparisons."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.settings import Settings
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
-from convoy.recognition.domain.found_faces import EmbeddedFaces, FoundFace
+from convoy.recognition.domain.found_faces import EmbeddedFace, EmbeddedFaces, FoundFace
 from convoy.recognition.domain.limits import check_filter
 from convoy.recognition.domain.pictures import Picture
 from convoy.recognition.domain.records import Person
@@ -23,41 +24,50 @@ from convoy.recognition.domain.searches import (
     PersonKey,
     Search,
 )
-from convoy.recognition.domain.thresholds import comparison_rate, decide, identification_rate
+from convoy.recognition.domain.thresholds import RateUnit, comparison_rate, identification_rate
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
+from convoy.recognition.use_cases.growth import Growth
+from convoy.recognition.use_cases.naming import CANDIDATES, Named, name_faces
 from convoy.recognition.use_cases.people import person_not_found
 
 TOP_K = 5
 MAX_TOP_K = 1000
 NO_SECOND = 2.0
 """The margin when there is no second person: more than two similarities can differ by."""
+FEW_FACES = 8
+"""So many faces are decided on the event loop, sooner than a thread would be at it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """On what terms each face of a search is decided.
+    """On what terms the faces of a picture are decided.
 
-    rate: the chance that a search for somebody who is not in the gallery names anybody.
+    face_rate: the chance that a search for somebody who is not in the gallery names anybody; picture_rate: the chance
+    that anybody is named, if all faces are such.
     """
 
     threshold: float
     margin: float
-    rate: float
+    unit: RateUnit
+    same_occasion: bool
+    face_rate: float
+    picture_rate: float
 
 
 class Identification:
     """The calls Identify and Verify. Each raises the errors that the API documents."""
 
-    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings) -> None:
+    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings, growth: Growth) -> None:
         self._followers = followers
+        self._growth = growth
         self._faces = faces
         self._settings = settings
 
     async def identify(self, search: Search) -> Identified:
-        """Search every face of a picture."""
+        """Search every face of a picture, and decide them together."""
         top_k, entries = _check_top_k(search.top_k), search.entries
         if search.criterion:
             search.criterion.check()
@@ -68,16 +78,28 @@ class Identification:
         model.check_made(view.gallery)
         if not picture.faces:
             raise no_face("the picture")
-        size = await view.count_faces(entries)
-        terms = self._terms(search.criterion, view, model, size)
-        searches = (view.search(face.embedding, max(top_k, 2), entries, search.exact) for face in picture.faces)
-        found = await asyncio.gather(*searches)
-        people = await view.find_people(list({hit.person_id for hits in found for hit in hits[:top_k]}))
+        size = await view.count_comparisons(entries)
+        terms = self._terms(search, view, model, size, len(picture.faces))
+        found = await _search(search, view, picture.faces, max(top_k, 2), terms.threshold)
+        named = await _decide(found, terms)
+        shown = {hit.person_id for one in named for hit in one.hits[:top_k]}
+        shown |= {one.elsewhere.person_id for one in named if one.elsewhere}
+        people = await view.find_people(list(shown))
         faces = [
-            _identified(face.face, hits, top_k, people, terms) for face, hits in zip(picture.faces, found, strict=True)
+            _identified(face.face, hits, one, top_k, people, terms)
+            for face, hits, one in zip(picture.faces, found, named, strict=True)
         ]
-        gallery_size = await view.count_faces([]) if entries else size
-        return Identified(faces, picture.image_size, gallery_size, view.head.version)
+        gallery_size = await view.count_faces([])
+        self._growth.judge(view.gallery, model, gallery_size)
+        return Identified(
+            faces,
+            picture.image_size,
+            gallery_size,
+            view.head.version,
+            terms.unit,
+            terms.same_occasion,
+            terms.picture_rate,
+        )
 
     async def verify(self, comparison: Comparison) -> Compared:
         """Compare the largest face of a photo with a person, or with the largest face of another photo."""
@@ -115,19 +137,39 @@ class Identification:
             raise FailedPrecondition("NO_FACE", message, {"person_id": person.person_id})
         return vectors
 
-    def threshold(self, criterion: Criterion | None, view: View, model: FaceModel, size: int) -> float:
-        """The similarity that a match must reach among `size` faces."""
+    def threshold(
+        self,
+        criterion: Criterion | None,
+        view: View,
+        model: FaceModel,
+        comparisons: int,
+        same_occasion: bool = False,
+    ) -> float:
+        """The similarity that a match must reach, if so many comparisons are made."""
         if criterion and criterion.match_threshold is not None:
             return criterion.match_threshold
         rate = criterion.value if criterion else view.gallery.policy.false_positive_identification_rate
         rate = self._settings.false_positive_identification_rate if rate is None else rate
-        return model.calibrated().threshold(comparison_rate(rate, size))
+        return model.calibrated(same_occasion).threshold(comparison_rate(rate, comparisons))
 
-    def _terms(self, criterion: Criterion | None, view: View, model: FaceModel, size: int) -> _Terms:
-        threshold = self.threshold(criterion, view, model, size)
-        margin = view.gallery.policy.ambiguity_margin
-        margin = self._settings.ambiguity_margin if margin is None else margin
-        return _Terms(threshold, margin, identification_rate(_false_match_rate(model, threshold), size))
+    def _terms(self, search: Search, view: View, model: FaceModel, size: int, faces: int) -> _Terms:
+        policy = view.gallery.policy
+        unit = search.rate_unit or policy.rate_unit or self._settings.rate_unit
+        # A unit that only a later version knows is read as the stricter one.
+        unit = RateUnit.FACE if unit == RateUnit.FACE else RateUnit.PICTURE
+        same_occasion = policy.same_occasion if search.same_occasion is None else search.same_occasion
+        comparisons = size if unit is RateUnit.FACE else size * faces
+        threshold = self.threshold(search.criterion, view, model, comparisons, bool(same_occasion))
+        margin = self._settings.ambiguity_margin if policy.ambiguity_margin is None else policy.ambiguity_margin
+        rate = _false_match_rate(model.same_photo if same_occasion else model.curve, threshold)
+        return _Terms(
+            threshold,
+            margin,
+            unit,
+            bool(same_occasion),
+            face_rate=identification_rate(rate, size),
+            picture_rate=identification_rate(rate, size * faces),
+        )
 
 
 def no_face(where: str) -> FailedPrecondition:
@@ -135,18 +177,41 @@ def no_face(where: str) -> FailedPrecondition:
     return FailedPrecondition("NO_FACE", f"no face was found in {where}; send a photo that shows one", {"faces": 0})
 
 
+async def _search(
+    search: Search, view: View, faces: Sequence[EmbeddedFace], top_k: int, threshold: float
+) -> list[list[Hit]]:
+    """The nearest people of each face, best first: `top_k`, and all who may count in a picture of several faces."""
+    searches = (view.search(face.embedding, top_k, search.entries, search.exact, averages=True) for face in faces)
+    found = await asyncio.gather(*searches)
+    deeper = max(top_k, min(len(faces) + 1, CANDIDATES))
+    if deeper > top_k:
+        cut = [i for i, hits in enumerate(found) if len(hits) == top_k and hits[-1].similarity >= threshold]
+        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact, averages=True) for i in cut)
+        for i, hits in zip(cut, await asyncio.gather(*again), strict=True):
+            found[i] = hits
+    return found
+
+
+async def _decide(found: Sequence[Sequence[Hit]], terms: _Terms) -> list[Named]:
+    """Decide the faces of a picture; where there are many, which takes milliseconds, in a thread."""
+    if len(found) <= FEW_FACES:
+        return name_faces(found, terms.threshold, terms.margin)
+    return await asyncio.to_thread(name_faces, found, terms.threshold, terms.margin)
+
+
 def _identified(
-    face: FoundFace, hits: list[Hit], top_k: int, people: Mapping[str, Person], terms: _Terms
+    face: FoundFace, hits: Sequence[Hit], named: Named, top_k: int, people: Mapping[str, Person], terms: _Terms
 ) -> IdentifiedFace:
-    """What the search for one face came to; the nearest two people decide, whatever top_k is."""
     best, second = ([hit.similarity for hit in hits] + [None, None])[:2]
+    elsewhere = named.elsewhere
     return IdentifiedFace(
         face=face,
-        decision=decide(best, second, terms.threshold, terms.margin),
-        matches=[_match(hit, people.get(hit.person_id)) for hit in hits[:top_k] if hit.similarity >= terms.threshold],
+        decision=named.decision,
+        matches=[_match(hit, people.get(hit.person_id)) for hit in named.hits[:top_k]],
         match_threshold=terms.threshold,
-        expected_false_positive_identification_rate=terms.rate,
+        expected_false_positive_identification_rate=terms.face_rate,
         margin=NO_SECOND if best is None or second is None else best - second,
+        named_elsewhere=_match(elsewhere, people.get(elsewhere.person_id)) if elsewhere else None,
     )
 
 
@@ -173,7 +238,7 @@ def _compared(
         is_match=similarity >= threshold,
         similarity=similarity,
         match_threshold=threshold,
-        expected_false_match_rate=_false_match_rate(model, threshold),
+        expected_false_match_rate=_false_match_rate(model.curve, threshold),
         face=probe.faces[0].face,
         faces_found=probe.found,
         reference_face=other.faces[0].face if other else None,
@@ -188,9 +253,9 @@ def _largest(picture: EmbeddedFaces, name: str) -> Vector:
     return picture.faces[0].embedding
 
 
-def _false_match_rate(model: FaceModel, threshold: float) -> float:
+def _false_match_rate(curve: FalseMatchCurve | None, threshold: float) -> float:
     """How often strangers reach the threshold; 1 where nothing was measured."""
-    return model.curve.false_match_rate_at(threshold) if model.curve else 1.0
+    return curve.false_match_rate_at(threshold) if curve else 1.0
 
 
 def _best_similarity(probe: Vector, known: Vector) -> float:

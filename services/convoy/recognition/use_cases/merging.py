@@ -1,12 +1,12 @@
 """Making one person of two."""
 
+import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.domain.caller import current_call, now_ms
-from convoy.recognition.domain.limits import check_metadata, check_request_id, check_tags
+from convoy.recognition.domain.limits import check_faces, check_metadata, check_request_id, check_tags
 from convoy.recognition.domain.records import Face, Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
@@ -19,29 +19,33 @@ from convoy.recognition.use_cases.repetition import answered_once
 class Merging:
     """The call MergePeople. It raises the errors that the API documents.
 
-    remember: writes the merged person as the bytes that the store keeps, to be given again if the request comes again.
+    A request that comes again gets the person as on record then: what is remembered describes nobody.
     """
 
-    def __init__(self, followers: Followers, people: People, remember: Callable[[Person], bytes]) -> None:
+    def __init__(self, followers: Followers, people: People) -> None:
         self._store = followers.store
         self._codec_of = followers.codec_of
         self._people = people
-        self._remember = remember
 
-    async def merge(self, gallery: str, kept_id: str, merged_id: str, request_id: str) -> Versioned | Committed:
+    async def merge(self, gallery: str, kept_id: str, merged_id: str, request_id: str) -> Versioned:
         """Give the faces of the second person to the first and delete the second, in one step."""
         check_request_id(request_id)
         if kept_id == merged_id:
             message = f"person {kept_id!r} cannot be merged with itself"
             raise InvalidArgument("BAD_ARGUMENT", message, {"field": "merged_person_id"})
 
+        request = Idempotency(request_id, content=_digest(kept_id, merged_id))
+
         async def attempt() -> Versioned | Committed:
-            return await self._attempt(gallery, kept_id, merged_id, request_id)
+            return await self._attempt(gallery, kept_id, merged_id, request)
 
         found = await self._store.get_gallery(gallery)
-        return await answered_once(self._store, found, request_id, lambda: tried_again(attempt))
+        answer = await answered_once(self._store, found, request, lambda: tried_again(attempt))
+        if isinstance(answer, Committed):
+            return Versioned(await self._people.find(gallery, kept_id), answer.version)
+        return answer
 
-    async def _attempt(self, name: str, kept_id: str, merged_id: str, request_id: str) -> Versioned | Committed:
+    async def _attempt(self, name: str, kept_id: str, merged_id: str, request: Idempotency) -> Versioned | Committed:
         gallery = await self._store.get_gallery(name)
         first = await self._people.find(name, kept_id)
         second = await self._people.find(name, merged_id)
@@ -51,9 +55,9 @@ class Merging:
             replace(face, face_id=secrets.token_hex(8) if face.face_id in taken else face.face_id): vector
             for face, vector in (await self._vectors(gallery, second)).items()
         }
-        merged = _merged(first, second, moved)
+        merged = check_faces(_merged(first, second, moved))
         changes = self._changes(gallery, first, second, merged, moved)
-        write = Write(changes, Idempotency(request_id, self._remember(merged)))
+        write = Write(changes, request)
         embeddings = {(first.person_id, face.face_id): vector for face, vector in moved.items()}
         committed = await self._people.commit_one(gallery, write, embeddings)
         return committed if committed.repeated else Versioned(merged, committed.version)
@@ -79,6 +83,10 @@ class Merging:
                 raise Conflict
             vectors[face] = codec.decode(person.person_id, face.face_id, template)
         return vectors
+
+
+def _digest(kept_id: str, merged_id: str) -> str:
+    return hashlib.blake2b(f"MergePeople {kept_id} {merged_id}".encode(), digest_size=16).hexdigest()
 
 
 def _merged(first: Person, second: Person, moved: dict[Face, Vector]) -> Person:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from convoy.core.errors import NotFound
+from convoy.core.errors import ConvoyError, NotFound
+from convoy.core.names import composed, other_forms
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import PersonEdit
 from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
@@ -12,7 +13,7 @@ from convoy.recognition.domain.pages import Page, check_person_token, cut, page_
 from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Committed, Outcome, PersonChange, Write, made
+from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
 from convoy.recognition.store.tries import tried_again
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
@@ -36,6 +37,8 @@ class People:
     def __init__(self, followers: Followers) -> None:
         self._store = followers.store
         self._followers = followers
+        self.expired = 0
+        """How many people this process has deleted since their time was over."""
 
     async def get(self, gallery: str, person_id: str) -> Person:
         """One person."""
@@ -99,15 +102,39 @@ class People:
         return version
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
-        """Delete at most `limit` people who have expired; gives how many."""
-        deleted = 0
+        """Delete at most `limit` people who have expired; gives how many.
+
+        One whose record cannot be read keeps no other from being deleted. Raises what came of the first such.
+        """
+        deleted, failures = 0, []
         for person_id in await self._store.list_expired(gallery.name, now_ms(), limit):
-            [person] = await self._store.get_people(gallery.name, [person_id])
-            if person is not None and person.is_expired(now_ms()):
-                note = Note("Expire", now_ms(), person_id, outcome=f"{len(person.faces)} faces deleted")
-                await self.commit_one(gallery, Write([(PersonChange(person_id, person, None), note)]), {})
-                deleted += 1
+            try:
+                deleted += await self._expire_one(gallery, person_id)
+            except (ConvoyError, Conflict):
+                raise
+            except Exception as error:
+                error.add_note(f"the record of person {person_id!r} cannot be read")
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return deleted
+
+    async def _expire_one(self, gallery: Gallery, person_id: str) -> bool:
+        [person] = await self._store.get_people(gallery.name, [person_id])
+        if person is None or not person.is_expired(now_ms()):
+            return False
+        note = Note("Expire", now_ms(), person_id, outcome=f"{len(person.faces)} faces deleted")
+        await self.commit_one(gallery, Write([(PersonChange(person_id, person, None), note)]), {})
+        self.expired += 1
+        return True
+
+    async def id_on_record(self, gallery: str, person_id: str) -> str:
+        """The very id that a person has: as given, or in another form of Unicode; for somebody new, the form kept."""
+        forms = (person_id, *other_forms(person_id))
+        if len(forms) == 1:
+            return composed(person_id)
+        people = await self._store.get_people(gallery, forms)
+        return next((form for form, person in zip(forms, people, strict=True) if person), composed(person_id))
 
     async def find(self, gallery: str, person_id: str) -> Person:
         """A person on record. Raises NotFound(PERSON_NOT_FOUND)."""
@@ -159,9 +186,11 @@ def person_not_found(gallery: str, person_id: str) -> NotFound:
 
 
 def _edited(person: Person, edit: PersonEdit) -> Person:
-    metadata = {key: value for key, value in {**person.metadata, **edit.metadata}.items() if value}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in person.metadata.items() if composed(key) not in edit.metadata}
+    metadata = {key: value for key, value in {**kept, **edit.metadata}.items() if value}
     check_metadata(metadata)
-    tags = check_tags((set(person.tags) | set(edit.add_tags)) - set(edit.remove_tags))
+    tags = check_tags({tag for tag in (*person.tags, *edit.add_tags) if composed(tag) not in edit.remove_tags})
     after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
     if edit.display_name is not None:
         after = replace(after, display_name=edit.display_name)

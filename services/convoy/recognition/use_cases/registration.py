@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convoy.core.errors import AlreadyExists, InvalidArgument
+from convoy.core.names import composed
 from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
 from convoy.recognition.domain.found_faces import EmbeddedFaces
 from convoy.recognition.domain.limits import (
     check_expiry,
+    check_faces,
     check_metadata,
     check_person_id,
     check_request_id,
@@ -31,8 +33,10 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import (
+    CONFLICT_RATE,
     Verdict,
     bad_image,
     compare,
@@ -43,11 +47,9 @@ from convoy.recognition.use_cases.photo_rules import (
     refuse_others,
     refuse_turned,
 )
-from convoy.recognition.use_cases.repetition import answered_once
+from convoy.recognition.use_cases.repetition import Repeated, answered_once
 
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
+DIGESTED_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class _Photos:
 class Registration:
     """The call Register. It raises the errors that the API documents.
 
-    remember: writes an answer as the bytes that the store keeps, to be given again if the request comes again.
+    remember: writes an answer as the bytes that the store keeps, to be given again if the request comes again. They
+    outlive the person, so they describe nobody.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Registration:
         people: People,
         faces: FaceSource,
         settings: Settings,
+        growth: Growth,
         remember: Callable[[Registered], bytes],
     ) -> None:
         self._store = followers.store
@@ -78,14 +82,19 @@ class Registration:
         self._people = people
         self._faces = faces
         self._settings = settings
+        self._growth = growth
         self._remember = remember
         self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def register(self, asked: Registering) -> Registered | Committed:
+    async def register(self, asked: Registering) -> Registered | Repeated:
         """Judge the photos, and keep the person with the photos that are accepted; or the first answer, remembered."""
         self._check(asked)
         gallery = await self._store.get_gallery(asked.gallery)
-        return await answered_once(self._store, gallery, asked.request_id, lambda: self._register(asked, gallery))
+        request = Idempotency(asked.request_id, content=await _digest(asked) if asked.request_id else "")
+        answer = await answered_once(self._store, gallery, request, lambda: self._register(asked, gallery, request))
+        if isinstance(answer, Committed):
+            return Repeated(answer, await self._people.find(asked.gallery, asked.person_id))
+        return answer
 
     def _check(self, asked: Registering) -> None:
         check_person_id(asked.person_id)
@@ -98,7 +107,7 @@ class Registration:
             message = f"{len(asked.photos)} photos were sent; 1 to {most} are taken in a call"
             raise InvalidArgument("BAD_ARGUMENT", message, {"field": "photos"})
 
-    async def _register(self, asked: Registering, gallery: Gallery) -> Registered | Committed:
+    async def _register(self, asked: Registering, gallery: Gallery, request: Idempotency) -> Registered | Committed:
         # Not before the first answer was looked for: a request that comes again may come after its time.
         if asked.expire_time_ms is not None:
             check_expiry(asked.expire_time_ms, now_ms())
@@ -107,7 +116,7 @@ class Registration:
         photos = await self._look_at(asked, gallery)
         # One after the other, or two people with one face would not see each other.
         async with self._writing[gallery.name]:
-            return await tried_again(lambda: self._attempt(asked, photos))
+            return await tried_again(lambda: self._attempt(asked, photos, request))
 
     async def _on_record(self, asked: Registering) -> Person | None:
         """The person on record, also when expired. Raises AlreadyExists(PERSON_EXISTS) unless faces may be added."""
@@ -157,7 +166,7 @@ class Registration:
             return error
         return model, faces
 
-    async def _attempt(self, asked: Registering, photos: _Photos) -> Registered | Committed:
+    async def _attempt(self, asked: Registering, photos: _Photos, request: Idempotency) -> Registered | Committed:
         """Compare with the gallery as it is now, and write."""
         gallery = await self._store.get_gallery(asked.gallery)
         # The gallery may have been deleted and made anew, for another model, while the photos were looked at.
@@ -169,27 +178,30 @@ class Registration:
         if all(result.refusal for result in results):
             raise none_accepted(results, photos.bad_images)
         embeddings = {v.result.face_id: v.embedding for v in verdicts if v.embedding is not None}
-        person = _with_faces(asked, before, verdicts)
+        person = check_faces(_with_faces(asked, before, verdicts))
         # Another replica may be registering the same face under another name: then this is decided anew.
         at_version = None if asked.allow_identity_conflict else gallery.version
-        committed = await self._write(asked, gallery, before, person, results, embeddings, at_version)
-        return committed if committed.repeated else Registered(person, results, committed.version)
+        idempotency = replace(request, answer=self._remember(Registered(person, results)))
+        committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
+        if committed.repeated:
+            return committed
+        self._growth.judge(gallery, photos.model, await view.count_faces([]))
+        return Registered(person, results, committed.version)
 
     async def _write(
         self,
-        asked: Registering,
         gallery: Gallery,
         before: Person | None,
         person: Person,
         results: list[PhotoResult],
         embeddings: dict[str, Vector],
         at_version: int | None,
+        idempotency: Idempotency,
     ) -> Committed:
         codec = self._followers.codec_of(gallery)
         templates = {face_id: codec.encode(person.person_id, face_id, vector) for face_id, vector in embeddings.items()}
         change = PersonChange(person.person_id, before, person, templates)
         note = current_call().note("Register", person.person_id, f"{len(templates)} of {len(results)} photos accepted")
-        idempotency = Idempotency(asked.request_id, self._remember(Registered(person, results)))
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)
 
@@ -220,6 +232,13 @@ class Registration:
         return others[0] if others and others[0].similarity >= threshold else None
 
 
+async def _digest(asked: Registering) -> str:
+    """The digest of what is asked; that of large photos is made in a thread."""
+    if sum(photo.nbytes for photo in asked.photos) > DIGESTED_AT_ONCE:
+        return await asyncio.to_thread(asked.digest)
+    return asked.digest()
+
+
 def _numbered(verdict: Verdict) -> Verdict:
     """With an id for the face, if it is accepted."""
     if verdict.embedding is None:
@@ -234,7 +253,9 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
     tags = tuple(sorted(set(asked.tags)))
     if before is None or before.is_expired(now):
         return Person(asked.person_id, asked.display_name, asked.metadata, faces, now, now, asked.expire_time_ms, tags)
-    metadata = {**before.metadata, **asked.metadata}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in before.metadata.items() if composed(key) not in asked.metadata}
+    metadata = {**kept, **asked.metadata}
     # Each is good for itself; the two together may be too many.
     check_metadata(metadata)
     return replace(
@@ -244,5 +265,5 @@ def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdic
         faces=before.faces + faces,
         update_time_ms=now,
         expire_time_ms=asked.expire_time_ms or before.expire_time_ms,
-        tags=check_tags((*before.tags, *tags)),
+        tags=check_tags((*(tag for tag in before.tags if composed(tag) not in tags), *tags)),
     )

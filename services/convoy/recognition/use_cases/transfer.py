@@ -8,7 +8,7 @@ import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.recognition.domain.caller import current_call, now_ms
-from convoy.recognition.domain.limits import check_metadata, check_person_id, check_tags, check_text
+from convoy.recognition.domain.limits import check_faces, check_metadata, check_person_id, check_tags, check_text
 from convoy.recognition.domain.pages import MAX_PAGE_SIZE, check_person_token, cut
 from convoy.recognition.domain.records import Gallery, Person
 from convoy.recognition.domain.transfers import ExportedPerson, ExportPart, Imported, ImportPart
@@ -145,13 +145,13 @@ class Transfer:
 def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | None, Person] | None:
     """The person before and after; None if nothing is missing. A person who has expired counts as absent."""
     if before is None or before.is_expired(now):
-        return before, comer
+        return before, check_faces(comer)
     had = {face.face_id for face in before.faces}
     missing = [face for face in comer.faces if face.face_id not in had]
     if not missing:
         return None
     faces = tuple(sorted((*before.faces, *missing), key=lambda face: face.create_time_ms))
-    return before, replace(before, faces=faces, update_time_ms=now)
+    return before, check_faces(replace(before, faces=faces, update_time_ms=now))
 
 
 def _checked(one: ExportedPerson, dimension: int) -> _Comer:

@@ -359,3 +359,78 @@ async def test_what_is_no_version_is_left_alone(models: Path, number: int) -> No
     async with opened(models) as repository:
         assert [entry.version for entry in await repository.entries()] == ["1"]
         assert (await repository.obtain(NAME)).manifest.version == "1"
+
+
+def sha256_of(models: Path, version: str) -> str:
+    return digest(models / NAME / version / GRAPH_FILE)
+
+
+async def test_an_older_version_is_loaded_beside_the_newest_when_a_call_names_it(
+    models: Path, loads: list[str]
+) -> None:
+    write_model(models, NAME, Task.CLASSIFICATION, "2")
+    replace_graph(models / NAME / "2")
+    async with opened(models, required=[NAME]) as repository:
+        await repository.obtain(NAME)
+        by_number = await repository.obtain_version(NAME, "1")
+        by_digest = await repository.obtain_version(NAME, sha256=sha256_of(models, "1"))
+        assert by_number is by_digest and by_number.manifest.version == "1"
+        assert (await repository.obtain_version(NAME, sha256=sha256_of(models, "2"))) is repository.get(NAME)
+        await repository.refresh()
+        assert repository.get(NAME).manifest.version == "2"
+        assert loads == [f"{NAME}/2", f"{NAME}/1"]
+
+
+async def test_a_version_asked_for_by_its_digest_does_not_become_the_default(models: Path) -> None:
+    write_model(models, NAME, Task.CLASSIFICATION, "2")
+    replace_graph(models / NAME / "2")
+    async with opened(models) as repository:
+        old = await repository.obtain_version(NAME, "9", sha256_of(models, "1"))
+        assert old.manifest.version == "1" and NAME in repository.idle
+        await repository.refresh()
+        assert [model.manifest.version for model in repository.loaded()] == ["1"]
+        assert (await repository.obtain(NAME)).manifest.version == "2"
+        shutil.rmtree(models / NAME / "2")
+        await repository.refresh()
+        assert repository.get(NAME) is old
+
+
+async def test_a_version_beside_the_default_makes_room_and_comes_back(models: Path) -> None:
+    write_model(models, NAME, Task.CLASSIFICATION, "2")
+    replace_graph(models / NAME / "2")
+    write_model(models, "other", Task.CLASSIFICATION)
+    async with opened(models, required=[NAME], most=2) as repository:
+        await repository.obtain(NAME)
+        await repository.obtain_version(NAME, "1")
+        await repository.obtain("other")
+        assert {(one.manifest.name, one.manifest.version) for one in repository.loaded()} == {
+            (NAME, "2"),
+            ("other", "1"),
+        }
+        assert (await repository.obtain_version(NAME, "1")).manifest.version == "1"
+        assert repository.get(NAME).manifest.version == "2"
+
+
+async def test_a_digest_that_no_version_has_is_told_with_those_that_are_there(models: Path) -> None:
+    async with opened(models) as repository:
+        with pytest.raises(NotFound, match=rf"SHA-256 abababababab…; there are: 1 \({sha256_of(models, '1')[:12]}…\)"):
+            await repository.obtain_version(NAME, "1", "ab" * 32)
+        with pytest.raises(NotFound, match="there is no model colours/7"):
+            await repository.obtain_version(NAME, "7")
+        with pytest.raises(NotFound, match="there are: none"):
+            await repository.obtain_version("nobody", "1", "ab" * 32)
+
+
+async def test_a_version_that_was_unloaded_or_is_damaged_is_not_loaded_by_its_digest(models: Path) -> None:
+    write_model(models, NAME, Task.CLASSIFICATION, "2")
+    replace_graph(models / NAME / "2")
+    async with opened(models) as repository:
+        sha256 = sha256_of(models, "1")
+        await repository.obtain(NAME)
+        await repository.unload(NAME, "1")
+        with pytest.raises(NotFound, match="SHA-256"):
+            await repository.obtain_version(NAME, sha256=sha256)
+    (models / NAME / "1" / GRAPH_FILE).write_bytes(b"no graph")
+    async with opened(models) as repository:
+        with pytest.raises(FailedPrecondition, match="SHA-256"):
+            await repository.obtain_version(NAME, sha256=sha256)

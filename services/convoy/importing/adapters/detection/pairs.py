@@ -49,6 +49,19 @@ def read_boxes_and_scores(probe: Probe) -> list[str]:
     return names
 
 
+def find_best(probe: Probe) -> list[str] | None:
+    """Find the names of boxes [1, Q, 4], labels [1, Q] in whole numbers and scores [1, Q], if these are the outputs."""
+    boxes = [name for name, array in probe.outputs.items() if array.ndim == 3 and array.shape[2] == 4]
+    flat = {name: array for name, array in probe.outputs.items() if array.ndim == 2}
+    if len(probe.outputs) != 3 or len(boxes) != 1 or len(flat) != 2:
+        return None
+    if any(array.shape != probe.outputs[boxes[0]].shape[:2] for array in flat.values()):
+        return None
+    whole = [name for name, array in flat.items() if np.issubdtype(array.dtype, np.integer)]
+    scores = [name for name in flat if name not in whole]
+    return [*boxes, *whole, *scores] if len(whole) == 1 else None
+
+
 def read_unit(reading: Reading, boxes: npt.NDArray[np.float32], choices: Choices) -> Reading:
     """Note whether boxes [..., 4] are shares of the input or pixels: by the user's word, or else by their range."""
     if choices.boxes is not None:

@@ -3,13 +3,13 @@
 -- KEYS: meta, head, changes, people, order, expiry, templates, outcomes of this very batch, the request of each write that
 --   has one...
 -- ARGV: born, keep, resent_s ('0': every write has a request), then in MessagePack a list of writes. A write is
---   {has a request (1 or 0), answer, lifetime_s, the version that it must be made on ('' is any), changes}, a change
+--   {has a request (1 or 0), answer, lifetime_s, the version that it must be made on ('' is any), changes, digest of what was
+--   asked}, a change
 --   {person_id, before, after ('' is absence), expire_ms ('' is never), token, {note...}, {fields removed...}, {fields added...}};
 --   then the templates of all fields added, in that order: Lua hashes every byte of a string, so they come unpacked.
 -- Gives an outcome for each write. What was added is written many at a time: each command costs more than what it writes.
 local meta, head, changes, people, order, expiry, templates, batch = unpack(KEYS, 1, 8)
 local born, keep, resent_s = ARGV[1], ARGV[2], ARGV[3]
-local AT_ONCE = 1000
 
 if resent_s ~= '0' then
   local outcomes = redis.call('GET', batch)
@@ -17,14 +17,15 @@ if resent_s ~= '0' then
 end
 local gallery = redis.call('HMGET', meta, 'born', 'people', 'faces', 'max_people', 'max_faces')
 if gallery[1] ~= born then return {{'NOT_FOUND'}} end
-local count = {people = tonumber(gallery[2]), faces = tonumber(gallery[3])}
+local had = {people = tonumber(gallery[2]) or 0, faces = tonumber(gallery[3]) or 0}
+local count = {people = had.people, faces = had.faces}
 local most = {people = tonumber(gallery[4]) or 0, faces = tonumber(gallery[5]) or 0}
-local last = redis.call('HMGET', head, 'version', 'token')
-local version, parent = tonumber(last[1]), last[2]
+local version, parent, had_version, epoch = history(head, changes)
+local had_token, entries = parent, {}
 local writes = cmsgpack.unpack(ARGV[4])
 
 -- The record of everybody who is named, as it is after the writes made so far; '' for nobody.
-local records = {}
+local records, expires = {}, {}
 local function read(ids)
   local found = redis.call('HMGET', people, unpack(ids))
   for i, id in ipairs(ids) do records[id] = found[i] or '' end
@@ -40,16 +41,17 @@ if #ids > 0 then read(ids) end
 
 local waiting, template = {}, 4
 local function flush()
-  for _, one in ipairs(waiting) do redis.call(one.command, one.key, unpack(one.words)) end
+  for _, one in ipairs(waiting) do will(one.words, one.back) end
   waiting = {}
 end
-local function add(command, key, word, value)
+local function add(command, key, word, value, back)
   local one = waiting[key]
   if not one or #one.words >= AT_ONCE then
-    one = {command = command, key = key, words = {}}
+    one = {words = {command, key}, back = {}}
     waiting[key], waiting[#waiting + 1] = one, one
   end
   one.words[#one.words + 1], one.words[#one.words + 2] = word, value
+  one.back[#one.back + 1] = back
 end
 
 local function refuse(changed, at_version)
@@ -70,57 +72,90 @@ local function refuse(changed, at_version)
   count.people, count.faces = count.people + grown.people, count.faces + grown.faces
 end
 
+local function remove(fields)
+  for start = 1, #fields, AT_ONCE do
+    local some = {unpack(fields, start, math.min(start + AT_ONCE - 1, #fields))}
+    local kept, back = redis.call('HMGET', templates, unpack(some)), {}
+    for i, field in ipairs(some) do
+      if kept[i] then back[#back + 1] = {'HSET', templates, field, kept[i]} end
+    end
+    will({'HDEL', templates, unpack(some)}, back)
+  end
+end
+
+local function expire(id, at)
+  local before = expires[id]
+  if before == nil then before = redis.call('ZSCORE', expiry, id) end
+  if not before and not at then return end
+  local back = before and {'ZADD', expiry, before, id} or {'ZREM', expiry, id}
+  will(at and {'ZADD', expiry, at, id} or {'ZREM', expiry, id}, {back})
+  expires[id] = at or false
+end
+
 local function apply(change)
   local id, before, after, expire_ms, token, note, removed, added = unpack(change)
   if #removed > 0 or after == '' then flush() end
-  if #removed > 0 then redis.call('HDEL', templates, unpack(removed)) end
-  for i, field in ipairs(added) do add('HSET', templates, field, ARGV[template + i]) end
-  if after == '' then
-    redis.call('HDEL', people, id)
-    redis.call('ZREM', order, id)
-  else
-    add('HSET', people, id, after)
-    if before == '' then add('ZADD', order, 0, id) end
+  remove(removed)
+  for i, field in ipairs(added) do
+    add('HSET', templates, field, ARGV[template + i], {'HDEL', templates, field})
+  end
+  local back = before == '' and {'HDEL', people, id} or {'HSET', people, id, before}
+  if after ~= '' then
+    add('HSET', people, id, after, back)
+    if before == '' then add('ZADD', order, 0, id, {'ZREM', order, id}) end
+  elseif before ~= '' then
+    will({'HDEL', people, id}, {back})
+    will({'ZREM', order, id}, {{'ZADD', order, 0, id}})
   end
   records[id] = after
   if after ~= '' and expire_ms ~= '' then
-    redis.call('ZADD', expiry, string.format('%.0f', expire_ms), id)
+    expire(id, number(expire_ms))
   elseif before ~= '' then
-    redis.call('ZREM', expiry, id)
+    expire(id, false)
   end
   version = version + 1
-  local entry = string.format('%.0f-0', version)
-  redis.call('XADD', changes, 'MAXLEN', '~', keep, entry, 'token', token, 'parent', parent, unpack(note))
+  entries[#entries + 1] = {version, token, parent, note}
   parent = token
 end
 
-local outcomes, requests = {}, 8
+local outcomes, answered, requests = {}, {}, 8
 for i, write in ipairs(writes) do
-  local has_request, answer, lifetime_s, at_version, changed = unpack(write)
-  local remembered = {}
+  local has_request, answer, lifetime_s, at_version, changed, digest = unpack(write)
+  local remembered, request = {}, nil
   if has_request == 1 then
     requests = requests + 1
-    remembered = redis.call('HMGET', KEYS[requests], 'version', 'answer')
+    request = KEYS[requests]
+    remembered = answered[request] or redis.call('HMGET', request, 'version', 'answer', 'digest', 'epoch')
   end
-  outcomes[i] = remembered[1] and {'REPEATED', remembered[1], remembered[2]} or refuse(changed, at_version)
+  if remembered[1] then
+    outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or '', remembered[4] or ''}
+  else
+    outcomes[i] = refuse(changed, at_version)
+  end
   local is_made = not outcomes[i]
   for _, change in ipairs(changed) do
     if is_made then apply(change) end
     template = template + #change[8]
   end
   if is_made then
-    local now = string.format('%.0f', version)
-    outcomes[i] = {'DONE', now}
-    if has_request == 1 then
-      redis.call('HSET', KEYS[requests], 'version', now, 'answer', answer)
-      redis.call('EXPIRE', KEYS[requests], lifetime_s)
+    local now = number(version)
+    outcomes[i] = {'DONE', now, epoch}
+    if request then
+      answered[request] = {now, answer, digest, epoch}
+      will({'HSET', request, 'version', now, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
+      will({'EXPIRE', request, lifetime_s})
     end
   end
 end
 flush()
-if parent ~= last[2] then
-  redis.call('HSET', head, 'version', string.format('%.0f', version), 'token', parent)
-  redis.call('HSET', meta, 'people', count.people, 'faces', count.faces)
-  if resent_s ~= '0' then redis.call('SET', batch, cmsgpack.pack(outcomes), 'EX', resent_s) end
+if #entries > 0 then
+  will_move(head, version, parent, had_version, had_token)
+  will({'HSET', meta, 'people', count.people, 'faces', count.faces}, {{'HSET', meta, 'people', had.people, 'faces', had.faces}})
+  if resent_s ~= '0' then will({'SET', batch, cmsgpack.pack(outcomes), 'EX', resent_s}, {{'DEL', batch}}) end
+  for _, entry in ipairs(entries) do will_tell(changes, unpack(entry)) end
+  local failed = make()
+  if failed then return failed end
+  redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
+  hint(meta)
 end
 return outcomes

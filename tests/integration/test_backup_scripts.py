@@ -1,0 +1,172 @@
+"""Backup and restore by the scripts, on a Redis of the test's own; tests/e2e does the same with Compose."""
+
+import os
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+pytestmark = [pytest.mark.redis7, pytest.mark.timeout(300)]
+ROOT = Path(__file__).resolve().parents[2]
+PERSON = '{"faces":[],"metadata":{},"name":"","times":[1,1,null]}'
+
+
+class Deployment:
+    """A folder with a Redis in it, and the scripts."""
+
+    def __init__(self, data: Path, tools: Path) -> None:
+        self.data = data
+        (data / "recognition").write_text("healthy\n")
+        (data / "password").write_text("secret")
+        tools.mkdir()
+        (tools / "docker").symlink_to(ROOT / "tests" / "fake_docker.sh")
+        self.environment = os.environ | {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "DATA": str(data),
+            "LIVE": f"-s {data}/redis.sock",
+            "PASSWORD_FILE": f"{data}/password",
+            "HEALTHY_WITHIN_S": "2",
+            "CONVOY_REDIS_URL": f"unix://:secret@{data}/redis.sock",
+        }
+
+    def docker(self, *words: str) -> None:
+        subprocess.run(["docker", *words], env=self.environment, check=True)
+
+    def start(self) -> None:
+        self.docker("start", "redis")
+        with self.client() as client:
+            client.ping()
+
+    def client(self) -> "redis.Redis":
+        retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200)
+        return redis.Redis(
+            unix_socket_path=f"{self.data}/redis.sock",
+            password="secret",
+            retry=retry,
+            retry_on_error=[redis.ConnectionError],
+        )
+
+    def run(self, name: str, content: bytes = b"", *words: str) -> subprocess.CompletedProcess[bytes]:
+        command = [ROOT / "scripts" / name, *words]
+        return subprocess.run(command, env=self.environment, input=content, capture_output=True)
+
+    def people(self) -> list[str]:
+        with self.client() as client:
+            return sorted(person.decode() for person in client.hkeys("convoy:{g}:people"))
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.data.iterdir()} - {"redis.sock", "pid", "password", "recognition"}
+
+
+@pytest.fixture
+def deployment(redis_folder: Path, tmp_path: Path) -> Iterator[Deployment]:
+    deployment = Deployment(redis_folder, tmp_path / "tools")
+    deployment.start()
+    with deployment.client() as client:
+        client.zadd("convoy:galleries", {"g": 0})
+        client.hset("convoy:{g}:meta", mapping={"people": 0, "faces": 0, "born": 1, "info": "{}"})
+        add(client, 0)
+    yield deployment
+    deployment.docker("compose", "stop", "redis")
+
+
+def add(client: "redis.Redis", number: int) -> None:
+    """A person more, in one step as a script of Convoy's."""
+    with client.pipeline() as pipe:
+        pipe.hset("convoy:{g}:people", f"p{number:06}", PERSON)
+        pipe.hincrby("convoy:{g}:meta", "people", 1)
+        pipe.execute()
+
+
+@pytest.mark.slow
+def test_backups_beside_writes_and_log_rewrites_are_whole(deployment: Deployment) -> None:
+    ended = threading.Event()
+
+    def write() -> None:
+        with deployment.client() as client:
+            number = 1
+            while not ended.is_set():
+                add(client, number)
+                number += 1
+
+    def rewrite() -> None:
+        with deployment.client() as client:
+            while not ended.wait(0.02):
+                try:
+                    client.bgrewriteaof()
+                except redis.ResponseError:
+                    continue
+
+    threads = [threading.Thread(target=work) for work in (write, rewrite)]
+    for thread in threads:
+        thread.start()
+    try:
+        backups = [deployment.run("backup.sh") for _ in range(4)]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    for backup in backups:
+        assert backup.returncode == 0, backup.stderr.decode()
+        restored = deployment.run("restore.sh", backup.stdout)
+        assert restored.returncode == 0, restored.stderr.decode()
+        people = deployment.people()
+        assert people == [f"p{number:06}" for number in range(len(people))]
+        assert f"1 galleries, {len(people)} people, 0 faces" in restored.stderr.decode()
+        assert "were not right" not in restored.stderr.decode()
+    assert deployment.files() == {"appendonlydir"}
+
+
+def test_an_archive_can_be_read_by_its_owner_alone(deployment: Deployment, tmp_path: Path) -> None:
+    archive = tmp_path / "galleries.tar.gz"
+    with archive.open("wb") as file:
+        os.chmod(archive, 0o644)
+        subprocess.run([ROOT / "scripts" / "backup.sh"], env=deployment.environment, stdout=file, check=True)
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(archive) as tar:
+        assert {member.mode & 0o077 for member in tar} == {0}
+
+
+def test_nothing_is_written_of_a_copy_that_cannot_be_made(deployment: Deployment) -> None:
+    deployment.docker("compose", "stop", "redis")
+    backup = deployment.run("backup.sh")
+    assert backup.returncode != 0 and backup.stdout == b""
+    assert deployment.files() == {"appendonlydir"}
+
+
+def spoilt(backup: bytes, how: str) -> bytes:
+    middle = len(backup) // 2
+    return {"cut": backup[:middle], "changed": backup[:middle] + b"\0" * 64 + backup[middle + 64 :], "empty": b""}[how]
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "empty"])
+def test_an_archive_that_is_spoilt_is_refused_and_the_data_runs_on(deployment: Deployment, how: str) -> None:
+    with deployment.client() as client:
+        for number in range(1, 200):
+            add(client, number)
+    backup = deployment.run("backup.sh").stdout
+    with deployment.client() as client:
+        add(client, 200)
+        run_id = client.info("server")["run_id"]
+    restored = deployment.run("restore.sh", spoilt(backup, how))
+    assert restored.returncode != 0
+    assert len(deployment.people()) == 201
+    with deployment.client() as client:
+        assert client.info("server")["run_id"] == run_id
+    assert deployment.files() == {"appendonlydir"}
+
+
+def test_data_that_recognition_cannot_serve_are_put_back(deployment: Deployment) -> None:
+    backup = deployment.run("backup.sh").stdout
+    with deployment.client() as client:
+        add(client, 1)
+    (deployment.data / "recognition").write_text("unhealthy\n")
+    restored = deployment.run("restore.sh", backup)
+    assert restored.returncode != 0
+    assert b"the data from before is put back" in restored.stderr
+    assert deployment.people() == ["p000000", "p000001"]
+    assert deployment.files() == {"appendonlydir"}
