@@ -7,6 +7,7 @@ It starts a Redis (or a Redis Cluster of three) and one replica's galleries on t
 
 import argparse
 import asyncio
+import logging
 import os
 import resource
 import statistics
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import structlog
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.domain.templates import Plain
@@ -71,7 +73,7 @@ async def measure(url: str, idle_s: float) -> None:
     await asyncio.sleep(idle_s)
     passed = time.monotonic() - idle
     mine, theirs = (time.process_time() - mine) / passed, (cpu_of(servers) - theirs) / passed
-    probe, times = np.ones(256, np.float32) / 16, []
+    probe, times = np.full(256, 1 / 16, np.float32), []
     for number in range(200):
         began = time.monotonic()
         view = await followers.view(f"g{number:06}")
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--idle-s", type=float, default=60.0)
     chosen = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for count in chosen.counts:
         with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
             server = RedisCluster(Path(folder)) if chosen.cluster else RedisServer(Path(folder), "--appendfsync", "no")

@@ -97,6 +97,7 @@ class GalleryStatus(Answer):
     store_checksum: str = ""
     problem: str = ""
     limits: GalleryLimits | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ class Import(Answer):
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class PersonDeletion(Answer):
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -259,6 +263,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.store_checksum,
         response.problem,
         _read_limits(response.limits) if response.HasField("limits") else None,
+        response.epoch,
     )
 
 

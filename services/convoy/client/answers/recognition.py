@@ -38,6 +38,7 @@ class Registration(Answer):
     person: Person | None
     results: tuple[PhotoResult, ...]
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Identification(Answer):
     rate_unit: str | None = None
     same_occasion: bool = False
     expected_false_positive_picture_rate: float | None = None
+    epoch: str = ""
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -126,6 +128,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
         response.version,
+        response.epoch,
     )
 
 
@@ -139,6 +142,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         (unit := read_rate_unit(response.rate_unit)),
         response.same_occasion,
         response.expected_false_positive_picture_rate if unit else None,
+        response.epoch,
     )
 
 

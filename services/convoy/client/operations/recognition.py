@@ -67,6 +67,7 @@ def identify(
     detection_threshold: float | None = None,
     min_face_size: int = 0,
     min_version: int = 0,
+    epoch: str = "",
     exact: bool = False,
     filter: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
@@ -79,7 +80,8 @@ def identify(
     match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a stranger is
     named, in the whole picture (rate_unit "picture") or at each face ("face"); by default the gallery's policy.
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
-    the version that `register` returned to read your own write. filter, tags: only people with all of these.
+    the version that `register` returned to read your own write; with its epoch too, FailedPrecondition(VERSION_LOST)
+    tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
     FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
@@ -88,6 +90,7 @@ def identify(
         options=write_options(detection_threshold, 0, min_face_size, largest),
         top_k=top_k,
         min_version=min_version,
+        epoch=epoch,
         exact=exact,
         filter=write_facts(filter, "filter"),
         tags=write_tags(tags),
@@ -113,6 +116,7 @@ def verify(
     detection_threshold: float | None = None,
     min_version: int = 0,
     channels: Channels = "rgb",
+    epoch: str = "",
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
@@ -127,6 +131,7 @@ def verify(
         photo=write_image(photo, channels) if photo is not None else None,
         options=write_options(detection_threshold, 0, 0, True),
         min_version=min_version,
+        epoch=epoch,
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )
     return plan("recognition", request, api.VerifyResponse, recognition.read_verification)

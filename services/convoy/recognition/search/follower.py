@@ -216,7 +216,8 @@ class Follower:
         LOADS.labels(self.name).inc()
         UNREADABLES.labels(self.name).set(0)
         self._told = Told()
-        log.info("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
+        say = log.info if view.size else log.debug
+        say("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
         """Take in changes when woken; return when the stream no longer goes on from where this follower stands."""

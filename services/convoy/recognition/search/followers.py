@@ -85,10 +85,6 @@ class Followers:
         assert self.vector_sets is not None
         return VectorSetView(gallery, self.codec_of(gallery), self.store, self.vector_sets)
 
-    def galleries(self) -> dict[str, Gallery]:
-        """The galleries that this process can read, as it knows them."""
-        return {name: view.gallery for name, follower in self._followers.items() if (view := follower.view) is not None}
-
     async def _open(self, name: str) -> Follower:
         follower = self._followers.get(name)
         if follower is None or follower.is_deleted:

@@ -33,6 +33,7 @@ class GalleryStatus:
     store_checksum: str
     problem: str = ""
     limits: Limits | None = None
+    epoch: str = ""
 
 
 class Galleries:
@@ -78,6 +79,11 @@ class Galleries:
     async def get(self, name: str) -> Gallery:
         """One gallery."""
         return await self._store.get_gallery(name)
+
+    def known(self, name: str) -> Gallery | None:
+        """A gallery as this process knows it; None if it does not follow it, or cannot read it."""
+        follower = self._followers.get(name)
+        return follower.view.gallery if follower and follower.view else None
 
     async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
@@ -160,6 +166,7 @@ class Galleries:
             index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
             limits=await self._limits(view.gallery, await view.count_faces([])),
+            epoch=view.head.epoch,
         )
 
     async def _limits(self, gallery: Gallery, faces: int) -> Limits:

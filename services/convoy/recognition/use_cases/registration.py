@@ -185,8 +185,8 @@ class Registration:
         committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
         if committed.repeated:
             return committed
-        self._growth.judge(gallery, photos.model, await view.count_faces([]))
-        return Registered(person, results, committed.version)
+        self._growth.judge(gallery, photos.model, gallery.faces + len(embeddings))
+        return Registered(person, results, committed.version, committed.epoch)
 
     async def _write(
         self,
