@@ -7,6 +7,7 @@ registration.py    register a person from photos
 photo_rules.py     whether a photo may stand for a person
 agreement.py       whether the photos of a registration show one person
 identification.py  who is this, and is this the one
+dear_calls.py      the small queue of calls that read a whole gallery
 naming.py          the faces of a picture decided together: a person is one face at most
 duplicates.py      people who look like one another
 disagreements.py   people whose faces do not resemble one another
