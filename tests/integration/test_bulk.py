@@ -15,7 +15,8 @@ from click.testing import Result
 from convoy.cli import gallery_transfer
 from convoy.cli.app import app
 from convoy.cli.bulk import Bulk
-from convoy.cli.bulk_sources import Ids, Outcome, read_source, shown, slug
+from convoy.cli.bulk_sources import Ids, Outcome, read_source, slug
+from convoy.cli.output import shown
 from convoy.client import Convoy
 from convoy.core.errors import InvalidArgument
 from typer.testing import CliRunner

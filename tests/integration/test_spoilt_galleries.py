@@ -41,7 +41,7 @@ RECORDS: dict[str, Spoil] = {
 }
 CONTENTS: dict[str, Spoil] = {
     "a person's record is no JSON": lambda redis: redis.hset("convoy:{b}:people", "early", "{"),
-    "a template is too short": lambda redis: redis.hset("convoy:{b}:templates", "early f", "x"),
+    "a template is too short": lambda redis: redis.hset("convoy:{b}:templates", "stays f", "x"),
     "people are another kind": lambda redis: redis.set("convoy:{b}:people", "x"),
     "the stream is another kind": lambda redis: redis.set("convoy:{b}:changes", "x"),
     "expiries are another kind": lambda redis: redis.set("convoy:{b}:expiry", "x"),

@@ -14,6 +14,7 @@ augment/          how training pictures are changed
 runs/             the training loop, its checkpoints and its devices
 publishing/       from a run to a published model
 report/           the HTML page about a model
+inspection/       what a data set holds, and what is wrong in it
 protocols/        how face embedders are judged
 teacher.py        a published or imported model to learn from
 lessons.py        what the teacher says of each training picture, kept for the student

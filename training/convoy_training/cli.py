@@ -17,6 +17,9 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.inspection.counts import examine
+from convoy_training.inspection.lines import describe as describe_data
+from convoy_training.inspection.page import write_page
 from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
 from convoy_training.origin import describe_origin, read_origin, write_command
@@ -83,8 +86,16 @@ def fit(
     config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
+
+    def look() -> None:
+        summary = examine(task, config)
+        if summary.found.faults and summary.on_error == "refuse":
+            raise summary.found.to_error()
+        for line in describe_data(summary):
+            typer.echo(line)
+
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -99,6 +110,35 @@ def fit(
         subject = Subject(folder, task, config, build_predict(task, config, model))
         subject.report(folder / REPORT, read_metrics(folder), "validation")
         typer.echo(f"wrote {folder / REPORT}")
+
+
+@app.command()
+def data(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page: pictures with their labels, the rarest classes first.")
+    ] = None,
+) -> None:
+    """Show what was understood of a recipe's data: counts, oddities, and all faults at once.
+
+    The exit code is 1 if there is a fault that `fit` would refuse.
+    """
+    task, config = load_recipe(recipe_file, overrides)
+    summary = examine(task, config, alike=True)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        for line in describe_data(summary, whole=True):
+            typer.echo(line)
+    if report:
+        write_page(summary, report)
+        typer.echo(f"wrote {report}", err=as_json)
+    if summary.found.faults and summary.on_error == "refuse":
+        told = "mend them, or leave those pictures out with `--set data.on_error=skip`"
+        typer.echo(f"error: {len(summary.found.faults):,} faults: {told}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -343,6 +383,8 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ConvoyError) as error:
+        if detail := getattr(error, "detail", ""):
+            typer.echo(detail, err=True)
         _give_up(str(error))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -6,7 +6,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.recognition import Expires, Gallery, read_facts
+from convoy.cli.recognition import Expires, Gallery, in_utc, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.galleries import Person
@@ -93,7 +93,7 @@ def update(
             metadata=read_facts(fact),
             add_tags=tag or (),
             remove_tags=untag or (),
-            expire_time=expires,
+            expire_time=in_utc(expires),
         )
         _show(changed, as_json)
 

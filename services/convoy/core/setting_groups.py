@@ -78,8 +78,9 @@ class Models(Group):
     models_loaded: int | None = Field(default=None, ge=1)
     """Most models in memory; beyond it, a service unloads the one that has gone unused for longest. By default it keeps
     all that calls asked for."""
-    admin: bool = True
-    """Whether callers may load and unload models over gRPC."""
+    admin: bool | None = None
+    """Whether callers may load and unload models over gRPC. By default they may where tokens are on, with the scope
+    models:admin; without tokens anybody could."""
 
 
 class Work(Group):

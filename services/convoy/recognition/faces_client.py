@@ -42,7 +42,9 @@ class FacesClient:
     def __init__(self, settings: Settings) -> None:
         self._credentials = Credentials(settings)
         addresses: dict[ServiceName, str] = {"faces": settings.faces_address}
-        self._connection = Connection(addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials)
+        self._connection = Connection(
+            addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials, may_proxy=False
+        )
         self._address = settings.faces_address
         self._open()
         self._closing: asyncio.Future[None] | None = None

@@ -99,6 +99,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         criterion=read_criterion(request),
         top_k=request.top_k,
         min_version=request.min_version,
+        epoch=request.epoch,
         exact=request.exact,
         filter=dict(request.filter),
         tags=tuple(request.tags),
@@ -128,6 +129,7 @@ def read_comparison(request: pb.VerifyRequest) -> Comparison:
         options=read_options(request.options),
         criterion=read_criterion(request),
         min_version=request.min_version,
+        epoch=request.epoch,
     )
 
 

@@ -154,19 +154,20 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Change a person's name, metadata, tags or expiry."""
         await self._begin(request, context)
         updated = await self.people.update(requests.read_person_edit(request))
-        return pb.UpdatePersonResponse(person=messages.person_message(updated.person), version=updated.version)
+        person = messages.person_message(updated.person)
+        return pb.UpdatePersonResponse(person=person, version=updated.version, epoch=updated.epoch)
 
     async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
         """Delete a person with every face."""
         await self._begin(request, context)
-        faces, version = await self.people.delete(request.gallery, request.person_id)
-        return pb.DeletePersonResponse(faces_deleted=faces, version=version)
+        faces, made = await self.people.delete(request.gallery, request.person_id)
+        return pb.DeletePersonResponse(faces_deleted=faces, version=made.version, epoch=made.epoch)
 
     async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
         """Delete one face of a person."""
         await self._begin(request, context)
-        version = await self.people.delete_face(request.gallery, request.person_id, request.face_id)
-        return pb.DeleteFaceResponse(version=version)
+        made = await self.people.delete_face(request.gallery, request.person_id, request.face_id)
+        return pb.DeleteFaceResponse(version=made.version, epoch=made.epoch)
 
     async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
         """List people who look like one another."""
@@ -193,7 +194,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         await self._begin(request, context)
         ids = (request.person_id, request.merged_person_id)
         merged = await self.merging.merge(request.gallery, *ids, request.request_id)
-        return pb.MergePeopleResponse(person=messages.person_message(merged.person), version=merged.version)
+        person = messages.person_message(merged.person)
+        return pb.MergePeopleResponse(person=person, version=merged.version, epoch=merged.epoch)
 
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
         """Let a name stand for a gallery."""

@@ -416,6 +416,7 @@ class Gallery(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     VECTOR_SETS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The gallery's name."""
     description: _builtins.str
@@ -430,6 +431,8 @@ class Gallery(_message.Message):
     """Grows by one with every change."""
     backend: Global___Backend.ValueType
     """Where its faces are searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
         """The face embedder that made its templates."""
@@ -460,10 +463,11 @@ class Gallery(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         backend: Global___Backend.ValueType = ...,
         vector_sets: Global___VectorSets | None = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "epoch", b"epoch", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1110,6 +1114,7 @@ class ImportGalleryResponse(_message.Message):
     PEOPLE_UNCHANGED_FIELD_NUMBER: _builtins.int
     PEOPLE_EXPIRED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     people_imported: _builtins.int
     """How many people of this part were added or got new faces."""
     faces_imported: _builtins.int
@@ -1120,6 +1125,8 @@ class ImportGalleryResponse(_message.Message):
     """How many people were skipped because they have expired."""
     version: _builtins.int
     """The version of the gallery that contains this part."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
@@ -1128,10 +1135,11 @@ class ImportGalleryResponse(_message.Message):
         people_unchanged: _builtins.int = ...,
         people_expired: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1292,10 +1300,13 @@ class RegisterResponse(_message.Message):
     PERSON_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change. Send it as min_version to read your own write through any
     replica.
     """
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now; unset when no photo was accepted."""
@@ -1310,10 +1321,11 @@ class RegisterResponse(_message.Message):
         person: Global___Person | None = ...,
         results: _abc.Iterable[Global___PhotoResult] | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1541,6 +1553,7 @@ class IdentifyRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1561,6 +1574,8 @@ class IdentifyRequest(_message.Message):
     """Whether the picture is of the same occasion as the photos that people were registered with; see GalleryPolicy. By
     default the gallery's policy decides.
     """
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1592,10 +1607,11 @@ class IdentifyRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
     _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
@@ -1623,6 +1639,7 @@ class IdentifyResponse(_message.Message):
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
@@ -1633,6 +1650,8 @@ class IdentifyResponse(_message.Message):
     """Whether the picture counted as one of the same occasion as the photos that people were registered with."""
     expected_false_positive_picture_rate: _builtins.float
     """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1651,10 +1670,11 @@ class IdentifyResponse(_message.Message):
         rate_unit: Global___RateUnit.ValueType = ...,
         same_occasion: _builtins.bool = ...,
         expected_false_positive_picture_rate: _builtins.float = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1757,12 +1777,15 @@ class VerifyRequest(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_match_rate: _builtins.float
     """At most this share of strangers would match: 0.001 is one false match in a thousand comparisons."""
     min_version: _builtins.int
     """Answer from this version of the gallery or a later one."""
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
     @_builtins.property
     def probe(self) -> _common_pb2.Image:
         """The picture in question. Its largest face counts."""
@@ -1789,10 +1812,11 @@ class VerifyRequest(_message.Message):
         match_threshold: _builtins.float = ...,
         false_match_rate: _builtins.float = ...,
         min_version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "epoch", b"epoch", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_match_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
@@ -2037,8 +2061,11 @@ class UpdatePersonResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -2048,10 +2075,11 @@ class UpdatePersonResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2087,19 +2115,23 @@ class DeletePersonResponse(_message.Message):
 
     FACES_DELETED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     faces_deleted: _builtins.int
     """How many faces were deleted."""
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
         faces_deleted: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2138,16 +2170,20 @@ class DeleteFaceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2399,8 +2435,11 @@ class MergePeopleResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -2410,10 +2449,11 @@ class MergePeopleResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2455,6 +2495,7 @@ class GetGalleryStatusResponse(_message.Message):
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
     index_version: _builtins.int
@@ -2469,6 +2510,10 @@ class GetGalleryStatusResponse(_message.Message):
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
     problem: _builtins.str
     """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
+    epoch: _builtins.str
+    """A word for this history of the gallery. It is another one after a failover or a restored backup took changes back: numbers of
+    versions are used again then, and a version of another epoch says nothing.
+    """
     @_builtins.property
     def limits(self) -> Global___GalleryLimits:
         """What the gallery's size means for those whom it knows."""
@@ -2484,10 +2529,11 @@ class GetGalleryStatusResponse(_message.Message):
         store_checksum: _builtins.str = ...,
         limits: Global___GalleryLimits | None = ...,
         problem: _builtins.str = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

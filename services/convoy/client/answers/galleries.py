@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, read_model, read_time
 from convoy.v1 import recognition_pb2
 
 
 @dataclass(frozen=True)
-class GalleryPolicy:
+class GalleryPolicy(Answer):
     """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
 
     rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
@@ -27,7 +28,7 @@ class GalleryPolicy:
 
 
 @dataclass(frozen=True)
-class VectorSets:
+class VectorSets(Answer):
     """The vector sets of Redis 8 in which a gallery is searched. quantization: none or q8; search_effort 0 is 500."""
 
     shards: int = 1
@@ -36,7 +37,7 @@ class VectorSets:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Answer):
     """A set of people, and the face embedder that made its templates."""
 
     name: str
@@ -52,7 +53,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class GalleryDeletion:
+class GalleryDeletion(Answer):
     """How many people and faces were deleted with a gallery."""
 
     people_deleted: int
@@ -60,7 +61,7 @@ class GalleryDeletion:
 
 
 @dataclass(frozen=True)
-class GalleryLimits:
+class GalleryLimits(Answer):
     """How a gallery's size suits its embedder. fit: unknown, fits, nearly_outgrown or outgrown.
 
     expected_miss_rate: how often a search for somebody with one face on record is expected not to name them, at
@@ -79,7 +80,7 @@ class GalleryLimits:
 
 
 @dataclass(frozen=True)
-class GalleryStatus:
+class GalleryStatus(Answer):
     """What the store holds, and what the replica that answered searches.
 
     problem: why the service cannot read the gallery; empty if it can. limits: what its size means; None from a service
@@ -96,10 +97,11 @@ class GalleryStatus:
     store_checksum: str = ""
     problem: str = ""
     limits: GalleryLimits | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class FaceRecord:
+class FaceRecord(Answer):
     """One face on record, with its quality when it was registered."""
 
     face_id: str
@@ -108,7 +110,7 @@ class FaceRecord:
 
 
 @dataclass(frozen=True)
-class Person:
+class Person(Answer):
     """A person in a gallery; faces oldest first."""
 
     person_id: str
@@ -122,7 +124,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Duplicate:
+class Duplicate(Answer):
     """Two people who look alike, by their nearest faces; similarity is a cosine, -1 to 1."""
 
     person_id: str
@@ -133,7 +135,7 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class Disagreement(Answer):
     """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
 
     reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
@@ -150,7 +152,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Import:
+class Import(Answer):
     """What a part of an import changed, and the version of the gallery that contains it."""
 
     people_imported: int
@@ -158,18 +160,20 @@ class Import:
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class PersonDeletion:
+class PersonDeletion(Answer):
     """How many faces were deleted with a person, and the version of the gallery that contains the change."""
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class AuditEvent:
+class AuditEvent(Answer):
     """One change of a gallery, without biometrics."""
 
     time: datetime | None
@@ -244,6 +248,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -258,6 +263,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.store_checksum,
         response.problem,
         _read_limits(response.limits) if response.HasField("limits") else None,
+        response.epoch,
     )
 
 

@@ -89,9 +89,10 @@ class PhotoResult:
 class Registered:
     """The answer: the person as registered, None when no photo was accepted, and a result for each photo, in order.
 
-    version: that of the gallery which has the change.
+    version: that of the gallery which has the change. epoch: in which it counts.
     """
 
     person: Person | None
     results: Sequence[PhotoResult]
     version: int = 0
+    epoch: str = ""

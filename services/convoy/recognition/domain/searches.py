@@ -47,6 +47,7 @@ class Search:
     criterion: Criterion | None = None
     top_k: int = 0
     min_version: int = 0
+    epoch: str = ""
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
@@ -99,6 +100,7 @@ class Identified:
     rate_unit: RateUnit
     same_occasion: bool
     expected_false_positive_picture_rate: float
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Comparison:
     options: DetectionOptions = AS_USUAL
     criterion: Criterion | None = None
     min_version: int = 0
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

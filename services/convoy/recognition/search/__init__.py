@@ -2,6 +2,8 @@
 
 followers.py        the galleries that this process follows, each by a follower
 follower.py         keeps one gallery equal to the store
+waking.py           what wakes followers: hints of the store, and a survey of all galleries
+pulse.py            whether the hints of the store reach this process
 view.py             what this process can tell of a gallery, whichever way it is searched
 memory_view.py      a gallery in memory: its people, and their faces in an index
 vector_set_view.py  a gallery in vector sets of Redis 8

@@ -16,7 +16,7 @@ from convoy.recognition.search.averages import Averages
 from convoy.recognition.search.index import Hit, Index
 from convoy.recognition.search.sharing import TOGETHER
 from convoy.recognition.search.view import Entry
-from convoy.recognition.store.base import Head, Store
+from convoy.recognition.store.base import NOWHERE, Head, Store
 
 
 class MemoryView:
@@ -25,7 +25,7 @@ class MemoryView:
     def __init__(self, gallery: Gallery, codec: Codec, store: Store, threads: int) -> None:
         self.gallery = gallery
         self.codec = codec
-        self.head = Head(0, "")
+        self.head = NOWHERE
         # Records from a whole load stay as bytes until they are needed: that takes a fifth of the time and memory.
         self.people: dict[str, Person | bytes] = {}
         self.index = Index(gallery.model.embedding_size, threads)
@@ -41,6 +41,9 @@ class MemoryView:
 
     async def load(self, head: Head, anew: bool) -> Head:
         """See View."""
+        if not self.gallery.people and not self.gallery.faces:
+            # It was empty at `head`, and the stream tells what came since.
+            return head
         await asyncio.gather(self._load_people(), self._load_faces())
         # Faces whose person was deleted during the load. The stream tells of it too, but only after the first searches.
         for person_id in self.index.people() - self.people.keys():

@@ -9,6 +9,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import xor
 
@@ -21,7 +22,7 @@ from convoy.recognition.domain.templates import Codec
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit, fingerprints
 from convoy.recognition.search.view import Entry
-from convoy.recognition.store.base import Head, Store
+from convoy.recognition.store.base import NOWHERE, Head, Store
 from convoy.recognition.store.vector_sets import Near, Settled, VectorSetStore
 
 # How far the similarities of a set are off, about: by float32 sums, or by numbers kept in a byte.
@@ -36,7 +37,7 @@ class VectorSetView:
     def __init__(self, gallery: Gallery, codec: Codec, store: Store, sets: VectorSetStore) -> None:
         self.gallery = gallery
         self.codec = codec
-        self.head = Head(0, "")
+        self.head = NOWHERE
         self._store = store
         self._sets = sets
         self._noted_at = -math.inf
@@ -50,7 +51,7 @@ class VectorSetView:
     async def load(self, head: Head, anew: bool) -> Head:
         """Go on from where the sets stand. If that is not known, put everybody in and take out whoever is gone."""
         if not anew and (settled := await self._sets.get_settled(self.gallery)):
-            return settled
+            return replace(settled, epoch=head.epoch)
         present: set[str] = set()
         async for page in self._store.scan_people(self.gallery.name):
             ids = [person_id for person_id, _ in page]

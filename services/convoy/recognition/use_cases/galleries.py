@@ -11,7 +11,7 @@ from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.growth import Limits
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
-from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
+from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
@@ -33,6 +33,7 @@ class GalleryStatus:
     store_checksum: str
     problem: str = ""
     limits: Limits | None = None
+    epoch: str = ""
 
 
 class Galleries:
@@ -78,6 +79,11 @@ class Galleries:
     async def get(self, name: str) -> Gallery:
         """One gallery."""
         return await self._store.get_gallery(name)
+
+    def known(self, name: str) -> Gallery | None:
+        """A gallery as this process knows it; None if it does not follow it, or cannot read it."""
+        follower = self._followers.get(name)
+        return follower.view.gallery if follower and follower.view else None
 
     async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
@@ -160,6 +166,7 @@ class Galleries:
             index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
             limits=await self._limits(view.gallery, await view.count_faces([])),
+            epoch=view.head.epoch,
         )
 
     async def _limits(self, gallery: Gallery, faces: int) -> Limits:
@@ -170,11 +177,9 @@ class Galleries:
 
     async def audit(self, name: str, token: str, size: int) -> Page[Change]:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""
-        size, token = page_size(size), token or "0"
-        if not token.isdecimal():
-            raise bad_token()
-        changes = await self._store.list_changes(name, int(token), size + 1)
-        if not changes and token == "0":
+        size, before = page_size(size), version_of(token)
+        changes = await self._store.list_changes(name, before, size + 1)
+        if not changes and not before:
             raise gallery_not_found(name)
         return cut(changes, size, lambda change: str(change.version))
 

@@ -74,7 +74,7 @@ class Identification:
         check_filter(search.filter)
         gallery = (await self._followers.view(search.gallery)).gallery
         model, [picture] = await self._faces.embed([search.picture], search.options, gallery)
-        view = await self._followers.view(search.gallery, search.min_version)
+        view = await self._followers.view(search.gallery, search.min_version, search.epoch)
         model.check_made(view.gallery)
         if not picture.faces:
             raise no_face("the picture")
@@ -99,6 +99,7 @@ class Identification:
             terms.unit,
             terms.same_occasion,
             terms.picture_rate,
+            view.head.epoch,
         )
 
     async def verify(self, comparison: Comparison) -> Compared:
@@ -114,23 +115,23 @@ class Identification:
             similarity = _best_similarity(_largest(probe, "the probe"), _largest(other, "the reference photo")[None])
             return _compared(comparison.criterion, probe, other, similarity, model)
         # The person is looked for first, so that one who is not there costs the face service nothing.
-        view, _ = await self._on_record(reference, comparison.min_version)
+        view, _ = await self._on_record(reference, comparison)
         model, [probe] = await self._faces.embed([comparison.probe], options, view.gallery)
         vector = _largest(probe, "the probe")
-        known = await self._known(reference, comparison.min_version, model)
+        known = await self._known(reference, comparison, model)
         return _compared(comparison.criterion, probe, None, _best_similarity(vector, known), model)
 
-    async def _on_record(self, person: PersonKey, min_version: int) -> tuple[View, Vector]:
+    async def _on_record(self, person: PersonKey, asked: Comparison) -> tuple[View, Vector]:
         """The gallery, and the person's vectors as they are now. Raises NotFound(PERSON_NOT_FOUND)."""
-        view = await self._followers.view(person.gallery, min_version)
+        view = await self._followers.view(person.gallery, asked.min_version, asked.epoch)
         vectors = await view.vectors_of(person.person_id)
         if vectors is None:
             raise person_not_found(person.gallery, person.person_id)
         return view, vectors
 
-    async def _known(self, person: PersonKey, min_version: int, model: FaceModel) -> Vector:
+    async def _known(self, person: PersonKey, asked: Comparison, model: FaceModel) -> Vector:
         """The person's vectors, of which there is at least one, made by that model."""
-        view, vectors = await self._on_record(person, min_version)
+        view, vectors = await self._on_record(person, asked)
         model.check_made(view.gallery)
         if not len(vectors):
             message = f"person {person.person_id!r} has no face on record; register a photo"

@@ -42,7 +42,7 @@ class Merging:
         found = await self._store.get_gallery(gallery)
         answer = await answered_once(self._store, found, request, lambda: tried_again(attempt))
         if isinstance(answer, Committed):
-            return Versioned(await self._people.find(gallery, kept_id), answer.version)
+            return Versioned(await self._people.find(gallery, kept_id), answer.version, answer.epoch)
         return answer
 
     async def _attempt(self, name: str, kept_id: str, merged_id: str, request: Idempotency) -> Versioned | Committed:
@@ -60,7 +60,7 @@ class Merging:
         write = Write(changes, request)
         embeddings = {(first.person_id, face.face_id): vector for face, vector in moved.items()}
         committed = await self._people.commit_one(gallery, write, embeddings)
-        return committed if committed.repeated else Versioned(merged, committed.version)
+        return committed if committed.repeated else Versioned(merged, committed.version, committed.epoch)
 
     def _changes(
         self, gallery: Gallery, first: Person, second: Person, merged: Person, moved: dict[Face, Vector]

@@ -26,6 +26,7 @@ class Versioned:
 
     person: Person
     version: int
+    epoch: str = ""
 
 
 class People:
@@ -53,25 +54,25 @@ class People:
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
         check_text("display_name", edit.display_name or "")
-        person, version = await self._change(
+        person, committed = await self._change(
             edit.gallery, edit.person_id, "UpdatePerson", lambda person: _edited(person, edit)
         )
         assert person is not None
-        return Versioned(person, version)
+        return Versioned(person, committed.version, committed.epoch)
 
-    async def delete(self, gallery: str, person_id: str) -> tuple[int, int]:
-        """Delete a person with every face; gives how many faces, and the version that has the change."""
+    async def delete(self, gallery: str, person_id: str) -> tuple[int, Committed]:
+        """Delete a person with every face; gives how many faces, and the change."""
         faces = 0
 
         def nobody(person: Person) -> None:
             nonlocal faces
             faces = len(person.faces)
 
-        _, version = await self._change(gallery, person_id, "DeletePerson", nobody)
-        return faces, version
+        _, committed = await self._change(gallery, person_id, "DeletePerson", nobody)
+        return faces, committed
 
-    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> int:
-        """Delete one face and give the version that has the change; the person stays, if need be without faces."""
+    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> Committed:
+        """Delete one face and give the change; the person stays, if need be without faces."""
 
         def without(person: Person) -> Person:
             if face_id not in [face.face_id for face in person.faces]:
@@ -79,8 +80,8 @@ class People:
                 raise NotFound("FACE_NOT_FOUND", message, {"face_id": face_id})
             return person.without(face_id, now_ms())
 
-        _, version = await self._change(gallery, person_id, "DeleteFace", without)
-        return version
+        _, committed = await self._change(gallery, person_id, "DeleteFace", without)
+        return committed
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
         """Delete at most `limit` people who have expired; gives how many.
@@ -146,16 +147,15 @@ class People:
 
     async def _change(
         self, name: str, person_id: str, action: str, change: Callable[[Person], Person | None]
-    ) -> tuple[Person | None, int]:
-        async def attempt() -> tuple[Person | None, int]:
+    ) -> tuple[Person | None, Committed]:
+        async def attempt() -> tuple[Person | None, Committed]:
             gallery = await self._store.get_gallery(name)
             before = await self.find(name, person_id)
             after = change(before)
             gone = len(before.faces) - (len(after.faces) if after else 0)
             note = current_call().note(action, person_id, f"{gone} faces deleted" if gone else "")
             write = Write([(PersonChange(person_id, before, after), note)])
-            committed = await self.commit_one(gallery, write, {})
-            return after, committed.version
+            return after, await self.commit_one(gallery, write, {})
 
         return await tried_again(attempt)
 

@@ -186,7 +186,7 @@ class Registration:
         if committed.repeated:
             return committed
         self._growth.judge(gallery, photos.model, gallery.faces + len(embeddings))
-        return Registered(person, results, committed.version)
+        return Registered(person, results, committed.version, committed.epoch)
 
     async def _write(
         self,

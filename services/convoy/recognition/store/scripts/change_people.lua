@@ -20,7 +20,7 @@ if gallery[1] ~= born then return {{'NOT_FOUND'}} end
 local had = {people = tonumber(gallery[2]) or 0, faces = tonumber(gallery[3]) or 0}
 local count = {people = had.people, faces = had.faces}
 local most = {people = tonumber(gallery[4]) or 0, faces = tonumber(gallery[5]) or 0}
-local version, parent, had_version = history(head, changes)
+local version, parent, had_version, epoch = history(head, changes)
 local had_token, entries = parent, {}
 local writes = cmsgpack.unpack(ARGV[4])
 
@@ -125,10 +125,10 @@ for i, write in ipairs(writes) do
   if has_request == 1 then
     requests = requests + 1
     request = KEYS[requests]
-    remembered = answered[request] or redis.call('HMGET', request, 'version', 'answer', 'digest')
+    remembered = answered[request] or redis.call('HMGET', request, 'version', 'answer', 'digest', 'epoch')
   end
   if remembered[1] then
-    outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or ''}
+    outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or '', remembered[4] or ''}
   else
     outcomes[i] = refuse(changed, at_version)
   end
@@ -139,10 +139,10 @@ for i, write in ipairs(writes) do
   end
   if is_made then
     local now = number(version)
-    outcomes[i] = {'DONE', now}
+    outcomes[i] = {'DONE', now, epoch}
     if request then
-      answered[request] = {now, answer, digest}
-      will({'HSET', request, 'version', now, 'answer', answer, 'digest', digest}, {{'DEL', request}})
+      answered[request] = {now, answer, digest, epoch}
+      will({'HSET', request, 'version', now, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
       will({'EXPIRE', request, lifetime_s})
     end
   end
@@ -156,5 +156,6 @@ if #entries > 0 then
   local failed = make()
   if failed then return failed end
   redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
+  hint(meta)
 end
 return outcomes
