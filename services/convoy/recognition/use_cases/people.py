@@ -14,7 +14,6 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
@@ -193,7 +192,7 @@ class People:
             write = Write([(PersonChange(person_id, before, after), note)])
             return after, await self.commit_one(gallery, write, {})
 
-        return await tried_again(attempt)
+        return await self._followers.turns.tried_again(name, attempt)
 
 
 def person_not_found(gallery: str, person_id: str) -> NotFound:
