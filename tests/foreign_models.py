@@ -156,6 +156,32 @@ def detr(classes: int, no_object: bool = False, joint: bool = False, **facts: ob
     return drawing
 
 
+def detr_best(classes: int, best: int = 20, kind: int = TensorProto.INT64, **facts: object) -> Drawing:
+    """labels [N, best] int64, boxes [N, best, 4] xyxy and scores [N, best]; a second input says how large boxes are.
+
+    As D-FINE and RT-DETR export it: the best of all queries' classes, with boxes scaled to orig_target_sizes [N, 2].
+    """
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    height, width = facts["size"]  # type: ignore[misc]
+    drawing.inputs.append(helper.make_tensor_value_info("orig_target_sizes", kind, [drawing.batch, 2]))
+    shares = drawing.op("Div", drawing.decoded(16, 1), drawing.weight(np.float32([width, height, width, height])))
+    ends = drawing.ints(0), drawing.ints(2), drawing.ints(4), drawing.ints(2)
+    middle = drawing.op("Slice", shares, ends[0], ends[1], ends[3])
+    half = drawing.op("Mul", drawing.op("Slice", shares, ends[1], ends[2], ends[3]), drawing.weight(np.float32([0.5])))
+    corners = drawing.op("Concat", drawing.op("Sub", middle, half), drawing.op("Add", middle, half), axis=2)
+    scale = drawing.op("Tile", drawing.op("Cast", "orig_target_sizes", to=TensorProto.FLOAT), drawing.ints(1, 2))
+    boxes = drawing.op("Mul", corners, drawing.op("Reshape", scale, drawing.ints(0, 1, 4)))
+    flat = drawing.op("Flatten", drawing.op("Sigmoid", drawing.rows(16, 1, classes)), axis=1)
+    drawing.nodes.append(helper.make_node("TopK", [flat, drawing.ints(best)], ["best", "places"], axis=1))
+    number = drawing.ints(classes)
+    queries = drawing.op("Reshape", drawing.op("Div", "places", number), drawing.ints(0, -1, 1))
+    spread = drawing.op("Expand", queries, drawing.ints(1, 1, 4))
+    drawing.give(drawing.op("Mod", "places", number), "labels")
+    drawing.give(drawing.op("GatherElements", boxes, spread, axis=1), "boxes")
+    drawing.give("best", "scores")
+    return drawing
+
+
 def nanodet(classes: int, strides: Sequence[int] = FACE_STRIDES, bins: int = 8, **facts: object) -> Drawing:
     """Sigmoids [N, cells, C] of all strides, then distributions [N, cells, 4 x bins] of all strides."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from convoy.core.errors import Unavailable
+from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
@@ -16,6 +17,7 @@ from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.erasures import Erasure, erase_again, find_again, list_erasures, read_erasures
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
@@ -37,7 +39,9 @@ class House:
         self.followers = Followers(store, lambda gallery: Plain(), threads=1)
         self.people = People(self.followers, Journal(journal))
         self.merging = Merging(self.followers, self.people)
-        self.galleries = Galleries(store, self.followers, FakeFaceSource(), MasterKeys([]), Journal(journal))
+        self.galleries = Galleries(
+            store, self.followers, FakeFaceSource(), MasterKeys([]), Growth(Settings()), Journal(journal)
+        )
 
     async def add(self, name: str, person_id: str, expires_ms: int | None = None) -> None:
         gallery, now = await self.store.get_gallery(name), now_ms()

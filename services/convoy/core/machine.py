@@ -7,6 +7,9 @@ import threading
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_STATM = Path("/proc/self/statm")
+# A parameter of mallopt(3) in glibc.
+_M_ARENA_MAX = -8
 # How much lower the priority of a computing thread is, so that the event loop can refuse a call at once.
 _NICENESS = 5
 
@@ -22,6 +25,35 @@ def give_way() -> None:
     """Give the calling thread a lower priority than the event loop, where the system has priorities for threads."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def memory_limit() -> int:
+    """Return how many bytes this process may use: the container's limit (cgroup v1 or v2), or the machine's memory."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return min(installed, int((_CGROUP / name).read_text()))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return installed
+
+
+def memory_in_use() -> int:
+    """Return the bytes of this process in memory (RSS); 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def keep_memory_small() -> None:
+    """Let malloc keep one arena for each core instead of eight, since memory freed in one serves no other.
+
+    Call it before threads start.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, max(2, available_cores()))
 
 
 def give_back_memory() -> None:

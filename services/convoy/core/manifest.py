@@ -140,6 +140,32 @@ class Metric(Part):
     """What the number covers, for example only faces of 32 pixels and more."""
 
 
+class GenuineCalibration(Part):
+    """Cosine similarity against the false non-match rate, from pairs of photos of one person.
+
+    similarity: rising; false_non_match_rate: the share of photos that stay below it, compared with one other photo of
+    their person; each photo counts once. upper: the upper end of its 95 % interval. pairs: how many were compared.
+    """
+
+    dataset: str
+    split: str
+    pairs: int = Field(ge=1)
+    similarity: list[float] = Field(min_length=2)
+    false_non_match_rate: list[Share] = Field(min_length=2)
+    upper: list[Share] = []
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if len(self.similarity) != len(self.false_non_match_rate) or len(self.upper) not in (0, len(self.similarity)):
+            raise ValueError("calibration.genuine: the lists differ in length")
+        if any(b <= a for a, b in zip(self.similarity, self.similarity[1:], strict=False)):
+            raise ValueError("calibration.genuine: similarity must rise")
+        rates = self.false_non_match_rate
+        if rates != sorted(rates):
+            raise ValueError("calibration.genuine: false_non_match_rate must not fall")
+        return self
+
+
 class FalseMatches(Part):
     """Cosine similarity against the false-match rate, from impostor pairs.
 
@@ -173,10 +199,12 @@ class Calibration(FalseMatches):
     """What an embedder's similarities mean.
 
     Its own table is of people in different photos. same_photo: the table of two people in one photo, who share camera
-    and light; None where it was not measured. It is then left out of the file, which version 0.1.0 can read.
+    and light; genuine: how similar photos of one person are. None where it was not measured. It is then left out of the
+    file, which version 0.1.0 can read.
     """
 
     same_photo: FalseMatches | None = None
+    genuine: GenuineCalibration | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_missing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

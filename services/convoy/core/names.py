@@ -9,7 +9,12 @@ from collections.abc import Mapping
 
 def composed(text: str) -> str:
     """The text in the form that is kept: NFC."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def decomposed(text: str) -> str:
+    """The text as a Mac writes names of files: NFD."""
+    return text if text.isascii() else unicodedata.normalize("NFD", text)
 
 
 def composed_facts(facts: Mapping[str, str]) -> dict[str, str]:
@@ -18,6 +23,25 @@ def composed_facts(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def other_forms(text: str) -> tuple[str, ...]:
-    """The forms in which earlier versions may have kept a text, besides the text itself: as composed and decomposed."""
-    forms = (composed(text), unicodedata.normalize("NFD", text))
+    """The forms, composed and decomposed, in which a text may be kept besides the one given; none for ASCII."""
+    forms = (composed(text), decomposed(text))
     return tuple(dict.fromkeys(form for form in forms if form != text))
+
+
+def look_of(text: str) -> str:
+    """What a text looks like: texts that people confuse have one look. It ignores case, accents and separators.
+
+    Letters of other alphabets that look like Latin ones count as those, 0 as o, 1 and i as l. Source: a part of the
+    table of Unicode Technical Standard 39.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold()).translate(_LATIN)
+    return "".join(character for character in plain if character.isalnum())
+
+
+_LATIN = str.maketrans(
+    # Cyrillic, then Greek, then digits and letters that are confused with one another.
+    "\u0430\u0432\u0441\u0435\u043d\u0456\u0458\u043a\u043c\u043e\u0440\u0455\u0442\u0443\u0445\u0501\u051b\u051d"
+    "\u03b1\u03b2\u03b5\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03b6"
+    "01i",
+    "abcehljkmopstyxdqwabenlkuvoptuxzoll",
+)

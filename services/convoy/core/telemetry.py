@@ -32,6 +32,8 @@ BATCH_SIZE = Histogram(
     "convoy_batch_size", "Pictures that ran together.", ["model", "version"], buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 QUEUE_DEPTH = Gauge("convoy_queue_depth", "Pictures that wait for the engine.", ["model", "version"])
+MESSAGE_BYTES = Counter("convoy_message_bytes", "Bytes of messages received, as they came.")
+MESSAGES_REFUSED = Counter("convoy_messages_refused", "Messages refused while they arrived, by reason.", ["reason"])
 MODEL_READY = Gauge("convoy_model_ready", "1 while a version answers.", ["model", "version"])
 
 call_count = functools.cache(REQUESTS.labels)
@@ -48,7 +50,8 @@ def request_id() -> str:
 
 def begin_request(caller_id: str) -> str:
     """Use the caller's id for this request, or make one. Every log line and error of the request has it."""
-    chosen = caller_id if 0 < len(caller_id) <= 128 and caller_id.isprintable() else f"{random.getrandbits(128):032x}"
+    is_good = 0 < len(caller_id) <= 128 and caller_id.isascii() and caller_id.isprintable()
+    chosen = caller_id if is_good else f"{random.getrandbits(128):032x}"
     _request_id.set(chosen)
     return chosen
 

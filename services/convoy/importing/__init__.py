@@ -3,6 +3,8 @@
 request.py         what the user says about the graph
 words.py           reads options that people write, such as 0.485,0.456,0.406
 network.py         reads the foreign graph
+best_queries.py    counts the classes of a graph that gives only its best queries
+second_input.py    binds the second input of DETR's family, a size
 ordering.py        sorts its nodes as ONNX demands
 opset.py           raises its opset
 convolutional.py   frees its batch and size, if it consists only of convolutions

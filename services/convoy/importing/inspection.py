@@ -91,7 +91,7 @@ class Prober:
         except Disproof as disproof:
             problem = f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}"
             raise bad_network(self.network.file, problem) from None
-        return Probe(seen, height, width, self.network.ends)
+        return Probe(seen, height, width, self.network.ends, self.network.best_of)
 
     def _wanted(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs to use, in order."""

@@ -1,6 +1,7 @@
 """Reads a foreign ONNX graph: its inputs, its outputs, and what it is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +16,13 @@ from onnx import (
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Precision
+from convoy.importing.best_queries import count_classes
 from convoy.importing.convolutional import is_convolutional, open_lengths
 from convoy.importing.metadata import class_names, read_metadata
 from convoy.importing.normalisation import normalises_itself
 from convoy.importing.opset import opset_of, raise_opset
 from convoy.importing.ordering import sort_nodes
+from convoy.importing.second_input import Size, bind_size, is_size
 from convoy.importing.sketch import MIN_OPSET
 
 PREFIX = "network/"
@@ -61,7 +64,8 @@ class Network:
     """A graph with one picture input. size: (height, width), None where either is dynamic.
 
     model: with prefixed names and raised opset. plain: what ONNX Runtime runs as the original file: its path, or its
-    bytes with a dynamic input if the graph depends neither on batch nor on size.
+    bytes with a dynamic input if the graph depends neither on batch nor on size. bound: the original file's other
+    inputs, with their row for each picture.
     """
 
     file: Path
@@ -72,6 +76,7 @@ class Network:
     layout: Layout
     input_type: int
     producer: str = ""
+    bound: Mapping[str, Size] = field(default_factory=dict)
 
     @property
     def input_name(self) -> str:
@@ -120,6 +125,11 @@ class Network:
         return {tensor.name: maker(PREFIX + tensor.name) for tensor in self.outputs}
 
     @property
+    def best_of(self) -> int | None:
+        """How many classes it chooses its best queries from, if it shows."""
+        return count_classes(self.model.graph)
+
+    @property
     def parameters(self) -> int:
         """How many learned numbers it has: floats and quantised weights."""
         graph = self.model.graph
@@ -157,21 +167,41 @@ def read_network(file: Path, layout: Layout | None = None, opens: bool = False) 
     Raises InvalidArgument(BAD_NETWORK), which says what is wrong and what to do.
     """
     model, plain = _read_model(file), file
-    declared = _check_input(file, _inputs(model))
+    inputs = _inputs(model)
+    sizes = [value for value in inputs if is_size(value)] if len(inputs) == 2 else []
+    declared = _check_input(file, [value for value in inputs if value not in sizes])
     found = _layout(file, declared, layout)
-    if opens and is_convolutional(model.graph):
+    if opens and not sizes and is_convolutional(model.graph):
         open_lengths(model, found)
         return _describe_network(file, model, model.SerializeToString(), found)
-    return _describe_network(file, model, plain, found)
+    sides = {value.name: _side(file, declared, found, value) for value in sizes}
+    return _describe_network(file, model, plain, found, sides)
 
 
-def _describe_network(file: Path, model: ModelProto, plain: Path | bytes, layout: Layout) -> Network:
+def _describe_network(
+    file: Path, model: ModelProto, plain: Path | bytes, layout: Layout, sides: Mapping[str, int] | None = None
+) -> Network:
+    """sides: input that takes a size -> side of the square input, to which it is bound."""
     _drop_inputs_that_are_weights(model)
+    picture = next(value.name for value in model.graph.input if value.name not in (sides or {}))
+    bound = {name: bind_size(model, picture, name, side) for name, side in (sides or {}).items()}
     raised = _raise_opset(file, model)
     inputs = [_describe(value) for value in raised.graph.input]
     outputs = [_describe(value) for value in raised.graph.output]
     kind = raised.graph.input[0].type.tensor_type.elem_type
-    return Network(file, compose.add_prefix(raised, PREFIX), plain, inputs, outputs, layout, kind, model.producer_name)
+    prefixed = compose.add_prefix(raised, PREFIX)
+    return Network(file, prefixed, plain, inputs, outputs, layout, kind, model.producer_name, bound)
+
+
+def _side(file: Path, declared: Tensor, layout: Layout, size: ValueInfoProto) -> int:
+    """The side of a square input. Raises InvalidArgument(BAD_NETWORK) for others."""
+    height, width = declared.shape[2:] if layout == "nchw" else declared.shape[1:3]
+    if not isinstance(height, int) or height != width:
+        problem = (
+            f"its second input {size.name} takes (width, height) or (height, width), which makes a difference here"
+        )
+        raise bad_network(file, f"{problem}: export it with a fixed square input, or without post-processing")
+    return height
 
 
 def _inputs(model: ModelProto) -> list[ValueInfoProto]:

@@ -32,7 +32,8 @@ class Original:
         copies = batch if isinstance(batch, int) else 1
         pixels = np.repeat(prepare(image, self._network, how), copies, axis=0)
         try:
-            outputs = self._graph.run({self._network.inputs[0].name: pixels})
+            rows = {name: np.repeat(row[None], copies, axis=0) for name, row in self._network.bound.items()}
+            outputs = self._graph.run({self._network.inputs[0].name: pixels} | rows)
         except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
             raise Disproof(shorten(str(error))) from None
         return {name: array[:1] if _has_batch(array, copies) else array for name, array in outputs.items()}

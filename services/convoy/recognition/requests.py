@@ -5,6 +5,7 @@ import secrets
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.names import composed, composed_facts
 from convoy.recognition.domain.edits import POLICY_FIELDS, GalleryEdit, NewGallery, PersonEdit, PolicyEdit
 from convoy.recognition.domain.face_source import ModelName
 from convoy.recognition.domain.pictures import Picture
@@ -76,9 +77,9 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         gallery=request.gallery,
         person_id=request.person_id,
         photos=tuple(map(read_picture, request.photos)),
-        display_name=request.display_name,
-        metadata=dict(request.metadata),
-        tags=tuple(request.tags),
+        display_name=composed(request.display_name),
+        metadata=composed_facts(request.metadata),
+        tags=tuple(map(composed, request.tags)),
         expire_time_ms=_read_expiry(request),
         request_id=request.request_id,
         add_faces=request.add_faces,
@@ -86,6 +87,8 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         allow_identity_conflict=request.allow_identity_conflict,
         allow_different=request.allow_different,
         any_angle=request.any_angle,
+        photo_labels=tuple(map(composed, request.photo_labels)),
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -104,6 +107,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         tags=tuple(request.tags),
         rate_unit=read_rate_unit(request.rate_unit),
         same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -129,6 +133,7 @@ def read_comparison(request: pb.VerifyRequest) -> Comparison:
         criterion=read_criterion(request),
         min_version=request.min_version,
         epoch=request.epoch,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -143,11 +148,11 @@ def read_person_edit(request: pb.UpdatePersonRequest) -> PersonEdit:
     return PersonEdit(
         gallery=request.gallery,
         person_id=request.person_id,
-        display_name=request.display_name if request.HasField("display_name") else None,
-        metadata=dict(request.metadata),
+        display_name=composed(request.display_name) if request.HasField("display_name") else None,
+        metadata=composed_facts(request.metadata),
         expire_time_ms=_read_expiry(request),
-        add_tags=tuple(request.add_tags),
-        remove_tags=tuple(request.remove_tags),
+        add_tags=tuple(map(composed, request.add_tags)),
+        remove_tags=tuple(map(composed, request.remove_tags)),
     )
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63onvoy/v1/options.proto\x12\tconvoy.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\t:7\n\rfollows_alias\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x08:.\n\x05score\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08:5\n\x0cscope_if_set\x12\x1d.google.protobuf.FieldOptions\x18\xd4\x86\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63onvoy/v1/options.proto\x12\tconvoy.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\t:7\n\rfollows_alias\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x08:.\n\x05score\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08:5\n\x0cscope_if_set\x12\x1d.google.protobuf.FieldOptions\x18\xd4\x86\x03 \x01(\t:-\n\x04most\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\r:6\n\x0bmost_fields\x12\x1f.google.protobuf.MessageOptions\x18\xd6\x86\x03 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

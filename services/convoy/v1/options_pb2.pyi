@@ -18,6 +18,8 @@ SCOPE_FIELD_NUMBER: _builtins.int
 FOLLOWS_ALIAS_FIELD_NUMBER: _builtins.int
 SCORE_FIELD_NUMBER: _builtins.int
 SCOPE_IF_SET_FIELD_NUMBER: _builtins.int
+MOST_FIELD_NUMBER: _builtins.int
+MOST_FIELDS_FIELD_NUMBER: _builtins.int
 scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """The scope that the caller's token must have, for example `gallery:{gallery}:read`. A path in braces stands for that
 field of the request (of each message of a stream), and {service} for the name of the service that is asked.
@@ -31,3 +33,9 @@ score: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _
 """
 scope_if_set: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
 """A request that sets this field needs this scope instead of the one that its call names."""
+most: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.int]
+"""The most entries that a list has in a request. Without it 1,000 are taken, or CONVOY_MAX_IMAGES_PER_CALL if that is more."""
+most_fields: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.int]
+"""The most fields that a request of this type has on the wire, with those of the messages inside it. Without it 5,000 are
+taken, and 8 more for each picture of CONVOY_MAX_IMAGES_PER_CALL.
+"""

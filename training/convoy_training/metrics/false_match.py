@@ -7,6 +7,7 @@ Wallis, Technometrics 1987). Intervals resample people, since pairs share people
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,10 @@ class Tail:
 
 @dataclass(frozen=True)
 class Impostors:
-    """The similarities of all pairs of different people in falling order, with the two people of each pair."""
+    """The similarities of all pairs of different people in falling order, with the two people of each pair.
+
+    first, second: what is drawn anew for an interval; for pairs within one photo, the photo, twice.
+    """
 
     similarities: NDArray[np.float32]
     first: NDArray[np.int32]
@@ -77,25 +81,36 @@ def compare_strangers(embeddings: NDArray[np.float32], labels: NDArray[np.intege
     return Impostors(similarities[order], first, second, int(labels.max()) + 1)
 
 
-def fit_curve(impostors: Impostors, *, samples: int = 200, seed: int = 0) -> Curve:
-    """Fits similarity against false-match rate at the rates of `RATES`, with intervals."""
+def fit_curve(
+    impostors: Impostors,
+    *,
+    samples: int = 200,
+    seed: int = 0,
+    rates: Sequence[float] = RATES,
+    tail_share: float = TAIL_SHARE,
+    counted_pairs: int = COUNTED_PAIRS,
+) -> Curve:
+    """Fits similarity against false-match rate at these rates, with intervals.
+
+    A rate is counted if `counted_pairs` reach it, or if it lies before the tail, the top `tail_share` of the pairs.
+    """
     pairs = len(impostors.similarities)
-    tail = fit_tail(impostors.similarities, np.ones(pairs))
+    tail = fit_tail(impostors.similarities, np.ones(pairs), tail_share)
     points: dict[float, float] = {}
-    for rate in RATES:
-        counted = rate * pairs >= COUNTED_PAIRS or rate >= tail.share
+    for rate in rates:
+        counted = rate * pairs >= counted_pairs or rate >= tail.share
         similarity = float(impostors.similarities[int(rate * pairs)]) if counted else tail.find_similarity(rate)
         if similarity <= 1 and similarity > max(points, default=-1.0) + 1e-6:
             points[similarity] = rate
-    upper = _bound_rates(impostors, list(points), samples, np.random.default_rng(seed))
-    rates = list(points.values())
-    return Curve(list(points), rates, [max(u, r) for u, r in zip(upper, rates, strict=True)], tail)
+    upper = _bound_rates(impostors, list(points), samples, np.random.default_rng(seed), tail_share, counted_pairs)
+    reached = list(points.values())
+    return Curve(list(points), reached, [max(u, r) for u, r in zip(upper, reached, strict=True)], tail)
 
 
-def fit_tail(similarities: Floats, weights: Floats) -> Tail:
-    """Fits the tail to the top `TAIL_SHARE` of weighted similarities, which must be in falling order."""
+def fit_tail(similarities: Floats, weights: Floats, share: float = TAIL_SHARE) -> Tail:
+    """Fits the tail to the top `share` of weighted similarities, which must be in falling order."""
     mass = np.cumsum(weights)
-    end = int(np.searchsorted(mass, TAIL_SHARE * mass[-1])) + 1
+    end = int(np.searchsorted(mass, share * mass[-1])) + 1
     start = float(similarities[end])
     excess, weight = similarities[:end].astype(np.float64) - start, weights[:end]
     total = float(mass[end - 1])
@@ -106,17 +121,26 @@ def fit_tail(similarities: Floats, weights: Floats) -> Tail:
     return Tail(start, total / float(mass[-1]), 2 * mean * moment / (mean - 2 * moment), shape)
 
 
-def _bound_rates(impostors: Impostors, similarities: list[float], samples: int, random: Generator) -> list[float]:
+def _bound_rates(
+    impostors: Impostors,
+    similarities: list[float],
+    samples: int,
+    random: Generator,
+    tail_share: float,
+    counted_pairs: int,
+) -> list[float]:
     """The 97.5 % quantile of each rate over draws of the people, with replacement."""
     counts = np.searchsorted(-impostors.similarities, -np.array(similarities, np.float32), side="right")
     drawn = np.empty((samples, len(similarities)))
     for sample in range(samples):
         times = np.bincount(random.integers(0, impostors.people, impostors.people), minlength=impostors.people)
-        weights = (times[impostors.first] * times[impostors.second]).astype(np.float64)
+        # A pair within one unit that is drawn, such as a photo, comes as often as the unit does.
+        others = np.where(impostors.first == impostors.second, 1, times[impostors.second])
+        weights = (times[impostors.first] * others).astype(np.float64)
         mass = np.concatenate([[0.0], np.cumsum(weights)])
-        tail = fit_tail(impostors.similarities, weights)
+        tail = fit_tail(impostors.similarities, weights, tail_share)
         for column, (similarity, count) in enumerate(zip(similarities, counts, strict=True)):
             # The tail model only holds above its start; before it, pairs are counted even if they are few.
-            counted = count >= COUNTED_PAIRS or similarity <= tail.start
+            counted = count >= counted_pairs or similarity <= tail.start
             drawn[sample, column] = mass[count] / mass[-1] if counted else tail.measure_rate(similarity)
     return [float(value) for value in np.quantile(drawn, 0.975, axis=0)]

@@ -1,4 +1,4 @@
-"""Converts between a cosine similarity and its false-match rate: how often two strangers reach that similarity.
+"""Converts between a cosine similarity and its rates: how often two strangers reach it, how often one person does not.
 
 Between two entries of the table, log FMR is linear in the similarity. Below the first entry, the rate is 1. Beyond the
 last entry nothing was measured, so both directions err on the safe side. The threshold for a stricter rate goes on
@@ -44,3 +44,21 @@ class FalseMatchCurve:
         rises = ((strictness[end] - strictness[i]) / (self.similarity[end] - self.similarity[i]) for i in (0, end - 1))
         slope = min(rises)
         return min(1.0, max(self.similarity[-1], self.similarity[end] + (wanted - strictness[end]) / slope))
+
+
+@dataclass(frozen=True, slots=True)
+class MissCurve:
+    """similarity: rising; false_non_match_rate: the share of photos of a person that stay below it, rising or level."""
+
+    similarity: tuple[float, ...]
+    false_non_match_rate: tuple[float, ...]
+
+    def miss_rate_at(self, threshold: float) -> float:
+        """Return how often a photo of a person stays below a threshold, compared with one other photo of the person.
+
+        Below the first entry of the table it is that entry's rate, and beyond the last it is 1: never better than was
+        measured.
+        """
+        if threshold > self.similarity[-1]:
+            return 1.0
+        return float(np.interp(threshold, self.similarity, self.false_non_match_rate))

@@ -51,7 +51,10 @@ class Scope:
         """The scope for this request to this service."""
         if not self.path:
             return self.before
-        part = service if self.path == ("service",) else _follow(self.path, request)
+        return self.of(service if self.path == ("service",) else _follow(self.path, request))
+
+    def of(self, part: str) -> str:
+        """The scope with this in place of the braces."""
         return f"{self.before}{part}{self.after}"
 
 

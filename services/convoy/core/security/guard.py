@@ -12,7 +12,7 @@ from convoy.core.security import scores
 from convoy.core.security.callers import ANYBODY, Caller
 from convoy.core.security.demands import demand_of
 from convoy.core.security.rates import Rates, host_of
-from convoy.core.security.scopes import SCORES, allows
+from convoy.core.security.scopes import SCORES, allows, names_gallery
 from convoy.core.security.tokens import Tokens
 from convoy.core.settings import Settings
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 METADATA_KEY = "authorization"
 SCHEME = "bearer "
+STRANGERS_PER_S = 200
+"""Health checks and the like that one host may make a second."""
 LOOPBACK = {"127.0.0.1", "::1", "[::1]", "localhost"}
 
 
@@ -35,6 +37,7 @@ class Guard:
         self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
         self._jwts = _jwts(jwks, settings) if jwks else None
         self._rates = Rates(settings.rate_limit, settings.rate_limit_burst) if settings.rate_limit else None
+        self._strangers = Rates(STRANGERS_PER_S, 2 * STRANGERS_PER_S)
         self.is_open = self._tokens is None and self._jwts is None
 
     def warn(self, host: str) -> None:
@@ -58,6 +61,8 @@ class Guard:
         return self._find(said[len(SCHEME) :].strip())
 
     def _find(self, token: str) -> Caller:
+        if not token.isascii():
+            raise Unauthenticated("BAD_CREDENTIALS", "the token is unknown or not valid")
         # A JWT has two dots, a token of the file has none.
         if self._jwts is not None and token.count(".") == 2:
             return self._jwts.find(token)
@@ -71,10 +76,38 @@ class Guard:
             return
         demand = demand_of(method)
         if demand is None:
-            raise PermissionDenied("NOT_ALLOWED", "nobody may make this call while tokens are on")
+            raise _not_allowed()
         _need(demand.scope_of(request, self._service), caller)
         if SCORES not in caller.scopes and scores.has_scores(request.DESCRIPTOR) and scores.sets_score(request):
             _need(SCORES, caller, "to choose the threshold or the rate of a decision")
+
+    def admit_unseen(self, method: str, caller: Caller) -> None:
+        """Raise PermissionDenied(SCOPE_MISSING) if the caller may not send any request of this call.
+
+        This comes before the request does, so that who may not call cannot fill the memory either.
+        """
+        demand = demand_of(method)
+        if caller.scopes is None:
+            return
+        if demand is None:
+            raise _not_allowed()
+        if demand.if_set:
+            return
+        scope = demand.scope
+        if not scope.path or scope.path == ("service",):
+            _need(scope.fill(None, self._service), caller)
+        elif not any(map(names_gallery, caller.scopes)):
+            _need(scope.of("*"), caller)
+
+    def is_open_to_all(self, method: str) -> bool:
+        """Whether anybody may make the call without a token, although tokens are on."""
+        demand = demand_of(method)
+        return demand is not None and demand.is_open
+
+    def count_stranger(self, peer: str) -> None:
+        """Count a call that anybody may make. Raises ResourceExhausted(RATE_LIMITED) if one host makes very many."""
+        if delay_s := self._strangers.take(host_of(peer)):
+            raise ResourceExhausted("RATE_LIMITED", f"too many calls; wait {delay_s:.2g} s before the next", delay_s)
 
     def count(self, caller: Caller, peer: str) -> None:
         """Count a call against the caller's rate. Raises ResourceExhausted(RATE_LIMITED)."""
@@ -105,6 +138,10 @@ def _jwts(jwks: Path, settings: Settings) -> "Jwts":
     from convoy.core.security.jwts import Jwts
 
     return Jwts(jwks, settings.jwt_issuer, settings.jwt_audience)
+
+
+def _not_allowed() -> PermissionDenied:
+    return PermissionDenied("NOT_ALLOWED", "nobody may make this call while tokens are on")
 
 
 def _need(scope: str, caller: Caller, what_for: str = "for this call") -> None:

@@ -1,8 +1,16 @@
 """The parts of a servicer: everything that knows gRPC and protobuf, except the RPCs of the services themselves.
 
 server.py           starts, watches and drains one server; `Service` says what a process serves
+metrics_page.py     the Prometheus page
+reflection.py       gRPC reflection
 ports.py            checks that a port is free before anything else starts
 interceptors.py     around every call: the caller, the message, errors to statuses
+receiving.py        receives messages within bounds, for the process and for each caller
+room.py             the memory for messages, shared fairly
+connections.py      how many bytes each connection has received
+inflation.py        inflates compressed messages, up to a limit
+wire.py             counts a message's fields before protobuf reads it
+open_calls.py       bounds the calls that are open at a time
 call_log.py         a call's id, log line, metrics and span
 status.py           turns an error into a gRPC status, and a time limit into a deadline
 admission.py        refuses a call before its message arrives, if its queue is full

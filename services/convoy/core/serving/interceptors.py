@@ -1,31 +1,58 @@
-"""Wraps every call: checks the caller, reads the message, turns errors into statuses. call_log.py logs and measures."""
+"""Wraps every call: checks the caller, receives the message, turns errors into statuses.
 
+call_log.py logs and measures the call; receiving.py bounds its messages.
+"""
+
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from functools import cache
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
 from convoy.core import errors
 from convoy.core.api import MODEL_KEY
 from convoy.core.security.callers import ANYBODY, Caller
 from convoy.core.security.guard import Guard
+from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.call_log import CallLog, read_metadata
-from convoy.core.serving.status import Context, deadline
+from convoy.core.serving.open_calls import OpenCalls
+from convoy.core.serving.receiving import Expected, Held, Receiver, caller_key
+from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
+from convoy.core.serving.wire import Bounds, bounds_of
+from convoy.core.turns import Turn, begin_turn
 
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
+_LARGEST_MESSAGE = 64 * 2**20
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler of one service. Anybody may call health and reflection."""
+    """Wraps every handler of one service. Anybody may call health and reflection.
 
-    def __init__(self, service: str, guard: Guard, gates: Mapping[str, Gate]) -> None:
+    images: most pictures in a call, which bounds what a message may hold.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        guard: Guard,
+        gates: Mapping[str, Gate],
+        receiver: Receiver | None = None,
+        images: int = 0,
+    ) -> None:
         self._service = service
         self._guard = guard
         self._gates = gates
+        self._receiver = receiver or Receiver(_LARGEST_MESSAGE)
+        self._images = images
+        self._open_calls = OpenCalls()
         # Without authentication, all callers share a method's handler.
         self._for_anybody: dict[str, Handler] = {}
 
@@ -39,94 +66,152 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if (known := self._for_anybody.get(method)) is not None:
             return known
         handler = await continuation(handler_call_details)
-        if handler is None or method.startswith(_QUIET):
-            return handler
+        if handler is None:
+            return None
+        if method.startswith(_QUIET):
+            quiet = self._for_anybody[method] = self._quiet(handler, method)
+            return quiet
+        caller = ANYBODY
         try:
             caller = self._guard.identify(method, handler_call_details.invocation_metadata or ())
+            self._guard.admit_unseen(method, caller)
         except errors.ConvoyError as error:
-            return self._refusing(method, error)
+            return self._refusing(method, error, caller)
         wrapped = (self._streaming if handler.response_streaming else self._unary)(handler, method, caller)
         if self._guard.is_open:
             self._for_anybody[method] = wrapped
         return wrapped
 
-    def _refusing(self, method: str, error: errors.ConvoyError) -> Handler:
+    def _refusing(self, method: str, error: errors.ConvoyError, caller: Caller) -> Handler:
         """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
-            await CallLog(self._service, method, context, ANYBODY).fail(error)
+            await CallLog(self._service, method, context, caller).fail(error)
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
 
-    async def _let_in(self, handler: Handler, method: str, content: Any, caller: Caller, context: Context) -> Any:
-        """Read the request, or make the stream of requests, and check what the caller may do.
+    def _quiet(self, handler: Handler, method: str) -> Handler:
+        """Make a handler for health or reflection: no log line, and small messages alone."""
+        expected, deserialize = self._expected(method, is_open=True), handler.request_deserializer
+        inner: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
 
-        Raises what the guard and the method's gate raise. The gate raises before the message is read.
+        async def respond(context: Context, held: Held) -> None:
+            who = caller_key("", context.peer())
+            if handler.request_streaming:
+                content: Any = _read_each(self._receiver.each(context, who, expected, held), deserialize)
+            else:
+                content = _read(await self._receiver.one(context, who, expected, held), deserialize)
+            responses = inner(content, context)
+            if inspect.isasyncgen(responses):
+                async for response in responses:
+                    await context.write(response)
+            elif (response := await responses) is not None:
+                await context.write(response)
+
+        async def answer(requests: Any, context: Context) -> None:
+            who = caller_key("", context.peer())
+            try:
+                self._guard.count_stranger(context.peer())
+                with self._open_calls.one_more(who), self._receiver.holding(who) as held:
+                    await respond(context, held)
+            except errors.ConvoyError as error:
+                status = to_status(error)
+                trailing = ((STATUS_KEY, status.SerializeToString()),)
+                # As in CallLog.fail: gRPC keeps the error, and its frames would keep the message alive.
+                error.__traceback__ = None
+                await context.abort(grpc.StatusCode[error.code], status.message, trailing)
+
+        # One answer of a stream is on the wire what a call's only answer is.
+        return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
+
+    def _begin_turn(self, caller: Caller, context: Context) -> str:
+        """Set whose turn this call takes in queues, and return the caller's key."""
+        peer = context.peer()
+        who = caller_key(caller.name, peer)
+        granted = caller.scopes
+        begin_turn(Turn(who, peer) if granted is None else Turn(who, peer, weight_of(granted), PRIORITY in granted))
+        return who
+
+    def _expected(self, method: str, is_open: bool) -> Expected:
+        kind = _request_kind(method)
+        return Expected(kind, bounds_of(kind, self._images) if kind is not None else Bounds(), is_open)
+
+    async def _let_in(
+        self, handler: Handler, method: str, expected: Expected, caller: Caller, context: Context, held: Held
+    ) -> Any:
+        """Receive the request, or make the stream of requests, and check what the caller may do.
+
+        Raises what the guard and the method's gate raise. The gate raises before the message is received.
         """
         peer, deserialize = context.peer(), handler.request_deserializer
         self._guard.count(caller, peer)
+        who = caller_key(caller.name, peer)
         if handler.request_streaming:
-            return self._guard.each(method, _read_each(content, deserialize), caller, peer)
-        if (gate := self._gates.get(method)) is not None:
-            with gate.passing(deadline(context), read_metadata(context).get(MODEL_KEY)):
-                content = await _receive(context)
+            contents = self._receiver.each(context, who, expected, held)
+            return self._guard.each(method, _read_each(contents, deserialize), caller, peer)
+        gate = self._gates.get(method)
+        passing = gate.passing(deadline(context), read_metadata(context).get(MODEL_KEY)) if gate else nullcontext()
+        with passing:
+            content = await self._receiver.one(context, who, expected, held)
         request = _read(content, deserialize)
         self._guard.admit(method, request, caller)
         return request
 
     def _unary(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_unary or handler.stream_unary
+        expected = self._expected(method, self._guard.is_open_to_all(method))
 
-        async def respond(content: Any, context: Context) -> Any:
-            request = await self._let_in(handler, method, content, caller, context)
-            response = await inner(request, context)
+        async def respond(context: Context) -> Any:
+            who = self._begin_turn(caller, context)
+            with self._open_calls.one_more(who), self._receiver.holding(who) as held:
+                request = await self._let_in(handler, method, expected, caller, context, held)
+                response = await inner(request, context)
             self._guard.hide(response, caller)
             return response
 
-        async def answer(content: Any, context: Context) -> Any:
+        async def answer(requests: Any, context: Context) -> Any:
             call = CallLog(self._service, method, context, caller)
             try:
-                response = await respond(content, context)
+                response = await respond(context)
             except BaseException as error:
                 await call.fail(error)
                 raise
             call.finish("OK")
             return response
 
-        wrap: Any = grpc.unary_unary_rpc_method_handler
         # gRPC receives a unary call's message before it calls the handler, but a stream's when the handler reads it.
-        if handler.request_streaming or method in self._gates:
-            wrap = grpc.stream_unary_rpc_method_handler
-        return _typed(wrap(answer, None, handler.response_serializer))
+        return _typed(grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer))
 
     def _streaming(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_stream or handler.stream_stream
+        expected = self._expected(method, self._guard.is_open_to_all(method))
 
-        async def answer(content: Any, context: Context) -> AsyncIterator[Any]:
+        async def answer(requests: Any, context: Context) -> AsyncIterator[Any]:
             call = CallLog(self._service, method, context, caller)
             try:
-                request = await self._let_in(handler, method, content, caller, context)
-                async for response in inner(request, context):
-                    self._guard.hide(response, caller)
-                    yield response
+                who = self._begin_turn(caller, context)
+                with self._open_calls.one_more(who), self._receiver.holding(who) as held:
+                    request = await self._let_in(handler, method, expected, caller, context, held)
+                    async for response in inner(request, context):
+                        self._guard.hide(response, caller)
+                        yield response
             except BaseException as error:
                 await call.fail(error)
                 raise
             call.finish("OK")
 
-        wrap: Any = grpc.unary_stream_rpc_method_handler
-        if handler.request_streaming:
-            wrap = grpc.stream_stream_rpc_method_handler
-        return _typed(wrap(answer, None, handler.response_serializer))
+        return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
 
 
-async def _receive(context: Context) -> Any:
-    """Receive the one message of a call, or EOF."""
-    content: Any = await context.read()
-    if content is grpc.aio.EOF:
-        # The client sent none, or is gone. If it is gone, gRPC cancels the call while we read again.
-        content = await context.read()
-    return content
+@cache
+def _request_kind(method: str) -> Descriptor | None:
+    """The type of a method's requests (/package.Service/Method); None for one that no proto here describes."""
+    try:
+        found = descriptor_pool.Default().FindMethodByName(method.lstrip("/").replace("/", "."))
+    except KeyError:
+        return None
+    kind: Descriptor = found.input_type
+    return kind
 
 
 def _read(content: Any, deserialize: Any) -> Any:

@@ -2,16 +2,14 @@
 
 import asyncio
 import gc
+import resource
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
-from wsgiref.simple_server import WSGIServer
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
 from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
 from convoy.core.errors import FailedPrecondition
@@ -20,7 +18,10 @@ from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
-from convoy.core.serving.ports import check_port
+from convoy.core.serving.metrics_page import MetricsPage
+from convoy.core.serving.ports import address_of, check_port
+from convoy.core.serving.receiving import Receiver
+from convoy.core.serving.reflection import add_reflection
 from convoy.core.settings import Settings
 
 log = structlog.get_logger()
@@ -74,9 +75,13 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._guard = Guard(service.name, settings)
         self._tls = server_tls(settings)
-        interceptor = CallInterceptor(service.name, self._guard, service.gates)
+        budget = settings.message_memory_mb
+        self._receiver = Receiver(settings.max_message_mb * 2**20, budget and budget * 2**20)
+        interceptor = CallInterceptor(
+            service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call
+        )
         self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
-        self._metrics: WSGIServer | None = None
+        self._metrics: MetricsPage | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.port = 0
         self.metrics_port = 0
@@ -93,8 +98,7 @@ class Server:
         service.add_to(by_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
         if settings.reflection:
-            names = (*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, by_name)
+            add_reflection((*service.grpc_names, health.SERVICE_NAME), by_name)
         await self._set_health(_NOT_SERVING)
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
@@ -112,6 +116,7 @@ class Server:
         self._watcher = asyncio.create_task(self._watch())
         # Exclude objects that live as long as the process from garbage collection.
         gc.freeze()
+        self._receiver.begin()
         log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
 
@@ -125,8 +130,7 @@ class Server:
         await self._server.stop(self._settings.drain_s)
         await self._service.stop()
         if self._metrics is not None:
-            await asyncio.to_thread(self._metrics.shutdown)
-            self._metrics.server_close()
+            await asyncio.to_thread(self._metrics.close)
         log.info("stopped", service=self._service.name)
 
     def _check_ports(self, port: int) -> None:
@@ -137,7 +141,7 @@ class Server:
         check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
 
     def _listen(self, port: int) -> int:
-        address = f"{self._settings.host}:{port}"
+        address = address_of(self._settings.host, port)
         try:
             if self._tls is not None:
                 return self._server.add_secure_port(address, _credentials(self._tls))
@@ -151,11 +155,11 @@ class Server:
         wanted = self._settings.metrics_port
         port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
         try:
-            self._metrics, _ = start_http_server(port, self._settings.host)
+            self._metrics = MetricsPage(self._settings.host, port)
         except OSError as error:
             message = f"the metrics page cannot listen on {self._settings.host}:{port}: {error.strerror}"
             raise FailedPrecondition("PORT_IN_USE", message) from None
-        self.metrics_port = self._metrics.server_port
+        self.metrics_port = self._metrics.port
 
     async def _watch(self) -> None:
         """Keep health up to date: a service that has lost what it needs reports NOT_SERVING until that is back."""
@@ -194,6 +198,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", size),
+        # gRPC would inflate a message to any size and ask for its size afterwards; receiving.py stops at the limit.
+        ("grpc.per_message_decompression", 0),
+        ("grpc.max_allowed_incoming_connections", _most_connections(settings.max_connections)),
         # Two servers on one port share the load badly and hide a mistake.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", 60_000),
@@ -211,6 +218,12 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # When a connection ends, its client looks for replicas again. Calls on it finish first.
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
     ]
+
+
+def _most_connections(wanted: int) -> int:
+    """Leave the process file descriptors of its own, where the system allows few."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if allowed == resource.RLIM_INFINITY else max(16, min(wanted, allowed - 128))
 
 
 def _credentials(files: Watched[Pem]) -> grpc.ServerCredentials:

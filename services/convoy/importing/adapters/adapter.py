@@ -54,13 +54,15 @@ class Seen:
 class Probe:
     """The network's outputs for pictures of one height and width: first random pixels, then the bundled picture.
 
-    ends: output -> the operator that computes its numbers, such as Sigmoid.
+    ends: output -> the operator that computes its numbers, such as Sigmoid. best_of: how many classes the graph chooses
+    its best queries from, if it shows.
     """
 
     seen: tuple[Seen, ...]
     height: int
     width: int
     ends: Mapping[str, str] = field(default_factory=dict)
+    best_of: int | None = None
 
     @property
     def outputs(self) -> Mapping[str, Array]:

@@ -14,6 +14,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import orjson
 
+from convoy.core.names import composed
+
 Entry: TypeAlias = tuple[str, str]
 """What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
 Rest: TypeAlias = Mapping[str, Any]
@@ -42,6 +44,7 @@ class Policy:
     max_people: int = 0
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -86,7 +89,7 @@ class Gallery:
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        for name in ("max_people", "rate_unit", "same_occasion"):
+        for name in ("max_people", "rate_unit", "same_occasion", "average_faces"):
             if policy[name] == getattr(Policy(), name):
                 del policy[name]
         kept = {
@@ -166,9 +169,9 @@ class Person:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """What the person is found by: facts, and tags under the empty key, which no fact has."""
-        yield from self.metadata.items()
-        yield from (("", tag) for tag in self.tags)
+        """What the person is found by: facts, and tags under the empty key, which no fact has; in one form (NFC)."""
+        yield from ((composed(key), composed(value)) for key, value in self.metadata.items())
+        yield from (("", composed(tag)) for tag in self.tags)
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the person counts as deleted already."""
@@ -207,9 +210,9 @@ class Person:
 def glance(records: Sequence[bytes]) -> Iterator[tuple[Sequence[Entry], int | None]]:
     """From the texts of many people, the entries of each and when each expires; a fifth of the cost of from_json."""
     for kept in orjson.loads(b"[%b]" % b",".join(records)):
-        entries = tuple(kept["metadata"].items())
+        entries = tuple((composed(key), composed(value)) for key, value in kept["metadata"].items())
         if "tags" in kept:
-            entries += tuple(("", tag) for tag in kept["tags"])
+            entries += tuple(("", composed(tag)) for tag in kept["tags"])
         yield entries, kept["times"][2]
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
+from convoy.core.names import composed
 from convoy.recognition.domain.found_faces import FoundFace, Size
 from convoy.recognition.domain.limits import check_range
 from convoy.recognition.domain.pictures import AS_USUAL, DetectionOptions, Picture
@@ -36,7 +38,7 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
     """
 
     gallery: str
@@ -51,11 +53,13 @@ class Search:
     tags: Sequence[str] = ()
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
+    min_liveness: float | None = None
 
     @property
     def entries(self) -> list[Entry]:
         """What a person must have to be found; see Person.entries."""
-        return [*self.filter.items(), *(("", tag) for tag in self.tags)]
+        facts = ((composed(key), composed(value)) for key, value in self.filter.items())
+        return [*facts, *(("", composed(tag)) for tag in self.tags)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class IdentifiedFace:
     expected_false_positive_identification_rate: float
     margin: float
     named_elsewhere: Match | None = None
+    spoof_suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class Comparison:
     criterion: Criterion | None = None
     min_version: int = 0
     epoch: str = ""
+    min_liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +149,30 @@ class Duplicate:
     other_person_id: str
     other_face_id: str
     similarity: float
+
+
+class Unlike(Enum):
+    """Why a face is listed as disagreeing with its person; see DisagreementReason in recognition.proto."""
+
+    OTHER_PERSON = "OTHER_PERSON"
+    SOMEBODY_ELSE = "SOMEBODY_ELSE"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A face that does not resemble the person's others; similarity: to the nearest of them. other: whom it matches."""
+
+    person_id: str
+    face_id: str
+    reason: Unlike
+    similarity: float
+    other: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementsPage:
+    """Faces by person, of a page of people."""
+
+    faces: Sequence[Disagreement]
+    next_token: str

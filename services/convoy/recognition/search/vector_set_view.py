@@ -82,8 +82,13 @@ class VectorSetView:
     def drop_expired(self, now_ms: int) -> None:
         """Do nothing: a search looks at each person's time."""
 
-    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
-        """See View; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
+    async def search(
+        self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool, averages: bool = False
+    ) -> list[Hit]:
+        """See View; without `exact`, with the recall of the graph (HNSW). There are no averages.
+
+        Raises FailedPrecondition.
+        """
         sets = self.gallery.vector_sets
         assert sets is not None
         if exact and sets.quantization != "NOQUANT":
@@ -107,6 +112,10 @@ class VectorSetView:
     async def count_faces(self, having: Sequence[Entry]) -> int:
         """All faces of the gallery. A filter is not counted, so a threshold is too high rather than too low."""
         return (await self._store.get_gallery(self.gallery.name)).faces
+
+    async def count_comparisons(self, having: Sequence[Entry]) -> int:
+        """See View; there are no averages."""
+        return await self.count_faces(having)
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """See View."""

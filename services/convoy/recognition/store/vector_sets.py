@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from convoy.core.errors import FailedPrecondition
+from convoy.core.names import decomposed
 from convoy.recognition.domain.records import Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.store.base import Head
 from convoy.recognition.store.redis import RedisStore
@@ -108,7 +109,7 @@ class VectorSetStore:
         sets = _sets(gallery)
         options: list[object] = ["TRUTH"] if exact else ["EF", max(sets.search_effort, count)]
         if having:
-            wanted = " and ".join(f'"{_digest(*entry)}" in .has' for entry in having)
+            wanted = " and ".join(_has(*entry) for entry in having)
             options += ["FILTER", wanted, "FILTER-EF", UNBOUNDED]
         asked = ("FP32", probe, "WITHSCORES", "COUNT", count, *options)
         keys = (_keys(gallery.name, sets.id, shard)[0] for shard in range(sets.shards))
@@ -192,6 +193,12 @@ def _settled_key(gallery: Gallery) -> str:
 
 def _digest(*words: str) -> str:
     return hashlib.blake2b("\0".join(words).encode(), digest_size=8).hexdigest()
+
+
+def _has(*entry: str) -> str:
+    """The filter for an entry; sets that 0.1.0 wrote may have it decomposed."""
+    forms = dict.fromkeys((entry, tuple(map(decomposed, entry))))
+    return "(" + " or ".join(f'"{_digest(*form)}" in .has' for form in forms) + ")"
 
 
 def _attributes(person: Person) -> str:

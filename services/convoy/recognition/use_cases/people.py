@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from convoy.core.errors import ConvoyError, NotFound
+from convoy.core.names import composed, other_forms
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import PersonEdit
 from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
@@ -17,6 +18,9 @@ from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
+PAGE_BYTES = 4 * 2**20
+PEOPLE_AT_ONCE = 50
+_FACE_BYTES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,16 @@ class Versioned:
     person: Person
     version: int
     epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDeleted:
+    """The version that has the change, how many faces are left, and whether the person went with the last."""
+
+    version: int
+    epoch: str
+    faces_left: int
+    person_deleted: bool
 
 
 class People:
@@ -43,13 +57,35 @@ class People:
         await self._store.get_gallery(gallery)
         return await self.find(gallery, person_id)
 
+    async def labels_of(self, gallery: str, person: Person) -> dict[str, str]:
+        """The label of each face that has one."""
+        faces = [(person.person_id, face.face_id) for face in person.faces]
+        labels = await self._store.get_labels(gallery, faces)
+        return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
+
     async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
-        """People by id; the token of a page is its last id. Who has expired is left out, so a page may be short."""
+        """People by id; the token of a page is its last id.
+
+        Who has expired is left out, and a page ends after 4 MiB of facts, so a page may be short.
+        """
         size, now = page_size(size), now_ms()
         check_person_token(token)
         await self._store.get_gallery(gallery)
-        page = cut(await self._store.list_people(gallery, token, size + 1), size, lambda person: person.person_id)
+        page = await self._read_page(gallery, token, size)
         return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
+
+    async def _read_page(self, gallery: str, token: str, size: int) -> Page[Person]:
+        """Read people a few at a time, since each may have 64 KiB of facts, until the page is full."""
+        found: list[Person] = []
+        page_bytes = 0
+        while len(found) <= size and (page_bytes < PAGE_BYTES or len(found) < 2):
+            after, wanted = found[-1].person_id if found else token, min(PEOPLE_AT_ONCE, size + 1 - len(found))
+            people = await self._store.list_people(gallery, after, wanted)
+            found += people
+            page_bytes += sum(map(_size_of, people))
+            if not people:
+                return cut(found, size, lambda person: person.person_id)
+        return cut(found, min(size, len(found) - 1), lambda person: person.person_id)
 
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
@@ -71,17 +107,18 @@ class People:
         _, committed = await self._change(gallery, person_id, "DeletePerson", nobody)
         return faces, committed
 
-    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> Committed:
-        """Delete one face and give the change; the person stays, if need be without faces."""
+    async def delete_face(self, gallery: str, person_id: str, face_id: str, and_person: bool = False) -> FaceDeleted:
+        """Delete one face. and_person: the person too, if it is the last; otherwise the person stays without faces."""
 
-        def without(person: Person) -> Person:
+        def without(person: Person) -> Person | None:
             if face_id not in [face.face_id for face in person.faces]:
                 message = f"person {person_id!r} has no face {face_id!r}"
                 raise NotFound("FACE_NOT_FOUND", message, {"face_id": face_id})
-            return person.without(face_id, now_ms())
+            after = person.without(face_id, now_ms())
+            return after if after.faces or not and_person else None
 
-        _, committed = await self._change(gallery, person_id, "DeleteFace", without)
-        return committed
+        after, committed = await self._change(gallery, person_id, "DeleteFace", without)
+        return FaceDeleted(committed.version, committed.epoch, len(after.faces) if after else 0, after is None)
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
         """Delete at most `limit` people who have expired; gives how many.
@@ -109,6 +146,14 @@ class People:
         await self.commit_one(gallery, Write([(PersonChange(person_id, person, None), note)]), {})
         self.expired += 1
         return True
+
+    async def id_on_record(self, gallery: str, person_id: str) -> str:
+        """The very id that a person has: as given, or in another form of Unicode; for somebody new, the form kept."""
+        forms = (person_id, *other_forms(person_id))
+        if len(forms) == 1:
+            return composed(person_id)
+        people = await self._store.get_people(gallery, forms)
+        return next((form for form, person in zip(forms, people, strict=True) if person), composed(person_id))
 
     async def find(self, gallery: str, person_id: str) -> Person:
         """A person on record. Raises NotFound(PERSON_NOT_FOUND)."""
@@ -162,9 +207,11 @@ def person_not_found(gallery: str, person_id: str) -> NotFound:
 
 
 def _edited(person: Person, edit: PersonEdit) -> Person:
-    metadata = {key: value for key, value in {**person.metadata, **edit.metadata}.items() if value}
+    # What 0.1.0 kept may be in another form than what is sent; it is the same fact or tag.
+    kept = {key: value for key, value in person.metadata.items() if composed(key) not in edit.metadata}
+    metadata = {key: value for key, value in {**kept, **edit.metadata}.items() if value}
     check_metadata(metadata)
-    tags = check_tags((set(person.tags) | set(edit.add_tags)) - set(edit.remove_tags))
+    tags = check_tags({tag for tag in (*person.tags, *edit.add_tags) if composed(tag) not in edit.remove_tags})
     after = replace(person, metadata=metadata, tags=tags, update_time_ms=now_ms())
     if edit.display_name is not None:
         after = replace(after, display_name=edit.display_name)
@@ -172,3 +219,9 @@ def _edited(person: Person, edit: PersonEdit) -> Person:
         expires = check_expiry(edit.expire_time_ms, now_ms()) if edit.expire_time_ms else None
         after = replace(after, expire_time_ms=expires)
     return after
+
+
+def _size_of(person: Person) -> int:
+    """About how many bytes a record takes in an answer."""
+    texts = (person.person_id, person.display_name, *person.tags, *person.metadata, *person.metadata.values())
+    return sum(map(len, texts)) + _FACE_BYTES * len(person.faces)

@@ -1,0 +1,92 @@
+"""How many bytes each connection of this process has received, as the kernel counts them.
+
+gRPC does not tell how much of a message has arrived. On Linux the kernel does, for each socket (TCP_INFO, Linux 4.1).
+"""
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote
+
+_DESCRIPTORS = Path("/proc/self/fd")
+# struct tcp_info of linux/tcp.h: tcpi_bytes_received is the 64-bit number at byte 128.
+_BYTES_RECEIVED = 128
+_INFO_BYTES = 136
+
+
+class Connections:
+    """The sockets of this process by gRPC's names of their peers, such as ipv4:10.0.0.1:4711."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[str, int] = {}
+
+    def received(self, peers: Iterable[str]) -> dict[str, int]:
+        """Return the bytes received from each peer so far, without peers that are gone or are no TCP sockets."""
+        wanted = list(peers)
+        if any(_peer_of(self._sockets.get(peer, -1)) != peer for peer in wanted):
+            self._look()
+        counted = {peer: _bytes_received(self._sockets[peer]) for peer in wanted if peer in self._sockets}
+        return {peer: count for peer, count in counted.items() if count is not None}
+
+    def _look(self) -> None:
+        found = ((_peer_of(number), number) for number in _descriptors())
+        self._sockets = {peer: number for peer, number in found if peer}
+
+
+def can_count() -> bool:
+    """Whether this system tells how much has arrived."""
+    return sys.platform == "linux"
+
+
+def _descriptors() -> list[int]:
+    try:
+        return [int(entry) for entry in os.listdir(_DESCRIPTORS)]
+    except OSError:
+        return []
+
+
+def _peer_of(number: int) -> str:
+    """Return gRPC's name of the other end; empty if the descriptor is no TCP connection."""
+    if number < 0:
+        return ""
+    one = None
+    try:
+        one = socket.socket(fileno=number)
+        if one.family not in (socket.AF_INET, socket.AF_INET6):
+            return ""
+        return peer_name(one.getpeername())
+    except OSError:
+        return ""
+    finally:
+        if one is not None:
+            one.detach()  # the descriptor is gRPC's, which closes it
+
+
+def peer_name(address: tuple[object, ...]) -> str:
+    """Write a socket's address as gRPC does. An IPv4 address inside IPv6 becomes IPv4 again."""
+    host, port = str(address[0]), address[1]
+    if host.startswith("::ffff:") and "." in host:
+        host = host.removeprefix("::ffff:")
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
+
+
+def plain_peer(peer: str) -> str:
+    """Return gRPC's name of a peer without the percent signs that it writes around IPv6 addresses."""
+    return unquote(peer)
+
+
+def _bytes_received(number: int) -> int | None:
+    one = None
+    try:
+        one = socket.socket(fileno=number)
+        info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+        received: int = struct.unpack_from("=Q", info, _BYTES_RECEIVED)[0]
+        return received
+    except (OSError, struct.error):
+        return None
+    finally:
+        if one is not None:
+            one.detach()

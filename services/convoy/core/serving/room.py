@@ -1,0 +1,130 @@
+"""The memory that messages take: each message waits for room before it is received, fairly between callers."""
+
+import asyncio
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from convoy.core.errors import ResourceExhausted
+from convoy.core.turns import spread_s
+
+MOST_WAITING = 2000
+LONGEST_WAIT_S = 10.0
+_RETRY_S = 0.5
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    """Who waits for how many bytes, since when."""
+
+    who: str
+    size: int
+    turn: "asyncio.Future[None]"
+    since: float = field(default_factory=time.monotonic)
+
+
+class Room:
+    """Bytes for the messages of a process. One caller may take half of them, or one message if that is larger.
+
+    Connections that wait take turns, and the messages of each keep their order.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.used = 0
+        self._by: Counter[str] = Counter()
+        self._waiting: dict[str, deque[_Waiter]] = {}
+        self._waiters = 0
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long the first of those who wait has waited; 0 if nobody does."""
+        first = min((queue[0].since for queue in self._waiting.values()), default=None)
+        return 0.0 if first is None else time.monotonic() - first
+
+    async def take(self, who: str, connection: str, size: int, patience_s: float | None = None) -> int:
+        """Wait until `size` bytes are free, reserve them and return them: at most all that there are.
+
+        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait.
+        """
+        size = min(size, self.most)
+        if not self._waiting and self._fits(who, size):
+            self.add(who, size)
+            return size
+        if self._waiters >= MOST_WAITING:
+            raise full(self.most)
+        waiter = _Waiter(who, size, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(connection, deque()).append(waiter)
+        self._waiters += 1
+        self._let_in()
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_S if patience_s is None else min(patience_s, LONGEST_WAIT_S)):
+                await waiter.turn
+        except BaseException as error:
+            self._leave(connection, waiter)
+            if isinstance(error, TimeoutError):
+                raise full(self.most) from None
+            raise
+        return size
+
+    def add(self, who: str, size: int) -> None:
+        """Count bytes that are in memory already, whether there is room or not."""
+        self.used += size
+        self._by[who] += size
+
+    def give(self, who: str, size: int) -> None:
+        """Give bytes back, and let in who waits for them."""
+        self.used -= size
+        self._by[who] -= size
+        if self._by[who] <= 0:
+            del self._by[who]
+        if self._waiting:
+            self._let_in()
+
+    def _leave(self, connection: str, waiter: _Waiter) -> None:
+        """End a wait in vain; or give back what came just as the caller gave up."""
+        if waiter.turn.done() and not waiter.turn.cancelled():
+            self.give(waiter.who, waiter.size)
+            return
+        queue = self._waiting.get(connection)
+        if queue is not None and waiter in queue:
+            queue.remove(waiter)
+            self._waiters -= 1
+            if not queue:
+                del self._waiting[connection]
+        self._let_in()
+
+    def _let_in(self) -> None:
+        """Give turns, one connection after another, until the next message does not fit."""
+        passed_by = 0
+        while self._waiting and passed_by < len(self._waiting):
+            connection, queue = next(iter(self._waiting.items()))
+            waiter = queue[0]
+            if self.used and self.used + waiter.size > self.most:
+                return
+            del self._waiting[connection]
+            if not self._fits(waiter.who, waiter.size):
+                self._waiting[connection] = queue  # behind the others
+                passed_by += 1
+                continue
+            passed_by = 0
+            queue.popleft()
+            self._waiters -= 1
+            if queue:
+                self._waiting[connection] = queue
+            if not waiter.turn.done():
+                self.add(waiter.who, waiter.size)
+                waiter.turn.set_result(None)
+
+    def _fits(self, who: str, size: int) -> bool:
+        if self.used and self.used + size > self.most:
+            return False
+        own = self._by.get(who, 0)
+        return own == 0 or own + size <= self.most // 2
+
+
+def full(most: int) -> ResourceExhausted:
+    """The error for a message that finds no room."""
+    facts = {"message_memory_bytes": most}
+    message = "the messages of other calls take all memory for messages"
+    return ResourceExhausted("MESSAGES_FULL", message, spread_s(_RETRY_S), facts)

@@ -1,0 +1,168 @@
+"""Messages over the wire: bounded while they arrive, whatever they claim to be, and whoever sends them."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from convoy.core.security.demands import DEMANDS
+from convoy.core.serving import receiving
+from convoy.core.serving.receiving import SMALL_MESSAGE
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
+from convoy.v1 import classification_pb2, common_pb2, segmentation_pb2, segmentation_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.raw_http2 import Stalled
+from tests.serving import Running, refusal, running
+
+MIB = 2**20
+CLASSIFY = "/convoy.v1.ClassificationService/Classify"
+STREAM = "/convoy.v1.ClassificationService/ClassifyStream"
+HEALTH = "/grpc.health.v1.Health/Check"
+UNKNOWN = b"\xc2\x3e"  # field 1000, length-delimited
+PICTURE = common_pb2.Image(encoded=pictures.encode(pictures.plain()))
+GOOD = classification_pb2.ClassifyRequest(images=[PICTURE]).SerializeToString()
+OWN = [
+    m
+    for m in DEMANDS
+    if m.split("/")[1] in ("convoy.v1.ClassificationService", "convoy.v1.ModelService") or "Inference" in m
+]
+
+
+def padded(mib: int) -> bytes:
+    """A message that has one field, which nobody knows, of so many MiB."""
+    size, length = mib * MIB, b""
+    while size > 0x7F:
+        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+    return UNKNOWN + length + bytes([size]) + bytes(mib * MIB)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_repository(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+async def service(models: Path) -> AsyncIterator[Running]:
+    async with running("classification", models, message_memory_mb=32, max_message_mb=16) as service:
+        yield service
+
+
+@pytest.fixture
+async def zipping(service: Running) -> AsyncIterator[grpc.aio.Channel]:
+    address = f"127.0.0.1:{service.server.port}"
+    options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(address, options, compression=grpc.Compression.Gzip) as channel:
+        yield channel
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_compressed_calls_are_answered(service: Running, compression: grpc.Compression) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}", compression=compression) as channel:
+        answer = await channel.unary_unary(CLASSIFY)(GOOD)
+        assert classification_pb2.ClassifyResponse.FromString(answer).results
+        health = health_pb2_grpc.HealthStub(channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
+
+
+async def test_a_compressed_message_may_not_grow_beyond_the_limit(zipping: grpc.aio.Channel) -> None:
+    for method in (CLASSIFY, HEALTH):
+        refused = await refusal(zipping.unary_unary(method), padded(17))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_TOO_LARGE")
+
+
+async def test_millions_of_empty_entries_are_refused_by_every_call(zipping: grpc.aio.Channel) -> None:
+    content = b"\x0a\x00" * (7 * MIB)
+    assert len(gzip.compress(content)) < 20_000
+    for method in OWN:
+        refused = await refusal(zipping.stream_unary(method), iter([content]))
+        allowed = {"TOO_MANY_FIELDS", "MESSAGE_TOO_LARGE"}  # the latter where anybody may call
+        assert refused.reason in allowed, method
+
+
+@pytest.mark.parametrize("method", [HEALTH, "/inference.GRPCInferenceService/ServerLive"])
+async def test_anybody_may_send_no_more_than_a_small_message(models: Path, tmp_path: Path, method: str) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("")
+    async with running("classification", models, tokens_file=tokens, max_message_mb=16) as service:
+        call = service.channel.unary_unary(method)
+        await call(b"")
+        refused = await refusal(call, padded(1))
+        assert refused.reason == "MESSAGE_TOO_LARGE"
+        assert refused.metadata["max_message_bytes"] == str(SMALL_MESSAGE)
+
+
+def receiver_of(service: Running) -> receiving.Receiver:
+    return service.server._receiver
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(receiving, "NO_PROGRESS_S", 0.3)
+    monkeypatch.setattr(receiving, "_CALM_S", 0.05)
+    return
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", [CLASSIFY, STREAM])
+async def test_a_message_that_does_not_come_on_is_given_up(service: Running, path: str) -> None:
+    stalled = await Stalled.begin(service.server.port, path, 8 * MIB, MIB)
+    await asyncio.wait_for(stalled.end(), 20)
+    assert receiver_of(service).room.used == 0
+
+
+async def test_messages_that_never_end_take_no_more_than_their_memory(service: Running) -> None:
+    """Twenty connections send 4 MiB each: 80 MiB, where 32 are allowed; the caller beside them is answered."""
+    room, most = receiver_of(service).room, 0
+    begun = [asyncio.ensure_future(Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 4 * MIB)) for _ in range(20)]
+    call = service.channel.unary_unary(CLASSIFY)
+    for _ in range(20):
+        await call(GOOD, timeout=30)
+        most = max(most, room.used)
+        await asyncio.sleep(0.05)
+    assert most <= room.most * 3 // 2
+    for one in begun:
+        one.cancel()
+    for one in await asyncio.gather(*begun, return_exceptions=True):
+        if isinstance(one, Stalled):
+            one.close()
+    while room.used:
+        await asyncio.sleep(0.05)
+
+
+async def test_large_messages_at_once_wait_for_one_another(service: Running) -> None:
+    """Sixteen messages of 4 MiB: each is answered, though only two of them fit."""
+    call: Any = service.channel.unary_unary(CLASSIFY)
+    answers = await asyncio.gather(*(refusal(call, padded(4)) for _ in range(16)))
+    assert {answer.reason for answer in answers} == {"BAD_ARGUMENT"}  # no picture, and nothing about memory
+    while receiver_of(service).room.used:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_silent_stream_holds_nothing_up(service: Running) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    streams = [service.channel.stream_stream(STREAM)(silent()) for _ in range(50)]
+    await asyncio.sleep(0.2)
+    assert await service.channel.unary_unary(CLASSIFY)(GOOD, timeout=30)
+    for stream in streams:
+        stream.cancel()
+
+
+async def test_an_answer_that_no_message_could_hold_is_refused_before_the_work(tmp_path: Path) -> None:
+    picture = pictures.encode(np.zeros((1200, 1000, 3), np.uint8))
+    images = [common_pb2.Image(encoded=picture)] * 2
+    async with running("segmentation", write_repository(tmp_path), max_message_mb=1) as service:
+        stub = segmentation_pb2_grpc.SegmentationServiceStub(service.channel)
+        request = segmentation_pb2.SegmentRequest(images=images, mask_format=segmentation_pb2.MASK_FORMAT_RAW)
+        refused = await refusal(stub.Segment, request)
+        assert (refused.reason, refused.metadata["answer_bytes"]) == ("ANSWER_TOO_LARGE", "2400000")
+        request.mask_format = segmentation_pb2.MASK_FORMAT_PNG
+        assert len((await stub.Segment(request)).results) == 2
