@@ -15,7 +15,6 @@ from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.repetition import same
@@ -101,7 +100,7 @@ class Galleries:
             _check_averages(after)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(edit.name, attempt)
         return await self._store.get_gallery(edit.name)
 
     async def note(self, name: str, action: str, outcome: str) -> None:
@@ -111,7 +110,7 @@ class Galleries:
             gallery = await self._store.get_gallery(name)
             await self._store.update_gallery(gallery, gallery, current_call().note(action, outcome=outcome))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(name, attempt)
 
     async def note_if_there(self, name: str, action: str, outcome: str) -> None:
         """Do the same, unless the gallery is gone."""
