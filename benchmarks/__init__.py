@@ -6,6 +6,7 @@ overload.py                what a service does under more load than it can carry
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
 face_size.py               faces found by their share of the frame
 face_turns.py              which turned portraits Register refuses, and which are found at any angle
+everyday.py                what networks say of everyday photographs (everyday.toml says what they show)
 face_enrolment.py          which portraits, and which pictures without a face, Register accepts by their score
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
