@@ -17,10 +17,15 @@ from convoy_training.cleaning import clean as find_exclusions_of
 from convoy_training.data.exclusions import write_exclusions
 from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
+from convoy_training.inspection.counts import examine
+from convoy_training.inspection.lines import describe as describe_data
+from convoy_training.inspection.page import write_page
+from convoy_training.likeness import fit_likeness
 from convoy_training.models.architecture import find_architecture
 from convoy_training.models.costs import print_layers, print_zoo
 from convoy_training.origin import describe_origin, read_origin, write_command
-from convoy_training.protocols.run import OwnPairs, Protocol, run_protocol
+from convoy_training.protocols.liveness import Presented
+from convoy_training.protocols.run import Beside, OwnPairs, Protocol, run_protocol
 from convoy_training.protocols.subject import print_metrics
 from convoy_training.publishing.calibrate import calibrate_model
 from convoy_training.publishing.card import write_table
@@ -52,6 +57,7 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
+EMBEDDER = Path("exported_models/face-embedder/1")
 Shown = Annotated[
     list[str],
     typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
@@ -83,8 +89,16 @@ def fit(
     config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
     origin = describe_origin(recipe_file, command, config.start_from)
+
+    def look() -> None:
+        summary = examine(task, config)
+        if summary.found.faults and summary.on_error == "refuse":
+            raise summary.found.to_error()
+        for line in describe_data(summary):
+            typer.echo(line)
+
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -102,6 +116,35 @@ def fit(
 
 
 @app.command()
+def data(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page: pictures with their labels, the rarest classes first.")
+    ] = None,
+) -> None:
+    """Show what was understood of a recipe's data: counts, oddities, and all faults at once.
+
+    The exit code is 1 if there is a fault that `fit` would refuse.
+    """
+    task, config = load_recipe(recipe_file, overrides)
+    summary = examine(task, config, alike=True)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        for line in describe_data(summary, whole=True):
+            typer.echo(line)
+    if report:
+        write_page(summary, report)
+        typer.echo(f"wrote {report}", err=as_json)
+    if summary.found.faults and summary.on_error == "refuse":
+        told = "mend them, or leave those pictures out with `--set data.on_error=skip`"
+        typer.echo(f"error: {len(summary.found.faults):,} faults: {told}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
 def evaluate(
     targets: Annotated[list[Path], typer.Argument(help="Run folders, or published versions: <model>/<version>.")],
     split: Annotated[str, typer.Option(help="The split of the data to measure on.")] = "validation",
@@ -115,13 +158,27 @@ def evaluate(
         Path | None, typer.Option(help="Also write an HTML report: curves, confusions, mistakes.")
     ] = None,
     pictures: Annotated[bool, typer.Option(help="Show pictures in the report.")] = True,
-    protocol: Annotated[Protocol | None, typer.Option(help="Measure a face embedder by this protocol.")] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="Measure a model of faces by this protocol.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(help="Your own pairs of photos: a file with lines `one.jpg other.jpg 1`, or in LFW's format."),
     ] = None,
-    images: Annotated[Path, typer.Option(help="The folder that the photos in --pairs are in.")] = Path(),
-    detector: Annotated[Path, typer.Option(help="The face detector for --images.")] = DETECTOR,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the photos in --pairs; for --protocol liveness, one with live/ and attack/<kind>/."
+        ),
+    ] = None,
+    detector: Annotated[
+        Path, typer.Option(help="The face detector for --images, and beside an embedder or an anti-spoofing network.")
+    ] = DETECTOR,
+    embedder: Annotated[
+        Path, typer.Option(help="The face embedder beside a detector by --protocol size or enrolment.")
+    ] = EMBEDDER,
+    live_label: Annotated[str, typer.Option(help="The label of an anti-spoofing network that means alive.")] = "live",
+    min_liveness: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The liveness that a face must reach by --protocol liveness.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Only with --protocol.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
     other_data: OtherData = False,
@@ -136,8 +193,9 @@ def evaluate(
             _record(target, other_data)
         return
     if protocol:
-        own = OwnPairs(pairs, images, detector) if pairs else None
-        _evaluate_by_protocol(targets, protocol, own, as_json, report, pictures)
+        own = OwnPairs(pairs, images or Path(), detector) if pairs else None
+        presented = Presented(images, live_label, min_liveness) if images else None
+        _evaluate_by_protocol(targets, protocol, Beside(detector, embedder), own, presented, as_json, report, pictures)
         return
     if pairs or as_json:
         raise RecipeError("--pairs and --json need --protocol")
@@ -164,13 +222,20 @@ def _record(target: Path, other_data: bool) -> None:
 
 
 def _evaluate_by_protocol(
-    targets: list[Path], protocol: Protocol, own: OwnPairs | None, as_json: bool, report: Path | None, pictures: bool
+    targets: list[Path],
+    protocol: Protocol,
+    beside: Beside,
+    own: OwnPairs | None,
+    presented: Presented | None,
+    as_json: bool,
+    report: Path | None,
+    pictures: bool,
 ) -> None:
     if report and len(targets) > 1:
         raise RecipeError("--report shows one model: name one")
     answers = {}
     for target in targets:
-        outcome = run_protocol(target, protocol, own)
+        outcome = run_protocol(target, protocol, beside, own, presented)
         answers[str(target)] = outcome.to_dict()
         if not as_json:
             print_metrics(outcome.metrics, str(target))
@@ -179,6 +244,18 @@ def _evaluate_by_protocol(
             write_report(report, f"{target}, {protocol}", facts, outcome.metrics, outcome.sections, pictures=pictures)
     if as_json:
         typer.echo(json.dumps({"protocol": protocol, "models": answers}, indent=1))
+
+
+@app.command(name="fit-likeness")
+def fit_second_opinion(
+    out: Annotated[Path, typer.Option(help="The folder to write likeness.npz and likeness.json into.")],
+    detector: Annotated[Path, typer.Option(help="The face detector whose mistakes it learns.")] = DETECTOR,
+    seed: Annotated[int, typer.Option(help="The seed of everything that is drawn.")] = 0,
+) -> None:
+    """Fit the faces service's second opinion on what a detector takes for a face; it lies in services/convoy/faces."""
+    command = f"convoy-train fit-likeness --out {out} --detector {detector} --seed {seed}"
+    for kind, measured in fit_likeness(detector, out, command, seed)["measured"].items():
+        typer.echo(f"{kind:24} wrong {measured['wrong']:.4f}  (n={measured['n']})")
 
 
 @app.command()
@@ -343,6 +420,8 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ConvoyError) as error:
+        if detail := getattr(error, "detail", ""):
+            typer.echo(detail, err=True)
         _give_up(str(error))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -23,8 +23,11 @@ class RecipeError(TrainingError):
 class LabelError(TrainingError):
     """A wrong label file, refused before training starts."""
 
-    def __init__(self, file: str, line: int | None, reason: str) -> None:
+    def __init__(self, file: str, line: int | None, reason: str, kind: str = "labels", detail: str = "") -> None:
         super().__init__(f"{file}{f':{line}' if line else ''}: {reason}")
+        self.file, self.line, self.reason, self.kind = file, line, reason, kind
+        self.detail = detail
+        """Lines to show below the sentence, such as the folders that were found."""
 
 
 class DivergenceError(TrainingError):

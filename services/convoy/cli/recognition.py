@@ -1,14 +1,25 @@
 """convoy register, identify, verify: who is in a picture."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
-from convoy.cli.output import AsJson, print_json, print_table
-from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.output import AsJson, label_of, print_json, print_table
+from convoy.cli.photos import (
+    AnyAngle,
+    Detail,
+    DrawTo,
+    Force,
+    Inquiry,
+    MinLiveness,
+    Photos,
+    answer_all,
+    check_size,
+    naming,
+)
 from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
@@ -24,6 +35,11 @@ Expires = Annotated[
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
 Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The time of an option: without a zone it is UTC, as the help says."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,6 +71,7 @@ def register(
     any_angle: Annotated[
         bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
     ] = False,
+    min_liveness: MinLiveness = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several. Exits with 1 when a photo was refused.
@@ -73,12 +90,14 @@ def register(
                 display_name=name,
                 metadata=read_facts(fact),
                 tags=tag or (),
-                expire_time=expires,
+                expire_time=in_utc(expires),
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
                 any_angle=any_angle,
+                photo_labels=[label_of(photo) for photo in photos],
+                min_liveness=min_liveness,
             )
         except FailedPrecondition as error:
             if not error.details:
@@ -110,10 +129,16 @@ def identify(
         list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
     ] = None,
     tag: Tags = None,
+    any_angle: AnyAngle = False,
+    detail: Detail = False,
+    min_liveness: MinLiveness = None,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when it knows nobody in them.
+
+    A picture without a face (NO_FACE) counts as one with nobody known.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -131,12 +156,16 @@ def identify(
             tags=tag or (),
             rate_unit=rate_unit,
             same_occasion=same_occasion,
+            any_angle=any_angle,
+            detail=detail,
+            min_liveness=min_liveness,
         ),
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
+        frozenset({"NO_FACE"}),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
 
 
 def verify(
@@ -153,6 +182,9 @@ def verify(
             min=0.0, max=1.0, help="The highest share of strangers who would match: 0.001 is one in a thousand."
         ),
     ] = None,
+    any_angle: AnyAngle = False,
+    detail: Detail = False,
+    min_liveness: MinLiveness = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a picture shows a given person. Exits with 0 for yes and 1 for no.
@@ -169,7 +201,15 @@ def verify(
     check_size(*photos)
     with Convoy() as convoy, naming(photos):
         answer = convoy.verify(
-            probe, gallery=gallery, person_id=person, photo=photo, match_threshold=threshold, false_match_rate=fmr
+            probe,
+            gallery=gallery,
+            person_id=person,
+            photo=photo,
+            match_threshold=threshold,
+            false_match_rate=fmr,
+            any_angle=any_angle,
+            detail=detail,
+            min_liveness=min_liveness,
         )
     if as_json:
         print_json(answer)
@@ -221,6 +261,7 @@ def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
         who, best = f"not {elsewhere.name}", f"{elsewhere.similarity:.3f}"
     else:
         who = " or ".join(match.name for match in found.matches[:meant])
+        who = "spoof?" if found.no_match_reason == "SPOOF_SUSPECTED" else who
         best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (

@@ -140,6 +140,11 @@ class RecognitionServiceStub:
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
                 _registered_method=True)
+        self.FindDisagreements = channel.unary_unary(
+                '/convoy.v1.RecognitionService/FindDisagreements',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
+                _registered_method=True)
         self.MergePeople = channel.unary_unary(
                 '/convoy.v1.RecognitionService/MergePeople',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.SerializeToString,
@@ -266,8 +271,9 @@ class RecognitionServiceServicer:
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
         SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-        NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-        model made the gallery (MODEL_MISMATCH).
+        NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+        FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+        has no network for it (LIVENESS_NOT_CONFIGURED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -362,6 +368,18 @@ class RecognitionServiceServicer:
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDisagreements(self, request, context):
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -498,6 +516,11 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.FindDuplicates,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'FindDisagreements': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDisagreements,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.SerializeToString,
             ),
             'MergePeople': grpc.unary_unary_rpc_method_handler(
                     servicer.MergePeople,
@@ -1061,6 +1084,33 @@ class RecognitionService:
             '/convoy.v1.RecognitionService/FindDuplicates',
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDisagreements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/FindDisagreements',
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

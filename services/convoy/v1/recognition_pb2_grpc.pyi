@@ -103,8 +103,9 @@ class RecognitionServiceStub:
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
     SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-    NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-    model made the gallery (MODEL_MISMATCH).
+    NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+    FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+    has no network for it (LIVENESS_NOT_CONFIGURED).
     """
     RegisterMany: _grpc.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]
     """Register for a stream of people: one answer for each, in order."""
@@ -158,6 +159,14 @@ class RecognitionServiceStub:
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
+    """
+    FindDisagreements: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
     """
     MergePeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
@@ -250,8 +259,9 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
     SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-    NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-    model made the gallery (MODEL_MISMATCH).
+    NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+    FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+    has no network for it (LIVENESS_NOT_CONFIGURED).
     """
     RegisterMany: _aio.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]  # type: ignore[assignment]
     """Register for a stream of people: one answer for each, in order."""
@@ -305,6 +315,14 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
+    """
+    FindDisagreements: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]  # type: ignore[assignment]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
     """
     MergePeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]  # type: ignore[assignment]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
@@ -454,8 +472,9 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
         SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-        NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-        model made the gallery (MODEL_MISMATCH).
+        NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+        FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+        has no network for it (LIVENESS_NOT_CONFIGURED).
         """
 
     @_abc_1.abstractmethod
@@ -569,6 +588,20 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def FindDisagreements(
+        self,
+        request: _recognition_pb2.FindDisagreementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.FindDisagreementsResponse, _abc.Awaitable[_recognition_pb2.FindDisagreementsResponse]]:
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
         """
 
     @_abc_1.abstractmethod

@@ -208,4 +208,4 @@ def test_an_archive_that_is_none_is_named(
     assert f"{cifar.ARCHIVE} has no array 'offsets'" in refuse({"task": "classification"}, monkeypatch, capsys)
     source = {"format": "voc", "path": str(file), "title": "t"}
     said = refuse({"task": "detection", "data": source}, monkeypatch, capsys)
-    assert f"{file} is neither a folder nor a whole tar" in said
+    assert "ImageSets/Main/train.txt: the file does not exist" in said

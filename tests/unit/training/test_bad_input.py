@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from convoy_training.data import boxes, masks
+from convoy_training.data import boxes, faults, masks
 from convoy_training.data.photo import Photo
 from convoy_training.errors import CheckpointError, ExportError, LabelError, RecipeError
 from convoy_training.models.architecture import find_architecture
@@ -25,10 +25,16 @@ from tests.unit.training.test_loop import changed
 from tests.unit.training.tiny_task import CONFIG, TASK, Batches
 
 
-def test_a_class_without_boxes_is_refused() -> None:
+def test_a_class_without_boxes_is_told_of_and_no_box_at_all_is_refused() -> None:
     example = boxes.Example(Photo({}, "a.jpg", 9, 9), np.array([[0, 0, 3, 3]], np.float32), np.array([1]))
-    with pytest.raises(LabelError, match=r"cells: class 'RBC' has no box in the training split"):
-        boxes.check_classes(boxes.Split([example], ("RBC", "WBC")), "cells")
+    with faults.collecting() as found:
+        boxes.check_classes(boxes.Split([example], ("RBC", "WBC", "Ba")), "cells")
+    assert [str(note) for note in found.notes] == [
+        f"cells: class '{name}' has no box in the training split: it is never found" for name in ("RBC", "Ba")
+    ]
+    empty = boxes.Example(example.photo, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    with pytest.raises(LabelError, match="cells: the training split has no box: nothing could be learnt"):
+        boxes.check_classes(boxes.Split([empty], ("RBC", "WBC")), "cells")
 
 
 @pytest.mark.parametrize("task", ["detection", "localisation"])
@@ -47,10 +53,13 @@ def test_a_validation_split_without_boxes_is_refused(task: str, tmp_path: Path) 
         task.build_data(config)
 
 
-def test_a_class_without_pixels_is_refused() -> None:
-    split = masks.Split([], ("road",), np.zeros(1, np.int64))
-    with pytest.raises(LabelError, match=r"street: class 'road' has no pixel in the training masks"):
-        masks.check_classes(split, "street")
+def test_a_class_without_pixels_is_told_of_and_a_single_one_is_refused() -> None:
+    with faults.collecting() as found:
+        masks.check_classes(masks.Split([], ("road", "sky", "sea"), np.array([3, 4, 0])), "street")
+    (note,) = found.notes
+    assert str(note) == "street: class 'sea' has no pixel in the training masks: it is never found"
+    with pytest.raises(LabelError, match="street: the training masks show fewer than two classes"):
+        masks.check_classes(masks.Split([], ("road", "sky"), np.array([3, 0])), "street")
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ def picture(shade: int, form: str = "JPEG", size: tuple[int, int] = (40, 30)) ->
     return file.getvalue()
 
 
+def coloured() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (128, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
 A, B = picture(90), picture(120)
 
 
@@ -100,8 +106,8 @@ def test_coco_is_read_as_it_is_published(tmp_path: Path) -> None:
         (coco_files(["RBC"], 5, "2.jpg"), "val.json: images[0] (id 1): val/2.jpg does not exist, nor in any"),
         (coco_files(["RBC"], 5, "train/1.jpg"), "val.json: train/1.jpg is in the training split too"),
         (
-            coco_files(["RBC"], 5, "1.jpg", width=30, height=40),
-            "val.json: images[0] (id 1): it states 30x40 pixels, the image has 40x30",
+            coco_files(["RBC"], 5, "1.jpg", width=30, height=50),
+            "val.json: images[0] (id 1): it states 30x50 pixels, the image has 40x30",
         ),
     ],
 )
@@ -146,7 +152,7 @@ def test_a_mask_of_bits_is_its_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (picture(1, "PNG"), r"a\.png: the mask holds colours \(RGB\), not class ids: save it as grey or palette PNG"),
+        (coloured(), r"a\.png: the mask holds colours \(RGB\), not class ids: save it as grey or palette PNG"),
         (picture(1, "PNG")[:60], r"a\.png: the mask cannot be decoded"),
         (b"", r"a\.png: the mask cannot be decoded"),
     ],
@@ -156,10 +162,13 @@ def test_a_mask_without_ids_is_refused(mask: bytes, reason: str, tmp_path: Path)
         load_mask(tmp_path, mask)
 
 
-def test_the_ignored_class_is_the_last(tmp_path: Path) -> None:
-    mask = palette_png(np.zeros((30, 40), np.uint8))
-    with pytest.raises(LabelError, match=r"classes\.txt:1: 'Unlabelled' is ignored, so it must have the last id"):
-        load_mask(tmp_path, mask, **{"classes.txt": "Unlabelled\nsky\n"})
+@pytest.mark.parametrize("name", ["Unlabelled", "unlabeled", "void", "ignore"])
+def test_the_ignored_class_may_have_any_id(name: str, tmp_path: Path) -> None:
+    ids = np.zeros((30, 40), np.uint8)
+    ids[0, :3] = 0, 1, 2
+    split = load_mask(tmp_path, palette_png(ids), **{"classes.txt": f"{name}\nsky\nroad\n"})
+    assert split.classes == ("sky", "road") and split.pixels.tolist() == [1, 1] and split.ignored == 1198
+    assert split.examples[0].read_mask()[0, :3].tolist() == [masks.IGNORE, 0, 1]
 
 
 def yolo_files(layout: str) -> Files:
@@ -255,8 +264,8 @@ def test_voc_as_published_needs_no_list_of_classes(tmp_path: Path) -> None:
         ({"Annotations/c.xml": voc_xml("cat")}, "Annotations/c.xml:4: class 'cat' is not one of RBC, WBC"),
         ({"Annotations/a.1.xml": voc_xml(" ")}, "Annotations/a.1.xml:4: the object has no name"),
         (
-            {"Annotations/c.xml": voc_xml("RBC", size=(30, 40))},
-            "Annotations/c.xml:2: it states 30x40 pixels, the image has 40x30",
+            {"Annotations/c.xml": voc_xml("RBC", size=(30, 50))},
+            "Annotations/c.xml:2: it states 30x50 pixels, the image has 40x30",
         ),
         (
             {"Annotations/d.xml": voc_xml("RBC"), "ImageSets/Main/val.txt": "c\nd"},
@@ -278,8 +287,7 @@ def test_a_picture_under_two_names_is_told_of(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().err == ""
     masks.load_split(str(tmp_path), "validation")
     assert capsys.readouterr().err == (
-        "warning: 1 of 2 held-out pictures are training pictures too, byte for byte; "
-        "the first is c.jpg, the same as a.jpg\n"
+        "warning: the same picture in both splits: c.jpg: it is the training picture a.jpg, byte for byte\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -110,9 +111,12 @@ def test_what_is_wrong_in_the_folders_is_named(root: Path) -> None:
         return str(error.value)
 
     assert "nonsense: this is not a split" in refuse("nonsense")
-    (root / "train" / "empty").mkdir()
-    assert refuse() == "train/empty: the class has no pictures"
-    (root / "train" / "empty").rmdir()
+    (root / "train" / "Left").mkdir()
+    write(root, "val", "LEFT", 1)
+    assert refuse("validation").startswith("val/LEFT: train/ has no class with this name: did you mean 'L")
+    shutil.rmtree(root / "val" / "LEFT")
+    image_folder.load_split.cache_clear()
+    (root / "train" / "Left").rmdir()
     write(root, "val", "upper", 1)
     assert refuse("validation") == "val/upper: train/ has no class with this name"
     (root / "train" / "left" / "scan.psd").write_bytes(b"8BPS")

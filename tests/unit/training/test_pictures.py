@@ -16,6 +16,7 @@ from convoy_training.task import Images
 from convoy_training.tasks import detection, segmentation
 from PIL import Image
 
+NUMBERS = masks.number_ids(("no", "yes"))[1]
 TURNED = 6
 """The EXIF orientation of a phone held upright: the file's rows are the picture's columns."""
 
@@ -150,9 +151,9 @@ def test_pictures_of_many_sizes_are_compared_at_the_commonest() -> None:
 
 def test_a_mask_must_be_lossless() -> None:
     ids = Image.fromarray(np.ones((8, 8), np.uint8))
-    assert masks.read_mask(save(ids, "PNG"), "m.png", (8, 8), ("no", "yes")).max() == 1
+    assert masks.read_mask(save(ids, "PNG"), "m.png", (8, 8), NUMBERS).max() == 1
     for data in (save(ids, "JPEG"), b""):
         with pytest.raises(
             LabelError, match=r"m\.png: the mask cannot be decoded: it is not one of PNG, BMP, GIF, TIFF"
         ):
-            masks.read_mask(data, "m.png", (8, 8), ("no", "yes"))
+            masks.read_mask(data, "m.png", (8, 8), NUMBERS)

@@ -126,7 +126,7 @@ def test_the_worst_frames_of_a_segmenter(monkeypatch: pytest.MonkeyPatch) -> Non
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
         files[name] = file.getvalue()
-    frame = masks.Example(Photo(files, "a.png", 32, 32), "mask.png", ("road", "sky"))
+    frame = masks.Example(Photo(files, "a.png", 32, 32), "mask.png", masks.number_ids(("road", "sky"))[1])
     data = masks.Split([frame, frame], ("road", "sky"), np.array([1024, 1024]))
     monkeypatch.setattr(segmentation, "load_split", lambda config, split: data)
     monkeypatch.setattr(segmentation, "find_masks", lambda predict, config, split: [truth, np.zeros_like(truth)])

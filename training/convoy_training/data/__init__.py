@@ -1,12 +1,17 @@
 """Datasets: reads files in the forms that people have them, and gives checked pictures and labels.
 
 source.py         finds data: at your path, or below the folder in CONVOY_DATA
-archive.py        a dataset's files by name, in a folder or a tar
+archive.py        a dataset's files by name, in a folder, a tar or a zip
 photo.py          decodes pictures as the services do
 lists.py          lists of names; checks that splits share no picture
+reading.py        the recipe's fields about data: which classes, which split, what happens at a fault
+faults.py         collects all faults, and what was read in spite of an oddity
+layout.py         the refusal of a wrong layout, with what was found as a tree
+division.py       divides one folder into training and validation
 cifar.py          classification: CIFAR-10 and CIFAR-100
 image_folder.py   classification: a folder of pictures for each class
 boxes.py          detection: checked boxes with labels, from any form of file
+assembly.py       detection: puts boxes and pictures together, for all forms
 voc.py            detection: VOC XML
 coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
@@ -18,6 +23,9 @@ face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO
 own_faces.py      face detection: your own pictures with faces
 wider.py          face detection: the WIDER FACE subset, and close-ups of LFW and CelebA
 faceless.py       face detection: pictures without a face, from the other tasks
+faceless_kinds.py  face detection: the same by kind and split, to measure with
+face_crops.py     face detection: crops of faces, and of what is taken for one
+presentations.py  liveness: photos of people and of attacks
 identities.py     face embedding: the people of LFW and CelebA
 own_people.py     face embedding: your own people
 exclusions.py     face embedding: pictures to leave out of training

@@ -1,15 +1,21 @@
-"""Reads a dataset's files by name, from a folder or a tar."""
+"""Reads a dataset's files by name, from a folder, a tar or a zip.
+
+Names are text in Unicode's composed form: a file whose name macOS has written in parts, or an older Linux in Latin-1,
+is found under the name that people read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
+import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from convoy_training.data.source import compute_digest, locate, read_tar
+from convoy_training.data.source import compute_digest, locate, read_tar, read_zip
 from convoy_training.errors import LabelError
 from convoy_training.recipe_file import RECIPE_FILE
 
@@ -24,31 +30,52 @@ class Archive:
 
     files: Mapping[str, bytes]
     digest: str
+    sums: dict[str, str] = field(default_factory=dict, compare=False)
+    """SHA-256 of the files that were hashed already."""
+
+    def compute_sum(self, name: str) -> str:
+        """The SHA-256 of a file."""
+        if name not in self.sums:
+            self.sums[name] = hashlib.sha256(self.files[name]).hexdigest()
+        return self.sums[name]
 
     def read_text(self, name: str) -> str:
         """The text of a label file; raises LabelError if it is missing."""
         if name not in self.files:
-            raise LabelError(name, None, "the file does not exist")
+            raise LabelError(name, None, "the file does not exist", "missing file")
         return decode_text(self.files[name], name)
 
     def list_folders(self, parent: str) -> tuple[str, ...]:
         """The names of the folders directly below `parent`; a tar does not show empty ones."""
         if isinstance(self.files, Folder):
             place = self.files.root / parent
-            folders = [p.name for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
-            return tuple(sorted(name for name in folders if not name.startswith(".")))
-        parts = [PurePosixPath(name).parts for name in self.files]
-        return tuple(sorted({p[1] for p in parts if len(p) > 2 and p[0] == parent}))
+            folders = [show_name(p.name) for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
+            return tuple(sorted(name for name in folders if not is_hidden(name)))
+        inside = [name.removeprefix(f"{parent}/") for name in self.files if not parent or name.startswith(f"{parent}/")]
+        return tuple(sorted({PurePosixPath(name).parts[0] for name in inside if "/" in name}))
 
     def find(self, name: str, file: str, line: int) -> str:
         """The name in this archive of the file that line `line` of `file` names; raises LabelError if it is missing."""
+        name = show_name(name)
         if name in self.files:
             return name
         # A list inside an archive may name its files from above the root.
         shorter = str(PurePosixPath(*PurePosixPath(name).parts[1:]))
         if shorter in self.files:
             return shorter
-        raise LabelError(file, line, f"{name} does not exist")
+        raise LabelError(file, line, f"{name} does not exist", "missing file")
+
+
+def show_name(name: str) -> str:
+    """A file's name as people read it: bytes that are not UTF-8 are Latin-1, accents are joined with their letters."""
+    if any("\udc80" <= letter <= "\udcff" for letter in name):
+        name = name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return unicodedata.normalize("NFC", name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a path is what macOS and editors leave among data: hidden files, `__MACOSX`."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def decode_text(data: bytes, name: str) -> str:
@@ -65,13 +92,15 @@ class Folder(Mapping[str, bytes]):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = sorted(_list(root))
-        self.known = frozenset(self.names)
+        stored = sorted(_list(root))
+        self.known = {show_name(name): name for name in stored}
+        self.names = list(self.known)
+        if len(self.known) < len(stored):
+            twice = next(name for name in stored if self.known[show_name(name)] != name)
+            raise LabelError(show_name(twice), None, "two files have this name, written in different ways: rename one")
 
     def __getitem__(self, name: str) -> bytes:
-        if name not in self.known:
-            raise KeyError(name)
-        return (self.root / name).read_bytes()
+        return (self.root / self.known[name]).read_bytes()
 
     def __contains__(self, name: object) -> bool:
         return name in self.known
@@ -88,7 +117,7 @@ def _list(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Itera
     here = folder.resolve()
     if here in above:
         raise LabelError(prefix, None, "the link leads back to a folder above it")
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    entries = [entry for entry in os.scandir(folder) if not is_hidden(entry.name)]
     if prefix and any(entry.name == RECIPE_FILE for entry in entries):  # a run, or a model
         return
     for entry in entries:
@@ -103,19 +132,18 @@ def _list(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Itera
 
 @cache
 def open_archive(path: str) -> Archive:
-    """Opens a folder or a tar, at your path or in CONVOY_DATA. If a tar has a single top folder, that is the root."""
+    """Opens a folder, a tar or a zip, at your path or in CONVOY_DATA. A single top folder of a pack is the root."""
     place = locate(path)
     if place.is_dir():
-        folder = Folder(place)
-        return Archive(folder, _digest(folder))
-    files = read_tar(place)
+        folder, sums = Folder(place), {}
+        digest = hashlib.sha256()
+        for name, stored in folder.known.items():
+            sums[name] = hashlib.sha256(folder[name]).hexdigest()
+            digest.update(f"{stored}\0{sums[name]}\n".encode("utf-8", "surrogateescape"))
+        return Archive(folder, digest.hexdigest(), sums)
+    packed = read_zip(place) if zipfile.is_zipfile(place) else read_tar(place)
+    files = {show_name(name.removeprefix("./")): data for name, data in packed.items()}
+    files = {name: data for name, data in files.items() if not is_hidden(name)}
     tops = {name.partition("/")[0] for name in files}
-    prefix = f"{tops.pop()}/" if len(tops) == 1 else ""
+    prefix = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in files) else ""
     return Archive({name.removeprefix(prefix): data for name, data in files.items()}, compute_digest(place))
-
-
-def _digest(files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256()
-    for name, data in files.items():
-        digest.update(f"{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
-    return digest.hexdigest()

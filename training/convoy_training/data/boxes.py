@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.data.faults import add_note
 from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
 from convoy_training.structures import Scene
 
+UNKNOWN = "unknown class"
+
 
 @dataclass(frozen=True)
 class Example:
-    """A picture with boxes_xyxy float32 [K,4], edges in its pixels, and labels int64 [K]."""
+    """A picture with boxes_xyxy float32 [K,4], edges in its pixels, and labels int64 [K].
+
+    crowds_xyxy, crowd_labels: regions with many objects that nobody has told apart. They are no boxes to learn, and
+    what is found in them is neither right nor wrong (COCO's `iscrowd`).
+    """
 
     photo: Photo
     boxes_xyxy: NDArray[np.float32]
     labels: NDArray[np.int64]
+    crowds_xyxy: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    crowd_labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def decode(self, smallest: int | None = None) -> Scene:
         """The decoded picture with its boxes; `smallest` may reduce both (see `Photo.decode`)."""
         picture = self.photo.decode(smallest)
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
         return Scene(picture.image_rgb, (self.boxes_xyxy / factors).astype(np.float32), self.labels)
+
+    def renumber(self, numbers: NDArray[np.integer]) -> Example:
+        """The same picture with new labels; boxes of classes whose number is -1 are left out."""
+        labels, crowds = (numbers[old].astype(np.int64) for old in (self.labels, self.crowd_labels))
+        kept, known = labels >= 0, crowds >= 0
+        return Example(self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known])
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,7 @@ class Split:
     def keep(self, classes: Sequence[str]) -> Split:
         """The same pictures with only the boxes of these classes, numbered in the order of `classes`."""
         numbers = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
-        examples = [
-            Example(e.photo, e.boxes_xyxy[numbers[e.labels] >= 0], numbers[e.labels][numbers[e.labels] >= 0])
-            for e in self.examples
-        ]
-        return Split(examples, tuple(classes))
+        return Split([e.renumber(numbers) for e in self.examples], tuple(classes))
 
 
 @dataclass(frozen=True)
@@ -53,17 +64,6 @@ class Row:
     label: str
     box_xyxy: tuple[float, float, float, float]
     entry: str = ""
-
-
-def build_example(photo: Photo, rows: Iterable[Row], file: str, classes: Sequence[str]) -> Example:
-    """Checks every row against its picture and the classes; raises LabelError with file, line and reason."""
-    height, width = photo.height, photo.width
-    boxes, labels = [], []
-    for row in rows:
-        check_box(row, file, classes, (height, width))
-        boxes.append(np.clip(row.box_xyxy, 0, [width, height, width, height]))
-        labels.append(classes.index(row.label))
-    return Example(photo, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
 
 
 def check_validation(split: Split, file: str) -> None:
@@ -81,11 +81,13 @@ def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int]
     entry = f"{row.entry}: " if row.entry else ""
     text = f"{entry}the box {x0:g},{y0:g},{x1:g},{y1:g}"
     if row.label not in classes:
-        raise LabelError(file, row.line, f"{entry}class '{row.label}' is not one of {', '.join(classes)}")
+        raise LabelError(
+            file, row.line, f"{entry}class '{row.label}' is not one of {_list(row.label, classes)}", UNKNOWN
+        )
     if not (x0 < x1 and y0 < y1):
-        raise LabelError(file, row.line, f"{text} has no area")
+        raise LabelError(file, row.line, f"{text} has no area", "box without area")
     if x0 < -slack or y0 < -slack or x1 > size[1] + slack or y1 > size[0] + slack:
-        raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}")
+        raise LabelError(file, row.line, f"{text} leaves the image {size[1]}x{size[0]}", "box outside")
 
 
 def check_size(photo: Photo, stated: tuple[float, float], file: str, line: int | None = None) -> None:
@@ -94,12 +96,22 @@ def check_size(photo: Photo, stated: tuple[float, float], file: str, line: int |
     if stated != (width, height):
         turned = ": EXIF turns it, and boxes must fit the upright picture" if stated == (height, width) else ""
         told = f"it states {stated[0]:g}x{stated[1]:g} pixels, the image has {width}x{height}{turned}"
-        raise LabelError(file, line, told)
+        raise LabelError(file, line, told, "other size")
 
 
 def check_classes(split: Split, file: str) -> None:
-    """Raises LabelError if a class has no box to learn from."""
-    present = np.bincount(np.concatenate([e.labels for e in split.examples]), minlength=len(split.classes))
-    if len(empty := np.flatnonzero(present == 0)):
-        reason = f"class '{split.classes[empty[0]]}' has no box in the training split: label some, or remove the class"
-        raise LabelError(file, None, reason)
+    """Notes every class that has no box to learn from; raises LabelError if none has one."""
+    present = np.bincount(np.concatenate([[], *(e.labels for e in split.examples)]).astype(int), minlength=1)
+    if not present.sum():
+        raise LabelError(file, None, "the training split has no box: nothing could be learnt")
+    for name, count in zip(split.classes, np.pad(present, (0, len(split.classes))), strict=False):
+        if not count:
+            told = f"class '{name}' has no box in the training split: it is never found"
+            add_note("class without an example", file, None, told)
+
+
+def _list(label: str, classes: Sequence[str], most: int = 20) -> str:
+    """The classes for a sentence, and the one that was perhaps meant."""
+    alike = next((name for name in classes if name.strip().casefold() == label.strip().casefold()), None)
+    meant = f": did you mean '{alike}'?" if alike else ""
+    return ", ".join(classes[:most]) + (f" and {len(classes) - most} more" if len(classes) > most else "") + meant

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import PurePosixPath
 
 import cv2
@@ -17,11 +16,19 @@ from convoy.core.pictures.resizing import min_side, place
 from numpy.typing import NDArray
 
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.lists import IMAGES, check_held_out, check_kinds
-from convoy_training.data.photo import DECODERS, Photo, open_photos
+from convoy_training.data.assembly import number_classes, warn_of_alike
+from convoy_training.data.division import divide
+from convoy_training.data.faults import add_fault, add_note, remembered
+from convoy_training.data.layout import refuse_layout
+from convoy_training.data.lists import ALIASES, IMAGES, check_held_out, check_kinds
+from convoy_training.data.photo import DECODERS, Photo, find_photos
+from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError
 from convoy_training.structures import Crop
 
+EXPECTED = """train/<class>/*.jpg
+val/<class>/*.jpg (or valid/, validation/)
+or, with `split` in the recipe, <class>/*.jpg"""
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
 
@@ -60,34 +67,69 @@ class Split:
     classes: tuple[str, ...]
 
 
-@cache
-def load_split(path: str, split: str, size: int) -> Split:
-    """Loads train/, val/ (for `validation`) or test/, and decodes every picture once to check it."""
+@remembered
+def load_split(path: str, split: str, size: int, how: Reading = PLAIN) -> Split:
+    """Loads train/, val/ (for `validation`) or test/, and decodes every picture once to check it.
+
+    With `split` in the recipe, it divides the pictures of train/, or else of all folders.
+    """
     if split not in FOLDERS:
         raise LabelError(split, None, f"this is not a split: choose one of {', '.join(FOLDERS)}")
     archive, folder = open_archive(path), FOLDERS[split]
-    classes = find_classes(archive)
-    found = _list(archive, folder)
-    if unknown := sorted(set(found) - set(classes)):
-        raise LabelError(f"{folder}/{unknown[0]}", None, "train/ has no class with this name")
+    own = _list(archive, "train")
+    train = own or (_list(archive, "") if how.division else {})
+    if len(train) < 2:
+        told = f"it needs at least two classes, as folders of pictures, and has {len(train)}"
+        raise refuse_layout(archive, EXPECTED, told, "train")
+    classes = tuple(sorted(train))
+    if how.division:
+        pairs = [(name, label) for label in classes for name in train[label]]
+        held_out = divide([name for name, _ in pairs], [label for _, label in pairs], how.division)
+        found: dict[str, list[str]] = {label: [] for label in classes}
+        for (name, label), other in zip(pairs, held_out, strict=True):
+            if other == (split != "train"):
+                found[label].append(name)
+    else:
+        found = train if split == "train" else _list(archive, folder)
+    warn_of_alike(classes, how.classes)
+    _check_folders(found, classes, folder, split)
+    if split != "train" and not how.division:
+        names = dict.fromkeys(name for label in classes for name in found.get(label, ()))
+        check_held_out(archive, itertools.chain(*train.values()), names, folder)
+    return _choose(archive, found, classes, size, how)
+
+
+def _check_folders(found: dict[str, list[str]], classes: tuple[str, ...], folder: str, split: str) -> None:
+    for name in sorted(set(found) - set(classes)):
+        meant = next((c for c in classes if c.strip().casefold() == name.strip().casefold()), None)
+        told = "train/ has no class with this name" + (f": did you mean '{meant}'?" if meant else "")
+        add_fault(LabelError(f"{folder}/{name}", None, told, "unknown class"))
     for name in classes:
-        if not found.get(name):
-            raise LabelError(f"{folder}/{name}", None, "the class has no pictures")
-    names = [name for label in classes for name in found[label]]
-    if split != "train":
-        check_held_out(archive, itertools.chain(*_list(archive, "train").values()), dict.fromkeys(names), folder)
-    labels = np.array([number for number, label in enumerate(classes) for _ in found[label]], np.int64)
-    return Split(Pictures(open_photos(archive.files, names), size), labels, classes)
+        if found.get(name):
+            continue
+        told = "it is never answered" if split == "train" else "it is not measured"
+        add_note("class without an example", f"{folder}/{name}", None, f"the class has no pictures: {told}")
+    if not any(found.get(name) for name in classes):
+        raise LabelError(folder, None, "there are no pictures", "layout")
 
 
-def find_classes(archive: Archive) -> tuple[str, ...]:
-    """The names of the folders below train/, sorted; raises LabelError if there are fewer than two."""
-    classes = tuple(sorted(_list(archive, "train")))
-    if len(classes) < 2:
-        raise LabelError(
-            "train", None, f"it needs at least two classes, as folders of pictures, and has {len(classes)}"
-        )
-    return classes
+def _choose(archive: Archive, found: dict[str, list[str]], classes: tuple[str, ...], size: int, how: Reading) -> Split:
+    """The pictures that can be decoded, of the classes that the recipe chooses."""
+    numbers = number_classes(classes, how.classes) if how.classes else np.arange(len(classes))
+    pairs = [
+        (name, int(n)) for label, n in zip(classes, numbers, strict=True) for name in found.get(label, ()) if n >= 0
+    ]
+    photos = find_photos(archive.files, [name for name, _ in pairs])
+    kept = sorted([(photos[name], n) for name, n in pairs if name in photos], key=lambda pair: pair[1])
+    seen: dict[str, tuple[str, int]] = {}
+    for photo, number in kept:
+        first, other = seen.setdefault(archive.compute_sum(photo.name), (photo.name, number))
+        if first != photo.name:
+            kind = "the same picture twice" if other == number else "the same picture in two classes"
+            add_note(kind, photo.name, None, f"it is {first}, byte for byte")
+    labels = np.array([number for _, number in kept], np.int64)
+    names = tuple(name for name, _ in how.classes) if how.classes else classes
+    return Split(Pictures([photo for photo, _ in kept], size), labels, names)
 
 
 def cut_middle(image: Pixels, size: int) -> Pixels:
@@ -113,15 +155,23 @@ def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:
 
 
 def _list(archive: Archive, folder: str) -> dict[str, list[str]]:
-    """The pictures of each folder below `folder`. Empty folders are listed too, unless the data is a tar."""
-    found: dict[str, list[str]] = {name: [] for name in archive.list_folders(folder)}
+    """The pictures of each folder below `folder`, under any of its names. Empty folders are listed too, unless the data
+    is packed."""
+    words = next((words for words in ALIASES.values() if folder in words), (folder,))
+    place = next((word for word in words if any(name.startswith(f"{word}/") for name in archive.files)), folder)
+    depth = len(PurePosixPath(place).parts)
+    found: dict[str, list[str]] = {name: [] for name in archive.list_folders(place)}
     for name in sorted(archive.files):
         parts = PurePosixPath(name).parts
-        if parts[0] != folder:
+        if place and parts[0] != place:
             continue
         check_kinds([name])
+        if "." not in parts[-1] and len(parts) >= depth + 2:
+            add_note("file without ending", name, None, "it is left out: a picture's name ends in .jpg, .png or .webp")
         if name.lower().endswith(IMAGES):
-            if len(parts) < 3:
-                raise LabelError(name, None, f"the picture has no class: move it into a folder {folder}/<class>/")
-            found.setdefault(parts[1], []).append(name)
+            if len(parts) < depth + 2:
+                told = f"the picture has no class: move it into a folder {place}/<class>/"
+                add_fault(LabelError(name, None, told, "no class"))
+            else:
+                found.setdefault(parts[depth], []).append(name)
     return found

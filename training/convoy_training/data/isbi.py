@@ -6,18 +6,18 @@ neighbouring slices show the same cells.
 
 from __future__ import annotations
 
-from functools import cache
-
 from convoy_training.data.archive import open_archive
+from convoy_training.data.faults import remembered
 from convoy_training.data.masks import Split, build_split
+from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError
 
 CLASSES = ("cell", "membrane")
 VALIDATION = 5
 
 
-@cache
-def load_split(path: str, split: str) -> Split:
+@remembered
+def load_split(path: str, split: str, how: Reading = PLAIN) -> Split:
     """Loads `train` (all slices but the last five) or `validation` (the last five)."""
     archive = open_archive(path)
     names = sorted(name for name in archive.files if name.startswith("image/"))
@@ -29,4 +29,4 @@ def load_split(path: str, split: str) -> Split:
         if label not in archive.files:
             raise LabelError(label, None, "the file does not exist")
         pairs.append((name, label))
-    return build_split(archive, pairs, CLASSES, len(CLASSES))
+    return build_split(archive, pairs, CLASSES)

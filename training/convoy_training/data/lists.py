@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from convoy.core.pictures.formats import SUFFIXES
 
 from convoy_training.data.archive import Archive
+from convoy_training.data.faults import add_fault, add_note
 from convoy_training.errors import LabelError
 
 CLASSES = "classes.txt"
@@ -23,10 +22,20 @@ OTHERS = (
 
 
 def check_kinds(names: Iterable[str]) -> None:
-    """Raises LabelError if a picture among these files is of a kind that cannot be read."""
+    """A picture among these files that is of a kind that cannot be read is a fault."""
     for name in names:
         if name.lower().endswith(OTHERS):
-            raise LabelError(name, None, f"pictures of this kind are not read: use {', '.join(IMAGES)}")
+            told = f"pictures of this kind are not read: use {', '.join(IMAGES)}"
+            add_fault(LabelError(name, None, told, "kind of picture"))
+
+
+ALIASES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+"""How people call the folders and lists of a split."""
+
+
+def name_key(split: str) -> str:
+    """The split as files call it: `val` for `validation`."""
+    return "val" if split == "validation" else split
 
 
 def number_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -63,20 +72,21 @@ def find_repeated(names: Iterable[Hashable]) -> int | None:
     return None
 
 
-def check_held_out(archive: Archive, train: Iterable[str], held_out: Mapping[str, int | None], file: str) -> None:
+def check_held_out(
+    archive: Archive, train: Iterable[str], held_out: Mapping[str, int | None], file: str
+) -> frozenset[str]:
     """Checks that training and the other split share no picture, so that you measure on pictures not trained on.
 
-    Raises LabelError if a file is in both, and prints a warning if two files hold the same bytes. train: names of
-    pictures; held_out: names of the other split's pictures, each with its line in `file`.
+    A file in both is a fault, and returned; two files of the same bytes are noted. train: names of pictures;
+    held_out: names of the other split's pictures, each with its line in `file`.
     """
     trained = dict.fromkeys(train)
-    for name, line in held_out.items():
-        if name in trained:
-            raise LabelError(file, line, f"{name} is in the training split too: take it out of one of them")
-    known = {hashlib.sha256(archive.files[name]).digest(): name for name in trained}
-    digests = {name: hashlib.sha256(archive.files[name]).digest() for name in held_out}
-    same = [(name, known[digest]) for name, digest in digests.items() if digest in known]
-    if same:
-        first = f"the first is {same[0][0]}, the same as {same[0][1]}"
-        count = f"{len(same):,} of {len(held_out):,} held-out pictures are training pictures too, byte for byte"
-        print(f"warning: {count}; {first}", file=sys.stderr)
+    shared = {name: line for name, line in held_out.items() if name in trained}
+    for name, line in shared.items():
+        told = f"{name} is in the training split too: take it out of one of them"
+        add_fault(LabelError(file, line, told, "in both splits"))
+    known = {archive.compute_sum(name): name for name in trained if name in archive.files}
+    for name in held_out:
+        if name not in shared and name in archive.files and (same := known.get(archive.compute_sum(name))):
+            add_note("the same picture in both splits", name, None, f"it is the training picture {same}, byte for byte")
+    return frozenset(shared)

@@ -5,19 +5,23 @@ A picture is decoded only when you ask for it, so a dataset may be larger than t
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.decoding import Picture, Pixels, decode_image
+from PIL import ExifTags, Image
 from tqdm import tqdm
 
+from convoy_training.data.faults import add_fault
 from convoy_training.errors import LabelError
 
 Item = TypeVar("Item")
@@ -40,10 +44,34 @@ class Photo:
         """Its pixels uint8 RGB [H,W,3] and its full size; a JPEG may shrink, but to no side below `smallest` pixels."""
         return decode(self.files[self.name], self.name, smallest)
 
+    def is_turned(self) -> bool:
+        """Whether EXIF exchanges the width and height of the file."""
+        with Image.open(io.BytesIO(self.files[self.name])) as image:
+            return image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+
 
 def open_photos(files: Mapping[str, bytes], names: Sequence[str]) -> list[Photo]:
     """Opens the pictures with these names. Each is decoded once, so a broken one raises LabelError before training."""
     return list(check_each(lambda name: open_photo(files, name), names, "checking pictures"))
+
+
+def find_photos(files: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Photo]:
+    """Opens the pictures with these names, by name. One that is broken is a fault, and left out."""
+    found: dict[str, Photo] = {}
+    unique = list(dict.fromkeys(names))
+    for name, photo in zip(unique, check_each(partial(_try_photo, files), unique, "checking pictures"), strict=True):
+        if isinstance(photo, LabelError):
+            add_fault(photo)
+        else:
+            found[name] = photo
+    return found
+
+
+def _try_photo(files: Mapping[str, bytes], name: str) -> Photo | LabelError:
+    try:
+        return open_photo(files, name)
+    except LabelError as error:
+        return error
 
 
 def open_photo(files: Mapping[str, bytes], name: str) -> Photo:
@@ -72,4 +100,4 @@ def decode(data: bytes, name: str, smallest: int | None = None) -> Picture:
     try:
         return decode_image(data, min_side=smallest)
     except InvalidArgument as error:
-        raise LabelError(name, None, f"the image cannot be decoded: {error}") from error
+        raise LabelError(name, None, f"the image cannot be decoded: {error}", "broken picture") from error

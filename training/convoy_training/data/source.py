@@ -46,6 +46,15 @@ def compute_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_zip(path: Path) -> dict[str, bytes]:
+    """Reads every file of a zip: name -> bytes. Raises TrainingError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise TrainingError(f"{path} is not a whole zip without a password: {error}") from error
+
+
 @cache
 def read_tar(path: Path) -> dict[str, bytes]:
     """Reads every regular file of a tar, compressed or not: name -> bytes. Raises TrainingError."""

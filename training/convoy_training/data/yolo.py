@@ -1,56 +1,90 @@
-"""Reads boxes from YOLO text: images below images/, and for each a file below labels/.
+"""Reads boxes from YOLO text: images below images/, and for each a file below labels/, or beside it.
 
-Its lines are `class x y width height`, shares of the image in 0..1. Classes and splits come from classes.txt with
-images/train and images/val, or else from Ultralytics' data.yaml.
+Its lines are `class x y width height`, shares of the image in 0..1, or `class x y x y ...`, a polygon. Classes and
+splits come from classes.txt with images/train and images/val, or else from Ultralytics' data.yaml; with `split` from
+one folder, as Label Studio (classes.txt) and CVAT (obj.names) write it.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from convoy_training.data import data_yaml
 from convoy_training.data.archive import Archive, open_archive
-from convoy_training.data.boxes import Row, Split, build_example
-from convoy_training.data.lists import CLASSES, IMAGES, check_held_out, check_kinds, number_lines, parse_classes
-from convoy_training.data.photo import open_photos
+from convoy_training.data.assembly import Listed, Pool, assemble, list_classes
+from convoy_training.data.boxes import Row, Split
+from convoy_training.data.coco import enclose
+from convoy_training.data.faults import add_fault, add_note, remembered
+from convoy_training.data.layout import refuse_layout
+from convoy_training.data.lists import ALIASES, CLASSES, IMAGES, check_kinds, name_key, number_lines, parse_classes
+from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError
 
+NAMES = (CLASSES, f"labels/{CLASSES}", "obj.names", "names.txt")
+"""Files that name the classes, one a line."""
+EXPECTED = """classes.txt, or data.yaml with `names`, `train` and `val`
+images/train/*.jpg
+images/val/*.jpg
+labels/train/*.txt
+labels/val/*.txt
+or, with `split` in the recipe, images/ and labels/ without further folders"""
 
-@cache
-def load_split(path: str, split: str) -> Split:
+
+@remembered
+def load_split(path: str, split: str, how: Reading = PLAIN) -> Split:
     """Loads the images of `train` or, for `validation`, of `val`. An image without a label file has no objects."""
     archive = open_archive(path)
     check_labels(archive)
-    key = "val" if split == "validation" else split
-    if CLASSES in archive.files or data_yaml.FILE not in archive.files:
-        classes, file, line = parse_classes(archive.read_text(CLASSES)), f"images/{key}/", None
-        names, train = (_list_images(archive, f"images/{folder}/") for folder in (key, "train"))
-    else:
-        layout, file = data_yaml.read_layout(archive), data_yaml.FILE
-        classes, line = layout.classes, layout.find_line(key)
-        names, train = (layout.list_images(archive, folder) for folder in (key, "train"))
+    layout = None
+    if data_yaml.FILE in archive.files and not (CLASSES in archive.files and _has_folders(archive)):
+        layout = data_yaml.read_layout(archive)
+    classes = _find_classes(archive, layout, how)
+    if how.division:
+        return assemble(
+            archive, Pool(classes, _read_labels(archive, _list_every(archive, layout), classes)), split, how
+        )
+    key = name_key(split)
+    pool = Pool(classes, file=f"images/{key}/" if layout is None else data_yaml.FILE)
+    line = layout.find_line(key) if layout else None
     if split != "train":
-        check_held_out(archive, train, dict.fromkeys(names, line), file)
-    examples = []
-    for photo in open_photos(archive.files, names):
-        label = name_label(photo.name)
-        text = archive.read_text(label) if label in archive.files else ""
-        examples.append(build_example(photo, parse(text, label, classes, (photo.height, photo.width)), label, classes))
-    return Split(examples, classes)
+        pool.held_out = _read_labels(archive, _list_split(archive, layout, key), classes, line)
+    pool.train = _read_labels(archive, _list_split(archive, layout, "train"), classes)
+    return assemble(archive, pool, split, how)
+
+
+def _has_folders(archive: Archive) -> bool:
+    return any(name.startswith(tuple(f"images/{word}/" for word in ALIASES["train"])) for name in archive.files)
+
+
+def _find_classes(archive: Archive, layout: data_yaml.Layout | None, how: Reading) -> tuple[str, ...]:
+    """The names of the classes by number; raises LabelError where two files differ, or where there is none."""
+    lists = {name: parse_classes(archive.read_text(name), name) for name in NAMES[:1] if name in archive.files}
+    if layout:
+        for name, classes in lists.items():
+            if classes != layout.classes:
+                told = f"it names {list_classes(classes)}; {data_yaml.FILE} names {list_classes(layout.classes)}"
+                add_fault(LabelError(name, None, f"{told}: remove one of the files", "two lists of classes"))
+        return layout.classes
+    if file := next((name for name in NAMES if name in archive.files), None):
+        return parse_classes(archive.read_text(file), file)
+    if how.classes and all(parts == (name,) for name, parts in how.classes):
+        return tuple(name for name, _ in how.classes)
+    told = "no file names the classes: write classes.txt, one class a line, or list them as `data.classes`"
+    raise refuse_layout(archive, EXPECTED, told, CLASSES)
 
 
 def name_label(image: str) -> str:
     """The label file of an image, as Ultralytics finds it: images/train/a.jpg -> labels/train/a.txt.
 
-    train/images/a.jpg -> train/labels/a.txt works too.
+    train/images/a.jpg -> train/labels/a.txt works too; without a folder `images` it lies beside the image.
     """
     swapped = "/labels/".join(f"/{image}".rsplit("/images/", 1))[1:]
     return str(PurePosixPath(swapped).with_suffix(".txt"))
 
 
 def check_labels(archive: Archive) -> None:
-    """Raises LabelError if a label file below a folder `labels` has no picture: a name is wrong, or a picture lost."""
+    """A label file below a folder `labels` that has no picture is a fault: a name is wrong, or a picture lost."""
     known = {name_label(name) for name in archive.files if name.lower().endswith(IMAGES)}
     for name in archive.files:
         place = PurePosixPath(name)
@@ -58,35 +92,87 @@ def check_labels(archive: Archive) -> None:
         if place.suffix.lower() != ".txt" or "labels" not in place.parts[:-1] or place.name.lower() == CLASSES:
             continue
         if name not in known and str(place.with_suffix(".txt")) in known:
-            raise LabelError(name, None, f"names of label files end in .txt: rename this file to {place.stem}.txt")
-        if name not in known:
-            raise LabelError(name, None, "there is no image with this name: add it, or remove this file")
+            told = f"names of label files end in .txt: rename this file to {place.stem}.txt"
+            add_fault(LabelError(name, None, told, "label file's name"))
+        elif name not in known:
+            told = "there is no image with this name: add it, or remove this file"
+            add_fault(LabelError(name, None, told, "missing picture"))
 
 
-def parse(text: str, file: str, classes: tuple[str, ...], size: tuple[int, ...]) -> list[Row]:
-    """Parses lines whose boxes are given by their centres, as shares of the image of `size` (height, width)."""
-    rows = []
+def parse(text: str, file: str, classes: tuple[str, ...]) -> list[Row] | None:
+    """Parses lines whose boxes are given by their centres, or by polygons, as shares of the image.
+
+    None if a line is wrong; each is a fault.
+    """
+    rows: list[Row] = []
+    right = True
     for number, line in number_lines(text):
         try:
-            index, x, y, width, height = (float(value) for value in line.split())
-        except ValueError:
-            raise LabelError(file, number, f"expected 'class x y width height', found '{line}'") from None
-        if index not in range(len(classes)):
-            raise LabelError(file, number, f"class {index:g} is not one of 0 to {len(classes) - 1}")
-        edges = (
-            (x - width / 2) * size[1],
-            (y - height / 2) * size[0],
-            (x + width / 2) * size[1],
-            (y + height / 2) * size[0],
-        )
-        rows.append(Row(number, classes[int(index)], edges))
-    return rows
+            rows.append(_parse_line(line, file, number, classes))
+        except LabelError as error:
+            add_fault(error)
+            right = False
+    return rows if right else None
+
+
+def _parse_line(line: str, file: str, number: int, classes: tuple[str, ...]) -> Row:
+    try:
+        index, *values = (float(value) for value in line.split())
+        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+            raise ValueError
+    except ValueError:
+        told = f"expected 'class x y width height', found '{line if len(line) < 60 else line[:60] + '...'}'"
+        raise LabelError(file, number, told, "line unreadable") from None
+    if index not in range(len(classes)):
+        told = f"class {index:g} is not one of 0 to {len(classes) - 1}"
+        raise LabelError(file, number, told, "unknown class")
+    if len(values) > 4:
+        return Row(number, classes[int(index)], enclose(values))
+    x, y, width, height = values
+    edges = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Row(number, classes[int(index)], edges)
+
+
+def _read_labels(
+    archive: Archive, images: Iterable[str], classes: tuple[str, ...], line: int | None = None
+) -> list[Listed]:
+    listed = []
+    for image in images:
+        label = name_label(image)
+        if label not in archive.files:
+            add_note("picture without label file", image, None, f"{label} does not exist: it shows no object")
+        try:
+            rows = parse(archive.read_text(label) if label in archive.files else "", label, classes)
+        except LabelError as error:
+            add_fault(error)
+            continue
+        if rows is not None:
+            listed.append(Listed(image, rows, label, shares=True, line=line))
+    return listed
+
+
+def _list_split(archive: Archive, layout: data_yaml.Layout | None, key: str) -> list[str]:
+    if layout:
+        return layout.list_images(archive, key)
+    for word in ALIASES.get(key, (key,)):
+        for folder in (f"images/{word}/", f"{word}/images/"):
+            if found := _list_images(archive, folder):
+                return found
+    raise refuse_layout(archive, EXPECTED, f"images/{key}/: there are no images", f"images/{key}/")
+
+
+def _list_every(archive: Archive, layout: data_yaml.Layout | None) -> list[str]:
+    """All pictures; those of a data.yaml's `test` stay out."""
+    if layout:
+        keys = [key for key in ("train", "val") if key in layout.fields]
+        return list(dict.fromkeys(name for key in keys for name in layout.list_images(archive, key)))
+    found = _list_images(archive, "images/") or _list_images(archive, "")
+    if not found:
+        raise refuse_layout(archive, EXPECTED, "there are no pictures")
+    return found
 
 
 def _list_images(archive: Archive, folder: str) -> list[str]:
     below = [name for name in archive.files if name.startswith(folder)]
     check_kinds(below)
-    names = [name for name in below if name.lower().endswith(IMAGES)]
-    if not names:
-        raise LabelError(folder, None, "there are no images")
-    return names
+    return [name for name in below if name.lower().endswith(IMAGES)]

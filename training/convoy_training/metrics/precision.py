@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Boxes:
 def measure_average_precision(
     found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]
 ) -> dict[str, float]:
-    """`map_50`, `map_50_95` and, per class, `ap_50_<class>`."""
+    """`map_50`, `map_50_95` and, per class, `ap_50_<class>`, NaN for a class without an object."""
     return _summarise(measure_precision(found, truth, classes), classes)
 
 
@@ -136,7 +137,7 @@ def read_precision(evaluation: COCOeval) -> NDArray[np.floating]:
 
 def _summarise(precision: NDArray[np.floating], classes: Sequence[str]) -> dict[str, float]:
     values = {"map_50": _mean(precision[0]), "map_50_95": _mean(precision)}
-    return values | {f"ap_50_{name}": _mean(precision[0, :, i]) for i, name in enumerate(classes)}
+    return values | {f"ap_50_{name}": _mean(precision[0, :, i], math.nan) for i, name in enumerate(classes)}
 
 
 def _annotate(pictures: Sequence[Boxes]) -> list[dict[str, object]]:
@@ -153,6 +154,7 @@ def _annotate(pictures: Sequence[Boxes]) -> list[dict[str, object]]:
     return annotations
 
 
-def _mean(precision: NDArray[np.floating]) -> float:
+def _mean(precision: NDArray[np.floating], empty: float = 0.0) -> float:
+    """The mean over what has objects; `empty` where nothing has."""
     known = precision[precision > -1]
-    return float(known.mean()) if known.size else 0.0
+    return float(known.mean()) if known.size else empty

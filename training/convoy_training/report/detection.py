@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from convoy_training.metrics.precision import Boxes, measure_precision
+from convoy_training.metrics.precision import measure_precision
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
 from convoy_training.task import Predict
-from convoy_training.tasks.detection import Config, find_objects, load_split
+from convoy_training.tasks.detection import Config, find_objects, find_truth, load_split
 
 WORST = 8
 
@@ -17,7 +17,7 @@ WORST = 8
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """The precision-recall curves at IoU 0.5, average precision by IoU, confusions, and the worst pictures."""
     data = load_split(config, split)
-    truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
+    truth = [find_truth(example) for example in data.examples]
     precision = measure_precision(find_objects(predict, config, split, 0.001), truth, data.classes)
     recall, known = np.linspace(0, 1, 101), precision[0].max(0) > -1
     curves = [

@@ -44,7 +44,8 @@ class Shot:
 class Section:
     """A heading, a sentence that says how to read the section, charts (SVG) and pictures.
 
-    card: how to read the first chart alone. If it is set, the model's card shows that chart.
+    card: how to read the first chart alone. If it is set, the model's card shows that chart. lines: text to show as
+    it is.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Section:
     charts: Sequence[str] = ()
     shots: Sequence[Shot] = ()
     card: str = ""
+    lines: Sequence[str] = ()
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:

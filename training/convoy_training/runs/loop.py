@@ -52,16 +52,19 @@ from convoy_training.task import Metric, Predict, Task
 
 def fit(
     task: Task, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
-    origin: Origin = UNKNOWN,
+    origin: Origin = UNKNOWN, look: Callable[[], None] = lambda: None,
 ) -> nn.Module:  # fmt: skip
     """Trains to the last epoch and returns the network to publish (the moving average, if the recipe has one).
 
-    `resume` continues after the last whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
+    look: called first, for example to show the data; what it raises ends the run. `resume` continues after the last
+    whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
     break.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
     with hold(run) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero:
+            look()
         return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin)
 
 

@@ -21,6 +21,7 @@ from convoy_training.augment.mixup import mix, mix_losses
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
+from convoy_training.data.reading import LabelledSource
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.accuracy import measure_interval
 from convoy_training.models.architecture import Architecture, find_architecture, named_for
@@ -30,8 +31,8 @@ AT_ONCE = 250
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
 
-class Source(recipe.Strict):
-    """Where the pictures come from: CIFAR, or a folder or tar with train/<class>/ and val/<class>/."""
+class Source(LabelledSource):
+    """Where the pictures come from: CIFAR, or a folder, tar or zip with train/<class>/ and val/<class>/."""
 
     format: Literal["cifar", "image_folder"] = "cifar"
     path: str = cifar.ARCHIVE
@@ -163,7 +164,8 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
-    return image_folder.load_split(config.data.path, split, config.input_size)
+    loaded: Split = image_folder.load_split(config.data.path, split, config.input_size, config.data.reading)
+    return loaded
 
 
 def build_model(config: Config) -> nn.Module:

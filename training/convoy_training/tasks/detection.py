@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
 from convoy_training.data import coco, voc, yolo
 from convoy_training.data.archive import open_archive
-from convoy_training.data.boxes import Split, check_classes, check_validation
+from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
+from convoy_training.data.reading import LabelledSource
 from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.detector import Detector
@@ -32,12 +34,10 @@ from convoy_training.task import Data, Export, Images, Metric, Predict
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
-class Source(recipe.Strict):
-    """Where the boxes come from: a folder or a tar, and the form of its labels."""
+class Source(LabelledSource):
+    """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
     format: Literal["voc", "coco", "yolo"] = "voc"
-    path: str
-    title: str = Field(description="what the manifest calls it")
 
 
 class Config(recipe.Config):
@@ -143,7 +143,9 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
-    return {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format].load_split(config.data.path, split)
+    module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
+    loaded: Split = module.load_split(config.data.path, split, config.data.reading)
+    return loaded
 
 
 def build_model(config: Config) -> nn.Module:
@@ -211,13 +213,22 @@ def find_objects(predict: Predict, config: Config, split: str, threshold: float)
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data = load_split(config, split)
-    truth = [Boxes(example.boxes_xyxy, example.labels) for example in data.examples]
+    truth = [find_truth(example) for example in data.examples]
     found = find_objects(predict, config, split, 0.001)
     values = measure_average_precision(found, truth, data.classes)
     intervals = measure_intervals(found, truth, data.classes)
     return [
-        Metric(name, value, config.data.title, split, len(truth), intervals[name]) for name, value in values.items()
+        Metric(name, value, config.data.title, split, len(truth), intervals[name])
+        for name, value in values.items()
+        if not math.isnan(value)  # a class without an object is not measured
     ]
+
+
+def find_truth(example: Example) -> Boxes:
+    """The true boxes of a picture; crowds count neither as found nor as missed, as in COCO's protocol."""
+    boxes = np.concatenate([example.boxes_xyxy, example.crowds_xyxy])
+    labels = np.concatenate([example.labels, example.crowd_labels])
+    return Boxes(boxes, labels, ignored=np.arange(len(labels)) >= len(example.labels))
 
 
 def collect(detections: Sequence[task.Detection]) -> Boxes:

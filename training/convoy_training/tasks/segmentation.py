@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS, stack_alike
+from convoy_training.data.reading import LabelledSource
 from convoy_training.errors import RecipeError
 from convoy_training.losses.borders import weigh_borders
 from convoy_training.losses.overlap import compute_dice
@@ -37,12 +38,13 @@ FEWEST = 20
 """With fewer pictures the metric says that its interval is unsure: too few stand for all possible pictures."""
 
 
-class Source(recipe.Strict):
-    """Where images and masks come from: a folder or a tar, and the form of its lists."""
+class Source(LabelledSource):
+    """Where images and masks come from: a folder, a tar or a zip, and the form of its lists."""
 
     format: Literal["masks", "isbi"] = "masks"
-    path: str
-    title: str = Field(description="what the manifest calls it")
+    white: Literal["auto", "class", "ignored"] = Field(
+        "auto", description="what 255 means in masks of two classes: the second one, or ignored; auto: by all masks"
+    )
 
 
 Shade = Annotated[int, Field(ge=0, le=255)]
@@ -150,7 +152,9 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> masks.Split:
     """Reads and checks one split."""
-    return {"masks": masks, "isbi": isbi}[config.data.format].load_split(config.data.path, split)
+    module: Any = {"masks": masks, "isbi": isbi}[config.data.format]
+    loaded: masks.Split = module.load_split(config.data.path, split, config.data.reading)
+    return loaded
 
 
 def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -257,12 +261,15 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         if inside is not None:
             scores.append(measure_rand_score(found == inside, truth == inside))
 
+    shown = np.sum(frames, axis=0).sum(1) > 0  # a class without a pixel is not measured, only what is wrongly found
+
     def measure(rows: np.ndarray) -> Mapping[str, float]:
         counts = np.sum([frames[row] for row in rows], axis=0)
         values = {"mean_iou": measure_mean_iou(counts), "pixel_accuracy": measure_accuracy(counts)}
         if scores:
             values["foreground_rand_score"] = float(np.mean([scores[row] for row in rows]))
-        return values | {f"iou_{name}": float(v) for name, v in zip(data.classes, measure_iou(counts), strict=True)}
+        each = zip(data.classes, measure_iou(counts), shown, strict=True)
+        return values | {f"iou_{name}": float(v) for name, v, known in each if known}
 
     # Neighbouring frames of a film resemble each other, so the true interval is somewhat wider.
     intervals, few = bootstrap(measure, len(frames)), len(frames) < FEWEST

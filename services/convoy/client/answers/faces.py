@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import (
     Box,
     ImageRGB,
@@ -22,7 +23,7 @@ from convoy.v1 import faces_pb2
 
 
 @dataclass(frozen=True)
-class Landmarks:
+class Landmarks(Answer):
     """Eyes, nose and corners of the mouth; left and right as seen in the picture."""
 
     left_eye: Point
@@ -33,19 +34,36 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
-class FaceQuality:
-    """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best)."""
+class FaceQuality(Answer):
+    """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best).
+
+    likeness: whether it looks like a face at all; None if the faces service does not judge that.
+    """
 
     score: float
     size: float
     sharpness: float
     exposure: float
     frontality: float
+    likeness: float | None = None
 
 
 @dataclass(frozen=True)
-class Face:
-    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them."""
+class FaceAttribute(Answer):
+    """What a classifier of faces says of a face: its most probable label; score: 0 to 1."""
+
+    model: Model
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Face(Answer):
+    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them.
+
+    liveness: 0 to 1, None if the faces service has no network that judges it; attributes: what its other classifiers of
+    faces say.
+    """
 
     box: Box
     detection_score: float
@@ -53,10 +71,17 @@ class Face:
     quality: FaceQuality
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     aligned_crop: ImageRGB | None = field(default=None, repr=False, compare=False)
+    liveness: float | None = None
+    attributes: tuple[FaceAttribute, ...] = ()
+
+    def describe(self) -> str:
+        """What the classifiers of faces say, in a few words; empty if there are none."""
+        live = [] if self.liveness is None else [f"liveness {self.liveness:.2f}"]
+        return ", ".join([*live, *(f"{one.label} {one.score:.2f}" for one in self.attributes)])
 
 
 @dataclass(frozen=True)
-class Faces:
+class Faces(Answer):
     """The faces of a picture, largest first. found: how many it shows; embedder: None without embeddings."""
 
     faces: tuple[Face, ...]
@@ -73,7 +98,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class FaceComparison:
+class FaceComparison(Answer):
     """Whether the largest faces of two pictures are of the same person; similarity is a cosine, -1 to 1."""
 
     is_match: bool
@@ -88,8 +113,22 @@ class FaceComparison:
 
 
 @dataclass(frozen=True)
-class FaceCalibration:
-    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound."""
+class GenuineCalibration(Answer):
+    """For each similarity (rising): the share of a person's photos that stay below it, and its upper 95 % bound."""
+
+    similarity: tuple[float, ...]
+    false_non_match_rate: tuple[float, ...]
+    false_non_match_rate_upper: tuple[float, ...]
+    pairs: int
+    dataset: str
+
+
+@dataclass(frozen=True)
+class FaceCalibration(Answer):
+    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound.
+
+    genuine: how similar photos of one person are; None if it was not measured.
+    """
 
     similarity: tuple[float, ...]
     false_match_rate: tuple[float, ...]
@@ -97,10 +136,11 @@ class FaceCalibration:
     impostor_pairs: int
     tail_model: str
     dataset: str
+    genuine: GenuineCalibration | None = None
 
 
 @dataclass(frozen=True)
-class FaceModel:
+class FaceModel(Answer):
     """The models that the faces service uses, and the embedder's calibration."""
 
     detector: Model
@@ -109,6 +149,8 @@ class FaceModel:
     embedding_size: int
     default_match_threshold: float
     calibration: FaceCalibration
+    liveness: tuple[Model, ...] = ()
+    attributes: tuple[Model, ...] = ()
 
 
 def read_face(message: faces_pb2.Face) -> Face:
@@ -118,9 +160,18 @@ def read_face(message: faces_pb2.Face) -> Face:
         read_box(message.box),
         message.detection_score,
         Landmarks(*map(read_point, (marks.left_eye, marks.right_eye, marks.nose, marks.mouth_left, marks.mouth_right))),
-        FaceQuality(quality.score, quality.size, quality.sharpness, quality.exposure, quality.frontality),
+        FaceQuality(
+            quality.score,
+            quality.size,
+            quality.sharpness,
+            quality.exposure,
+            quality.frontality,
+            quality.likeness if quality.HasField("likeness") else None,
+        ),
         np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
         _read_png(message.aligned_crop) if message.aligned_crop else None,
+        message.liveness if message.HasField("liveness") else None,
+        tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
     )
 
 
@@ -165,7 +216,20 @@ def read_face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
             table.impostor_pairs,
             table.tail_model,
             table.dataset,
+            _read_genuine(table.genuine) if table.HasField("genuine") else None,
         ),
+        tuple(map(read_model, response.liveness)),
+        tuple(map(read_model, response.attributes)),
+    )
+
+
+def _read_genuine(message: faces_pb2.GenuineCalibration) -> GenuineCalibration:
+    return GenuineCalibration(
+        tuple(message.similarity),
+        tuple(message.false_non_match_rate),
+        tuple(message.false_non_match_rate_upper),
+        message.pairs,
+        message.dataset,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from convoy.core.names import composed
 from convoy.recognition.domain.found_faces import FoundFace, Size
@@ -37,7 +38,7 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
     """
 
     gallery: str
@@ -46,11 +47,13 @@ class Search:
     criterion: Criterion | None = None
     top_k: int = 0
     min_version: int = 0
+    epoch: str = ""
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
+    min_liveness: float | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -82,6 +85,7 @@ class IdentifiedFace:
     expected_false_positive_identification_rate: float
     margin: float
     named_elsewhere: Match | None = None
+    spoof_suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Identified:
     rate_unit: RateUnit
     same_occasion: bool
     expected_false_positive_picture_rate: float
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class Comparison:
     options: DetectionOptions = AS_USUAL
     criterion: Criterion | None = None
     min_version: int = 0
+    epoch: str = ""
+    min_liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +149,30 @@ class Duplicate:
     other_person_id: str
     other_face_id: str
     similarity: float
+
+
+class Unlike(Enum):
+    """Why a face is listed as disagreeing with its person; see DisagreementReason in recognition.proto."""
+
+    OTHER_PERSON = "OTHER_PERSON"
+    SOMEBODY_ELSE = "SOMEBODY_ELSE"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A face that does not resemble the person's others; similarity: to the nearest of them. other: whom it matches."""
+
+    person_id: str
+    face_id: str
+    reason: Unlike
+    similarity: float
+    other: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementsPage:
+    """Faces by person, of a page of people."""
+
+    faces: Sequence[Disagreement]
+    next_token: str
