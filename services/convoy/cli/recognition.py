@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
-from convoy.cli.output import AsJson, print_json, print_table
+from convoy.cli.output import AsJson, label_of, print_json, print_table
 from convoy.cli.photos import (
     AnyAngle,
     Detail,
@@ -96,6 +96,7 @@ def register(
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
                 any_angle=any_angle,
+                photo_labels=[label_of(photo) for photo in photos],
                 min_liveness=min_liveness,
             )
         except FailedPrecondition as error:
@@ -135,8 +136,9 @@ def identify(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when the gallery knows nobody in
-    them, also where they show no face.
+    """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when it knows nobody in them.
+
+    A picture without a face (NO_FACE) counts as one with nobody known.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """

@@ -87,6 +87,7 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         allow_identity_conflict=request.allow_identity_conflict,
         allow_different=request.allow_different,
         any_angle=request.any_angle,
+        photo_labels=tuple(map(composed, request.photo_labels)),
         min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 

@@ -494,10 +494,13 @@ class FaceRecord(_message.Message):
     FACE_ID_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     face_id: _builtins.str
     """Unique within the person."""
     quality: _builtins.float
     """Its quality when it was registered, 0 to 1."""
+    label: _builtins.str
+    """Which photo it came from, as the caller named it at registration; set by GetPerson alone."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
@@ -508,10 +511,11 @@ class FaceRecord(_message.Message):
         face_id: _builtins.str = ...,
         quality: _builtins.float = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        label: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "face_id", b"face_id", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "face_id", b"face_id", "label", b"label", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1238,6 +1242,7 @@ class RegisterRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     ALLOW_DIFFERENT_FIELD_NUMBER: _builtins.int
     ANY_ANGLE_FIELD_NUMBER: _builtins.int
+    PHOTO_LABELS_FIELD_NUMBER: _builtins.int
     MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
@@ -1283,6 +1288,12 @@ class RegisterRequest(_message.Message):
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words that a search can filter by, added to those on record."""
 
+    @_builtins.property
+    def photo_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A name for each photo, for example its file's, in the order of `photos`; at most 200 characters each. GetPerson tells
+        which photo a face came from by it. Leave it empty for none.
+        """
+
     def __init__(
         self,
         *,
@@ -1299,11 +1310,12 @@ class RegisterRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         allow_different: _builtins.bool = ...,
         any_angle: _builtins.bool = ...,
+        photo_labels: _abc.Iterable[_builtins.str] | None = ...,
         min_liveness: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "expire_time", b"expire_time", "min_liveness", b"min_liveness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
     _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
@@ -2182,22 +2194,26 @@ class DeleteFaceRequest(_message.Message):
     GALLERY_FIELD_NUMBER: _builtins.int
     PERSON_ID_FIELD_NUMBER: _builtins.int
     FACE_ID_FIELD_NUMBER: _builtins.int
+    DELETE_PERSON_WITHOUT_FACES_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
     """The person's id."""
     face_id: _builtins.str
     """The id of the face."""
+    delete_person_without_faces: _builtins.bool
+    """Delete the person too if this is the last face. Without it the person stays, and nobody recognises such a person."""
     def __init__(
         self,
         *,
         gallery: _builtins.str = ...,
         person_id: _builtins.str = ...,
         face_id: _builtins.str = ...,
+        delete_person_without_faces: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "gallery", b"gallery", "person_id", b"person_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_person_without_faces", b"delete_person_without_faces", "face_id", b"face_id", "gallery", b"gallery", "person_id", b"person_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2209,21 +2225,31 @@ class DeleteFaceResponse(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    FACES_LEFT_FIELD_NUMBER: _builtins.int
+    PERSON_DELETED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
     epoch: _builtins.str
     """In which epoch the version counts; see GetGalleryStatusResponse."""
+    faces_left: _builtins.int
+    """How many faces the person has now; unset by a service that is older than this field. With none, nobody recognises the person until you register a photo."""
+    person_deleted: _builtins.bool
+    """The person was deleted with the last face."""
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
         epoch: _builtins.str = ...,
+        faces_left: _builtins.int | None = ...,
+        person_deleted: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "faces_left", b"faces_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "epoch", b"epoch", "faces_left", b"faces_left", "person_deleted", b"person_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__faces_left: _TypeAlias = _typing.Literal["faces_left"]  # noqa: Y015
+    _WhichOneofArgType__faces_left: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__faces_left) -> _WhichOneofReturnType__faces_left | None: ...
 
 Global___DeleteFaceResponse: _TypeAlias = DeleteFaceResponse  # noqa: Y015
 

@@ -30,13 +30,15 @@ def register(
     any_angle: bool = False,
     min_liveness: float | None = None,
     channels: Channels = "rgb",
+    photo_labels: Iterable[str] = (),
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
     one another; any_angle: even if a face lies or stands on its head; min_liveness: refuse what seems to be a print or
-    a screen, 0 to 1; request_id: lets you repeat the call safely, by default a new one. AlreadyExists(PERSON_EXISTS).
+    a screen, 0 to 1; photo_labels: a name for each photo, for example its file's, which get_person tells with the face;
+    request_id: lets you repeat the call safely, by default a new one. AlreadyExists(PERSON_EXISTS).
     FailedPrecondition: every photo was refused; `details` has the Registration. FailedPrecondition
     (LIVENESS_NOT_CONFIGURED): min_liveness is set and nothing judges liveness.
     """
@@ -54,6 +56,7 @@ def register(
         tags=write_tags(tags),
         allow_different=allow_different,
         any_angle=any_angle,
+        photo_labels=[write_text(label, "a label") for label in photo_labels],
         min_liveness=min_liveness,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
