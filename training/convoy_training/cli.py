@@ -57,7 +57,7 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
-EMBEDDER = Path("exported_models/face-embedder/1")
+EMBEDDER = Path("exported_models/face-embedder/2")
 Shown = Annotated[
     list[str],
     typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
