@@ -1,6 +1,7 @@
 """Answers of the API: domain values as protobuf messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -57,10 +58,15 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
     )
 
 
-def person_message(person: Person) -> pb.Person:
-    """A person as callers see it: never an embedding."""
+def person_message(person: Person, labels: Mapping[str, str] = MappingProxyType({})) -> pb.Person:
+    """A person as callers see it: never an embedding. labels: by face id."""
     faces = [
-        pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=_timestamp(face.create_time_ms))
+        pb.FaceRecord(
+            face_id=face.face_id,
+            quality=face.quality,
+            create_time=_timestamp(face.create_time_ms),
+            label=labels.get(face.face_id, ""),
+        )
         for face in person.faces
     ]
     return pb.Person(
@@ -241,6 +247,8 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
 def _no_match_reason(identified: IdentifiedFace) -> pb.NoMatchReason.ValueType:
     if identified.decision is not Decision.NO_MATCH:
         return pb.NO_MATCH_REASON_UNSPECIFIED
+    if identified.spoof_suspected:
+        return pb.NO_MATCH_REASON_SPOOF_SUSPECTED
     return pb.NO_MATCH_REASON_NAMED_ELSEWHERE if identified.named_elsewhere else pb.NO_MATCH_REASON_UNKNOWN
 
 

@@ -14,7 +14,7 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
@@ -32,10 +32,21 @@ class Versioned:
     epoch: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FaceDeleted:
+    """The version that has the change, how many faces are left, and whether the person went with the last."""
+
+    version: int
+    epoch: str
+    faces_left: int
+    person_deleted: bool
+
+
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Followers, journal: Journal | None = None) -> None:
+        self._journal = journal or Journal()
         self._store = followers.store
         self._followers = followers
         self.expired = 0
@@ -45,6 +56,12 @@ class People:
         """One person."""
         await self._store.get_gallery(gallery)
         return await self.find(gallery, person_id)
+
+    async def labels_of(self, gallery: str, person: Person) -> dict[str, str]:
+        """The label of each face that has one."""
+        faces = [(person.person_id, face.face_id) for face in person.faces]
+        labels = await self._store.get_labels(gallery, faces)
+        return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
 
     async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
         """People by id; the token of a page is its last id.
@@ -90,17 +107,18 @@ class People:
         _, committed = await self._change(gallery, person_id, "DeletePerson", nobody)
         return faces, committed
 
-    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> Committed:
-        """Delete one face and give the change; the person stays, if need be without faces."""
+    async def delete_face(self, gallery: str, person_id: str, face_id: str, and_person: bool = False) -> FaceDeleted:
+        """Delete one face. and_person: the person too, if it is the last; otherwise the person stays without faces."""
 
-        def without(person: Person) -> Person:
+        def without(person: Person) -> Person | None:
             if face_id not in [face.face_id for face in person.faces]:
                 message = f"person {person_id!r} has no face {face_id!r}"
                 raise NotFound("FACE_NOT_FOUND", message, {"face_id": face_id})
-            return person.without(face_id, now_ms())
+            after = person.without(face_id, now_ms())
+            return after if after.faces or not and_person else None
 
-        _, committed = await self._change(gallery, person_id, "DeleteFace", without)
-        return committed
+        after, committed = await self._change(gallery, person_id, "DeleteFace", without)
+        return FaceDeleted(committed.version, committed.epoch, len(after.faces) if after else 0, after is None)
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
         """Delete at most `limit` people who have expired; gives how many.
@@ -152,7 +170,10 @@ class People:
         outcomes = await self._store.change_people(gallery, writes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
+            if follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
@@ -176,7 +197,7 @@ class People:
             write = Write([(PersonChange(person_id, before, after), note)])
             return after, await self.commit_one(gallery, write, {})
 
-        return await tried_again(attempt)
+        return await self._followers.turns.tried_again(name, attempt)
 
 
 def person_not_found(gallery: str, person_id: str) -> NotFound:
