@@ -13,6 +13,7 @@ everyday.py                what networks say of everyday photographs (everyday.t
 face_enrolment.py          which portraits, and which pictures without a face, Register accepts by their score
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
+recognition_galleries.py   what many empty galleries cost
 recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
 soak.py                    mixed load for minutes or hours, and whether processes grow

@@ -187,6 +187,9 @@ class Galleries(Group):
     disks), else the call ends with NOT_REPLICATED. Set it to 1 where sentinels or a cluster may fail over."""
     redis_password_file: Path | None = None
     """File with the password for Redis, to keep it out of the URL; read again on change."""
+    erasure_journal: Path | None = None
+    """File to which recognition appends ids and times of what is deleted, before it answers. Keep it outside of Redis's
+    volume: after a restore it tells whom the backup brought back."""
     template_key_file: Path | None = None
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     quality_floor: Share = 0.3

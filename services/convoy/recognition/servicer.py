@@ -1,10 +1,9 @@
 """The recognition service: requests become domain values, use cases work on them, and answers become messages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import asdict
-from pathlib import Path
 
 import grpc.aio
 import structlog
@@ -13,7 +12,6 @@ from google.protobuf.message import Message
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
 from convoy.core.security.demands import naming_part
-from convoy.core.security.files import Watched, read_file
 from convoy.core.security.scopes import allows, gallery_scope
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline, hide_name, stream_error
@@ -31,6 +29,7 @@ from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
+from convoy.recognition.store.opening import open_store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
@@ -41,6 +40,7 @@ from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.registration import Registration
@@ -61,9 +61,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
         self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        growth = Growth(settings)
-        self.galleries = Galleries(store, self.followers, faces, keys, growth)
-        self.people = People(self.followers)
+        growth, journal = Growth(settings), Journal(settings.erasure_journal)
+        self.galleries = Galleries(store, self.followers, faces, keys, growth, journal)
+        self.people = People(self.followers, journal)
         self.registration = Registration(
             self.followers,
             self.people,
@@ -309,15 +309,13 @@ def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
 
 async def build(settings: Settings) -> Service:
     """The recognition service on Redis, not started."""
-    password = _password(settings.redis_password_file) if settings.redis_password_file else None
     url = settings.redis_url.get_secret_value()
     if may_fail_over(url) and not settings.redis_wait_replicas:
         log.warning(
             "a failover of the store can undo changes that were acknowledged; set CONVOY_REDIS_WAIT_REPLICAS=1",
             documentation="docs/recognition.md#with-followers",
         )
-    store = RedisStore(url, password, wait_aof=settings.redis_wait_aof, wait_replicas=settings.redis_wait_replicas)
-    return build_on(store, settings)
+    return build_on(open_store(settings), settings)
 
 
 def build_on(store: Store, settings: Settings) -> Service:
@@ -333,8 +331,3 @@ def build_on(store: Store, settings: Settings) -> Service:
         await faces.close()
 
     return Service("recognition", add_to, servicer.start, stop, is_ready=lambda: servicer.followers.is_ready)
-
-
-def _password(path: Path) -> Callable[[], str]:
-    """The password of Redis as its file has it now. Raises FailedPrecondition(NO_FILE)."""
-    return Watched([path], lambda: read_file(path).decode().strip()).current

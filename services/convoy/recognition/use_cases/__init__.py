@@ -15,6 +15,8 @@ disagreements.py   people whose faces do not resemble one another
 merging.py         make one person of two
 transfer.py        export and import
 repetition.py      calls that come again get their first answer
+erasures.py        what was erased after a backup was made, to be erased again
+journal.py         a file outside of the store that tells of erasures
 expiry.py          housekeeping every half minute: expired people, keys, vector sets left behind
 growth.py          whether galleries outgrow their embedder
 consistency.py     whether index and store hold the same faces

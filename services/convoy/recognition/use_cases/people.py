@@ -14,7 +14,7 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
@@ -45,7 +45,8 @@ class FaceDeleted:
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Followers, journal: Journal | None = None) -> None:
+        self._journal = journal or Journal()
         self._store = followers.store
         self._followers = followers
         self.expired = 0
@@ -169,7 +170,10 @@ class People:
         outcomes = await self._store.change_people(gallery, writes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
+            if follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
@@ -193,7 +197,7 @@ class People:
             write = Write([(PersonChange(person_id, before, after), note)])
             return after, await self.commit_one(gallery, write, {})
 
-        return await tried_again(attempt)
+        return await self._followers.turns.tried_again(name, attempt)
 
 
 def person_not_found(gallery: str, person_id: str) -> NotFound:

@@ -34,7 +34,6 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import Demands, Verdict, bad_image, judge_photo, none_accepted
@@ -110,7 +109,7 @@ class Registration:
         photos = await self._look_at(asked, gallery)
         # One after the other, or two people with one face would not see each other.
         async with self._writing[gallery.name]:
-            return await tried_again(lambda: self._attempt(asked, photos, request))
+            return await self._followers.turns.tried_again(asked.gallery, lambda: self._attempt(asked, photos, request))
 
     async def _on_record(self, asked: Registering) -> Person | None:
         """The person on record, also when expired. Raises AlreadyExists(PERSON_EXISTS) unless faces may be added."""
