@@ -9,8 +9,8 @@ model_sets.py      files that name a model for each service
 manifest.py        the contract of a model folder
 telemetry.py       log lines and metrics
 tracing.py         spans
+turns.py           whose turn it is in queues
 machine.py         cores and memory of this machine
-names.py           one form for names that look the same
 pictures/          bytes to pixels, resizing, geometry, suppression
 models/            models at run time
 security/          TLS, tokens, scopes, rates

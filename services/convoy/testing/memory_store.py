@@ -33,6 +33,7 @@ class _Shelf:
     gallery: Gallery | None = None
     people: dict[str, Person] = field(default_factory=dict)
     templates: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    labels: dict[tuple[str, str], str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     answers: dict[tuple[int, str], tuple[float, Committed]] = field(default_factory=dict)
     moved: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -114,6 +115,7 @@ class MemoryStore(Store):
         shelf.gallery = None
         shelf.people.clear()
         shelf.templates.clear()
+        shelf.labels.clear()
         committed = await shelf.append(note, last.born, Idempotency())
         return replace(last, version=committed.version)
 
@@ -142,6 +144,10 @@ class MemoryStore(Store):
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
         templates = self._shelves.get(name, _Shelf()).templates
         return [templates.get(face) for face in faces]
+
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        labels = self._shelves.get(name, _Shelf()).labels
+        return [labels.get(face, "") for face in faces]
 
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         people = self._shelves.get(name, _Shelf()).people.values()
@@ -236,9 +242,13 @@ class MemoryStore(Store):
     def _apply(shelf: _Shelf, change: PersonChange) -> None:
         for face_id in change.removed:
             del shelf.templates[change.person_id, face_id]
+            shelf.labels.pop((change.person_id, face_id), None)
         if change.after is None:
             shelf.people.pop(change.person_id, None)
             return
         shelf.people[change.person_id] = change.after
         for face_id, template in change.templates.items():
             shelf.templates[change.person_id, face_id] = template
+        for face_id, label in change.labels.items():
+            if label:
+                shelf.labels[change.person_id, face_id] = label

@@ -15,6 +15,7 @@ same_photo.py      faces: how much more people in one photo resemble each other
 false_non_match.py faces: how often a person's own photo stays below a similarity
 rejection.py       faces: whether quality predicts errors
 face_embedding.py  faces: all measures of one embedder
+share.py           the share of trials that went one way, with its interval
 bootstrap.py       intervals by resampling
 resampling.py      intervals for pairs, which share people
 """

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, read_model, read_time
@@ -97,15 +98,20 @@ class GalleryStatus(Answer):
     store_checksum: str = ""
     problem: str = ""
     limits: GalleryLimits | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
 class FaceRecord(Answer):
-    """One face on record, with its quality when it was registered."""
+    """One face on record, with its quality when it was registered.
+
+    label: the name of its photo, if the caller gave one; get_person alone tells it.
+    """
 
     face_id: str
     quality: float
     create_time: datetime | None
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,23 @@ class Person(Answer):
     update_time: datetime | None
     expire_time: datetime | None
     tags: tuple[str, ...] = ()
+
+
+class FaceDeletion(int):
+    """The version of the gallery that contains the change, as a number.
+
+    faces_left: how many faces the person has now, None from a service of version 0.1.0. Nobody recognises a person
+    with none. is_person_deleted: the person went with the last face.
+    """
+
+    faces_left: int | None
+    is_person_deleted: bool
+
+    def __new__(cls, version: int, faces_left: int | None = None, is_person_deleted: bool = False) -> Self:
+        """From what the service said."""
+        made = super().__new__(cls, version)
+        made.faces_left, made.is_person_deleted = faces_left, is_person_deleted
+        return made
 
 
 @dataclass(frozen=True)
@@ -159,6 +182,7 @@ class Import(Answer):
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,7 @@ class PersonDeletion(Answer):
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,7 +234,7 @@ def read_person(message: recognition_pb2.Person) -> Person:
         message.person_id,
         message.display_name,
         dict(message.metadata),
-        tuple(FaceRecord(face.face_id, face.quality, read_time(face, "create_time")) for face in message.faces),
+        tuple(map(_read_face, message.faces)),
         read_time(message, "create_time"),
         read_time(message, "update_time"),
         read_time(message, "expire_time"),
@@ -245,6 +270,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -259,6 +285,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.store_checksum,
         response.problem,
         _read_limits(response.limits) if response.HasField("limits") else None,
+        response.epoch,
     )
 
 
@@ -305,3 +332,13 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
 def read_rate_unit(unit: recognition_pb2.RateUnit.ValueType) -> str | None:
     """Read what a rate is a rate of: picture or face; None if the message does not say."""
     return recognition_pb2.RateUnit.Name(unit).removeprefix("RATE_UNIT_").lower() if unit else None
+
+
+def read_face_deletion(message: recognition_pb2.DeleteFaceResponse) -> FaceDeletion:
+    """What became of a face's person."""
+    left = message.faces_left if message.HasField("faces_left") else None
+    return FaceDeletion(message.version, left, message.person_deleted)
+
+
+def _read_face(message: recognition_pb2.FaceRecord) -> FaceRecord:
+    return FaceRecord(message.face_id, message.quality, read_time(message, "create_time"), message.label)

@@ -161,18 +161,25 @@ def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDel
         "recognition",
         api.DeletePersonRequest(gallery=write_text(gallery, "gallery"), person_id=write_text(person_id, "person_id")),
         api.DeletePersonResponse,
-        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version),
+        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version, reply.epoch),
     )
 
 
-def delete_face(gallery: str, person_id: str, face_id: str) -> Operation[int]:
-    """Delete one face; return the version of the gallery that contains the change. NotFound(…, FACE_NOT_FOUND)."""
+def delete_face(
+    gallery: str, person_id: str, face_id: str, *, delete_person_without_faces: bool = False
+) -> Operation[galleries.FaceDeletion]:
+    """Delete one face; return the version of the gallery that contains the change, and how many faces are left.
+
+    delete_person_without_faces: if it is the last face, delete the person too. Without it such a person stays, and
+    nobody recognises them. NotFound(…, FACE_NOT_FOUND).
+    """
     request = api.DeleteFaceRequest(
         gallery=write_text(gallery, "gallery"),
         person_id=write_text(person_id, "person_id"),
         face_id=write_text(face_id, "face_id"),
+        delete_person_without_faces=delete_person_without_faces,
     )
-    return plan("recognition", request, api.DeleteFaceResponse, lambda reply: reply.version)
+    return plan("recognition", request, api.DeleteFaceResponse, galleries.read_face_deletion)
 
 
 def find_duplicates(

@@ -56,12 +56,16 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """From one state of a person to the next; None is absence. templates: of the faces that are new, by id."""
+    """From one state of a person to the next; None is absence. templates: of the faces that are new, by id.
+
+    labels: of new faces, by id. They lie apart from the record, where version 0.1.0 neither looks nor writes.
+    """
 
     person_id: str
     before: Person | None
     after: Person | None
     templates: Mapping[str, bytes] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def removed(self) -> list[str]:
@@ -192,6 +196,9 @@ class Store(Protocol):
 
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """The templates of faces, given as (person id, face id); None for a face that is not there."""
+
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        """The labels of faces, given as (person id, face id); empty for a face that has none."""
 
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]

@@ -45,6 +45,11 @@ def field_of(person_id: str, face_id: str) -> str:
     return f"{person_id} {face_id}"
 
 
+def label_of(person_id: str, face_id: str) -> str:
+    """The field of a face's label in the gallery's hash."""
+    return f"label {field_of(person_id, face_id)}"
+
+
 def face_of(field: bytes) -> tuple[str, str]:
     """Person id and face id of a field."""
     person_id, _, face_id = field.decode().partition(" ")
@@ -105,10 +110,13 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     added = [field_of(person_id, face_id) for face_id in change.templates]
     # With these ids a follower asks for the new templates together with the record.
     words = [*words_of(note), *(("faces", " ".join(change.templates)) if added else ())]
+    # Labels stand in the gallery's own hash, which goes as a whole even where 0.1.0 deletes the gallery.
+    labels = [(label_of(person_id, face_id), label) for face_id, label in change.labels.items() if label]
+    unlabelled = [label_of(person_id, face_id) for face_id in change.removed]
     if after is None:
-        return person_id, before, "", "", token, words, removed, added
+        return person_id, before, "", "", token, words, removed, added, labels, unlabelled
     expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
-    return person_id, before, after.to_json(), expire_ms, token, words, removed, added
+    return person_id, before, after.to_json(), expire_ms, token, words, removed, added, labels, unlabelled
 
 
 def outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:

@@ -56,6 +56,7 @@ from convoy.recognition.store.layout import (
     head_of,
     key_of,
     keys_of,
+    label_of,
     last_state_of,
     limits_of,
     new_token,
@@ -212,6 +213,12 @@ class RedisStore(Store):
             "HMGET", key_of(name, "templates"), *(field_of(*face) for face in faces)
         )
         return found
+
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        if not faces:
+            return []
+        found = await self._do("HMGET", key_of(name, "meta"), *(label_of(*face) for face in faces))
+        return [label.decode() if label else "" for label in found]
 
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]

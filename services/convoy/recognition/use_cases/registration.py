@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,17 +13,19 @@ from convoy.core.names import composed
 from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
-from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.found_faces import EmbeddedFace
 from convoy.recognition.domain.limits import (
     check_expiry,
     check_faces,
+    check_labels,
     check_metadata,
     check_person_id,
     check_request_id,
     check_tags,
     check_text,
 )
-from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions, Picture
+from convoy.recognition.domain.liveness import check_min_liveness
+from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Face, Gallery, Person
 from convoy.recognition.domain.registrations import PhotoResult, Registered, Registering
 from convoy.recognition.domain.thresholds import comparison_rate
@@ -32,21 +34,10 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.photo_rules import (
-    CONFLICT_RATE,
-    Verdict,
-    bad_image,
-    compare,
-    is_in_doubt,
-    judge,
-    none_accepted,
-    refuse_no_face,
-    refuse_others,
-    refuse_turned,
-)
+from convoy.recognition.use_cases.photo_rules import Demands, Verdict, bad_image, judge_photo, none_accepted
+from convoy.recognition.use_cases.record_rules import CONFLICT_RATE, compare, refuse_others
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
 
 DIGESTED_AT_ONCE = 1 << 18
@@ -101,7 +92,9 @@ class Registration:
         check_text("display_name", asked.display_name)
         check_metadata(asked.metadata)
         check_tags(asked.tags)
+        check_labels(asked.photo_labels, len(asked.photos))
         check_request_id(asked.request_id)
+        check_min_liveness(asked.min_liveness)
         most = self._settings.max_images_per_call
         if not 1 <= len(asked.photos) <= most:
             message = f"{len(asked.photos)} photos were sent; 1 to {most} are taken in a call"
@@ -116,12 +109,14 @@ class Registration:
         photos = await self._look_at(asked, gallery)
         # One after the other, or two people with one face would not see each other.
         async with self._writing[gallery.name]:
-            return await tried_again(lambda: self._attempt(asked, photos, request))
+            return await self._followers.turns.tried_again(asked.gallery, lambda: self._attempt(asked, photos, request))
 
     async def _on_record(self, asked: Registering) -> Person | None:
         """The person on record, also when expired. Raises AlreadyExists(PERSON_EXISTS) unless faces may be added."""
         [person] = await self._store.get_people(asked.gallery, [asked.person_id])
-        if person is not None and not person.is_expired(now_ms()) and not asked.add_faces:
+        # Whose last face was deleted can be registered anew: there is no face that this could be confused with.
+        is_protected = person is not None and not person.is_expired(now_ms()) and bool(person.faces)
+        if is_protected and not asked.add_faces:
             facts = {"gallery": asked.gallery, "person_id": asked.person_id}
             message = f"person {asked.person_id!r} is registered already; set add_faces to add photos to the record"
             raise AlreadyExists("PERSON_EXISTS", message, facts)
@@ -130,41 +125,38 @@ class Registration:
     async def _look_at(self, asked: Registering, gallery: Gallery) -> _Photos:
         floor = gallery.policy.quality_floor
         floor = self._settings.quality_floor if floor is None else floor
-        options = AT_ANY_ANGLE if asked.any_angle else AS_USUAL
-        seen = await asyncio.gather(*(self._embed(photo, gallery, options) for photo in asked.photos))
-        judged = [
-            bad_image(one) if isinstance(one, InvalidArgument) else judge(one[1].faces, floor, asked.use_largest_face)
-            for one in seen
-        ]
-        turning = (self._look_around(*one, asked, gallery) for one in zip(judged, asked.photos, strict=True))
-        score_floor = self._settings.face_score_floor
-        verdicts = [refuse_no_face(verdict, score_floor) for verdict in await asyncio.gather(*turning)]
+        demands = Demands(
+            quality_floor=floor,
+            score_floor=self._settings.face_score_floor,
+            likeness_floor=self._settings.face_likeness_floor,
+            min_liveness=asked.min_liveness,
+            use_largest_face=asked.use_largest_face,
+            any_angle=asked.any_angle,
+        )
+        seen = await asyncio.gather(*(self._judge(photo, gallery, demands) for photo in asked.photos))
+        verdicts = [bad_image(one) if isinstance(one, InvalidArgument) else one[1] for one in seen]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
         if not models:
             raise none_accepted([verdict.result for verdict in verdicts], bad_images)
         return _Photos(models[-1], verdicts, bad_images)
 
-    async def _look_around(self, verdict: Verdict, photo: Picture, asked: Registering, gallery: Gallery) -> Verdict:
-        """The verdict, or TURNED if the photo shows its face better from another angle."""
-        if asked.any_angle or (verdict.embedding is None and not is_in_doubt(verdict)):
-            return verdict
-        faces = verdict.result.faces
-        if is_in_doubt(verdict):
-            seen = await self._embed(photo, gallery, AT_ANY_ANGLE)
-            faces = [] if isinstance(seen, InvalidArgument) else [one.face for one in seen[1].faces]
-        # What is hardly a face at any angle is no turned face either.
-        return refuse_turned(verdict, [one for one in faces if one.detection_score >= self._settings.face_score_floor])
-
-    async def _embed(
-        self, photo: Picture, gallery: Gallery, options: DetectionOptions
-    ) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
+    async def _judge(
+        self, photo: Picture, gallery: Gallery, demands: Demands
+    ) -> tuple[FaceModel, Verdict] | InvalidArgument:
         """One photo a call: a bad photo spoils no other, and the face service batches them anyhow."""
+        models: list[FaceModel] = []
+
+        async def look(options: DetectionOptions) -> Sequence[EmbeddedFace]:
+            model, [picture] = await self._faces.embed([photo], options, gallery)
+            models.append(model)
+            return picture.faces
+
         try:
-            model, [faces] = await self._faces.embed([photo], options, gallery)
+            verdict = await judge_photo(look, demands)
         except InvalidArgument as error:
             return error
-        return model, faces
+        return models[-1], verdict
 
     async def _attempt(self, asked: Registering, photos: _Photos, request: Idempotency) -> Registered | Committed:
         """Compare with the gallery as it is now, and write."""
@@ -179,14 +171,16 @@ class Registration:
             raise none_accepted(results, photos.bad_images)
         embeddings = {v.result.face_id: v.embedding for v in verdicts if v.embedding is not None}
         person = check_faces(_with_faces(asked, before, verdicts))
+        named = zip(results, asked.photo_labels, strict=False)
+        labels = {result.face_id: label for result, label in named if result.face_id}
         # Another replica may be registering the same face under another name: then this is decided anew.
         at_version = None if asked.allow_identity_conflict else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
-        committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
+        committed = await self._write(gallery, before, person, results, embeddings, labels, at_version, idempotency)
         if committed.repeated:
             return committed
-        self._growth.judge(gallery, photos.model, await view.count_faces([]))
-        return Registered(person, results, committed.version)
+        self._growth.judge(gallery, photos.model, gallery.faces + len(embeddings))
+        return Registered(person, results, committed.version, committed.epoch)
 
     async def _write(
         self,
@@ -195,12 +189,13 @@ class Registration:
         person: Person,
         results: list[PhotoResult],
         embeddings: dict[str, Vector],
+        labels: dict[str, str],
         at_version: int | None,
         idempotency: Idempotency,
     ) -> Committed:
         codec = self._followers.codec_of(gallery)
         templates = {face_id: codec.encode(person.person_id, face_id, vector) for face_id, vector in embeddings.items()}
-        change = PersonChange(person.person_id, before, person, templates)
+        change = PersonChange(person.person_id, before, person, templates, labels)
         note = current_call().note("Register", person.person_id, f"{len(templates)} of {len(results)} photos accepted")
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)
