@@ -7,6 +7,7 @@ It starts a Redis (or a Redis Cluster of three) and one replica's galleries on t
 
 import argparse
 import asyncio
+import logging
 import os
 import resource
 import statistics
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import structlog
+from convoy.core.settings import Settings
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.domain.templates import Plain
@@ -24,6 +27,7 @@ from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import RedisCluster, RedisServer
 
@@ -57,7 +61,7 @@ async def measure(url: str, idle_s: float) -> None:
     """Load all galleries, be idle, search; print a line."""
     store = RedisStore(url)
     followers = Followers(store, lambda gallery: Plain(), threads=1)
-    galleries = Galleries(store, followers, None, MasterKeys([]))  # type: ignore[arg-type]
+    galleries = Galleries(store, followers, None, MasterKeys([]), Growth(Settings()))  # type: ignore[arg-type]
     sweep = Sweep(store, galleries, People(followers))
     started = time.monotonic()
     await followers.start()
@@ -71,7 +75,7 @@ async def measure(url: str, idle_s: float) -> None:
     await asyncio.sleep(idle_s)
     passed = time.monotonic() - idle
     mine, theirs = (time.process_time() - mine) / passed, (cpu_of(servers) - theirs) / passed
-    probe, times = np.ones(256, np.float32) / 16, []
+    probe, times = np.full(256, 1 / 16, np.float32), []
     for number in range(200):
         began = time.monotonic()
         view = await followers.view(f"g{number:06}")
@@ -95,6 +99,7 @@ def main() -> None:
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--idle-s", type=float, default=60.0)
     chosen = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for count in chosen.counts:
         with tempfile.TemporaryDirectory(prefix="convoy-redis-") as folder:
             server = RedisCluster(Path(folder)) if chosen.cluster else RedisServer(Path(folder), "--appendfsync", "no")

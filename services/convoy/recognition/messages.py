@@ -51,6 +51,7 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
         people_count=gallery.people,
         face_count=gallery.faces,
         version=gallery.version,
+        epoch=gallery.epoch,
         create_time=_timestamp(gallery.create_time_ms),
         backend=pb.BACKEND_VECTOR_SETS if gallery.vector_sets else pb.BACKEND_MEMORY,
         vector_sets=_vector_sets_message(gallery.vector_sets) if gallery.vector_sets else None,
@@ -97,6 +98,7 @@ def registered_message(registered: Registered) -> pb.RegisterResponse:
         person=person_message(registered.person) if registered.person else None,
         results=map(_photo_message, registered.results),
         version=registered.version,
+        epoch=registered.epoch,
     )
 
 
@@ -109,7 +111,7 @@ def repeated_message(first: Committed, person: Person) -> pb.RegisterResponse:
     """What an earlier call with the same request id was answered, with the person as on record now."""
     answer = pb.RegisterResponse.FromString(first.answer)
     answer.person.CopyFrom(person_message(person))
-    answer.version = first.version
+    answer.version, answer.epoch = first.version, first.epoch
     return answer
 
 
@@ -120,6 +122,7 @@ def identified_message(identified: Identified) -> pb.IdentifyResponse:
         image_size=size_message(identified.image_size),
         gallery_size=identified.gallery_size,
         version=identified.version,
+        epoch=identified.epoch,
         rate_unit=RATE_UNITS[identified.rate_unit],
         same_occasion=identified.same_occasion,
         expected_false_positive_picture_rate=identified.expected_false_positive_picture_rate,
@@ -194,6 +197,7 @@ def imported_message(imported: Imported) -> pb.ImportGalleryResponse:
         people_unchanged=imported.people_unchanged,
         people_expired=imported.people_expired,
         version=imported.version,
+        epoch=imported.epoch,
     )
 
 
@@ -243,6 +247,8 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
 def _no_match_reason(identified: IdentifiedFace) -> pb.NoMatchReason.ValueType:
     if identified.decision is not Decision.NO_MATCH:
         return pb.NO_MATCH_REASON_UNSPECIFIED
+    if identified.spoof_suspected:
+        return pb.NO_MATCH_REASON_SPOOF_SUSPECTED
     return pb.NO_MATCH_REASON_NAMED_ELSEWHERE if identified.named_elsewhere else pb.NO_MATCH_REASON_UNKNOWN
 
 

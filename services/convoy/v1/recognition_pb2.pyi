@@ -131,7 +131,11 @@ class _PhotoRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoRef
     PHOTO_REFUSAL_TURNED: _PhotoRefusal.ValueType  # 11
     """The face lies or stands on its head: it is turned by more than 45 degrees."""
     PHOTO_REFUSAL_NOT_A_FACE: _PhotoRefusal.ValueType  # 12
-    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
+    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR, or its likeness below
+    CONVOY_FACE_LIKENESS_FLOOR.
+    """
+    PHOTO_REFUSAL_SPOOF_SUSPECTED: _PhotoRefusal.ValueType  # 13
+    """The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
 
 class PhotoRefusal(_PhotoRefusal, metaclass=_PhotoRefusalEnumTypeWrapper):
     """Why a photo was refused."""
@@ -161,7 +165,11 @@ PHOTO_REFUSAL_OTHER_PERSON: PhotoRefusal.ValueType  # 10
 PHOTO_REFUSAL_TURNED: PhotoRefusal.ValueType  # 11
 """The face lies or stands on its head: it is turned by more than 45 degrees."""
 PHOTO_REFUSAL_NOT_A_FACE: PhotoRefusal.ValueType  # 12
-"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
+"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR, or its likeness below
+CONVOY_FACE_LIKENESS_FLOOR.
+"""
+PHOTO_REFUSAL_SPOOF_SUSPECTED: PhotoRefusal.ValueType  # 13
+"""The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
 Global___PhotoRefusal: _TypeAlias = PhotoRefusal  # noqa: Y015
 
 class _Decision:
@@ -208,6 +216,8 @@ class _NoMatchReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoMatch
     """Nobody in the gallery reaches the threshold."""
     NO_MATCH_REASON_NAMED_ELSEWHERE: _NoMatchReason.ValueType  # 2
     """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+    NO_MATCH_REASON_SPOOF_SUSPECTED: _NoMatchReason.ValueType  # 3
+    """The face seems to be a print, a screen or a mask: its liveness is below min_liveness. It was not searched."""
 
 class NoMatchReason(_NoMatchReason, metaclass=_NoMatchReasonEnumTypeWrapper):
     """Why a face is nobody."""
@@ -218,6 +228,8 @@ NO_MATCH_REASON_UNKNOWN: NoMatchReason.ValueType  # 1
 """Nobody in the gallery reaches the threshold."""
 NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
 """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+NO_MATCH_REASON_SPOOF_SUSPECTED: NoMatchReason.ValueType  # 3
+"""The face seems to be a print, a screen or a mask: its liveness is below min_liveness. It was not searched."""
 Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
 class _DisagreementReason:
@@ -416,6 +428,7 @@ class Gallery(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     VECTOR_SETS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The gallery's name."""
     description: _builtins.str
@@ -430,6 +443,8 @@ class Gallery(_message.Message):
     """Grows by one with every change."""
     backend: Global___Backend.ValueType
     """Where its faces are searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
         """The face embedder that made its templates."""
@@ -460,10 +475,11 @@ class Gallery(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         backend: Global___Backend.ValueType = ...,
         vector_sets: Global___VectorSets | None = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "epoch", b"epoch", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1114,6 +1130,7 @@ class ImportGalleryResponse(_message.Message):
     PEOPLE_UNCHANGED_FIELD_NUMBER: _builtins.int
     PEOPLE_EXPIRED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     people_imported: _builtins.int
     """How many people of this part were added or got new faces."""
     faces_imported: _builtins.int
@@ -1124,6 +1141,8 @@ class ImportGalleryResponse(_message.Message):
     """How many people were skipped because they have expired."""
     version: _builtins.int
     """The version of the gallery that contains this part."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
@@ -1132,10 +1151,11 @@ class ImportGalleryResponse(_message.Message):
         people_unchanged: _builtins.int = ...,
         people_expired: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1223,6 +1243,7 @@ class RegisterRequest(_message.Message):
     ALLOW_DIFFERENT_FIELD_NUMBER: _builtins.int
     ANY_ANGLE_FIELD_NUMBER: _builtins.int
     PHOTO_LABELS_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
@@ -1247,8 +1268,10 @@ class RegisterRequest(_message.Message):
     """
     any_angle: _builtins.bool
     """Register faces at any angle. Without it a photo whose face is turned by more than 45 degrees is refused as TURNED. The
-    service looks for one, at 90, 180 and 270 degrees, where it finds no upright face, or one that is in doubt.
+    service looks for one, in steps of 45 degrees, where it finds no upright face, or one that is in doubt.
     """
+    min_liveness: _builtins.float
+    """Refuse photos whose face has less liveness than this, 0 to 1, as SPOOF_SUSPECTED; unset takes any."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person, added to those on record."""
@@ -1288,12 +1311,15 @@ class RegisterRequest(_message.Message):
         allow_different: _builtins.bool = ...,
         any_angle: _builtins.bool = ...,
         photo_labels: _abc.Iterable[_builtins.str] | None = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "expire_time", b"expire_time", "min_liveness", b"min_liveness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
 
 Global___RegisterRequest: _TypeAlias = RegisterRequest  # noqa: Y015
 
@@ -1304,10 +1330,13 @@ class RegisterResponse(_message.Message):
     PERSON_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change. Send it as min_version to read your own write through any
     replica.
     """
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now; unset when no photo was accepted."""
@@ -1322,10 +1351,11 @@ class RegisterResponse(_message.Message):
         person: Global___Person | None = ...,
         results: _abc.Iterable[Global___PhotoResult] | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1553,6 +1583,8 @@ class IdentifyRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1572,6 +1604,12 @@ class IdentifyRequest(_message.Message):
     same_occasion: _builtins.bool
     """Whether the picture is of the same occasion as the photos that people were registered with; see GalleryPolicy. By
     default the gallery's policy decides.
+    """
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
+    min_liveness: _builtins.float
+    """Faces with less liveness than this, 0 to 1, are nobody and not searched; unset searches any. FAILED_PRECONDITION
+    (LIVENESS_NOT_CONFIGURED): the faces service has no network that judges it.
     """
     @_builtins.property
     def image(self) -> _common_pb2.Image:
@@ -1604,17 +1642,23 @@ class IdentifyRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
+        epoch: _builtins.str = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
     _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
     _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
     _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
     _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
     @_typing.overload
@@ -1635,6 +1679,7 @@ class IdentifyResponse(_message.Message):
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
@@ -1645,6 +1690,8 @@ class IdentifyResponse(_message.Message):
     """Whether the picture counted as one of the same occasion as the photos that people were registered with."""
     expected_false_positive_picture_rate: _builtins.float
     """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1663,10 +1710,11 @@ class IdentifyResponse(_message.Message):
         rate_unit: Global___RateUnit.ValueType = ...,
         same_occasion: _builtins.bool = ...,
         expected_false_positive_picture_rate: _builtins.float = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1769,12 +1817,20 @@ class VerifyRequest(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_match_rate: _builtins.float
     """At most this share of strangers would match: 0.001 is one false match in a thousand comparisons."""
     min_version: _builtins.int
     """Answer from this version of the gallery or a later one."""
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
+    min_liveness: _builtins.float
+    """Refuse a probe whose face has less liveness than this, 0 to 1; unset takes any. FAILED_PRECONDITION: the probe has less
+    (SPOOF_SUSPECTED), or the faces service has no network that judges it (LIVENESS_NOT_CONFIGURED).
+    """
     @_builtins.property
     def probe(self) -> _common_pb2.Image:
         """The picture in question. Its largest face counts."""
@@ -1801,15 +1857,21 @@ class VerifyRequest(_message.Message):
         match_threshold: _builtins.float = ...,
         false_match_rate: _builtins.float = ...,
         min_version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "criterion", b"criterion", "epoch", b"epoch", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_match_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
     _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["person", "photo"]  # noqa: Y015
     _WhichOneofArgType_reference: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_criterion) -> _WhichOneofReturnType_criterion | None: ...
     @_typing.overload
@@ -2049,8 +2111,11 @@ class UpdatePersonResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -2060,10 +2125,11 @@ class UpdatePersonResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2099,19 +2165,23 @@ class DeletePersonResponse(_message.Message):
 
     FACES_DELETED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     faces_deleted: _builtins.int
     """How many faces were deleted."""
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
         faces_deleted: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2154,10 +2224,13 @@ class DeleteFaceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     FACES_LEFT_FIELD_NUMBER: _builtins.int
     PERSON_DELETED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     faces_left: _builtins.int
     """How many faces the person has now; unset by a service that is older than this field. With none, nobody recognises the person until you register a photo."""
     person_deleted: _builtins.bool
@@ -2166,12 +2239,13 @@ class DeleteFaceResponse(_message.Message):
         self,
         *,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
         faces_left: _builtins.int | None = ...,
         person_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "faces_left", b"faces_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "faces_left", b"faces_left", "person_deleted", b"person_deleted", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "epoch", b"epoch", "faces_left", b"faces_left", "person_deleted", b"person_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__faces_left: _TypeAlias = _typing.Literal["faces_left"]  # noqa: Y015
     _WhichOneofArgType__faces_left: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left"]  # noqa: Y015
@@ -2425,8 +2499,11 @@ class MergePeopleResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -2436,10 +2513,11 @@ class MergePeopleResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2481,6 +2559,7 @@ class GetGalleryStatusResponse(_message.Message):
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
     index_version: _builtins.int
@@ -2495,6 +2574,10 @@ class GetGalleryStatusResponse(_message.Message):
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
     problem: _builtins.str
     """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
+    epoch: _builtins.str
+    """A word for this history of the gallery. It is another one after a failover or a restored backup took changes back: numbers of
+    versions are used again then, and a version of another epoch says nothing.
+    """
     @_builtins.property
     def limits(self) -> Global___GalleryLimits:
         """What the gallery's size means for those whom it knows."""
@@ -2510,10 +2593,11 @@ class GetGalleryStatusResponse(_message.Message):
         store_checksum: _builtins.str = ...,
         limits: Global___GalleryLimits | None = ...,
         problem: _builtins.str = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

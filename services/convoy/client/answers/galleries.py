@@ -98,6 +98,7 @@ class GalleryStatus(Answer):
     store_checksum: str = ""
     problem: str = ""
     limits: GalleryLimits | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ class Import(Answer):
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class PersonDeletion(Answer):
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -281,6 +285,7 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.store_checksum,
         response.problem,
         _read_limits(response.limits) if response.HasField("limits") else None,
+        response.epoch,
     )
 
 

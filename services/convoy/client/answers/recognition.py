@@ -38,6 +38,7 @@ class Registration(Answer):
     person: Person | None
     results: tuple[PhotoResult, ...]
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Match(Answer):
 class IdentifiedFace(Answer):
     """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
 
-    no_match_reason: empty, UNKNOWN, or NAMED_ELSEWHERE if other faces of the picture are closer to everybody whom it
-    resembles; named_elsewhere: the nearest of those.
+    no_match_reason: empty, UNKNOWN, SPOOF_SUSPECTED if it has less than min_liveness, or NAMED_ELSEWHERE if other faces
+    of the picture are closer to everybody whom it resembles; named_elsewhere: the nearest of those.
     """
 
     face: Face
@@ -95,6 +96,7 @@ class Identification(Answer):
     rate_unit: str | None = None
     same_occasion: bool = False
     expected_false_positive_picture_rate: float | None = None
+    epoch: str = ""
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -126,6 +128,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
         response.version,
+        response.epoch,
     )
 
 
@@ -139,6 +142,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         (unit := read_rate_unit(response.rate_unit)),
         response.same_occasion,
         response.expected_false_positive_picture_rate if unit else None,
+        response.epoch,
     )
 
 

@@ -161,7 +161,7 @@ def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDel
         "recognition",
         api.DeletePersonRequest(gallery=write_text(gallery, "gallery"), person_id=write_text(person_id, "person_id")),
         api.DeletePersonResponse,
-        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version),
+        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version, reply.epoch),
     )
 
 

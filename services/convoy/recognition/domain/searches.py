@@ -38,7 +38,7 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
     """
 
     gallery: str
@@ -47,11 +47,13 @@ class Search:
     criterion: Criterion | None = None
     top_k: int = 0
     min_version: int = 0
+    epoch: str = ""
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
+    min_liveness: float | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -83,6 +85,7 @@ class IdentifiedFace:
     expected_false_positive_identification_rate: float
     margin: float
     named_elsewhere: Match | None = None
+    spoof_suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Identified:
     rate_unit: RateUnit
     same_occasion: bool
     expected_false_positive_picture_rate: float
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Comparison:
     options: DetectionOptions = AS_USUAL
     criterion: Criterion | None = None
     min_version: int = 0
+    epoch: str = ""
+    min_liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

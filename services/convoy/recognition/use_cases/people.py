@@ -14,10 +14,13 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
+PAGE_BYTES = 4 * 2**20
+PEOPLE_AT_ONCE = 50
+_FACE_BYTES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Versioned:
 
     person: Person
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class FaceDeleted:
     """The version that has the change, how many faces are left, and whether the person went with the last."""
 
     version: int
+    epoch: str
     faces_left: int
     person_deleted: bool
 
@@ -40,7 +45,8 @@ class FaceDeleted:
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Followers, journal: Journal | None = None) -> None:
+        self._journal = journal or Journal()
         self._store = followers.store
         self._followers = followers
         self.expired = 0
@@ -58,32 +64,48 @@ class People:
         return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
 
     async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
-        """People by id; the token of a page is its last id. Who has expired is left out, so a page may be short."""
+        """People by id; the token of a page is its last id.
+
+        Who has expired is left out, and a page ends after 4 MiB of facts, so a page may be short.
+        """
         size, now = page_size(size), now_ms()
         check_person_token(token)
         await self._store.get_gallery(gallery)
-        page = cut(await self._store.list_people(gallery, token, size + 1), size, lambda person: person.person_id)
+        page = await self._read_page(gallery, token, size)
         return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
+
+    async def _read_page(self, gallery: str, token: str, size: int) -> Page[Person]:
+        """Read people a few at a time, since each may have 64 KiB of facts, until the page is full."""
+        found: list[Person] = []
+        page_bytes = 0
+        while len(found) <= size and (page_bytes < PAGE_BYTES or len(found) < 2):
+            after, wanted = found[-1].person_id if found else token, min(PEOPLE_AT_ONCE, size + 1 - len(found))
+            people = await self._store.list_people(gallery, after, wanted)
+            found += people
+            page_bytes += sum(map(_size_of, people))
+            if not people:
+                return cut(found, size, lambda person: person.person_id)
+        return cut(found, min(size, len(found) - 1), lambda person: person.person_id)
 
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
         check_text("display_name", edit.display_name or "")
-        person, version = await self._change(
+        person, committed = await self._change(
             edit.gallery, edit.person_id, "UpdatePerson", lambda person: _edited(person, edit)
         )
         assert person is not None
-        return Versioned(person, version)
+        return Versioned(person, committed.version, committed.epoch)
 
-    async def delete(self, gallery: str, person_id: str) -> tuple[int, int]:
-        """Delete a person with every face; gives how many faces, and the version that has the change."""
+    async def delete(self, gallery: str, person_id: str) -> tuple[int, Committed]:
+        """Delete a person with every face; gives how many faces, and the change."""
         faces = 0
 
         def nobody(person: Person) -> None:
             nonlocal faces
             faces = len(person.faces)
 
-        _, version = await self._change(gallery, person_id, "DeletePerson", nobody)
-        return faces, version
+        _, committed = await self._change(gallery, person_id, "DeletePerson", nobody)
+        return faces, committed
 
     async def delete_face(self, gallery: str, person_id: str, face_id: str, and_person: bool = False) -> FaceDeleted:
         """Delete one face. and_person: the person too, if it is the last; otherwise the person stays without faces."""
@@ -95,8 +117,8 @@ class People:
             after = person.without(face_id, now_ms())
             return after if after.faces or not and_person else None
 
-        after, version = await self._change(gallery, person_id, "DeleteFace", without)
-        return FaceDeleted(version, len(after.faces) if after else 0, after is None)
+        after, committed = await self._change(gallery, person_id, "DeleteFace", without)
+        return FaceDeleted(committed.version, committed.epoch, len(after.faces) if after else 0, after is None)
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
         """Delete at most `limit` people who have expired; gives how many.
@@ -148,7 +170,10 @@ class People:
         outcomes = await self._store.change_people(gallery, writes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
+            if follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
@@ -162,18 +187,17 @@ class People:
 
     async def _change(
         self, name: str, person_id: str, action: str, change: Callable[[Person], Person | None]
-    ) -> tuple[Person | None, int]:
-        async def attempt() -> tuple[Person | None, int]:
+    ) -> tuple[Person | None, Committed]:
+        async def attempt() -> tuple[Person | None, Committed]:
             gallery = await self._store.get_gallery(name)
             before = await self.find(name, person_id)
             after = change(before)
             gone = len(before.faces) - (len(after.faces) if after else 0)
             note = current_call().note(action, person_id, f"{gone} faces deleted" if gone else "")
             write = Write([(PersonChange(person_id, before, after), note)])
-            committed = await self.commit_one(gallery, write, {})
-            return after, committed.version
+            return after, await self.commit_one(gallery, write, {})
 
-        return await tried_again(attempt)
+        return await self._followers.turns.tried_again(name, attempt)
 
 
 def person_not_found(gallery: str, person_id: str) -> NotFound:
@@ -195,3 +219,9 @@ def _edited(person: Person, edit: PersonEdit) -> Person:
         expires = check_expiry(edit.expire_time_ms, now_ms()) if edit.expire_time_ms else None
         after = replace(after, expire_time_ms=expires)
     return after
+
+
+def _size_of(person: Person) -> int:
+    """About how many bytes a record takes in an answer."""
+    texts = (person.person_id, person.display_name, *person.tags, *person.metadata, *person.metadata.values())
+    return sum(map(len, texts)) + _FACE_BYTES * len(person.faces)

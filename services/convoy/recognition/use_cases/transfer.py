@@ -15,7 +15,6 @@ from convoy.recognition.domain.transfers import ExportedPerson, ExportPart, Impo
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.people import Embeddings, People
 
@@ -39,6 +38,7 @@ class _Added:
     people: int = 0
     faces: int = 0
     version: int = 0
+    epoch: str = ""
 
 
 class Transfer:
@@ -48,6 +48,7 @@ class Transfer:
         self._store = followers.store
         self._codec_of = followers.codec_of
         self._people = people
+        self._turns = followers.turns
         self._galleries = galleries
 
     async def export(self, name: str, token: str) -> AsyncIterator[ExportPart]:
@@ -93,14 +94,15 @@ class Transfer:
             raise _bad("a person is there twice in one part")
         now = now_ms()
         present = [comer for comer in comers if not comer.person.is_expired(now)]
-        added = _Added(version=gallery.version)
-        await tried_again(lambda: self._add(gallery, present, added))
+        added = _Added(version=gallery.version, epoch=gallery.epoch)
+        await self._turns.tried_again(gallery.name, lambda: self._add(gallery, present, added))
         return Imported(
             people_imported=added.people,
             faces_imported=added.faces,
             people_unchanged=len(present) - added.people,
             people_expired=len(comers) - len(present),
             version=added.version,
+            epoch=added.epoch,
         )
 
     async def _add(self, gallery: Gallery, comers: list[_Comer], added: _Added) -> None:
@@ -111,7 +113,7 @@ class Transfer:
             if isinstance(outcome, Committed):
                 added.people += 1
                 added.faces += len(write.changes[0][0].templates)
-                added.version = max(added.version, outcome.version)
+                added.version, added.epoch = max(added.version, outcome.version), outcome.epoch
         # A conflict is tried again; whatever else kept a write from being made is told first.
         for outcome in sorted(outcomes, key=lambda outcome: isinstance(outcome, Conflict)):
             made(outcome)
