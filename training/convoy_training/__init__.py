@@ -22,6 +22,8 @@ evaluation.py     measures a run or a published model
 cleaning.py       finds wrong labels among training faces
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
+choices.py        the values of options
+loading.py        Ctrl-C while libraries load
 session.py        an ONNX file as a function
 structures.py     crops and scenes: what data hands to augmentation and tasks
 box_geometry.py   arithmetic of boxes

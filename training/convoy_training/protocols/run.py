@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from convoy_training.choices import Protocol
 from convoy_training.data import identities
 from convoy_training.data.group_photos import load_group_faces
 from convoy_training.data.own_people import load_own_pairs
@@ -17,8 +17,6 @@ from convoy_training.protocols.subject import Outcome, judge_faces, open_embedde
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, embed
-
-Protocol = Literal["lfw", "pairs", "identification", "same-photo"]
 
 
 @dataclass(frozen=True)
