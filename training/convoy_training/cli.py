@@ -49,6 +49,9 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Continue from the last complete epoch in the run folder.")] = False,
     accelerator: Annotated[Accelerator, typer.Option(help="The kind of device.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many devices. Each gets its own process.")] = 1,
+    epochs: Annotated[
+        str, typer.Option(help="Train so many epochs. With --resume, `+10` goes on from a finished run for ten more.")
+    ] = "",
 ) -> None:
     """Train a recipe, measure the result on the validation split, and write report.html into the run folder."""
     with loading():
@@ -63,13 +66,19 @@ def fit(
         from convoy_training.runs.loop import build_predict, read_metrics, take_normalisation
         from convoy_training.runs.loop import fit as fit_model
         from convoy_training.runs.memory import keep_freed_memory
+        from convoy_training.runs.opening import count_epochs
 
     task, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
     fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
+    extend = bool(epochs) and resume
+    if epochs:
+        config = config.model_copy(update={"epochs": count_epochs(epochs, folder, resume)})
+        overrides = [*overrides, *([] if extend else [f"epochs={config.epochs}"])]
     config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
+    command += f" --resume --epochs {epochs}" if extend else ""
     origin = describe_origin(recipe_file, command, config.start_from)
 
     def look() -> None:
@@ -80,7 +89,7 @@ def fit(
             typer.echo(line)
 
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look, extend=extend)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()

@@ -70,6 +70,15 @@ class Metric:
     condition: str = ""
 
 
+BY_CLASS = ("recall_", "iou_", "ap_50_")
+"""How the metrics of single classes begin; what follows is the name of the class."""
+
+
+def is_error(name: str) -> bool:
+    """Whether a metric of this name is better when it is smaller."""
+    return not name.startswith(BY_CLASS) and any(part in name for part in ("error", "fnmr", "fmr"))
+
+
 class Task(Protocol):
     """The functions that every module in `convoy_training.tasks` has."""
 
