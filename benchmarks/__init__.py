@@ -7,6 +7,8 @@ face_pipeline.py           detecting, aligning and embedding a face, beside the 
 face_size.py               faces found by their share of the frame
 face_turns.py              which turned portraits Register refuses, and which are found at any angle
 face_enrolment.py          which portraits, and which pictures without a face, Register accepts by their score
+group_photos.py            how often somebody is wrongly named in a group photo
+gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
 recognition_store.py       registering, following and loading a gallery

@@ -10,6 +10,7 @@ from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.registration import Registration
@@ -30,9 +31,10 @@ class UseCases:
     def __post_init__(self) -> None:
         self.followers = Followers(self.store, lambda gallery: Plain(), threads=1)
         self.people = People(self.followers)
-        self.galleries = Galleries(self.store, self.followers, self.faces, MasterKeys([]))
-        self.registration = Registration(self.followers, self.people, self.faces, self.settings, self._remember)
-        self.identification = Identification(self.followers, self.faces, self.settings)
+        growth = Growth(self.settings)
+        self.galleries = Galleries(self.store, self.followers, self.faces, MasterKeys([]), growth)
+        self.registration = Registration(self.followers, self.people, self.faces, self.settings, growth, self._remember)
+        self.identification = Identification(self.followers, self.faces, self.settings, growth)
 
     def _remember(self, answer: Registered) -> bytes:
         self.remembered.append(answer)

@@ -116,6 +116,26 @@ class StoreContract:
         assert await store.read_people("staff", ["ada"], []) == ([ada], [])
         assert await store.read_people("staff", [], [("ada", "f1")]) == ([], templates[:1])
 
+    async def test_labels_lie_apart_from_the_record_and_go_with_their_faces(self, store: Store) -> None:
+        gallery = await self.made(store)
+        ada = person("ada", "f1", "f2")
+        templates = {"f1": b"one", "f2": b"two"}
+        change = PersonChange("ada", None, ada, templates, {"f1": "IMG 1.jpg", "f2": ""})
+        await store.change_person(gallery, change, note("Register"), Idempotency())
+        named = [("ada", "f1"), ("ada", "f2"), ("bob", "f1")]
+        assert await store.get_labels("staff", named) == ["IMG 1.jpg", "", ""]
+        assert await store.get_labels("staff", []) == []
+        assert await store.get_people("staff", ["ada"]) == [ada]
+        more = replace(ada, faces=(*ada.faces, Face("f3", 0.5, 4_000)))
+        added = PersonChange("ada", ada, more, {"f3": b"three"}, {"f3": "ß.png"})
+        await store.change_person(gallery, added, note("Register"), Idempotency())
+        less = more.without("f1", 4_000)
+        await store.change_person(gallery, PersonChange("ada", more, less), note("DeleteFace"), Idempotency())
+        assert await store.get_labels("staff", [("ada", "f1"), ("ada", "f3")]) == ["", "ß.png"]
+        await store.change_person(gallery, PersonChange("ada", less, None), note("DeletePerson"), Idempotency())
+        assert await store.get_labels("staff", [("ada", "f3")]) == [""]
+        assert (await store.get_gallery("staff")).people == 0
+
     async def test_a_change_names_the_faces_that_came_with_it(self, store: Store) -> None:
         gallery = await self.made(store)
         ada = person("ada", "f1", "f2")

@@ -15,7 +15,8 @@ from click.testing import Result
 from convoy.cli import gallery_transfer
 from convoy.cli.app import app
 from convoy.cli.bulk import Bulk
-from convoy.cli.bulk_sources import Ids, Outcome, read_source, shown, slug
+from convoy.cli.bulk_sources import Ids, Outcome, read_source, slug
+from convoy.cli.output import shown
 from convoy.client import Convoy
 from convoy.core.errors import InvalidArgument
 from typer.testing import CliRunner
@@ -374,11 +375,23 @@ async def test_a_gallery_is_embedded_anew_compared_and_switched(address: str, tm
             convoy.delete_person("team-2", "other")
             said = document(run(*command, "--switch", "--json"))
             assert (said["missing"], said["agreement"], said["switched"]) == ([], 1.0, True)
+            assert said["disagreeing"] == []
             ada = convoy.get_person("team-2", "p1")
             assert (ada.display_name, ada.tags, ada.expire_time) == ("Ada", ("red",), ends)
             assert {one.person_id for one in convoy.list_people("team-2")} == {"p1", "p2", "p3"}
             assert convoy.list_gallery_aliases() == {"team": "team-2"}
         run(*command, "--switch", code=2)
+        (photos / "p1.jpg").unlink()
+        (photos / "p1").mkdir()
+        for number, person in enumerate((1, 1, 7)):
+            photo(photos / "p1" / f"{number}.jpg", person, number)
+        with client(address) as convoy:
+            convoy.set_gallery_alias("team", "")
+        said = document(run("gallery", "reembed", "team", "team-3", photos, "--model", "fake-embedder:2", "--json"))
+        assert [(one["person_id"], one["reason"]) for one in said["disagreeing"]] == [("p1", "OTHER_PERSON")]
+        listed = run("gallery", "audit", "team-3", "--faces", code=1)
+        assert "OTHER_PERSON" in listed.output and "convoy person delete PERSON --face" in listed.output
+        assert run("gallery", "audit", "team-2", "--faces", "--json").exit_code == 0
         assert (
             "must be different" in run("gallery", "reembed", "team-2", "team-2", photos, "--model", "m", code=2).output
         )

@@ -13,8 +13,11 @@ from typing import Any
 
 import cv2
 import pytest
+from click.testing import Result
+from convoy.cli.app import app
 from convoy.fleet import Fleet, free_ports
 from convoy.testing.pictures import encode, group, plain, portrait, with_box
+from typer.testing import CliRunner
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -287,3 +290,80 @@ def _is_free(lock: Path) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+class Call:
+    """Runs `convoy` against the fleet in this process, which is faster."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._env = {f"CONVOY_{service.upper()}_ADDRESS": address for service, address in fleet.addresses.items()}
+
+    def __call__(self, *words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words], env=self._env)
+
+
+@pytest.fixture
+def call(fleet: Fleet) -> Call:
+    """See Call."""
+    return Call(fleet)
+
+
+def said(done: Result, code: int = 0) -> Any:
+    """The one JSON document that a command printed."""
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_drawing_replaces_no_picture_that_was_given_and_no_file_unasked(
+    call: Call, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    half, other = photo("half.png", with_box((0, 0, 80, 120))), photo("kept.png", plain())
+    before = half.read_bytes(), other.read_bytes()
+    (tmp_path / "link.png").symlink_to(half)
+    for words in (
+        ("detect", half, "--draw", half),
+        ("detect", half, "--draw", tmp_path, "--force"),
+        ("segment", half, "--mask", tmp_path / "link.png", "--force"),
+        ("detect", half, "--draw", tmp_path / "folder" / ".." / "half.png", "--force"),
+        ("segment", half, other, "--draw", tmp_path),
+        ("detect", half, "--draw", other),
+        ("segment", half, "--draw", tmp_path / "one.png", "--mask", tmp_path / "one.png"),
+    ):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        done = call(*words, "--json")
+        assert (done.exit_code, done.stdout) == (2, ""), words
+        assert "WOULD_REPLACE" in done.stderr
+        assert (half.read_bytes(), other.read_bytes()) == before
+    assert call("detect", half, "--draw", other, "--force").exit_code == 0
+    assert other.read_bytes() != before[1]
+
+
+def test_a_drawing_that_cannot_be_written_is_an_error_beside_the_answers(
+    call: Call, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    boxed, in_the_way = photo("boxed.png", with_box((20, 30, 60, 70))), photo("file", b"no folder")
+    done = call("detect", boxed, "--draw", in_the_way / "out.png", "--json")
+    assert said(done, 2)[0]["answer"]["detections"][0]["label"] == "bright"
+    assert "NOT_WRITTEN" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_name_that_is_not_utf8_is_drawn_and_printed(call: Call, photo: Callable[..., Path], tmp_path: Path) -> None:
+    odd = photo(os.fsdecode(b"k\xe4se.png"), with_box((20, 30, 60, 70)))
+    (answer,) = said(call("detect", odd, "--draw", tmp_path / "out" / "drawn.png", "--json"))
+    assert answer["photo"].endswith("k\\xe4se.png") and answer["answer"]["detections"]
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    done = call("detect", odd, "--draw", folder)
+    assert done.exit_code == 0 and "k\\xe4se.png" in done.stdout
+    assert [os.fsencode(path.name) for path in folder.iterdir()] == [b"k\xe4se.png"]
+
+
+def test_a_picture_without_a_face_is_told_from_a_broken_file(call: Call, photo: Callable[..., Path]) -> None:
+    ada, nobody, broken = photo("ada.png", portrait(1)), photo("nobody.png", plain()), photo("broken.png", b"hello")
+    call("gallery", "create", "doors")
+    assert call("register", "ada", ada, "--gallery", "doors").exit_code == 0
+    empty = call("identify", nobody, "--gallery", "doors", "--json")
+    assert said(empty, 1)[0]["error"]["reason"] == "NO_FACE" and "NO_FACE" in empty.stderr
+    assert said(call("identify", broken, "--gallery", "doors", "--json"), 2)[0]["error"]["reason"] == "NOT_AN_IMAGE"
+    assert call("identify", nobody, ada, "--gallery", "doors").exit_code == 0
+    assert call("identify", nobody, broken, "--gallery", "doors").exit_code == 2

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import numpy as np
 import pytest
 from convoy.client import AsyncConvoy, Convoy, plans
-from convoy.client.answers.common import Box
+from convoy.client.answers.common import Box, Model
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
 from convoy.client.answers.vision import Classification, Detections
@@ -78,6 +78,27 @@ def test_the_face_model_comes_with_its_calibration(convoy: Convoy) -> None:
     assert (model.embedder.name, model.embedding_size) == ("face-embedder", 192)
     assert model.calibration.impostor_pairs == 1_000_000
     assert list(model.calibration.false_match_rate) == sorted(model.calibration.false_match_rate, reverse=True)
+
+
+def test_an_embedder_may_be_named_by_its_digest(convoy: Convoy) -> None:
+    model = convoy.get_face_model()
+    named = Model(model.embedder.name, "")
+    assert convoy.get_face_model(named, embedder_sha256=model.embedder_sha256).embedder == model.embedder
+    [face] = convoy.embed_faces(portrait(1), embedder=named, embedder_sha256=model.embedder_sha256)
+    [many] = convoy.embed_faces_many([portrait(1)], embedder=model.embedder)
+    assert face.embedding is not None and np.allclose(face.embedding, many.faces[0].embedding, atol=1e-6)
+    with pytest.raises(errors.NotFound) as caught:
+        convoy.embed_faces(portrait(1), embedder=named, embedder_sha256="ab" * 32)
+    assert caught.value.reason == "MODEL_NOT_FOUND"
+
+
+def test_a_gallery_whose_embedder_says_nothing_of_one_persons_photos_does_not_know_its_limits(
+    convoy: Convoy, gallery: str
+) -> None:
+    assert convoy.get_face_model().calibration.genuine is None
+    limits = convoy.get_gallery_status(gallery).limits
+    assert limits is not None and (limits.fit, limits.expected_miss_rate) == ("unknown", None)
+    assert "convoy-train calibrate" in limits.unknown_because and limits.miss_rate_limit == pytest.approx(0.2)
 
 
 def test_unknown_registered_named(convoy: Convoy, gallery: str) -> None:

@@ -185,6 +185,43 @@ async def test_people_who_look_alike_are_found_in_pages(stub: Stub) -> None:
     assert [one.other_person_id for one in by_policy.duplicates] == ["p2"] and 0 < by_policy.match_threshold < 1
 
 
+async def test_people_whose_faces_disagree_are_found_in_pages(stub: Stub) -> None:
+    await register(stub, 2)
+    for person_id, photos in (
+        ("p1", [photo_of(1, 0), photo_of(2, 5), photo_of(1, 1)]),
+        ("p3", [photo_of(3), photo_of(10)]),
+        ("p5", [photo_of(5, 0), photo_of(5, 1)]),
+        ("p6", [photo_of(6, 0), photo_of(6, 1), photo_of(7, 0)]),
+    ):
+        asked = pb.RegisterRequest(gallery="staff", person_id=person_id, photos=photos)
+        asked.allow_different = asked.allow_identity_conflict = True
+        assert len((await stub.Register(asked)).person.faces) == len(photos)
+    found, token, pages = [], "", 0
+    while True:
+        request = pb.FindDisagreementsRequest(gallery="staff", page_size=2, page_token=token)
+        page = await stub.FindDisagreements(request)
+        found += page.disagreements
+        pages += 1
+        if not (token := page.next_page_token):
+            break
+    assert pages == 3
+    said = [(one.person_id, pb.DisagreementReason.Name(one.reason)[20:], one.other_person_id) for one in found]
+    assert said == [
+        ("p1", "SOMEBODY_ELSE", "p2"),
+        ("p3", "UNDECIDED", ""),
+        ("p3", "UNDECIDED", ""),
+        ("p6", "OTHER_PERSON", ""),
+    ]
+    people = {one.person_id: one for one in (await stub.ListPeople(pb.ListPeopleRequest(gallery="staff"))).people}
+    assert [found[0].face_id, found[3].face_id] == [people["p1"].faces[1].face_id, people["p6"].faces[2].face_id]
+    nearest = max(float(np.dot(look(2, 5), look(1, i))) for i in (0, 1))
+    assert found[0].similarity == pytest.approx(nearest, abs=1e-5)
+    assert found[0].other_similarity == pytest.approx(float(np.dot(look(2, 5), look(2, 0))), abs=1e-5)
+    await stub.DeleteFace(pb.DeleteFaceRequest(gallery="staff", person_id="p1", face_id=found[0].face_id))
+    request = pb.FindDisagreementsRequest(gallery="staff")
+    assert {one.person_id for one in (await stub.FindDisagreements(request)).disagreements} == {"p3", "p6"}
+
+
 class TestAliases:
     async def test_a_name_stands_for_another_gallery_at_one_moment(self, stub: Stub) -> None:
         await register(stub, 1)

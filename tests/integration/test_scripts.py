@@ -123,11 +123,11 @@ async def test_an_error_in_any_command_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     act: Callable[[RedisStore, Gallery], Awaitable[object]],
 ) -> None:
-    gallery, real = await filled(store), redis_store._script
+    gallery, real = await filled(store), redis_store.script_text
     at, is_failing, told = contents(shared_redis), 0, 0
     while True:
         is_failing += 1
-        monkeypatch.setattr(redis_store, "_script", partial(failing_script, real, is_failing))
+        monkeypatch.setattr(redis_store, "script_text", partial(failing_script, real, is_failing))
         if await went_well(act(store, gallery)):
             break
         now = contents(shared_redis)
@@ -138,9 +138,9 @@ async def test_an_error_in_any_command_leaves_nothing_behind(
         if len(stream[0]) > len(stream[1]):
             assert stream[0][: len(stream[1])] == stream[1]
             # Then version and stream are apart until the gallery is loaded or changed.
-            monkeypatch.setattr(redis_store, "_script", real)
-            assert await store.mend("staff") == ["version"]
-            assert await store.mend("staff") == []
+            monkeypatch.setattr(redis_store, "script_text", real)
+            assert (await store.open_gallery("staff")).mended == ("version",)
+            assert (await store.open_gallery("staff")).mended == ()
             at = contents(shared_redis)
     assert is_failing > 6, "the script has hardly a command"
     assert told <= {change: 3, delete: 1}.get(act, 0)
@@ -183,5 +183,5 @@ async def test_a_stream_ahead_of_its_head_stops_no_write_and_is_mended(
     new = Write([(changed(None, person("eve", 2)), note("Register"))])
     [made] = await store.change_people(gallery, [new])
     assert not isinstance(made, Exception) and made.version == gallery.version + 6
-    assert await store.mend("staff") == ["faces"]
+    assert (await store.open_gallery("staff")).mended == ("faces",)
     assert (await store.get_gallery("staff")).faces == 1205

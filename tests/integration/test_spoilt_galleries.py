@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from convoy.core.errors import Unavailable
+from convoy.core.settings import Settings
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person, UnreadableGallery
 from convoy.recognition.domain.templates import Plain
@@ -17,6 +18,7 @@ from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import RedisServer
 from prometheus_client import REGISTRY
@@ -39,7 +41,7 @@ RECORDS: dict[str, Spoil] = {
 }
 CONTENTS: dict[str, Spoil] = {
     "a person's record is no JSON": lambda redis: redis.hset("convoy:{b}:people", "early", "{"),
-    "a template is too short": lambda redis: redis.hset("convoy:{b}:templates", "early f", "x"),
+    "a template is too short": lambda redis: redis.hset("convoy:{b}:templates", "stays f", "x"),
     "people are another kind": lambda redis: redis.set("convoy:{b}:people", "x"),
     "the stream is another kind": lambda redis: redis.set("convoy:{b}:changes", "x"),
     "expiries are another kind": lambda redis: redis.set("convoy:{b}:expiry", "x"),
@@ -78,7 +80,7 @@ class Replica:
 async def starting(store: RedisStore) -> AsyncIterator[Replica]:
     """A replica that is ready."""
     followers = Followers(store, lambda gallery: Plain(), threads=1)
-    galleries = Galleries(store, followers, FakeFaceSource(), MasterKeys([]))
+    galleries = Galleries(store, followers, FakeFaceSource(), MasterKeys([]), Growth(Settings()))
     await followers.start()
     try:
         async with asyncio.timeout(60):

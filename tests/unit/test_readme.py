@@ -13,7 +13,7 @@ from convoy.cli.app import app
 from convoy.client import Convoy
 from convoy.core import telemetry
 from convoy.recognition.search import follower
-from convoy.recognition.use_cases import consistency, expiry
+from convoy.recognition.use_cases import consistency, expiry, growth
 from prometheus_client import Counter, Gauge, Histogram
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_compose_files_named_exist() -> None:
 
 
 def test_alerts_watch_metrics_that_exist() -> None:
-    values = [value for module in (telemetry, consistency, expiry, follower) for value in vars(module).values()]
+    values = [value for module in (telemetry, consistency, expiry, follower, growth) for value in vars(module).values()]
     collectors = [value for value in values if isinstance(value, Counter | Gauge | Histogram)]
     names = {metric.name for collector in collectors for metric in collector.collect()}
     files = ("observability/rules.yml", "observability/grafana/convoy.json")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from convoy.cli.bulk_sources import Entry, Outcome, People
+from convoy.cli.output import label_of
 from convoy.client.operations.operation import Operation
 from convoy.client.operations.recognition import register
 from convoy.client.pictures import read_file
@@ -142,6 +143,7 @@ class Bulk:
             allow_identity_conflict=self._allow_identity_conflict,
             allow_different=self._allow_different,
             request_id=self._request_id(entry, contents),
+            photo_labels=[label_of(path) for path in readable],
         )
         return replace(entry, photos=tuple(readable)), operation
 

@@ -6,13 +6,13 @@ other column is a fact about the person. Rows with the same person_id belong tog
 """
 
 import csv
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from convoy.cli.output import shown
 from convoy.core.errors import InvalidArgument
 from convoy.core.names import composed
 from convoy.core.pictures.formats import NAMES, SUFFIXES
@@ -78,11 +78,6 @@ def read_source(source: Path, ids: Ids = Ids.SLUG) -> People:
         message = f"{shown(source)} has no photos of people; `convoy person register --help` says how to lay them out"
         raise InvalidArgument("BAD_ARGUMENT", message)
     return people
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that any file and terminal takes: bytes that are not UTF-8 appear as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def slug(name: str) -> str:

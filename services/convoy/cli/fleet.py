@@ -1,5 +1,6 @@
 """The commands that run Convoy on this machine: up, serve, health, demo."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
 PANEL = "Run Convoy"
-DEFAULT_DATA = Path.home() / ".local" / "share" / "convoy"
+DEFAULT_DATA = Path("~/.local/share/convoy").expanduser() if "HOME" in os.environ else Path("convoy-data")
 CHECK_INTERVAL_S = 0.5
 
 

@@ -8,13 +8,13 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.policy_options import AmbiguityMargin, Fpir, QualityFloor, RateUnit, SameOccasion
+from convoy.cli.policy_options import AmbiguityMargin, AverageFaces, Fpir, QualityFloor, RateUnit, SameOccasion
 from convoy.core.api import split_model
 from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import Gallery, GalleryStatus
+    from convoy.client.answers.galleries import Disagreement, Gallery, GalleryLimits, GalleryStatus
 
 app = typer.Typer(
     no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
@@ -31,6 +31,7 @@ def create(
     fpir: Fpir = None,
     rate_unit: RateUnit = None,
     same_occasion: SameOccasion = None,
+    average_faces: AverageFaces = None,
     quality_floor: QualityFloor = None,
     ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[int, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")] = 0,
@@ -55,7 +56,9 @@ def create(
 
     if quantization != "none" and not vector_sets:
         raise InvalidArgument("BAD_ARGUMENT", "--quantization needs --vector-sets")
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
+    policy = GalleryPolicy(
+        quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion, average_faces
+    )
     sets = VectorSets(vector_sets, quantization) if vector_sets else None
     with Convoy() as convoy:
         made = convoy.create_gallery(
@@ -72,6 +75,7 @@ def update(
     fpir: Fpir = None,
     rate_unit: RateUnit = None,
     same_occasion: SameOccasion = None,
+    average_faces: AverageFaces = None,
     quality_floor: QualityFloor = None,
     ambiguity_margin: AmbiguityMargin = None,
     max_faces: Annotated[
@@ -92,7 +96,9 @@ def update(
     from convoy.client import Convoy
     from convoy.client.answers.galleries import GalleryPolicy
 
-    policy = GalleryPolicy(quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion)
+    policy = GalleryPolicy(
+        quality_floor, fpir, ambiguity_margin, max_faces, max_people, rate_unit, same_occasion, average_faces
+    )
     with Convoy() as convoy:
         changed = convoy.update_gallery(name, description=description, policy=policy, reset_policy_fields=reset or ())
     _show([changed], as_json, single=True)
@@ -118,7 +124,9 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one gallery, its policy, and whether the service that answers is up to date with the store.
+    """Show one gallery, its policy, whether the service is up to date with the store, and what its size means.
+
+    The expected miss rate says how often a search does not name somebody whom the gallery knows.
 
     Example: **convoy gallery show team --verify**
     """
@@ -146,8 +154,24 @@ def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
     facts += [
         (key.replace("_", " "), "no limit" if key in limits and value == 0 else value) for key, value in chosen.items()
     ]
-    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != ""]
+    facts += [(key.replace("_", " "), value) for key, value in vars(status).items() if value != "" and key != "limits"]
+    if status.limits:
+        facts += _describe_limits(status.limits)
     print_table(gallery.name, ("what", "value"), facts)
+
+
+def _describe_limits(limits: "GalleryLimits") -> list[tuple[str, object]]:
+    if limits.expected_miss_rate is None:
+        return [("expected miss rate", f"unknown: {limits.unknown_because}")]
+    rate = f"at {limits.false_positive_identification_rate:.3g} of strangers named"
+    size = (
+        "no size that a gallery can have" if limits.outgrown_at_faces is None else f"{limits.outgrown_at_faces:,} faces"
+    )
+    return [
+        ("expected miss rate", f"{limits.expected_miss_rate:.3f} {rate}, with one face a person"),
+        ("outgrown from", f"{size} on, where it passes {limits.miss_rate_limit:.3g}"),
+        ("size", limits.fit.replace("_", " ")),
+    ]
 
 
 @app.command()
@@ -155,14 +179,32 @@ def _show_facts(gallery: "Gallery", status: "GalleryStatus") -> None:
 def audit(
     name: Name,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many changes to show at most.")] = 50,
+    faces: Annotated[
+        bool,
+        typer.Option("--faces", help="List people whose faces disagree instead; exits with 1 when there are any."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what and when, newest first. A deleted gallery keeps its history.
+    """Show who changed what and when, newest first; or, with --faces, whose faces do not resemble one another.
+
+    A deleted gallery keeps its history.
 
     Example: **convoy gallery audit team --limit 10**
+
+    Example: **convoy gallery audit team --faces**
     """
     from convoy.client import Convoy
 
+    if faces:
+        with Convoy() as convoy:
+            found = list(convoy.find_disagreements(name))
+        if as_json:
+            print_json(found)
+        else:
+            show_disagreements(name, found)
+        if found:
+            raise typer.Exit(ExitCode.NO)
+        return
     with Convoy() as convoy:
         events = list(islice(convoy.list_audit_events(name, page_size=min(limit, 1000)), limit))
     if as_json:
@@ -264,6 +306,20 @@ def duplicates(
         print_table("", ("person", "looks like", "similarity "), rows)
     if found:
         raise typer.Exit(ExitCode.NO)
+
+
+def show_disagreements(gallery: str, found: "list[Disagreement]") -> None:
+    """Print faces that do not resemble their person's others, and what to do about them."""
+    rows = [
+        (one.person_id, one.face_id, one.reason, f"{one.similarity:.3f}", one.other_person_id or "-") for one in found
+    ]
+    print_table("faces that disagree", ("person", "face", "why", "nearest ", "shows instead"), rows)
+    if found:
+        typer.echo(
+            f"convoy: {len({one.person_id for one in found})} people; look at their photos, and delete a face of "
+            f"somebody else by `convoy person delete PERSON --face FACE --gallery {gallery}`",
+            err=True,
+        )
 
 
 def read_model_name(text: str) -> "Model | None":

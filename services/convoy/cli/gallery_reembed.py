@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.failures import ExitCode, politely
-from convoy.cli.gallery import read_model_name
+from convoy.cli.gallery import read_model_name, show_disagreements
 from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.person_register import Report, Source, run
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
@@ -17,6 +17,7 @@ from convoy.core.names import composed
 if TYPE_CHECKING:
     from convoy.cli.bulk_sources import Entry
     from convoy.client import Convoy
+    from convoy.client.answers.galleries import Disagreement
     from convoy.client.answers.recognition import Identification
 
 AGREEMENT = 0.99
@@ -58,7 +59,8 @@ def reembed(
     """Fill a second gallery from photos with another embedder, compare the answers of both, and switch.
 
     The people of the old gallery are registered again, with the names, facts, tags and expiry that they have there. You
-    may repeat the command until the switch. Exits with 1 if you asked for a switch and it was not made.
+    may repeat the command until the switch. Photos of a person that do not resemble one another are registered all the
+    same, and listed. Exits with 1 if you asked for a switch and it was not made.
 
     Example: **convoy gallery reembed team team-2 photos/ --model face-embedder:2 --probes door/ --switch**
     """
@@ -83,7 +85,8 @@ def reembed(
             for person_id in _people(convoy, old)
             if composed(person_id) in entries
         ]
-        # Who is on record is not judged anew: the old gallery took photos that do not resemble one another.
+        # Who is on record is not refused anew, or people would be missing: the old gallery may have taken photos that
+        # do not resemble one another. Whose do not is told below.
         registering = Bulk(
             convoy,
             new,
@@ -99,6 +102,7 @@ def reembed(
                 _let_expire_as_before(convoy, old, new, person_id)
             else:
                 missing.append(person_id)
+        disagreeing = _disagreements(convoy, new)
         compared = list(_compare(convoy, old, new, probes)) if probes else []
         agreed = sum(one == other for _, one, other in compared) / len(compared) if compared else None
         is_good = agreed is not None and agreed >= agreement and not missing and not counts.get("not_tried")
@@ -113,12 +117,15 @@ def reembed(
                 "probes": len(compared),
                 "agreement": agreed,
                 "differing": differing,
+                "disagreeing": disagreeing,
                 "switched": switch and is_good,
             }
         )
     else:
         if differing:
             print_table("answers that differ", ("photo", old, new), [one.values() for one in differing])
+        if disagreeing:
+            show_disagreements(new, disagreeing)
         if missing:
             typer.echo(f"without an accepted photo: {', '.join(missing)}")
         said = f"agreement {agreed:.4f} on {len(compared)} probes" if compared else "no probes were compared"
@@ -157,6 +164,16 @@ def _let_expire_as_before(convoy: "Convoy", old: str, new: str, person_id: str) 
     expires = convoy.get_person(old, person_id).expire_time
     if expires != convoy.get_person(new, person_id).expire_time and expires is not None:
         convoy.update_person(new, person_id, expire_time=expires)
+
+
+def _disagreements(convoy: "Convoy", gallery: str) -> "list[Disagreement]":
+    try:
+        return list(convoy.find_disagreements(gallery))
+    except FailedPrecondition as error:
+        if error.reason != "NOT_CALIBRATED":
+            raise
+        typer.echo(f"convoy: whether faces of one person resemble one another cannot be said: {error}", err=True)
+        return []
 
 
 def _compare(convoy: "Convoy", old: str, new: str, probes: Path) -> Iterator[tuple[Path, str, str]]:

@@ -1,39 +1,5 @@
 """Turns answers of the client into JSON."""
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
-from typing import TypeAlias
+from convoy.client.answers.answer import Document, to_document
 
-import numpy as np
-
-Document: TypeAlias = bool | int | float | str | list["Document"] | dict[str, "Document"] | None
-
-OLD_KEYS = {"Label": {"name": "label"}}
-"""By class: keys that scripts of an earlier version read, and the fields that have their values now."""
-
-
-def to_document(value: object) -> Document:
-    """Turn a value of convoy.client.answers into JSON: times in ISO 8601, embeddings as lists. Pixels are left out."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, np.ndarray):
-        return [to_document(float(number)) for number in value]
-    if is_dataclass(value):
-        facts = {field.name: getattr(value, field.name) for field in fields(value)}
-        document = {name: to_document(fact) for name, fact in facts.items() if not _is_pixels(fact)}
-        return document | {old: document[new] for old, new in OLD_KEYS.get(type(value).__name__, {}).items()}
-    if isinstance(value, Mapping):
-        return {str(key): to_document(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_document(one) for one in value]
-    if isinstance(value, float):
-        # Most numbers come as 32-bit floats, which have no more digits than these.
-        return float(f"{value:.7g}")
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    raise TypeError(f"a {type(value).__name__} cannot become JSON")
-
-
-def _is_pixels(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == np.uint8
+__all__ = ["Document", "to_document"]

@@ -47,7 +47,9 @@ def list_all(
 @app.command()
 @politely
 def verify(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Check the manifest, digests, inputs and outputs of every model in a folder. Exits with 1 if one is bad.
+    """Check every model in a folder as a service does before it takes it. Exits with 1 if one is bad.
+
+    It checks the manifest, the digests of all files, inputs and outputs, and an answer.
 
     Example: **convoy model verify exported_models**
     """
@@ -106,11 +108,13 @@ def _first(metrics: "list[Metric]") -> str:
 def _folders(folder: Path) -> list[Path]:
     """List the version folders of a repository or of one model, or the one version that you name.
 
-    The list includes folders without a manifest, so that `verify` reports them. Raises NotFound(NO_REPOSITORY).
+    The list includes folders without a manifest, so that `verify` reports them, and numbers that are no versions. A
+    link keeps its own name, as it does for a service. Raises NotFound(NO_REPOSITORY).
     """
-    folder = folder.resolve()
+    folder = folder.absolute()
     depths = [[folder], [*folder.glob("*")], [*folder.glob("*/*")]]
     versions = [path for paths in depths for path in paths if path.is_dir() and path.name.isdecimal()]
+    versions = [path for path in versions if not path.parent.name.startswith(".")]
     if not versions:
         raise NotFound("NO_REPOSITORY", f"there are no models in {folder}")
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
@@ -118,12 +122,14 @@ def _folders(folder: Path) -> list[Path]:
 
 def _examine(path: Path) -> tuple[str, str]:
     """Return what is wrong with a model, and a note on a good model; each may be empty."""
-    from convoy.core.manifest import GRAPH_FILE, load_manifest, outside_files
-    from convoy.core.models.engine import Engine
+    from convoy.core.manifest import GRAPH_FILE, outside_files
+    from convoy.core.models.loaded_model import verify_model
+    from convoy.core.models.version_folders import IS_VERSION
 
+    if not IS_VERSION.fullmatch(path.name):
+        return f"'{path.name}' is not a version, so no service looks at it; rename it to {int(path.name)}", ""
     try:
-        manifest = load_manifest(path)
-        Engine(path / GRAPH_FILE, "cpu", 1).check(manifest.task)
+        manifest = verify_model(path)
     except ConvoyError as error:
         return str(error), ""
     names = [name for name in outside_files(path / GRAPH_FILE) if name not in manifest.files]

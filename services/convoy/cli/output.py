@@ -1,15 +1,28 @@
 """What a command prints: tables or JSON on standard output, questions and progress on standard error."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 # A table never breaks a name of up to so many characters.
 UNBROKEN = 24
+LONGEST_LABEL = 200
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def shown(path: Path | str) -> str:
+    """A path as text that any file and terminal takes: bytes that are not UTF-8 appear as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def label_of(photo: Path) -> str:
+    """What a photo is called on record: its file's name, at most as long as a label may be."""
+    return shown(photo.name)[-LONGEST_LABEL:]
 
 
 def print_json(value: object) -> None:

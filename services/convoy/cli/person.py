@@ -6,7 +6,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.recognition import Expires, Gallery, read_facts
+from convoy.cli.recognition import Expires, Gallery, in_utc, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.galleries import Person
@@ -93,7 +93,7 @@ def update(
             metadata=read_facts(fact),
             add_tags=tag or (),
             remove_tags=untag or (),
-            expire_time=expires,
+            expire_time=in_utc(expires),
         )
         _show(changed, as_json)
 
@@ -121,24 +121,39 @@ def delete(
     person: Who,
     gallery: Gallery,
     face: Annotated[str | None, typer.Option(help="Delete only this face, by its id.")] = None,
+    with_person: Annotated[
+        bool, typer.Option("--with-person", help="With --face: if it is the last face, delete the person too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a person with every face, or one face. This cannot be undone."""
-    from convoy.client import Convoy
+    """Delete a person with every face, or one face. This cannot be undone.
 
+    A person whose last face is deleted stays, and nobody recognises them until you register a photo; with
+    **--with-person** the person goes too.
+    """
+    from convoy.client import Convoy
+    from convoy.client.answers.galleries import FaceDeletion
+
+    gone = FaceDeletion(0)
     what = f"the face '{face}' of '{person}'" if face else f"'{person}' with every face"
     confirm(f"Delete {what} from the gallery '{gallery}'? This cannot be undone.", yes)
     with Convoy() as convoy:
         if face:
-            faces_deleted, version = 1, convoy.delete_face(gallery, person, face)
+            gone = convoy.delete_face(gallery, person, face, delete_person_without_faces=with_person)
+            faces_deleted, version = 1, int(gone)
         else:
             answer = convoy.delete_person(gallery, person)
             faces_deleted, version = answer.faces_deleted, answer.version
     if as_json:
-        print_json({"faces_deleted": faces_deleted, "version": version})
+        more = {"faces_left": gone.faces_left, "person_deleted": gone.is_person_deleted} if face else {}
+        print_json({"faces_deleted": faces_deleted, "version": version, **more})
     else:
-        typer.echo(f"deleted: {faces_deleted} {'face' if faces_deleted == 1 else 'faces'}")
+        also = f", and {person} with the last one" if gone.is_person_deleted else ""
+        typer.echo(f"deleted: {faces_deleted} {'face' if faces_deleted == 1 else 'faces'}{also}")
+    if gone.faces_left == 0 and not gone.is_person_deleted:
+        message = f"'{person}' has no face left, so nobody recognises this person; register a photo"
+        typer.echo(f"convoy: {message}, or delete the person with `convoy person delete`.", err=True)
 
 
 def _show(person: "Person", as_json: bool) -> None:
@@ -146,8 +161,11 @@ def _show(person: "Person", as_json: bool) -> None:
         print_json(person)
         return
     title = " ".join(part for part in (person.person_id, person.display_name, _facts(person)) if part)
-    rows = [(one.face_id, f"{one.quality:.2f}", f"{one.create_time:%Y-%m-%d %H:%M}") for one in person.faces]
-    print_table(title, ("face", "quality ", "registered (UTC)"), rows)
+    if person.expire_time is not None:
+        title += f"\nexpires: {person.expire_time:%Y-%m-%d %H:%M} (UTC)"
+    rows = [(one.face_id, f"{one.quality:.2f}", f"{one.create_time:%Y-%m-%d %H:%M}", one.label) for one in person.faces]
+    columns = ("face", "quality ", "registered (UTC)", "photo")
+    print_table(title, columns, rows, "no face is on record: nobody recognises this person")
 
 
 def _facts(person: "Person") -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from convoy.cli.bulk_sources import Ids, shown
+from convoy.cli.bulk_sources import Ids
 from convoy.cli.failures import ExitCode, in_our_words, politely
-from convoy.cli.output import AsJson, print_json, print_table, progress
+from convoy.cli.output import AsJson, print_json, print_table, progress, shown
 from convoy.cli.recognition import Gallery
 
 if TYPE_CHECKING:

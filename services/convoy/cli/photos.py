@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convoy.cli.failures import ExitCode, tell_failure
-from convoy.cli.output import print_json, print_table
+from convoy.cli.output import print_json, print_table, shown
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -31,46 +31,62 @@ DrawTo = Annotated[
         "--draw", help="Write the picture with the answer drawn into it here; for several pictures, name a folder."
     ),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Let --draw and --mask replace files, though never a picture that you gave.")
+]
 
 
 @dataclass(frozen=True)
 class Inquiry:
     """A question about a picture.
 
-    ask: gets the answer; columns, rows: show the answer as a table; is_no: whether the exit code says no.
+    ask: gets the answer; columns, rows: show the answer as a table; is_no: whether the exit code says no; no_reasons:
+    errors that say no, as nobody is in a picture without a face.
     """
 
     ask: "Callable[[Convoy, Path], Any]"
     columns: Sequence[str]
     rows: Callable[[Any], list[Sequence[object]]]
     is_no: Callable[[Any], bool] = lambda answer: False
+    no_reasons: frozenset[str] = frozenset()
 
 
-def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, **drawings: "Drawing") -> None:
+def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool = False, **drawings: "Drawing") -> None:
     """Ask about each picture, print and draw the answers, and exit with the most severe exit code.
 
-    drawings: by their kind; a "mask" must be a lossless file. A name that no picture file can have is refused before
-    the first call. If a picture is missing or refused, the others are still answered; a service that is away ends all.
+    drawings: by their kind; a "mask" must be a lossless file. A name that no drawing can have, or that would replace a
+    picture that was given, or without `force` any file, is refused before the first call. If a picture is missing or
+    refused, or a drawing cannot be written, the others are still answered; a service that is away ends all.
     """
     targets = [
-        (_writable(drawing_paths(photos, target), kind == "mask"), draw)
-        for kind, (target, draw) in drawings.items()
-        if target is not None
+        (drawing_paths(photos, target), kind, draw) for kind, (target, draw) in drawings.items() if target is not None
     ]
+    _check_targets(photos, [(path, kind) for paths, kind, _ in targets for path in paths], force)
     outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
     answers = [(photo, answer) for photo, answer in outcomes if not isinstance(answer, ConvoyError)]
-    for paths, draw in targets:
-        _draw_all(dict(zip(photos, paths, strict=True)), answers, draw)
+    unwritten = [
+        failure
+        for paths, _, draw in targets
+        for failure in _draw_all(dict(zip(photos, paths, strict=True)), answers, draw, force)
+    ]
     if as_json:
         print_json([_document(photo, outcome) for photo, outcome in outcomes])
     else:
         for photo, answer in answers:
-            print_table(str(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
-    failures = [tell_failure(error, str(photo)) for photo, error in outcomes if isinstance(error, ConvoyError)]
-    if failures:
-        raise typer.Exit(max(failures))
+            print_table(shown(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
+    errors = [(photo, outcome) for photo, outcome in outcomes if isinstance(outcome, ConvoyError)]
+    codes = [tell_failure(error, shown(place)) for place, error in (*errors, *unwritten) if not _is_no(error, inquiry)]
+    for photo, error in errors:
+        if _is_no(error, inquiry):
+            tell_failure(error, shown(photo))
+    if codes:
+        raise typer.Exit(max(codes))
     if all(inquiry.is_no(answer) for _, answer in answers):
         raise typer.Exit(ExitCode.NO)
+
+
+def _is_no(error: ConvoyError, inquiry: Inquiry) -> bool:
+    return error.reason in inquiry.no_reasons
 
 
 def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
@@ -98,11 +114,48 @@ def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
         yield from track(answers, "asking", len(photos), console=console, transient=True, disable=quiet)
 
 
-def _draw_all(paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw") -> None:
+def _draw_all(
+    paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw", force: bool
+) -> Iterator[tuple[Path, ConvoyError]]:
+    """Write the drawings; yield the paths of those that could not be written, with the error."""
     from convoy.drawing.picture_files import read_picture, write_picture
 
     for photo, answer in answers:
-        write_picture(paths[photo], draw(read_picture(photo), answer))
+        try:
+            write_picture(paths[photo], draw(read_picture(photo), answer), may_replace=force)
+        except ConvoyError as error:
+            yield paths[photo], error
+        except OSError as error:
+            reason = f"the picture could not be read again: {error.strerror or error}"
+            yield paths[photo], InvalidArgument("NOT_WRITTEN", reason)
+
+
+def _check_targets(photos: list[Path], targets: list[tuple[Path, str]], force: bool) -> None:
+    """Raise InvalidArgument for a drawing that cannot be written, or that would replace what must stay."""
+    from convoy.drawing.picture_files import check_picture_name
+
+    given, taken = {_real(photo) for photo in photos}, set()
+    for path, kind in targets:
+        check_picture_name(path, is_mask=kind == "mask")
+        real = _real(path)
+        if real in given:
+            message = f"'{shown(path)}' is a picture that you gave; name another place"
+            raise InvalidArgument("WOULD_REPLACE", message)
+        if real in taken:
+            raise InvalidArgument("WOULD_REPLACE", f"'{shown(path)}' would be written twice; name two places")
+        taken.add(real)
+        if path.is_dir() or (path.exists() and not force):
+            message = f"'{shown(path)}' is there already"
+            raise InvalidArgument("WOULD_REPLACE", message, hint="name another place, or give --force")
+
+
+def _real(path: Path) -> object:
+    """What tells a file from others: the file behind links and other spellings, if it is there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def check_size(*photos: Path) -> None:
@@ -129,14 +182,6 @@ def naming(photos: Sequence[Path]) -> Iterator[None]:
         raise
 
 
-def _writable(paths: list[Path], is_mask: bool) -> list[Path]:
-    from convoy.drawing.picture_files import check_picture_name
-
-    for path in paths:
-        check_picture_name(path, is_mask)
-    return paths
-
-
 def drawing_paths(photos: list[Path], target: Path) -> list[Path]:
     """Where each drawing goes: to `target` for one picture, into the folder `target` for several."""
     if len(photos) == 1 and not target.is_dir():
@@ -157,5 +202,5 @@ def _told_apart(stems: list[str], folders: list[str]) -> list[str]:
 def _document(photo: Path, outcome: Any) -> dict[str, Any]:
     if isinstance(outcome, ConvoyError):
         facts = {"reason": outcome.reason, "message": outcome.message, "metadata": outcome.metadata}
-        return {"photo": str(photo), "error": facts}
-    return {"photo": str(photo), "answer": outcome}
+        return {"photo": shown(photo), "error": facts}
+    return {"photo": shown(photo), "answer": outcome}

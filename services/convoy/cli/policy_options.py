@@ -15,6 +15,10 @@ SameOccasion = Annotated[
     bool | None,
     typer.Option(help="People are registered from photos with the same camera and light as the pictures searched."),
 ]
+AverageFaces = Annotated[
+    bool | None,
+    typer.Option(help="Also compare with the average of each person's faces; finds more of those who have several."),
+]
 QualityFloor = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Refuse faces whose quality is below this.")]
 AmbiguityMargin = Annotated[
     float | None,

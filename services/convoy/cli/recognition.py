@@ -1,14 +1,14 @@
 """convoy register, identify, verify: who is in a picture."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
-from convoy.cli.output import AsJson, print_json, print_table
-from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.output import AsJson, label_of, print_json, print_table
+from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
 from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
@@ -24,6 +24,11 @@ Expires = Annotated[
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
 Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The time of an option: without a zone it is UTC, as the help says."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,12 +78,13 @@ def register(
                 display_name=name,
                 metadata=read_facts(fact),
                 tags=tag or (),
-                expire_time=expires,
+                expire_time=in_utc(expires),
                 add_faces=add,
                 use_largest_face=largest,
                 allow_identity_conflict=allow_conflict,
                 allow_different=allow_different,
                 any_angle=any_angle,
+                photo_labels=[label_of(photo) for photo in photos],
             )
         except FailedPrecondition as error:
             if not error.details:
@@ -111,9 +117,12 @@ def identify(
     ] = None,
     tag: Tags = None,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Say who is in pictures; a person is one face of a picture at most. Exits with 1 when it knows nobody in them.
+
+    A picture without a face (NO_FACE) counts as one with nobody known.
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
@@ -135,8 +144,9 @@ def identify(
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
+        frozenset({"NO_FACE"}),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
 
 
 def verify(

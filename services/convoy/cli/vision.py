@@ -7,7 +7,7 @@ import typer
 
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import DrawTo, Inquiry, Photos, answer_all
+from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
@@ -33,6 +33,7 @@ def classify(
         float, typer.Option(min=0.0, max=1.0, help="Leave out labels below this probability.")
     ] = 0.0,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what pictures show.
@@ -46,7 +47,7 @@ def classify(
         ("label", "probability "),
         lambda answer: [(label.label, f"{label.probability:.1%}") for label in answer.labels],
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_classification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_classification))
 
 
 def detect(
@@ -62,6 +63,7 @@ def detect(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Only objects with this label; you may repeat it.")] = None,
     draw: DrawTo = None,
+    force: Force = False,
     require: Require = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +84,7 @@ def detect(
         ],
         lambda answer: require and not len(answer),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_detections))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_detections))
 
 
 def segment(
@@ -93,6 +95,7 @@ def segment(
         typer.Option(help="Write the mask here, as a grey PNG of class indices; for several pictures, name a folder."),
     ] = None,
     draw: DrawTo = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Say for every pixel which class it belongs to.
@@ -107,7 +110,7 @@ def segment(
         lambda answer: [(region.label, f"{region.area:.1%}") for region in answer.regions],
     )
     overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
-    answer_all(photos, inquiry, as_json, drawing=overlay, mask=grey)
+    answer_all(photos, inquiry, as_json, force, drawing=overlay, mask=grey)
 
 
 def faces(
@@ -122,6 +125,7 @@ def faces(
     min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     draw: DrawTo = None,
+    force: Force = False,
     require: Require = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +143,7 @@ def faces(
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
-    answer_all(photos, inquiry, as_json, drawing=(draw, draw_faces))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_faces))
 
 
 def _face_row(face: "Face") -> tuple[str, ...]:

@@ -13,8 +13,11 @@ awaiting.py     AsyncConvoy, the client for asyncio
 plans.py        the calls that you can stream
 operations/     one function for each call: from arguments to a request, from a response to an answer
 answers/        what calls return
-pictures.py     turns paths, bytes, arrays and Pillow images into messages
+pictures.py     turns paths, bytes, files, arrays and Pillow images into messages
+fetching.py     brings a picture from the web, when asked
+notebooks.py    shows answers in notebooks
 channels.py     opens connections: addresses and limits
+proxies.py      which calls may go through a proxy of the environment
 retries.py      which failed calls are repeated
 credentials.py  tokens and TLS
 failures.py     turns a failed call into an error
@@ -27,10 +30,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convoy.client.awaiting import AsyncConvoy
     from convoy.client.blocking import Convoy
+    from convoy.client.fetching import fetch_picture
 
-__all__ = ["AsyncConvoy", "Convoy"]
+__all__ = ["AsyncConvoy", "Convoy", "fetch_picture"]
 
-HOMES = {"AsyncConvoy": "convoy.client.awaiting", "Convoy": "convoy.client.blocking"}
+HOMES = {
+    "AsyncConvoy": "convoy.client.awaiting",
+    "Convoy": "convoy.client.blocking",
+    "fetch_picture": "convoy.client.fetching",
+}
 
 
 def __getattr__(name: str) -> object:

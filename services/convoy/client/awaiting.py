@@ -1,5 +1,6 @@
 """AsyncConvoy, the client for asyncio: you await a call, and read a list with `async for`."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import wraps
@@ -8,8 +9,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import grpc
 import grpc.aio
 
-from convoy.client.channels import Connection, connection
+from convoy.client.channels import Connection, Open, connection
 from convoy.client.failures import read_failure
+from convoy.client.notebooks import remember_picture
 from convoy.client.operations import faces, galleries, models, recognition, vision
 from convoy.client.operations.conversation import Conversation, each
 from convoy.client.operations.operation import Listing, Operation
@@ -59,7 +61,9 @@ def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[AsyncConv
 
 
 class AsyncConvoy:
-    """A client of all services of a fleet. It connects to each on the first call, and belongs to one event loop.
+    """A client of all services of a fleet. It connects to each on the first call.
+
+    You may use it in several event loops, one after the other or in several threads: each gets its own connections.
 
     The arguments, methods and errors are those of Convoy.
 
@@ -89,7 +93,7 @@ class AsyncConvoy:
             max_message_mb=max_message_mb,
             token=token,
         )
-        self._channels: dict[ServiceName, grpc.aio.Channel] = {}
+        self._open: Open[grpc.aio.Channel] = Open()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,16 +102,15 @@ class AsyncConvoy:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections. Calls under way fail."""
-        for channel in self._channels.values():
+        """Close all connections. Calls under way fail, and later ones raise FailedPrecondition(CLIENT_CLOSED)."""
+        for channel in self._open.take_all(asyncio.get_running_loop()):
             await channel.close()
-        self._channels.clear()
 
     def within(self, timeout_s: float) -> Self:
         """The same client, on the same connections, with another time limit for each call."""
         other = type(self).__new__(type(self))
         other._connection = replace(self._connection, timeout_s=timeout_s)
-        other._channels = self._channels
+        other._open = self._open
         return other
 
     async def perform(self, operation: Operation[Result]) -> Result:
@@ -124,7 +127,10 @@ class AsyncConvoy:
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
             raise read_failure(error, operation.service, address, operation.request) from None
-        return operation.read(response)
+        answer = operation.read(response)
+        if operation.picture is not None:
+            remember_picture(answer, operation.picture)
+        return answer
 
     async def receive(self, operation: Operation[Result]) -> AsyncIterator[Result]:
         """Carry out one planned call that is answered by many messages, without a time limit."""
@@ -167,9 +173,7 @@ class AsyncConvoy:
         talk.end()
 
     def _channel(self, service: ServiceName) -> grpc.aio.Channel:
-        if service not in self._channels:
-            self._channels[service] = self._connection.open_aio(service)
-        return self._channels[service]
+        return self._open.of(asyncio.get_running_loop(), service, self._connection.open_aio)
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
@@ -206,6 +210,7 @@ class AsyncConvoy:
     delete_person = call(galleries.delete_person)
     delete_face = call(galleries.delete_face)
     find_duplicates = pages(galleries.find_duplicates)
+    find_disagreements = pages(galleries.find_disagreements)
     merge_people = call(galleries.merge_people)
 
     check_health = call(models.check_health)

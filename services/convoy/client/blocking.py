@@ -7,8 +7,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from convoy.client.channels import Connection, connection
+from convoy.client.channels import Connection, Open, connection
 from convoy.client.failures import read_failure
+from convoy.client.notebooks import remember_picture
 from convoy.client.operations import faces, galleries, models, recognition, vision
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
@@ -88,7 +89,7 @@ class Convoy:
             max_message_mb=max_message_mb,
             token=token,
         )
-        self._channels: dict[ServiceName, grpc.Channel] = {}
+        self._open: Open[grpc.Channel] = Open()
 
     def __enter__(self) -> Self:
         return self
@@ -97,16 +98,15 @@ class Convoy:
         self.close()
 
     def close(self) -> None:
-        """Close all connections. Calls under way fail."""
-        for channel in self._channels.values():
+        """Close all connections. Calls under way fail, and later ones raise FailedPrecondition(CLIENT_CLOSED)."""
+        for channel in self._open.take_all(None):
             channel.close()
-        self._channels.clear()
 
     def within(self, timeout_s: float) -> Self:
         """The same client, on the same connections, with another time limit for each call."""
         other = type(self).__new__(type(self))
         other._connection = replace(self._connection, timeout_s=timeout_s)
-        other._channels = self._channels
+        other._open = self._open
         return other
 
     def perform(self, operation: Operation[Result]) -> Result:
@@ -123,7 +123,10 @@ class Convoy:
         except grpc.RpcError as error:
             address = self._connection.addresses[operation.service]
             raise read_failure(error, operation.service, address, operation.request) from None
-        return operation.read(response)
+        answer = operation.read(response)
+        if operation.picture is not None:
+            remember_picture(answer, operation.picture)
+        return answer
 
     def receive(self, operation: Operation[Result]) -> Iterator[Result]:
         """Carry out one planned call that is answered by many messages, without a time limit."""
@@ -164,11 +167,7 @@ class Convoy:
         talk.end()
 
     def _channel(self, service: ServiceName) -> grpc.Channel:
-        if service not in self._channels:
-            opened = self._connection.open(service)
-            if self._channels.setdefault(service, opened) is not opened:
-                opened.close()  # another thread was faster
-        return self._channels[service]
+        return self._open.of(None, service, self._connection.open)
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
@@ -205,6 +204,7 @@ class Convoy:
     delete_person = call(galleries.delete_person)
     delete_face = call(galleries.delete_face)
     find_duplicates = pages(galleries.find_duplicates)
+    find_disagreements = pages(galleries.find_disagreements)
     merge_people = call(galleries.merge_people)
 
     check_health = call(models.check_health)

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from convoy.client.answers.recognition import read_registration
+from convoy.client.proxies import is_near, proxy
 from convoy.core import errors
 from convoy.v1 import common_pb2, recognition_pb2
 
@@ -78,9 +79,9 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
         text = f"the {service} service cannot be reached at {address}"
         if any(word in message.lower() for word in TLS_FAILED):
             text += ": client and server do not agree on TLS; check CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
-        return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
+        return errors.Unavailable("SERVICE_UNREACHABLE", text + _through(address), metadata | {"cause": message})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        text = f"the {service} service at {address} did not answer in time"
+        text = f"the {service} service at {address} did not answer in time" + _through(address)
         return errors.DeadlineExceeded("DEADLINE_EXCEEDED", text, metadata)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
         text = "the pictures of this call are together larger than a message may be"
@@ -88,6 +89,12 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return errors.ResourceExhausted("RESOURCE_EXHAUSTED", message, 0.0, metadata)
     return _error(code, code.name, f"the {service} service: {message}", metadata)
+
+
+def _through(address: str) -> str:
+    """Name the proxy that stands between, if there is one."""
+    found = "" if is_near(address) else proxy()
+    return f": the environment sends the call through the proxy {found}; name the host in no_proxy" if found else ""
 
 
 def _read_details(call: grpc.RpcError) -> list[Message]:

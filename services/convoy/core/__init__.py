@@ -2,6 +2,7 @@
 
 api.py             names, gRPC names and ports of the services
 errors.py          what can go wrong, each kind with its status code
+names.py           one form of Unicode for names; which names look alike
 settings.py        what the environment says
 setting_groups.py  every setting, in groups: add a new one here
 model_sets.py      files that name a model for each service
@@ -9,7 +10,6 @@ manifest.py        the contract of a model folder
 telemetry.py       log lines and metrics
 tracing.py         spans
 machine.py         cores and memory of this machine
-names.py           one form for names that look the same
 pictures/          bytes to pixels, resizing, geometry, suppression
 models/            models at run time
 security/          TLS, tokens, scopes, rates

@@ -78,8 +78,9 @@ class Models(Group):
     models_loaded: int | None = Field(default=None, ge=1)
     """Most models in memory; beyond it, a service unloads the one that has gone unused for longest. By default it keeps
     all that calls asked for."""
-    admin: bool = True
-    """Whether callers may load and unload models over gRPC."""
+    admin: bool | None = None
+    """Whether callers may load and unload models over gRPC. By default they may where tokens are on, with the scope
+    models:admin; without tokens anybody could."""
 
 
 class Work(Group):
@@ -184,6 +185,9 @@ class Galleries(Group):
     rate_unit: Literal["picture", "face"] = "picture"
     """Whether that rate is one of pictures that show strangers alone, or of each stranger's face, unless the call or
     the gallery says otherwise. For one face the two are equal."""
+    miss_rate_limit: Share = 0.2
+    """How often a search may be expected to miss somebody who is in the gallery. Beyond it the gallery is outgrown: the
+    status, the log and the metrics say so, and warn at 80 % of that size."""
     ambiguity_margin: float = Field(default=0.03, ge=0.0, le=2.0)
     """How much more similar than the second person the best match must be, unless the gallery says otherwise.
     If the difference is smaller, the decision is AMBIGUOUS."""

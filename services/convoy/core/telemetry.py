@@ -50,7 +50,8 @@ def request_id() -> str:
 
 def begin_request(caller_id: str) -> str:
     """Use the caller's id for this request, or make one. Every log line and error of the request has it."""
-    chosen = caller_id if 0 < len(caller_id) <= 128 and caller_id.isprintable() else f"{random.getrandbits(128):032x}"
+    is_good = 0 < len(caller_id) <= 128 and caller_id.isascii() and caller_id.isprintable()
+    chosen = caller_id if is_good else f"{random.getrandbits(128):032x}"
     _request_id.set(chosen)
     return chosen
 

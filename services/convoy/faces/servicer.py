@@ -6,7 +6,7 @@ import grpc
 
 from convoy.core.api import API
 from convoy.core.errors import FailedPrecondition
-from convoy.core.manifest import Manifest, Task
+from convoy.core.manifest import GenuineCalibration, Manifest, Task
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import encode_png
@@ -148,6 +148,17 @@ def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
         same_photo_false_match_rate=table.same_photo.false_match_rate if table.same_photo else None,
         impostor_pairs=table.impostor_pairs,
         tail_model=table.tail_model,
+        dataset=f"{table.dataset} {table.split}",
+        genuine=_genuine(table.genuine) if table.genuine else None,
+    )
+
+
+def _genuine(table: GenuineCalibration) -> pb.GenuineCalibration:
+    return pb.GenuineCalibration(
+        similarity=table.similarity,
+        false_non_match_rate=table.false_non_match_rate,
+        false_non_match_rate_upper=table.upper,
+        pairs=table.pairs,
         dataset=f"{table.dataset} {table.split}",
     )
 

@@ -31,7 +31,7 @@ def says_serving(channel: grpc.Channel) -> bool:
 def is_serving(name: str, port: int) -> bool:
     """Whether the service on this port of this machine serves, in clear text or with TLS."""
     address = f"127.0.0.1:{port}"
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
         if says_serving(channel):
             return True
     from convoy.client.channels import connection

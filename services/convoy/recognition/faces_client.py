@@ -20,12 +20,13 @@ from convoy.core.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from convoy.core.models.calibration import FalseMatchCurve
+from convoy.core.models.calibration import FalseMatchCurve, MissCurve
 from convoy.core.settings import Settings
 from convoy.core.tracing import outgoing_trace
 from convoy.recognition.domain.caller import current_call
 from convoy.recognition.domain.face_source import FaceModel, ModelName
 from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.growth import Genuine
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
 from convoy.recognition.face_messages import options_message, picture_message, read_embedded_faces
@@ -41,7 +42,9 @@ class FacesClient:
     def __init__(self, settings: Settings) -> None:
         self._credentials = Credentials(settings)
         addresses: dict[ServiceName, str] = {"faces": settings.faces_address}
-        self._connection = Connection(addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials)
+        self._connection = Connection(
+            addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials, may_proxy=False
+        )
         self._address = settings.faces_address
         self._open()
         self._closing: asyncio.Future[None] | None = None
@@ -156,4 +159,8 @@ def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
     same_photo = None
     if table.same_photo_similarity:
         same_photo = FalseMatchCurve(tuple(table.same_photo_similarity), tuple(table.same_photo_false_match_rate))
-    return FaceModel(model, response.default_match_threshold, curve, same_photo)
+    genuine, mates = None, table.genuine
+    if mates.similarity:
+        misses = MissCurve(tuple(mates.similarity), tuple(mates.false_non_match_rate))
+        genuine = Genuine(misses, mates.pairs, mates.dataset)
+    return FaceModel(model, response.default_match_threshold, curve, same_photo, genuine)

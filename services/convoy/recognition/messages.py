@@ -1,12 +1,14 @@
 """Answers of the API: domain values as protobuf messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from convoy.recognition.domain.growth import Fit, Limits
 from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
-from convoy.recognition.domain.searches import Compared, Duplicate, Identified, IdentifiedFace, Match
+from convoy.recognition.domain.searches import Compared, Disagreement, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
 from convoy.recognition.domain.transfers import ExportPart, Imported
 from convoy.recognition.face_messages import face_message, size_message
@@ -16,6 +18,12 @@ from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {"NOQUANT": pb.QUANTIZATION_NONE, "Q8": pb.QUANTIZATION_Q8}
 RATE_UNITS = {"picture": pb.RATE_UNIT_PICTURE, "face": pb.RATE_UNIT_FACE}
+FITS = {
+    Fit.UNKNOWN: pb.GALLERY_FIT_UNSPECIFIED,
+    Fit.FITS: pb.GALLERY_FIT_FITS,
+    Fit.NEARLY_OUTGROWN: pb.GALLERY_FIT_NEARLY_OUTGROWN,
+    Fit.OUTGROWN: pb.GALLERY_FIT_OUTGROWN,
+}
 DECISIONS = {
     Decision.MATCH: pb.DECISION_MATCH,
     Decision.NO_MATCH: pb.DECISION_NO_MATCH,
@@ -38,20 +46,27 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
             max_people=gallery.policy.max_people,
             rate_unit=RATE_UNITS.get(gallery.policy.rate_unit) if gallery.policy.rate_unit else None,
             same_occasion=gallery.policy.same_occasion,
+            average_faces=gallery.policy.average_faces,
         ),
         people_count=gallery.people,
         face_count=gallery.faces,
         version=gallery.version,
+        epoch=gallery.epoch,
         create_time=_timestamp(gallery.create_time_ms),
         backend=pb.BACKEND_VECTOR_SETS if gallery.vector_sets else pb.BACKEND_MEMORY,
         vector_sets=_vector_sets_message(gallery.vector_sets) if gallery.vector_sets else None,
     )
 
 
-def person_message(person: Person) -> pb.Person:
-    """A person as callers see it: never an embedding."""
+def person_message(person: Person, labels: Mapping[str, str] = MappingProxyType({})) -> pb.Person:
+    """A person as callers see it: never an embedding. labels: by face id."""
     faces = [
-        pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=_timestamp(face.create_time_ms))
+        pb.FaceRecord(
+            face_id=face.face_id,
+            quality=face.quality,
+            create_time=_timestamp(face.create_time_ms),
+            label=labels.get(face.face_id, ""),
+        )
         for face in person.faces
     ]
     return pb.Person(
@@ -83,6 +98,7 @@ def registered_message(registered: Registered) -> pb.RegisterResponse:
         person=person_message(registered.person) if registered.person else None,
         results=map(_photo_message, registered.results),
         version=registered.version,
+        epoch=registered.epoch,
     )
 
 
@@ -95,7 +111,7 @@ def repeated_message(first: Committed, person: Person) -> pb.RegisterResponse:
     """What an earlier call with the same request id was answered, with the person as on record now."""
     answer = pb.RegisterResponse.FromString(first.answer)
     answer.person.CopyFrom(person_message(person))
-    answer.version = first.version
+    answer.version, answer.epoch = first.version, first.epoch
     return answer
 
 
@@ -106,6 +122,7 @@ def identified_message(identified: Identified) -> pb.IdentifyResponse:
         image_size=size_message(identified.image_size),
         gallery_size=identified.gallery_size,
         version=identified.version,
+        epoch=identified.epoch,
         rate_unit=RATE_UNITS[identified.rate_unit],
         same_occasion=identified.same_occasion,
         expected_false_positive_picture_rate=identified.expected_false_positive_picture_rate,
@@ -137,6 +154,34 @@ def duplicate_message(pair: Duplicate) -> pb.Duplicate:
     )
 
 
+def limits_message(limits: Limits) -> pb.GalleryLimits:
+    """What a gallery's size means."""
+    return pb.GalleryLimits(
+        fit=FITS[limits.fit],
+        expected_miss_rate=limits.expected_miss_rate,
+        false_positive_identification_rate=limits.false_positive_identification_rate,
+        miss_rate_limit=limits.miss_rate_limit,
+        outgrown_at_faces=limits.outgrown_at_faces,
+        genuine_pairs=limits.genuine.pairs if limits.genuine else 0,
+        genuine_dataset=limits.genuine.dataset if limits.genuine else "",
+        unknown_because=limits.unknown_because,
+    )
+
+
+def disagreement_message(face: Disagreement) -> pb.Disagreement:
+    """A face that does not resemble its person's others."""
+    other = face.other
+    return pb.Disagreement(
+        person_id=face.person_id,
+        face_id=face.face_id,
+        reason=pb.DisagreementReason.Value(f"DISAGREEMENT_REASON_{face.reason.value}"),
+        similarity=face.similarity,
+        other_person_id=other.person_id if other else "",
+        other_face_id=other.face_id if other else "",
+        other_similarity=other.similarity if other else 0.0,
+    )
+
+
 def export_message(part: ExportPart) -> pb.ExportGalleryResponse:
     """A part of an export; the only message with embeddings in it."""
     people = [pb.ExportedPerson(person=person_message(one.person), embeddings=one.embeddings) for one in part.people]
@@ -152,6 +197,7 @@ def imported_message(imported: Imported) -> pb.ImportGalleryResponse:
         people_unchanged=imported.people_unchanged,
         people_expired=imported.people_expired,
         version=imported.version,
+        epoch=imported.epoch,
     )
 
 

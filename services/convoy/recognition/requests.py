@@ -87,6 +87,7 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         allow_identity_conflict=request.allow_identity_conflict,
         allow_different=request.allow_different,
         any_angle=request.any_angle,
+        photo_labels=tuple(map(composed, request.photo_labels)),
     )
 
 
@@ -99,6 +100,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         criterion=read_criterion(request),
         top_k=request.top_k,
         min_version=request.min_version,
+        epoch=request.epoch,
         exact=request.exact,
         filter=dict(request.filter),
         tags=tuple(request.tags),
@@ -128,6 +130,7 @@ def read_comparison(request: pb.VerifyRequest) -> Comparison:
         options=read_options(request.options),
         criterion=read_criterion(request),
         min_version=request.min_version,
+        epoch=request.epoch,
     )
 
 

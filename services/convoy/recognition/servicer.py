@@ -32,9 +32,11 @@ from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
@@ -56,14 +58,21 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
         self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        self.galleries = Galleries(store, self.followers, faces, keys)
+        growth = Growth(settings)
+        self.galleries = Galleries(store, self.followers, faces, keys, growth)
         self.people = People(self.followers)
         self.registration = Registration(
-            self.followers, self.people, faces, settings, lambda first: messages.remembered(first).SerializeToString()
+            self.followers,
+            self.people,
+            faces,
+            settings,
+            growth,
+            lambda first: messages.remembered(first).SerializeToString(),
         )
-        self.identification = Identification(self.followers, faces, settings)
+        self.identification = Identification(self.followers, faces, settings, growth)
         self.merging = Merging(self.followers, self.people)
         self.duplicates = Duplicates(self.followers, faces, self.identification)
+        self.disagreements = Disagreements(self.followers, faces)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self._sweeper: asyncio.Task[None] | None = None
@@ -133,7 +142,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Give one person."""
         await self._begin(request, context)
         person = await self.people.get(request.gallery, request.person_id)
-        return pb.GetPersonResponse(person=messages.person_message(person))
+        labels = await self.people.labels_of(request.gallery, person)
+        return pb.GetPersonResponse(person=messages.person_message(person, labels))
 
     async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
         """List people by id."""
@@ -146,19 +156,20 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Change a person's name, metadata, tags or expiry."""
         await self._begin(request, context)
         updated = await self.people.update(requests.read_person_edit(request))
-        return pb.UpdatePersonResponse(person=messages.person_message(updated.person), version=updated.version)
+        person = messages.person_message(updated.person)
+        return pb.UpdatePersonResponse(person=person, version=updated.version, epoch=updated.epoch)
 
     async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
         """Delete a person with every face."""
         await self._begin(request, context)
-        faces, version = await self.people.delete(request.gallery, request.person_id)
-        return pb.DeletePersonResponse(faces_deleted=faces, version=version)
+        faces, made = await self.people.delete(request.gallery, request.person_id)
+        return pb.DeletePersonResponse(faces_deleted=faces, version=made.version, epoch=made.epoch)
 
     async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
         """Delete one face of a person."""
         await self._begin(request, context)
-        version = await self.people.delete_face(request.gallery, request.person_id, request.face_id)
-        return pb.DeleteFaceResponse(version=version)
+        asked = (request.gallery, request.person_id, request.face_id, request.delete_person_without_faces)
+        return pb.DeleteFaceResponse(**asdict(await self.people.delete_face(*asked)))
 
     async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
         """List people who look like one another."""
@@ -171,12 +182,22 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
             match_threshold=page.match_threshold,
         )
 
+    async def FindDisagreements(
+        self, request: pb.FindDisagreementsRequest, context: Context
+    ) -> pb.FindDisagreementsResponse:
+        """List faces that do not resemble their person's others."""
+        await self._begin(request, context)
+        page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
+        faces = map(messages.disagreement_message, page.faces)
+        return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
+
     async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
         """Make one person of two."""
         await self._begin(request, context)
         ids = (request.person_id, request.merged_person_id)
         merged = await self.merging.merge(request.gallery, *ids, request.request_id)
-        return pb.MergePeopleResponse(person=messages.person_message(merged.person), version=merged.version)
+        person = messages.person_message(merged.person)
+        return pb.MergePeopleResponse(person=person, version=merged.version, epoch=merged.epoch)
 
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
         """Let a name stand for a gallery."""
@@ -213,7 +234,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
         await self._begin(request, context)
-        return pb.GetGalleryStatusResponse(**asdict(await self.galleries.status(request.gallery, request.verify)))
+        status = await self.galleries.status(request.gallery, request.verify)
+        limits = messages.limits_message(status.limits) if status.limits else None
+        return pb.GetGalleryStatusResponse(**{**vars(status), "limits": limits})
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""

@@ -4,17 +4,20 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
+    NOWHERE,
     Committed,
     Conflict,
     Head,
     Idempotency,
+    Opened,
     Outcome,
     PersonChange,
+    Standing,
     Store,
     Write,
     gallery_exists,
@@ -30,13 +33,16 @@ class _Shelf:
     gallery: Gallery | None = None
     people: dict[str, Person] = field(default_factory=dict)
     templates: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    labels: dict[tuple[str, str], str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     answers: dict[tuple[int, str], tuple[float, Committed]] = field(default_factory=dict)
     moved: asyncio.Condition = field(default_factory=asyncio.Condition)
+    epoch: str = field(default_factory=lambda: secrets.token_hex(8))
+    say: Callable[[], None] = lambda: None
 
     @property
     def head(self) -> Head:
-        return Head(self.changes[-1].version, self.changes[-1].token) if self.changes else Head(0, "")
+        return Head(self.changes[-1].version, self.changes[-1].token, self.epoch) if self.changes else NOWHERE
 
     def recall(self, born: int, key: str) -> Committed | None:
         ends_at, committed = self.answers.get((born, key), (0.0, Committed(0)))
@@ -45,11 +51,12 @@ class _Shelf:
     async def append(self, note: Note, born: int, idempotency: Idempotency, faces: Iterable[str] = ()) -> Committed:
         version = self.head.version + 1
         self.changes.append(Change(version, secrets.token_hex(8), self.head.token, note, tuple(faces)))
-        committed = Committed(version, idempotency.answer)
+        committed = Committed(version, idempotency.answer, epoch=self.epoch)
         remembered = replace(committed, content=idempotency.content)
         self.answers[born, idempotency.key] = (time.time() + idempotency.lifetime_s, remembered)
         async with self.moved:
             self.moved.notify_all()
+        self.say()
         return committed
 
 
@@ -59,6 +66,7 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
         self._aliases: dict[str, str] = {}
+        self._listeners: set[asyncio.Queue[str | None]] = set()
 
     async def ping(self) -> None:
         return
@@ -67,7 +75,7 @@ class MemoryStore(Store):
         return
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        shelf = self._shelves.setdefault(gallery.name, _Shelf())
+        shelf = self._shelf(gallery.name)
         if shelf.gallery:
             remembered = shelf.recall(0, idempotency.key)
             if remembered and remembered.version == shelf.gallery.born:
@@ -79,7 +87,8 @@ class MemoryStore(Store):
     async def get_gallery(self, name: str) -> Gallery:
         shelf, gallery = self._find(name)
         faces = sum(len(person.faces) for person in shelf.people.values())
-        return replace(gallery, version=shelf.head.version, people=len(shelf.people), faces=faces)
+        found = replace(gallery, version=shelf.head.version, epoch=shelf.epoch)
+        return replace(found, people=len(shelf.people), faces=faces)
 
     async def set_alias(self, alias: str, gallery: str) -> None:
         self._aliases.pop(alias, None)
@@ -106,6 +115,7 @@ class MemoryStore(Store):
         shelf.gallery = None
         shelf.people.clear()
         shelf.templates.clear()
+        shelf.labels.clear()
         committed = await shelf.append(note, last.born, Idempotency())
         return replace(last, version=committed.version)
 
@@ -135,6 +145,10 @@ class MemoryStore(Store):
         templates = self._shelves.get(name, _Shelf()).templates
         return [templates.get(face) for face in faces]
 
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        labels = self._shelves.get(name, _Shelf()).labels
+        return [labels.get(face, "") for face in faces]
+
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
         people = self._shelves.get(name, _Shelf()).people.values()
         yield [(person.person_id, person.to_json().encode()) for person in people]
@@ -143,11 +157,40 @@ class MemoryStore(Store):
         templates = self._shelves.get(name, _Shelf()).templates
         yield list(templates), list(templates.values())
 
+    async def list_names(self, after: str, limit: int) -> list[str]:
+        return sorted(name for name in self._shelves if name > after)[:limit]
+
+    async def open_gallery(self, name: str, known: Head = NOWHERE) -> Opened:
+        return Opened(await self.get_gallery(name), await self.get_head(name))
+
+    async def survey(self, names: Sequence[str]) -> list[Standing]:
+        return [self._standing(self._shelves.get(name, _Shelf())) for name in names]
+
+    @staticmethod
+    def _standing(shelf: _Shelf) -> Standing:
+        ends = [one.expire_time_ms for one in shelf.people.values() if one.expire_time_ms is not None]
+        return Standing(shelf.head, shelf.gallery is not None, min(ends, default=None))
+
+    async def hints(self) -> AsyncIterator[str | None]:
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        try:
+            yield None
+            while True:
+                try:
+                    async with asyncio.timeout(1):
+                        name = await queue.get()
+                except TimeoutError:
+                    name = None
+                yield name
+        finally:
+            self._listeners.discard(queue)
+
     async def get_head(self, name: str) -> Head:
         return self._shelves.get(name, _Shelf()).head
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        shelf = self._shelves.setdefault(name, _Shelf())
+        shelf = self._shelf(name)
         async with shelf.moved:
             try:
                 async with asyncio.timeout(wait_s):
@@ -180,6 +223,15 @@ class MemoryStore(Store):
             committed = await shelf.append(note, gallery.born, write.idempotency, change.templates)
         return committed
 
+    def _shelf(self, name: str) -> _Shelf:
+        if name not in self._shelves:
+            self._shelves[name] = _Shelf(say=lambda: self._say(name))
+        return self._shelves[name]
+
+    def _say(self, name: str) -> None:
+        for queue in self._listeners:
+            queue.put_nowait(name)
+
     def _find(self, name: str, born: int | None = None) -> tuple[_Shelf, Gallery]:
         shelf = self._shelves.get(name)
         if shelf is None or shelf.gallery is None or (born is not None and born != shelf.gallery.born):
@@ -190,9 +242,13 @@ class MemoryStore(Store):
     def _apply(shelf: _Shelf, change: PersonChange) -> None:
         for face_id in change.removed:
             del shelf.templates[change.person_id, face_id]
+            shelf.labels.pop((change.person_id, face_id), None)
         if change.after is None:
             shelf.people.pop(change.person_id, None)
             return
         shelf.people[change.person_id] = change.after
         for face_id, template in change.templates.items():
             shelf.templates[change.person_id, face_id] = template
+        for face_id, label in change.labels.items():
+            if label:
+                shelf.labels[change.person_id, face_id] = label

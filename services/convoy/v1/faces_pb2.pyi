@@ -633,6 +633,7 @@ class FaceCalibration(_message.Message):
     TAIL_MODEL_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    GENUINE_FIELD_NUMBER: _builtins.int
     SAME_PHOTO_SIMILARITY_FIELD_NUMBER: _builtins.int
     SAME_PHOTO_FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     impostor_pairs: _builtins.int
@@ -654,6 +655,10 @@ class FaceCalibration(_message.Message):
         """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
 
     @_builtins.property
+    def genuine(self) -> Global___GenuineCalibration:
+        """How similar photos of one person are; unset if it was not measured."""
+
+    @_builtins.property
     def same_photo_similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The same for two people in one photo, who share camera and light: cosine similarities, rising; empty if it was not
         measured.
@@ -672,16 +677,61 @@ class FaceCalibration(_message.Message):
         tail_model: _builtins.str = ...,
         dataset: _builtins.str = ...,
         false_match_rate_upper: _abc.Iterable[_builtins.float] | None = ...,
+        genuine: Global___GenuineCalibration | None = ...,
         same_photo_similarity: _abc.Iterable[_builtins.float] | None = ...,
         same_photo_false_match_rate: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["genuine", b"genuine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "impostor_pairs", b"impostor_pairs", "same_photo_false_match_rate", b"same_photo_false_match_rate", "same_photo_similarity", b"same_photo_similarity", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_match_rate", b"false_match_rate", "false_match_rate_upper", b"false_match_rate_upper", "genuine", b"genuine", "impostor_pairs", b"impostor_pairs", "same_photo_false_match_rate", b"same_photo_false_match_rate", "same_photo_similarity", b"same_photo_similarity", "similarity", b"similarity", "tail_model", b"tail_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FaceCalibration: _TypeAlias = FaceCalibration  # noqa: Y015
+
+@_typing.final
+class GenuineCalibration(_message.Message):
+    """How often a photo of a person stays below a similarity, compared with one other photo of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    FALSE_NON_MATCH_RATE_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    FALSE_NON_MATCH_RATE_UPPER_FIELD_NUMBER: _builtins.int
+    pairs: _builtins.int
+    """How many pairs of photos of one person were compared."""
+    dataset: _builtins.str
+    """The dataset and the split that the pairs come from."""
+    @_builtins.property
+    def similarity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Cosine similarities, rising."""
+
+    @_builtins.property
+    def false_non_match_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each similarity, the share of photos that stay below it, rising."""
+
+    @_builtins.property
+    def false_non_match_rate_upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each similarity, the upper end of the 95 % interval of its rate; empty if it was not computed."""
+
+    def __init__(
+        self,
+        *,
+        similarity: _abc.Iterable[_builtins.float] | None = ...,
+        false_non_match_rate: _abc.Iterable[_builtins.float] | None = ...,
+        pairs: _builtins.int = ...,
+        dataset: _builtins.str = ...,
+        false_non_match_rate_upper: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "false_non_match_rate", b"false_non_match_rate", "false_non_match_rate_upper", b"false_non_match_rate_upper", "pairs", b"pairs", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenuineCalibration: _TypeAlias = GenuineCalibration  # noqa: Y015
 
 @_typing.final
 class GetFaceModelResponse(_message.Message):

@@ -220,6 +220,62 @@ NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
 """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
 Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
+class _DisagreementReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisagreementReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisagreementReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISAGREEMENT_REASON_UNSPECIFIED: _DisagreementReason.ValueType  # 0
+    """Never sent."""
+    DISAGREEMENT_REASON_OTHER_PERSON: _DisagreementReason.ValueType  # 1
+    """It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+    DISAGREEMENT_REASON_SOMEBODY_ELSE: _DisagreementReason.ValueType  # 2
+    """The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+    DISAGREEMENT_REASON_UNDECIDED: _DisagreementReason.ValueType  # 3
+    """The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+
+class DisagreementReason(_DisagreementReason, metaclass=_DisagreementReasonEnumTypeWrapper):
+    """Why a face is listed as disagreeing with its person."""
+
+DISAGREEMENT_REASON_UNSPECIFIED: DisagreementReason.ValueType  # 0
+"""Never sent."""
+DISAGREEMENT_REASON_OTHER_PERSON: DisagreementReason.ValueType  # 1
+"""It belongs to no group with most of the person's faces, by the rule of RegisterRequest.allow_different."""
+DISAGREEMENT_REASON_SOMEBODY_ELSE: DisagreementReason.ValueType  # 2
+"""The same, and it matches somebody else in the gallery so nearly that Register would say IDENTITY_CONFLICT."""
+DISAGREEMENT_REASON_UNDECIDED: DisagreementReason.ValueType  # 3
+"""The person's faces form groups of which none is the largest: nobody can tell which of them is the person."""
+Global___DisagreementReason: _TypeAlias = DisagreementReason  # noqa: Y015
+
+class _GalleryFit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GalleryFitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GalleryFit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GALLERY_FIT_UNSPECIFIED: _GalleryFit.ValueType  # 0
+    """Unknown; unknown_because says why."""
+    GALLERY_FIT_FITS: _GalleryFit.ValueType  # 1
+    """The expected miss rate is within the limit."""
+    GALLERY_FIT_NEARLY_OUTGROWN: _GalleryFit.ValueType  # 2
+    """The gallery has 80 % of the faces from which it is outgrown, or more."""
+    GALLERY_FIT_OUTGROWN: _GalleryFit.ValueType  # 3
+    """The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+
+class GalleryFit(_GalleryFit, metaclass=_GalleryFitEnumTypeWrapper):
+    """How the size of a gallery suits its embedder. The threshold rises with the size, and known people are missed more often."""
+
+GALLERY_FIT_UNSPECIFIED: GalleryFit.ValueType  # 0
+"""Unknown; unknown_because says why."""
+GALLERY_FIT_FITS: GalleryFit.ValueType  # 1
+"""The expected miss rate is within the limit."""
+GALLERY_FIT_NEARLY_OUTGROWN: GalleryFit.ValueType  # 2
+"""The gallery has 80 % of the faces from which it is outgrown, or more."""
+GALLERY_FIT_OUTGROWN: GalleryFit.ValueType  # 3
+"""The expected miss rate is above the limit: it is time for a better embedder, or for a higher rate of false names."""
+Global___GalleryFit: _TypeAlias = GalleryFit  # noqa: Y015
+
 @_typing.final
 class GalleryPolicy(_message.Message):
     """What a gallery demands of photos and searches."""
@@ -233,6 +289,7 @@ class GalleryPolicy(_message.Message):
     MAX_PEOPLE_FIELD_NUMBER: _builtins.int
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    AVERAGE_FACES_FIELD_NUMBER: _builtins.int
     quality_floor: _builtins.float
     """Register refuses faces whose quality is below this; 0 to 1, by default CONVOY_QUALITY_FLOOR."""
     false_positive_identification_rate: _builtins.float
@@ -254,6 +311,11 @@ class GalleryPolicy(_message.Message):
     from photos of one occasion. Strangers then resemble each other more, and the threshold is derived from pairs of
     people in one photo. By default false.
     """
+    average_faces: _builtins.bool
+    """Whether Identify also compares with the average of a person's faces, for everybody who has two or more. It finds more of
+    them; the average counts as one more comparison, so the rate of false names holds. Not in vector sets
+    (BACKEND_UNAVAILABLE). By default false.
+    """
     def __init__(
         self,
         *,
@@ -264,13 +326,16 @@ class GalleryPolicy(_message.Message):
         max_people: _builtins.int | None = ...,
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
+        average_faces: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin", "_average_faces", b"_average_faces", "_false_positive_identification_rate", b"_false_positive_identification_rate", "_max_faces", b"_max_faces", "_max_people", b"_max_people", "_quality_floor", b"_quality_floor", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "ambiguity_margin", b"ambiguity_margin", "average_faces", b"average_faces", "false_positive_identification_rate", b"false_positive_identification_rate", "max_faces", b"max_faces", "max_people", b"max_people", "quality_floor", b"quality_floor", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ambiguity_margin: _TypeAlias = _typing.Literal["ambiguity_margin"]  # noqa: Y015
     _WhichOneofArgType__ambiguity_margin: _TypeAlias = _typing.Literal["_ambiguity_margin", b"_ambiguity_margin"]  # noqa: Y015
+    _WhichOneofReturnType__average_faces: _TypeAlias = _typing.Literal["average_faces"]  # noqa: Y015
+    _WhichOneofArgType__average_faces: _TypeAlias = _typing.Literal["_average_faces", b"_average_faces"]  # noqa: Y015
     _WhichOneofReturnType__false_positive_identification_rate: _TypeAlias = _typing.Literal["false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType__false_positive_identification_rate: _TypeAlias = _typing.Literal["_false_positive_identification_rate", b"_false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_faces: _TypeAlias = _typing.Literal["max_faces"]  # noqa: Y015
@@ -285,6 +350,8 @@ class GalleryPolicy(_message.Message):
     _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ambiguity_margin) -> _WhichOneofReturnType__ambiguity_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_faces) -> _WhichOneofReturnType__average_faces | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__false_positive_identification_rate) -> _WhichOneofReturnType__false_positive_identification_rate | None: ...
     @_typing.overload
@@ -349,6 +416,7 @@ class Gallery(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     VECTOR_SETS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The gallery's name."""
     description: _builtins.str
@@ -363,6 +431,8 @@ class Gallery(_message.Message):
     """Grows by one with every change."""
     backend: Global___Backend.ValueType
     """Where its faces are searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def model(self) -> _common_pb2.ModelRef:
         """The face embedder that made its templates."""
@@ -393,10 +463,11 @@ class Gallery(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         backend: Global___Backend.ValueType = ...,
         vector_sets: Global___VectorSets | None = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model", "policy", b"policy", "vector_sets", b"vector_sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "create_time", b"create_time", "description", b"description", "epoch", b"epoch", "face_count", b"face_count", "model", b"model", "model_sha256", b"model_sha256", "name", b"name", "people_count", b"people_count", "policy", b"policy", "vector_sets", b"vector_sets", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,10 +482,13 @@ class FaceRecord(_message.Message):
     FACE_ID_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     face_id: _builtins.str
     """Unique within the person."""
     quality: _builtins.float
     """Its quality when it was registered, 0 to 1."""
+    label: _builtins.str
+    """Which photo it came from, as the caller named it at registration; set by GetPerson alone."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
@@ -425,10 +499,11 @@ class FaceRecord(_message.Message):
         face_id: _builtins.str = ...,
         quality: _builtins.float = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        label: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "face_id", b"face_id", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "face_id", b"face_id", "label", b"label", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1043,6 +1118,7 @@ class ImportGalleryResponse(_message.Message):
     PEOPLE_UNCHANGED_FIELD_NUMBER: _builtins.int
     PEOPLE_EXPIRED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     people_imported: _builtins.int
     """How many people of this part were added or got new faces."""
     faces_imported: _builtins.int
@@ -1053,6 +1129,8 @@ class ImportGalleryResponse(_message.Message):
     """How many people were skipped because they have expired."""
     version: _builtins.int
     """The version of the gallery that contains this part."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
@@ -1061,10 +1139,11 @@ class ImportGalleryResponse(_message.Message):
         people_unchanged: _builtins.int = ...,
         people_expired: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_imported", b"faces_imported", "people_expired", b"people_expired", "people_imported", b"people_imported", "people_unchanged", b"people_unchanged", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1151,6 +1230,7 @@ class RegisterRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     ALLOW_DIFFERENT_FIELD_NUMBER: _builtins.int
     ANY_ANGLE_FIELD_NUMBER: _builtins.int
+    PHOTO_LABELS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
@@ -1193,6 +1273,12 @@ class RegisterRequest(_message.Message):
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words that a search can filter by, added to those on record."""
 
+    @_builtins.property
+    def photo_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A name for each photo, for example its file's, in the order of `photos`; at most 200 characters each. GetPerson tells
+        which photo a face came from by it. Leave it empty for none.
+        """
+
     def __init__(
         self,
         *,
@@ -1209,10 +1295,11 @@ class RegisterRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         allow_different: _builtins.bool = ...,
         any_angle: _builtins.bool = ...,
+        photo_labels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1225,10 +1312,13 @@ class RegisterResponse(_message.Message):
     PERSON_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change. Send it as min_version to read your own write through any
     replica.
     """
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now; unset when no photo was accepted."""
@@ -1243,10 +1333,11 @@ class RegisterResponse(_message.Message):
         person: Global___Person | None = ...,
         results: _abc.Iterable[Global___PhotoResult] | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "results", b"results", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1347,7 +1438,9 @@ class Match(_message.Message):
     face_id: _builtins.str
     """The person's face that is nearest to the probe."""
     similarity: _builtins.float
-    """Its cosine similarity to the probe, -1 to 1."""
+    """Its cosine similarity to the probe, -1 to 1; that of the average of the person's faces where the gallery's policy asks
+    for averages and this one is nearer.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person."""
@@ -1472,6 +1565,7 @@ class IdentifyRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1492,6 +1586,8 @@ class IdentifyRequest(_message.Message):
     """Whether the picture is of the same occasion as the photos that people were registered with; see GalleryPolicy. By
     default the gallery's policy decides.
     """
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1523,10 +1619,11 @@ class IdentifyRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
     _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
@@ -1554,6 +1651,7 @@ class IdentifyResponse(_message.Message):
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
@@ -1564,6 +1662,8 @@ class IdentifyResponse(_message.Message):
     """Whether the picture counted as one of the same occasion as the photos that people were registered with."""
     expected_false_positive_picture_rate: _builtins.float
     """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1582,10 +1682,11 @@ class IdentifyResponse(_message.Message):
         rate_unit: Global___RateUnit.ValueType = ...,
         same_occasion: _builtins.bool = ...,
         expected_false_positive_picture_rate: _builtins.float = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1688,12 +1789,15 @@ class VerifyRequest(_message.Message):
     MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_match_rate: _builtins.float
     """At most this share of strangers would match: 0.001 is one false match in a thousand comparisons."""
     min_version: _builtins.int
     """Answer from this version of the gallery or a later one."""
+    epoch: _builtins.str
+    """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
     @_builtins.property
     def probe(self) -> _common_pb2.Image:
         """The picture in question. Its largest face counts."""
@@ -1720,10 +1824,11 @@ class VerifyRequest(_message.Message):
         match_threshold: _builtins.float = ...,
         false_match_rate: _builtins.float = ...,
         min_version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "epoch", b"epoch", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_match_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
@@ -1968,8 +2073,11 @@ class UpdatePersonResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -1979,10 +2087,11 @@ class UpdatePersonResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2018,19 +2127,23 @@ class DeletePersonResponse(_message.Message):
 
     FACES_DELETED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     faces_deleted: _builtins.int
     """How many faces were deleted."""
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     def __init__(
         self,
         *,
         faces_deleted: _builtins.int = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "faces_deleted", b"faces_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2043,22 +2156,26 @@ class DeleteFaceRequest(_message.Message):
     GALLERY_FIELD_NUMBER: _builtins.int
     PERSON_ID_FIELD_NUMBER: _builtins.int
     FACE_ID_FIELD_NUMBER: _builtins.int
+    DELETE_PERSON_WITHOUT_FACES_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
     """The person's id."""
     face_id: _builtins.str
     """The id of the face."""
+    delete_person_without_faces: _builtins.bool
+    """Delete the person too if this is the last face. Without it the person stays, and nobody recognises such a person."""
     def __init__(
         self,
         *,
         gallery: _builtins.str = ...,
         person_id: _builtins.str = ...,
         face_id: _builtins.str = ...,
+        delete_person_without_faces: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "gallery", b"gallery", "person_id", b"person_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_person_without_faces", b"delete_person_without_faces", "face_id", b"face_id", "gallery", b"gallery", "person_id", b"person_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2069,18 +2186,32 @@ class DeleteFaceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    FACES_LEFT_FIELD_NUMBER: _builtins.int
+    PERSON_DELETED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
+    faces_left: _builtins.int
+    """How many faces the person has now; unset by a service that is older than this field. With none, nobody recognises the person until you register a photo."""
+    person_deleted: _builtins.bool
+    """The person was deleted with the last face."""
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+        faces_left: _builtins.int | None = ...,
+        person_deleted: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "faces_left", b"faces_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left", "epoch", b"epoch", "faces_left", b"faces_left", "person_deleted", b"person_deleted", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__faces_left: _TypeAlias = _typing.Literal["faces_left"]  # noqa: Y015
+    _WhichOneofArgType__faces_left: _TypeAlias = _typing.Literal["_faces_left", b"_faces_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__faces_left) -> _WhichOneofReturnType__faces_left | None: ...
 
 Global___DeleteFaceResponse: _TypeAlias = DeleteFaceResponse  # noqa: Y015
 
@@ -2193,6 +2324,106 @@ class FindDuplicatesResponse(_message.Message):
 Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
 
 @_typing.final
+class Disagreement(_message.Message):
+    """A face that does not resemble the other faces of its person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    FACE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    OTHER_PERSON_ID_FIELD_NUMBER: _builtins.int
+    OTHER_FACE_ID_FIELD_NUMBER: _builtins.int
+    OTHER_SIMILARITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person on whose record it is."""
+    face_id: _builtins.str
+    """The face."""
+    reason: Global___DisagreementReason.ValueType
+    """Why it is listed."""
+    similarity: _builtins.float
+    """The cosine similarity to the nearest of the person's other faces."""
+    other_person_id: _builtins.str
+    """Whom it matches instead; only for SOMEBODY_ELSE. Of a page, 200 faces are searched for it."""
+    other_face_id: _builtins.str
+    """The nearest face of the other person."""
+    other_similarity: _builtins.float
+    """The cosine similarity to that face."""
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        face_id: _builtins.str = ...,
+        reason: Global___DisagreementReason.ValueType = ...,
+        similarity: _builtins.float = ...,
+        other_person_id: _builtins.str = ...,
+        other_face_id: _builtins.str = ...,
+        other_similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "other_face_id", b"other_face_id", "other_person_id", b"other_person_id", "other_similarity", b"other_similarity", "person_id", b"person_id", "reason", b"reason", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Disagreement: _TypeAlias = Disagreement  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    page_size: _builtins.int
+    """How many people of a page are looked at; 0 means 100, at most 1,000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsRequest: _TypeAlias = FindDisagreementsRequest  # noqa: Y015
+
+@_typing.final
+class FindDisagreementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def disagreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Disagreement]:
+        """Faces by person id, in the order of the record; may be empty though further pages follow."""
+
+    def __init__(
+        self,
+        *,
+        disagreements: _abc.Iterable[Global___Disagreement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreements", b"disagreements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDisagreementsResponse: _TypeAlias = FindDisagreementsResponse  # noqa: Y015
+
+@_typing.final
 class MergePeopleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2230,8 +2461,11 @@ class MergePeopleResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
     @_builtins.property
     def person(self) -> Global___Person:
         """The person as it is now."""
@@ -2241,10 +2475,11 @@ class MergePeopleResponse(_message.Message):
         *,
         person: Global___Person | None = ...,
         version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2284,7 +2519,9 @@ class GetGalleryStatusResponse(_message.Message):
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_CHECKSUM_FIELD_NUMBER: _builtins.int
     STORE_CHECKSUM_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     store_version: _builtins.int
     """The gallery's version in the store."""
     index_version: _builtins.int
@@ -2299,6 +2536,14 @@ class GetGalleryStatusResponse(_message.Message):
     """The same checksum of what the store holds; only when verify was set. The two may differ during a change."""
     problem: _builtins.str
     """Why this replica cannot read the gallery (a spoilt record, a key that is missing); empty if it can."""
+    epoch: _builtins.str
+    """A word for this history of the gallery. It is another one after a failover or a restored backup took changes back: numbers of
+    versions are used again then, and a version of another epoch says nothing.
+    """
+    @_builtins.property
+    def limits(self) -> Global___GalleryLimits:
+        """What the gallery's size means for those whom it knows."""
+
     def __init__(
         self,
         *,
@@ -2308,15 +2553,76 @@ class GetGalleryStatusResponse(_message.Message):
         index_bytes: _builtins.int = ...,
         index_checksum: _builtins.str = ...,
         store_checksum: _builtins.str = ...,
+        limits: Global___GalleryLimits | None = ...,
         problem: _builtins.str = ...,
+        epoch: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "index_bytes", b"index_bytes", "index_checksum", b"index_checksum", "index_version", b"index_version", "indexed_faces", b"indexed_faces", "limits", b"limits", "problem", b"problem", "store_checksum", b"store_checksum", "store_version", b"store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetGalleryStatusResponse: _TypeAlias = GetGalleryStatusResponse  # noqa: Y015
+
+@_typing.final
+class GalleryLimits(_message.Message):
+    """What a gallery's size means for the people in it, by the embedder's calibration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIT_FIELD_NUMBER: _builtins.int
+    EXPECTED_MISS_RATE_FIELD_NUMBER: _builtins.int
+    FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
+    MISS_RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    OUTGROWN_AT_FACES_FIELD_NUMBER: _builtins.int
+    GENUINE_PAIRS_FIELD_NUMBER: _builtins.int
+    GENUINE_DATASET_FIELD_NUMBER: _builtins.int
+    UNKNOWN_BECAUSE_FIELD_NUMBER: _builtins.int
+    fit: Global___GalleryFit.ValueType
+    """The result."""
+    expected_miss_rate: _builtins.float
+    """How often a search for somebody with one face on record is expected not to name them, at the gallery's present size
+    and with one face in the picture. A person with several faces is missed less often. Unset if it is unknown.
+    """
+    false_positive_identification_rate: _builtins.float
+    """The rate of false names for which this holds: that of the gallery's policy, or the service's default."""
+    miss_rate_limit: _builtins.float
+    """The highest miss rate that counts as good: CONVOY_MISS_RATE_LIMIT."""
+    outgrown_at_faces: _builtins.int
+    """The least number of faces at which the expected miss rate is above the limit. Unset if it is unknown or beyond a billion."""
+    genuine_pairs: _builtins.int
+    """From how many pairs of photos of one person the rate was measured."""
+    genuine_dataset: _builtins.str
+    """The dataset and the split that these pairs come from."""
+    unknown_because: _builtins.str
+    """Why the rate is unknown, such as an embedder whose calibration lacks it."""
+    def __init__(
+        self,
+        *,
+        fit: Global___GalleryFit.ValueType = ...,
+        expected_miss_rate: _builtins.float | None = ...,
+        false_positive_identification_rate: _builtins.float = ...,
+        miss_rate_limit: _builtins.float = ...,
+        outgrown_at_faces: _builtins.int | None = ...,
+        genuine_pairs: _builtins.int = ...,
+        genuine_dataset: _builtins.str = ...,
+        unknown_because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "outgrown_at_faces", b"outgrown_at_faces"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate", "_outgrown_at_faces", b"_outgrown_at_faces", "expected_miss_rate", b"expected_miss_rate", "false_positive_identification_rate", b"false_positive_identification_rate", "fit", b"fit", "genuine_dataset", b"genuine_dataset", "genuine_pairs", b"genuine_pairs", "miss_rate_limit", b"miss_rate_limit", "outgrown_at_faces", b"outgrown_at_faces", "unknown_because", b"unknown_because"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_miss_rate: _TypeAlias = _typing.Literal["expected_miss_rate"]  # noqa: Y015
+    _WhichOneofArgType__expected_miss_rate: _TypeAlias = _typing.Literal["_expected_miss_rate", b"_expected_miss_rate"]  # noqa: Y015
+    _WhichOneofReturnType__outgrown_at_faces: _TypeAlias = _typing.Literal["outgrown_at_faces"]  # noqa: Y015
+    _WhichOneofArgType__outgrown_at_faces: _TypeAlias = _typing.Literal["_outgrown_at_faces", b"_outgrown_at_faces"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_miss_rate) -> _WhichOneofReturnType__expected_miss_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outgrown_at_faces) -> _WhichOneofReturnType__outgrown_at_faces | None: ...
+
+Global___GalleryLimits: _TypeAlias = GalleryLimits  # noqa: Y015
 
 @_typing.final
 class AuditEvent(_message.Message):

@@ -140,6 +140,11 @@ class RecognitionServiceStub:
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
                 _registered_method=True)
+        self.FindDisagreements = channel.unary_unary(
+                '/convoy.v1.RecognitionService/FindDisagreements',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
+                _registered_method=True)
         self.MergePeople = channel.unary_unary(
                 '/convoy.v1.RecognitionService/MergePeople',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.MergePeopleRequest.SerializeToString,
@@ -367,6 +372,18 @@ class RecognitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindDisagreements(self, request, context):
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MergePeople(self, request, context):
         """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
         keeps name and expiry. Metadata and tags are joined; where both have an entry, the first's stays.
@@ -498,6 +515,11 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.FindDuplicates,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'FindDisagreements': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDisagreements,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.SerializeToString,
             ),
             'MergePeople': grpc.unary_unary_rpc_method_handler(
                     servicer.MergePeople,
@@ -1061,6 +1083,33 @@ class RecognitionService:
             '/convoy.v1.RecognitionService/FindDuplicates',
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDisagreements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/FindDisagreements',
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.FindDisagreementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -159,6 +159,14 @@ class RecognitionServiceStub:
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
     """
+    FindDisagreements: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
+    """
     MergePeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
     keeps name and expiry. Metadata and tags are joined; where both have an entry, the first's stays.
@@ -305,6 +313,14 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
+    """
+    FindDisagreements: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]  # type: ignore[assignment]
+    """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+    as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+    A service answers one such call at a time.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+    (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
     """
     MergePeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.MergePeopleRequest, _recognition_pb2.MergePeopleResponse]  # type: ignore[assignment]
     """Makes one person of two in one step: the faces of the second go to the first, and the second is deleted. The first
@@ -569,6 +585,20 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def FindDisagreements(
+        self,
+        request: _recognition_pb2.FindDisagreementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.FindDisagreementsResponse, _abc.Awaitable[_recognition_pb2.FindDisagreementsResponse]]:
+        """Lists faces that do not resemble the other faces of their person, in pages of people by id: what Register would refuse
+        as OTHER_PERSON today, but what came by allow_different, by an import, by a merge, or before photos were compared.
+        A service answers one such call at a time.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). FAILED_PRECONDITION: the embedder has no calibration
+        (NOT_CALIBRATED), or the faces service lacks it (MODEL_MISMATCH).
         """
 
     @_abc_1.abstractmethod

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from convoy.cli.app import app
 from convoy.cli.failures import ExitCode, exit_code, in_our_words
+from convoy.cli.gallery import _describe_limits
 from convoy.cli.json_output import to_document
 from convoy.cli.output import print_table
 from convoy.cli.photos import check_size, drawing_paths, naming
 from convoy.cli.recognition import _identified_row
 from convoy.client.answers.common import Box, Model, Size
+from convoy.client.answers.galleries import GalleryLimits
 from convoy.client.answers.recognition import Decision, IdentifiedFace, Match
 from convoy.client.answers.vision import Label, Region, Segmentation
 from convoy.client.channels import connection
@@ -52,6 +55,22 @@ def test_show_verifies_a_gallery(ask):
     assert (whole.exit_code, torn.exit_code) == (ExitCode.YES, ExitCode.NO)
     assert "store checksum" in whole.stdout and "store checksum" in torn.stdout
     assert "searches other faces than the store holds" in torn.stderr and whole.stderr == ""
+
+
+LIMITS = GalleryLimits("nearly_outgrown", 0.183, 0.05, 0.2, 1234, 900, "LFW")
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (LIMITS, ["0.183 at 0.05 of strangers named", "1,234 faces on, where it passes 0.2", "nearly outgrown"]),
+        (replace(LIMITS, outgrown_at_faces=None, fit="fits"), ["no size that a gallery can have on", "fits"]),
+        (replace(LIMITS, expected_miss_rate=None, unknown_because="no pairs"), ["unknown: no pairs"]),
+    ],
+)
+def test_show_says_what_the_size_of_a_gallery_means(limits, words):
+    said = " | ".join(str(value) for _, value in _describe_limits(limits))
+    assert [word for word in words if word not in said] == []
 
 
 def test_show_without_verify_says_no_checksum_of_the_store(ask):

@@ -127,7 +127,7 @@ def test_a_pillow_image_is_converted(convoy, fleet):
     assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 18))
     convoy.classify(Image.fromarray(np.full((2, 3), 9 * 257, np.uint16)))  # 16-bit grey, which Pillow would clip
     raw = fleet.requests[1].images[0].raw
-    assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 6))
+    assert (raw.width, raw.height, raw.data) == (3, 2, bytes([9] * 18))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 2, 4), np.uint8), np.zeros(4, np.uint8), np.zeros((2, 2, 3)), 7])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOM = Path(__file__).resolve().parents[3] / "services" / "convoy" / "recognition"
-MAPPED = [ROOM, *(ROOM / name for name in ("domain", "search", "use_cases"))]
+MAPPED = [ROOM, *(ROOM / name for name in ("domain", "search", "store", "use_cases"))]
 
 
 @pytest.mark.parametrize("room", MAPPED, ids=lambda room: room.name)

@@ -75,4 +75,5 @@ def fit_misses(mates: Mates, *, samples: int = 200, seed: int = 0) -> MissCurve:
 def _share_below(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each pair, in the order of similarity, the share of the weight that lies before it."""
     mass = np.cumsum(weights)
-    return (mass - weights) / mass[-1]
+    before: NDArray[np.float64] = (mass - weights) / mass[-1]
+    return before

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from convoy.client.answers.answer import Answer
 from convoy.v1 import common_pb2
 
 ImageRGB = npt.NDArray[np.uint8]
@@ -15,7 +16,7 @@ ImageRGB = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Answer):
     """A model in one version; as text `name:version`."""
 
     name: str
@@ -26,7 +27,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(Answer):
     """Width and height in pixels, after EXIF orientation."""
 
     width: int
@@ -34,7 +35,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Answer):
     """A position; (0, 0) is the top left corner."""
 
     x: float
@@ -42,7 +43,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Answer):
     """An axis-parallel rectangle."""
 
     x_min: float

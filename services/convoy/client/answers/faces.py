@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import (
     Box,
     ImageRGB,
@@ -22,7 +23,7 @@ from convoy.v1 import faces_pb2
 
 
 @dataclass(frozen=True)
-class Landmarks:
+class Landmarks(Answer):
     """Eyes, nose and corners of the mouth; left and right as seen in the picture."""
 
     left_eye: Point
@@ -33,7 +34,7 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
-class FaceQuality:
+class FaceQuality(Answer):
     """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best)."""
 
     score: float
@@ -44,7 +45,7 @@ class FaceQuality:
 
 
 @dataclass(frozen=True)
-class Face:
+class Face(Answer):
     """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them."""
 
     box: Box
@@ -56,7 +57,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Faces:
+class Faces(Answer):
     """The faces of a picture, largest first. found: how many it shows; embedder: None without embeddings."""
 
     faces: tuple[Face, ...]
@@ -73,7 +74,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class FaceComparison:
+class FaceComparison(Answer):
     """Whether the largest faces of two pictures are of the same person; similarity is a cosine, -1 to 1."""
 
     is_match: bool
@@ -88,8 +89,22 @@ class FaceComparison:
 
 
 @dataclass(frozen=True)
-class FaceCalibration:
-    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound."""
+class GenuineCalibration(Answer):
+    """For each similarity (rising): the share of a person's photos that stay below it, and its upper 95 % bound."""
+
+    similarity: tuple[float, ...]
+    false_non_match_rate: tuple[float, ...]
+    false_non_match_rate_upper: tuple[float, ...]
+    pairs: int
+    dataset: str
+
+
+@dataclass(frozen=True)
+class FaceCalibration(Answer):
+    """For each similarity (rising): the share of strangers who reach it (falling), and its upper 95 % bound.
+
+    genuine: how similar photos of one person are; None if it was not measured.
+    """
 
     similarity: tuple[float, ...]
     false_match_rate: tuple[float, ...]
@@ -97,10 +112,11 @@ class FaceCalibration:
     impostor_pairs: int
     tail_model: str
     dataset: str
+    genuine: GenuineCalibration | None = None
 
 
 @dataclass(frozen=True)
-class FaceModel:
+class FaceModel(Answer):
     """The models that the faces service uses, and the embedder's calibration."""
 
     detector: Model
@@ -165,7 +181,18 @@ def read_face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
             table.impostor_pairs,
             table.tail_model,
             table.dataset,
+            _read_genuine(table.genuine) if table.HasField("genuine") else None,
         ),
+    )
+
+
+def _read_genuine(message: faces_pb2.GenuineCalibration) -> GenuineCalibration:
+    return GenuineCalibration(
+        tuple(message.similarity),
+        tuple(message.false_non_match_rate),
+        tuple(message.false_non_match_rate_upper),
+        message.pairs,
+        message.dataset,
     )
 
 

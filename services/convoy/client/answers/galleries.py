@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, read_model, read_time
 from convoy.v1 import recognition_pb2
 
 
 @dataclass(frozen=True)
-class GalleryPolicy:
+class GalleryPolicy(Answer):
     """What a gallery demands of photos and searches. None means the service's default; a limit of 0 means no limit.
 
     rate_unit: picture or face, of which the rate is one; same_occasion: people are registered from photos with the same
-    camera and light as the pictures that are searched.
+    camera and light as the pictures that are searched; average_faces: a search also compares with the average of each
+    person's faces.
     """
 
     quality_floor: float | None = None
@@ -22,10 +25,11 @@ class GalleryPolicy:
     max_people: int | None = None
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
 
 
 @dataclass(frozen=True)
-class VectorSets:
+class VectorSets(Answer):
     """The vector sets of Redis 8 in which a gallery is searched. quantization: none or q8; search_effort 0 is 500."""
 
     shards: int = 1
@@ -34,7 +38,7 @@ class VectorSets:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Answer):
     """A set of people, and the face embedder that made its templates."""
 
     name: str
@@ -50,7 +54,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class GalleryDeletion:
+class GalleryDeletion(Answer):
     """How many people and faces were deleted with a gallery."""
 
     people_deleted: int
@@ -58,10 +62,30 @@ class GalleryDeletion:
 
 
 @dataclass(frozen=True)
-class GalleryStatus:
+class GalleryLimits(Answer):
+    """How a gallery's size suits its embedder. fit: unknown, fits, nearly_outgrown or outgrown.
+
+    expected_miss_rate: how often a search for somebody with one face on record is expected not to name them, at
+    `false_positive_identification_rate`; outgrown_at_faces: the least size at which that is above `miss_rate_limit`.
+    None: unknown, `unknown_because` says why; or an embedder that no gallery outgrows.
+    """
+
+    fit: str
+    expected_miss_rate: float | None
+    false_positive_identification_rate: float
+    miss_rate_limit: float
+    outgrown_at_faces: int | None
+    genuine_pairs: int
+    genuine_dataset: str
+    unknown_because: str = ""
+
+
+@dataclass(frozen=True)
+class GalleryStatus(Answer):
     """What the store holds, and what the replica that answered searches.
 
-    problem: why the service cannot read the gallery; empty if it can.
+    problem: why the service cannot read the gallery; empty if it can. limits: what its size means; None from a service
+    of 0.1.0.
     index_checksum and store_checksum are equal for equal people, faces and templates; store_checksum is empty unless
     you asked to verify. While somebody changes the gallery they may differ.
     """
@@ -73,19 +97,25 @@ class GalleryStatus:
     index_checksum: str = ""
     store_checksum: str = ""
     problem: str = ""
+    limits: GalleryLimits | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class FaceRecord:
-    """One face on record, with its quality when it was registered."""
+class FaceRecord(Answer):
+    """One face on record, with its quality when it was registered.
+
+    label: the name of its photo, if the caller gave one; get_person alone tells it.
+    """
 
     face_id: str
     quality: float
     create_time: datetime | None
+    label: str = ""
 
 
 @dataclass(frozen=True)
-class Person:
+class Person(Answer):
     """A person in a gallery; faces oldest first."""
 
     person_id: str
@@ -98,8 +128,25 @@ class Person:
     tags: tuple[str, ...] = ()
 
 
+class FaceDeletion(int):
+    """The version of the gallery that contains the change, as a number.
+
+    faces_left: how many faces the person has now, None from a service of version 0.1.0. Nobody recognises a person
+    with none. is_person_deleted: the person went with the last face.
+    """
+
+    faces_left: int | None
+    is_person_deleted: bool
+
+    def __new__(cls, version: int, faces_left: int | None = None, is_person_deleted: bool = False) -> Self:
+        """From what the service said."""
+        made = super().__new__(cls, version)
+        made.faces_left, made.is_person_deleted = faces_left, is_person_deleted
+        return made
+
+
 @dataclass(frozen=True)
-class Duplicate:
+class Duplicate(Answer):
     """Two people who look alike, by their nearest faces; similarity is a cosine, -1 to 1."""
 
     person_id: str
@@ -110,7 +157,24 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Import:
+class Disagreement(Answer):
+    """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
+
+    reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
+    largest.
+    """
+
+    person_id: str
+    face_id: str
+    reason: str
+    similarity: float
+    other_person_id: str = ""
+    other_face_id: str = ""
+    other_similarity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Import(Answer):
     """What a part of an import changed, and the version of the gallery that contains it."""
 
     people_imported: int
@@ -118,18 +182,20 @@ class Import:
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class PersonDeletion:
+class PersonDeletion(Answer):
     """How many faces were deleted with a person, and the version of the gallery that contains the change."""
 
     faces_deleted: int
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class AuditEvent:
+class AuditEvent(Answer):
     """One change of a gallery, without biometrics."""
 
     time: datetime | None
@@ -168,7 +234,7 @@ def read_person(message: recognition_pb2.Person) -> Person:
         message.person_id,
         message.display_name,
         dict(message.metadata),
-        tuple(FaceRecord(face.face_id, face.quality, read_time(face, "create_time")) for face in message.faces),
+        tuple(map(_read_face, message.faces)),
         read_time(message, "create_time"),
         read_time(message, "update_time"),
         read_time(message, "expire_time"),
@@ -183,6 +249,19 @@ def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
     )
 
 
+def read_disagreement(message: recognition_pb2.Disagreement) -> Disagreement:
+    """One face."""
+    return Disagreement(
+        message.person_id,
+        message.face_id,
+        recognition_pb2.DisagreementReason.Name(message.reason).removeprefix("DISAGREEMENT_REASON_"),
+        message.similarity,
+        message.other_person_id,
+        message.other_face_id,
+        message.other_similarity,
+    )
+
+
 def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
     """Read the answer to a part of an import."""
     return Import(
@@ -191,6 +270,7 @@ def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
         response.people_unchanged,
         response.people_expired,
         response.version,
+        response.epoch,
     )
 
 
@@ -204,6 +284,22 @@ def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GallerySt
         response.index_checksum,
         response.store_checksum,
         response.problem,
+        _read_limits(response.limits) if response.HasField("limits") else None,
+        response.epoch,
+    )
+
+
+def _read_limits(message: recognition_pb2.GalleryLimits) -> GalleryLimits:
+    fit = recognition_pb2.GalleryFit.Name(message.fit).removeprefix("GALLERY_FIT_").lower()
+    return GalleryLimits(
+        "unknown" if fit == "unspecified" else fit,
+        message.expected_miss_rate if message.HasField("expected_miss_rate") else None,
+        message.false_positive_identification_rate,
+        message.miss_rate_limit,
+        message.outgrown_at_faces if message.HasField("outgrown_at_faces") else None,
+        message.genuine_pairs,
+        message.genuine_dataset,
+        message.unknown_because,
     )
 
 
@@ -229,9 +325,20 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
         message.max_people,
         read_rate_unit(message.rate_unit),
         message.same_occasion if message.HasField("same_occasion") else None,
+        message.average_faces if message.HasField("average_faces") else None,
     )
 
 
 def read_rate_unit(unit: recognition_pb2.RateUnit.ValueType) -> str | None:
     """Read what a rate is a rate of: picture or face; None if the message does not say."""
     return recognition_pb2.RateUnit.Name(unit).removeprefix("RATE_UNIT_").lower() if unit else None
+
+
+def read_face_deletion(message: recognition_pb2.DeleteFaceResponse) -> FaceDeletion:
+    """What became of a face's person."""
+    left = message.faces_left if message.HasField("faces_left") else None
+    return FaceDeletion(message.version, left, message.person_deleted)
+
+
+def _read_face(message: recognition_pb2.FaceRecord) -> FaceRecord:
+    return FaceRecord(message.face_id, message.quality, read_time(message, "create_time"), message.label)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, Size, read_model, read_size
 from convoy.v1 import models_pb2
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Answer):
     """A measured number of a model, and how it was measured."""
 
     name: str
@@ -18,7 +19,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(Answer):
     """One version of a model; state is AVAILABLE, READY or REFUSED, and then `problem` says why."""
 
     model: Model

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Size, read_size
 from convoy.client.answers.faces import Face, read_face
 from convoy.client.answers.galleries import Person, read_person, read_rate_unit
@@ -19,7 +20,7 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
-class PhotoResult:
+class PhotoResult(Answer):
     """What happened to one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
 
     accepted: bool
@@ -31,16 +32,17 @@ class PhotoResult:
 
 
 @dataclass(frozen=True)
-class Registration:
+class Registration(Answer):
     """The person as it is now (None if no photo was accepted), and one result for each photo, in order."""
 
     person: Person | None
     results: tuple[PhotoResult, ...]
     version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(Answer):
     """A person whose similarity to the probe reaches the threshold; similarity is a cosine, -1 to 1."""
 
     person_id: str
@@ -57,7 +59,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class IdentifiedFace:
+class IdentifiedFace(Answer):
     """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
 
     no_match_reason: empty, UNKNOWN, or NAMED_ELSEWHERE if other faces of the picture are closer to everybody whom it
@@ -80,7 +82,7 @@ class IdentifiedFace:
 
 
 @dataclass(frozen=True)
-class Identification:
+class Identification(Answer):
     """Who is in a picture, largest face first; gallery_size counts the faces that were searched.
 
     rate_unit: picture or face, of which the rate was one; expected_false_positive_picture_rate: the chance that anybody
@@ -94,6 +96,7 @@ class Identification:
     rate_unit: str | None = None
     same_occasion: bool = False
     expected_false_positive_picture_rate: float | None = None
+    epoch: str = ""
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -103,7 +106,7 @@ class Identification:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Answer):
     """Whether a face is of a given person; similarity is a cosine, -1 to 1.
 
     face: the largest of `faces_found` in the probe; reference_face: the same of a reference photo, None for a person.
@@ -125,6 +128,7 @@ def read_registration(response: recognition_pb2.RegisterResponse) -> Registratio
         read_person(response.person) if response.HasField("person") else None,
         tuple(map(_read_photo, response.results)),
         response.version,
+        response.epoch,
     )
 
 
@@ -138,6 +142,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         (unit := read_rate_unit(response.rate_unit)),
         response.same_occasion,
         response.expected_false_positive_picture_rate if unit else None,
+        response.epoch,
     )
 
 

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
 
 @dataclass(frozen=True)
-class Label:
+class Label(Answer):
     """One label with its probability, 0 to 1. index: its position in the model's list of labels."""
 
     index: int
@@ -28,7 +29,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Answer):
     """What a picture shows; labels best first."""
 
     labels: tuple[Label, ...]
@@ -42,7 +43,7 @@ class Classification:
 
 
 @dataclass(frozen=True)
-class Detection:
+class Detection(Answer):
     """One object; score 0 to 1."""
 
     box: Box
@@ -52,7 +53,7 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Detections:
+class Detections(Answer):
     """The objects of a picture, best first."""
 
     detections: tuple[Detection, ...]
@@ -67,7 +68,7 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Region:
+class Region(Answer):
     """A class that occurs in a mask; area is its share of the picture, above 0 and up to 1."""
 
     index: int
@@ -76,7 +77,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Answer):
     """A class for every pixel. mask: uint8 [H, W], class indices at the size of the picture; regions largest first."""
 
     mask: npt.NDArray[np.uint8] = field(repr=False, compare=False)

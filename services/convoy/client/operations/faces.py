@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from convoy.client.answers import faces
 from convoy.client.answers.common import Model
 from convoy.client.operations.operation import Operation, one_of, only, plan
-from convoy.client.pictures import Picture, write_image, write_images
+from convoy.client.pictures import Channels, Picture, write_image, write_images
 from convoy.v1 import common_pb2, faces_pb2
 
 
@@ -18,6 +18,7 @@ def detect_faces(
     largest: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    channels: Channels = "rgb",
 ) -> Operation[faces.Faces]:
     """The faces in a picture with landmarks and quality, largest first. If there is none, the list is empty.
 
@@ -26,8 +27,14 @@ def detect_faces(
     the time; detail: also small faces in large pictures, in up to 60 times the time.
     """
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
-    request = faces_pb2.DetectFacesRequest(images=[write_image(picture)], options=options)
-    return plan("faces", request, faces_pb2.DetectFacesResponse, lambda response: only(faces.read_faces(response)))
+    request = faces_pb2.DetectFacesRequest(images=[write_image(picture, channels)], options=options)
+    return plan(
+        "faces",
+        request,
+        faces_pb2.DetectFacesResponse,
+        lambda response: only(faces.read_faces(response)),
+        picture=(picture, channels),
+    )
 
 
 def embed_faces(
@@ -40,6 +47,7 @@ def embed_faces(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    channels: Channels = "rgb",
     embedder: Model | None = None,
     embedder_sha256: str = "",
 ) -> Operation[faces.Faces]:
@@ -50,13 +58,19 @@ def embed_faces(
     """
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
-        images=[write_image(picture)],
+        images=[write_image(picture, channels)],
         options=options,
         include_aligned_crops=aligned_crops,
         embedder=_write_embedder(embedder),
         embedder_sha256=embedder_sha256,
     )
-    return plan("faces", request, faces_pb2.EmbedFacesResponse, lambda response: only(faces.read_faces(response)))
+    return plan(
+        "faces",
+        request,
+        faces_pb2.EmbedFacesResponse,
+        lambda response: only(faces.read_faces(response)),
+        picture=(picture, channels),
+    )
 
 
 def embed_faces_many(
@@ -69,13 +83,14 @@ def embed_faces_many(
     aligned_crops: bool = False,
     any_angle: bool = False,
     detail: bool = False,
+    channels: Channels = "rgb",
     embedder: Model | None = None,
     embedder_sha256: str = "",
 ) -> Operation[list[faces.Faces]]:
     """`embed_faces` for several pictures in one call. Results come in their order; if one fails, so does the call."""
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.EmbedFacesRequest(
-        images=write_images(pictures),
+        images=write_images(pictures, channels),
         options=options,
         include_aligned_crops=aligned_crops,
         embedder=_write_embedder(embedder),
@@ -91,6 +106,7 @@ def compare_faces(
     match_threshold: float | None = None,
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
+    channels: Channels = "rgb",
 ) -> Operation[faces.FaceComparison]:
     """Whether the largest faces of two pictures are of the same person.
 
@@ -98,8 +114,8 @@ def compare_faces(
     one in a thousand. By default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
     """
     request = faces_pb2.CompareFacesRequest(
-        first=write_image(first),
-        second=write_image(second),
+        first=write_image(first, channels),
+        second=write_image(second, channels),
         options=write_options(detection_threshold, 0, 0, False),
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )

@@ -6,7 +6,17 @@ from uuid import uuid4
 
 from convoy.client.answers import galleries
 from convoy.client.answers.common import Model
-from convoy.client.operations.operation import Listing, Operation, Page, one_of, plan, write_tags, write_time
+from convoy.client.operations.operation import (
+    Listing,
+    Operation,
+    Page,
+    one_of,
+    plan,
+    write_facts,
+    write_tags,
+    write_text,
+    write_time,
+)
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as api
@@ -27,7 +37,7 @@ def create_gallery(
     it in Redis 8 instead of in memory; FailedPrecondition(BACKEND_UNAVAILABLE).
     """
     request = api.CreateGalleryRequest(
-        gallery=gallery,
+        gallery=write_text(gallery, "gallery"),
         description=description,
         policy=_write_policy(policy),
         model=common_pb2.ModelRef(name=model.name, version=model.version) if model else None,
@@ -40,7 +50,7 @@ def create_gallery(
 
 def get_gallery(gallery: str) -> Operation[galleries.Gallery]:
     """One gallery. NotFound(GALLERY_NOT_FOUND)."""
-    request = api.GetGalleryRequest(gallery=gallery)
+    request = api.GetGalleryRequest(gallery=write_text(gallery, "gallery"))
     return plan("recognition", request, api.GetGalleryResponse, lambda reply: galleries.read_gallery(reply.gallery))
 
 
@@ -66,7 +76,7 @@ def update_gallery(
     reset_policy_fields: the names of policy fields to set back to the service's defaults.
     """
     request = api.UpdateGalleryRequest(
-        gallery=gallery,
+        gallery=write_text(gallery, "gallery"),
         description=description,
         policy=_write_policy(policy),
         reset_policy_fields=reset_policy_fields,
@@ -78,7 +88,7 @@ def delete_gallery(gallery: str) -> Operation[galleries.GalleryDeletion]:
     """Delete a gallery with everybody in it. This cannot be undone. NotFound(GALLERY_NOT_FOUND)."""
     return plan(
         "recognition",
-        api.DeleteGalleryRequest(gallery=gallery),
+        api.DeleteGalleryRequest(gallery=write_text(gallery, "gallery")),
         api.DeleteGalleryResponse,
         lambda reply: galleries.GalleryDeletion(reply.people_deleted, reply.faces_deleted),
     )
@@ -89,7 +99,7 @@ def get_gallery_status(gallery: str, *, verify: bool = False) -> Operation[galle
 
     verify: also read every template from the store and return their checksum. It takes as long as loading the gallery.
     """
-    request = api.GetGalleryStatusRequest(gallery=gallery, verify=verify)
+    request = api.GetGalleryStatusRequest(gallery=write_text(gallery, "gallery"), verify=verify)
     return plan("recognition", request, api.GetGalleryStatusResponse, galleries.read_status)
 
 
@@ -97,7 +107,7 @@ def list_audit_events(gallery: str, *, page_size: int = 0) -> Listing[galleries.
     """Who changed what and when, newest first. NotFound(GALLERY_NOT_FOUND)."""
     return lambda token: plan(
         "recognition",
-        api.ListAuditEventsRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.ListAuditEventsRequest(gallery=write_text(gallery, "gallery"), page_size=page_size, page_token=token),
         api.ListAuditEventsResponse,
         lambda reply: Page([galleries.read_event(one) for one in reply.events], reply.next_page_token),
     )
@@ -105,7 +115,7 @@ def list_audit_events(gallery: str, *, page_size: int = 0) -> Listing[galleries.
 
 def get_person(gallery: str, person_id: str) -> Operation[galleries.Person]:
     """One person. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
-    request = api.GetPersonRequest(gallery=gallery, person_id=person_id)
+    request = api.GetPersonRequest(gallery=write_text(gallery, "gallery"), person_id=write_text(person_id, "person_id"))
     return plan("recognition", request, api.GetPersonResponse, lambda reply: galleries.read_person(reply.person))
 
 
@@ -113,7 +123,7 @@ def list_people(gallery: str, *, page_size: int = 0) -> Listing[galleries.Person
     """All people of a gallery by id. NotFound(GALLERY_NOT_FOUND)."""
     return lambda token: plan(
         "recognition",
-        api.ListPeopleRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.ListPeopleRequest(gallery=write_text(gallery, "gallery"), page_size=page_size, page_token=token),
         api.ListPeopleResponse,
         lambda reply: Page([galleries.read_person(one) for one in reply.people], reply.next_page_token),
     )
@@ -134,10 +144,10 @@ def update_person(
     expire_time: a time in the future; the beginning of 1970 means never.
     """
     request = api.UpdatePersonRequest(
-        gallery=gallery,
-        person_id=person_id,
-        display_name=display_name,
-        metadata=metadata,
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        display_name=None if display_name is None else write_text(display_name, "display_name"),
+        metadata=write_facts(metadata, "metadata"),
         expire_time=write_time(expire_time),
         add_tags=write_tags(add_tags),
         remove_tags=write_tags(remove_tags),
@@ -149,16 +159,27 @@ def delete_person(gallery: str, person_id: str) -> Operation[galleries.PersonDel
     """Delete a person with every face. This cannot be undone. NotFound(GALLERY_NOT_FOUND, PERSON_NOT_FOUND)."""
     return plan(
         "recognition",
-        api.DeletePersonRequest(gallery=gallery, person_id=person_id),
+        api.DeletePersonRequest(gallery=write_text(gallery, "gallery"), person_id=write_text(person_id, "person_id")),
         api.DeletePersonResponse,
-        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version),
+        lambda reply: galleries.PersonDeletion(reply.faces_deleted, reply.version, reply.epoch),
     )
 
 
-def delete_face(gallery: str, person_id: str, face_id: str) -> Operation[int]:
-    """Delete one face; return the version of the gallery that contains the change. NotFound(…, FACE_NOT_FOUND)."""
-    request = api.DeleteFaceRequest(gallery=gallery, person_id=person_id, face_id=face_id)
-    return plan("recognition", request, api.DeleteFaceResponse, lambda reply: reply.version)
+def delete_face(
+    gallery: str, person_id: str, face_id: str, *, delete_person_without_faces: bool = False
+) -> Operation[galleries.FaceDeletion]:
+    """Delete one face; return the version of the gallery that contains the change, and how many faces are left.
+
+    delete_person_without_faces: if it is the last face, delete the person too. Without it such a person stays, and
+    nobody recognises them. NotFound(…, FACE_NOT_FOUND).
+    """
+    request = api.DeleteFaceRequest(
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        face_id=write_text(face_id, "face_id"),
+        delete_person_without_faces=delete_person_without_faces,
+    )
+    return plan("recognition", request, api.DeleteFaceResponse, galleries.read_face_deletion)
 
 
 def find_duplicates(
@@ -174,9 +195,21 @@ def find_duplicates(
     )
     return lambda token: plan(
         "recognition",
-        api.FindDuplicatesRequest(gallery=gallery, page_size=page_size, page_token=token, **criterion),
+        api.FindDuplicatesRequest(
+            gallery=write_text(gallery, "gallery"), page_size=page_size, page_token=token, **criterion
+        ),
         api.FindDuplicatesResponse,
         lambda reply: Page([galleries.read_duplicate(one) for one in reply.duplicates], reply.next_page_token),
+    )
+
+
+def find_disagreements(gallery: str, *, page_size: int = 0) -> Listing[galleries.Disagreement]:
+    """All faces that do not resemble the other faces of their person. FailedPrecondition(NOT_CALIBRATED)."""
+    return lambda token: plan(
+        "recognition",
+        api.FindDisagreementsRequest(gallery=gallery, page_size=page_size, page_token=token),
+        api.FindDisagreementsResponse,
+        lambda reply: Page([galleries.read_disagreement(one) for one in reply.disagreements], reply.next_page_token),
     )
 
 
@@ -185,9 +218,9 @@ def merge_people(
 ) -> Operation[galleries.Person]:
     """Make one person of two: the second's faces go to the first, and the second is deleted. NotFound(…)."""
     request = api.MergePeopleRequest(
-        gallery=gallery,
-        person_id=person_id,
-        merged_person_id=merged_person_id,
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        merged_person_id=write_text(merged_person_id, "merged_person_id"),
         request_id=request_id or str(uuid4()),
     )
     return plan("recognition", request, api.MergePeopleResponse, lambda reply: galleries.read_person(reply.person))
@@ -195,7 +228,7 @@ def merge_people(
 
 def set_gallery_alias(alias: str, gallery: str) -> Operation[None]:
     """Let an alias stand for a gallery in calls on pictures and people. An empty `gallery` removes the alias."""
-    request = api.SetGalleryAliasRequest(alias=alias, gallery=gallery)
+    request = api.SetGalleryAliasRequest(alias=alias, gallery=write_text(gallery, "gallery"))
     return plan("recognition", request, api.SetGalleryAliasResponse, lambda reply: None)
 
 
@@ -211,13 +244,13 @@ def list_gallery_aliases() -> Operation[dict[str, str]]:
 
 def export_gallery(gallery: str, *, page_token: str = "") -> Operation[api.ExportGalleryResponse]:
     """Everybody with embeddings, in parts as the API sends them. To resume, give the next_page_token of a part."""
-    request = api.ExportGalleryRequest(gallery=gallery, page_token=page_token)
+    request = api.ExportGalleryRequest(gallery=write_text(gallery, "gallery"), page_token=page_token)
     return plan("recognition", request, api.ExportGalleryResponse, lambda reply: reply)
 
 
 def import_people(gallery: str, model_sha256: str, people: Iterable[api.ExportedPerson]) -> Operation[galleries.Import]:
     """Add people of an export, at most 1,000. You may send them again. FailedPrecondition(MODEL_MISMATCH)."""
-    request = api.ImportGalleryRequest(gallery=gallery, model_sha256=model_sha256, people=people)
+    request = api.ImportGalleryRequest(gallery=write_text(gallery, "gallery"), model_sha256=model_sha256, people=people)
     # The API takes a stream; this one has one message.
     return plan("recognition", request, api.ImportGalleryResponse, galleries.read_import)
 
@@ -248,4 +281,5 @@ def _write_policy(policy: galleries.GalleryPolicy | None) -> api.GalleryPolicy |
         max_people=policy.max_people,
         rate_unit=write_rate_unit(policy.rate_unit) if policy.rate_unit else None,
         same_occasion=policy.same_occasion,
+        average_faces=policy.average_faces,
     )

@@ -1,7 +1,7 @@
 """The plan of one call, the same for both clients."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -29,6 +29,8 @@ class Operation(Generic[Result]):
     request: Message
     response_type: type[Message]
     read: Callable[[Any], Result]
+    picture: object = None
+    """The one picture that the answer is about, as it was given, and the order of its channels."""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Names the model beside the message, so that a full service may refuse the call before the message comes."""
@@ -57,10 +59,11 @@ def plan(
     response_type: type[Response],
     read: Callable[[Response], Result],
     api: str | None = None,
+    picture: object = None,
 ) -> Operation[Result]:
     """The operation for a request. By convention XRequest belongs to the method X of the service's API."""
     method = request.DESCRIPTOR.name.removesuffix("Request")
-    return Operation(service, f"/{api or API[service].grpc_name}/{method}", request, response_type, read)
+    return Operation(service, f"/{api or API[service].grpc_name}/{method}", request, response_type, read, picture)
 
 
 def one_of(**choices: float | None) -> dict[str, Any]:
@@ -71,17 +74,44 @@ def one_of(**choices: float | None) -> dict[str, Any]:
     return made
 
 
-def write_tags(tags: Iterable[str]) -> Iterable[str]:
+def write_tags(tags: Iterable[str | int]) -> list[str]:
     """The tags. InvalidArgument(BAD_ARGUMENT): it is one text, not a list; each of its letters would be a tag."""
     if isinstance(tags, str):
         raise InvalidArgument("BAD_ARGUMENT", "give a list of tags, not one tag")
-    return tags
+    return [write_text(tag, "a tag") for tag in tags]
+
+
+def write_text(value: object, name: str) -> str:
+    """A name or fact; a whole number is taken as its digits. InvalidArgument(BAD_ARGUMENT): it is anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(value).__name__}; give text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} has characters that are not UTF-8; give other text") from None
+    return value
+
+
+def write_facts(facts: Mapping[str, str] | None, name: str) -> dict[str, str]:
+    """Facts, as `write_text` takes each. InvalidArgument(BAD_ARGUMENT): they are no mapping."""
+    if facts is None:
+        return {}
+    if not isinstance(facts, Mapping):
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(facts).__name__}; give a dict of texts")
+    return {write_text(key, f"a key of {name}"): write_text(one, f"a value of {name}") for key, one in facts.items()}
 
 
 def write_time(time: datetime | None) -> Timestamp | None:
-    """The message for a time; one without a zone is read as UTC."""
+    """The message for a time. InvalidArgument(BAD_ARGUMENT): it has no time zone, so that it may mean any hour."""
     if time is None:
         return None
+    if not isinstance(time, datetime):
+        raise InvalidArgument("BAD_ARGUMENT", f"a time is a datetime with a time zone, not a {type(time).__name__}")
+    if time.utcoffset() is None:
+        sentence = "the time has no time zone; use datetime.now(timezone.utc), or time.astimezone() for a local time"
+        raise InvalidArgument("BAD_ARGUMENT", sentence)
     message = Timestamp()
     message.FromDatetime(time)
     return message

@@ -7,8 +7,8 @@ from uuid import uuid4
 from convoy.client.answers import recognition
 from convoy.client.operations.faces import write_options
 from convoy.client.operations.galleries import write_rate_unit
-from convoy.client.operations.operation import Operation, one_of, plan, write_tags, write_time
-from convoy.client.pictures import Picture, write_image, write_images
+from convoy.client.operations.operation import Operation, one_of, plan, write_facts, write_tags, write_text, write_time
+from convoy.client.pictures import Channels, Picture, write_image, write_images
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import recognition_pb2 as api
 
@@ -28,21 +28,24 @@ def register(
     request_id: str | None = None,
     allow_different: bool = False,
     any_angle: bool = False,
+    channels: Channels = "rgb",
+    photo_labels: Iterable[str] = (),
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
-    one another; any_angle: even if a face lies or stands on its head; request_id: lets you repeat the call safely, by
+    one another; any_angle: even if a face lies or stands on its head; photo_labels: a name for each photo, for
+    example its file's, which get_person tells with the face; request_id: lets you repeat the call safely, by
     default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the
     Registration.
     """
     request = api.RegisterRequest(
-        gallery=gallery,
-        person_id=person_id,
-        display_name=display_name,
-        metadata=metadata,
-        photos=write_images(photos),
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        display_name=write_text(display_name, "display_name"),
+        metadata=write_facts(metadata, "metadata"),
+        photos=write_images(photos, channels),
         request_id=request_id or str(uuid4()),
         add_faces=add_faces,
         use_largest_face=use_largest_face,
@@ -51,6 +54,7 @@ def register(
         tags=write_tags(tags),
         allow_different=allow_different,
         any_angle=any_angle,
+        photo_labels=[write_text(label, "a label") for label in photo_labels],
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -66,28 +70,32 @@ def identify(
     detection_threshold: float | None = None,
     min_face_size: int = 0,
     min_version: int = 0,
+    epoch: str = "",
     exact: bool = False,
     filter: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
     rate_unit: str | None = None,
     same_occasion: bool | None = None,
+    channels: Channels = "rgb",
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
 
     match_threshold: cosine similarity, -1 to 1; or false_positive_identification_rate: the chance that a stranger is
     named, in the whole picture (rate_unit "picture") or at each face ("face"); by default the gallery's policy.
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
-    the version that `register` returned to read your own write. filter, tags: only people with all of these.
+    the version that `register` returned to read your own write; with its epoch too, FailedPrecondition(VERSION_LOST)
+    tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
     FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
-        gallery=gallery,
-        image=write_image(picture),
+        gallery=write_text(gallery, "gallery"),
+        image=write_image(picture, channels),
         options=write_options(detection_threshold, 0, min_face_size, largest),
         top_k=top_k,
         min_version=min_version,
+        epoch=epoch,
         exact=exact,
-        filter=filter,
+        filter=write_facts(filter, "filter"),
         tags=write_tags(tags),
         rate_unit=write_rate_unit(rate_unit) if rate_unit else api.RATE_UNIT_UNSPECIFIED,
         same_occasion=same_occasion,
@@ -95,7 +103,9 @@ def identify(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),
     )
-    return plan("recognition", request, api.IdentifyResponse, recognition.read_identification)
+    return plan(
+        "recognition", request, api.IdentifyResponse, recognition.read_identification, picture=(picture, channels)
+    )
 
 
 def verify(
@@ -108,6 +118,8 @@ def verify(
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
     min_version: int = 0,
+    channels: Channels = "rgb",
+    epoch: str = "",
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
@@ -117,11 +129,16 @@ def verify(
     if (photo is None) == (gallery is None or person_id is None):
         raise InvalidArgument("BAD_ARGUMENT", "give either gallery and person_id, or photo, to compare with")
     request = api.VerifyRequest(
-        probe=write_image(probe),
-        person=api.PersonRef(gallery=gallery or "", person_id=person_id or "") if photo is None else None,
-        photo=write_image(photo) if photo is not None else None,
+        probe=write_image(probe, channels),
+        person=_write_person(gallery, person_id) if photo is None else None,
+        photo=write_image(photo, channels) if photo is not None else None,
         options=write_options(detection_threshold, 0, 0, True),
         min_version=min_version,
+        epoch=epoch,
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )
     return plan("recognition", request, api.VerifyResponse, recognition.read_verification)
+
+
+def _write_person(gallery: str | None, person_id: str | None) -> api.PersonRef:
+    return api.PersonRef(gallery=write_text(gallery, "gallery"), person_id=write_text(person_id, "person_id"))

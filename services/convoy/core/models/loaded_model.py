@@ -51,9 +51,21 @@ def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor
     engine = Engine(folder / GRAPH_FILE, loading.device, loading.threads)
     engine.check(manifest.task)
     policy = loading.policy(manifest.input, engine.on_gpu)
-    _warm_up(engine, manifest, policy)
+    _warm_up(engine, manifest, (1, policy.max_batch_size))
     give_back_memory()
     return LoadedModel(manifest, engine, Batcher(engine.run, policy, executor))
+
+
+def verify_model(folder: Path) -> Manifest:
+    """Do everything that a service does before it takes a version, on the CPU, and forget the graph again.
+
+    Raises FailedPrecondition(BAD_MODEL).
+    """
+    manifest = load_manifest(folder)
+    engine = Engine(folder / GRAPH_FILE, "cpu", quiet=True)
+    engine.check(manifest.task)
+    _warm_up(engine, manifest, ())
+    return manifest
 
 
 def wrong_task(name: str, task: Task, tasks: Collection[Task]) -> FailedPrecondition:
@@ -62,8 +74,8 @@ def wrong_task(name: str, task: Task, tasks: Collection[Task]) -> FailedPrecondi
     return FailedPrecondition("WRONG_TASK", f"the model '{name}' does {task}; this service does {served}")
 
 
-def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
-    """Run grey pictures, and check the outputs. Raises FailedPrecondition(BAD_MODEL)."""
+def _warm_up(engine: Engine, manifest: Manifest, batches: Collection[int]) -> None:
+    """Run grey pictures and check the outputs, then batches of these sizes. Raises FailedPrecondition(BAD_MODEL)."""
     spec = manifest.input
     side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
     size_hw = (spec.height or side, spec.width or side)
@@ -71,7 +83,7 @@ def _warm_up(engine: Engine, manifest: Manifest, policy: BatchPolicy) -> None:
         outputs = engine.run(np.full((_PROBE, *size_hw, 3), GREY, np.uint8))
         problem = output_problem(manifest, outputs, _PROBE, size_hw)
         if not problem:
-            engine.warm_up(size_hw, sorted({1, policy.max_batch_size}))
+            engine.warm_up(size_hw, sorted(set(batches)))
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
         problem = f"warm-up failed: {error}"
     if problem:

@@ -146,16 +146,16 @@ class Repository:
         """List every model in memory."""
         return [held.model for held in self._held.values()]
 
-    async def look(self) -> None:
-        """Read again what is on disk. Raises OSError."""
+    async def look(self, thoroughly: bool = False) -> None:
+        """Read again what is on disk. thoroughly: list every folder, whatever its state says. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look)
+        self._on_disk = await loop.run_in_executor(self._loaders, self._folders.look, thoroughly)
         self._refused = {key: refused for key, refused in self._refused.items() if key in self._on_disk}
         self._find_idle()
 
     async def entries(self) -> list[Entry]:
         """List every version for this repository's tasks, on disk or in memory, by name and version."""
-        await self.look()
+        await self.look(thoroughly=True)
         on_disk = self._on_disk
         found = sorted(on_disk.keys() | self._held.keys(), key=lambda key: (key[0], int(key[1])))
         entries = [self._entry(key) for key in found]
@@ -167,7 +167,7 @@ class Repository:
         Raises NotFound(MODEL_NOT_FOUND), FailedPrecondition(BAD_MODEL, WRONG_TASK, DEVICE_UNAVAILABLE).
         """
         async with self._lock:
-            await self.look()
+            await self.look(thoroughly=True)
             # Look the version up instead of joining paths: "../other" and "1/." would name folders too.
             versions = [folder for key, folder in self._on_disk.items() if key[0] == name and version in ("", key[1])]
             if not versions:

@@ -1,6 +1,6 @@
 """Lists the version folders of a model repository, each with its manifest and the state of its files.
 
-Looking at an unchanged repository reads no file: it lists folders and asks for the state of a few files in each.
+Looking at an unchanged repository reads no file: it asks for the state of each folder and of a few files in it.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +24,8 @@ IS_VERSION = re.compile(VERSION)
 TEXTS = (".md", ".svg", ".html", ".yaml", ".yml", ".txt", ".png", ".jpg", ".partial")
 """Endings of files that only describe a model: they may change while it answers."""
 _SETTLED_AFTER_NS = 2_000_000_000
+LIST_EVERY = 12
+"""A service looks every five seconds: it lists each folder at least once a minute."""
 
 
 @dataclass(frozen=True)
@@ -51,71 +53,110 @@ class VersionFolder:
         return {file[0] for file in self.files ^ before}
 
 
+@dataclass
+class _Listing:
+    """What a folder held at a look. state: of the folder itself; is_settled: whether it had not changed for a while."""
+
+    state: tuple[int, int, int]
+    names: tuple[str, ...]
+    is_settled: bool
+    files: tuple[FileState, ...] = ()
+
+
 class VersionFolders:
     """The version folders below some folders. It reads a manifest again only if that changed.
 
-    All versions of a model come from the first folder that has its name.
+    All versions of a model come from the first folder that has its name. A folder whose own state is unchanged is not
+    listed again, which is most of the work. Some mounts of buckets do not keep that state, so each look lists some
+    folders all the same, and after LIST_EVERY looks it has listed all.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
+        self._folders = tuple(map(str, folders))
         self._known: dict[Key, VersionFolder] = {}
+        self._listings: dict[str, _Listing] = {}
+        self._looks = 0
         self._lock = threading.Lock()
 
-    def look(self) -> dict[Key, VersionFolder]:
+    def look(self, thoroughly: bool = False) -> dict[Key, VersionFolder]:
         """Find every version with a manifest, by name and version. Reads the disk, so call it in a thread.
 
-        Raises OSError.
+        thoroughly: list every folder. Raises OSError.
         """
         with self._lock:
+            before = {} if thoroughly else self._listings
+            self._looks, self._listings = self._looks + 1, {}
             found: dict[Key, VersionFolder] = {}
-            for model in self._models():
-                for version in _folders_in(model.path):
-                    if IS_VERSION.fullmatch(version.name) and (folder := self._read(model.name, version)):
+            for name, path in self._models().items():
+                for version in self._list(path, before, _is_version).names:
+                    if folder := self._read(name, version, f"{path}/{version}", before):
                         found[folder.key] = folder
             self._known = found
             return found
 
-    def _models(self) -> "Iterable[os.DirEntry[str]]":
-        models: dict[str, os.DirEntry[str]] = {}
+    def _models(self) -> dict[str, str]:
+        """Name -> path. A hidden folder is no model: pulls and syncs write there first."""
+        models: dict[str, str] = {}
         for folder in self._folders:
-            for entry in _folders_in(folder):
-                models.setdefault(entry.name, entry)
-        return models.values()
+            with (
+                contextlib.suppress(NotADirectoryError, FileNotFoundError, PermissionError),
+                os.scandir(folder) as entries,
+            ):
+                for entry in entries:
+                    if not entry.name.startswith(".") and entry.is_dir():
+                        models.setdefault(entry.name, entry.path)
+        return models
 
-    def _read(self, name: str, entry: "os.DirEntry[str]") -> VersionFolder | None:
-        """Read the folder as it is now; None if it has no manifest, or has disappeared."""
+    def _list(
+        self, path: str, before: Mapping[str, _Listing], is_wanted: "Callable[[os.DirEntry[str]], bool]"
+    ) -> _Listing:
+        """List a folder, or return what it held before if its state is the same; empty if it cannot be read."""
         try:
-            files = frozenset(_states(entry.path))
+            stat = os.stat(path)
+            state = (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+            listing = before.get(path)
+            due = (self._looks + len(self._listings)) % LIST_EVERY == 0
+            if listing is None or listing.state != state or not listing.is_settled or due:
+                now = time.time_ns()
+                with os.scandir(path) as entries:
+                    names = tuple(entry.name for entry in entries if is_wanted(entry))
+                listing = _Listing(state, names, now - max(state[1:]) > _SETTLED_AFTER_NS)
         except OSError:
-            return None
+            return _Listing((0, 0, 0), (), False)
+        self._listings[path] = listing
+        return listing
+
+    def _read(self, name: str, version: str, path: str, before: Mapping[str, _Listing]) -> VersionFolder | None:
+        """Read the folder as it is now; None if it has no manifest, or has disappeared."""
+        listing = self._list(path, before, _is_read)
+        files = tuple(_states(path, listing.names))
+        known = self._known.get((name, version))
+        if known is not None and (files == listing.files or known.files == frozenset(files)):
+            listing.files = files
+            return known
         if MANIFEST_FILE not in {file[0] for file in files}:
             return None
-        known = self._known.get((name, entry.name))
-        if known is not None and known.files == files:
-            return known
-        path = Path(entry.path)
-        return VersionFolder(name, entry.name, path, files, _peek(path / MANIFEST_FILE))
+        listing.files = files
+        return VersionFolder(name, version, Path(path), frozenset(files), _peek(Path(path, MANIFEST_FILE)))
 
 
-def _folders_in(folder: "Path | str") -> "list[os.DirEntry[str]]":
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.is_dir()]
-    except (NotADirectoryError, FileNotFoundError, PermissionError):
-        return []
+def _is_version(entry: "os.DirEntry[str]") -> bool:
+    return bool(IS_VERSION.fullmatch(entry.name)) and entry.is_dir()
 
 
-def _states(folder: str) -> list[FileState]:
-    """Read the state of each file that a service reads."""
-    states = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.endswith(TEXTS):
-                with contextlib.suppress(FileNotFoundError):  # It has disappeared, or is a broken link.
-                    stat = entry.stat()
-                    states.append((entry.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
-    return states
+def _is_read(entry: "os.DirEntry[str]") -> bool:
+    """Whether a service reads the file."""
+    return not entry.name.endswith(TEXTS)
+
+
+def _states(folder: str, names: Iterable[str]) -> Iterator[FileState]:
+    """Read the state of each file."""
+    for name in names:
+        try:
+            stat = os.stat(f"{folder}/{name}")
+        except OSError:  # It has disappeared, or is a broken link.
+            continue
+        yield name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _peek(path: Path) -> Manifest | None:

@@ -78,14 +78,14 @@ class Jpeg:
 def read_header(data: bytes) -> Jpeg:
     """Read the segments before the first scan.
 
-    Raises InvalidArgument: NOT_AN_IMAGE without a frame, TOO_MANY_SEGMENTS, TRUNCATED_IMAGE.
+    Raises InvalidArgument: NOT_AN_IMAGE without a frame, TOO_MANY_SEGMENTS.
     """
     walk = _Walk(data)
     walk.to_next_scan()
     jpeg = walk.jpeg
     if not jpeg.components:
         if jpeg.is_cut:
-            raise InvalidArgument("TRUNCATED_IMAGE", "the file ends before the picture begins")
+            raise InvalidArgument("NOT_AN_IMAGE", "the JPEG ends before its picture begins")
         raise InvalidArgument("NOT_AN_IMAGE", "the JPEG has no picture in it")
     return jpeg
 

@@ -61,6 +61,8 @@ class Guard:
         return self._find(said[len(SCHEME) :].strip())
 
     def _find(self, token: str) -> Caller:
+        if not token.isascii():
+            raise Unauthenticated("BAD_CREDENTIALS", "the token is unknown or not valid")
         # A JWT has two dots, a token of the file has none.
         if self._jwts is not None and token.count(".") == 2:
             return self._jwts.find(token)

@@ -1,6 +1,7 @@
 """The parts of a servicer: everything that knows gRPC and protobuf, except the RPCs of the services themselves.
 
 server.py           starts, watches and drains one server; `Service` says what a process serves
+metrics_page.py     the Prometheus page
 reflection.py       gRPC reflection
 ports.py            checks that a port is free before anything else starts
 interceptors.py     around every call: the caller, the message, errors to statuses

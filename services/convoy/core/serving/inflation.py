@@ -2,18 +2,17 @@
 
 import zlib
 
-from convoy.core.errors import ResourceExhausted
+from convoy.core.errors import InvalidArgument
 
 GZIP = b"\x1f\x8b"
 """How gzip begins. No message of protobuf does: field 3 of a wire type that does not exist."""
 _DEFLATE = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-_RETRY_S = 1.0
 
 
 def inflate(content: bytes, most: int) -> bytes:
     """Return the message itself, whether it came compressed (gzip, deflate) or not.
 
-    Raises ResourceExhausted(MESSAGE_TOO_LARGE) when it has more than `most` bytes.
+    Raises InvalidArgument(MESSAGE_TOO_LARGE) when it has more than `most` bytes.
     """
     start = content[:2]
     if start == GZIP:
@@ -40,8 +39,8 @@ def _inflated(content: bytes, inflator: "zlib._Decompress", most: int) -> bytes 
     return inflated if inflator.eof and not inflator.unused_data else None
 
 
-def too_large(most: int) -> ResourceExhausted:
-    """The error for a message of more bytes than one may have. gRPC gives this status when nothing is compressed."""
+def too_large(most: int) -> InvalidArgument:
+    """The error for a message of more bytes than it may have."""
     facts = {"max_message_bytes": most}
     message = f"the message has more than {most:,} bytes"
-    return ResourceExhausted("MESSAGE_TOO_LARGE", message, _RETRY_S, facts, hint="send less in a call")
+    return InvalidArgument("MESSAGE_TOO_LARGE", message, facts, hint="send less in a call")

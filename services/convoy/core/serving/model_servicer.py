@@ -50,7 +50,9 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return entry.loaded is self._host.repository.get(name, version)
 
     def _check_admin(self) -> None:
-        if not self._host.settings.admin:
+        settings = self._host.settings
+        is_guarded = settings.tokens_file is not None or settings.jwks_file is not None
+        if not (is_guarded if settings.admin is None else settings.admin):
             raise PermissionDenied(
                 "ADMIN_DISABLED",
                 "this service does not let callers load or unload models",

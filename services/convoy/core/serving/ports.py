@@ -5,6 +5,12 @@ import socket
 from convoy.core.errors import FailedPrecondition
 
 
+def address_of(host: str, port: int) -> str:
+    """Write host and port as gRPC reads them: an IPv6 address stands in brackets."""
+    is_ipv6 = ":" in host and not host.startswith(("[", "unix:"))
+    return f"[{host}]:{port}" if is_ipv6 else f"{host}:{port}"
+
+
 def check_port(host: str, port: int, who: str, hint: str) -> None:
     """Raise FailedPrecondition(PORT_IN_USE), with this hint, if `who` cannot listen there.
 

@@ -162,8 +162,8 @@ class Receiver:
     async def one(self, context: Context, who: str, expected: Expected, held: Held) -> Any:
         """Receive the one message of a call, inflated and with its fields counted; EOF if there is none.
 
-        Raises ResourceExhausted(MESSAGES_FULL, MESSAGE_TOO_LARGE), DeadlineExceeded(MESSAGE_TOO_SLOW),
-        InvalidArgument(TOO_MANY_FIELDS, BAD_MESSAGE).
+        Raises ResourceExhausted(MESSAGES_FULL), DeadlineExceeded(MESSAGE_TOO_SLOW), InvalidArgument(MESSAGE_TOO_LARGE,
+        TOO_MANY_FIELDS, BAD_MESSAGE).
         """
         return await self._receive(context, who, expected, held, is_unary=True)
 

@@ -6,12 +6,10 @@ import resource
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
-from wsgiref.simple_server import WSGIServer
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from prometheus_client import start_http_server
 
 from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
 from convoy.core.errors import FailedPrecondition
@@ -20,7 +18,8 @@ from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
-from convoy.core.serving.ports import check_port
+from convoy.core.serving.metrics_page import MetricsPage
+from convoy.core.serving.ports import address_of, check_port
 from convoy.core.serving.receiving import Receiver
 from convoy.core.serving.reflection import add_reflection
 from convoy.core.settings import Settings
@@ -82,7 +81,7 @@ class Server:
             service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call
         )
         self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
-        self._metrics: WSGIServer | None = None
+        self._metrics: MetricsPage | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.port = 0
         self.metrics_port = 0
@@ -131,8 +130,7 @@ class Server:
         await self._server.stop(self._settings.drain_s)
         await self._service.stop()
         if self._metrics is not None:
-            await asyncio.to_thread(self._metrics.shutdown)
-            self._metrics.server_close()
+            await asyncio.to_thread(self._metrics.close)
         log.info("stopped", service=self._service.name)
 
     def _check_ports(self, port: int) -> None:
@@ -143,7 +141,7 @@ class Server:
         check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
 
     def _listen(self, port: int) -> int:
-        address = f"{self._settings.host}:{port}"
+        address = address_of(self._settings.host, port)
         try:
             if self._tls is not None:
                 return self._server.add_secure_port(address, _credentials(self._tls))
@@ -157,11 +155,11 @@ class Server:
         wanted = self._settings.metrics_port
         port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
         try:
-            self._metrics, _ = start_http_server(port, self._settings.host)
+            self._metrics = MetricsPage(self._settings.host, port)
         except OSError as error:
             message = f"the metrics page cannot listen on {self._settings.host}:{port}: {error.strerror}"
             raise FailedPrecondition("PORT_IN_USE", message) from None
-        self.metrics_port = self._metrics.server_port
+        self.metrics_port = self._metrics.port
 
     async def _watch(self) -> None:
         """Keep health up to date: a service that has lost what it needs reports NOT_SERVING until that is back."""

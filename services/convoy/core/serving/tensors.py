@@ -28,6 +28,8 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
         "FP64": "<f8",
     }.items()
 }
+MOST_DIMENSIONS = 8
+_LONGEST = 2**31
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _CONTENTS = {
     "BOOL": "bool_contents",
@@ -68,8 +70,9 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None)
     dtype = DTYPES.get(tensor.datatype)
     if dtype is None:
         raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the datatype '{tensor.datatype}' is not supported")
-    if any(length < 0 for length in tensor.shape):
-        raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: the shape {list(tensor.shape)} is negative")
+    if len(tensor.shape) > MOST_DIMENSIONS or any(not 0 <= length <= _LONGEST for length in tensor.shape):
+        message = f"input {tensor.name}: the shape {list(tensor.shape)[:MOST_DIMENSIONS]} is none of a tensor"
+        raise InvalidArgument("BAD_TENSOR", message)
     values = np.frombuffer(raw, np.uint8) if raw is not None else _typed(tensor, dtype)
     expected = math.prod(tensor.shape) * dtype.itemsize
     if values.nbytes != expected:

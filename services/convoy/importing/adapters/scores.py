@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from convoy.importing.adapters.adapter import Array, Choices, Probe, Reading
+from convoy.importing.adapters.adapter import Array, Choices, Misfit, Probe, Reading
 from convoy.importing.adapters.arithmetic import Floats, floats, sigmoid, softmax
 from convoy.importing.sketch import Sketch
 
+SLACK = 1e-3
 Background = Literal["none", "first", "last"]
 
 
@@ -17,6 +19,7 @@ def read_scores(reading: Reading, probe: Probe, name: str, choices: Choices, bac
     if choices.scores is not None:
         return replace(reading, scores=choices.scores, background=background)
     numbers = probe.every(name)
+    check_scale(numbers)
     inside = bool(((numbers >= 0) & (numbers <= 1)).all())
     note = f"scores lie between {numbers.min():.3g} and {numbers.max():.3g}, so they count as "
     kind: tuple[str, ...] = (note + ("probabilities" if inside else "logits") + " (--scores decides)",)
@@ -26,6 +29,13 @@ def read_scores(reading: Reading, probe: Probe, name: str, choices: Choices, bac
         background=background,
         notes=(*reading.notes, *kind),
     )
+
+
+def check_scale(numbers: npt.NDArray[np.float32]) -> None:
+    """Raise Misfit for numbers that are hardly probabilities and hardly logits, such as percentages or grey values."""
+    if numbers.min() >= 0 and numbers.max() > 1 + SLACK:
+        span = f"scores lie between {numbers.min():.3g} and {numbers.max():.3g}"
+        raise Misfit(f"{span}: logits would be negative too, and probabilities not above 1; choose with --scores")
 
 
 def draw_scores(sketch: Sketch, scores: str, reading: Reading) -> str:

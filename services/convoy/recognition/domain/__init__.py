@@ -17,7 +17,7 @@ pages.py          long lists in pages
 Rules:
 limits.py         the form of names, ids and texts, and how much is kept
 thresholds.py     from a rate of mistakes to a threshold, and to a decision
-growth.py         how well a gallery is served at its size: the miss rate to expect
+growth.py         how large a gallery may grow before it recognises too few of its people
 assignment.py     faces and people brought together, each once, by the best total
 
 Around a call:

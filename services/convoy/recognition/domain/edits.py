@@ -19,6 +19,7 @@ POLICY_FIELDS = (
     "max_people",
     "rate_unit",
     "same_occasion",
+    "average_faces",
 )
 HIGHEST = {"quality_floor": 1.0, "false_positive_identification_rate": 1.0, "ambiguity_margin": 2.0}
 """The highest value of each field that is a number from 0 on; a rate lies above 0."""

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from convoy.core.errors import FailedPrecondition
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.growth import Genuine
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
 
@@ -22,13 +23,15 @@ class ModelName(NamedTuple):
 class FaceModel:
     """An embedder of the face service, and what its similarities mean.
 
-    curve: how often strangers match. same_photo: how often two strangers in one photo do.
+    curve: how often strangers match. same_photo: how often two strangers in one photo do. genuine: how similar photos
+    of one person are. None where it was not measured.
     """
 
     model: Model
     default_match_threshold: float
     curve: FalseMatchCurve | None
     same_photo: FalseMatchCurve | None = None
+    genuine: Genuine | None = None
 
     def calibrated(self, same_occasion: bool = False) -> FalseMatchCurve:
         """The false-match curve. Raises FailedPrecondition(NOT_CALIBRATED)."""

@@ -6,9 +6,9 @@ photos in the embedder's calibration: the chance that a search for somebody with
 A person with several faces on record is missed less often; one whom the margin makes AMBIGUOUS is missed as well.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from convoy.core.models.calibration import FalseMatchCurve, MissCurve
 from convoy.recognition.domain.thresholds import comparison_rate
@@ -54,25 +54,31 @@ def judge_size(strangers: FalseMatchCurve, genuine: Genuine, faces: int, rate: f
 
     rate: the false-positive identification rate that its policy asks for; limit: the highest miss rate.
     """
-
-    def expect(size: int) -> float:
-        return genuine.curve.miss_rate_at(strangers.threshold(comparison_rate(rate, size)))
-
-    outgrown_at = _first(lambda size: expect(size) > limit)
+    outgrown_at = find_size(strangers, genuine, rate, limit)
     fit = Fit.FITS
     if outgrown_at is not None and faces >= NEARLY * outgrown_at:
-        fit = Fit.OUTGROWN if max(faces, 1) >= outgrown_at else Fit.NEARLY_OUTGROWN
-    return Limits(fit, rate, limit, expect(faces), outgrown_at, genuine)
+        fit = Fit.OUTGROWN if faces >= outgrown_at else Fit.NEARLY_OUTGROWN
+    return Limits(fit, rate, limit, expect_misses(strangers, genuine, rate, faces), outgrown_at, genuine)
 
 
-def _first(is_too_large: Callable[[int], bool]) -> int | None:
-    """The least size that is too large, if there is one: whoever is larger than that is too large as well."""
+def expect_misses(strangers: FalseMatchCurve, genuine: Genuine, rate: float, faces: int) -> float:
+    """The expected miss rate among `faces` faces."""
+    return genuine.curve.miss_rate_at(strangers.threshold(comparison_rate(rate, faces)))
+
+
+@lru_cache(maxsize=256)
+def find_size(strangers: FalseMatchCurve, genuine: Genuine, rate: float, limit: float) -> int | None:
+    """The least number of faces at which the expected miss rate is above the limit; None beyond a billion.
+
+    It does not depend on the gallery's size, so it is found once, and not at each registration.
+    """
     low, high = 0, 1
-    while not is_too_large(high):
+    while expect_misses(strangers, genuine, rate, high) <= limit:
         if high >= MOST_FACES:
             return None
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if is_too_large(middle) else (middle, high)
+        is_too_large = expect_misses(strangers, genuine, rate, middle) > limit
+        low, high = (low, middle) if is_too_large else (middle, high)
     return high

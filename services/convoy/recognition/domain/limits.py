@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.recognition.domain.records import Person
@@ -14,6 +14,7 @@ MAX_TEXT_LENGTH = 1024
 MAX_TAGS = 64
 MAX_TAG_LENGTH = 128
 MAX_REQUEST_ID_LENGTH = 128
+MAX_LABEL_LENGTH = 200
 MAX_FACES_OF_A_PERSON = 1000
 
 
@@ -63,6 +64,14 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
             raise _bad("tags", "tags has an empty tag")
         check_text("tags", tag, MAX_TAG_LENGTH)
     return once
+
+
+def check_labels(labels: Sequence[str], photos: int) -> None:
+    """None, or one for each photo, of at most 200 characters."""
+    if labels and len(labels) != photos:
+        raise _bad("photo_labels", f"there are {len(labels)} labels for {photos} photos; send one for each, or none")
+    for label in labels:
+        check_text("photo_labels", label, MAX_LABEL_LENGTH)
 
 
 def check_filter(filter: Mapping[str, str]) -> None:

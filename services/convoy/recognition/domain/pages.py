@@ -8,6 +8,8 @@ from convoy.recognition.domain.limits import is_person_id
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
+# Redis numbers the entries of a stream with 64 bits.
+_MOST_VERSION, _MOST_DIGITS = 2**63, 19
 Entry = TypeVar("Entry")
 
 
@@ -35,6 +37,15 @@ def check_person_token(token: str) -> None:
     """Raise InvalidArgument(BAD_ARGUMENT) unless the token is a person's id, or empty for the first page."""
     if token and not is_person_id(token):
         raise bad_token()
+
+
+def version_of(token: str) -> int:
+    """Return the version that a token of versions names, 0 for the first page. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if not token:
+        return 0
+    if not (token.isascii() and token.isdecimal() and len(token) <= _MOST_DIGITS and int(token) < _MOST_VERSION):
+        raise bad_token()
+    return int(token)
 
 
 def bad_token() -> InvalidArgument:

@@ -44,6 +44,7 @@ class Policy:
     max_people: int = 0
     rate_unit: str | None = None
     same_occasion: bool | None = None
+    average_faces: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -68,7 +69,7 @@ class Gallery:
 
     born: the version at which it was made. It tells a gallery from an earlier one of the same name that was deleted.
     data_key: the wrapped key that seals its templates; empty when they are not sealed.
-    vector_sets: where it is searched; None means in the memory of every replica.
+    vector_sets: where it is searched; None means in the memory of every replica. epoch: in which `version` counts.
     """
 
     name: str
@@ -83,11 +84,12 @@ class Gallery:
     people: int = 0
     faces: int = 0
     rest: Rest = field(default_factory=dict, hash=False)
+    epoch: str = field(default="", compare=False, repr=False)
 
     def to_json(self) -> str:
         """What the caller or the service chose; the store keeps the counters beside it."""
         policy = _written(self.policy)
-        for name in ("max_people", "rate_unit", "same_occasion"):
+        for name in ("max_people", "rate_unit", "same_occasion", "average_faces"):
             if policy[name] == getattr(Policy(), name):
                 del policy[name]
         kept = {
@@ -102,7 +104,9 @@ class Gallery:
         return _compact({**self.rest, **kept})
 
     @classmethod
-    def from_json(cls, name: str, text: str, **counters: int) -> Self:
+    def from_json(
+        cls, name: str, text: str, *, born: int = 0, version: int = 0, people: int = 0, faces: int = 0
+    ) -> Self:
         """The inverse of to_json."""
         rest = orjson.loads(text)
         return cls(
@@ -113,8 +117,11 @@ class Gallery:
             create_time_ms=rest.pop("create_time_ms", 0),
             data_key=rest.pop("data_key", ""),
             vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
+            born=born,
+            version=version,
+            people=people,
+            faces=faces,
             rest=rest,
-            **counters,
         )
 
 

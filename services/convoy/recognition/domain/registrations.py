@@ -29,11 +29,13 @@ class Registering:
     allow_identity_conflict: bool = False
     allow_different: bool = False
     any_angle: bool = False
+    photo_labels: Sequence[str] = ()
 
     def digest(self) -> str:
         """32 hexadecimal digits, the same for the same request whatever its id.
 
-        What has its default is left out, so that a later version, which knows more fields, finds the same.
+        What has its default is left out, so that a later version, which knows more fields, finds the same. So are the
+        labels of photos: they change nothing in who is recognised.
         """
         facts = {
             "person_id": self.person_id,
@@ -89,9 +91,10 @@ class PhotoResult:
 class Registered:
     """The answer: the person as registered, None when no photo was accepted, and a result for each photo, in order.
 
-    version: that of the gallery which has the change.
+    version: that of the gallery which has the change. epoch: in which it counts.
     """
 
     person: Person | None
     results: Sequence[PhotoResult]
     version: int = 0
+    epoch: str = ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from convoy.core.names import composed
 from convoy.recognition.domain.found_faces import FoundFace, Size
@@ -46,6 +47,7 @@ class Search:
     criterion: Criterion | None = None
     top_k: int = 0
     min_version: int = 0
+    epoch: str = ""
     exact: bool = False
     filter: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
@@ -98,6 +100,7 @@ class Identified:
     rate_unit: RateUnit
     same_occasion: bool
     expected_false_positive_picture_rate: float
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Comparison:
     options: DetectionOptions = AS_USUAL
     criterion: Criterion | None = None
     min_version: int = 0
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +146,30 @@ class Duplicate:
     other_person_id: str
     other_face_id: str
     similarity: float
+
+
+class Unlike(Enum):
+    """Why a face is listed as disagreeing with its person; see DisagreementReason in recognition.proto."""
+
+    OTHER_PERSON = "OTHER_PERSON"
+    SOMEBODY_ELSE = "SOMEBODY_ELSE"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A face that does not resemble the person's others; similarity: to the nearest of them. other: whom it matches."""
+
+    person_id: str
+    face_id: str
+    reason: Unlike
+    similarity: float
+    other: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementsPage:
+    """Faces by person, of a page of people."""
+
+    faces: Sequence[Disagreement]
+    next_token: str

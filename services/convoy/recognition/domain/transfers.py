@@ -41,3 +41,4 @@ class Imported:
     people_unchanged: int
     people_expired: int
     version: int
+    epoch: str = ""

@@ -1,5 +1,8 @@
 """One gallery in this process: a follower loads it from the store, then keeps it up to date by its stream.
 
+A follower sleeps until it is woken: by a hint of the store, by a survey that finds the gallery changed, or by a caller
+who needs a version. Then it reads the stream, which alone is the truth. So ten thousand quiet galleries cost nothing.
+
 The stream names who changed. The follower reads that person's present state from the store and makes its view agree
 with it. This works in any order and more than once, so loading may overlap with changes, and a state that is newer than
 the entry does no harm. Each change names the one before it. Where that chain breaks, because the stream was trimmed or
@@ -10,21 +13,29 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from convoy.core.errors import DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import ConvoyError, DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.domain.records import Change, Gallery, Person
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.pulse import Pulse
 from convoy.recognition.search.told import Told
 from convoy.recognition.search.view import View
-from convoy.recognition.store.base import UNREADABLE, Head, Store, gallery_not_found
+from convoy.recognition.store.base import NOWHERE, UNREADABLE, Head, Store, gallery_not_found
 
-WAIT_S = 1.0
+# While a caller waits for a version, and no hint comes, look again after so long, then more and more seldom.
+LOOK_AGAIN_S = (0.05, 1.0)
 RETRY_S = (0.05, 1.0)
 UNREADABLE_RETRY_S = 30.0
+# A search looks whether the gallery is changed if the store was not heard for so long, or if only the want of hints has
+# said for so long that it is not.
+QUIET_S, LOOKED_S = 3.0, 10.0
+# As many changes as a page of the stream may have: behind fewer there are none.
+MANY = 500
 # How long the store may be away before callers are told: shorter than most of their deadlines.
 GRACE_S = 2.5
 # After this silence of the store a replica stops answering: it might name somebody who was deleted elsewhere.
@@ -41,15 +52,17 @@ LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the s
 class Follower:
     """Follows one gallery; `view` is what may be searched, None until it is loaded."""
 
-    def __init__(self, name: str, store: Store, new_view: Callable[[Gallery], View]) -> None:
+    def __init__(self, name: str, store: Store, new_view: Callable[[Gallery], View], pulse: Pulse) -> None:
         self.name = name
         self.view: View | None = None
         self.is_deleted = False
-        self._heard_at = time.monotonic()
-        self._failure: Unavailable | None = None
+        self._looked_at = time.monotonic()
+        self._pulse = pulse
+        self._failure: Unavailable | FailedPrecondition | None = None
         self._store = store
         self._new_view = new_view
         self._moved = asyncio.Condition()
+        self._due = asyncio.Event()
         self._told = Told()
         self._task = asyncio.create_task(self._run(), name=f"follow {name}")
 
@@ -57,44 +70,105 @@ class Follower:
         """Stop following."""
         await end(self._task)
 
+    def wake(self) -> None:
+        """Look at the stream soon."""
+        self._due.set()
+
+    def compare(self, head: Head, seen_at: float) -> None:
+        """Look at the stream if the gallery's head, as it was seen at that time, is another than this follower's."""
+        if self.view is not None and self.view.head == head:
+            self._looked_at = max(self._looked_at, seen_at)
+        else:
+            self.wake()
+
+    def settle(self) -> None:
+        """Hints end: until they were heard last, they would have told of a change."""
+        self._looked_at = self._heard_at
+
     async def loaded(self) -> None:
         """Return when the gallery has been loaded, or cannot be."""
         async with self._moved:
             await self._moved.wait_for(lambda: self.is_deleted or self.view is not None or self._is_unreadable)
 
-    async def at_least(self, version: int, wait_s: float) -> View:
-        """The view once it has that version. Raises DeadlineExceeded(VERSION_NOT_REACHED), Unavailable, NotFound."""
-        if not self._has(version):
+    async def at_least(self, version: int, wait_s: float, epoch: str = "") -> View:
+        """The view once it has that version. epoch: in which the version counts; empty for that of now.
+
+        Raises DeadlineExceeded(VERSION_NOT_REACHED), FailedPrecondition(VERSION_LOST), Unavailable, NotFound.
+        """
+        if not self._has(version, epoch):
             try:
-                async with asyncio.timeout(wait_s), self._moved:
-                    await self._moved.wait_for(lambda: self.is_deleted or self._has(version) or self._is_failing)
+                async with asyncio.timeout(wait_s):
+                    await self._wait_for(version, epoch)
             except TimeoutError:
                 raise self._failure or self._late(version) from None
         if self.is_deleted:
             raise gallery_not_found(self.name)
-        if self.view is None or not self._has(version) or self._silent_s > MAX_SILENCE_S:
+        if self.view is None or not self._has(version, epoch) or self._silent_s > MAX_SILENCE_S:
             raise self._failure or Unavailable("STORE_UNAVAILABLE", "the store (Redis) does not answer; try again")
         return self.view
+
+    async def _wait_for(self, version: int, epoch: str) -> None:
+        pause_s = LOOK_AGAIN_S[0]
+
+        def is_over() -> bool:
+            return self.is_deleted or self._has(version, epoch) or self._is_failing
+
+        while not is_over():
+            if epoch and self.view is not None and self.view.head.epoch != epoch:
+                await self._check_epoch(version, epoch)
+            self.wake()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s), self._moved:
+                    await self._moved.wait_for(is_over)
+            pause_s = min(2 * pause_s, LOOK_AGAIN_S[1])
+
+    async def _check_epoch(self, version: int, epoch: str) -> None:
+        """Raise FailedPrecondition(VERSION_LOST) if the gallery's versions count in another epoch by now."""
+        now = (await self._store.get_head(self.name)).epoch
+        if now and now != epoch:
+            message = (
+                f"version {version} of gallery {self.name!r} is of an earlier epoch: its history was cut since, by a "
+                "failover or a restored backup, and what was written then may be gone; look, and write it again"
+            )
+            raise FailedPrecondition("VERSION_LOST", message, {"version": version, "epoch": epoch, "epoch_now": now})
 
     def put(self, version: int, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """Take in a change that this process made, unless the stream has brought it already."""
         if self.view is not None and self._version < version:
             self.view.put(person_id, person, embeddings)
+            self.wake()
 
     @property
     def _version(self) -> int:
         return self.view.head.version if self.view else 0
 
-    def _has(self, version: int) -> bool:
-        return self.view is not None and self._version >= version
+    def _has(self, version: int, epoch: str = "") -> bool:
+        """Whether the view has that version, and was compared with the store not too long ago."""
+        if self.view is None or self._version < version or (epoch and self.view.head.epoch != epoch):
+            return False
+        is_fresh = self._silent_s < QUIET_S and time.monotonic() - self._looked_at < LOOKED_S
+        return is_fresh or self._is_away
+
+    @property
+    def _heard_at(self) -> float:
+        """When the store last said something of this gallery. While hints come, silence says that it is unchanged."""
+        hinted = self._pulse.begun_at <= self._looked_at
+        return max(self._looked_at, self._pulse.heard_at) if hinted else self._looked_at
 
     @property
     def _silent_s(self) -> float:
         return time.monotonic() - self._heard_at
 
     @property
+    def _is_away(self) -> bool:
+        """Whether the store did not answer when it was asked last: then this replica goes on alone for a while."""
+        is_silent = self._pulse.is_beating and time.monotonic() - self._pulse.heard_at > GRACE_S
+        return is_silent or self._failure is not None
+
+    @property
     def _is_unreadable(self) -> bool:
-        return self._failure is not None and self._failure.reason == UNREADABLE
+        failure = self._failure
+        return isinstance(failure, FailedPrecondition) or (failure is not None and failure.reason == UNREADABLE)
 
     @property
     def _is_failing(self) -> bool:
@@ -122,47 +196,54 @@ class Follower:
                     await self._give_up(error)
                 await self._fail(error)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S[1])
+                pause_s = min(2 * pause_s, UNREADABLE_RETRY_S if error.reason == UNREADABLE else RETRY_S[1])
             except Exception as error:
-                facts = {"gallery": self.name}
-                hint = f"gallery {self.name!r} cannot be read; see the service's log"
-                message = error.message if isinstance(error, FailedPrecondition) else hint
                 await self._give_up(error)
-                await self._fail(Unavailable(UNREADABLE, message, facts))
+                await self._fail(error if isinstance(error, FailedPrecondition) else self._unreadable())
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, UNREADABLE_RETRY_S)
 
     async def _load(self, anew: bool) -> None:
         """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
-        if mended := await self._store.mend(self.name):
+        opened = await self._store.open_gallery(self.name, self.view.head if self.view else NOWHERE)
+        if opened.mended:
             MENDED.labels(self.name).inc()
-            log.warning("gallery mended: an earlier change had stopped half-way", gallery=self.name, mended=mended)
-        head = await self._store.get_head(self.name)
-        view = self._new_view(await self._store.get_gallery(self.name))
-        await self._arrive(view, await view.load(head, anew))
+            log.warning("gallery mended", gallery=self.name, mended=opened.mended)
+        view = self._new_view(opened.gallery)
+        self._due.clear()
+        await self._arrive(view, await view.load(opened.head, anew), started)
         LOADS.labels(self.name).inc()
         UNREADABLES.labels(self.name).set(0)
         self._told = Told()
-        log.info("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
+        say = log.info if view.size else log.debug
+        say("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
-        """Take in changes; return when the stream no longer goes on from where this follower stands."""
-        while self.view is not None and (changes := await self._next(self.view.head)) is not None:
+        """Take in changes when woken; return when the stream no longer goes on from where this follower stands."""
+        while self.view is not None:
+            self._due.clear()
+            asked_at = time.monotonic()
+            changes = await self._next(self.view.head)
+            if changes is None:
+                return
             if changes:
-                await self._take(self.view, changes)
-            self._heard()
+                await self._take(self.view, changes, asked_at)
+            else:
+                await self._looked(asked_at)
+            if len(changes) < MANY:
+                await self._due.wait()
 
     async def _next(self, head: Head) -> list[Change] | None:
-        """The changes after `head`, which may be none yet; None if history was replaced."""
-        for wait_s in (WAIT_S, 0.001):
-            if changes := await self._store.read_changes(self.name, head.version, wait_s):
+        """The changes after `head`, which may be none; None if history was replaced."""
+        for _ in range(2):
+            if changes := await self._store.read_changes(self.name, head.version, 0):
                 return changes if _is_chain(head, changes) else None
             if await self._store.get_head(self.name) == head:
                 return []
         return None
 
-    async def _take(self, view: View, changes: list[Change]) -> None:
+    async def _take(self, view: View, changes: list[Change], asked_at: float) -> None:
         changed: defaultdict[str, list[str]] = defaultdict(list)
         for change in changes:
             if change.note.person_id:
@@ -174,28 +255,34 @@ class Follower:
             view.gallery = gallery
         if changed:
             await view.refresh(changed, changes[-1].version)
-        await self._arrive(view, Head(changes[-1].version, changes[-1].token))
+        await self._arrive(view, Head(changes[-1].version, changes[-1].token, view.head.epoch), asked_at)
 
-    async def _arrive(self, view: View, head: Head) -> None:
+    async def _arrive(self, view: View, head: Head, asked_at: float) -> None:
         await view.arrive(head)
-        self._heard()
         FACES.labels(self.name).set(view.size)
         VERSION.labels(self.name).set(head.version)
-        async with self._moved:
-            self.view = view
-            self._moved.notify_all()
+        self.view = view
+        await self._looked(asked_at)
 
-    def _heard(self) -> None:
-        self._heard_at, self._failure = time.monotonic(), None
+    async def _looked(self, asked_at: float) -> None:
+        """The view is as the store was at that time, or later."""
+        async with self._moved:
+            self._looked_at, self._failure = asked_at, None
+            self._moved.notify_all()
 
     async def _give_up(self, error: Exception) -> None:
         """Answer nobody from what is left of this gallery, and say so once for each cause."""
         self.view = None
         UNREADABLES.labels(self.name).set(1)
         if self._told.is_due(repr(error), time.monotonic()):
-            log.error("gallery cannot be read; trying again", gallery=self.name, problem=str(error), exc_info=error)
+            trace = None if isinstance(error, ConvoyError) else error
+            log.error("gallery cannot be read; trying again", gallery=self.name, problem=str(error), exc_info=trace)
 
-    async def _fail(self, failure: Unavailable) -> None:
+    def _unreadable(self) -> Unavailable:
+        message = f"gallery {self.name!r} cannot be read; see the service's log"
+        return Unavailable(UNREADABLE, message, {"gallery": self.name})
+
+    async def _fail(self, failure: Unavailable | FailedPrecondition) -> None:
         async with self._moved:
             self._failure = failure
             self._moved.notify_all()

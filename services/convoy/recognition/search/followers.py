@@ -6,22 +6,24 @@ from collections.abc import Callable
 
 import structlog
 
-from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import Unavailable
 from convoy.core.machine import available_cores
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import Codec
-from convoy.recognition.search.follower import UNREADABLES, Follower
+from convoy.recognition.search.follower import Follower
 from convoy.recognition.search.memory_view import MemoryView
 from convoy.recognition.search.told import Told
 from convoy.recognition.search.vector_set_view import VectorSetView
 from convoy.recognition.search.view import View
-from convoy.recognition.store.base import UNREADABLE, Store
+from convoy.recognition.search.waking import Waking
+from convoy.recognition.store.base import Store
 from convoy.recognition.store.vector_sets import VectorSetStore
 
 RETRY_S = 0.5
-PAGE = 100
+PAGE = 500
+LOADED_AT_ONCE = 32
 
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Followers:
         self.is_ready = False
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
+        self._waking = Waking(store, self._followers)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -55,14 +58,16 @@ class Followers:
     async def close(self) -> None:
         """Stop following."""
         await end(self._task)
+        await self._waking.close()
         await asyncio.gather(*(follower.close() for follower in self._followers.values()))
 
-    async def view(self, name: str, min_version: int = 0) -> View:
+    async def view(self, name: str, min_version: int = 0, epoch: str = "") -> View:
         """This replica's view of a gallery, at that version or later; waits for it as long as the caller does.
 
-        Raises NotFound(GALLERY_NOT_FOUND), DeadlineExceeded(VERSION_NOT_REACHED), Unavailable(STORE_UNAVAILABLE).
+        epoch: in which the version counts; empty for that of now. Raises NotFound(GALLERY_NOT_FOUND),
+        DeadlineExceeded(VERSION_NOT_REACHED), FailedPrecondition(VERSION_LOST), Unavailable(STORE_UNAVAILABLE).
         """
-        view = await (await self._open(name)).at_least(min_version, current_call().patience_s())
+        view = await (await self._open(name)).at_least(min_version, current_call().patience_s(), epoch)
         view.drop_expired(now_ms())
         return view
 
@@ -84,9 +89,15 @@ class Followers:
         follower = self._followers.get(name)
         if follower is None or follower.is_deleted:
             self.codec_of(await self.store.get_gallery(name))
-            follower = self._followers.get(name)
-            if follower is None or follower.is_deleted:
-                follower = self._followers[name] = Follower(name, self.store, self._new_view)
+            follower = self._follow(name)
+        return follower
+
+    def _follow(self, name: str) -> Follower:
+        """The follower of a gallery that is there."""
+        follower = self._followers.get(name)
+        if follower is None or follower.is_deleted:
+            self._waking.start()
+            follower = self._followers[name] = Follower(name, self.store, self._new_view, self._waking.pulse)
         return follower
 
     async def _watch(self) -> None:
@@ -110,25 +121,12 @@ class Followers:
             await asyncio.sleep(RETRY_S)
 
     async def _load_all(self) -> None:
+        """Load every gallery, some at a time. One that cannot be read keeps no other from being loaded."""
         name = ""
-        while page := await self.store.list_galleries(name, PAGE):
-            for gallery in page:
-                name = gallery.name
-                await self._load(name)
-
-    async def _load(self, name: str) -> None:
-        """Load one gallery. Only a store that is away keeps the others from being loaded."""
-        try:
-            await (await self._open(name)).loaded()
-        except (NotFound, FailedPrecondition) as error:
-            self._say_unreadable(name, error)
-        except Unavailable as error:
-            if error.reason != UNREADABLE:
-                raise
-            self._say_unreadable(name, error)
-        except Exception as error:
-            self._say_unreadable(name, error)
-
-    def _say_unreadable(self, name: str, error: Exception) -> None:
-        UNREADABLES.labels(name).set(0 if isinstance(error, NotFound) else 1)
-        log.error("gallery is not loaded; the others are", gallery=name, problem=str(error))
+        while names := await self.store.list_names(name, PAGE):
+            standings = await self.store.survey(names)
+            present = [one for one, standing in zip(names, standings, strict=True) if standing.exists]
+            for start in range(0, len(present), LOADED_AT_ONCE):
+                some = [self._follow(one) for one in present[start : start + LOADED_AT_ONCE]]
+                await asyncio.gather(*(follower.loaded() for follower in some))
+            name = names[-1]

@@ -12,10 +12,11 @@ import faiss
 from convoy.recognition.domain.records import Gallery, Person, glance
 from convoy.recognition.domain.templates import Codec
 from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.averages import Averages
 from convoy.recognition.search.index import Hit, Index
 from convoy.recognition.search.sharing import TOGETHER
 from convoy.recognition.search.view import Entry
-from convoy.recognition.store.base import Head, Store
+from convoy.recognition.store.base import NOWHERE, Head, Store
 
 
 class MemoryView:
@@ -24,10 +25,11 @@ class MemoryView:
     def __init__(self, gallery: Gallery, codec: Codec, store: Store, threads: int) -> None:
         self.gallery = gallery
         self.codec = codec
-        self.head = Head(0, "")
+        self.head = NOWHERE
         # Records from a whole load stay as bytes until they are needed: that takes a fifth of the time and memory.
         self.people: dict[str, Person | bytes] = {}
         self.index = Index(gallery.model.embedding_size, threads)
+        self.averages = Averages(self.index)
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
@@ -39,6 +41,9 @@ class MemoryView:
 
     async def load(self, head: Head, anew: bool) -> Head:
         """See View."""
+        if not self.gallery.people and not self.gallery.faces:
+            # It was empty at `head`, and the stream tells what came since.
+            return head
         await asyncio.gather(self._load_people(), self._load_faces())
         # Faces whose person was deleted during the load. The stream tells of it too, but only after the first searches.
         for person_id in self.index.people() - self.people.keys():
@@ -84,6 +89,7 @@ class MemoryView:
         self._forget(person_id)
         if person is None:
             self.index.remove(person_id)
+            self.averages.refresh(person_id)
             return
         self.people[person_id] = person
         self._note(person_id, person.entries, person.expire_time_ms)
@@ -92,9 +98,11 @@ class MemoryView:
             self.index.remove(person_id, [face_id for face_id in known if face_id not in kept])
         for face_id, embedding in embeddings.items():
             self.index.add(person_id, face_id, embedding)
+        self.averages.refresh(person_id)
 
     async def arrive(self, head: Head) -> None:
         """See View."""
+        await self.averages.turn(bool(self.gallery.policy.average_faces))
         self.head = head
 
     def drop_expired(self, now_ms: int) -> None:
@@ -104,17 +112,32 @@ class MemoryView:
             if (person := self._person(person_id)) and person.is_expired(now_ms):
                 self.put(person_id, None, {})
 
-    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
+    async def search(
+        self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool, averages: bool = False
+    ) -> list[Hit]:
         """See View."""
         among = self._having(having) if having else None
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_searching(), self.index.search, probe, top_k, among, exact)
+        if not (averages and len(self.averages)):
+            return await loop.run_in_executor(_searching(), self.index.search, probe, top_k, among, exact)
+
+        def both() -> list[Hit]:
+            hits = self.index.search(probe, top_k, among, exact)
+            return self.averages.merge(hits, probe, top_k, among, exact)
+
+        found = await loop.run_in_executor(_searching(), both)
+        return [self.averages.with_face(hit, probe) for hit in found]
 
     async def count_faces(self, having: Sequence[Entry]) -> int:
         """See View."""
         if not having:
             return len(self.index)
         return self.index.count_of(self._having(having))
+
+    async def count_comparisons(self, having: Sequence[Entry]) -> int:
+        """See View."""
+        averages = self.averages.count_of(self._having(having)) if having else len(self.averages)
+        return await self.count_faces(having) + averages
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """See View."""
@@ -126,7 +149,7 @@ class MemoryView:
 
     async def measure(self) -> tuple[int, int]:
         """See View."""
-        return len(self.index), self.index.nbytes
+        return len(self.index), self.index.nbytes + self.averages.nbytes
 
     async def checksum(self) -> str:
         """See View."""

@@ -9,6 +9,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import xor
 
@@ -21,7 +22,7 @@ from convoy.recognition.domain.templates import Codec
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit, fingerprints
 from convoy.recognition.search.view import Entry
-from convoy.recognition.store.base import Head, Store
+from convoy.recognition.store.base import NOWHERE, Head, Store
 from convoy.recognition.store.vector_sets import Near, Settled, VectorSetStore
 
 # How far the similarities of a set are off, about: by float32 sums, or by numbers kept in a byte.
@@ -36,7 +37,7 @@ class VectorSetView:
     def __init__(self, gallery: Gallery, codec: Codec, store: Store, sets: VectorSetStore) -> None:
         self.gallery = gallery
         self.codec = codec
-        self.head = Head(0, "")
+        self.head = NOWHERE
         self._store = store
         self._sets = sets
         self._noted_at = -math.inf
@@ -50,7 +51,7 @@ class VectorSetView:
     async def load(self, head: Head, anew: bool) -> Head:
         """Go on from where the sets stand. If that is not known, put everybody in and take out whoever is gone."""
         if not anew and (settled := await self._sets.get_settled(self.gallery)):
-            return settled
+            return replace(settled, epoch=head.epoch)
         present: set[str] = set()
         async for page in self._store.scan_people(self.gallery.name):
             ids = [person_id for person_id, _ in page]
@@ -81,8 +82,13 @@ class VectorSetView:
     def drop_expired(self, now_ms: int) -> None:
         """Do nothing: a search looks at each person's time."""
 
-    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
-        """See View; without `exact`, with the recall of the graph (HNSW). Raises FailedPrecondition."""
+    async def search(
+        self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool, averages: bool = False
+    ) -> list[Hit]:
+        """See View; without `exact`, with the recall of the graph (HNSW). There are no averages.
+
+        Raises FailedPrecondition.
+        """
         sets = self.gallery.vector_sets
         assert sets is not None
         if exact and sets.quantization != "NOQUANT":
@@ -106,6 +112,10 @@ class VectorSetView:
     async def count_faces(self, having: Sequence[Entry]) -> int:
         """All faces of the gallery. A filter is not counted, so a threshold is too high rather than too low."""
         return (await self._store.get_gallery(self.gallery.name)).faces
+
+    async def count_comparisons(self, having: Sequence[Entry]) -> int:
+        """See View; there are no averages."""
+        return await self.count_faces(having)
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """See View."""

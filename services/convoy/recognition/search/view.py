@@ -41,15 +41,20 @@ class View(Protocol):
     def drop_expired(self, now_ms: int) -> None:
         """Forget people who have expired; the sweep deletes them from the store later."""
 
-    async def search(self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool) -> list[Hit]:
+    async def search(
+        self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool, averages: bool = False
+    ) -> list[Hit]:
         """The `top_k` most similar people, best first, each by the nearest face; ties by person id, then face id.
 
         probe: [dimension], unit length. having: only people with all of these entries (see Person.entries). exact:
-        prove that nobody is nearer.
+        prove that nobody is nearer. averages: a person's average counts like a face, if the gallery asks for averages.
         """
 
     async def count_faces(self, having: Sequence[Entry]) -> int:
         """How many faces a search with this filter compares at most."""
+
+    async def count_comparisons(self, having: Sequence[Entry]) -> int:
+        """How many faces and averages a search with this filter compares at most."""
 
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """The people who are there, by id."""

@@ -1,1 +1,13 @@
-"""Where galleries are kept: one interface, and Redis behind it. convoy.testing has the same interface in memory."""
+"""Where galleries are kept: one interface, and Redis behind it. convoy.testing has the same interface in memory.
+
+base.py         what a store does, and what it can answer
+redis.py        galleries in Redis, the truth
+layout.py       galleries and changes as keys and words of Redis, and its replies as records
+lua.py          the scripts that run inside Redis; each is in the folder scripts
+sweeping.py     looking at much of Redis: large hashes, and how many galleries stand
+hints.py        what tells followers that a gallery is changed
+safety.py       writes, and how safe each is before it is acknowledged
+connection.py   connects to Redis, and turns every way in which it can be away into one error
+vector_sets.py  an index of Redis 8 beside the truth
+tries.py        tries again when somebody else was faster
+"""

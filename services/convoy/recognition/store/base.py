@@ -43,23 +43,29 @@ class Idempotency:
 class Committed:
     """A change that is kept, and the answer remembered with it. repeated: an earlier call made the change.
 
-    content: the digest of what the earlier call asked; empty if a version of Convoy made it that noted none.
+    content: the digest of what the earlier call asked; empty if a version of Convoy made it that noted none. epoch: in
+    which the version counts.
     """
 
     version: int
     answer: bytes = b""
     repeated: bool = False
     content: str = ""
+    epoch: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """From one state of a person to the next; None is absence. templates: of the faces that are new, by id."""
+    """From one state of a person to the next; None is absence. templates: of the faces that are new, by id.
+
+    labels: of new faces, by id. They lie apart from the record, where version 0.1.0 neither looks nor writes.
+    """
 
     person_id: str
     before: Person | None
     after: Person | None
     templates: Mapping[str, bytes] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def removed(self) -> list[str]:
@@ -84,10 +90,36 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a gallery's stream: its version, and the token of the change that led there."""
+    """The end of a gallery's stream: its version, and the token of the change that led there.
+
+    epoch: a word of its own for each history of the gallery. It is made anew when history was cut, by a failover or a
+    restored backup: the numbers of versions are used again then.
+    """
 
     version: int
     token: str
+    epoch: str = ""
+
+
+NOWHERE = Head(0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A gallery as it is at `head`; mended: what of it did not agree with its stream and records, and does now."""
+
+    gallery: Gallery
+    head: Head
+    mended: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a gallery stands: its head, whether it is there, and when its first person expires, in ms."""
+
+    head: Head
+    exists: bool
+    first_expiry_ms: float | None = None
 
 
 class Conflict(Exception):
@@ -165,6 +197,9 @@ class Store(Protocol):
     async def get_templates(self, name: str, faces: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """The templates of faces, given as (person id, face id); None for a face that is not there."""
 
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        """The labels of faces, given as (person id, face id); empty for a face that has none."""
+
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
     ) -> tuple[list[Person | None], list[bytes | None]]:
@@ -180,15 +215,30 @@ class Store(Protocol):
     def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         """Every face as (person id, face id), and the templates in the same order, in pages, with the same limit."""
 
-    async def mend(self, name: str) -> list[str]:
-        """Make version and counters agree with stream and records, should they not; gives the names of what did not."""
-        return []
+    async def list_names(self, after: str, limit: int) -> list[str]:
+        """At most `limit` names that galleries have or had, in order, from the first after `after`."""
+
+    async def open_gallery(self, name: str, known: Head = NOWHERE) -> Opened:
+        """A gallery to be loaded. Makes version and counters agree with stream and records, should they not.
+
+        known: the change up to which the caller has followed it; if history no longer has that, an epoch begins. Raises
+        what get_gallery raises.
+        """
+
+    async def survey(self, names: Sequence[str]) -> list[Standing]:
+        """How each gallery stands, at little cost."""
+
+    def hints(self) -> AsyncIterator[str | None]:
+        """The name of each gallery that is changed, by whomever, from the first item on; None now and then.
+
+        A hint may be lost. Raises Unavailable(STORE_UNAVAILABLE) when the store is away: what follows is not told of.
+        """
 
     async def get_head(self, name: str) -> Head:
         """The end of the stream; version 0 if there never was such a gallery."""
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        """The changes after version `after`, oldest first; waits up to `wait_s` for the first."""
+        """The changes after version `after`, oldest first; waits up to `wait_s` for the first, if that is not 0."""
 
     async def list_changes(self, name: str, before: int, limit: int) -> list[Change]:
         """At most `limit` changes before version `before` (0: from the newest), newest first.

@@ -9,15 +9,19 @@ import msgpack
 
 from convoy.recognition.domain.records import Change, Gallery, Model, Note, Person, Policy, UnreadableGallery
 from convoy.recognition.store.base import (
+    NOWHERE,
     Committed,
     Conflict,
     Head,
     Idempotency,
+    Opened,
     Outcome,
     PersonChange,
+    Standing,
     Write,
     gallery_full,
     gallery_not_found,
+    gallery_unreadable,
 )
 
 
@@ -39,6 +43,11 @@ def request_key(name: str, born: int, idempotency: Idempotency) -> str:
 def field_of(person_id: str, face_id: str) -> str:
     """The field of a template in its hash."""
     return f"{person_id} {face_id}"
+
+
+def label_of(person_id: str, face_id: str) -> str:
+    """The field of a face's label in the gallery's hash."""
+    return f"label {field_of(person_id, face_id)}"
 
 
 def face_of(field: bytes) -> tuple[str, str]:
@@ -101,10 +110,13 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     added = [field_of(person_id, face_id) for face_id in change.templates]
     # With these ids a follower asks for the new templates together with the record.
     words = [*words_of(note), *(("faces", " ".join(change.templates)) if added else ())]
+    # Labels stand in the gallery's own hash, which goes as a whole even where 0.1.0 deletes the gallery.
+    labels = [(label_of(person_id, face_id), label) for face_id, label in change.labels.items() if label]
+    unlabelled = [label_of(person_id, face_id) for face_id in change.removed]
     if after is None:
-        return person_id, before, "", "", token, words, removed, added
+        return person_id, before, "", "", token, words, removed, added, labels, unlabelled
     expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
-    return person_id, before, after.to_json(), expire_ms, token, words, removed, added
+    return person_id, before, after.to_json(), expire_ms, token, words, removed, added, labels, unlabelled
 
 
 def outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:
@@ -146,7 +158,8 @@ def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery |
         return None
     try:
         counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
-        return replace(Gallery.from_json(name, info.decode(), **counters), version=head.version)
+        gallery = Gallery.from_json(name, info.decode(), **counters)
+        return replace(gallery, version=head.version, epoch=head.epoch)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return UnreadableGallery(name, f"its record is spoilt: {type(error).__name__}")
 
@@ -164,5 +177,36 @@ def last_state_of(name: str, reply: Sequence[bytes]) -> Gallery:
 def committed_of(reply: Any, idempotency: Idempotency) -> Committed:
     """What a script's reply says that it kept."""
     if reply[0] == b"REPEATED":
-        return Committed(int(reply[1]), reply[2], bool(idempotency.request_id), reply[3].decode())
-    return Committed(int(reply[1]), idempotency.answer)
+        content, epoch = reply[3].decode(), reply[4].decode()
+        return Committed(int(reply[1]), reply[2], bool(idempotency.request_id), content, epoch)
+    return Committed(int(reply[1]), idempotency.answer, epoch=reply[2].decode())
+
+
+def head_of(version: bytes | None, token: bytes | None, epoch: bytes | None) -> Head:
+    """The head from its fields."""
+    if not version:
+        return NOWHERE
+    return Head(int(version), (token or b"").decode(), (epoch or b"").decode())
+
+
+def opened_of(name: str, reply: Sequence[Any]) -> Opened:
+    """What the script open_gallery gives. Raises NotFound(GALLERY_NOT_FOUND), Unavailable(GALLERY_UNREADABLE)."""
+    if not reply:
+        raise gallery_not_found(name)
+    *meta, version, token, epoch, mended = reply
+    head = head_of(version, token, epoch)
+    gallery = gallery_of(name, meta, head)
+    if not isinstance(gallery, Gallery):
+        raise gallery_unreadable(gallery or UnreadableGallery(name, "its record is gone"))
+    return Opened(gallery, head, tuple(what.decode() for what in mended))
+
+
+def standings_of(reply: Sequence[Any]) -> list[Standing]:
+    """What the script survey gives."""
+    found = []
+    for i in range(0, len(reply), 5):
+        version, token, epoch, exists, first = reply[i : i + 5]
+        # A version that is no number is the gallery's own trouble: whoever opens it is told.
+        head = head_of(version, token, epoch) if version.isdigit() else NOWHERE
+        found.append(Standing(head, bool(exists), float(first) if first else None))
+    return found

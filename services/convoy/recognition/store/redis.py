@@ -5,7 +5,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | key                        | type   | content                                                                     |
 |----------------------------|--------|-----------------------------------------------------------------------------|
 | convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_people, max_faces                     |
-| convoy:{name}:head         | hash   | version, token of the last change; outlives the gallery                     |
+| convoy:{name}:head         | hash   | version, token of the last change, epoch; outlives the gallery              |
 | convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
 | convoy:{name}:order        | zset   | person ids, for pages                                                       |
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
@@ -16,30 +16,29 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 
 convoy:galleries (zset) holds every name that was ever used. A name is written before its gallery is made and is never
 removed, so no gallery is missing from it; listing looks which galleries are there. convoy:aliases (hash) holds the
-gallery that each alias stands for.
+gallery that each alias stands for. The channel convoy:changes has the name of each gallery that is changed.
 """
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
 
 from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
-from convoy.recognition.domain.tasks import end
 from convoy.recognition.store.base import (
+    NOWHERE,
     REPEATABLE_S,
     RESENT_S,
     Committed,
     Conflict,
     Head,
     Idempotency,
+    Opened,
     Outcome,
+    Standing,
     Store,
     Write,
     gallery_exists,
@@ -47,34 +46,40 @@ from convoy.recognition.store.base import (
     gallery_unreadable,
 )
 from convoy.recognition.store.connection import answered, connect
+from convoy.recognition.store.hints import listened
 from convoy.recognition.store.layout import (
     change_of,
     committed_of,
     face_of,
     field_of,
     gallery_of,
+    head_of,
     key_of,
     keys_of,
+    label_of,
     last_state_of,
     limits_of,
     new_token,
     only_stream,
+    opened_of,
     outcome_of,
     packed,
     people_of,
     request_key,
+    standings_of,
     words_of,
 )
+from convoy.recognition.store.lua import script_text
 from convoy.recognition.store.safety import Writer
+from convoy.recognition.store.sweeping import scanned, surveyed
 
 INDEX = "convoy:galleries"
 ALIASES = "convoy:aliases"
 PAGE = 500
-SCANNED = 1000
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
+SURVEYED = 500
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
-PLANNED = ("create_gallery", "update_gallery", "delete_gallery", "change_people", "mend_gallery")
 
 
 class RedisStore(Store):
@@ -112,7 +117,7 @@ class RedisStore(Store):
         await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), *limits_of(gallery.policy))
-        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content)
+        remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
         written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
@@ -154,7 +159,7 @@ class RedisStore(Store):
             raise gallery_not_found(before.name)
         if reply[0] == b"CONFLICT":
             raise Conflict
-        return committed_of(reply, Idempotency())
+        return Committed(int(reply[1]))
 
     async def delete_gallery(self, name: str, note: Note) -> Gallery:
         keys = keys_of(name, *KEYS, "nothing")
@@ -179,13 +184,13 @@ class RedisStore(Store):
         if not request_id:
             return None
         key = request_key(gallery.name, gallery.born, Idempotency(request_id))
-        version, answer, content = await self._do("HMGET", key, "version", "answer", "digest")
+        version, answer, content, epoch = await self._do("HMGET", key, "version", "answer", "digest", "epoch")
         if not version:
             return None
         if self._writer.waits:
             # The first time may have failed because it was not safe yet. What follows a write is safe when that is.
             await self._writer.write(key, "EXPIRE", key, REPEATABLE_S)
-        return Committed(int(version), answer, True, (content or b"").decode())
+        return Committed(int(version), answer, True, (content or b"").decode(), (epoch or b"").decode())
 
     async def get_people(self, name: str, person_ids: Sequence[str]) -> list[Person | None]:
         if not person_ids:
@@ -209,6 +214,12 @@ class RedisStore(Store):
         )
         return found
 
+    async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
+        if not faces:
+            return []
+        found = await self._do("HMGET", key_of(name, "meta"), *(label_of(*face) for face in faces))
+        return [label.decode() if label else "" for label in found]
+
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
     ) -> tuple[list[Person | None], list[bytes | None]]:
@@ -221,23 +232,37 @@ class RedisStore(Store):
         return people_of(person_ids, records), templates
 
     async def scan_people(self, name: str) -> AsyncIterator[list[tuple[str, bytes]]]:
-        async for page in self._scan(key_of(name, "people")):
+        async for page in scanned(self._redis, key_of(name, "people")):
             yield [(person_id.decode(), record) for person_id, record in page.items()]
 
     async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
-        async for page in self._scan(key_of(name, "templates")):
+        async for page in scanned(self._redis, key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
 
-    async def mend(self, name: str) -> list[str]:
-        mended = await self._run("mend_gallery", keys_of(name, "meta", "head", "changes", "people", "templates"))
-        return [what.decode() for what in mended]
+    async def list_names(self, after: str, limit: int) -> list[str]:
+        start = f"({after}" if after else "-"
+        return [name.decode() for name in await self._do("ZRANGE", INDEX, start, "+", "BYLEX", "LIMIT", 0, limit)]
+
+    async def open_gallery(self, name: str, known: Head = NOWHERE) -> Opened:
+        keys = keys_of(name, "meta", "head", "changes", "people", "templates")
+        told = (new_token(), known.version, known.token, known.epoch)
+        try:
+            return opened_of(name, await self.script("open_gallery", keys, *told))
+        except exceptions.ResponseError as error:
+            raise gallery_unreadable(UnreadableGallery(name, f"the store says: {error}")) from error
+
+    async def survey(self, names: Sequence[str]) -> list[Standing]:
+        pages = [names[start : start + SURVEYED] for start in range(0, len(names), SURVEYED)]
+        return [one for page in pages for one in standings_of(await surveyed(self._redis, page))]
+
+    def hints(self) -> AsyncIterator[str | None]:
+        return listened(self._redis)
 
     async def get_head(self, name: str) -> Head:
-        version, token = await self._do("HMGET", key_of(name, "head"), "version", "token")
-        return Head(int(version), token.decode()) if version else Head(0, "")
+        return head_of(*await self._do("HMGET", key_of(name, "head"), "version", "token", "epoch"))
 
     async def read_changes(self, name: str, after: int, wait_s: float) -> list[Change]:
-        block = ("BLOCK", max(1, int(wait_s * 1000)))
+        block = ("BLOCK", max(1, int(wait_s * 1000))) if wait_s else ()
         reply = await self._do("XREAD", "COUNT", PAGE, *block, "STREAMS", key_of(name, "changes"), f"{after}-0")
         return [change_of(*entry) for entry in only_stream(reply)]
 
@@ -252,7 +277,7 @@ class RedisStore(Store):
 
     async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         """Run a script of the folder scripts, for what is kept beside galleries: nobody waits until it is safe."""
-        text, digest = _script(name)
+        text, digest = script_text(name)
         try:
             return await self._do("EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
@@ -271,22 +296,8 @@ class RedisStore(Store):
             return UnreadableGallery(name, f"the store says: {error}")
         return gallery_of(name, meta, head)
 
-    async def _scan(self, key: str) -> AsyncIterator[dict[bytes, bytes]]:
-        """The fields of a hash in pages. While the caller works on a page, the next one is on its way."""
-        coming: asyncio.Task[Any] | None = self._scan_page(key, 0)
-        try:
-            while coming is not None:
-                cursor, page = await coming
-                coming = self._scan_page(key, int(cursor)) if int(cursor) else None
-                yield page
-        finally:
-            await end(coming)
-
-    def _scan_page(self, key: str, cursor: int) -> "asyncio.Task[Any]":
-        return asyncio.create_task(self._do("HSCAN", key, cursor, "COUNT", SCANNED))
-
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        text, digest = _script(name)
+        text, digest = script_text(name)
         try:
             return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
@@ -294,12 +305,3 @@ class RedisStore(Store):
 
     async def _do(self, *command: object) -> Any:
         return await answered(self._redis.execute_command(*command))
-
-
-@cache
-def _script(name: str) -> tuple[str, str]:
-    folder = resources.files("convoy.recognition.store").joinpath("scripts")
-    text = folder.joinpath(f"{name}.lua").read_text()
-    if name in PLANNED:
-        text = folder.joinpath("plan.lua").read_text() + text
-    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,9 +9,11 @@ agreement.py       whether the photos of a registration show one person
 identification.py  who is this, and is this the one
 naming.py          the faces of a picture decided together: a person is one face at most
 duplicates.py      people who look like one another
+disagreements.py   people whose faces do not resemble one another
 merging.py         make one person of two
 transfer.py        export and import
 repetition.py      calls that come again get their first answer
 expiry.py          housekeeping every half minute: expired people, keys, vector sets left behind
+growth.py          whether galleries outgrow their embedder
 consistency.py     whether index and store hold the same faces
 """

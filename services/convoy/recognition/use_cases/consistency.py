@@ -1,5 +1,6 @@
 """Whether index and store hold the same faces, by checksum."""
 
+import random
 import time
 from functools import reduce
 from operator import xor
@@ -43,7 +44,9 @@ class Consistency:
 
     async def compare_if_due(self, name: str) -> None:
         """Compare if the last time, or the start of following, was an hour ago."""
-        if time.monotonic() - self._compared_at.setdefault(name, time.monotonic()) > COMPARED_EVERY_S:
+        # Galleries that were loaded together come due one after the other, and not all at once.
+        begun_at = self._compared_at.get(name) or time.monotonic() - random.random() * COMPARED_EVERY_S
+        if time.monotonic() - self._compared_at.setdefault(name, begun_at) > COMPARED_EVERY_S:
             await self.compare(name)
 
     async def _checksum(self, view: View) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.pages import cut, page_size
@@ -12,8 +13,11 @@ from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
+from convoy.recognition.store.base import Store
 from convoy.recognition.use_cases.identification import Identification
 
+OwnedVector: TypeAlias = tuple[tuple[str, str], Vector]
+"""Person id and face id, and the face's vector."""
 OTHERS = 20
 # So many searches of one page at a time, so that other callers' come between.
 AT_ONCE = 8
@@ -47,7 +51,7 @@ class Duplicates:
         threshold = self._identification.threshold(criterion, view, model, await view.count_faces([]))
         people = await self._store.list_people(gallery, token, size + 1)
         page = cut(people, size, lambda person: person.person_id)
-        probes = await self._vectors(view, page.entries)
+        probes = await read_vectors(self._store, view, page.entries)
         pairs: dict[tuple[str, str], Duplicate] = {}
         for (face, _), hits in zip(probes, await _search(view, [vector for _, vector in probes]), strict=True):
             for hit in hits:
@@ -58,15 +62,16 @@ class Duplicates:
         ranked = sorted(pairs.values(), key=lambda pair: (pair.person_id, -pair.similarity, pair.other_person_id))
         return DuplicatesPage(ranked, page.next_token, threshold)
 
-    async def _vectors(self, view: View, people: Sequence[Person]) -> list[tuple[tuple[str, str], Vector]]:
-        """Every face of these people that is still there, as (person id, face id), with its vector."""
-        faces = [(one.person_id, face.face_id) for one in people for face in one.faces]
-        templates = await self._store.get_templates(view.gallery.name, faces)
-        return [
-            (face, view.codec.decode(*face, template))
-            for face, template in zip(faces, templates, strict=True)
-            if template is not None
-        ]
+
+async def read_vectors(store: Store, view: View, people: Sequence[Person]) -> list[OwnedVector]:
+    """Every face of these people that is still there, with its vector."""
+    faces = [(one.person_id, face.face_id) for one in people for face in one.faces]
+    templates = await store.get_templates(view.gallery.name, faces)
+    return [
+        (face, view.codec.decode(*face, template))
+        for face, template in zip(faces, templates, strict=True)
+        if template is not None
+    ]
 
 
 async def _search(view: View, vectors: Sequence[Vector]) -> list[list[Hit]]:

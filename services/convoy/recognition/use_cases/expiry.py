@@ -8,12 +8,14 @@ told of, and stops no other.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from prometheus_client import Gauge
 
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
+from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.records import Gallery, UnreadableGallery
 from convoy.recognition.search.told import Told
 from convoy.recognition.store.base import UNREADABLE, Conflict, Store, gallery_unreadable
@@ -21,7 +23,9 @@ from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.people import People
 
 INTERVAL_S = 30.0
-PAGE = 100
+PAGE = 500
+# So many people are deleted of a gallery before the next one's turn comes.
+AT_ONCE = 100
 
 log = structlog.get_logger()
 FAILS = Gauge("convoy_gallery_sweep_fails", "1 if the last sweep could not do all of a gallery.", ["gallery"])
@@ -37,19 +41,24 @@ class Sweep:
         self._told: defaultdict[str, Told] = defaultdict(Told)
 
     async def once(self) -> int:
-        """Sweep all galleries once; gives how many people were deleted."""
+        """Sweep all galleries once; gives how many people were deleted.
+
+        It asks how all of them stand, and looks closer where somebody's time is over.
+        """
         try:
             self._galleries.reload_keys()
         except FailedPrecondition as error:
             log.warning("master keys cannot be read; those read before stay in use", problem=error.message)
-        deleted, name, found = 0, "", {}
-        while page := await self._store.list_galleries(name, PAGE):
-            for gallery in page:
-                name = gallery.name
-                found[name] = gallery
-                deleted += await self._sweep(gallery)
+        before, name, found = self._people.expired, "", {}
+        while names := await self._store.list_names(name, PAGE):
+            name = names[-1]
+            for one, standing in zip(names, await self._store.survey(names), strict=True):
+                if standing.exists and (gallery := await self._find(one)) is not None:
+                    found[one] = gallery
+                    first_ms = standing.first_expiry_ms
+                    await self._sweep(gallery, is_due=first_ms is not None and first_ms <= now_ms())
         await self._galleries.sweep(found)
-        return deleted
+        return self._people.expired - before
 
     async def on(self) -> None:
         """Sweep again and again. If the store is away, the next sweep makes up for it."""
@@ -63,32 +72,44 @@ class Sweep:
                 log.exception("the sweep did not finish")
             await asyncio.sleep(INTERVAL_S)
 
-    async def _sweep(self, gallery: Gallery | UnreadableGallery) -> int:
-        """Do what is due in one gallery, each thing even if another fails; gives how many people were deleted."""
-        name = gallery.name
+    async def _find(self, name: str) -> Gallery | UnreadableGallery | None:
+        """A gallery that is there, as this process knows it; it is read if it is not followed, or not readable."""
+        if (known := self._galleries.known(name)) is not None:
+            return known
+        try:
+            return await self._store.get_gallery(name)
+        except NotFound:
+            return None
+        except Unavailable as error:
+            if error.reason != UNREADABLE:
+                raise
+            return UnreadableGallery(name, error.message)
+
+    async def _sweep(self, gallery: Gallery | UnreadableGallery, is_due: bool) -> None:
+        """Do what is due in one gallery, each thing even if another fails."""
         if isinstance(gallery, UnreadableGallery):
-            self._tell(name, [gallery_unreadable(gallery)])
-            return 0
-        before = self._people.expired
-        steps = (
-            self._people.expire(gallery, PAGE),
+            self._tell(gallery.name, [gallery_unreadable(gallery)])
+            return
+        steps: list[Coroutine[Any, Any, object]] = [
             self._galleries.rotate(gallery),
-            self._galleries.consistency.compare_if_due(name),
-        )
-        failures = [failure for step in steps if (failure := await _failure(step)) is not None]
-        self._tell(name, failures)
-        return self._people.expired - before
+            self._galleries.consistency.compare_if_due(gallery.name),
+        ]
+        if is_due:
+            steps.insert(0, self._people.expire(gallery, AT_ONCE))
+        self._tell(gallery.name, [failure for step in steps if (failure := await _failure(step)) is not None])
 
     def _tell(self, name: str, failures: list[Exception]) -> None:
-        FAILS.labels(name).set(bool(failures))
         if not failures:
-            self._told.pop(name, None)
-        elif self._told[name].is_due(repr(failures), time.monotonic()):
+            if self._told.pop(name, None) is not None:
+                FAILS.labels(name).set(0)
+            return
+        FAILS.labels(name).set(1)
+        if self._told[name].is_due(repr(failures), time.monotonic()):
             problem = "; ".join(str(failure) or repr(failure) for failure in failures)
             log.error("a gallery was not swept; the others are", gallery=name, problem=problem, exc_info=failures[0])
 
 
-async def _failure(step: Awaitable[object]) -> Exception | None:
+async def _failure(step: Coroutine[Any, Any, object]) -> Exception | None:
     """What went wrong with this gallery. Raises Unavailable if the store is away: then nothing more can be done."""
     try:
         await step

@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import GalleryEdit, NewGallery
 from convoy.recognition.domain.face_source import FaceSource
+from convoy.recognition.domain.growth import Limits
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
-from convoy.recognition.domain.pages import Page, bad_token, cut, page_size
+from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
 from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.repetition import same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GalleryStatus:
     """How this replica stands to the store; see GetGalleryStatusResponse in recognition.proto."""
 
@@ -30,16 +32,19 @@ class GalleryStatus:
     index_checksum: str
     store_checksum: str
     problem: str = ""
+    limits: Limits | None = None
+    epoch: str = ""
 
 
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys) -> None:
+    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys, growth: Growth) -> None:
         self._store = store
         self._followers = followers
         self._faces = faces
         self._keys = keys
+        self._growth = growth
         self.consistency = Consistency(store, followers)
 
     async def create(self, new: NewGallery) -> Gallery:
@@ -59,6 +64,7 @@ class Galleries:
 
     async def _announce(self, gallery: Gallery) -> None:
         """Raise FailedPrecondition(BACKEND_UNAVAILABLE) if the gallery cannot be searched in vector sets."""
+        _check_averages(gallery)
         if gallery.data_key:
             message = (
                 "templates are sealed here (CONVOY_TEMPLATE_KEY_FILE), and Redis can only search vectors in the clear; "
@@ -74,6 +80,11 @@ class Galleries:
         """One gallery."""
         return await self._store.get_gallery(name)
 
+    def known(self, name: str) -> Gallery | None:
+        """A gallery as this process knows it; None if it does not follow it, or cannot read it."""
+        follower = self._followers.get(name)
+        return follower.view.gallery if follower and follower.view else None
+
     async def list(self, token: str, size: int) -> Page[Gallery | UnreadableGallery]:
         """Galleries by name; the token of a page is its last name."""
         size = page_size(size)
@@ -87,6 +98,7 @@ class Galleries:
             before = await self._store.get_gallery(edit.name)
             description = before.description if edit.description is None else edit.description
             after = replace(before, description=description, policy=edit.policy.apply(before.policy))
+            _check_averages(after)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
         await tried_again(attempt)
@@ -127,6 +139,7 @@ class Galleries:
 
     async def sweep(self, galleries: Mapping[str, Gallery | UnreadableGallery]) -> None:
         """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
+        self._growth.forget_all_but(galleries)
         if self._followers.vector_sets:
             await self._followers.vector_sets.sweep(galleries)
 
@@ -152,14 +165,27 @@ class Galleries:
             # Of vector sets a checksum takes as long as reading all of them: it is given when asked for.
             index_checksum=here if verify or gallery.vector_sets else await view.checksum(),
             store_checksum=there,
+            limits=await self._limits(view.gallery, await view.count_faces([])),
+            epoch=view.head.epoch,
         )
+
+    async def _limits(self, gallery: Gallery, faces: int) -> Limits:
+        try:
+            return self._growth.judge(gallery, await self._faces.model_of(gallery), faces)
+        except ConvoyError as error:
+            return self._growth.unknown(gallery, error.message)
 
     async def audit(self, name: str, token: str, size: int) -> Page[Change]:
         """Who changed what and when, newest first; a deleted gallery keeps its history."""
-        size, token = page_size(size), token or "0"
-        if not token.isdecimal():
-            raise bad_token()
-        changes = await self._store.list_changes(name, int(token), size + 1)
-        if not changes and token == "0":
+        size, before = page_size(size), version_of(token)
+        changes = await self._store.list_changes(name, before, size + 1)
+        if not changes and not before:
             raise gallery_not_found(name)
         return cut(changes, size, lambda change: str(change.version))
+
+
+def _check_averages(gallery: Gallery) -> None:
+    """Raise FailedPrecondition(BACKEND_UNAVAILABLE) where averages are asked for and cannot be searched."""
+    if gallery.vector_sets and gallery.policy.average_faces:
+        message = "average_faces works in memory alone; vector sets hold faces, not averages"
+        raise FailedPrecondition("BACKEND_UNAVAILABLE", message)

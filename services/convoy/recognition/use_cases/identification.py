@@ -29,6 +29,7 @@ from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.naming import CANDIDATES, Named, name_faces
 from convoy.recognition.use_cases.people import person_not_found
 
@@ -59,8 +60,9 @@ class _Terms:
 class Identification:
     """The calls Identify and Verify. Each raises the errors that the API documents."""
 
-    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings) -> None:
+    def __init__(self, followers: Followers, faces: FaceSource, settings: Settings, growth: Growth) -> None:
         self._followers = followers
+        self._growth = growth
         self._faces = faces
         self._settings = settings
 
@@ -72,11 +74,11 @@ class Identification:
         check_filter(search.filter)
         gallery = (await self._followers.view(search.gallery)).gallery
         model, [picture] = await self._faces.embed([search.picture], search.options, gallery)
-        view = await self._followers.view(search.gallery, search.min_version)
+        view = await self._followers.view(search.gallery, search.min_version, search.epoch)
         model.check_made(view.gallery)
         if not picture.faces:
             raise no_face("the picture")
-        size = await view.count_faces(entries)
+        size = await view.count_comparisons(entries)
         terms = self._terms(search, view, model, size, len(picture.faces))
         found = await _search(search, view, picture.faces, max(top_k, 2), terms.threshold)
         named = await _decide(found, terms)
@@ -87,7 +89,8 @@ class Identification:
             _identified(face.face, hits, one, top_k, people, terms)
             for face, hits, one in zip(picture.faces, found, named, strict=True)
         ]
-        gallery_size = await view.count_faces([]) if entries else size
+        gallery_size = await view.count_faces([]) if entries or view.gallery.policy.average_faces else size
+        self._growth.judge(view.gallery, model, gallery_size)
         return Identified(
             faces,
             picture.image_size,
@@ -96,6 +99,7 @@ class Identification:
             terms.unit,
             terms.same_occasion,
             terms.picture_rate,
+            view.head.epoch,
         )
 
     async def verify(self, comparison: Comparison) -> Compared:
@@ -111,23 +115,23 @@ class Identification:
             similarity = _best_similarity(_largest(probe, "the probe"), _largest(other, "the reference photo")[None])
             return _compared(comparison.criterion, probe, other, similarity, model)
         # The person is looked for first, so that one who is not there costs the face service nothing.
-        view, _ = await self._on_record(reference, comparison.min_version)
+        view, _ = await self._on_record(reference, comparison)
         model, [probe] = await self._faces.embed([comparison.probe], options, view.gallery)
         vector = _largest(probe, "the probe")
-        known = await self._known(reference, comparison.min_version, model)
+        known = await self._known(reference, comparison, model)
         return _compared(comparison.criterion, probe, None, _best_similarity(vector, known), model)
 
-    async def _on_record(self, person: PersonKey, min_version: int) -> tuple[View, Vector]:
+    async def _on_record(self, person: PersonKey, asked: Comparison) -> tuple[View, Vector]:
         """The gallery, and the person's vectors as they are now. Raises NotFound(PERSON_NOT_FOUND)."""
-        view = await self._followers.view(person.gallery, min_version)
+        view = await self._followers.view(person.gallery, asked.min_version, asked.epoch)
         vectors = await view.vectors_of(person.person_id)
         if vectors is None:
             raise person_not_found(person.gallery, person.person_id)
         return view, vectors
 
-    async def _known(self, person: PersonKey, min_version: int, model: FaceModel) -> Vector:
+    async def _known(self, person: PersonKey, asked: Comparison, model: FaceModel) -> Vector:
         """The person's vectors, of which there is at least one, made by that model."""
-        view, vectors = await self._on_record(person, min_version)
+        view, vectors = await self._on_record(person, asked)
         model.check_made(view.gallery)
         if not len(vectors):
             message = f"person {person.person_id!r} has no face on record; register a photo"
@@ -178,12 +182,12 @@ async def _search(
     search: Search, view: View, faces: Sequence[EmbeddedFace], top_k: int, threshold: float
 ) -> list[list[Hit]]:
     """The nearest people of each face, best first: `top_k`, and all who may count in a picture of several faces."""
-    searches = (view.search(face.embedding, top_k, search.entries, search.exact) for face in faces)
+    searches = (view.search(face.embedding, top_k, search.entries, search.exact, averages=True) for face in faces)
     found = await asyncio.gather(*searches)
     deeper = max(top_k, min(len(faces) + 1, CANDIDATES))
     if deeper > top_k:
         cut = [i for i, hits in enumerate(found) if len(hits) == top_k and hits[-1].similarity >= threshold]
-        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact) for i in cut)
+        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact, averages=True) for i in cut)
         for i, hits in zip(cut, await asyncio.gather(*again), strict=True):
             found[i] = hits
     return found

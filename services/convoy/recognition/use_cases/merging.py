@@ -42,7 +42,7 @@ class Merging:
         found = await self._store.get_gallery(gallery)
         answer = await answered_once(self._store, found, request, lambda: tried_again(attempt))
         if isinstance(answer, Committed):
-            return Versioned(await self._people.find(gallery, kept_id), answer.version)
+            return Versioned(await self._people.find(gallery, kept_id), answer.version, answer.epoch)
         return answer
 
     async def _attempt(self, name: str, kept_id: str, merged_id: str, request: Idempotency) -> Versioned | Committed:
@@ -56,14 +56,20 @@ class Merging:
             for face, vector in (await self._vectors(gallery, second)).items()
         }
         merged = check_faces(_merged(first, second, moved))
-        changes = self._changes(gallery, first, second, merged, moved)
+        changes = self._changes(gallery, first, second, merged, moved, await self._labels(name, second, moved))
         write = Write(changes, request)
         embeddings = {(first.person_id, face.face_id): vector for face, vector in moved.items()}
         committed = await self._people.commit_one(gallery, write, embeddings)
-        return committed if committed.repeated else Versioned(merged, committed.version)
+        return committed if committed.repeated else Versioned(merged, committed.version, committed.epoch)
 
     def _changes(
-        self, gallery: Gallery, first: Person, second: Person, merged: Person, moved: dict[Face, Vector]
+        self,
+        gallery: Gallery,
+        first: Person,
+        second: Person,
+        merged: Person,
+        moved: dict[Face, Vector],
+        labels: dict[str, str],
     ) -> list[tuple[PersonChange, Note]]:
         codec, call, count = self._codec_of(gallery), current_call(), len(moved)
         templates = {face.face_id: codec.encode(first.person_id, face.face_id, moved[face]) for face in moved}
@@ -71,9 +77,15 @@ class Merging:
         gone = call.note("MergePeople", second.person_id, f"{count} faces given to {first.person_id}")
         # A follower may see the two changes apart: rather both have the faces for a moment than nobody.
         return [
-            (PersonChange(first.person_id, first, merged, templates), kept),
+            (PersonChange(first.person_id, first, merged, templates, labels), kept),
             (PersonChange(second.person_id, second, None), gone),
         ]
+
+    async def _labels(self, name: str, second: Person, moved: dict[Face, Vector]) -> dict[str, str]:
+        """The labels of the second person's faces, by the ids that the faces get."""
+        labels = await self._people.labels_of(name, second)
+        pairs = zip(second.faces, moved, strict=True)
+        return {face.face_id: labels[old.face_id] for old, face in pairs if old.face_id in labels}
 
     async def _vectors(self, gallery: Gallery, person: Person) -> dict[Face, Vector]:
         codec, names = self._codec_of(gallery), [(person.person_id, face.face_id) for face in person.faces]

@@ -26,6 +26,17 @@ class Versioned:
 
     person: Person
     version: int
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDeleted:
+    """The version that has the change, how many faces are left, and whether the person went with the last."""
+
+    version: int
+    epoch: str
+    faces_left: int
+    person_deleted: bool
 
 
 class People:
@@ -42,6 +53,12 @@ class People:
         await self._store.get_gallery(gallery)
         return await self.find(gallery, person_id)
 
+    async def labels_of(self, gallery: str, person: Person) -> dict[str, str]:
+        """The label of each face that has one."""
+        faces = [(person.person_id, face.face_id) for face in person.faces]
+        labels = await self._store.get_labels(gallery, faces)
+        return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
+
     async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
         """People by id; the token of a page is its last id. Who has expired is left out, so a page may be short."""
         size, now = page_size(size), now_ms()
@@ -53,34 +70,35 @@ class People:
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
         check_text("display_name", edit.display_name or "")
-        person, version = await self._change(
+        person, committed = await self._change(
             edit.gallery, edit.person_id, "UpdatePerson", lambda person: _edited(person, edit)
         )
         assert person is not None
-        return Versioned(person, version)
+        return Versioned(person, committed.version, committed.epoch)
 
-    async def delete(self, gallery: str, person_id: str) -> tuple[int, int]:
-        """Delete a person with every face; gives how many faces, and the version that has the change."""
+    async def delete(self, gallery: str, person_id: str) -> tuple[int, Committed]:
+        """Delete a person with every face; gives how many faces, and the change."""
         faces = 0
 
         def nobody(person: Person) -> None:
             nonlocal faces
             faces = len(person.faces)
 
-        _, version = await self._change(gallery, person_id, "DeletePerson", nobody)
-        return faces, version
+        _, committed = await self._change(gallery, person_id, "DeletePerson", nobody)
+        return faces, committed
 
-    async def delete_face(self, gallery: str, person_id: str, face_id: str) -> int:
-        """Delete one face and give the version that has the change; the person stays, if need be without faces."""
+    async def delete_face(self, gallery: str, person_id: str, face_id: str, and_person: bool = False) -> FaceDeleted:
+        """Delete one face. and_person: the person too, if it is the last; otherwise the person stays without faces."""
 
-        def without(person: Person) -> Person:
+        def without(person: Person) -> Person | None:
             if face_id not in [face.face_id for face in person.faces]:
                 message = f"person {person_id!r} has no face {face_id!r}"
                 raise NotFound("FACE_NOT_FOUND", message, {"face_id": face_id})
-            return person.without(face_id, now_ms())
+            after = person.without(face_id, now_ms())
+            return after if after.faces or not and_person else None
 
-        _, version = await self._change(gallery, person_id, "DeleteFace", without)
-        return version
+        after, committed = await self._change(gallery, person_id, "DeleteFace", without)
+        return FaceDeleted(committed.version, committed.epoch, len(after.faces) if after else 0, after is None)
 
     async def expire(self, gallery: Gallery, limit: int) -> int:
         """Delete at most `limit` people who have expired; gives how many.
@@ -146,16 +164,15 @@ class People:
 
     async def _change(
         self, name: str, person_id: str, action: str, change: Callable[[Person], Person | None]
-    ) -> tuple[Person | None, int]:
-        async def attempt() -> tuple[Person | None, int]:
+    ) -> tuple[Person | None, Committed]:
+        async def attempt() -> tuple[Person | None, Committed]:
             gallery = await self._store.get_gallery(name)
             before = await self.find(name, person_id)
             after = change(before)
             gone = len(before.faces) - (len(after.faces) if after else 0)
             note = current_call().note(action, person_id, f"{gone} faces deleted" if gone else "")
             write = Write([(PersonChange(person_id, before, after), note)])
-            committed = await self.commit_one(gallery, write, {})
-            return after, committed.version
+            return after, await self.commit_one(gallery, write, {})
 
         return await tried_again(attempt)
 

@@ -14,6 +14,9 @@ from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit
 from convoy.recognition.use_cases.agreement import STRANGER_RATE, find_agreeing
 
+CONFLICT_RATE = 0.001
+"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
+is rarer than a wrong name may be."""
 SAME_FACE = 0.995
 """From this similarity on two photos are one photo, perhaps saved anew: two different photos do not come so close."""
 SURELY_UPRIGHT = 0.8

@@ -17,6 +17,7 @@ from convoy.recognition.domain.found_faces import EmbeddedFaces
 from convoy.recognition.domain.limits import (
     check_expiry,
     check_faces,
+    check_labels,
     check_metadata,
     check_person_id,
     check_request_id,
@@ -33,8 +34,10 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.photo_rules import (
+    CONFLICT_RATE,
     Verdict,
     bad_image,
     compare,
@@ -46,11 +49,6 @@ from convoy.recognition.use_cases.photo_rules import (
     refuse_turned,
 )
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
-
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
-
 
 DIGESTED_AT_ONCE = 1 << 18
 
@@ -77,6 +75,7 @@ class Registration:
         people: People,
         faces: FaceSource,
         settings: Settings,
+        growth: Growth,
         remember: Callable[[Registered], bytes],
     ) -> None:
         self._store = followers.store
@@ -84,6 +83,7 @@ class Registration:
         self._people = people
         self._faces = faces
         self._settings = settings
+        self._growth = growth
         self._remember = remember
         self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -102,6 +102,7 @@ class Registration:
         check_text("display_name", asked.display_name)
         check_metadata(asked.metadata)
         check_tags(asked.tags)
+        check_labels(asked.photo_labels, len(asked.photos))
         check_request_id(asked.request_id)
         most = self._settings.max_images_per_call
         if not 1 <= len(asked.photos) <= most:
@@ -122,7 +123,9 @@ class Registration:
     async def _on_record(self, asked: Registering) -> Person | None:
         """The person on record, also when expired. Raises AlreadyExists(PERSON_EXISTS) unless faces may be added."""
         [person] = await self._store.get_people(asked.gallery, [asked.person_id])
-        if person is not None and not person.is_expired(now_ms()) and not asked.add_faces:
+        # Whose last face was deleted can be registered anew: there is no face that this could be confused with.
+        is_protected = person is not None and not person.is_expired(now_ms()) and bool(person.faces)
+        if is_protected and not asked.add_faces:
             facts = {"gallery": asked.gallery, "person_id": asked.person_id}
             message = f"person {asked.person_id!r} is registered already; set add_faces to add photos to the record"
             raise AlreadyExists("PERSON_EXISTS", message, facts)
@@ -180,11 +183,16 @@ class Registration:
             raise none_accepted(results, photos.bad_images)
         embeddings = {v.result.face_id: v.embedding for v in verdicts if v.embedding is not None}
         person = check_faces(_with_faces(asked, before, verdicts))
+        named = zip(results, asked.photo_labels, strict=False)
+        labels = {result.face_id: label for result, label in named if result.face_id}
         # Another replica may be registering the same face under another name: then this is decided anew.
         at_version = None if asked.allow_identity_conflict else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
-        committed = await self._write(gallery, before, person, results, embeddings, at_version, idempotency)
-        return committed if committed.repeated else Registered(person, results, committed.version)
+        committed = await self._write(gallery, before, person, results, embeddings, labels, at_version, idempotency)
+        if committed.repeated:
+            return committed
+        self._growth.judge(gallery, photos.model, gallery.faces + len(embeddings))
+        return Registered(person, results, committed.version, committed.epoch)
 
     async def _write(
         self,
@@ -193,12 +201,13 @@ class Registration:
         person: Person,
         results: list[PhotoResult],
         embeddings: dict[str, Vector],
+        labels: dict[str, str],
         at_version: int | None,
         idempotency: Idempotency,
     ) -> Committed:
         codec = self._followers.codec_of(gallery)
         templates = {face_id: codec.encode(person.person_id, face_id, vector) for face_id, vector in embeddings.items()}
-        change = PersonChange(person.person_id, before, person, templates)
+        change = PersonChange(person.person_id, before, person, templates, labels)
         note = current_call().note("Register", person.person_id, f"{len(templates)} of {len(results)} photos accepted")
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
         return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)

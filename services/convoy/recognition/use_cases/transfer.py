@@ -39,6 +39,7 @@ class _Added:
     people: int = 0
     faces: int = 0
     version: int = 0
+    epoch: str = ""
 
 
 class Transfer:
@@ -93,7 +94,7 @@ class Transfer:
             raise _bad("a person is there twice in one part")
         now = now_ms()
         present = [comer for comer in comers if not comer.person.is_expired(now)]
-        added = _Added(version=gallery.version)
+        added = _Added(version=gallery.version, epoch=gallery.epoch)
         await tried_again(lambda: self._add(gallery, present, added))
         return Imported(
             people_imported=added.people,
@@ -101,6 +102,7 @@ class Transfer:
             people_unchanged=len(present) - added.people,
             people_expired=len(comers) - len(present),
             version=added.version,
+            epoch=added.epoch,
         )
 
     async def _add(self, gallery: Gallery, comers: list[_Comer], added: _Added) -> None:
@@ -111,7 +113,7 @@ class Transfer:
             if isinstance(outcome, Committed):
                 added.people += 1
                 added.faces += len(write.changes[0][0].templates)
-                added.version = max(added.version, outcome.version)
+                added.version, added.epoch = max(added.version, outcome.version), outcome.epoch
         # A conflict is tried again; whatever else kept a write from being made is told first.
         for outcome in sorted(outcomes, key=lambda outcome: isinstance(outcome, Conflict)):
             made(outcome)

@@ -152,6 +152,7 @@ def test_calls_on_whole_galleries_take_no_alias() -> None:
         "DeletePerson",
         "DeleteFace",
         "FindDuplicates",
+        "FindDisagreements",
         "MergePeople",
     }
 
@@ -222,10 +223,14 @@ def fields_below(kind: Descriptor, above: tuple[str, ...] = ()) -> Iterator[Fiel
 def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
     answers = {field.full_name: field for method in METHODS for field in fields_below(method.output_type)}
     single = {
-        name for name, field in answers.items() if field.name in ("similarity", "margin") and not field.is_repeated
+        name
+        for name, field in answers.items()
+        if field.name in ("similarity", "other_similarity", "margin") and not field.is_repeated
     }
     assert {name for name, field in answers.items() if is_score(field)} == single
     assert single == {
+        "convoy.v1.Disagreement.other_similarity",
+        "convoy.v1.Disagreement.similarity",
         "convoy.v1.CompareFacesResponse.similarity",
         "convoy.v1.Duplicate.similarity",
         "convoy.v1.IdentifiedFace.margin",

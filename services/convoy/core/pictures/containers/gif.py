@@ -1,5 +1,6 @@
 """GIF: keeps the first frame. Source: GIF89a specification."""
 
+from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.containers.parts import Parts
 from convoy.core.pictures.refusals import cut_short
 
@@ -11,10 +12,10 @@ _END = b"\x3b"
 def tidy(data: bytes) -> bytes:
     """Keep the screen, the transparency and the data of the first frame.
 
-    Raises InvalidArgument: TOO_MANY_SEGMENTS, TRUNCATED_IMAGE.
+    Raises InvalidArgument: TOO_MANY_SEGMENTS, TRUNCATED_IMAGE, NOT_AN_IMAGE.
     """
     if len(data) < _SCREEN:
-        raise cut_short()
+        raise InvalidArgument("NOT_AN_IMAGE", "the GIF ends before its picture begins")
     at = _SCREEN + _table_bytes(data[10])
     kept, parts = [data[:at]], Parts("GIF", "blocks")
     while at + 2 <= len(data):

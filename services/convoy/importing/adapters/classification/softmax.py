@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import (
@@ -70,7 +71,9 @@ def are_probabilities(probe: Probe, reading: Reading, choices: Choices) -> bool:
     inside = bool(rows.min() >= 0 and rows.max() <= 1 + 1e-3)
     if rows.shape[1] > 1:
         adds_up = bool(np.abs(rows.sum(axis=1) - 1).max() < 1e-2)
-        if inside and not adds_up and probe.ends.get(name) == "Sigmoid" and choices.scores != "logits":
+        if choices.scores is None and not adds_up:
+            _check_logits(rows, inside, probe.ends.get(name) == "Sigmoid")
+        elif inside and not adds_up and probe.ends.get(name) == "Sigmoid" and choices.scores != "logits":
             raise Misfit("each class has its own probability, but Convoy's classifiers choose one class")
         return inside and adds_up
     if choices.scores is not None:
@@ -78,6 +81,17 @@ def are_probabilities(probe: Probe, reading: Reading, choices: Choices) -> bool:
     if inside and probe.ends.get(name) != "Sigmoid":
         raise Misfit("its single number may be a probability or a logit; choose with --scores probabilities or logits")
     return inside
+
+
+def _check_logits(rows: npt.NDArray[np.float32], inside: bool, ends_in_sigmoid: bool) -> None:
+    """Raise Misfit for rows whose softmax would be wrong: they are no logits."""
+    if inside and ends_in_sigmoid:
+        raise Misfit("each class has its own probability, but Convoy's classifiers choose one class")
+    if inside:
+        raise Misfit("all numbers lie between 0 and 1 but do not add up to 1: if they are logits, say --scores logits")
+    sums = rows.sum(axis=1)
+    if rows.min() >= 0 and np.ptp(sums) < 1e-2 * sums.mean():
+        raise Misfit(f"the numbers are never negative and add up to {sums.mean():.4g}: probabilities on another scale")
 
 
 def draw_both(sketch: Sketch, rows: str, reading: Reading) -> str:

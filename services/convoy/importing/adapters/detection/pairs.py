@@ -1,5 +1,6 @@
 """Reads detectors with boxes in one output and scores in another: finds out what the boxes' numbers mean."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,8 @@ from convoy.importing.sketch import Sketch
 
 LARGEST_NORMALISED = 2.0
 """Largest coordinate of normalised boxes: they may reach a little beyond the picture."""
+_YX = re.compile(r"detection_(boxes|scores|multiclass_scores|classes|anchor_indices)")
+"""Names of the outputs of TensorFlow's object detection API."""
 CERTAIN = 0.99
 INSIDE = 0.95
 BEYOND = 0.1
@@ -38,6 +41,11 @@ def read_boxes_and_scores(probe: Probe) -> list[str]:
     """
     shapes: dict[str, Shape] = {name: array.shape for name, array in probe.outputs.items()}
     picked = [array for array in probe.outputs.values() if array.ndim <= 2 and np.issubdtype(array.dtype, np.integer)]
+    if any(_YX.search(name) for name in shapes):
+        raise WrongShapeError(
+            "boxes of TensorFlow's detection API have y before x, and suppression is already applied: export the model "
+            "to ONNX from another library"
+        )
     if picked or (len(shapes) == 3 and sorted(len(shape) for shape in shapes.values()) == [1, 1, 2]):
         raise WrongShapeError(
             "suppression has already been applied to boxes, labels and scores of one picture; export the network's head"

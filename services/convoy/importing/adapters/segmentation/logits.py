@@ -11,6 +11,7 @@ from convoy.importing.adapters.adapter import (
     Adapter,
     Array,
     Choices,
+    Misfit,
     Probe,
     Reading,
     Resize,
@@ -20,6 +21,7 @@ from convoy.importing.adapters.adapter import (
     read_one,
 )
 from convoy.importing.adapters.arithmetic import floats, resize_planes
+from convoy.importing.adapters.scores import SLACK
 from convoy.importing.sketch import Sketch
 
 CUT: dict[Scores, float] = {"logits": 0.0, "probabilities": 0.5}
@@ -101,6 +103,9 @@ def _read_cut(reading: Reading, probe: Probe, choices: Choices) -> Reading:
         said = choices.scores or "probabilities"
         return replace(reading, scores=said, cut=CUT[said] if choices.cut is None else choices.cut)
     numbers = probe.every(reading.outputs[0])
+    if numbers.min() >= 0 and numbers.max() > 1 + SLACK:
+        span = f"numbers lie between {numbers.min():.3g} and {numbers.max():.3g}"
+        raise Misfit(f"{span}: neither probabilities nor logits; say above which number is foreground with --cut")
     inside = bool(numbers.min() >= 0 and numbers.max() <= 1)
     seen = f"numbers lie between {numbers.min():.3g} and {numbers.max():.3g}, so they count as "
     note = seen + ("probabilities, cut at 0.5" if inside else "logits, cut at 0") + " (--scores decides)"

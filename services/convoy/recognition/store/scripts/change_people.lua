@@ -5,7 +5,8 @@
 -- ARGV: born, keep, resent_s ('0': every write has a request), then in MessagePack a list of writes. A write is
 --   {has a request (1 or 0), answer, lifetime_s, the version that it must be made on ('' is any), changes, digest of what was
 --   asked}, a change
---   {person_id, before, after ('' is absence), expire_ms ('' is never), token, {note...}, {fields removed...}, {fields added...}};
+--   {person_id, before, after ('' is absence), expire_ms ('' is never), token, {note...}, {fields removed...}, {fields added...},
+--   {{field of a label in meta, label}...}, {fields of labels removed...}};
 --   then the templates of all fields added, in that order: Lua hashes every byte of a string, so they come unpacked.
 -- Gives an outcome for each write. What was added is written many at a time: each command costs more than what it writes.
 local meta, head, changes, people, order, expiry, templates, batch = unpack(KEYS, 1, 8)
@@ -20,7 +21,7 @@ if gallery[1] ~= born then return {{'NOT_FOUND'}} end
 local had = {people = tonumber(gallery[2]) or 0, faces = tonumber(gallery[3]) or 0}
 local count = {people = had.people, faces = had.faces}
 local most = {people = tonumber(gallery[4]) or 0, faces = tonumber(gallery[5]) or 0}
-local version, parent, had_version = history(head, changes)
+local version, parent, had_version, epoch = history(head, changes)
 local had_token, entries = parent, {}
 local writes = cmsgpack.unpack(ARGV[4])
 
@@ -72,14 +73,14 @@ local function refuse(changed, at_version)
   count.people, count.faces = count.people + grown.people, count.faces + grown.faces
 end
 
-local function remove(fields)
+local function remove(key, fields)
   for start = 1, #fields, AT_ONCE do
     local some = {unpack(fields, start, math.min(start + AT_ONCE - 1, #fields))}
-    local kept, back = redis.call('HMGET', templates, unpack(some)), {}
+    local kept, back = redis.call('HMGET', key, unpack(some)), {}
     for i, field in ipairs(some) do
-      if kept[i] then back[#back + 1] = {'HSET', templates, field, kept[i]} end
+      if kept[i] then back[#back + 1] = {'HSET', key, field, kept[i]} end
     end
-    will({'HDEL', templates, unpack(some)}, back)
+    will({'HDEL', key, unpack(some)}, back)
   end
 end
 
@@ -93,9 +94,11 @@ local function expire(id, at)
 end
 
 local function apply(change)
-  local id, before, after, expire_ms, token, note, removed, added = unpack(change)
+  local id, before, after, expire_ms, token, note, removed, added, labels, unlabelled = unpack(change)
   if #removed > 0 or after == '' then flush() end
-  remove(removed)
+  remove(templates, removed)
+  remove(meta, unlabelled)
+  for _, label in ipairs(labels) do add('HSET', meta, label[1], label[2], {'HDEL', meta, label[1]}) end
   for i, field in ipairs(added) do
     add('HSET', templates, field, ARGV[template + i], {'HDEL', templates, field})
   end
@@ -125,10 +128,10 @@ for i, write in ipairs(writes) do
   if has_request == 1 then
     requests = requests + 1
     request = KEYS[requests]
-    remembered = answered[request] or redis.call('HMGET', request, 'version', 'answer', 'digest')
+    remembered = answered[request] or redis.call('HMGET', request, 'version', 'answer', 'digest', 'epoch')
   end
   if remembered[1] then
-    outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or ''}
+    outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or '', remembered[4] or ''}
   else
     outcomes[i] = refuse(changed, at_version)
   end
@@ -139,10 +142,10 @@ for i, write in ipairs(writes) do
   end
   if is_made then
     local now = number(version)
-    outcomes[i] = {'DONE', now}
+    outcomes[i] = {'DONE', now, epoch}
     if request then
-      answered[request] = {now, answer, digest}
-      will({'HSET', request, 'version', now, 'answer', answer, 'digest', digest}, {{'DEL', request}})
+      answered[request] = {now, answer, digest, epoch}
+      will({'HSET', request, 'version', now, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
       will({'EXPIRE', request, lifetime_s})
     end
   end
@@ -156,5 +159,6 @@ if #entries > 0 then
   local failed = make()
   if failed then return failed end
   redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
+  hint(meta)
 end
 return outcomes

@@ -1,28 +1,33 @@
 -- Makes a gallery. KEYS: meta, head, changes, request. ARGV: info, max_people, max_faces, token, keep, answer, lifetime_s,
--- digest of what was asked, note...
+-- digest of what was asked, an epoch if there is none, note...
 local meta, head, changes, request = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local info, max_people, max_faces, token, keep, answer, lifetime_s, digest = unpack(ARGV, 1, 8)
+local info, max_people, max_faces, token, keep, answer, lifetime_s, digest, new_epoch = unpack(ARGV, 1, 9)
 
 if redis.call('EXISTS', meta) == 1 then
-  local remembered = redis.call('HMGET', request, 'version', 'answer', 'digest')
+  local remembered = redis.call('HMGET', request, 'version', 'answer', 'digest', 'epoch')
   if remembered[1] and remembered[1] == redis.call('HGET', meta, 'born') then
-    return {'REPEATED', remembered[1], remembered[2], remembered[3] or ''}
+    return {'REPEATED', remembered[1], remembered[2], remembered[3] or '', remembered[4] or ''}
   end
   return {'EXISTS'}
 end
 
-local version, parent, had = history(head, changes)
+local version, parent, had, epoch = history(head, changes)
 version = version + 1
 local born = number(version)
 will_move(head, version, token, had, parent)
+if epoch == '' then
+  epoch = new_epoch
+  will({'HSET', head, 'epoch', epoch}, {{'HDEL', head, 'epoch'}})
+end
 will(
   {'HSET', meta, 'info', info, 'born', born, 'people', 0, 'faces', 0, 'max_people', max_people, 'max_faces', max_faces},
   {{'DEL', meta}}
 )
-will({'HSET', request, 'version', born, 'answer', answer, 'digest', digest}, {{'DEL', request}})
+will({'HSET', request, 'version', born, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
 will({'EXPIRE', request, lifetime_s})
-will_tell(changes, version, token, parent, {unpack(ARGV, 9)})
+will_tell(changes, version, token, parent, {unpack(ARGV, 10)})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
-return {'DONE', born}
+hint(meta)
+return {'DONE', born, epoch}

@@ -15,4 +15,5 @@ will({'UNLINK', meta, unpack(KEYS, 4, 7)})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
+hint(meta)
 return {'DONE', number(version), unpack(last)}

@@ -23,14 +23,17 @@ local function make()
   end
 end
 
--- The end of a gallery's history: version and token. A stream that is ahead of its head, or a head that is missing, was left
+-- The end of a gallery's history: version, token, version as the head has it, epoch. A stream that is ahead of its head, or a head that is missing, was left
 -- by a version of Convoy that could stop half-way: versions go on after both.
 local function history(head, changes)
-  local last = redis.call('HMGET', head, 'version', 'token')
+  local last = redis.call('HMGET', head, 'version', 'token', 'epoch')
   local newest = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)[1]
   local told = newest and tonumber(string.match(newest[1], '^%d+')) or 0
-  return math.max(tonumber(last[1]) or 0, told), last[2] or '', last[1]
+  return math.max(tonumber(last[1]) or 0, told), last[2] or '', last[1], last[3] or ''
 end
+
+-- Wakes whoever follows the gallery. A hint that is lost, or not allowed, does no harm: followers look by themselves too.
+local function hint(key) redis.pcall('PUBLISH', 'convoy:changes', string.match(key, '{(.*)}')) end
 
 local function number(value) return string.format('%.0f', value) end
 

@@ -17,4 +17,5 @@ will_tell(changes, version, token, parent, {unpack(ARGV, 7)})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
+hint(meta)
 return {'DONE', number(version)}
