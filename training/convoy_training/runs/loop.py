@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from convoy_training.errors import DivergenceError, RecipeError
+from convoy_training.errors import DivergenceError, LabelError, RecipeError
 from convoy_training.origin import UNKNOWN, Origin
 from convoy_training.recipe import Config, Optimizer
 from convoy_training.recipe_file import RECIPE_FILE
@@ -137,6 +137,9 @@ def _fit(
             losses.append(loss.item())
             curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
             bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        if fabric.is_global_zero and (changed := data.find_change()):
+            told = f"it was changed during epoch {epoch + 1}, which is not kept: bring it back, then --resume"
+            raise LabelError(changed, None, told)
         save_checkpoint(fabric, run, {**state, **as_checkpoint_entry(provenance, epoch + 1)}, epoch + 1)
         if fabric.is_global_zero:
             write_provenance(provenance.model_copy(update={"epochs": epoch + 1}), run)

@@ -202,7 +202,10 @@ def check_size(architecture: Architecture, side: int) -> None:
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(load_split(config, "train"), config), digest_data(config))
+    batches = Batches(load_split(config, "train"), config)
+    if config.data.format == "cifar":  # it lies in memory
+        return Data(batches, digest_data(config))
+    return Data(batches, digest_data(config), find_change=open_archive(config.data.path).find_change)
 
 
 def digest_data(config: Config) -> str:

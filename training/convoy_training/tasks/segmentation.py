@@ -195,7 +195,8 @@ def weigh_classes(pixels: np.ndarray) -> Tensor:
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     masks.check_classes(split, config.data.path)
-    return Data(Batches(split, config), digest_data(config))
+    find_change = open_archive(config.data.path).find_change
+    return Data(Batches(split, config), digest_data(config), find_change=find_change)
 
 
 def digest_data(config: Config) -> str:
