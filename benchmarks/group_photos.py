@@ -23,10 +23,13 @@ from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Pixels, decode_image
 from convoy.core.pictures.geometry import compute_iou
 from convoy.core.settings import Settings
-from convoy.faces.pipeline import FacePipeline, JudgedFace
+from convoy.faces.judging import JudgedFace
+from convoy.faces.pipeline import FacePipeline
+from convoy.faces.task import Options
 from convoy.recognition.domain.thresholds import Decision, comparison_rate
 from convoy.recognition.search.index import Hit
 from convoy.recognition.use_cases.naming import name_faces
+from convoy.v1 import common_pb2
 from convoy_training.data import wider
 from convoy_training.data.group_photos import NOT_ONE_PHOTO
 from convoy_training.data.identities import load_faces
@@ -34,7 +37,6 @@ from convoy_training.session import open_onnx
 from convoy_training.tasks.face_embedding import embed
 
 from benchmarks.conditions import write_result
-from benchmarks.face_size import look
 
 PEOPLE = 50
 RATES = (0.01, 0.05)
@@ -44,6 +46,14 @@ HERSELF = "herself"
 """The person who was registered from the photo."""
 Vectors = npt.NDArray[np.float32]
 Photo = tuple[Vectors, Vectors | None, int]
+
+
+async def look(pipeline: FacePipeline, pixels: Pixels) -> list[JudgedFace]:
+    """Find and embed the faces of a picture."""
+    height, width = pixels.shape[:2]
+    image = common_pb2.Image(raw=common_pb2.RawImage(width=width, height=height, data=pixels.tobytes()))
+    photos = await pipeline.detect([image], Options(), None)
+    return (await pipeline.embed(await pipeline.embedder(common_pb2.ModelRef()), photos, None))[0].faces
 
 
 class Judge:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import structlog
+from convoy.core.settings import Settings
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.domain.templates import Plain
@@ -26,6 +27,7 @@ from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import RedisCluster, RedisServer
 
@@ -59,7 +61,7 @@ async def measure(url: str, idle_s: float) -> None:
     """Load all galleries, be idle, search; print a line."""
     store = RedisStore(url)
     followers = Followers(store, lambda gallery: Plain(), threads=1)
-    galleries = Galleries(store, followers, None, MasterKeys([]))  # type: ignore[arg-type]
+    galleries = Galleries(store, followers, None, MasterKeys([]), Growth(Settings()))  # type: ignore[arg-type]
     sweep = Sweep(store, galleries, People(followers))
     started = time.monotonic()
     await followers.start()

@@ -95,3 +95,17 @@ put_back() {
 }
 
 forget_replaced() { rm -rf "$DATA/replaced"; }
+
+# With Redis stopped: keeps a copy of the log beside it, and cuts off what cannot be read at its end. Says how much that was.
+mend_log() {
+  [ ! -e "$DATA/damaged" ] || { echo "$DATA/damaged is there from an earlier repair: look at it, then delete it" >&2; return 1; }
+  cp -a "$DATA/appendonlydir" "$DATA/damaged"
+  # It asks whether to cut; without --fix it would only look.
+  echo y | redis-check-aof --fix "$DATA/appendonlydir/appendonly.aof.manifest" >"$DATA/damaged/check" 2>&1 || {
+    cat "$DATA/damaged/check" >&2
+    return 1
+  }
+  before=$(cat "$DATA"/damaged/appendonly.aof.*.aof | wc -c)
+  after=$(cat "$DATA"/appendonlydir/appendonly.aof.*.aof | wc -c)
+  echo "$((before - after)) bytes at the end of the log could not be read and were cut off" >&2
+}

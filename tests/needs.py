@@ -50,8 +50,8 @@ def _look_for_redis_with_tls() -> str | None:
 
 
 def _look_for_redis_7() -> str | None:
-    if not all(shutil.which(tool) for tool in ("redis-server", "redis-cli")):
-        return "no Redis 7 with its tools: redis-server and redis-cli are not on the PATH"
+    if not all(shutil.which(tool) for tool in ("redis-server", "redis-cli", "redis-check-aof")):
+        return "no Redis 7 with its tools: redis-server, redis-cli and redis-check-aof are not on the PATH"
     said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
     major = int(said.partition("v=")[2].partition(".")[0] or 0)
     return None if major >= 7 else f"no Redis 7: redis-server is {said.strip()}"

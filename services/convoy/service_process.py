@@ -12,6 +12,7 @@ from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
 from convoy.core.machine import keep_memory_small
 from convoy.core.model_sets import apply_set
+from convoy.core.serving.call_log import sample_calls
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
 from convoy.core.telemetry import configure_logging
@@ -47,6 +48,7 @@ def run(name: ServiceName) -> None:
         sys.exit(f"cannot start {name}: {error}")
     keep_memory_small()
     configure_logging(settings)
+    sample_calls(settings.log_calls_per_s)
     configure_tracing(name, settings.otlp_endpoint)
     for variable, now in outdated_variables(name).items():
         log.warning("this variable has a new name", variable=variable, use=now)

@@ -13,7 +13,7 @@ import pytest
 from convoy.client import AsyncConvoy
 from convoy.core.errors import FailedPrecondition
 from convoy.core.security.guard import Guard
-from convoy.core.security.tokens import make_token, write_line
+from convoy.core.security.tokens import OVERLAP_S, make_token, write_line
 from convoy.core.settings import Settings
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
 from convoy.testing import pictures
@@ -157,6 +157,8 @@ async def test_a_new_line_lets_in_and_a_removed_one_shuts_out(guarded: Running, 
     ada = book.add("ada", "classification")
     await stub.Classify(CLASSIFY, metadata=ada)
     book.path.write_text("# nobody\n")
+    await stub.Classify(CLASSIFY, metadata=ada)  # for a moment: the file might be half-written
+    await asyncio.sleep(1.1 * OVERLAP_S)
     assert (await refused(stub.Classify, CLASSIFY, ada)).reason == "BAD_CREDENTIALS"
 
 
@@ -226,6 +228,19 @@ class TestGalleries:
             ) as service,
         ):
             yield recognition_pb2_grpc.RecognitionServiceStub(service.channel)
+
+    async def test_who_may_use_an_alias_alone_does_not_learn_what_it_stands_for(self, stub: Any, book: Book) -> None:
+        pb = recognition_pb2
+        root, guest = book.add("root", "gallery:*:admin"), book.add("guest", "gallery:door:read")
+        await stub.CreateGallery(pb.CreateGalleryRequest(gallery="secret-club"), metadata=root)
+        await stub.SetGalleryAlias(pb.SetGalleryAliasRequest(alias="door", gallery="secret-club"), metadata=root)
+        await stub.DeleteGallery(pb.DeleteGalleryRequest(gallery="secret-club"), metadata=root)
+        request = pb.GetPersonRequest(gallery="door", person_id="p")
+        answer = await refused(stub.GetPerson, request, guest)
+        assert (answer.reason, answer.metadata["gallery"]) == ("GALLERY_NOT_FOUND", "door")
+        assert "secret-club" not in answer.message
+        answer = await refused(stub.GetPerson, request, root)
+        assert answer.metadata["gallery"] == "secret-club"
 
     async def test_levels_and_names_of_galleries(self, stub: Any, book: Book) -> None:
         pb = recognition_pb2

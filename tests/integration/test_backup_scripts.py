@@ -1,5 +1,6 @@
 """Backup and restore by the scripts, on a Redis of the test's own; tests/e2e does the same with Compose."""
 
+import json
 import os
 import subprocess
 import tarfile
@@ -170,3 +171,41 @@ def test_data_that_recognition_cannot_serve_are_put_back(deployment: Deployment)
     assert b"the data from before is put back" in restored.stderr
     assert deployment.people() == ["p000000", "p000001"]
     assert deployment.files() == {"appendonlydir"}
+
+
+def test_a_damaged_end_of_the_log_is_cut_off_and_told_of(deployment: Deployment) -> None:
+    with deployment.client() as client:
+        for number in range(1, 50):
+            add(client, number)
+        client.hset("convoy:{g}:head", mapping={"version": 1, "token": "t", "epoch": "before"})
+        note = {"token": "t", "parent": "", "action": "Register", "time_ms": "1000"}
+        client.xadd("convoy:{g}:changes", note, id="1-0")
+    deployment.docker("compose", "stop", "redis")
+    [log] = (deployment.data / "appendonlydir").glob("*.incr.aof")
+    with log.open("ab") as file:
+        file.write(b"\0" * 100 + b"garbage")
+    repaired = deployment.run("repair.sh")
+    told = repaired.stderr.decode()
+    assert repaired.returncode == 0, told
+    assert "107 bytes at the end of the log could not be read" in told
+    assert "gallery g: the last change that is left is Register, made at 1970-01-01T00:00:01.000+00:00" in told
+    assert len(deployment.people()) == 50
+    with deployment.client() as client:
+        assert client.hget("convoy:{g}:head", "epoch") not in (None, b"before")
+    assert deployment.files() == {"appendonlydir", "damaged"}
+
+
+def test_who_was_erased_since_the_backup_is_listed(deployment: Deployment, tmp_path: Path) -> None:
+    meta = {"model": {"name": "m", "version": "1", "sha256": "00", "embedding_size": 4}, "create_time_ms": 1}
+    with deployment.client() as client:
+        client.hset("convoy:{g}:meta", "info", json.dumps(meta))
+    backup = deployment.run("backup.sh").stdout
+    journal = tmp_path / "journal"
+    journal.write_text('{"gallery": "g", "time_ms": 5000, "person_id": "p000000"}\n')
+    restored = deployment.run("restore.sh", backup, "--journal", str(journal))
+    assert restored.returncode == 0, restored.stderr.decode()
+    assert b"erased since the backup: gallery g, person p000000" in restored.stderr
+    assert deployment.people() == ["p000000"]
+    restored = deployment.run("restore.sh", backup, "--journal", str(journal), "--erase-again")
+    assert restored.returncode == 0, restored.stderr.decode()
+    assert deployment.people() == []

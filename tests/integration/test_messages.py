@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from convoy.core.security.demands import DEMANDS
 from convoy.core.serving import receiving
 from convoy.core.serving.receiving import SMALL_MESSAGE
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
-from convoy.v1 import classification_pb2, common_pb2
+from convoy.v1 import classification_pb2, common_pb2, segmentation_pb2, segmentation_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.raw_http2 import Stalled
@@ -153,3 +154,15 @@ async def test_a_silent_stream_holds_nothing_up(service: Running) -> None:
     assert await service.channel.unary_unary(CLASSIFY)(GOOD, timeout=30)
     for stream in streams:
         stream.cancel()
+
+
+async def test_an_answer_that_no_message_could_hold_is_refused_before_the_work(tmp_path: Path) -> None:
+    picture = pictures.encode(np.zeros((1200, 1000, 3), np.uint8))
+    images = [common_pb2.Image(encoded=picture)] * 2
+    async with running("segmentation", write_repository(tmp_path), max_message_mb=1) as service:
+        stub = segmentation_pb2_grpc.SegmentationServiceStub(service.channel)
+        request = segmentation_pb2.SegmentRequest(images=images, mask_format=segmentation_pb2.MASK_FORMAT_RAW)
+        refused = await refusal(stub.Segment, request)
+        assert (refused.reason, refused.metadata["answer_bytes"]) == ("ANSWER_TOO_LARGE", "2400000")
+        request.mask_format = segmentation_pb2.MASK_FORMAT_PNG
+        assert len((await stub.Segment(request)).results) == 2

@@ -14,7 +14,6 @@ from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import RedisServer
@@ -52,7 +51,7 @@ class Member:
             embeddings = {(person_id, face_id): vector for face_id, vector in new.items()}
             return (await self.people.commit_one(gallery, Write([(change, note)]), embeddings)).version
 
-        return await tried_again(attempt)
+        return await self.followers.turns.tried_again("staff", attempt)
 
     async def close(self) -> None:
         await self.followers.close()

@@ -20,6 +20,7 @@ teacher.py        a published or imported model to learn from
 lessons.py        what the teacher says of each training picture, kept for the student
 evaluation.py     measures a run or a published model
 cleaning.py       finds wrong labels among training faces
+likeness.py       fits the faces service's second opinion: does a crop look like a face
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
 choices.py        the values of options

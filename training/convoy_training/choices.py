@@ -7,6 +7,6 @@ from typing import Literal
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 Form = Literal["int8", "float16"]
 """The precision of a smaller form of a model."""
-Protocol = Literal["lfw", "pairs", "identification", "same-photo"]
+Protocol = Literal["lfw", "pairs", "identification", "same-photo", "size", "enrolment", "liveness"]
 FAR, SAME_PERSON = 0.1, 0.8
 """Similarities for `clean`: below the first an image is far from its person; from the second on two names are one."""

@@ -17,7 +17,8 @@ from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
 from convoy_training.loading import loading
 
 if TYPE_CHECKING:
-    from convoy_training.protocols.run import OwnPairs
+    from convoy_training.protocols.liveness import Presented
+    from convoy_training.protocols.run import Beside, OwnPairs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
+EMBEDDER = Path("exported_models/face-embedder/1")
 Shown = Annotated[
     list[str],
     typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
@@ -155,13 +157,27 @@ def evaluate(
         Path | None, typer.Option(help="Also write an HTML report: curves, confusions, mistakes.")
     ] = None,
     pictures: Annotated[bool, typer.Option(help="Show pictures in the report.")] = True,
-    protocol: Annotated[Protocol | None, typer.Option(help="Measure a face embedder by this protocol.")] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="Measure a model of faces by this protocol.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(help="Your own pairs of photos: a file with lines `one.jpg other.jpg 1`, or in LFW's format."),
     ] = None,
-    images: Annotated[Path, typer.Option(help="The folder that the photos in --pairs are in.")] = Path(),
-    detector: Annotated[Path, typer.Option(help="The face detector for --images.")] = DETECTOR,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the photos in --pairs; for --protocol liveness, one with live/ and attack/<kind>/."
+        ),
+    ] = None,
+    detector: Annotated[
+        Path, typer.Option(help="The face detector for --images, and beside an embedder or an anti-spoofing network.")
+    ] = DETECTOR,
+    embedder: Annotated[
+        Path, typer.Option(help="The face embedder beside a detector by --protocol size or enrolment.")
+    ] = EMBEDDER,
+    live_label: Annotated[str, typer.Option(help="The label of an anti-spoofing network that means alive.")] = "live",
+    min_liveness: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The liveness that a face must reach by --protocol liveness.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Only with --protocol.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
     other_data: OtherData = False,
@@ -169,7 +185,8 @@ def evaluate(
     """Measure runs (in PyTorch) or published versions (in ONNX Runtime), exactly as a service would answer."""
     with loading():
         from convoy_training.evaluation import average_crops, ensemble, open_subject
-        from convoy_training.protocols.run import OwnPairs
+        from convoy_training.protocols.liveness import Presented
+        from convoy_training.protocols.run import Beside, OwnPairs
 
     if record:
         if together or crops is not None or report or protocol or split != "validation":
@@ -180,8 +197,9 @@ def evaluate(
             _record(target, other_data)
         return
     if protocol:
-        own = OwnPairs(pairs, images, detector) if pairs else None
-        _evaluate_by_protocol(targets, protocol, own, as_json, report, pictures)
+        own = OwnPairs(pairs, images or Path(), detector) if pairs else None
+        presented = Presented(images, live_label, min_liveness) if images else None
+        _evaluate_by_protocol(targets, protocol, Beside(detector, embedder), own, presented, as_json, report, pictures)
         return
     if pairs or as_json:
         raise RecipeError("--pairs and --json need --protocol")
@@ -212,7 +230,14 @@ def _record(target: Path, other_data: bool) -> None:
 
 
 def _evaluate_by_protocol(
-    targets: list[Path], protocol: Protocol, own: OwnPairs | None, as_json: bool, report: Path | None, pictures: bool
+    targets: list[Path],
+    protocol: Protocol,
+    beside: Beside,
+    own: OwnPairs | None,
+    presented: Presented | None,
+    as_json: bool,
+    report: Path | None,
+    pictures: bool,
 ) -> None:
     with loading():
         from convoy_training.protocols.run import run_protocol
@@ -223,7 +248,7 @@ def _evaluate_by_protocol(
         raise RecipeError("--report shows one model: name one")
     answers = {}
     for target in targets:
-        outcome = run_protocol(target, protocol, own)
+        outcome = run_protocol(target, protocol, beside, own, presented)
         answers[str(target)] = outcome.to_dict()
         if not as_json:
             print_metrics(outcome.metrics, str(target))
@@ -232,6 +257,21 @@ def _evaluate_by_protocol(
             write_report(report, f"{target}, {protocol}", facts, outcome.metrics, outcome.sections, pictures=pictures)
     if as_json:
         typer.echo(json.dumps({"protocol": protocol, "models": answers}, indent=1))
+
+
+@app.command(name="fit-likeness")
+def fit_second_opinion(
+    out: Annotated[Path, typer.Option(help="The folder to write likeness.npz and likeness.json into.")],
+    detector: Annotated[Path, typer.Option(help="The face detector whose mistakes it learns.")] = DETECTOR,
+    seed: Annotated[int, typer.Option(help="The seed of everything that is drawn.")] = 0,
+) -> None:
+    """Fit the faces service's second opinion on what a detector takes for a face; it lies in services/convoy/faces."""
+    with loading():
+        from convoy_training.likeness import fit_likeness
+
+    command = f"convoy-train fit-likeness --out {out} --detector {detector} --seed {seed}"
+    for kind, measured in fit_likeness(detector, out, command, seed)["measured"].items():
+        typer.echo(f"{kind:24} wrong {measured['wrong']:.4f}  (n={measured['n']})")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from convoy.core.manifest import NAME, Task
+from convoy.core.manifest import NAME, Calibration, Task
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ModelName = Annotated[str, Field(pattern=NAME)]
@@ -58,7 +58,8 @@ class Entry(Part):
     labels: the labels themselves, the name of a bundled list, or a path relative to the entry. options: the options
     with which `convoy model import` reads this file, with underscores in their names. architecture: for a file that
     holds only weights, the architecture of `convoy-train zoo` that they belong to. golden: None if nobody had the file
-    when the entry was written; `convoy model catalogue --check` prints it.
+    when the entry was written; `convoy model catalogue --check` prints it. calibration: of a face embedder, as
+    `convoy-train calibrate` measured it; None if nobody did.
     """
 
     name: ModelName
@@ -74,6 +75,7 @@ class Entry(Part):
     options: dict[str, Any] = {}
     architecture: str = ""
     golden: Golden | None = None
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _labels_are_where_they_are_needed(self) -> "Entry":
@@ -82,7 +84,14 @@ class Entry(Part):
             raise ValueError(f"labels: a model for {self.task} needs them")
         if not needs and self.labels:
             raise ValueError(f"labels: a model for {self.task} must not have them")
+        if self.calibration is not None and self.task is not Task.FACE_EMBEDDING:
+            raise ValueError(f"calibration: a model for {self.task} must not have one")
         return self
+
+    @property
+    def lacks_calibration(self) -> bool:
+        """Whether it is a face embedder of which nobody measured what its similarities mean."""
+        return self.task is Task.FACE_EMBEDDING and self.calibration is None
 
 
 class ModelSet(Part):

@@ -189,6 +189,8 @@ def _import(entry: Entry, file: Path, labels: list[str], how: Pull, tool: Tool |
         folder = import_model(inspect(request)).folder
         if entry.golden is not None:
             golden.check(folder, entry.golden)
+        if entry.calibration is not None:
+            load_manifest(folder).model_copy(update={"calibration": entry.calibration}).save(folder)
         target = models / entry.name / folder.name
         target.parent.mkdir(exist_ok=True)
         os.rename(folder, target)

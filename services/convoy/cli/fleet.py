@@ -1,6 +1,5 @@
 """The commands that run Convoy on this machine: up, serve, health, demo."""
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -13,8 +12,17 @@ from convoy.cli.output import AsJson, print_json, print_table
 from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError
 
+
+def _data_folder() -> Path:
+    """The folder of galleries and logs; in a container, a user may have no home."""
+    try:
+        return Path.home() / ".local" / "share" / "convoy"
+    except RuntimeError:
+        return Path("convoy-data")
+
+
 PANEL = "Run Convoy"
-DEFAULT_DATA = Path("~/.local/share/convoy").expanduser() if "HOME" in os.environ else Path("convoy-data")
+DEFAULT_DATA = _data_folder()
 CHECK_INTERVAL_S = 0.5
 
 

@@ -35,6 +35,11 @@ Converter = Annotated[
 ]
 
 
+UNCALIBRATED = (
+    "nobody has measured a calibration of this embedder, so galleries take a threshold and not a rate of false matches."
+)
+
+
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, or sets such as **starter**.")],
     models: ModelsFolder = None,
@@ -129,7 +134,7 @@ def show_catalogue(
             f"{entry.file.bytes / 1e6:.1f} MB",
             " / ".join(dict.fromkeys((entry.licences.code, entry.licences.weights))),
             entry.licences.data.partition(":")[0],
-            entry.accuracy,
+            entry.accuracy + ("; no calibration" if entry.lacks_calibration else ""),
             "yes" if here[name] else "",
         )
         for name, entry in sorted(opened.entries.items(), key=lambda pair: (pair[1].task.value, pair[0]))
@@ -203,6 +208,8 @@ def _show(done: "list[Pulled]", problems: dict[str, ConvoyError], as_json: bool)
         terms = one.entry.licences
         said = f"wrote {one.folder}" if one.is_new else f"{one.folder} is here already"
         typer.echo(f"{one.entry.name}: {said} (weights: {terms.weights}; data: {terms.data})")
+        if one.entry.lacks_calibration:
+            typer.echo(f"{one.entry.name}: {UNCALIBRATED} `convoy-train calibrate {one.folder}` measures one.")
     for name, error in problems.items():
         typer.echo(f"convoy: {name}: {error.message}", err=True)
 

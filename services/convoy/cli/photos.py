@@ -36,6 +36,21 @@ Force = Annotated[
 ]
 
 
+AnyAngle = Annotated[
+    bool,
+    typer.Option(
+        "--any-angle", help="Also find faces that lean, lie or stand on their head; takes up to ten times as long."
+    ),
+]
+Detail = Annotated[
+    bool, typer.Option("--detail", help="Also find small faces in large pictures; takes up to 60 times as long.")
+]
+MinLiveness = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="The lowest liveness; needs a network that judges it (CONVOY_FACE_LIVENESS)."),
+]
+
+
 @dataclass(frozen=True)
 class Inquiry:
     """A question about a picture.

@@ -8,7 +8,18 @@ import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
 from convoy.cli.output import AsJson, label_of, print_json, print_table
-from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, check_size, naming
+from convoy.cli.photos import (
+    AnyAngle,
+    Detail,
+    DrawTo,
+    Force,
+    Inquiry,
+    MinLiveness,
+    Photos,
+    answer_all,
+    check_size,
+    naming,
+)
 from convoy.cli.policy_options import RateUnit, SameOccasion
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 
@@ -60,6 +71,7 @@ def register(
     any_angle: Annotated[
         bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
     ] = False,
+    min_liveness: MinLiveness = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several. Exits with 1 when a photo was refused.
@@ -85,6 +97,7 @@ def register(
                 allow_different=allow_different,
                 any_angle=any_angle,
                 photo_labels=[label_of(photo) for photo in photos],
+                min_liveness=min_liveness,
             )
         except FailedPrecondition as error:
             if not error.details:
@@ -116,6 +129,9 @@ def identify(
         list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
     ] = None,
     tag: Tags = None,
+    any_angle: AnyAngle = False,
+    detail: Detail = False,
+    min_liveness: MinLiveness = None,
     draw: DrawTo = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -140,6 +156,9 @@ def identify(
             tags=tag or (),
             rate_unit=rate_unit,
             same_occasion=same_occasion,
+            any_angle=any_angle,
+            detail=detail,
+            min_liveness=min_liveness,
         ),
         ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
@@ -163,6 +182,9 @@ def verify(
             min=0.0, max=1.0, help="The highest share of strangers who would match: 0.001 is one in a thousand."
         ),
     ] = None,
+    any_angle: AnyAngle = False,
+    detail: Detail = False,
+    min_liveness: MinLiveness = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a picture shows a given person. Exits with 0 for yes and 1 for no.
@@ -179,7 +201,15 @@ def verify(
     check_size(*photos)
     with Convoy() as convoy, naming(photos):
         answer = convoy.verify(
-            probe, gallery=gallery, person_id=person, photo=photo, match_threshold=threshold, false_match_rate=fmr
+            probe,
+            gallery=gallery,
+            person_id=person,
+            photo=photo,
+            match_threshold=threshold,
+            false_match_rate=fmr,
+            any_angle=any_angle,
+            detail=detail,
+            min_liveness=min_liveness,
         )
     if as_json:
         print_json(answer)
@@ -231,6 +261,7 @@ def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
         who, best = f"not {elsewhere.name}", f"{elsewhere.similarity:.3f}"
     else:
         who = " or ".join(match.name for match in found.matches[:meant])
+        who = "spoof?" if found.no_match_reason == "SPOOF_SUSPECTED" else who
         best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (

@@ -7,7 +7,7 @@ import typer
 
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all
+from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
@@ -124,6 +124,8 @@ def faces(
     ] = None,
     min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
+    any_angle: AnyAngle = False,
+    detail: Detail = False,
     draw: DrawTo = None,
     force: Force = False,
     require: Require = False,
@@ -137,9 +139,14 @@ def faces(
 
     inquiry = Inquiry(
         lambda convoy, photo: (convoy.embed_faces if embed else convoy.detect_faces)(
-            photo, detection_threshold=threshold, min_face_size=min_size, largest=largest
+            photo,
+            detection_threshold=threshold,
+            min_face_size=min_size,
+            largest=largest,
+            any_angle=any_angle,
+            detail=detail,
         ),
-        ("score ", "quality ", "x_min ", "y_min ", "width ", "height "),
+        ("score ", "quality ", "x_min ", "y_min ", "width ", "height ", "says"),
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
@@ -149,4 +156,5 @@ def faces(
 def _face_row(face: "Face") -> tuple[str, ...]:
     box = face.box
     scores = f"{face.detection_score:.2f}", f"{face.quality.score:.2f}"
-    return (*scores, *(f"{number:.0f}" for number in (box.x_min, box.y_min, box.width, box.height)))
+    edges = (f"{number:.0f}" for number in (box.x_min, box.y_min, box.width, box.height))
+    return (*scores, *edges, face.describe())

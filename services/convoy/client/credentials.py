@@ -1,8 +1,11 @@
 """How a client proves who it is and checks the server: token and TLS."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import grpc
 
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.security.files import Watched, read_file
 from convoy.core.security.tls import Pem, client_tls
 from convoy.core.settings import Settings
@@ -17,9 +20,7 @@ class Credentials:
         self._server_name = settings.client_server_name
         self._token = token or settings.client_token.get_secret_value()
         file = settings.client_token_file
-        self._token_file = (
-            Watched([file], lambda: read_file(file).decode().strip()) if file and not self._token else None
-        )
+        self._token_file = Watched([file], _reader(file)) if file and not self._token else None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata that every call carries."""
@@ -41,3 +42,21 @@ class Credentials:
     def options(self) -> list[tuple[str, str | int]]:
         """Options of a channel."""
         return [("grpc.ssl_target_name_override", self._server_name)] if self._server_name else []
+
+
+def _reader(file: Path) -> Callable[[], str]:
+    """Make a function that reads the token.
+
+    Somebody may be writing the file in place: then it is empty for a moment, and the last token stays in use.
+    """
+    last = ""
+
+    def read() -> str:
+        nonlocal last
+        token = read_file(file).decode(errors="replace").strip()
+        if last and not token:
+            raise FailedPrecondition("NO_FILE", f"{file} is empty")
+        last = token
+        return token
+
+    return read

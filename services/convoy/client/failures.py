@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from convoy.client.answers.recognition import read_registration
-from convoy.client.proxies import is_near, proxy
+from convoy.client.proxies import is_near
 from convoy.core import errors
+from convoy.core.settings import proxy
 from convoy.v1 import common_pb2, recognition_pb2
 
 TLS_FAILED = ("handshake", "ssl", "certificate")

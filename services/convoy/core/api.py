@@ -43,3 +43,8 @@ def split_model(name_and_version: str) -> tuple[str, str]:
     """Split name or name:version into (name, version); an empty version means the newest."""
     name, _, version = name_and_version.partition(":")
     return name, version
+
+
+def split_models(names: str) -> list[str]:
+    """Split "name, name:version" into its models; an empty text has none."""
+    return [name.strip() for name in names.split(",") if name.strip()]

@@ -70,6 +70,18 @@ class Models(Group):
     """Model with which the faces service embeds faces for calls that name none, as name or name:version. New galleries
     get it. Galleries that another embedder made are answered by that one as long as its folder is there: the service
     loads it when a call first needs it."""
+    face_likeness: bool = True
+    """Whether the faces service gives a second opinion on what the detector found (FaceQuality.likeness). Turn it off
+    for faces that are not those of people."""
+    face_liveness: str = ""
+    """Networks that say how surely a face is a living person rather than a print, a screen or a mask: classifiers of
+    faces, as name or name:version, imported with --face-crop. With several, separated by commas, their mean counts.
+    Empty: none; Face.liveness is then unset, and calls that set min_liveness fail."""
+    face_liveness_label: str = "live"
+    """The label of these networks that means a living person."""
+    face_attributes: str = ""
+    """Further classifiers of faces, separated by commas, such as one for masks or age: what each says stands in
+    Face.attributes."""
     model: str = ""
     """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
     name takes precedence."""
@@ -154,6 +166,9 @@ class Logs(Group):
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that the service logs."""
+    log_calls_per_s: float = Field(default=20.0, ge=0.0)
+    """Most lines a second about calls of one method that end with the same status; the next line counts those left out
+    (`unlogged`). 0 logs every call. A line has about 250 bytes."""
     otlp_endpoint: str = ""
     """Address of an OpenTelemetry collector that receives traces, such as http://collector:4317; empty for none."""
 
@@ -172,6 +187,9 @@ class Galleries(Group):
     disks), else the call ends with NOT_REPLICATED. Set it to 1 where sentinels or a cluster may fail over."""
     redis_password_file: Path | None = None
     """File with the password for Redis, to keep it out of the URL; read again on change."""
+    erasure_journal: Path | None = None
+    """File to which recognition appends ids and times of what is deleted, before it answers. Keep it outside of Redis's
+    volume: after a restore it tells whom the backup brought back."""
     template_key_file: Path | None = None
     """File with the master keys that seal face templates: one a line, 32 bytes in base64, the current one first."""
     quality_floor: Share = 0.3
@@ -179,6 +197,9 @@ class Galleries(Group):
     face_score_floor: Share = 0.65
     """Lowest score of the face detector at which you may register a face; Register refuses others (NOT_A_FACE). The
     default suits the published detectors, which give a clock or a cell 0.5 to 0.6. 0 refuses nothing."""
+    face_likeness_floor: Share = 0.5
+    """Lowest likeness of a face that you may register, where the faces service judges it (CONVOY_FACE_LIKENESS);
+    Register refuses others (NOT_A_FACE). 0 refuses nothing."""
     false_positive_identification_rate: float = Field(default=0.05, gt=0.0, le=1.0)
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""

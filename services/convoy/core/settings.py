@@ -37,6 +37,12 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
         return own if is_set or not self.model else self.model
 
 
+def proxy() -> str:
+    """The proxy of the environment that gRPC uses for calls beyond this machine; empty for none."""
+    names = ("grpc_proxy", "https_proxy", "http_proxy")
+    return next((value for name in names if (value := os.environ.get(name, ""))), "")
+
+
 def own_models() -> Path:
     """The user's own model repository, into which `convoy model pull` writes."""
     return user_data_path("convoy", appauthor=False) / "models"

@@ -53,11 +53,18 @@ def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float 
 
 
 def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:
-    """Draw the box, landmarks and quality of each face. A quality without room stands below the picture."""
+    """Draw the box, landmarks and quality of each face, and what classifiers of faces say.
+
+    A text without room stands below the picture.
+    """
     picture, faces = image_rgb.copy(), list(faces)
     for face in faces:
         _draw_landmarks(picture, face)
-    return _draw_boxes(picture, [(face.box, BLUE, f"quality {face.quality.score:.2f}") for face in faces])
+    return _draw_boxes(picture, [(face.box, BLUE, _tell(face)) for face in faces])
+
+
+def _tell(face: Face) -> str:
+    return ", ".join(text for text in (f"quality {face.quality.score:.2f}", face.describe()) if text)
 
 
 def draw_identification(image_rgb: ImageRGB, answer: Identification) -> ImageRGB:
@@ -78,6 +85,8 @@ def name_of(found: IdentifiedFace) -> str:
         return f"{found.person.name} {found.person.similarity:.2f}"
     if found.decision is Decision.AMBIGUOUS:
         return " or ".join(match.name for match in found.matches[:2]) + "?"
+    if found.no_match_reason == "SPOOF_SUSPECTED":
+        return "spoof?"
     if found.named_elsewhere is not None:
         return f"not {found.named_elsewhere.name}"
     return "unknown"

@@ -18,7 +18,7 @@ from convoy.core.pictures.resizing import Placement, place
 from convoy.faces import task
 from convoy.faces.task import DetectedFace, Floats, Options
 from convoy.faces.tiles import OVERLAP_PX, choose_scale, cut_tiles
-from convoy.faces.turning import QUARTERS, turn, turn_back
+from convoy.faces.turning import ANGLES, UPRIGHT, Turn, turn, turn_back
 
 THUMBNAIL_PX = 128
 """Long side of the second look, in pixels; it has a twenty-fifth of the first look's pixels."""
@@ -41,14 +41,18 @@ MOST_OF_TILE_PX = 2 * OVERLAP_PX
 """Longest side of a face in a tile; the whole look finds larger faces, and tiles show only parts of them."""
 
 
+MOST_FOUND = 1000
+"""Of what several looks find, only the surest count; at a threshold near 0, each look finds hundreds."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where a picture lies in the detector's input, before that was turned by so many quarters."""
+    """Where a picture lies in the detector's input, before that was turned."""
 
     placement: Placement
     is_thumbnail: bool = False
     is_tile: bool = False
-    quarters: int = 0
+    turn: Turn = UPRIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,7 @@ def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[L
     """Make the looks at a picture, the whole one first. A fixed-size detector has no thumbnail: two looks cost double.
 
     With detail, a picture that was reduced for the first look also gets looks in tiles. With any_angle, each look has
-    three copies, turned by 90, 180 and 270 degrees.
+    seven copies, turned by steps of 45 degrees.
     """
     canvas, placement = task.prepare(picture, manifest)
     looks = [Look(canvas, Place(placement))]
@@ -73,9 +77,13 @@ def take_looks(picture: Picture, manifest: Manifest, options: Options) -> list[L
         looks.append(_reduce(looks[0], manifest.input))
     if options.detail and manifest.input.long_side is not None:
         looks += _cut(picture, manifest.input)
-    turns = QUARTERS if options.any_angle else ()
-    turned = [Look(turn(one.canvas, by), replace(one.place, quarters=by)) for by in turns for one in looks]
-    return looks + turned
+    angles = ANGLES if options.any_angle else ()
+    return looks + [_turn(look, degrees, manifest.input) for degrees in angles for look in looks]
+
+
+def _turn(look: Look, degrees: int, spec: InputSpec) -> Look:
+    canvas, by = turn(look.canvas, degrees, spec)
+    return Look(canvas, replace(look.place, turn=by))
 
 
 def _cut(picture: Picture, spec: InputSpec) -> list[Look]:
@@ -130,17 +138,17 @@ def merge_looks(
     tiles: dict[int, list[list[DetectedFace]]] = {}
     for one, where in zip(outputs, places, strict=True):
         at = where.placement
-        upright = turn_back(one, where.quarters, at.canvas_width, at.canvas_height)
+        upright, degrees = turn_back(one, where.turn), where.turn.degrees
         seen = task.interpret(upright, at, picture, manifest, options)
         if where.is_tile:
             most_px = MOST_OF_TILE_PX * at.source_width / at.width * picture.scale_xy[0]
-            tiles.setdefault(where.quarters, []).append([face for face in seen if _longer_side(face) <= most_px])
+            tiles.setdefault(degrees, []).append([face for face in seen if _longer_side(face) <= most_px])
         elif where.is_thumbnail:
-            angles[where.quarters] = _add_close_ups(angles[where.quarters], seen, scale)
+            angles[degrees] = _add_close_ups(angles[degrees], seen, scale)
         else:
-            angles[where.quarters] = seen
-    for quarters, cut in tiles.items():
-        angles[quarters] = _add_missed(angles[quarters], _keep_surest(cut))
+            angles[degrees] = seen
+    for degrees, cut in tiles.items():
+        angles[degrees] = _add_missed(angles[degrees], _keep_surest(cut))
     return task.select(_join_angles(list(angles.values())), options)
 
 
@@ -156,19 +164,24 @@ def _join_angles(angles: list[list[DetectedFace]]) -> list[DetectedFace]:
 
 
 def _keep_surest(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """If several looks show the same face, keep the surest."""
+    """If several looks show the same face, keep the surest; at most MOST_FOUND."""
     kept: list[DetectedFace] = []
-    for face in sorted((face for look in looks for face in look), key=lambda one: -one.score):
-        boxes = np.array([one.box_xyxy for one in kept], np.float32).reshape(-1, 4)
-        if not _shares(face, boxes):
+    ordered = sorted((face for look in looks for face in look), key=lambda one: -one.score)[:MOST_FOUND]
+    boxes = np.empty((len(ordered), 4), np.float32)
+    for face in ordered:
+        if not _shares(face, boxes[: len(kept)]):
+            boxes[len(kept)] = face.box_xyxy
             kept.append(face)
     return kept
 
 
 def _shares(face: DetectedFace, boxes_xyxy: Floats) -> bool:
     """Whether much of the face lies in one of the boxes [K, 4], or much of a box in the face."""
-    covers = [float(measure_cover(face.box_xyxy[None], box)[0]) for box in boxes_xyxy]
-    return max([*covers, *measure_cover(boxes_xyxy, face.box_xyxy).tolist()], default=0.0) >= SHARED
+    if not len(boxes_xyxy):
+        return False
+    sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    areas = np.minimum(sides[:, 0] * sides[:, 1], face.area)
+    return bool((_measure_shared(boxes_xyxy, face.box_xyxy) >= SHARED * np.maximum(areas, 1e-6)).any())
 
 
 def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:
@@ -191,11 +204,16 @@ def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], sca
 
 def measure_cover(boxes_xyxy: Floats, by_xyxy: Floats) -> Floats:
     """Compute the share of each box [K, 4] that lies in one box [4], 0 to 1."""
-    lower = np.maximum(boxes_xyxy[:, :2], by_xyxy[:2])
-    upper = np.minimum(boxes_xyxy[:, 2:], by_xyxy[2:])
-    shared = (upper - lower).clip(0).prod(axis=1)
+    shared = _measure_shared(boxes_xyxy, by_xyxy)
     areas = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
     return np.asarray(np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0))
+
+
+def _measure_shared(boxes_xyxy: Floats, other_xyxy: Floats) -> Floats:
+    """Compute the area that each box [K, 4] shares with one box [4]."""
+    sides = np.minimum(boxes_xyxy[:, 2:], other_xyxy[2:]) - np.maximum(boxes_xyxy[:, :2], other_xyxy[:2])
+    np.maximum(sides, 0, out=sides)
+    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def _longer_side(face: DetectedFace) -> float:

@@ -1,38 +1,30 @@
 """Takes a picture through the faces models: find faces, align each, judge it, embed it. It knows no gRPC."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.api import split_models
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import at_once, in_order, infer
-from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.decoding import Picture
 from convoy.core.serving.messages import pixels_of, read_image
 from convoy.faces import task
-from convoy.faces.alignment import DegenerateLandmarksError
+from convoy.faces.classifiers import check_classifier, read_attribute, read_liveness
+from convoy.faces.judging import JudgedFace, judge
+from convoy.faces.likeness import DRAWN
 from convoy.faces.looks import Place, merge_looks, take_looks
-from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.v1 import common_pb2
 
 FACES_IN_FLIGHT = 32
-"""Most faces of one call that wait for the embedder; a crowd of 200 would fill the queue of the service."""
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedFace:
-    """A face with its aligned crop [112, 112, 3] and its quality; its embedding [D] once it is embedded."""
-
-    detected: task.DetectedFace
-    aligned_rgb: Pixels
-    quality: FaceQuality
-    embedding: npt.NDArray[np.float32] | None = None
+"""Most faces of one call that wait for a model; a crowd of 200 would fill the queue of the service."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +62,34 @@ class FacePipeline:
             return await self._host.model(wanted.name, wanted.version, Task.FACE_EMBEDDING)
         return self._host.in_use(self._host.settings.face_embedder, Task.FACE_EMBEDDING)
 
+    @property
+    def liveness(self) -> list[LoadedModel]:
+        """The networks that judge liveness. Raises FailedPrecondition(WRONG_TASK, BAD_MODEL)."""
+        return self._classifiers(self._host.settings.face_liveness, self._host.settings.face_liveness_label)
+
+    @property
+    def attributes(self) -> list[LoadedModel]:
+        """The classifiers that give attributes. Raises FailedPrecondition(WRONG_TASK, BAD_MODEL)."""
+        return self._classifiers(self._host.settings.face_attributes, None)
+
+    def check(self) -> None:
+        """Raise FailedPrecondition(WRONG_TASK, BAD_MODEL) if a setting names a model that does not serve for it."""
+        _ = self.detector, self.liveness, self.attributes
+
+    def _classifiers(self, names: str, live_label: str | None) -> list[LoadedModel]:
+        models = [self._host.in_use(name, Task.CLASSIFICATION) for name in split_models(names)]
+        for model in models:
+            check_classifier(model.manifest, live_label)
+        return models
+
     async def detect(
         self, images: Sequence[common_pb2.Image], options: task.Options, deadline: float | None
     ) -> list[Photo]:
         """The faces of each image, in order. deadline: on time.monotonic's clock."""
-        detector = self.detector
+        detector, liveness, attributes = self.detector, self.liveness, self.attributes
+        classifiers = [model.manifest for model in (*liveness, *attributes)]
         manifest, limits = detector.manifest, self._host.limits
+        with_likeness = self._host.settings.face_likeness and manifest.architecture != DRAWN
 
         def weigh(image: common_pb2.Image) -> int:
             return pixels_of(image, task.MIN_SIDE_PX)
@@ -89,32 +103,54 @@ class FacePipeline:
             places, picture = where
             everyone = replace(options, max_faces=None, largest_only=False)
             found = merge_looks(outputs, places, picture, manifest, everyone)
-            judged = (_judge(picture, face) for face in task.select(found, options))
+            judged = (judge(picture, face, classifiers, with_likeness) for face in task.select(found, options))
             return Photo(picture.outline(), [face for face in judged if face is not None], len(found))
 
-        return await self._host.pipeline.run_looks(detector, images, prepare, interpret, weigh, deadline)
+        photos = await self._host.pipeline.run_looks(detector, images, prepare, interpret, weigh, deadline)
+        return await self._classify(photos, liveness, attributes, deadline) if classifiers else photos
+
+    async def _classify(
+        self,
+        photos: Sequence[Photo],
+        liveness: Sequence[LoadedModel],
+        attributes: Sequence[LoadedModel],
+        deadline: float | None,
+    ) -> list[Photo]:
+        """The same photos with what the classifiers say of each face."""
+        models, label = [*liveness, *attributes], self._host.settings.face_liveness_label
+
+        async def classify(face: JudgedFace) -> JudgedFace:
+            answers = [
+                (await infer(model, pixels, deadline), model.manifest)
+                for model, pixels in zip(models, face.inputs, strict=True)
+            ]
+            judged, further = answers[: len(liveness)], answers[len(liveness) :]
+            score = read_liveness(judged, label) if judged else None
+            said = tuple(read_attribute(outputs, manifest) for outputs, manifest in further)
+            return replace(face, inputs=(), liveness=score, attributes=said)
+
+        return await self._with_each_face(photos, classify)
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos with the embedding of each face. Faces of all photos may share batches."""
-        places = asyncio.Semaphore(min(FACES_IN_FLIGHT, self._host.settings.queue_size))
 
         async def embed_face(face: JudgedFace) -> JudgedFace:
+            outputs = await infer(embedder, face.aligned_rgb, deadline)
+            return replace(face, embedding=np.asarray(outputs["embeddings"], np.float32))
+
+        return await self._with_each_face(photos, embed_face)
+
+    async def _with_each_face(
+        self, photos: Sequence[Photo], work: Callable[[JudgedFace], Awaitable[JudgedFace]]
+    ) -> list[Photo]:
+        """The same photos with `work` done on every face, FACES_IN_FLIGHT at a time."""
+        places = asyncio.Semaphore(min(FACES_IN_FLIGHT, self._host.settings.queue_size))
+
+        async def on_face(face: JudgedFace) -> JudgedFace:
             async with places:
-                outputs = await infer(embedder, face.aligned_rgb, deadline)
-            vector = np.asarray(outputs["embeddings"], np.float32)
-            return JudgedFace(face.detected, face.aligned_rgb, face.quality, vector)
+                return await work(face)
 
-        async def embed_photo(photo: Photo) -> Photo:
-            faces = await at_once([asyncio.ensure_future(embed_face(face)) for face in photo.faces])
-            return replace(photo, faces=faces)
+        async def on_photo(photo: Photo) -> Photo:
+            return replace(photo, faces=await at_once([asyncio.ensure_future(on_face(face)) for face in photo.faces]))
 
-        return await in_order(photos, embed_photo)
-
-
-def _judge(picture: Picture, face: task.DetectedFace) -> JudgedFace | None:
-    """The face aligned and judged; None where its landmarks cannot be a face's, so that nobody could recognise it."""
-    try:
-        aligned = task.align(picture, face)
-    except DegenerateLandmarksError:
-        return None
-    return JudgedFace(face, aligned, assess_quality(aligned, face.landmarks_xy, face.score))
+        return await in_order(photos, on_photo)

@@ -1,6 +1,7 @@
 """How well a face can be recognised: size, sharpness, exposure and pose, each 0 to 1, and all in one number.
 
-No model: plain measures of the aligned crop and of the landmarks, cheap enough for every face of every photo.
+Plain measures of the aligned crop and of the landmarks, cheap enough for every face of every photo. likeness.py judges
+whether it is a face at all.
 """
 
 import math
@@ -33,17 +34,29 @@ WEIGHTS = {"size": 1.0, "sharpness": 1.0, "exposure": 0.5, "frontality": 1.0, "d
 
 @dataclass(frozen=True)
 class FaceQuality:
-    """All parts lie between 0 (useless) and 1 (as good as it gets); `score` is their weighted geometric mean."""
+    """All parts lie between 0 (useless) and 1 (as good as it gets); likeness: None if nobody has judged it.
+
+    `score` is the weighted geometric mean of what can be poor about a face, times the likeness: what is no face is of
+    no use at all.
+    """
 
     score: float
     size: float
     sharpness: float
     exposure: float
     frontality: float
+    likeness: float | None = None
 
 
-def assess_quality(aligned_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.floating], detection: float) -> FaceQuality:
+def assess_quality(
+    aligned_rgb: NDArray[np.uint8],
+    landmarks_xy: NDArray[np.floating],
+    detection: float,
+    likeness: float | None = None,
+) -> FaceQuality:
     """Judge a face by its aligned crop [112,112,3], its landmarks [5,2] in picture pixels and the detector's score.
+
+    likeness: how much the crop looks like an upright face; see likeness.py.
 
     One bad part makes a bad face, whatever the others are: hence the geometric mean.
     """
@@ -55,7 +68,8 @@ def assess_quality(aligned_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.floa
         "frontality": measure_frontality(landmarks_xy),
     }
     weighted = [WEIGHTS[name] * math.log(max(value, 1e-6)) for name, value in {**parts, "detection": detection}.items()]
-    return FaceQuality(score=math.exp(sum(weighted) / sum(WEIGHTS.values())), **parts)
+    score = math.exp(sum(weighted) / sum(WEIGHTS.values())) * (1.0 if likeness is None else likeness)
+    return FaceQuality(score=score, likeness=likeness, **parts)
 
 
 def measure_size(landmarks_xy: NDArray[np.floating]) -> float:

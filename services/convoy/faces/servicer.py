@@ -18,7 +18,9 @@ from convoy.core.serving.status import Context, deadline
 from convoy.core.serving.streaming import answer_stream
 from convoy.core.settings import Settings
 from convoy.faces import task
-from convoy.faces.pipeline import FacePipeline, JudgedFace, Photo
+from convoy.faces.classifiers import Attribute
+from convoy.faces.judging import JudgedFace
+from convoy.faces.pipeline import FacePipeline, Photo
 from convoy.v1 import common_pb2, faces_pb2_grpc
 from convoy.v1 import faces_pb2 as pb
 
@@ -30,9 +32,9 @@ IN_USE = common_pb2.ModelRef()
 class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     """Answers with a host's face detector and face embedder."""
 
-    def __init__(self, host: ModelHost) -> None:
+    def __init__(self, host: ModelHost, pipeline: FacePipeline) -> None:
         self._host = host
-        self._pipeline = FacePipeline(host)
+        self._pipeline = pipeline
 
     async def DetectFaces(self, request: pb.DetectFacesRequest, context: Context) -> pb.DetectFacesResponse:
         """Find every face, with landmarks and quality."""
@@ -97,6 +99,8 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             embedding_size=manifest.embedding_size or 0,
             default_match_threshold=_default_threshold(manifest),
             calibration=_calibration(manifest),
+            liveness=[model_ref(model.manifest) for model in self._pipeline.liveness],
+            attributes=[model_ref(model.manifest) for model in self._pipeline.attributes],
         )
 
 
@@ -187,24 +191,40 @@ def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: b
             sharpness=quality.sharpness,
             exposure=quality.exposure,
             frontality=quality.frontality,
+            likeness=quality.likeness,
         ),
         embedding=embedding,
         aligned_crop=encode_png(face.aligned_rgb) if crop else b"",
+        liveness=face.liveness,
+        attributes=map(_attribute, face.attributes),
     )
+
+
+def _attribute(attribute: Attribute) -> pb.FaceAttribute:
+    return pb.FaceAttribute(model=model_ref(attribute.model), label=attribute.label, score=attribute.score)
 
 
 async def build(settings: Settings) -> Service:
     """Build the faces service, without starting it."""
-    tasks = (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
+    tasks = [Task.FACE_DETECTION, Task.FACE_EMBEDDING]
     chosen = {"CONVOY_FACE_EMBEDDER": settings.face_embedder, "CONVOY_FACE_DETECTOR": settings.face_detector}
+    if settings.face_liveness or settings.face_attributes:
+        tasks.append(Task.CLASSIFICATION)
+        chosen["CONVOY_FACE_LIVENESS"] = settings.face_liveness
+        chosen["CONVOY_FACE_ATTRIBUTES"] = settings.face_attributes
     host = ModelHost(settings, tasks, chosen)
+    pipeline = FacePipeline(host)
+
+    async def start() -> None:
+        await host.start()
+        pipeline.check()
 
     def add_to(server: grpc.aio.Server) -> None:
-        faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host), server)
+        faces_pb2_grpc.add_FaceServiceServicer_to_server(FaceServicer(host, pipeline), server)
         add_model_doors(host, server)
 
     # Every picture goes to the detector first.
     detector = Gate(lambda _: [host.named(settings.face_detector).batcher])
     name = API["faces"].grpc_name
     photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
-    return Service("faces", add_to, host.start, host.stop, gates(host) | photos, beside=MODEL_APIS)
+    return Service("faces", add_to, start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from convoy.recognition.domain.found_faces import Box, EmbeddedFace, EmbeddedFaces, FoundFace, Point, Quality, Size
+from convoy.recognition.domain.found_faces import (
+    Attribute,
+    Box,
+    EmbeddedFace,
+    EmbeddedFaces,
+    FoundFace,
+    Point,
+    Quality,
+    Size,
+)
 from convoy.recognition.domain.pictures import DetectionOptions, Picture, RawPixels
 from convoy.recognition.domain.vectors import Vector
 from convoy.v1 import common_pb2, faces_pb2
@@ -70,8 +79,17 @@ def read_face(face: faces_pb2.Face) -> FoundFace:
     return FoundFace(
         box=Box(box.x_min, box.y_min, box.x_max, box.y_max),
         detection_score=face.detection_score,
-        quality=Quality(quality.score, quality.size, quality.sharpness, quality.exposure, quality.frontality),
+        quality=Quality(
+            quality.score,
+            quality.size,
+            quality.sharpness,
+            quality.exposure,
+            quality.frontality,
+            quality.likeness if quality.HasField("likeness") else None,
+        ),
         landmarks=tuple(Point(point.x, point.y) for point in points),
+        liveness=face.liveness if face.HasField("liveness") else None,
+        attributes=tuple(Attribute(one.model.name, one.model.version, one.label, one.score) for one in face.attributes),
     )
 
 
@@ -92,8 +110,16 @@ def face_message(face: FoundFace) -> faces_pb2.Face:
             sharpness=quality.sharpness,
             exposure=quality.exposure,
             frontality=quality.frontality,
+            likeness=quality.likeness,
         ),
+        liveness=face.liveness,
+        attributes=map(_attribute_message, face.attributes),
     )
+
+
+def _attribute_message(attribute: Attribute) -> faces_pb2.FaceAttribute:
+    model = common_pb2.ModelRef(name=attribute.model, version=attribute.version)
+    return faces_pb2.FaceAttribute(model=model, label=attribute.label, score=attribute.score)
 
 
 def size_message(size: Size) -> common_pb2.Size:

@@ -247,6 +247,8 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
 def _no_match_reason(identified: IdentifiedFace) -> pb.NoMatchReason.ValueType:
     if identified.decision is not Decision.NO_MATCH:
         return pb.NO_MATCH_REASON_UNSPECIFIED
+    if identified.spoof_suspected:
+        return pb.NO_MATCH_REASON_SPOOF_SUSPECTED
     return pb.NO_MATCH_REASON_NAMED_ELSEWHERE if identified.named_elsewhere else pb.NO_MATCH_REASON_UNKNOWN
 
 

@@ -88,6 +88,7 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         allow_different=request.allow_different,
         any_angle=request.any_angle,
         photo_labels=tuple(map(composed, request.photo_labels)),
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -106,6 +107,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         tags=tuple(request.tags),
         rate_unit=read_rate_unit(request.rate_unit),
         same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 
@@ -131,6 +133,7 @@ def read_comparison(request: pb.VerifyRequest) -> Comparison:
         criterion=read_criterion(request),
         min_version=request.min_version,
         epoch=request.epoch,
+        min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
     )
 
 

@@ -1,9 +1,9 @@
 """The recognition service: requests become domain values, use cases work on them, and answers become messages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import asdict
-from pathlib import Path
 
 import grpc.aio
 import structlog
@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
 from convoy.core.security.demands import naming_part
-from convoy.core.security.files import Watched, read_file
+from convoy.core.security.scopes import allows, gallery_scope
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context, deadline, stream_error
+from convoy.core.serving.status import Context, deadline, hide_name, stream_error
 from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 from convoy.core.telemetry import request_id
@@ -29,15 +29,18 @@ from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
+from convoy.recognition.store.opening import open_store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.dear_calls import DearCalls
 from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.registration import Registration
@@ -58,9 +61,9 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         keys = MasterKeys.load(settings.template_key_file)
         sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
         self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        growth = Growth(settings)
-        self.galleries = Galleries(store, self.followers, faces, keys, growth)
-        self.people = People(self.followers)
+        growth, journal = Growth(settings), Journal(settings.erasure_journal)
+        self.galleries = Galleries(store, self.followers, faces, keys, growth, journal)
+        self.people = People(self.followers, journal)
         self.registration = Registration(
             self.followers,
             self.people,
@@ -75,6 +78,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.disagreements = Disagreements(self.followers, faces)
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
+        self.dear_calls = DearCalls()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -175,7 +179,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """List people who look like one another."""
         await self._begin(request, context)
         criterion = requests.read_criterion(request)
-        page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
+        async with self.dear_calls.place():
+            page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
         return pb.FindDuplicatesResponse(
             duplicates=map(messages.duplicate_message, page.pairs),
             next_page_token=page.next_token,
@@ -187,7 +192,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> pb.FindDisagreementsResponse:
         """List faces that do not resemble their person's others."""
         await self._begin(request, context)
-        page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
+        async with self.dear_calls.place():
+            page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
         faces = map(messages.disagreement_message, page.faces)
         return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
 
@@ -218,7 +224,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> AsyncIterator[pb.ExportGalleryResponse]:
         """Give everybody in a gallery."""
         await self._begin(request, context)
-        async for part in self.transfer.export(request.gallery, request.page_token):
+        async for part in self.dear_calls.each(self.transfer.export(request.gallery, request.page_token)):
             yield messages.export_message(part)
 
     async def ImportGallery(
@@ -234,14 +240,16 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     ) -> pb.GetGalleryStatusResponse:
         """Tell how this replica stands to the store."""
         await self._begin(request, context)
-        status = await self.galleries.status(request.gallery, request.verify)
+        async with self.dear_calls.place() if request.verify else nullcontext():
+            status = await self.galleries.status(request.gallery, request.verify)
         limits = messages.limits_message(status.limits) if status.limits else None
         return pb.GetGalleryStatusResponse(**{**vars(status), "limits": limits})
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Context) -> pb.ListAuditEventsResponse:
         """List who changed what and when."""
         await self._begin(request, context)
-        page = await self.galleries.audit(request.gallery, request.page_token, request.page_size)
+        async with self.dear_calls.place():
+            page = await self.galleries.audit(request.gallery, request.page_token, request.page_size)
         events = map(messages.audit_message, page.entries)
         return pb.ListAuditEventsResponse(events=events, next_page_token=page.next_token)
 
@@ -282,7 +290,12 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         begin_call(Call(request_id(), caller().name, deadline(context)))
         naming = naming_part(request)
         if naming is not None and naming.gallery:
-            naming.gallery = await self.aliases.resolve(naming.gallery)
+            said, naming.gallery = naming.gallery, await self.aliases.resolve(naming.gallery)
+            scopes = caller().scopes
+            may_know = scopes is None or allows(scopes, gallery_scope(naming.gallery, "read"))
+            if said != naming.gallery and not may_know:
+                # Who may use the alias alone does not learn what stands behind it.
+                hide_name(naming.gallery, said)
             for name in _NAMING_PEOPLE.intersection(naming.DESCRIPTOR.fields_by_name):
                 if (given := getattr(naming, name)) and not given.isascii():
                     setattr(naming, name, await self.people.id_on_record(naming.gallery, given))
@@ -296,15 +309,13 @@ def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:
 
 async def build(settings: Settings) -> Service:
     """The recognition service on Redis, not started."""
-    password = _password(settings.redis_password_file) if settings.redis_password_file else None
     url = settings.redis_url.get_secret_value()
     if may_fail_over(url) and not settings.redis_wait_replicas:
         log.warning(
             "a failover of the store can undo changes that were acknowledged; set CONVOY_REDIS_WAIT_REPLICAS=1",
             documentation="docs/recognition.md#with-followers",
         )
-    store = RedisStore(url, password, wait_aof=settings.redis_wait_aof, wait_replicas=settings.redis_wait_replicas)
-    return build_on(store, settings)
+    return build_on(open_store(settings), settings)
 
 
 def build_on(store: Store, settings: Settings) -> Service:
@@ -320,8 +331,3 @@ def build_on(store: Store, settings: Settings) -> Service:
         await faces.close()
 
     return Service("recognition", add_to, servicer.start, stop, is_ready=lambda: servicer.followers.is_ready)
-
-
-def _password(path: Path) -> Callable[[], str]:
-    """The password of Redis as its file has it now. Raises FailedPrecondition(NO_FILE)."""
-    return Watched([path], lambda: read_file(path).decode().strip()).current

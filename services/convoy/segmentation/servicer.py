@@ -39,6 +39,10 @@ class SegmentationServicer(
         """Segment a stream of requests, answered in order."""
         return self.answer_each(requests, context)
 
+    def answer_bytes(self, request: pb.SegmentRequest, pixels: int) -> int:
+        """Raw masks have a byte for each pixel."""
+        return pixels if request.mask_format == pb.MASK_FORMAT_RAW else 0
+
     def interpreter(
         self, request: pb.SegmentRequest, manifest: Manifest
     ) -> Callable[[Outputs, Placement, Picture], pb.Segmentation]:

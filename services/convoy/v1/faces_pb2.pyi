@@ -65,9 +65,9 @@ class FaceDetectionOptions(_message.Message):
     selection: Global___FaceSelection.ValueType
     """Which of them to return."""
     any_angle: _builtins.bool
-    """Also find faces that lie or stand on their head: the picture is looked at four times, turned by 90 degrees each, which
-    takes four times as long. Boxes and landmarks are in the picture as you sent it; the left eye of such a face is the one
-    that is left once the face is turned upright.
+    """Also find faces that lean, lie or stand on their head: the picture is looked at eight times, turned by 45 degrees each,
+    which takes up to ten times as long. Boxes and landmarks are in the picture as you sent it; the left eye of such a face
+    is the one that is left once the face is turned upright.
     """
     detail: _builtins.bool
     """Also find small faces in a large picture: it is looked at once more in at most 40 overlapping tiles of the detector's
@@ -152,6 +152,7 @@ class FaceQuality(_message.Message):
     SHARPNESS_FIELD_NUMBER: _builtins.int
     EXPOSURE_FIELD_NUMBER: _builtins.int
     FRONTALITY_FIELD_NUMBER: _builtins.int
+    LIKENESS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """The quality in one number, made of the parts below."""
     size: _builtins.float
@@ -162,6 +163,10 @@ class FaceQuality(_message.Message):
     """Whether the face is neither too dark nor too bright, and has enough contrast."""
     frontality: _builtins.float
     """Whether the face is seen from the front, judged by the landmarks."""
+    likeness: _builtins.float
+    """Whether the face, turned upright by its landmarks, looks like one. It is low for a clock, for a mouth that was taken for
+    a face, and for a face on its head. Unset if CONVOY_FACE_LIKENESS is off.
+    """
     def __init__(
         self,
         *,
@@ -170,12 +175,15 @@ class FaceQuality(_message.Message):
         sharpness: _builtins.float = ...,
         exposure: _builtins.float = ...,
         frontality: _builtins.float = ...,
+        likeness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "likeness", b"likeness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exposure", b"exposure", "frontality", b"frontality", "score", b"score", "sharpness", b"sharpness", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "exposure", b"exposure", "frontality", b"frontality", "likeness", b"likeness", "score", b"score", "sharpness", b"sharpness", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__likeness: _TypeAlias = _typing.Literal["likeness"]  # noqa: Y015
+    _WhichOneofArgType__likeness: _TypeAlias = _typing.Literal["_likeness", b"_likeness"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__likeness) -> _WhichOneofReturnType__likeness | None: ...
 
 Global___FaceQuality: _TypeAlias = FaceQuality  # noqa: Y015
 
@@ -221,10 +229,16 @@ class Face(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
     ALIGNED_CROP_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     detection_score: _builtins.float
     """How sure the detector is, 0 to 1."""
     aligned_crop: _builtins.bytes
     """A PNG of the face turned upright, 112 * 112 pixels; only if you ask for it."""
+    liveness: _builtins.float
+    """How surely this is a living person rather than a print, a screen or a mask, 0 to 1, by the networks that
+    CONVOY_FACE_LIVENESS names; unset if it names none.
+    """
     @_builtins.property
     def box(self) -> _common_pb2.Box:
         """Where it is."""
@@ -241,6 +255,10 @@ class Face(_message.Message):
     def embedding(self) -> Global___Embedding:
         """Its embedding; only EmbedFaces fills it."""
 
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaceAttribute]:
+        """What each classifier that CONVOY_FACE_ATTRIBUTES names says of the face, in that order."""
+
     def __init__(
         self,
         *,
@@ -250,14 +268,50 @@ class Face(_message.Message):
         quality: Global___FaceQuality | None = ...,
         embedding: Global___Embedding | None = ...,
         aligned_crop: _builtins.bytes = ...,
+        liveness: _builtins.float | None = ...,
+        attributes: _abc.Iterable[Global___FaceAttribute] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "embedding", b"embedding", "landmarks", b"landmarks", "quality", b"quality"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_liveness", b"_liveness", "box", b"box", "embedding", b"embedding", "landmarks", b"landmarks", "liveness", b"liveness", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aligned_crop", b"aligned_crop", "box", b"box", "detection_score", b"detection_score", "embedding", b"embedding", "landmarks", b"landmarks", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liveness", b"_liveness", "aligned_crop", b"aligned_crop", "attributes", b"attributes", "box", b"box", "detection_score", b"detection_score", "embedding", b"embedding", "landmarks", b"landmarks", "liveness", b"liveness", "quality", b"quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__liveness: _TypeAlias = _typing.Literal["liveness"]  # noqa: Y015
+    _WhichOneofArgType__liveness: _TypeAlias = _typing.Literal["_liveness", b"_liveness"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liveness) -> _WhichOneofReturnType__liveness | None: ...
+
+Global___Face: _TypeAlias = Face  # noqa: Y015
+
+@_typing.final
+class FaceAttribute(_message.Message):
+    """What a classifier of faces says of one face."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Its most probable label."""
+    score: _builtins.float
+    """How sure it is, 0 to 1."""
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The classifier."""
+
+    def __init__(
+        self,
+        *,
+        model: _common_pb2.ModelRef | None = ...,
+        label: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "model", b"model", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Face: _TypeAlias = Face  # noqa: Y015
+Global___FaceAttribute: _TypeAlias = FaceAttribute  # noqa: Y015
 
 @_typing.final
 class Faces(_message.Message):
@@ -743,6 +797,8 @@ class GetFaceModelResponse(_message.Message):
     EMBEDDING_SIZE_FIELD_NUMBER: _builtins.int
     DEFAULT_MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     embedder_sha256: _builtins.str
     """SHA-256 of the embedder's graph, in hexadecimal: what a gallery is bound to."""
     embedding_size: _builtins.int
@@ -761,6 +817,14 @@ class GetFaceModelResponse(_message.Message):
     def calibration(self) -> Global___FaceCalibration:
         """The embedder's calibration."""
 
+    @_builtins.property
+    def liveness(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ModelRef]:
+        """The networks that judge liveness; empty if none is configured."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ModelRef]:
+        """The classifiers that give attributes."""
+
     def __init__(
         self,
         *,
@@ -770,10 +834,12 @@ class GetFaceModelResponse(_message.Message):
         embedding_size: _builtins.int = ...,
         default_match_threshold: _builtins.float = ...,
         calibration: Global___FaceCalibration | None = ...,
+        liveness: _abc.Iterable[_common_pb2.ModelRef] | None = ...,
+        attributes: _abc.Iterable[_common_pb2.ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "detector", b"detector", "embedder", b"embedder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "default_match_threshold", b"default_match_threshold", "detector", b"detector", "embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "embedding_size", b"embedding_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "calibration", b"calibration", "default_match_threshold", b"default_match_threshold", "detector", b"detector", "embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "embedding_size", b"embedding_size", "liveness", b"liveness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

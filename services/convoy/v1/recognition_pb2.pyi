@@ -131,7 +131,11 @@ class _PhotoRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoRef
     PHOTO_REFUSAL_TURNED: _PhotoRefusal.ValueType  # 11
     """The face lies or stands on its head: it is turned by more than 45 degrees."""
     PHOTO_REFUSAL_NOT_A_FACE: _PhotoRefusal.ValueType  # 12
-    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
+    """What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR, or its likeness below
+    CONVOY_FACE_LIKENESS_FLOOR.
+    """
+    PHOTO_REFUSAL_SPOOF_SUSPECTED: _PhotoRefusal.ValueType  # 13
+    """The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
 
 class PhotoRefusal(_PhotoRefusal, metaclass=_PhotoRefusalEnumTypeWrapper):
     """Why a photo was refused."""
@@ -161,7 +165,11 @@ PHOTO_REFUSAL_OTHER_PERSON: PhotoRefusal.ValueType  # 10
 PHOTO_REFUSAL_TURNED: PhotoRefusal.ValueType  # 11
 """The face lies or stands on its head: it is turned by more than 45 degrees."""
 PHOTO_REFUSAL_NOT_A_FACE: PhotoRefusal.ValueType  # 12
-"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR."""
+"""What was found is hardly a face: its detection score is below CONVOY_FACE_SCORE_FLOOR, or its likeness below
+CONVOY_FACE_LIKENESS_FLOOR.
+"""
+PHOTO_REFUSAL_SPOOF_SUSPECTED: PhotoRefusal.ValueType  # 13
+"""The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
 Global___PhotoRefusal: _TypeAlias = PhotoRefusal  # noqa: Y015
 
 class _Decision:
@@ -208,6 +216,8 @@ class _NoMatchReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoMatch
     """Nobody in the gallery reaches the threshold."""
     NO_MATCH_REASON_NAMED_ELSEWHERE: _NoMatchReason.ValueType  # 2
     """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+    NO_MATCH_REASON_SPOOF_SUSPECTED: _NoMatchReason.ValueType  # 3
+    """The face seems to be a print, a screen or a mask: its liveness is below min_liveness. It was not searched."""
 
 class NoMatchReason(_NoMatchReason, metaclass=_NoMatchReasonEnumTypeWrapper):
     """Why a face is nobody."""
@@ -218,6 +228,8 @@ NO_MATCH_REASON_UNKNOWN: NoMatchReason.ValueType  # 1
 """Nobody in the gallery reaches the threshold."""
 NO_MATCH_REASON_NAMED_ELSEWHERE: NoMatchReason.ValueType  # 2
 """Somebody reaches the threshold, but other faces of the picture are closer to everybody who does."""
+NO_MATCH_REASON_SPOOF_SUSPECTED: NoMatchReason.ValueType  # 3
+"""The face seems to be a print, a screen or a mask: its liveness is below min_liveness. It was not searched."""
 Global___NoMatchReason: _TypeAlias = NoMatchReason  # noqa: Y015
 
 class _DisagreementReason:
@@ -1231,6 +1243,7 @@ class RegisterRequest(_message.Message):
     ALLOW_DIFFERENT_FIELD_NUMBER: _builtins.int
     ANY_ANGLE_FIELD_NUMBER: _builtins.int
     PHOTO_LABELS_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
@@ -1255,8 +1268,10 @@ class RegisterRequest(_message.Message):
     """
     any_angle: _builtins.bool
     """Register faces at any angle. Without it a photo whose face is turned by more than 45 degrees is refused as TURNED. The
-    service looks for one, at 90, 180 and 270 degrees, where it finds no upright face, or one that is in doubt.
+    service looks for one, in steps of 45 degrees, where it finds no upright face, or one that is in doubt.
     """
+    min_liveness: _builtins.float
+    """Refuse photos whose face has less liveness than this, 0 to 1, as SPOOF_SUSPECTED; unset takes any."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Your own facts about the person, added to those on record."""
@@ -1296,12 +1311,15 @@ class RegisterRequest(_message.Message):
         allow_different: _builtins.bool = ...,
         any_angle: _builtins.bool = ...,
         photo_labels: _abc.Iterable[_builtins.str] | None = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "expire_time", b"expire_time", "min_liveness", b"min_liveness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
 
 Global___RegisterRequest: _TypeAlias = RegisterRequest  # noqa: Y015
 
@@ -1566,6 +1584,7 @@ class IdentifyRequest(_message.Message):
     RATE_UNIT_FIELD_NUMBER: _builtins.int
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1588,6 +1607,10 @@ class IdentifyRequest(_message.Message):
     """
     epoch: _builtins.str
     """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
+    min_liveness: _builtins.float
+    """Faces with less liveness than this, 0 to 1, are nobody and not searched; unset searches any. FAILED_PRECONDITION
+    (LIVENESS_NOT_CONFIGURED): the faces service has no network that judges it.
+    """
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1620,17 +1643,22 @@ class IdentifyRequest(_message.Message):
         rate_unit: Global___RateUnit.ValueType | None = ...,
         same_occasion: _builtins.bool | None = ...,
         epoch: _builtins.str = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
     _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
     _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
     _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
     _WhichOneofArgType__same_occasion: _TypeAlias = _typing.Literal["_same_occasion", b"_same_occasion"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
     @_typing.overload
@@ -1790,6 +1818,7 @@ class VerifyRequest(_message.Message):
     FALSE_MATCH_RATE_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     match_threshold: _builtins.float
     """At least this cosine similarity, -1 to 1."""
     false_match_rate: _builtins.float
@@ -1798,6 +1827,10 @@ class VerifyRequest(_message.Message):
     """Answer from this version of the gallery or a later one."""
     epoch: _builtins.str
     """The epoch that came with min_version. If the gallery's history was cut since, the call ends with VERSION_LOST."""
+    min_liveness: _builtins.float
+    """Refuse a probe whose face has less liveness than this, 0 to 1; unset takes any. FAILED_PRECONDITION: the probe has less
+    (SPOOF_SUSPECTED), or the faces service has no network that judges it (LIVENESS_NOT_CONFIGURED).
+    """
     @_builtins.property
     def probe(self) -> _common_pb2.Image:
         """The picture in question. Its largest face counts."""
@@ -1825,15 +1858,20 @@ class VerifyRequest(_message.Message):
         false_match_rate: _builtins.float = ...,
         min_version: _builtins.int = ...,
         epoch: _builtins.str = ...,
+        min_liveness: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "criterion", b"criterion", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "epoch", b"epoch", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "criterion", b"criterion", "epoch", b"epoch", "false_match_rate", b"false_match_rate", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "options", b"options", "person", b"person", "photo", b"photo", "probe", b"probe", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
+    _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_match_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
     _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["person", "photo"]  # noqa: Y015
     _WhichOneofArgType_reference: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_criterion) -> _WhichOneofReturnType_criterion | None: ...
     @_typing.overload

@@ -103,8 +103,9 @@ class RecognitionServiceStub:
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
     SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-    NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-    model made the gallery (MODEL_MISMATCH).
+    NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+    FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+    has no network for it (LIVENESS_NOT_CONFIGURED).
     """
     RegisterMany: _grpc.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]
     """Register for a stream of people: one answer for each, in order."""
@@ -258,8 +259,9 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
     SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-    NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-    model made the gallery (MODEL_MISMATCH).
+    NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+    FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+    has no network for it (LIVENESS_NOT_CONFIGURED).
     """
     RegisterMany: _aio.StreamStreamMultiCallable[_recognition_pb2.RegisterManyRequest, _recognition_pb2.RegisterManyResponse]  # type: ignore[assignment]
     """Register for a stream of people: one answer for each, in order."""
@@ -470,8 +472,9 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
         SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-        NOT_A_FACE), and the error's details hold a RegisterResponse that says what was found in each. FAILED_PRECONDITION: another face
-        model made the gallery (MODEL_MISMATCH).
+        NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+        FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
+        has no network for it (LIVENESS_NOT_CONFIGURED).
         """
 
     @_abc_1.abstractmethod

@@ -10,6 +10,7 @@ from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
 from convoy.faces.looks import THUMBNAIL_PX, Place, merge_looks, take_looks
 from convoy.faces.task import Options
+from convoy.faces.turning import Turn
 
 Box = tuple[float, float, float, float]
 SIDE_PX = 640
@@ -80,15 +81,15 @@ def test_small_faces_are_left_to_the_first_look(manifest: Manifest) -> None:
     ) == [[100, 100, 200, 220]]
 
 
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_face_found_in_a_turned_picture_lies_where_its_pixels_lie(manifest: Manifest, quarters: int) -> None:
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_face_found_in_a_turned_picture_lies_where_its_pixels_lie(manifest: Manifest, degrees: int) -> None:
     """Where a pixel goes says NumPy's own rotation."""
     pixels = np.zeros((640, 480, 3), np.uint8)
     pixels[100, 50] = 255
     tall = Picture(pixels, 480, 640)
     looks = take_looks(tall, manifest, Options(any_angle=True))
-    assert [look.place.quarters for look in looks] == [0, 0, 1, 1, 2, 2, 3, 3]
-    number, look = next((i, one) for i, one in enumerate(looks) if one.place.quarters == quarters)
+    assert [look.place.turn.degrees for look in looks] == [45 * (i // 2) for i in range(16)]
+    number, look = next((i, one) for i, one in enumerate(looks) if one.place.turn.degrees == degrees)
     row, column, _ = np.argwhere(look.canvas == 255)[0].tolist()
     seen = [outputs() for _ in looks]
     seen[number] = outputs(((column - 20, row - 10, column + 21, row + 11), 0.9))
@@ -96,11 +97,12 @@ def test_a_face_found_in_a_turned_picture_lies_where_its_pixels_lie(manifest: Ma
     [face] = merge_looks(seen, [one.place for one in looks], tall, manifest, Options())
     assert face.landmarks_xy.tolist() == [[50.5, 100.5]] * 5
     width, height = (face.box_xyxy[2:] - face.box_xyxy[:2]).tolist()
-    assert (width, height) == ((41, 21) if quarters == 2 else (21, 41))
+    assert (width, height) == ((41, 21) if degrees == 180 else (21, 41))
 
 
 def test_of_a_face_at_two_angles_the_surer_stays(manifest: Manifest) -> None:
-    turned = Place(AS_IS, quarters=2)
+    middle = (SIDE_PX / 2, SIDE_PX / 2)
+    turned = Place(AS_IS, turn=Turn(180, 1.0, middle, middle))
     both = [outputs(((100, 100, 200, 200), 0.6)), outputs(((440, 440, 540, 540), 0.9), ((0, 0, 50, 50), 0.6))]
     found = merge_looks(both, [Place(AS_IS), turned], picture(SIDE_PX, SIDE_PX), manifest, Options())
     assert [(face.box_xyxy.tolist(), round(face.score, 1)) for face in found] == [

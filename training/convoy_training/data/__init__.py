@@ -24,6 +24,9 @@ face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO
 own_faces.py      face detection: your own pictures with faces
 wider.py          face detection: the WIDER FACE subset, and close-ups of LFW and CelebA
 faceless.py       face detection: pictures without a face, from the other tasks
+faceless_kinds.py  face detection: the same by kind and split, to measure with
+face_crops.py     face detection: crops of faces, and of what is taken for one
+presentations.py  liveness: photos of people and of attacks
 identities.py     face embedding: the people of LFW and CelebA
 own_people.py     face embedding: your own people
 exclusions.py     face embedding: pictures to leave out of training

@@ -9,11 +9,13 @@ face_detection.py  faces: average precision by size, and the error of landmarks
 landmarks.py       faces: how far landmarks are from their true places
 verification.py    faces: whether two show the same person
 identification.py  faces: who of many people it is, or nobody
+found.py           faces: how many known people are found while some strangers are named
 false_match.py     faces: how often two strangers reach a similarity
 same_photo.py      faces: how much more people in one photo resemble each other
 false_non_match.py faces: how often a person's own photo stays below a similarity
 rejection.py       faces: whether quality predicts errors
 face_embedding.py  faces: all measures of one embedder
+share.py           the share of trials that went one way, with its interval
 bootstrap.py       intervals by resampling
 resampling.py      intervals for pairs, which share people
 """

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.metrics.found import DRAWS as FOUND_DRAWS
+from convoy_training.metrics.found import PHOTOS, SIZES, measure_found
+from convoy_training.metrics.found import RATES as FOUND_RATES
 from convoy_training.metrics.identification import (
     RATES,
     Searched,
@@ -27,6 +32,7 @@ WORST = 8
 def judge_search(judged: Judged, dataset: str) -> Outcome:
     """Enrols one photo each of K people, and searches their other photos and those of people with a single photo."""
     labels = judged.faces.labels
+    found, found_lines = judge_found(judged.vectors, labels, dataset)
     enrolled = choose_gallery(labels)
     metrics, curves = _judge_growth(judged, enrolled, dataset)
     probes = np.setdiff1d(np.arange(len(labels)), enrolled)
@@ -36,12 +42,55 @@ def judge_search(judged: Judged, dataset: str) -> Outcome:
                        log_x=True)  # fmt: skip
     note = "One photo a person is enrolled. Strangers are the held-out people with a single photo."
     sections = [
+        _show_found(found_lines, dataset),
         Section(f"{dataset}: search as the gallery grows", note, [chart]),
         Section(f"{dataset}: search by quality and pose of the probe", "Largest gallery.", [charts]),
         Section(f"{dataset}: failures", "Left the probe, right the nearest template.",
                 shots=show_failures(judged, searched, enrolled, probes)),
     ]  # fmt: skip
-    return Outcome([*metrics, *by_group], curves, sections)
+    return Outcome([*found, *metrics, *by_group], [*found_lines, *curves], sections)
+
+
+def judge_found(
+    vectors: NDArray[np.floating], labels: NDArray[np.integer], dataset: str, sizes: Sequence[int] = SIZES
+) -> tuple[list[Metric], list[Line]]:
+    """Counts known people found at each share of strangers named, for each size of the gallery that the data allows."""
+    metrics: list[Metric] = []
+    lines: list[Line] = []
+    for photos in PHOTOS:
+        measured = [one for size in sizes if (one := measure_found(vectors, labels, size, photos))]
+        for found in measured:
+            condition = (
+                f"{found.people} people enrolled, {photos} {'photo' if photos == 1 else 'photos'} each of those "
+                f"searched for, {found.strangers} strangers with {found.stranger_photos} photos, mean of "
+                f"{FOUND_DRAWS} draws; interval by galleries and people"
+            )
+            metrics += [
+                Metric(_name(rate), share, dataset, "held-out people", found.probes, found.intervals[rate], condition)
+                for rate, share in found.shares.items()
+            ]
+        if measured:
+            x = np.array([found.people for found in measured])
+            for rate in FOUND_RATES:
+                label = f"{dataset}: found at {rate:.1%} of strangers named, {photos} enrolled"
+                lines.append(Line(label, x, np.array([found.shares[rate] for found in measured])))
+    return metrics, lines
+
+
+def _name(rate: float) -> str:
+    return f"found_at_fpir_{rate:.0e}".replace("e-0", "e-")
+
+
+def _show_found(lines: Sequence[Line], dataset: str) -> Section:
+    note = (
+        "The share of searches for known people that name the right person. Only people with four photos or more are "
+        "searched for, which judges one photo and three by the same searches. Whoever is not enrolled is a stranger."
+    )
+    if not lines:
+        return Section(f"{dataset}: known people found", "There are too few people for a gallery and strangers.")
+    shown = [Line(line.label.split(": ")[1], line.x, line.y) for line in lines]
+    chart = draw_lines(shown, "people in the gallery", "found", log_x=True)
+    return Section(f"{dataset}: known people found", note, [chart])
 
 
 def _judge_growth(judged: Judged, enrolled: NDArray[np.integer], dataset: str) -> tuple[list[Metric], list[Line]]:

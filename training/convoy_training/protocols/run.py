@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,19 @@ from convoy_training.data import identities
 from convoy_training.data.group_photos import load_group_faces
 from convoy_training.data.own_people import load_own_pairs
 from convoy_training.errors import RecipeError
+from convoy_training.protocols.enrolment import judge_enrolment
+from convoy_training.protocols.face_photos import FaceFinder, Models
 from convoy_training.protocols.identification import judge_search
+from convoy_training.protocols.liveness import Presented, judge_liveness
 from convoy_training.protocols.same_photo import judge_same_photo
+from convoy_training.protocols.size import judge_sizes
 from convoy_training.protocols.subject import Outcome, judge_faces, open_embedder
 from convoy_training.protocols.verification import judge_all_pairs, judge_listed_pairs
 from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, embed
+
+WITH_PHOTOS: dict[str, Callable[[FaceFinder], Outcome]] = {"size": judge_sizes, "enrolment": judge_enrolment}
+"""Protocols that show photos to a face detector and a face embedder together."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,30 @@ class OwnPairs:
     detector: Path
 
 
-def run_protocol(target: Path, protocol: Protocol, own: OwnPairs | None = None) -> Outcome:
-    """Measures an embedder on people that training did not see, or on your `own` pairs.
+@dataclass(frozen=True)
+class Beside:
+    """The models that a protocol takes beside the one that it measures."""
 
-    Raises RecipeError for own pairs with a protocol that judges other things than pairs.
+    detector: Path
+    embedder: Path
+
+
+def run_protocol(
+    target: Path, protocol: Protocol, beside: Beside, own: OwnPairs | None = None, presented: Presented | None = None
+) -> Outcome:
+    """Measures a model on people that training did not see, or on your `own` pairs.
+
+    Raises RecipeError for own pairs with a protocol that takes none, and for a model that it does not measure.
     """
+    if protocol == "liveness":
+        if presented is None:
+            raise RecipeError("--images: name the folder with live/ and attack/<kind>/")
+        return judge_liveness(target, beside.detector, presented)
+    if protocol in WITH_PHOTOS:
+        if own:
+            raise RecipeError(f"--pairs: {protocol} takes no pairs; use --protocol pairs or lfw")
+        models = Models.choose(target, beside.detector, beside.embedder)
+        return WITH_PHOTOS[protocol](FaceFinder(models.detector, models.embedder))
     predict = open_embedder(target)
     if own:
         if protocol not in ("lfw", "pairs"):

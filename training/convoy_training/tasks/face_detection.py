@@ -191,9 +191,9 @@ def build_data(config: Config) -> Data:
         return Data(batches, wider.digest(faceless.ARCHIVES if config.faceless_share else ()))
     if config.landmark_weight and not batches.close_up_share and not any(p.whole.any() for p in batches.pictures):
         raise LabelError(config.data.path, None, NO_LANDMARKS)
-    further = (*wider.CLOSE_UPS, cifar.ARCHIVE) if batches.close_up_share else ()
-    further += faceless.ARCHIVES if config.faceless_share else ()
-    return Data(batches, compute_data_digest(config.data.path, *further))
+    close_ups = (*wider.CLOSE_UPS, cifar.ARCHIVE) if batches.close_up_share else ()
+    without = faceless.ARCHIVES if config.faceless_share else ()
+    return Data(batches, compute_data_digest(config.data.path, *close_ups, *without))
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

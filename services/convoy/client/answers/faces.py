@@ -35,18 +35,35 @@ class Landmarks(Answer):
 
 @dataclass(frozen=True)
 class FaceQuality(Answer):
-    """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best)."""
+    """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best).
+
+    likeness: whether it looks like a face at all; None if the faces service does not judge that.
+    """
 
     score: float
     size: float
     sharpness: float
     exposure: float
     frontality: float
+    likeness: float | None = None
+
+
+@dataclass(frozen=True)
+class FaceAttribute(Answer):
+    """What a classifier of faces says of a face: its most probable label; score: 0 to 1."""
+
+    model: Model
+    label: str
+    score: float
 
 
 @dataclass(frozen=True)
 class Face(Answer):
-    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them."""
+    """One face. embedding: float32 [D], unit length; aligned_crop: [112, 112, 3]; both only if you ask for them.
+
+    liveness: 0 to 1, None if the faces service has no network that judges it; attributes: what its other classifiers of
+    faces say.
+    """
 
     box: Box
     detection_score: float
@@ -54,6 +71,13 @@ class Face(Answer):
     quality: FaceQuality
     embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     aligned_crop: ImageRGB | None = field(default=None, repr=False, compare=False)
+    liveness: float | None = None
+    attributes: tuple[FaceAttribute, ...] = ()
+
+    def describe(self) -> str:
+        """What the classifiers of faces say, in a few words; empty if there are none."""
+        live = [] if self.liveness is None else [f"liveness {self.liveness:.2f}"]
+        return ", ".join([*live, *(f"{one.label} {one.score:.2f}" for one in self.attributes)])
 
 
 @dataclass(frozen=True)
@@ -125,6 +149,8 @@ class FaceModel(Answer):
     embedding_size: int
     default_match_threshold: float
     calibration: FaceCalibration
+    liveness: tuple[Model, ...] = ()
+    attributes: tuple[Model, ...] = ()
 
 
 def read_face(message: faces_pb2.Face) -> Face:
@@ -134,9 +160,18 @@ def read_face(message: faces_pb2.Face) -> Face:
         read_box(message.box),
         message.detection_score,
         Landmarks(*map(read_point, (marks.left_eye, marks.right_eye, marks.nose, marks.mouth_left, marks.mouth_right))),
-        FaceQuality(quality.score, quality.size, quality.sharpness, quality.exposure, quality.frontality),
+        FaceQuality(
+            quality.score,
+            quality.size,
+            quality.sharpness,
+            quality.exposure,
+            quality.frontality,
+            quality.likeness if quality.HasField("likeness") else None,
+        ),
         np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
         _read_png(message.aligned_crop) if message.aligned_crop else None,
+        message.liveness if message.HasField("liveness") else None,
+        tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
     )
 
 
@@ -183,6 +218,8 @@ def read_face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
             table.dataset,
             _read_genuine(table.genuine) if table.HasField("genuine") else None,
         ),
+        tuple(map(read_model, response.liveness)),
+        tuple(map(read_model, response.attributes)),
     )
 
 

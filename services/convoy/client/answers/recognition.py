@@ -62,8 +62,8 @@ class Match(Answer):
 class IdentifiedFace(Answer):
     """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
 
-    no_match_reason: empty, UNKNOWN, or NAMED_ELSEWHERE if other faces of the picture are closer to everybody whom it
-    resembles; named_elsewhere: the nearest of those.
+    no_match_reason: empty, UNKNOWN, SPOOF_SUSPECTED if it has less than min_liveness, or NAMED_ELSEWHERE if other faces
+    of the picture are closer to everybody whom it resembles; named_elsewhere: the nearest of those.
     """
 
     face: Face

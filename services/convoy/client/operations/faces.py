@@ -23,8 +23,8 @@ def detect_faces(
     """The faces in a picture with landmarks and quality, largest first. If there is none, the list is empty.
 
     detection_threshold: 0 to 1, by default the detector's own; max_faces: 0 means 200; min_face_size: in pixels of the
-    picture; largest: only the largest face; any_angle: also faces that lie or stand on their head, in four times
-    the time; detail: also small faces in large pictures, in up to 60 times the time.
+    picture; largest: only the largest face; any_angle: also faces that lean, lie or stand on their head, in up to ten
+    times the time; detail: also small faces in large pictures, in up to 60 times the time.
     """
     options = write_options(detection_threshold, max_faces, min_face_size, largest, any_angle, detail)
     request = faces_pb2.DetectFacesRequest(images=[write_image(picture, channels)], options=options)
@@ -106,17 +106,20 @@ def compare_faces(
     match_threshold: float | None = None,
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
+    any_angle: bool = False,
+    detail: bool = False,
     channels: Channels = "rgb",
 ) -> Operation[faces.FaceComparison]:
     """Whether the largest faces of two pictures are of the same person.
 
     match_threshold: cosine similarity, -1 to 1; or false_match_rate: the share of strangers who would match, 0.001 is
-    one in a thousand. By default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    one in a thousand. By default the embedder's own threshold. any_angle, detail: see `detect_faces`.
+    FailedPrecondition(NO_FACE): a picture shows no face.
     """
     request = faces_pb2.CompareFacesRequest(
         first=write_image(first, channels),
         second=write_image(second, channels),
-        options=write_options(detection_threshold, 0, 0, False),
+        options=write_options(detection_threshold, 0, 0, False, any_angle, detail),
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )
     return plan("faces", request, faces_pb2.CompareFacesResponse, faces.read_comparison)

@@ -28,6 +28,7 @@ def register(
     request_id: str | None = None,
     allow_different: bool = False,
     any_angle: bool = False,
+    min_liveness: float | None = None,
     channels: Channels = "rgb",
     photo_labels: Iterable[str] = (),
 ) -> Operation[recognition.Registration]:
@@ -35,10 +36,11 @@ def register(
 
     add_faces: add to a person who is there already; use_largest_face: if a photo shows several faces;
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
-    one another; any_angle: even if a face lies or stands on its head; photo_labels: a name for each photo, for
-    example its file's, which get_person tells with the face; request_id: lets you repeat the call safely, by
-    default a new one. AlreadyExists(PERSON_EXISTS). FailedPrecondition: every photo was refused; `details` has the
-    Registration.
+    one another; any_angle: even if a face lies or stands on its head; min_liveness: refuse what seems to be a print or
+    a screen, 0 to 1; photo_labels: a name for each photo, for example its file's, which get_person tells with the face;
+    request_id: lets you repeat the call safely, by default a new one. AlreadyExists(PERSON_EXISTS).
+    FailedPrecondition: every photo was refused; `details` has the Registration. FailedPrecondition
+    (LIVENESS_NOT_CONFIGURED): min_liveness is set and nothing judges liveness.
     """
     request = api.RegisterRequest(
         gallery=write_text(gallery, "gallery"),
@@ -55,6 +57,7 @@ def register(
         allow_different=allow_different,
         any_angle=any_angle,
         photo_labels=[write_text(label, "a label") for label in photo_labels],
+        min_liveness=min_liveness,
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -76,6 +79,9 @@ def identify(
     tags: Iterable[str] = (),
     rate_unit: str | None = None,
     same_occasion: bool | None = None,
+    any_angle: bool = False,
+    detail: bool = False,
+    min_liveness: float | None = None,
     channels: Channels = "rgb",
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
@@ -85,12 +91,14 @@ def identify(
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
     the version that `register` returned to read your own write; with its epoch too, FailedPrecondition(VERSION_LOST)
     tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
+    any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody.
     FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
         gallery=write_text(gallery, "gallery"),
         image=write_image(picture, channels),
-        options=write_options(detection_threshold, 0, min_face_size, largest),
+        options=write_options(detection_threshold, 0, min_face_size, largest, any_angle, detail),
+        min_liveness=min_liveness,
         top_k=top_k,
         min_version=min_version,
         epoch=epoch,
@@ -118,13 +126,18 @@ def verify(
     false_match_rate: float | None = None,
     detection_threshold: float | None = None,
     min_version: int = 0,
+    any_angle: bool = False,
+    detail: bool = False,
+    min_liveness: float | None = None,
     channels: Channels = "rgb",
     epoch: str = "",
 ) -> Operation[recognition.Verification]:
     """Whether the largest face of `probe` is of a person on record (gallery and person_id) or in another `photo`.
 
     match_threshold: cosine similarity, -1 to 1; or false_match_rate: the share of strangers who would match;
-    by default the embedder's own threshold. FailedPrecondition(NO_FACE): a picture shows no face.
+    by default the embedder's own threshold. any_angle, detail: see `detect_faces`; min_liveness: what the probe must
+    reach, 0 to 1. FailedPrecondition: a picture shows no face (NO_FACE), the probe seems no living person
+    (SPOOF_SUSPECTED).
     """
     if (photo is None) == (gallery is None or person_id is None):
         raise InvalidArgument("BAD_ARGUMENT", "give either gallery and person_id, or photo, to compare with")
@@ -132,7 +145,8 @@ def verify(
         probe=write_image(probe, channels),
         person=_write_person(gallery, person_id) if photo is None else None,
         photo=write_image(photo, channels) if photo is not None else None,
-        options=write_options(detection_threshold, 0, 0, True),
+        options=write_options(detection_threshold, 0, 0, True, any_angle, detail),
+        min_liveness=min_liveness,
         min_version=min_version,
         epoch=epoch,
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),

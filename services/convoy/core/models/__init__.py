@@ -9,6 +9,7 @@ loaded_model.py     a version in memory: verified, loaded, warmed up
 engine.py           a graph on ONNX Runtime, the only file that imports it
 outputs.py          compares a graph's outputs with its manifest
 batching.py         gathers inputs into batches; the queue, its limits and deadlines
+fair_queue.py       a queue in which callers take turns
 budget.py           limits the pixels in memory at a time
 pipeline.py         takes pictures through a model: decode, run, interpret
 statistics.py       counts and durations of a model

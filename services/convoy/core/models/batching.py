@@ -1,13 +1,14 @@
 """Gathers inputs into batches, and does not wait while an engine is free.
 
 If a runner is free, an input runs at once. If all are busy, inputs wait, and the next free runner takes as many inputs
-of one shape as fit. The queue drops an input before it runs if its caller gave up or its deadline passed. It refuses an
-input at once if it is full, or if the expected wait is too long for the caller's deadline.
+of one shape as fit. Callers take turns. The queue drops an input before it runs if its caller gave up or its deadline
+passed. It refuses an input at once if it is full, or if the expected wait is too long for the caller's deadline. In a
+full queue, a caller who has less than a fair share takes the place of the newest input of the caller who has most.
 """
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ import numpy.typing as npt
 
 from convoy.core.errors import DeadlineExceeded, ResourceExhausted
 from convoy.core.models.engine import Outputs
+from convoy.core.models.fair_queue import FairQueue
+from convoy.core.turns import current_turn, spread_s
 
 Array = npt.NDArray[np.generic]
 Run = Callable[[Array, bool], Outputs]
@@ -89,16 +92,16 @@ class Batcher:
     """Gathers single inputs for one engine, in one event loop.
 
     run: called in `executor` with a batch [N, ...] and whether nothing else runs; returns arrays whose first axis is N.
-    Inputs with a higher priority run first; inputs with equal priority run in order of arrival.
+    Inputs with a higher priority run first. With equal priority, callers take turns; the inputs of each run in order.
     """
 
     def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
         self._run = run
         self.policy = policy
         self._executor = executor
-        self._queues: dict[int, deque[_Waiting]] = {}
+        self._queues: dict[int, FairQueue[_Waiting]] = {}
         self._queued = 0
-        self._preparing = 0
+        self._preparing: Counter[str] = Counter()
         self._running = 0
         self._input_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -118,18 +121,23 @@ class Batcher:
         """
         self.admit(deadline)
         waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
-        self._queues.setdefault(priority, deque()).append(waiting)
+        if self._queued >= self.policy.queue_size:
+            self._make_place()
+        self._queues.setdefault(priority, FairQueue()).push(current_turn(), waiting)
         self._queued += 1
         self._dispatch()
         return await waiting.result
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
         """Raise what `submit` would raise after `ahead` further inputs."""
-        waiting = self._queued + self._preparing + ahead
-        wait_s = (waiting + self._running) * self._input_s / self.policy.runners
-        if waiting >= self.policy.queue_size:
-            facts = {"queue_size": self.policy.queue_size}
-            raise ResourceExhausted("QUEUE_FULL", "the queue is full", max(wait_s, _SHORTEST_RETRY_S), facts)
+        waiting, own, callers = self._queued + self._preparing.total() + ahead, 0, 1
+        if waiting:
+            own, callers = self._share()
+        # Others' inputs do not all come first: callers take turns.
+        before = waiting if callers == 1 else min(waiting, (own + 1) * callers)
+        wait_s = (before + self._running) * self._input_s / self.policy.runners
+        if waiting >= self.policy.queue_size and (callers == 1 or own >= self.policy.queue_size // callers):
+            raise self._full(wait_s)
         if deadline is None:
             return
         left_s = deadline - time.monotonic()
@@ -137,7 +145,7 @@ class Batcher:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the model could start")
         if waiting and wait_s + self._input_s > left_s * _DEADLINE_SHARE:
             message = f"the wait would be {wait_s:.3f} s, and the deadline is in {left_s:.3f} s"
-            raise ResourceExhausted("QUEUE_FULL", message, max(wait_s, _SHORTEST_RETRY_S))
+            raise ResourceExhausted("QUEUE_FULL", message, spread_s(max(wait_s, _SHORTEST_RETRY_S)))
 
     @contextmanager
     def preparing(self, deadline: float | None) -> Iterator[None]:
@@ -146,11 +154,33 @@ class Batcher:
         Raises like `submit`.
         """
         self.admit(deadline)
-        self._preparing += 1
+        who = current_turn().who
+        self._preparing[who] += 1
         try:
             yield
         finally:
-            self._preparing -= 1
+            self._preparing[who] -= 1
+            if not self._preparing[who]:
+                del self._preparing[who]
+
+    def _share(self) -> tuple[int, int]:
+        """How many inputs the current caller has here, and how many callers have any, with this one."""
+        who = current_turn().who
+        own = self._preparing[who] + sum(queue.size_of(who) for queue in self._queues.values())
+        callers = {who, *self._preparing}.union(*(queue.callers for queue in self._queues.values()))
+        return own, len(callers)
+
+    def _make_place(self) -> None:
+        """Refuse the newest input of the caller who has most, of the lowest priority."""
+        lowest = min(priority for priority, queue in self._queues.items() if queue)
+        dropped = self._queues[lowest].drop_newest_of_largest()
+        self._queued -= 1
+        dropped.answer = self._full(self._queued * self._input_s / self.policy.runners)
+        dropped.settle()
+
+    def _full(self, wait_s: float) -> ResourceExhausted:
+        facts = {"queue_size": self.policy.queue_size}
+        return ResourceExhausted("QUEUE_FULL", "the queue is full", spread_s(max(wait_s, _SHORTEST_RETRY_S)), facts)
 
     async def close(self) -> None:
         """Wait until every input in the queue is answered."""
@@ -175,7 +205,7 @@ class Batcher:
         delay_s = self.policy.max_queue_delay_s
         if delay_s <= 0 or self._closing or self._queued >= self.policy.max_batch_size:
             return False
-        oldest = min(queue[0].since for queue in self._queues.values() if queue)
+        oldest = min(head.since for queue in self._queues.values() for head in queue.heads)
         remaining_s = oldest + delay_s - time.monotonic()
         if remaining_s <= 0:
             return False
@@ -192,18 +222,15 @@ class Batcher:
         batch: list[_Waiting] = []
         for priority in sorted(self._queues, reverse=True):
             queue = self._queues[priority]
-            others: list[_Waiting] = []
-            while queue and len(batch) < self.policy.max_batch_size:
-                waiting = queue.popleft()
-                if batch and not _alike(waiting.inputs, batch[0].inputs):
-                    others.append(waiting)
-                    continue
+            while len(batch) < self.policy.max_batch_size:
+                waiting = queue.pop(lambda one: not batch or _alike(one.inputs, batch[0].inputs))
+                if waiting is None:
+                    break
                 self._queued -= 1
                 if waiting.expired:
                     waiting.settle()
                 elif not waiting.abandoned:
                     batch.append(waiting)
-            queue.extendleft(reversed(others))
             if not queue:
                 del self._queues[priority]
         return batch

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from convoy.core.api import split_model
+from convoy.core.api import split_model, split_models
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.core.machine import available_cores, give_way
 from convoy.core.manifest import InputSpec, Task
@@ -29,14 +29,15 @@ _BATCH_ON_GPU = 32
 class ModelHost:
     """Loads models, keeps them fresh, and names the default one.
 
-    chosen: each setting that chooses a model -> that model, as name or name:version. The process does not start without
-    these models. The first one answers when a request names none.
+    chosen: each setting that chooses models -> these models, as name or name:version, separated by commas. The process
+    does not start without them. The first one answers when a request names none.
     """
 
     def __init__(self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str]) -> None:
         cores = settings.threads or available_cores()
         self.settings = settings
-        self.default = next(iter(chosen.values()))
+        self._chosen = [(setting, wanted) for setting, names in chosen.items() for wanted in split_models(names)]
+        self.default = self._chosen[0][1]
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
         # Decoding has its own threads, so that it goes on while all runners are busy.
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
@@ -46,9 +47,13 @@ class ModelHost:
         # A separate budget: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
-        self._chosen = chosen
         self.repository = Repository(
-            settings.repositories, tasks, loading, self._runners, self._chosen.values(), settings.models_loaded
+            settings.repositories,
+            tasks,
+            loading,
+            self._runners,
+            [wanted for _, wanted in self._chosen],
+            settings.models_loaded,
         )
         self._watcher: asyncio.Task[None] | None = None
 
@@ -62,7 +67,8 @@ class ModelHost:
             where = " or ".join(str(folder.absolute()) for folder in folders)
             raise FailedPrecondition("NO_REPOSITORY", f"there is no model repository at {where}")
         await self.repository.look()
-        for setting, wanted in self._chosen.items():
+        # Pinned versions first, since another setting may name such a model without one.
+        for setting, wanted in sorted(self._chosen, key=lambda one: ":" not in one[1]):
             name, version = split_model(wanted)
             try:
                 await (self.repository.load(name, version) if version else self.repository.obtain(name))
@@ -112,7 +118,7 @@ class ModelHost:
 
     def is_pinned(self, name: str, version: str) -> bool:
         """Whether the service needs this version."""
-        return any(split_model(wanted) in ((name, ""), (name, version)) for wanted in self._chosen.values())
+        return any(split_model(wanted) in ((name, ""), (name, version)) for _, wanted in self._chosen)
 
     async def _watch(self) -> None:
         while True:

@@ -17,6 +17,8 @@ MOST_SCANS = 100
 MOST_SCANNED_PX = 400_000_000
 """The most pixels that all scans of a picture of several scans may pass over; a core does so many in about a second."""
 SCANS_OF_AN_ORDINARY_PICTURE = 12
+MOST_STRAY_BYTES = 2**16
+"""The most bytes between two segments that belong to none; behind so many, the picture is taken to have ended."""
 END = b"\xff\xd9"
 
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
@@ -161,7 +163,7 @@ class _Walk:
 
     def to_next_scan(self) -> bool:
         """Read the segments up to and including the next scan's header; False when the picture ends first."""
-        while (found := _MARKER.search(self._data, self._at)) is not None:
+        while (found := _MARKER.search(self._data, self._at, self._at + MOST_STRAY_BYTES)) is not None:
             marker, begin = found[1][0], found.end()
             self._count()
             if found.start() > self._at:

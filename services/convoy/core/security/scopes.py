@@ -3,6 +3,8 @@
 classification  detection  segmentation  faces     the calls of that service, and the Open Inference Protocol there
 models:admin                                       load and unload models
 gallery:<name or *>:read|write|admin               the gallery's people; write includes read, admin includes both
+priority                                           name a priority (Open Inference Protocol); without tokens anybody may
+weight:1 to weight:99                              a larger share of a full queue than other callers, who have weight:1
 scores                                             see similarities, and choose the threshold of a decision
 """
 
@@ -15,14 +17,21 @@ SERVICES = tuple(service for service in ALL_SERVICES if service != "recognition"
 """Recognition's calls need the scope of a gallery instead."""
 MODELS_ADMIN = "models:admin"
 SCORES = "scores"
+PRIORITY = "priority"
 LEVELS = ("read", "write", "admin")
-_PLAIN = {*SERVICES, MODELS_ADMIN, SCORES}
+_PLAIN = {*SERVICES, MODELS_ADMIN, SCORES, PRIORITY}
+_WEIGHT = re.compile(r"weight:([1-9][0-9]?)")
 _GALLERY = re.compile(rf"gallery:(\*|[a-z0-9_-]{{1,64}}):({'|'.join(LEVELS)})")
 
 
 def is_scope(text: str) -> bool:
     """Whether a text is one of the words above."""
-    return text in _PLAIN or _GALLERY.fullmatch(text) is not None
+    return text in _PLAIN or any(form.fullmatch(text) for form in (_GALLERY, _WEIGHT))
+
+
+def weight_of(granted: Iterable[str]) -> int:
+    """The caller's share of a full queue beside others; 1 unless a scope says more."""
+    return max((int(found[1]) for scope in granted if (found := _WEIGHT.fullmatch(scope))), default=1)
 
 
 def gallery_scope(gallery: str, level: str) -> str:

@@ -11,6 +11,7 @@ import hmac
 import os
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from convoy.core.security.files import Watched, read_file
 from convoy.core.security.scopes import is_scope
 
 PREFIX = "convoy_"
+OVERLAP_S = 1.0
 _NAME = re.compile(r"[\w.@:/-]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -57,18 +59,32 @@ def append_line(path: Path, line: str) -> None:
 
 
 class Tokens:
-    """The callers of a tokens file."""
+    """The callers of a tokens file.
+
+    Somebody may be writing the file in place while it is read, so that lines are missing. Tokens that were good stay so
+    for a second after a change.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._entries = Watched([path], lambda: read_tokens(read_file(path)))
+        self._file = Watched([path], lambda: read_tokens(read_file(path)))
+        self._entries = self._file.current()
+        self._before: tuple[Entry, ...] = ()
+        self._changed_at = 0.0
 
     def find(self, token: str) -> Caller | None:
         """Return the caller whose token this is. Compares every line, each in constant time."""
         presented, found = _sha256(token), None
-        for entry in self._entries.current():
+        for entry in (*self._still_good(), *self._file.current()):
             if hmac.compare_digest(entry.sha256, presented):
                 found = entry.caller
         return found
+
+    def _still_good(self) -> tuple[Entry, ...]:
+        """The entries before the last change, until OVERLAP_S after it."""
+        entries = self._file.current()
+        if entries is not self._entries:
+            self._before, self._entries, self._changed_at = self._entries, entries, time.monotonic()
+        return self._before if time.monotonic() - self._changed_at < OVERLAP_S else ()
 
 
 def read_tokens(content: bytes) -> tuple[Entry, ...]:

@@ -17,6 +17,36 @@ REQUEST_ID_KEY = "x-request-id"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
+class _Lines:
+    """Lets through `most` lines a second of calls of one method that ended alike, and counts those left out."""
+
+    def __init__(self) -> None:
+        self.most = 0.0
+        self._since: dict[tuple[str, str], tuple[float, int, int]] = {}
+
+    def leave_out(self, method: str, code: str) -> int | None:
+        """None if the line is left out; otherwise how many were, since the last line."""
+        if not self.most:
+            return 0
+        now, key = time.monotonic(), (method, code)
+        began, written, left_out = self._since.get(key, (now, 0, 0))
+        if now - began >= 1.0:
+            began, written = now, 0
+        if written >= self.most:
+            self._since[key] = began, written, left_out + 1
+            return None
+        self._since[key] = began, written + 1, 0
+        return left_out
+
+
+_LINES = _Lines()
+
+
+def sample_calls(most_per_s: float) -> None:
+    """Log at most so many calls a second of each method and status; 0 logs all."""
+    _LINES.most = most_per_s
+
+
 class CallLog:
     """One call, from its begin to its one end: finish or fail."""
 
@@ -40,6 +70,10 @@ class CallLog:
         call_count(self._service, self._method, code).inc()
         call_seconds(self._service, self._method).observe(elapsed_s)
         end_call(self._span, code)
+        if (left_out := _LINES.leave_out(self._method, code)) is None:
+            return
+        if left_out:
+            facts["unlogged"] = left_out
         ms = round(elapsed_s * 1000, 1)
         if code == "INTERNAL":
             log.error("call", method=self._method, code=code, ms=ms, **self._caller, **facts)

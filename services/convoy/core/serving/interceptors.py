@@ -18,12 +18,14 @@ from convoy.core import errors
 from convoy.core.api import MODEL_KEY
 from convoy.core.security.callers import ANYBODY, Caller
 from convoy.core.security.guard import Guard
+from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
 from convoy.core.serving.receiving import Expected, Held, Receiver, caller_key
 from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
 from convoy.core.serving.wire import Bounds, bounds_of
+from convoy.core.turns import Turn, begin_turn
 
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 _LARGEST_MESSAGE = 64 * 2**20
@@ -122,6 +124,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # One answer of a stream is on the wire what a call's only answer is.
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
 
+    def _begin_turn(self, caller: Caller, context: Context) -> str:
+        """Set whose turn this call takes in queues, and return the caller's key."""
+        peer = context.peer()
+        who = caller_key(caller.name, peer)
+        granted = caller.scopes
+        begin_turn(Turn(who, peer) if granted is None else Turn(who, peer, weight_of(granted), PRIORITY in granted))
+        return who
+
     def _expected(self, method: str, is_open: bool) -> Expected:
         kind = _request_kind(method)
         return Expected(kind, bounds_of(kind, self._images) if kind is not None else Bounds(), is_open)
@@ -152,7 +162,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         expected = self._expected(method, self._guard.is_open_to_all(method))
 
         async def respond(context: Context) -> Any:
-            who = caller_key(caller.name, context.peer())
+            who = self._begin_turn(caller, context)
             with self._open_calls.one_more(who), self._receiver.holding(who) as held:
                 request = await self._let_in(handler, method, expected, caller, context, held)
                 response = await inner(request, context)
@@ -179,7 +189,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(requests: Any, context: Context) -> AsyncIterator[Any]:
             call = CallLog(self._service, method, context, caller)
             try:
-                who = caller_key(caller.name, context.peer())
+                who = self._begin_turn(caller, context)
                 with self._open_calls.one_more(who), self._receiver.holding(who) as held:
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     async for response in inner(request, context):

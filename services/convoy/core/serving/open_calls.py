@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from convoy.core.errors import ResourceExhausted
+from convoy.core.turns import spread_s
 
 MOST_CALLS = 4096
 """Most calls and streams that a process has open; one caller may have half of them."""
@@ -24,7 +25,7 @@ class OpenCalls:
         """Count a call until the block ends. Raises ResourceExhausted(TOO_MANY_CALLS)."""
         if self._all >= self._most or self._by[who] >= self._most // 2:
             facts = {"max_calls": self._most}
-            raise ResourceExhausted("TOO_MANY_CALLS", "too many calls are open at once", _RETRY_S, facts)
+            raise ResourceExhausted("TOO_MANY_CALLS", "too many calls are open at once", spread_s(_RETRY_S), facts)
         self._all += 1
         self._by[who] += 1
         try:

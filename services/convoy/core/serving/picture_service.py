@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.message import Message
 
 from convoy.core.api import API, ServiceName
+from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
@@ -56,12 +57,28 @@ class PictureServicer(Generic[Request, Result, Response]):
         """
         raise NotImplementedError
 
+    def answer_bytes(self, request: Request, pixels: int) -> int:
+        """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
+        return 0
+
+    def _check_answer(self, request: Any) -> None:
+        """Raise InvalidArgument(ANSWER_TOO_LARGE) before any work, if no message could hold the answer."""
+        if not self.answer_bytes(request, 1):
+            return
+        most = self._host.settings.max_message_mb * 2**20
+        size = self.answer_bytes(request, sum(map(pixels_of, request.images)))
+        if size > most:
+            message = f"the answer would have {size:,} bytes; a message may have {most:,}"
+            facts = {"answer_bytes": size, "max_message_bytes": most}
+            raise InvalidArgument("ANSWER_TOO_LARGE", message, facts, hint="send fewer pictures in a call")
+
     async def answer(self, request: Any, context: Context) -> Response:
         """Answer a request that has one or several pictures."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
         model = await self._host.model(request.model.name, request.model.version, self.TASKS)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
         interpret, smallest = self.interpreter(request, manifest), min_side(manifest.input)
+        self._check_answer(request)
 
         def weigh(image: common_pb2.Image) -> int:
             return pixels_of(image, smallest)

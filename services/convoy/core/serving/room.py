@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from convoy.core.errors import ResourceExhausted
+from convoy.core.turns import spread_s
 
 MOST_WAITING = 2000
 LONGEST_WAIT_S = 10.0
@@ -126,4 +127,4 @@ def full(most: int) -> ResourceExhausted:
     """The error for a message that finds no room."""
     facts = {"message_memory_bytes": most}
     message = "the messages of other calls take all memory for messages"
-    return ResourceExhausted("MESSAGES_FULL", message, _RETRY_S, facts)
+    return ResourceExhausted("MESSAGES_FULL", message, spread_s(_RETRY_S), facts)

@@ -1,6 +1,7 @@
 """Turns errors into gRPC statuses, and a call's time limit into a deadline."""
 
 import time
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import grpc
@@ -23,14 +24,32 @@ STATUS_KEY = "grpc-status-details-bin"
 _TYPES = "type.googleapis.com/"
 
 
+_hidden: ContextVar[tuple[str, str]] = ContextVar("hidden", default=("", ""))
+
+
+def hide_name(real: str, shown: str) -> None:
+    """In errors of the current call, write `shown` where a message quotes `real`, and where a fact is `real`."""
+    _hidden.set((real, shown))
+
+
+def _told(error: errors.ConvoyError) -> tuple[str, dict[str, str]]:
+    """The message and the facts of an error as its caller may see them."""
+    real, shown = _hidden.get()
+    if not real:
+        return error.message, error.metadata
+    message = error.message.replace(f"'{real}'", f"'{shown}'")
+    return message, {key: shown if value == real else value for key, value in error.metadata.items()}
+
+
 def to_status(error: BaseException) -> status_pb2.Status:
     """Turn an error into a google.rpc.Status with ErrorInfo. Foreign errors become INTERNAL with the request's id."""
     if not isinstance(error, errors.ConvoyError):
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id()})
         message = f"internal error; the log has the details under request id {request_id()}"
         return _status(grpc.StatusCode.INTERNAL, message, [info])
-    facts = {key: _short(value, MOST_TEXT_BYTES) for key, value in error.metadata.items()}
-    message, hint = _short(error.message, MOST_TEXT_BYTES), _short(error.hint, MOST_HINT_BYTES)
+    message, facts = _told(error)
+    facts = {key: _short(value, MOST_TEXT_BYTES) for key, value in facts.items()}
+    message, hint = _short(message, MOST_TEXT_BYTES), _short(error.hint, MOST_HINT_BYTES)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts | _named(hint))
     details: list[Message] = [info]
     details += [d for d in error.details if isinstance(d, Message) and d.ByteSize() <= MOST_DETAIL_BYTES]
@@ -44,8 +63,9 @@ def to_status(error: BaseException) -> status_pb2.Status:
 def stream_error(error: errors.ConvoyError) -> common_pb2.Error:
     """Turn an error into the answer to one message of a stream."""
     code = grpc.StatusCode[error.code].value[0]
-    facts = error.metadata | _named(error.hint)
-    return common_pb2.Error(code=code, reason=error.reason, message=str(error), metadata=facts)
+    message, facts = _told(error)
+    text = errors.with_hint(message, error.hint)
+    return common_pb2.Error(code=code, reason=error.reason, message=text, metadata=facts | _named(error.hint))
 
 
 def deadline(context: Context) -> float | None:

@@ -22,6 +22,7 @@ from convoy.core.serving.infer_request import InferRequest
 from convoy.core.serving.model_servicer import ModelServicer
 from convoy.core.serving.status import Context, deadline
 from convoy.core.serving.streaming import answer_in_order
+from convoy.core.turns import current_turn
 from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import common_pb2, models_pb2
@@ -240,6 +241,8 @@ def _earliest(until: float | None, request: pb.ModelInferRequest) -> float | Non
 def _priority(request: pb.ModelInferRequest) -> int:
     """Convert Triton's priority (1: most urgent, 0: default) to our queue's, where the highest number comes first."""
     priority = _whole_number(request, "priority")
+    if not current_turn().may_hurry:
+        return 0  # as Triton does where the model's configuration has no priorities
     return 0 if priority <= 0 else max(1, 1_000_000 - priority)
 
 

@@ -16,6 +16,7 @@ pages.py          long lists in pages
 
 Rules:
 limits.py         the form of names, ids and texts, and how much is kept
+liveness.py       whether a face is that of a living person
 thresholds.py     from a rate of mistakes to a threshold, and to a decision
 growth.py         how large a gallery may grow before it recognises too few of its people
 assignment.py     faces and people brought together, each once, by the best total

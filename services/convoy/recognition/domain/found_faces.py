@@ -32,13 +32,27 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How usable a face is for recognition, as a whole (`score`) and in parts; each 0 to 1."""
+    """How usable a face is for recognition, as a whole (`score`) and in parts; each 0 to 1.
+
+    likeness: None where nobody has judged it, as an earlier version of the face service does.
+    """
 
     score: float
     size: float
     sharpness: float
     exposure: float
     frontality: float
+    likeness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What a classifier of faces says of a face; score: 0 to 1."""
+
+    model: str
+    version: str
+    label: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +60,16 @@ class FoundFace:
     """A face as callers may see it, which is without its embedding.
 
     landmarks: the two eyes, the nose and the two corners of the mouth, each pair from the picture's left to its right;
-    empty where the face service gives none.
+    empty where the face service gives none. liveness: 0 to 1, None where no network judges it; attributes: what other
+    classifiers say.
     """
 
     box: Box
     detection_score: float
     quality: Quality
     landmarks: tuple[Point, ...] = ()
+    liveness: float | None = None
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def roll_degrees(self) -> float:

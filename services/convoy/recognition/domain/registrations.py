@@ -30,6 +30,7 @@ class Registering:
     allow_different: bool = False
     any_angle: bool = False
     photo_labels: Sequence[str] = ()
+    min_liveness: float | None = None
 
     def digest(self) -> str:
         """32 hexadecimal digits, the same for the same request whatever its id.
@@ -71,6 +72,7 @@ class Refusal(Enum):
     OTHER_PERSON = "OTHER_PERSON"
     TURNED = "TURNED"
     NOT_A_FACE = "NOT_A_FACE"
+    SPOOF_SUSPECTED = "SPOOF_SUSPECTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
     """
 
     gallery: str
@@ -53,6 +53,7 @@ class Search:
     tags: Sequence[str] = ()
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
+    min_liveness: float | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -84,6 +85,7 @@ class IdentifiedFace:
     expected_false_positive_identification_rate: float
     margin: float
     named_elsewhere: Match | None = None
+    spoof_suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Comparison:
     criterion: Criterion | None = None
     min_version: int = 0
     epoch: str = ""
+    min_liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

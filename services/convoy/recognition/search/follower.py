@@ -18,7 +18,14 @@ from contextlib import suppress
 import structlog
 from prometheus_client import Counter, Gauge
 
-from convoy.core.errors import ConvoyError, DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import (
+    ConvoyError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 from convoy.recognition.domain.records import Change, Gallery, Person
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.vectors import Vector
@@ -58,7 +65,7 @@ class Follower:
         self.is_deleted = False
         self._looked_at = time.monotonic()
         self._pulse = pulse
-        self._failure: Unavailable | FailedPrecondition | None = None
+        self._failure: Unavailable | ResourceExhausted | FailedPrecondition | None = None
         self._store = store
         self._new_view = new_view
         self._moved = asyncio.Condition()
@@ -95,7 +102,7 @@ class Follower:
 
         Raises DeadlineExceeded(VERSION_NOT_REACHED), FailedPrecondition(VERSION_LOST), Unavailable, NotFound.
         """
-        if not self._has(version, epoch):
+        if not self._has(version, epoch) or (self._silent_s > MAX_SILENCE_S and self._failure is None):
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wait_for(version, epoch)
@@ -113,7 +120,8 @@ class Follower:
         def is_over() -> bool:
             return self.is_deleted or self._has(version, epoch) or self._is_failing
 
-        while not is_over():
+        # Silence may be this process's own, if it is late with everything: ask before you say that the store is away.
+        while not is_over() or (self._silent_s > MAX_SILENCE_S and self._failure is None and not self.is_deleted):
             if epoch and self.view is not None and self.view.head.epoch != epoch:
                 await self._check_epoch(version, epoch)
             self.wake()
@@ -191,7 +199,7 @@ class Follower:
                 is_broken = True
             except NotFound:
                 await self._end()
-            except Unavailable as error:
+            except (Unavailable, ResourceExhausted) as error:
                 if error.reason == UNREADABLE:
                     await self._give_up(error)
                 await self._fail(error)
@@ -282,7 +290,7 @@ class Follower:
         message = f"gallery {self.name!r} cannot be read; see the service's log"
         return Unavailable(UNREADABLE, message, {"gallery": self.name})
 
-    async def _fail(self, failure: Unavailable | FailedPrecondition) -> None:
+    async def _fail(self, failure: Unavailable | ResourceExhausted | FailedPrecondition) -> None:
         async with self._moved:
             self._failure = failure
             self._moved.notify_all()

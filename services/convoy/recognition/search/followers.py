@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from convoy.core.errors import Unavailable
+from convoy.core.errors import ResourceExhausted, Unavailable
 from convoy.core.machine import available_cores
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.records import Gallery
@@ -19,6 +19,7 @@ from convoy.recognition.search.vector_set_view import VectorSetView
 from convoy.recognition.search.view import View
 from convoy.recognition.search.waking import Waking
 from convoy.recognition.store.base import Store
+from convoy.recognition.store.tries import Turns
 from convoy.recognition.store.vector_sets import VectorSetStore
 
 RETRY_S = 0.5
@@ -45,6 +46,7 @@ class Followers:
         self.store = store
         self.codec_of = codec_of
         self.vector_sets = vector_sets
+        self.turns = Turns()
         self.is_ready = False
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
@@ -110,6 +112,9 @@ class Followers:
                     await self._load_all()
                 is_loaded = self.is_ready = True
                 told = Told()
+            except ResourceExhausted as error:
+                # This process is late; the store is not away.
+                log.warning("this replica is overloaded", problem=error.message)
             except Unavailable as error:
                 cause = str(error.__cause__)
                 if told.is_due(cause, time.monotonic()):

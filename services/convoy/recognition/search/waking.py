@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from convoy.core.errors import Unavailable
+from convoy.core.errors import ResourceExhausted, Unavailable
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.search.follower import Follower
 from convoy.recognition.search.pulse import Pulse
@@ -68,7 +68,7 @@ class Waking:
                     self.pulse.beat()
                     if name is not None and (follower := self._followers.get(name)) is not None:
                         follower.wake()
-            except Unavailable as error:
+            except (Unavailable, ResourceExhausted) as error:
                 if told.is_due(str(error.__cause__), time.monotonic()):
                     log.warning("no hints of the store; galleries are surveyed", cause=str(error.__cause__))
             except Exception:
@@ -86,7 +86,7 @@ class Waking:
             started = time.monotonic()
             try:
                 await self.survey()
-            except Unavailable:
+            except (Unavailable, ResourceExhausted):
                 pass
             except Exception:
                 log.exception("galleries cannot be surveyed")

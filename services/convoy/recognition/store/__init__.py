@@ -2,6 +2,7 @@
 
 base.py         what a store does, and what it can answer
 redis.py        galleries in Redis, the truth
+opening.py      the store that the settings name
 layout.py       galleries and changes as keys and words of Redis, and its replies as records
 lua.py          the scripts that run inside Redis; each is in the folder scripts
 sweeping.py     looking at much of Redis: large hashes, and how many galleries stand

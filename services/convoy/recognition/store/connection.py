@@ -1,6 +1,8 @@
 """Connects to Redis, and turns every way in which it can be away into one error."""
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -11,10 +13,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.credentials import CredentialProvider
 
-from convoy.core.errors import InvalidArgument, Unavailable
+from convoy.core.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 T = TypeVar("T")
 ANSWERS_IN_S = 5.0
+# A timer that fires so late, or so many questions at once, say that this process is overloaded, not that Redis is away.
+LATE_S, CROWD = 1.0, 64
 AWAY_ERRORS = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -87,11 +91,28 @@ def may_fail_over(url: str) -> bool:
     return urlsplit(url).scheme in ("redis+sentinel", "redis+cluster", "rediss+cluster")
 
 
+class _Asking:
+    """How much this process asks of Redis at once."""
+
+    count = 0
+
+
 async def answered(asked: Awaitable[T]) -> T:
-    """Redis's answer. Raises Unavailable(STORE_UNAVAILABLE) if Redis is away, or silent for ANSWERS_IN_S."""
+    """Redis's answer. Raises Unavailable(STORE_UNAVAILABLE) if Redis is away, or silent for ANSWERS_IN_S.
+
+    Raises ResourceExhausted(QUEUE_FULL) if it is this process that is late, or asks too much at once.
+    """
+    began_at, crowd = time.monotonic(), _Asking.count
+    _Asking.count += 1
     try:
         async with asyncio.timeout(ANSWERS_IN_S):
             return await asked
+    except TimeoutError as error:
+        late_s = time.monotonic() - began_at - ANSWERS_IN_S
+        if late_s > LATE_S or crowd >= CROWD:
+            message = f"this replica has more work than it can do ({crowd} questions to the store at once)"
+            raise ResourceExhausted("QUEUE_FULL", message, random.uniform(1.0, 3.0), {"waiting": crowd}) from error
+        raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
     except AWAY_ERRORS as error:
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot be reached; try again") from error
     except exceptions.OutOfMemoryError as error:
@@ -102,3 +123,5 @@ async def answered(asked: Awaitable[T]) -> T:
         if not str(error).startswith(AWAY):
             raise
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error
+    finally:
+        _Asking.count -= 1

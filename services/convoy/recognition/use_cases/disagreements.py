@@ -14,7 +14,7 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.view import View
 from convoy.recognition.use_cases.agreement import STRANGER_RATE, find_agreeing
 from convoy.recognition.use_cases.duplicates import AT_ONCE, OwnedVector, read_vectors
-from convoy.recognition.use_cases.photo_rules import CONFLICT_RATE, SAME_FACE
+from convoy.recognition.use_cases.record_rules import CONFLICT_RATE, SAME_FACE
 
 MOST_SEARCHED = 200
 """So many faces of a page are searched for whom they show instead; the others are listed without it."""

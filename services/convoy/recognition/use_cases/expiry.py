@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from prometheus_client import Gauge
 
-from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, Unavailable
+from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound, ResourceExhausted, Unavailable
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.records import Gallery, UnreadableGallery
 from convoy.recognition.search.told import Told
@@ -116,8 +116,8 @@ async def _failure(step: Coroutine[Any, Any, object]) -> Exception | None:
     except (Conflict, NotFound):
         # Somebody was faster, or the gallery was deleted meanwhile; the next sweep does the rest.
         return None
-    except Unavailable as error:
-        if error.reason == UNREADABLE:
+    except (Unavailable, ResourceExhausted) as error:
+        if error.reason in (UNREADABLE, "STORE_CONTENDED", "GALLERY_FULL"):
             return error
         raise
     except Exception as error:

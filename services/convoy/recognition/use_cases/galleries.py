@@ -15,9 +15,10 @@ from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.consistency import Consistency
+from convoy.recognition.use_cases.erasures import Erasure
 from convoy.recognition.use_cases.growth import Growth
+from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.repetition import same
 
 
@@ -39,7 +40,16 @@ class GalleryStatus:
 class Galleries:
     """The calls on whole galleries. Each raises the errors that the API documents."""
 
-    def __init__(self, store: Store, followers: Followers, faces: FaceSource, keys: MasterKeys, growth: Growth) -> None:
+    def __init__(
+        self,
+        store: Store,
+        followers: Followers,
+        faces: FaceSource,
+        keys: MasterKeys,
+        growth: Growth,
+        journal: Journal | None = None,
+    ) -> None:
+        self._journal = journal or Journal()
         self._store = store
         self._followers = followers
         self._faces = faces
@@ -101,7 +111,7 @@ class Galleries:
             _check_averages(after)
             await self._store.update_gallery(before, after, current_call().note("UpdateGallery"))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(edit.name, attempt)
         return await self._store.get_gallery(edit.name)
 
     async def note(self, name: str, action: str, outcome: str) -> None:
@@ -111,7 +121,7 @@ class Galleries:
             gallery = await self._store.get_gallery(name)
             await self._store.update_gallery(gallery, gallery, current_call().note(action, outcome=outcome))
 
-        await tried_again(attempt)
+        await self._followers.turns.tried_again(name, attempt)
 
     async def note_if_there(self, name: str, action: str, outcome: str) -> None:
         """Do the same, unless the gallery is gone."""
@@ -133,6 +143,7 @@ class Galleries:
     async def delete(self, name: str) -> Gallery:
         """Delete a gallery with everybody in it; gives its last state."""
         last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        await self._journal.note([Erasure(name, now_ms())])
         if last.vector_sets and self._followers.vector_sets:
             await self._followers.vector_sets.drop(last)
         return last

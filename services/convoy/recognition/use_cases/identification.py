@@ -12,6 +12,7 @@ from convoy.core.settings import Settings
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
 from convoy.recognition.domain.found_faces import EmbeddedFace, EmbeddedFaces, FoundFace
 from convoy.recognition.domain.limits import check_filter
+from convoy.recognition.domain.liveness import check_min_liveness, is_live
 from convoy.recognition.domain.pictures import Picture
 from convoy.recognition.domain.records import Person
 from convoy.recognition.domain.searches import (
@@ -72,6 +73,7 @@ class Identification:
         if search.criterion:
             search.criterion.check()
         check_filter(search.filter)
+        check_min_liveness(search.min_liveness)
         gallery = (await self._followers.view(search.gallery)).gallery
         model, [picture] = await self._faces.embed([search.picture], search.options, gallery)
         view = await self._followers.view(search.gallery, search.min_version, search.epoch)
@@ -80,14 +82,18 @@ class Identification:
             raise no_face("the picture")
         size = await view.count_comparisons(entries)
         terms = self._terms(search, view, model, size, len(picture.faces))
-        found = await _search(search, view, picture.faces, max(top_k, 2), terms.threshold)
+        live = [is_live(one.face, search.min_liveness) for one in picture.faces]
+        searched = [face for face, is_person in zip(picture.faces, live, strict=True) if is_person]
+        hits_of = iter(await _search(search, view, searched, max(top_k, 2), terms.threshold))
+        # What is no living person claims nobody's name.
+        found: list[list[Hit]] = [next(hits_of) if is_person else [] for is_person in live]
         named = await _decide(found, terms)
         shown = {hit.person_id for one in named for hit in one.hits[:top_k]}
         shown |= {one.elsewhere.person_id for one in named if one.elsewhere}
         people = await view.find_people(list(shown))
         faces = [
-            _identified(face.face, hits, one, top_k, people, terms)
-            for face, hits, one in zip(picture.faces, found, named, strict=True)
+            replace(_identified(face.face, hits, one, top_k, people, terms), spoof_suspected=not is_person)
+            for face, hits, one, is_person in zip(picture.faces, found, named, live, strict=True)
         ]
         gallery_size = await view.count_faces([]) if entries or view.gallery.policy.average_faces else size
         self._growth.judge(view.gallery, model, gallery_size)
@@ -106,18 +112,21 @@ class Identification:
         """Compare the largest face of a photo with a person, or with the largest face of another photo."""
         if comparison.criterion:
             comparison.criterion.check()
+        check_min_liveness(comparison.min_liveness)
         options = replace(comparison.options, only_largest=True)
         reference = comparison.reference
         if reference is None:
             raise InvalidArgument("BAD_ARGUMENT", "there is no reference; give a person or a photo")
         if isinstance(reference, Picture):
             model, [probe, other] = await self._faces.embed([comparison.probe, reference], options)
+            _refuse_spoof(probe, comparison.min_liveness)
             similarity = _best_similarity(_largest(probe, "the probe"), _largest(other, "the reference photo")[None])
             return _compared(comparison.criterion, probe, other, similarity, model)
         # The person is looked for first, so that one who is not there costs the face service nothing.
         view, _ = await self._on_record(reference, comparison)
         model, [probe] = await self._faces.embed([comparison.probe], options, view.gallery)
         vector = _largest(probe, "the probe")
+        _refuse_spoof(probe, comparison.min_liveness)
         known = await self._known(reference, comparison, model)
         return _compared(comparison.criterion, probe, None, _best_similarity(vector, known), model)
 
@@ -176,6 +185,15 @@ class Identification:
 def no_face(where: str) -> FailedPrecondition:
     """The error for a picture without a face."""
     return FailedPrecondition("NO_FACE", f"no face was found in {where}; send a photo that shows one", {"faces": 0})
+
+
+def _refuse_spoof(probe: EmbeddedFaces, min_liveness: float | None) -> None:
+    """Raise FailedPrecondition(SPOOF_SUSPECTED, LIVENESS_NOT_CONFIGURED) if the probe's largest face lacks liveness."""
+    if not probe.faces or is_live(probe.faces[0].face, min_liveness):
+        return
+    liveness = probe.faces[0].face.liveness
+    message = f"the probe seems to show a print, a screen or a mask: liveness {liveness:.2f}, not {min_liveness:.2f}"
+    raise FailedPrecondition("SPOOF_SUSPECTED", message, hint="photograph the person")
 
 
 async def _search(

@@ -11,7 +11,6 @@ from convoy.recognition.domain.records import Face, Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Write
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.people import People, Versioned
 from convoy.recognition.use_cases.repetition import answered_once
 
@@ -26,6 +25,7 @@ class Merging:
         self._store = followers.store
         self._codec_of = followers.codec_of
         self._people = people
+        self._turns = followers.turns
 
     async def merge(self, gallery: str, kept_id: str, merged_id: str, request_id: str) -> Versioned:
         """Give the faces of the second person to the first and delete the second, in one step."""
@@ -40,7 +40,7 @@ class Merging:
             return await self._attempt(gallery, kept_id, merged_id, request)
 
         found = await self._store.get_gallery(gallery)
-        answer = await answered_once(self._store, found, request, lambda: tried_again(attempt))
+        answer = await answered_once(self._store, found, request, lambda: self._turns.tried_again(gallery, attempt))
         if isinstance(answer, Committed):
             return Versioned(await self._people.find(gallery, kept_id), answer.version, answer.epoch)
         return answer

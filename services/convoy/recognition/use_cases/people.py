@@ -14,10 +14,13 @@ from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
+from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
+PAGE_BYTES = 4 * 2**20
+PEOPLE_AT_ONCE = 50
+_FACE_BYTES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class FaceDeleted:
 class People:
     """The calls on people, and the one way in which a person is changed."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Followers, journal: Journal | None = None) -> None:
+        self._journal = journal or Journal()
         self._store = followers.store
         self._followers = followers
         self.expired = 0
@@ -60,12 +64,28 @@ class People:
         return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
 
     async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
-        """People by id; the token of a page is its last id. Who has expired is left out, so a page may be short."""
+        """People by id; the token of a page is its last id.
+
+        Who has expired is left out, and a page ends after 4 MiB of facts, so a page may be short.
+        """
         size, now = page_size(size), now_ms()
         check_person_token(token)
         await self._store.get_gallery(gallery)
-        page = cut(await self._store.list_people(gallery, token, size + 1), size, lambda person: person.person_id)
+        page = await self._read_page(gallery, token, size)
         return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
+
+    async def _read_page(self, gallery: str, token: str, size: int) -> Page[Person]:
+        """Read people a few at a time, since each may have 64 KiB of facts, until the page is full."""
+        found: list[Person] = []
+        page_bytes = 0
+        while len(found) <= size and (page_bytes < PAGE_BYTES or len(found) < 2):
+            after, wanted = found[-1].person_id if found else token, min(PEOPLE_AT_ONCE, size + 1 - len(found))
+            people = await self._store.list_people(gallery, after, wanted)
+            found += people
+            page_bytes += sum(map(_size_of, people))
+            if not people:
+                return cut(found, size, lambda person: person.person_id)
+        return cut(found, min(size, len(found) - 1), lambda person: person.person_id)
 
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
@@ -150,7 +170,10 @@ class People:
         outcomes = await self._store.change_people(gallery, writes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if follower is None or not isinstance(outcome, Committed) or outcome.repeated:
+            if not isinstance(outcome, Committed) or outcome.repeated:
+                continue
+            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
+            if follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
@@ -174,7 +197,7 @@ class People:
             write = Write([(PersonChange(person_id, before, after), note)])
             return after, await self.commit_one(gallery, write, {})
 
-        return await tried_again(attempt)
+        return await self._followers.turns.tried_again(name, attempt)
 
 
 def person_not_found(gallery: str, person_id: str) -> NotFound:
@@ -196,3 +219,9 @@ def _edited(person: Person, edit: PersonEdit) -> Person:
         expires = check_expiry(edit.expire_time_ms, now_ms()) if edit.expire_time_ms else None
         after = replace(after, expire_time_ms=expires)
     return after
+
+
+def _size_of(person: Person) -> int:
+    """About how many bytes a record takes in an answer."""
+    texts = (person.person_id, person.display_name, *person.tags, *person.metadata, *person.metadata.values())
+    return sum(map(len, texts)) + _FACE_BYTES * len(person.faces)

@@ -1,24 +1,15 @@
-"""Whether a photo may stand for a person: it shows one face, well enough, not yet on record, and nobody else's."""
+"""Whether a photo, looked at alone, may stand for a person: it shows one upright face, well enough."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.core.models.calibration import FalseMatchCurve
 from convoy.recognition.domain.found_faces import EmbeddedFace, FoundFace, Quality
+from convoy.recognition.domain.liveness import is_live
+from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions
 from convoy.recognition.domain.registrations import PhotoResult, Refusal, Registered
-from convoy.recognition.domain.thresholds import comparison_rate
 from convoy.recognition.domain.vectors import Vector
-from convoy.recognition.search.index import Hit
-from convoy.recognition.use_cases.agreement import STRANGER_RATE, find_agreeing
 
-CONFLICT_RATE = 0.001
-"""How often a photo of somebody new may be refused for being like somebody else. A refusal turns a person away, so it
-is rarer than a wrong name may be."""
-SAME_FACE = 0.995
-"""From this similarity on two photos are one photo, perhaps saved anew: two different photos do not come so close."""
 SURELY_UPRIGHT = 0.8
 """From this detection score on a face is upright: one that stands on its head is found as an upright one too, but less
 surely. Measured in docs/faces.md."""
@@ -43,27 +34,78 @@ class Verdict:
 
 def bad_image(error: InvalidArgument) -> Verdict:
     """The verdict on bytes that are no picture."""
-    return _refuse([], Refusal.BAD_IMAGE, error.message)
+    return refuse([], Refusal.BAD_IMAGE, error.message)
 
 
-def judge(found: Sequence[EmbeddedFace], quality_floor: float, use_largest_face: bool) -> Verdict:
+Look = Callable[[DetectionOptions], Awaitable[Sequence[EmbeddedFace]]]
+"""Finds and embeds the faces of one photo, the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a photo must reach. any_angle: the face may be turned; use_largest_face: others may be there."""
+
+    quality_floor: float
+    score_floor: float
+    likeness_floor: float = 0.0
+    min_liveness: float | None = None
+    use_largest_face: bool = False
+    any_angle: bool = False
+
+
+async def judge_photo(look: Look, demands: Demands) -> Verdict:
+    """Look at a photo, and from other angles too if in doubt, to say whether it may stand for a person.
+
+    Raises what `look` raises, and FailedPrecondition(LIVENESS_NOT_CONFIGURED).
+    """
+    found = await look(AT_ANY_ANGLE if demands.any_angle else AS_USUAL)
+    verdict = judge(found, demands)
+    if not demands.any_angle:
+        verdict = await _look_around(look, verdict, demands)
+    return refuse_spoof(refuse_no_face(verdict, demands.score_floor), demands.min_liveness)
+
+
+async def _look_around(look: Look, verdict: Verdict, demands: Demands) -> Verdict:
+    """Return the verdict, or TURNED if the photo shows its face better from another angle."""
+    faces = verdict.result.faces
+    if is_in_doubt(verdict):
+        faces = [one.face for one in await look(AT_ANY_ANGLE)]
+    elif verdict.embedding is None:
+        return verdict
+    # What is hardly a face at any angle is no turned face either.
+    sure = [one for one in faces if _is_sure(one, demands)]
+    return refuse_turned(verdict, sure)
+
+
+def _is_sure(face: FoundFace, demands: Demands) -> bool:
+    likeness = 1.0 if face.quality.likeness is None else face.quality.likeness
+    return face.detection_score >= demands.score_floor and likeness >= demands.likeness_floor
+
+
+def judge(found: Sequence[EmbeddedFace], demands: Demands) -> Verdict:
     """Look at the photo alone: does it show one face, of enough quality? `found` has the largest face first."""
     faces = [one.face for one in found]
     if not faces:
-        return _refuse(faces, Refusal.NO_FACE, "no face was found; send a photo that shows the face from the front")
-    if len(faces) > 1 and not use_largest_face:
+        return refuse(faces, Refusal.NO_FACE, "no face was found; send a photo that shows the face from the front")
+    if len(faces) > 1 and not demands.use_largest_face:
         message = f"{len(faces)} faces were found; crop the photo to one person or set use_largest_face"
-        return _refuse(faces, Refusal.SEVERAL_FACES, message)
+        return refuse(faces, Refusal.SEVERAL_FACES, message)
     quality = faces[0].quality
-    if quality.score < quality_floor:
-        return _refuse(faces, *_fault(quality, quality_floor))
+    if quality.likeness is not None and quality.likeness < demands.likeness_floor:
+        message = f"what was found does not look like a face (likeness {quality.likeness:.2f}, at least "
+        message += f"{demands.likeness_floor:.2f} is needed); take it anew"
+        return refuse(faces, Refusal.NOT_A_FACE, message)
+    if quality.score < demands.quality_floor:
+        return refuse(faces, *_fault(quality, demands.quality_floor))
     return Verdict(PhotoResult(faces), found[0].embedding, quality.score)
 
 
 def is_in_doubt(verdict: Verdict) -> bool:
     """Whether the photo should be looked at from other angles: no upright face was found, or none that is sure."""
     refusal, faces = verdict.result.refusal, verdict.result.faces
-    return refusal is Refusal.NO_FACE or (refusal is None and faces[0].detection_score < SURELY_UPRIGHT)
+    return refusal in (Refusal.NO_FACE, Refusal.NOT_A_FACE) or (
+        refusal is None and faces[0].detection_score < SURELY_UPRIGHT
+    )
 
 
 def refuse_turned(verdict: Verdict, found: Sequence[FoundFace]) -> Verdict:
@@ -71,7 +113,7 @@ def refuse_turned(verdict: Verdict, found: Sequence[FoundFace]) -> Verdict:
     if not found or found[0].roll_degrees <= UPRIGHT_DEGREES:
         return verdict
     message = "the face is turned by more than 45 degrees; turn the photo upright or set any_angle"
-    return _refuse(found, Refusal.TURNED, message)
+    return refuse(found, Refusal.TURNED, message)
 
 
 def refuse_no_face(verdict: Verdict, score_floor: float) -> Verdict:
@@ -80,44 +122,17 @@ def refuse_no_face(verdict: Verdict, score_floor: float) -> Verdict:
         return verdict
     score = verdict.result.faces[0].detection_score
     message = f"what was found is hardly a face (score {score:.2f}, at least {score_floor:.2f} is needed); take it anew"
-    return _refuse(verdict.result.faces, Refusal.NOT_A_FACE, message)
+    return refuse(verdict.result.faces, Refusal.NOT_A_FACE, message)
 
 
-def compare(verdict: Verdict, known: Vector, other: Hit | None) -> Verdict:
-    """Look at the gallery: refuse a face that the person has (`known`: [faces, dimension]), or that is `other`'s."""
-    if verdict.embedding is None:
+def refuse_spoof(verdict: Verdict, min_liveness: float | None) -> Verdict:
+    """Refuse what seems to be a print, a screen or a mask. Raises FailedPrecondition(LIVENESS_NOT_CONFIGURED)."""
+    if verdict.embedding is None or is_live(verdict.result.faces[0], min_liveness):
         return verdict
-    faces = verdict.result.faces
-    if len(known) and float(np.max(known @ verdict.embedding)) >= SAME_FACE:
-        message = "the person has this very face on record; a different photo would add to it"
-        return _refuse(faces, Refusal.DUPLICATE, message)
-    if other is not None:
-        message = (
-            f"the face matches person {other.person_id!r}; register it there with add_faces, or set "
-            "allow_identity_conflict if they are two people"
-        )
-        return _refuse(faces, Refusal.IDENTITY_CONFLICT, message, other.person_id)
-    return verdict
-
-
-def refuse_others(verdicts: Sequence[Verdict], on_record: Vector, curve: FalseMatchCurve) -> list[Verdict]:
-    """Look at all photos together: refuse those that show another person than the record, or than most photos."""
-    accepted = [verdict.embedding for verdict in verdicts if verdict.embedding is not None]
-    comparisons = max(1, len(accepted) - 1 + len(on_record))
-    threshold = curve.threshold(comparison_rate(STRANGER_RATE, comparisons))
-    agreeing = iter(find_agreeing(accepted, on_record, threshold, SAME_FACE))
-    message = (
-        "the face does not resemble the person on record"
-        if len(on_record)
-        else "the photos show different people; send photos of one person"
-    )
-    message += ", or set allow_different if they are of one person"
-    return [
-        verdict
-        if verdict.embedding is None or next(agreeing)
-        else _refuse(verdict.result.faces, Refusal.OTHER_PERSON, message)
-        for verdict in verdicts
-    ]
+    liveness = verdict.result.faces[0].liveness
+    message = f"the photo seems to show a print, a screen or a mask (liveness {liveness:.2f}, at least "
+    message += f"{min_liveness:.2f} is needed); photograph the person"
+    return refuse(verdict.result.faces, Refusal.SPOOF_SUSPECTED, message)
 
 
 def none_accepted(
@@ -149,5 +164,6 @@ def _fault(quality: Quality, floor: float) -> tuple[Refusal, str]:
     return Refusal.LOW_QUALITY, "; ".join(FAULTS[name][1] for name in low) + scored
 
 
-def _refuse(faces: Sequence[FoundFace], refusal: Refusal, message: str, person_id: str = "") -> Verdict:
+def refuse(faces: Sequence[FoundFace], refusal: Refusal, message: str, person_id: str = "") -> Verdict:
+    """Refuse a photo, for a reason and with a sentence; person_id: whose face it is, for IDENTITY_CONFLICT."""
     return Verdict(PhotoResult(faces, refusal, message, conflicting_person_id=person_id))

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from convoy.core.names import composed
 from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
-from convoy.recognition.domain.found_faces import EmbeddedFaces
+from convoy.recognition.domain.found_faces import EmbeddedFace
 from convoy.recognition.domain.limits import (
     check_expiry,
     check_faces,
@@ -24,7 +24,8 @@ from convoy.recognition.domain.limits import (
     check_tags,
     check_text,
 )
-from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions, Picture
+from convoy.recognition.domain.liveness import check_min_liveness
+from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Face, Gallery, Person
 from convoy.recognition.domain.registrations import PhotoResult, Registered, Registering
 from convoy.recognition.domain.thresholds import comparison_rate
@@ -33,21 +34,10 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.photo_rules import (
-    CONFLICT_RATE,
-    Verdict,
-    bad_image,
-    compare,
-    is_in_doubt,
-    judge,
-    none_accepted,
-    refuse_no_face,
-    refuse_others,
-    refuse_turned,
-)
+from convoy.recognition.use_cases.photo_rules import Demands, Verdict, bad_image, judge_photo, none_accepted
+from convoy.recognition.use_cases.record_rules import CONFLICT_RATE, compare, refuse_others
 from convoy.recognition.use_cases.repetition import Repeated, answered_once
 
 DIGESTED_AT_ONCE = 1 << 18
@@ -104,6 +94,7 @@ class Registration:
         check_tags(asked.tags)
         check_labels(asked.photo_labels, len(asked.photos))
         check_request_id(asked.request_id)
+        check_min_liveness(asked.min_liveness)
         most = self._settings.max_images_per_call
         if not 1 <= len(asked.photos) <= most:
             message = f"{len(asked.photos)} photos were sent; 1 to {most} are taken in a call"
@@ -118,7 +109,7 @@ class Registration:
         photos = await self._look_at(asked, gallery)
         # One after the other, or two people with one face would not see each other.
         async with self._writing[gallery.name]:
-            return await tried_again(lambda: self._attempt(asked, photos, request))
+            return await self._followers.turns.tried_again(asked.gallery, lambda: self._attempt(asked, photos, request))
 
     async def _on_record(self, asked: Registering) -> Person | None:
         """The person on record, also when expired. Raises AlreadyExists(PERSON_EXISTS) unless faces may be added."""
@@ -134,41 +125,38 @@ class Registration:
     async def _look_at(self, asked: Registering, gallery: Gallery) -> _Photos:
         floor = gallery.policy.quality_floor
         floor = self._settings.quality_floor if floor is None else floor
-        options = AT_ANY_ANGLE if asked.any_angle else AS_USUAL
-        seen = await asyncio.gather(*(self._embed(photo, gallery, options) for photo in asked.photos))
-        judged = [
-            bad_image(one) if isinstance(one, InvalidArgument) else judge(one[1].faces, floor, asked.use_largest_face)
-            for one in seen
-        ]
-        turning = (self._look_around(*one, asked, gallery) for one in zip(judged, asked.photos, strict=True))
-        score_floor = self._settings.face_score_floor
-        verdicts = [refuse_no_face(verdict, score_floor) for verdict in await asyncio.gather(*turning)]
+        demands = Demands(
+            quality_floor=floor,
+            score_floor=self._settings.face_score_floor,
+            likeness_floor=self._settings.face_likeness_floor,
+            min_liveness=asked.min_liveness,
+            use_largest_face=asked.use_largest_face,
+            any_angle=asked.any_angle,
+        )
+        seen = await asyncio.gather(*(self._judge(photo, gallery, demands) for photo in asked.photos))
+        verdicts = [bad_image(one) if isinstance(one, InvalidArgument) else one[1] for one in seen]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
         if not models:
             raise none_accepted([verdict.result for verdict in verdicts], bad_images)
         return _Photos(models[-1], verdicts, bad_images)
 
-    async def _look_around(self, verdict: Verdict, photo: Picture, asked: Registering, gallery: Gallery) -> Verdict:
-        """The verdict, or TURNED if the photo shows its face better from another angle."""
-        if asked.any_angle or (verdict.embedding is None and not is_in_doubt(verdict)):
-            return verdict
-        faces = verdict.result.faces
-        if is_in_doubt(verdict):
-            seen = await self._embed(photo, gallery, AT_ANY_ANGLE)
-            faces = [] if isinstance(seen, InvalidArgument) else [one.face for one in seen[1].faces]
-        # What is hardly a face at any angle is no turned face either.
-        return refuse_turned(verdict, [one for one in faces if one.detection_score >= self._settings.face_score_floor])
-
-    async def _embed(
-        self, photo: Picture, gallery: Gallery, options: DetectionOptions
-    ) -> tuple[FaceModel, EmbeddedFaces] | InvalidArgument:
+    async def _judge(
+        self, photo: Picture, gallery: Gallery, demands: Demands
+    ) -> tuple[FaceModel, Verdict] | InvalidArgument:
         """One photo a call: a bad photo spoils no other, and the face service batches them anyhow."""
+        models: list[FaceModel] = []
+
+        async def look(options: DetectionOptions) -> Sequence[EmbeddedFace]:
+            model, [picture] = await self._faces.embed([photo], options, gallery)
+            models.append(model)
+            return picture.faces
+
         try:
-            model, [faces] = await self._faces.embed([photo], options, gallery)
+            verdict = await judge_photo(look, demands)
         except InvalidArgument as error:
             return error
-        return model, faces
+        return models[-1], verdict
 
     async def _attempt(self, asked: Registering, photos: _Photos, request: Idempotency) -> Registered | Committed:
         """Compare with the gallery as it is now, and write."""

@@ -15,7 +15,6 @@ from convoy.recognition.domain.transfers import ExportedPerson, ExportPart, Impo
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, PersonChange, Write, made
-from convoy.recognition.store.tries import tried_again
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.people import Embeddings, People
 
@@ -49,6 +48,7 @@ class Transfer:
         self._store = followers.store
         self._codec_of = followers.codec_of
         self._people = people
+        self._turns = followers.turns
         self._galleries = galleries
 
     async def export(self, name: str, token: str) -> AsyncIterator[ExportPart]:
@@ -95,7 +95,7 @@ class Transfer:
         now = now_ms()
         present = [comer for comer in comers if not comer.person.is_expired(now)]
         added = _Added(version=gallery.version, epoch=gallery.epoch)
-        await tried_again(lambda: self._add(gallery, present, added))
+        await self._turns.tried_again(gallery.name, lambda: self._add(gallery, present, added))
         return Imported(
             people_imported=added.people,
             faces_imported=added.faces,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from convoy.cli.app import app
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.security import tokens as tokens_module
 from convoy.core.security.tokens import Tokens, append_line, make_token, read_tokens, write_line
 from typer.testing import CliRunner
 
@@ -85,7 +86,10 @@ def test_a_bad_name_or_scope_makes_no_line() -> None:
             write_line(name, "token", scopes)
 
 
-def test_a_changed_file_counts_at_once_and_a_bad_or_missing_one_does_not(path: Path) -> None:
+def test_a_changed_file_counts_at_once_and_a_bad_or_missing_one_does_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens_module, "OVERLAP_S", 0.0)
     first, second = make_token(), make_token()
     append_line(path, write_line("ada", first, ["faces"]))
     tokens = Tokens(path)
@@ -97,6 +101,21 @@ def test_a_changed_file_counts_at_once_and_a_bad_or_missing_one_does_not(path: P
     assert tokens.find(first) is not None
     append_line(path, write_line("ada", second, ["faces"]))
     assert tokens.find(first) is None and tokens.find(second) is not None
+
+
+def test_while_a_file_is_written_in_place_nobody_is_shut_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_token(), make_token()
+    append_line(path, write_line("ada", first, ["faces", "scores"]))
+    tokens = Tokens(path)
+    path.write_text("")  # as an editor empties a file before it writes
+    assert tokens.find(first) is not None
+    path.write_text("\n".join([write_line("ada", first, ["faces"]), write_line("bob", second, ["faces"])]))
+    found = tokens.find(first)
+    assert found is not None and found.scopes == {"faces"}  # what the file says now
+    assert tokens.find(second) is not None
+    path.write_text(write_line("bob", second, ["faces"]))
+    monkeypatch.setattr(tokens_module, "OVERLAP_S", 0.0)
+    assert tokens.find(first) is None
 
 
 def test_a_missing_file_stops_the_start(path: Path) -> None:

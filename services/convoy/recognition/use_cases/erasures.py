@@ -1,0 +1,137 @@
+"""What was erased after a backup was made: found in the audit of the data that a restore replaces, and erased again.
+
+The audit tells of deleted, expired and merged people, deleted faces and deleted galleries. Where that data is lost, an
+optional journal outside of the store has the same.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+
+from convoy.core.errors import NotFound, Unavailable
+from convoy.recognition.domain.caller import now_ms
+from convoy.recognition.domain.records import Change, Gallery, Note, Person
+from convoy.recognition.store.base import Idempotency, PersonChange, Store, Write, made
+
+PAGE = 500
+OF_PEOPLE = ("DeletePerson", "Expire", "EraseAgain")
+# Clocks of replicas differ: what was erased so shortly before the backup's last change is looked at too.
+MARGIN_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A person, a gallery (no person_id), or faces of a person that were erased.
+
+    version: of the gallery by which they were gone; 0 from a journal. faces: those that were erased, or None for the
+    whole person. kept: the person's faces afterwards, where the audit does not name those that were erased.
+    """
+
+    gallery: str
+    time_ms: int
+    person_id: str = ""
+    version: int = 0
+    faces: tuple[str, ...] | None = None
+    kept: tuple[str, ...] | None = None
+
+    def to_json(self) -> str:
+        """A line of a list or journal: ids and times alone."""
+        return json.dumps({name: fact for name, fact in asdict(self).items() if fact not in ("", 0, None)})
+
+    @classmethod
+    def from_json(cls, line: str) -> "Erasure":
+        """The inverse of to_json. Facts of a later version are passed over."""
+        facts = json.loads(line)
+        faces, kept = (tuple(facts[name]) if name in facts else None for name in ("faces", "kept"))
+        person_id, version = facts.get("person_id", ""), facts.get("version", 0)
+        return cls(facts["gallery"], facts["time_ms"], person_id, version, faces, kept)
+
+    def goes_from(self, person: Person) -> Person | None:
+        """What is left of the person, as a backup has it, after this erasure."""
+        if self.faces is None and self.kept is None:
+            return None
+        erased = set(self.faces or ())
+        faces = tuple(
+            face
+            for face in person.faces
+            if face.face_id not in erased
+            and (self.kept is None or face.face_id in self.kept or face.create_time_ms > self.time_ms)
+        )
+        return replace(person, faces=faces)
+
+
+async def list_erasures(store: Store) -> AsyncIterator[Erasure]:
+    """Everything that the audit says was erased, of galleries that are there or were."""
+    name = ""
+    while names := await store.list_names(name, PAGE):
+        for name in names:
+            before = 0
+            while changes := await store.list_changes(name, before, PAGE):
+                before = changes[-1].version
+                for change in changes:
+                    if (erasure := await _of_change(store, name, change)) is not None:
+                        yield erasure
+
+
+async def _of_change(store: Store, name: str, change: Change) -> Erasure | None:
+    note = change.note
+    found = Erasure(name, note.time_ms, note.person_id, change.version)
+    if note.action in OF_PEOPLE or note.action == "DeleteGallery":
+        return found
+    if note.action == "MergePeople" and " given to " in note.outcome:
+        return found
+    if note.action == "DeleteFace":
+        [person] = await store.get_people(name, [note.person_id])
+        return replace(found, kept=tuple(face.face_id for face in person.faces) if person else ())
+    return None
+
+
+async def find_again(store: Store, erasures: Iterable[Erasure]) -> AsyncIterator[Erasure]:
+    """Those after the store's state whose people, faces or galleries are in it all the same."""
+    heads: dict[str, tuple[Gallery, int] | None] = {}
+    for erasure in erasures:
+        if erasure.gallery not in heads:
+            heads[erasure.gallery] = await _last(store, erasure.gallery)
+        last = heads[erasure.gallery]
+        if last is None or not _is_later(erasure, *last):
+            continue
+        if not erasure.person_id:
+            if last[0].create_time_ms <= erasure.time_ms:
+                yield erasure
+            continue
+        [person] = await store.get_people(erasure.gallery, [erasure.person_id])
+        if person and person.create_time_ms <= erasure.time_ms and erasure.goes_from(person) != person:
+            yield erasure
+
+
+async def erase_again(store: Store, erasure: Erasure) -> None:
+    """Erase what find_again found."""
+    note = Note("EraseAgain", now_ms(), erasure.person_id, outcome="erased before the backup was restored")
+    if not erasure.person_id:
+        await store.delete_gallery(erasure.gallery, note)
+        return
+    gallery = await store.get_gallery(erasure.gallery)
+    [person] = await store.get_people(erasure.gallery, [erasure.person_id])
+    if person is not None and (left := erasure.goes_from(person)) != person:
+        change = PersonChange(erasure.person_id, person, left)
+        [outcome] = await store.change_people(gallery, [Write([(change, note)], Idempotency())])
+        made(outcome)
+
+
+def read_erasures(lines: Iterable[str]) -> Iterator[Erasure]:
+    """Lists and journals, one after the other."""
+    return (Erasure.from_json(line) for line in lines if line.strip())
+
+
+async def _last(store: Store, name: str) -> tuple[Gallery, int] | None:
+    """A gallery of the store, and when it was changed last."""
+    try:
+        gallery = await store.get_gallery(name)
+    except (NotFound, Unavailable):
+        return None
+    changes = await store.list_changes(name, 0, 1)
+    return gallery, changes[0].note.time_ms if changes else 0
+
+
+def _is_later(erasure: Erasure, gallery: Gallery, last_ms: int) -> bool:
+    return erasure.version > gallery.version or erasure.time_ms > last_ms - MARGIN_MS

@@ -1,0 +1,175 @@
+"""A restored backup brings back who was erased since: audit or journal tell whom, and they are erased again."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from convoy.core.errors import Unavailable
+from convoy.core.settings import Settings
+from convoy.recognition.domain.caller import now_ms
+from convoy.recognition.domain.keys import MasterKeys
+from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Followers
+from convoy.recognition.store.base import Idempotency, PersonChange, Write
+from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.use_cases.erasures import Erasure, erase_again, find_again, list_erasures, read_erasures
+from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
+from convoy.recognition.use_cases.journal import Journal
+from convoy.recognition.use_cases.merging import Merging
+from convoy.recognition.use_cases.people import People
+from convoy.testing.redis_servers import RedisServer
+
+from tests.fake_face_source import FakeFaceSource
+
+pytestmark = pytest.mark.redis
+MODEL = Model("embedder", "1", "ab" * 32, 4)
+TEMPLATE = b"\0\0\x80\x3f" + b"\0" * 12
+NAMES = ("ada", "bob", "cyd", "dan", "eve", "flo")
+
+
+class House:
+    """Use cases on Redis, with a journal."""
+
+    def __init__(self, store: RedisStore, journal: Path) -> None:
+        self.store = store
+        self.followers = Followers(store, lambda gallery: Plain(), threads=1)
+        self.people = People(self.followers, Journal(journal))
+        self.merging = Merging(self.followers, self.people)
+        self.galleries = Galleries(
+            store, self.followers, FakeFaceSource(), MasterKeys([]), Growth(Settings()), Journal(journal)
+        )
+
+    async def add(self, name: str, person_id: str, expires_ms: int | None = None) -> None:
+        gallery, now = await self.store.get_gallery(name), now_ms()
+        faces = tuple(Face(f"{person_id}{i}", 0.5, now) for i in range(2))
+        person = Person(person_id, "secret name", {}, faces, now, now, expires_ms)
+        change = PersonChange(person_id, None, person, {face.face_id: TEMPLATE for face in faces})
+        await self.store.change_people(gallery, [Write([(change, Note("Register", now, person_id))])])
+
+    async def there(self) -> dict[str, dict[str, int]]:
+        """How many faces everybody has, by gallery."""
+        galleries = [one.name for one in await self.store.list_galleries("", 9)]
+        return {
+            name: {one.person_id: len(one.faces) for one in await self.store.list_people(name, "", 99)}
+            for name in galleries
+        }
+
+
+@pytest.fixture
+async def house(redis_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    house = House(RedisStore(redis_url), tmp_path / "journal")
+    for name in ("staff", "guests"):
+        await house.store.create_gallery(
+            Gallery(name, MODEL, create_time_ms=now_ms()), Note("CreateGallery", now_ms()), Idempotency()
+        )
+    for person_id in NAMES:
+        await house.add("staff", person_id, now_ms() - 1 if person_id == "dan" else None)
+    yield house
+    await house.followers.close()
+    await house.store.close()
+
+
+def state(server: RedisServer) -> dict[bytes, bytes]:
+    with server.client() as client:
+        return {key: client.dump(key) for key in client.scan_iter()}
+
+
+def put_back(server: RedisServer, kept: dict[bytes, bytes]) -> None:
+    with server.client() as client:
+        client.flushall()
+        for key, payload in kept.items():
+            client.restore(key, 0, payload)
+
+
+async def erase_in_every_way(house: House) -> None:
+    """After the backup: ada is deleted and comes anew, bob loses a face, eve goes into cyd, dan expires, guests end."""
+    await house.people.delete("staff", "ada")
+    await house.people.delete_face("staff", "bob", "bob0")
+    await house.merging.merge("staff", "cyd", "eve", "")
+    await house.people.expire(await house.store.get_gallery("staff"), 10)
+    await house.galleries.delete("guests")
+    await house.add("staff", "ada")
+    await house.add("staff", "new")
+
+
+AGAIN = {"staff": {"bob": 1, "cyd": 2, "flo": 2}}
+
+
+@pytest.mark.parametrize("source", ["audit", "journal"])
+async def test_what_was_erased_is_found_and_erased_again(
+    house: House, shared_redis: RedisServer, tmp_path: Path, source: str
+) -> None:
+    backup = state(shared_redis)
+    before = await house.there()
+    await erase_in_every_way(house)
+    if source == "audit":
+        lines = [erasure.to_json() async for erasure in list_erasures(house.store)]
+    else:
+        lines = (tmp_path / "journal").read_text().splitlines()
+        assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
+    assert not any("secret" in line for line in lines)
+    put_back(shared_redis, backup)
+    assert await house.there() == before
+    found = [erasure async for erasure in find_again(house.store, read_erasures(lines))]
+    assert {(one.gallery, one.person_id) for one in found} == {
+        ("staff", "ada"),
+        ("staff", "bob"),
+        ("staff", "eve"),
+        ("staff", "dan"),
+        ("guests", ""),
+    }
+    for erasure in found:
+        await erase_again(house.store, erasure)
+    assert await house.there() == AGAIN
+    with shared_redis.client() as client:
+        assert sorted(client.hkeys("convoy:{staff}:templates")) == [
+            b"bob bob1",
+            b"cyd cyd0",
+            b"cyd cyd1",
+            b"flo flo0",
+            b"flo flo1",
+        ]
+    assert [erasure async for erasure in find_again(house.store, read_erasures(lines))] == []
+
+
+async def test_the_command_lists_and_erases_and_begins_epochs(
+    house: House, shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVOY_REDIS_URL", shared_redis.url)
+    backup, epoch = state(shared_redis), (await house.store.get_head("staff")).epoch
+    await erase_in_every_way(house)
+
+    def recovery(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "convoy.recognition.recovery", *words]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True)
+
+    listed = recovery("list").stdout
+    put_back(shared_redis, backup)
+    told = recovery("renew", stdin=listed).stderr
+    assert "erased since the backup: gallery staff, person ada" in told and "5 erasures are undone" in told
+    assert (await house.there())["staff"]["ada"] == 2
+    assert "erased again: gallery staff, faces of person bob" in recovery("renew", "--erase", stdin=listed).stderr
+    assert await house.there() == AGAIN
+    assert (await house.store.get_head("staff")).epoch not in ("", epoch)
+
+
+async def test_what_cannot_be_noted_is_not_acknowledged(house: House, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    with pytest.raises(Unavailable) as refused:
+        await house.people.delete("staff", "ada")
+    assert refused.value.reason == "JOURNAL_UNAVAILABLE"
+
+
+def test_a_line_is_read_as_it_was_written_and_later_facts_are_passed_over() -> None:
+    for erasure in (
+        Erasure("g", 5),
+        Erasure("g", 5, "p", 7),
+        Erasure("g", 5, "p", 7, ("a",)),
+        Erasure("g", 5, "p", 7, None, ()),
+    ):
+        line = erasure.to_json()
+        assert list(read_erasures([line, "", line.replace("{", '{"later": 1, ', 1)])) == [erasure] * 2

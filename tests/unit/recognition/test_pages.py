@@ -1,0 +1,32 @@
+"""A page of people ends when it has enough of them, or enough bytes; together the pages have everybody once."""
+
+import pytest
+from convoy.recognition.domain.records import Person
+from convoy.recognition.use_cases import people
+from convoy.recognition.use_cases.people import People
+
+from tests.use_cases import UseCases
+
+
+@pytest.mark.parametrize(("size", "page_bytes"), [(7, 10**9), (1000, 1), (1000, 800), (3, 500), (20, 10**9)])
+async def test_pages_have_everybody_once(
+    house: UseCases, monkeypatch: pytest.MonkeyPatch, size: int, page_bytes: int
+) -> None:
+    crowd = [Person(f"p{n:02}", display_name="n" * 100, create_time_ms=1, update_time_ms=1) for n in range(20)]
+
+    async def list_people(name: str, after: str, limit: int) -> list[Person]:
+        return [one for one in crowd if one.person_id > after][:limit]
+
+    monkeypatch.setattr(house.store, "list_people", list_people)
+    monkeypatch.setattr(people, "PAGE_BYTES", page_bytes)
+    monkeypatch.setattr(people, "PEOPLE_AT_ONCE", 4)
+    found, token, pages = [], "", 0
+    while True:
+        page = await People(house.followers).list("staff", token, size)
+        assert len(page.entries) <= size
+        found += [one.person_id for one in page.entries]
+        pages, token = pages + 1, page.next_token
+        if not token:
+            break
+    assert found == [one.person_id for one in crowd]
+    assert (pages == 1) == (size >= 20 and page_bytes == 10**9)
