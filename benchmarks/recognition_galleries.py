@@ -63,12 +63,12 @@ async def measure(url: str, idle_s: float) -> None:
     followers = Followers(store, lambda gallery: Plain(), threads=1)
     galleries = Galleries(store, followers, None, MasterKeys([]), Growth(Settings()))  # type: ignore[arg-type]
     sweep = Sweep(store, galleries, People(followers))
-    started = time.monotonic()
+    started, spent = time.monotonic(), time.process_time()
     await followers.start()
     sweeping = asyncio.create_task(sweep.on())
     while not followers.is_ready:
         await asyncio.sleep(0.02)
-    ready_s = time.monotonic() - started
+    ready_s, ready_cpu_s = time.monotonic() - started, time.process_time() - spent
     await asyncio.sleep(5)
     servers, idle = children(), time.monotonic()
     mine, theirs = time.process_time(), cpu_of(servers)
@@ -83,7 +83,7 @@ async def measure(url: str, idle_s: float) -> None:
         times.append(time.monotonic() - began)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"ready {ready_s:.1f} s, idle {mine:.3f} core, Redis {theirs:.3f} core, "
+        f"ready {ready_s:.1f} s ({ready_cpu_s:.1f} s of a core), idle {mine:.3f} core, Redis {theirs:.3f} core, "
         f"a search {statistics.median(times) * 1000:.2f} ms, memory {rss:.0f} MiB",
         flush=True,
     )

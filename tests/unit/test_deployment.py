@@ -121,3 +121,30 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist() -> None:
     asked = (OBSERVABILITY / "rules.yml").read_text() + (OBSERVABILITY / "grafana" / "convoy.json").read_text()
     names = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in re.findall(r"\bconvoy_[a-z_]+", asked)}
     assert names and names - exported == set()
+
+
+def commands_of_redis() -> list[str]:
+    """What starts Redis in Compose and in Kubernetes."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["redis"]["command"][0]
+    documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "base" / "redis.yaml").read_text())
+    pods = [document["spec"]["template"]["spec"] for document in documents if "template" in document.get("spec", {})]
+    return [compose, *(pod["containers"][0]["args"][0] for pod in pods)]
+
+
+@pytest.mark.parametrize("command", commands_of_redis(), ids=["Compose", "Kubernetes"])
+def test_what_a_kill_left_of_a_log_rewrite_is_gone_before_redis_starts(command: str, tmp_path: Path) -> None:
+    log = tmp_path / "appendonlydir"
+    log.mkdir()
+    left = [
+        "temp-rewriteaof-42.aof",
+        "temp-rewriteaof-bg-42.aof",
+        "temp-42.rdb",
+        "appendonlydir/temp-appendonly.aof.manifest",
+    ]
+    kept = ["appendonlydir/appendonly.aof.1.base.rdb", "appendonlydir/appendonly.aof.manifest"]
+    for name in left + kept:
+        (tmp_path / name).write_text("a template")
+    before, starts, _ = command.partition("exec redis-server")
+    assert starts
+    subprocess.run(["sh", "-euc", before.replace("/data", str(tmp_path))], check=True)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

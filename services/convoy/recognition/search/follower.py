@@ -214,12 +214,12 @@ class Follower:
     async def _load(self, anew: bool) -> None:
         """Read everything into a new view, then put that in the place of the old one."""
         started = time.monotonic()
+        self._due.clear()
         opened = await self._store.open_gallery(self.name, self.view.head if self.view else NOWHERE)
         if opened.mended:
             MENDED.labels(self.name).inc()
             log.warning("gallery mended", gallery=self.name, mended=opened.mended)
         view = self._new_view(opened.gallery)
-        self._due.clear()
         await self._arrive(view, await view.load(opened.head, anew), started)
         LOADS.labels(self.name).inc()
         UNREADABLES.labels(self.name).set(0)
@@ -229,6 +229,9 @@ class Follower:
 
     async def _follow(self) -> None:
         """Take in changes when woken; return when the stream no longer goes on from where this follower stands."""
+        if self._pulse.begun_at <= self._looked_at:
+            # Whatever has changed since the gallery was opened has woken this follower already.
+            await self._due.wait()
         while self.view is not None:
             self._due.clear()
             asked_at = time.monotonic()
