@@ -10,7 +10,7 @@ MINUTES ?= 5
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow faults abuse soak bench check audit format proto up down clean
+.PHONY: help setup demo test slow faults abuse attack soak bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,6 +31,9 @@ faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of 
 
 abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for another number
 	BAD_INPUTS=$(BAD_INPUTS) $(BIN)/pytest -s tests/integration/test_abuse.py
+
+attack: $(VENV)/.setup ## Send a fleet on this machine what takes memory and time, ten minutes, and check that it stays small
+	$(BIN)/pytest -s tests/slow/test_attack.py
 
 soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 for an hour
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)

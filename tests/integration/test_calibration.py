@@ -11,7 +11,7 @@ from convoy_training.metrics.false_non_match import Mates, compare_mates, fit_mi
 from convoy_training.session import open_onnx
 from convoy_training.tasks.face_embedding import embed
 
-MODEL = Path("exported_models/face-embedder/1")
+MODEL = Path("exported_models/face-embedder/2")
 FACES = 700
 COUNTED = 30
 """A rate is compared where at least so many pairs of the other people are expected above it."""

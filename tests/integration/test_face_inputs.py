@@ -172,6 +172,22 @@ async def test_at_any_angle_a_turned_face_is_the_face_that_it_is(
         assert abs(nose + centre - complex(face.landmarks.nose.x, face.landmarks.nose.y)) < 20
 
 
+@pytest.mark.parametrize("degrees", [30, 45, 60, 200])
+async def test_at_any_angle_a_leaning_face_is_the_face_that_it_is(
+    faces: Running, portraits: list[ImageRGB], degrees: int
+) -> None:
+    for portrait in portraits[:4]:
+        upright = put(enlarge(portrait, 2.5), 170, 170, 640, 640)
+        matrix = cv2.getRotationMatrix2D((320, 320), degrees, 1.0)
+        turned = np.asarray(cv2.warpAffine(upright, matrix, (640, 640), borderValue=(110, 110, 110)), np.uint8)
+        ((straight, *_), found) = [result.faces for result in await find(faces, upright, turned, any_angle=True)]
+        face = found[0]
+        assert float(np.dot(face.embedding.values, straight.embedding.values)) >= 0.5
+        # Where the nose goes says OpenCV.
+        nose = matrix @ [straight.landmarks.nose.x, straight.landmarks.nose.y, 1]
+        assert np.hypot(*(nose - [face.landmarks.nose.x, face.landmarks.nose.y])) < 20
+
+
 def draw_cartoon() -> ImageRGB:
     """A yellow face with round eyes and a smile."""
     picture = np.full((480, 640, 3), 235, np.uint8)

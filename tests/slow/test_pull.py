@@ -14,6 +14,7 @@ from convoy.catalogue.pull import Pull, fetch, pull
 from convoy.core.manifest import GRAPH_FILE, load_manifest
 from convoy.core.models.engine import Engine
 
+pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = bundled_catalogue()
 PACKAGED = [

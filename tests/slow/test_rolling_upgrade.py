@@ -258,3 +258,24 @@ def test_a_gallery_that_was_deleted_is_gone_for_both(pair: Sequence[Side], team:
     writer.recognition.CreateGallery(r.CreateGalleryRequest(gallery=team))
     version = register(writer, team, "bob", person(2)).version
     assert [who for _, who, _ in identify(reader, team, people(1, 2), version)] == [[], ["bob"]]
+
+
+def test_labels_of_photos_hinder_no_earlier_version(sides: dict[str, Side]) -> None:
+    old, new = sides["old"].recognition, sides["new"].recognition
+    team, one = "labelled", {"gallery": "labelled", "person_id": "ada"}
+    new.CreateGallery(r.CreateGalleryRequest(gallery=team))
+    photos = [person(1), person(1, noise=2)]
+    new.Register(r.RegisterRequest(**one, photos=photos, photo_labels=["IMG_1.jpg", "IMG_2.jpg"]))
+
+    def labels() -> list[str]:
+        return [face.label for face in new.GetPerson(r.GetPersonRequest(**one)).person.faces]
+
+    assert labels() == ["IMG_1.jpg", "IMG_2.jpg"]
+    old.UpdatePerson(r.UpdatePersonRequest(**one, metadata={"desk": "4"}))
+    old.Register(r.RegisterRequest(**one, photos=[person(1, noise=4)], add_faces=True))
+    assert labels() == ["IMG_1.jpg", "IMG_2.jpg", ""]
+    first = new.GetPerson(r.GetPersonRequest(**one)).person.faces[0]
+    old.DeleteFace(r.DeleteFaceRequest(**one, face_id=first.face_id))
+    assert labels() == ["IMG_2.jpg", ""]
+    old.DeleteGallery(r.DeleteGalleryRequest(gallery=team))
+    assert refusal(new.GetPerson, r.GetPersonRequest(**one)) == grpc.StatusCode.NOT_FOUND

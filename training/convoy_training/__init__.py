@@ -23,6 +23,8 @@ cleaning.py       finds wrong labels among training faces
 likeness.py       fits the faces service's second opinion: does a crop look like a face
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
+choices.py        the values of options
+loading.py        Ctrl-C while libraries load
 session.py        an ONNX file as a function
 structures.py     crops and scenes: what data hands to augmentation and tasks
 box_geometry.py   arithmetic of boxes

@@ -1,25 +1,16 @@
-"""Starts `convoy-train`: it loads what takes seconds to load, and Ctrl-C meanwhile ends it without a traceback."""
+"""Starts `convoy-train`. Each command loads what takes seconds to load itself, so that `--help` is quick."""
 
 from __future__ import annotations
 
-import os
-import signal
-from typing import Any
-
-from convoy_training.errors import INTERRUPTED
+from convoy_training.loading import loading
 
 
 def main() -> None:
     """Runs the command."""
-    signal.signal(signal.SIGINT, _leave)
-    from convoy_training.cli import main as run
+    with loading():
+        from convoy_training.cli import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
-
-
-def _leave(*_: Any) -> None:
-    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from convoy_training.choices import FAR, SAME_PERSON
 from convoy_training.data import identities
 from convoy_training.data.exclusions import Exclusion
 from convoy_training.protocols.subject import open_embedder
@@ -39,8 +40,8 @@ class Limits:
 
     duplicate: float = 0.985
     duplicate_embedding: float = 0.9
-    same_person: float = 0.8
-    far: float = 0.1
+    same_person: float = SAME_PERSON
+    far: float = FAR
 
 
 def clean(target: Path, limits: Limits = Limits()) -> tuple[list[Exclusion], int]:

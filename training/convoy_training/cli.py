@@ -6,48 +6,19 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from convoy.core.errors import ConvoyError
 from convoy.core.manifest import Task
 
-from convoy_training.cleaning import Limits
-from convoy_training.cleaning import clean as find_exclusions_of
-from convoy_training.data.exclusions import write_exclusions
+from convoy_training.choices import FAR, SAME_PERSON, Accelerator, Form, Protocol
 from convoy_training.errors import INTERRUPTED, RecipeError, TrainingError
-from convoy_training.evaluation import Subject, average_crops, ensemble, open_subject
-from convoy_training.inspection.counts import examine
-from convoy_training.inspection.lines import describe as describe_data
-from convoy_training.inspection.page import write_page
-from convoy_training.likeness import fit_likeness
-from convoy_training.models.architecture import find_architecture
-from convoy_training.models.costs import print_layers, print_zoo
-from convoy_training.origin import describe_origin, read_origin, write_command
-from convoy_training.protocols.liveness import Presented
-from convoy_training.protocols.run import Beside, OwnPairs, Protocol, run_protocol
-from convoy_training.protocols.subject import print_metrics
-from convoy_training.publishing.calibrate import calibrate_model
-from convoy_training.publishing.card import write_table
-from convoy_training.publishing.class_bias import choose_bias, measure_biases
-from convoy_training.publishing.comparison import find_forms, print_comparison
-from convoy_training.publishing.convert import convert_weights
-from convoy_training.publishing.drops import describe_drops
-from convoy_training.publishing.publication import publish_model
-from convoy_training.publishing.quantize import Precision, quantize_model
-from convoy_training.publishing.recording import record as record_model
-from convoy_training.recipe_file import load_published, load_recipe, open_recipe
-from convoy_training.report import REPORT
-from convoy_training.report.numbers import format_value
-from convoy_training.report.page import write_report
-from convoy_training.runs.checkpoint import FILE as CHECKPOINT
-from convoy_training.runs.checkpoint import load_model
-from convoy_training.runs.devices import Accelerator, open_fabric
-from convoy_training.runs.loop import build_predict, read_metrics, take_normalisation
-from convoy_training.runs.loop import fit as fit_model
-from convoy_training.runs.memory import keep_freed_memory
-from convoy_training.runs.provenance import check_provenance, refuse_unfinished
-from convoy_training.scaling import print_points, read_point, show_points, to_dicts
+from convoy_training.loading import loading
+
+if TYPE_CHECKING:
+    from convoy_training.protocols.liveness import Presented
+    from convoy_training.protocols.run import Beside, OwnPairs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +28,7 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
 DETECTOR = Path("exported_models/face-detector-nano/1")
-EMBEDDER = Path("exported_models/face-embedder/1")
+EMBEDDER = Path("exported_models/face-embedder/2")
 Shown = Annotated[
     list[str],
     typer.Option("--metric", help="Show this metric. Give it several times for several. Default: each model's first."),
@@ -80,14 +51,36 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Continue from the last complete epoch in the run folder.")] = False,
     accelerator: Annotated[Accelerator, typer.Option(help="The kind of device.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many devices. Each gets its own process.")] = 1,
+    epochs: Annotated[
+        str, typer.Option(help="Train so many epochs. With --resume, `+10` goes on from a finished run for ten more.")
+    ] = "",
 ) -> None:
     """Train a recipe, measure the result on the validation split, and write report.html into the run folder."""
+    with loading():
+        from convoy_training.evaluation import Subject
+        from convoy_training.inspection.counts import examine
+        from convoy_training.inspection.lines import describe as describe_data
+        from convoy_training.origin import describe_origin, write_command
+        from convoy_training.recipe_file import load_recipe
+        from convoy_training.report import REPORT
+        from convoy_training.runs.checkpoint import FILE as CHECKPOINT
+        from convoy_training.runs.devices import open_fabric
+        from convoy_training.runs.loop import build_predict, read_metrics, take_normalisation
+        from convoy_training.runs.loop import fit as fit_model
+        from convoy_training.runs.memory import keep_freed_memory
+        from convoy_training.runs.opening import count_epochs
+
     task, config = load_recipe(recipe_file, overrides)
     keep_freed_memory()
     fabric = open_fabric(accelerator, devices, config.precision)
     folder = run or Path("runs") / config.name
+    extend = bool(epochs) and resume
+    if epochs:
+        config = config.model_copy(update={"epochs": count_epochs(epochs, folder, resume)})
+        overrides = [*overrides, *([] if extend else [f"epochs={config.epochs}"])]
     config = take_normalisation(config, folder, resume)
     command = write_command(recipe_file, overrides, accelerator, devices)
+    command += f" --resume --epochs {epochs}" if extend else ""
     origin = describe_origin(recipe_file, command, config.start_from)
 
     def look() -> None:
@@ -98,7 +91,7 @@ def fit(
             typer.echo(line)
 
     try:
-        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look)
+        model = fit_model(task, config, folder, resume=resume, fabric=fabric, origin=origin, look=look, extend=extend)
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             reached = (folder / CHECKPOINT).exists()
@@ -128,6 +121,12 @@ def data(
 
     The exit code is 1 if there is a fault that `fit` would refuse.
     """
+    with loading():
+        from convoy_training.inspection.counts import examine
+        from convoy_training.inspection.lines import describe as describe_data
+        from convoy_training.inspection.page import write_page
+        from convoy_training.recipe_file import load_recipe
+
     task, config = load_recipe(recipe_file, overrides)
     summary = examine(task, config, alike=True)
     if as_json:
@@ -184,6 +183,11 @@ def evaluate(
     other_data: OtherData = False,
 ) -> None:
     """Measure runs (in PyTorch) or published versions (in ONNX Runtime), exactly as a service would answer."""
+    with loading():
+        from convoy_training.evaluation import average_crops, ensemble, open_subject
+        from convoy_training.protocols.liveness import Presented
+        from convoy_training.protocols.run import Beside, OwnPairs
+
     if record:
         if together or crops is not None or report or protocol or split != "validation":
             raise RecipeError(
@@ -215,6 +219,10 @@ def evaluate(
 
 
 def _record(target: Path, other_data: bool) -> None:
+    with loading():
+        from convoy_training.publishing.recording import record as record_model
+        from convoy_training.report.numbers import format_value
+
     for before, now in record_model(target, other_data=other_data):
         change = "" if before is None or before.value == now.value else f", was {before.value:.4f}"
         typer.echo(f"{now.name:24} {format_value(now)}{change}")
@@ -231,6 +239,11 @@ def _evaluate_by_protocol(
     report: Path | None,
     pictures: bool,
 ) -> None:
+    with loading():
+        from convoy_training.protocols.run import run_protocol
+        from convoy_training.protocols.subject import print_metrics
+        from convoy_training.report.page import write_report
+
     if report and len(targets) > 1:
         raise RecipeError("--report shows one model: name one")
     answers = {}
@@ -253,6 +266,9 @@ def fit_second_opinion(
     seed: Annotated[int, typer.Option(help="The seed of everything that is drawn.")] = 0,
 ) -> None:
     """Fit the faces service's second opinion on what a detector takes for a face; it lies in services/convoy/faces."""
+    with loading():
+        from convoy_training.likeness import fit_likeness
+
     command = f"convoy-train fit-likeness --out {out} --detector {detector} --seed {seed}"
     for kind, measured in fit_likeness(detector, out, command, seed)["measured"].items():
         typer.echo(f"{kind:24} wrong {measured['wrong']:.4f}  (n={measured['n']})")
@@ -275,6 +291,14 @@ def export(
 
     A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
     """
+    with loading():
+        from convoy_training.origin import read_origin
+        from convoy_training.publishing.comparison import find_forms
+        from convoy_training.publishing.publication import publish_model
+        from convoy_training.recipe_file import open_recipe
+        from convoy_training.runs.checkpoint import load_model
+        from convoy_training.runs.provenance import check_provenance, refuse_unfinished
+
     task, config = open_recipe(run, overrides)
     provenance = check_provenance(run, task, config, other_data=other_data)
     refuse_unfinished(provenance, run, unfinished)
@@ -297,12 +321,15 @@ def clean(
     out: Annotated[Path, typer.Option(help="The list to write, for the field `exclude` of a recipe.")],
     far: Annotated[
         float, typer.Option(help="List a picture that is less similar than this to the person's others.")
-    ] = Limits.far,
-    same_person: Annotated[
-        float, typer.Option(help="Two names from this similarity on are one person.")
-    ] = Limits.same_person,
+    ] = FAR,
+    same_person: Annotated[float, typer.Option(help="Two names from this similarity on are one person.")] = SAME_PERSON,
 ) -> None:
     """List wrong labels and near-duplicates among the training faces. A recipe can leave out what is on the list."""
+    with loading():
+        from convoy_training.cleaning import Limits
+        from convoy_training.cleaning import clean as find_exclusions_of
+        from convoy_training.data.exclusions import write_exclusions
+
     exclusions, faces = find_exclusions_of(model, Limits(far=far, same_person=same_person))
     write_exclusions(out, exclusions)
     counts = Counter(exclusion.reason for exclusion in exclusions)
@@ -323,6 +350,11 @@ def calibrate(
     The graph and its digest stay, so galleries that it made go on.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
+    with loading():
+        from convoy_training.publishing.calibrate import calibrate_model
+        from convoy_training.publishing.class_bias import choose_bias, measure_biases
+        from convoy_training.recipe_file import load_published
+
     if load_published(model).task is Task.SEGMENTATION:
         choices = measure_biases(model, split, other_data=other_data)
         for choice in choices:
@@ -342,7 +374,7 @@ def calibrate(
 @app.command()
 def quantize(
     folder: Annotated[Path, typer.Argument(help="The published version: <model>/<version>.")],
-    precision: Annotated[Precision, typer.Option(help="int8 for CPUs, float16 for GPUs.")] = "int8",
+    precision: Annotated[Form, typer.Option(help="int8 for CPUs, float16 for GPUs.")] = "int8",
     max_drop: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Refuse the form if any metric, of single classes too, falls further: 0.02."),
@@ -353,6 +385,11 @@ def quantize(
 
     INT8 takes its number ranges from training pictures. A face embedder is calibrated again.
     """
+    with loading():
+        from convoy_training.publishing.drops import describe_drops
+        from convoy_training.publishing.quantize import quantize_model
+        from convoy_training.recipe_file import load_published, open_recipe
+
     task, config = open_recipe(folder)
     smaller = quantize_model(task, config, folder, precision, max_drop=max_drop, other_data=other_data)
     for line in describe_drops(load_published(folder).metrics, load_published(smaller).metrics):
@@ -367,6 +404,9 @@ def convert(
     out: Annotated[Path, typer.Argument(help="The ONNX file to write, for `convoy model import`.")],
 ) -> None:
     """Write weights that others published for a classifier of ours as ONNX. No code of the file runs."""
+    with loading():
+        from convoy_training.publishing.convert import convert_weights
+
     difference = convert_weights(architecture, weights, out)
     typer.echo(f"wrote {out}; ONNX Runtime differs from PyTorch by {difference:.1e}")
 
@@ -377,6 +417,9 @@ def compare(
     metrics: Shown = [],  # noqa: B006
 ) -> None:
     """Show published models and their smaller forms side by side: metrics, size, and speed on this machine."""
+    with loading():
+        from convoy_training.publishing.comparison import find_forms, print_comparison
+
     print_comparison([form for folder in folders for form in find_forms(folder)], metrics)
 
 
@@ -387,6 +430,10 @@ def scaling(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what more people, pictures, computing and another loss bring: a line for each run."""
+    with loading():
+        from convoy_training.report.page import write_report
+        from convoy_training.scaling import print_points, read_point, show_points, to_dicts
+
     points = [read_point(run) for run in runs]
     if as_json:
         typer.echo(json.dumps(to_dicts(points), indent=1))
@@ -401,6 +448,9 @@ def table(
     models: Annotated[Path, typer.Argument(help="The folder of models.")] = Path("exported_models"),
 ) -> None:
     """Write README.md, the table of all models, and each model's card from the manifests."""
+    with loading():
+        from convoy_training.publishing.card import write_table
+
     typer.echo(f"wrote {write_table(models)}")
 
 
@@ -412,6 +462,10 @@ def zoo(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what each architecture costs: parameters, multiply-adds, activation memory, receptive field."""
+    with loading():
+        from convoy_training.models.architecture import find_architecture
+        from convoy_training.models.costs import print_layers, print_zoo
+
     print_layers(find_architecture(name), as_json) if name else print_zoo(as_json)
 
 

@@ -75,6 +75,20 @@ class Config(Strict):
     )
     trainable: list[str] = Field([], description="the parts to train, such as [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
+    publish: Literal["best", "last"] = Field(
+        "best", description="the epoch to publish: the best of those validated, by the first metric, or the last"
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="stop after so many epochs without a better validation; 0 = never",
+    )
+
+    @model_validator(mode="after")
+    def _patience_sees(self) -> Self:
+        if self.patience and not self.validate_every:
+            raise ValueError("patience: set validate_every too, since only a validation shows what is better")
+        return self
 
     @model_validator(mode="after")
     def _start_is_one(self) -> Self:

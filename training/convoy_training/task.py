@@ -44,6 +44,7 @@ def make(batch: Any) -> Any:
 class Data:
     """What `fit` trains on: batches and the SHA-256 of the files that they come from.
 
+    find_change: names a file that is no longer what it was at the start, asked after each epoch; None if all are.
     taught_by: whom a student learns from and under which terms. keep_in: is told the run folder before the training,
     so that what is costly to make can be kept there.
     """
@@ -52,6 +53,7 @@ class Data:
     digest: str
     taught_by: str = ""
     keep_in: Callable[[Path], None] | None = None
+    find_change: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class Metric:
     n: int
     interval: tuple[float, float] | None = None
     condition: str = ""
+
+
+BY_CLASS = ("recall_", "iou_", "ap_50_")
+"""How the metrics of single classes begin; what follows is the name of the class."""
+
+
+def is_error(name: str) -> bool:
+    """Whether a metric of this name is better when it is smaller."""
+    return not name.startswith(BY_CLASS) and any(part in name for part in ("error", "fnmr", "fmr"))
 
 
 class Task(Protocol):

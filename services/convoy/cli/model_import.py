@@ -268,14 +268,19 @@ def import_graph(
 def _make_request(said: dict[str, Any]) -> "tuple[Request, tuple[str, ...]]":
     """Complete what the user says with what the catalogue knows about the file; also return notes on that.
 
-    Raises InvalidArgument(BAD_ARGUMENT), FailedPrecondition(LICENCE_NOT_ACCEPTED).
+    Raises InvalidArgument(BAD_ARGUMENT), FailedPrecondition (LICENCE_NOT_ACCEPTED, NEEDS_CONVERSION).
     """
     from convoy.catalogue.catalogue import bundled_catalogue
+    from convoy.catalogue.conversion import needs_conversion
     from convoy.catalogue.known import complete, find_entry
     from convoy.importing.request import Request
 
     catalogue = bundled_catalogue()
     if (entry := find_entry(said["network"], catalogue)) is not None:
+        if needs_conversion(entry):
+            problem = f"{said['network']} is {entry.name} of the catalogue, and it is not ONNX"
+            cure = f"`convoy model pull {entry.name} --from {said['network']}` converts and imports it"
+            raise FailedPrecondition("NEEDS_CONVERSION", f"{problem}: {cure}")
         known = complete(said, entry, catalogue)
         return known.request, known.notes
     for option, what in (("task", "what the network does"), ("licence", "the licence of its weights")):

@@ -91,8 +91,8 @@ class Models(Group):
     """Most models in memory; beyond it, a service unloads the one that has gone unused for longest. By default it keeps
     all that calls asked for."""
     admin: bool | None = None
-    """Whether callers may load and unload models over gRPC. By default they may where tokens are on, with the scope
-    models:admin; without tokens anybody could."""
+    """Whether callers may load and unload models over gRPC. By default they may where tokens are on (with the scope
+    models:admin), or where only this machine reaches the service."""
 
 
 class Work(Group):

@@ -42,6 +42,16 @@ WEIGHT_TYPES = {
     TensorProto.INT32,
 }
 CONVERTERS_FROM_TENSORFLOW = {"tf2onnx", "tflite2onnx", "keras2onnx"}
+_EXPORT = "export it with torch.onnx.export where its code is"
+CONVERTED_BY = {
+    ".tflite": "convert it: python -m tf2onnx.convert --opset 17 --tflite FILE --output FILE.onnx",
+    ".pb": "convert it: python -m tf2onnx.convert --opset 17 --graphdef FILE --output FILE.onnx",
+    ".h5": "convert it with tf2onnx.convert.from_keras",
+    ".keras": "convert it with tf2onnx.convert.from_keras",
+    ".pt": _EXPORT,
+    ".pth": f"{_EXPORT}; `convoy-train convert` does that for the classifiers that `convoy-train zoo` lists",
+}
+"""Files that people have instead, by their ending, and what makes ONNX of them."""
 QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 Layout = Literal["nchw", "nhwc"]
@@ -233,6 +243,8 @@ def _read_model(file: Path) -> ModelProto:
         sort_nodes(model.graph)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, the checker and missing weights each raise their own kind of error.
+        if file.suffix in CONVERTED_BY:
+            raise bad_network(file, f"it is not ONNX; {CONVERTED_BY[file.suffix]}") from None
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise bad_network(file, f"it is not a valid ONNX graph ({first}); export it again") from None
     return model

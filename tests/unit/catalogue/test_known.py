@@ -164,3 +164,19 @@ def test_options_may_be_written_as_the_command_takes_them(said: dict[str, Any], 
     assert request.priors == ((10, 20), (32, 64), (128, 256))
     with pytest.raises(InvalidArgument, match="pets: options: --mean 1,2: give one number"):
         complete(said, make_entry(options={"mean": "1,2"}), one(entry))
+
+
+def test_a_file_that_is_not_onnx_is_told_how_to_pull_it(run_import: Import) -> None:
+    result = run_import(file={"name": "pets.tflite"})
+    assert result.exit_code == 2
+    assert "`convoy model pull pets --from" in result.stderr.replace("\n", " ")
+    assert "converts and imports it" in result.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("name", "words"), [("net.tflite", "tf2onnx.convert"), ("net.pth", "`convoy-train convert`")])
+def test_a_file_of_no_entry_that_is_not_onnx_is_told_what_converts_it(name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"something else")
+    told = ["--task", "classification", "--licence", "MIT"]
+    result = CliRunner().invoke(app, ["model", "import", str(tmp_path / name), *told])
+    assert result.exit_code == 2
+    assert words in result.stderr.replace("\n", " ")

@@ -1,5 +1,7 @@
 """Whether a photo may stand for a person."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from convoy.core.errors import FailedPrecondition, InvalidArgument
@@ -9,7 +11,7 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.use_cases.photo_rules import Demands, bad_image, judge, none_accepted
 from convoy.recognition.use_cases.record_rules import SAME_FACE, compare
 
-from tests.fake_face_source import DIMENSION, axis, embedded
+from tests.fake_face_source import DIMENSION, GOOD, axis, embedded
 
 NOBODY = np.empty((0, DIMENSION), np.float32)
 NO_PICTURE = InvalidArgument("NOT_AN_IMAGE", "the bytes are no JPEG", {"size": 4})
@@ -92,3 +94,14 @@ def test_when_none_is_a_picture_that_is_the_error() -> None:
     assert isinstance(error, InvalidArgument)
     assert (error.reason, error.message, error.metadata) == ("NOT_AN_IMAGE", "the bytes are no JPEG", {"size": "4"})
     assert results[0].refusal is Refusal.BAD_IMAGE and error.details == (Registered(None, results),)
+
+
+def test_what_is_hardly_a_face_is_nobody_beside_the_person() -> None:
+    """A pattern behind the person, larger than the face, is neither a second person nor the one who is registered."""
+    pattern = embedded(axis(2), replace(GOOD, likeness=0.1))
+    person = embedded(axis(1), replace(GOOD, likeness=0.99))
+    demands = Demands(0.3, 0.65, likeness_floor=0.5)
+    verdict = judge([pattern, person], demands)
+    assert verdict.result.refusal is None and verdict.embedding is person.embedding
+    assert judge([pattern], demands).result.refusal is Refusal.NOT_A_FACE
+    assert judge([person, person], demands).result.refusal is Refusal.SEVERAL_FACES

@@ -137,3 +137,18 @@ def test_a_jpeg_by_another_name_and_a_linked_class_are_read(root: Path) -> None:
     (root / "train" / ".thumbnails").mkdir()
     split = image_folder.load_split(str(root), "train", 20)
     assert np.bincount(split.labels).tolist() == [6, 5] and split.classes == ("left", "right")
+
+
+def test_rare_classes_may_be_shown_or_weighed_more(root: Path) -> None:
+    for number in range(3, 5):
+        (root / "train" / "right" / f"{number}.png").unlink()
+    image_folder.open_archive.cache_clear()
+    config = configure(root, sampler="balanced", class_weights="balanced", focal=1.0, epochs=1, batch_size=4)
+    batches = classification.Batches(image_folder.load_split(str(root), "train", 16), config)
+    torch.manual_seed(0)
+    seen = torch.cat([batch()[1] for epoch in range(100) for batch in batches(epoch)])
+    assert abs(float(seen.float().mean()) - 0.5) < 0.06  # 3 of 8 pictures are right
+    model = classification.build_model(config)
+    assert model.class_weights.tolist() == pytest.approx([8 / 10, 8 / 6])
+    loss, _ = classification.compute_loss(model, next(batches(0))(), config)
+    assert torch.isfinite(loss)

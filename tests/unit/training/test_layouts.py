@@ -148,3 +148,15 @@ def test_a_wrong_layout_shows_what_is_there_and_what_should_be(tmp_path: Path) -
         image_folder.load_split(str(tmp_path), "train", 16)
     found, _, expected = caught.value.detail.partition("expected:")
     assert "ant/  2 .png" in found and "train/<class>/*.jpg" in expected and "`split`" in expected
+
+
+def test_a_file_that_changes_is_named_and_a_touched_one_is_not(tmp_path: Path) -> None:
+    folder(tmp_path, "train", count=2)
+    opened = open_archive(str(tmp_path))
+    assert opened.find_change() is None
+    (tmp_path / "train/ant/0.png").touch()
+    assert opened.find_change() is None
+    (tmp_path / "train/bee/1.png").write_bytes(picture(77, "PNG"))
+    assert opened.find_change() == "train/bee/1.png"
+    (tmp_path / "train/ant/1.png").unlink()
+    assert opened.find_change() == "train/ant/1.png"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from convoy_training.errors import CheckpointError, DivergenceError, RecipeError
+from convoy_training.errors import CheckpointError, DivergenceError, LabelError, RecipeError
 from convoy_training.recipe import Optimizer
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
@@ -41,6 +41,14 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     resumed = fit(TASK, CONFIG, tmp_path / "broken", resume=True)
     for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
+
+
+def test_data_that_changes_during_an_epoch_ends_the_run_before_it_is_kept(tmp_path: Path) -> None:
+    answers = iter([None, "train/a.png"])
+    data = Data(Batches(CONFIG.batch_size), "0" * 64, find_change=lambda: next(answers))
+    with pytest.raises(LabelError, match=r"train/a\.png: it was changed during epoch 2, which is not kept"):
+        fit(changed(build_data=lambda config: data), CONFIG, tmp_path)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
 def test_training_learns_and_leaves_its_record(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from convoy_training.box_geometry import compute_complete_iou, compute_iou
 from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.losses.entropy import compute_entropy, weigh_classes
 from convoy_training.losses.overlap import compute_dice
 from torch.nn import functional
 
@@ -67,3 +69,22 @@ def test_dice_is_zero_for_the_truth_and_ignores_the_unknown() -> None:
     wrong_there[..., 1, 1] = torch.tensor([100.0, 0, 0])
     target[0, 1, 1] = 9
     assert compute_dice(wrong_there, target, ignore=9).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_every_class_counts_alike_with_balanced_weights() -> None:
+    labels = np.array([0] * 6 + [1] * 2)
+    weights = weigh_classes(labels, 3)
+    assert weights.tolist() == pytest.approx([8 / 12, 2.0, 0.0])
+    assert float(weights[labels].mean()) == pytest.approx(1.0)
+    logits = torch.tensor([[2.0, 0, 0]] * 8)
+    loss = compute_entropy(logits, torch.from_numpy(labels), weights)
+    each = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none")
+    assert float(loss) == pytest.approx(float((each[0] + each[-1]) / 2), rel=1e-5)
+
+
+def test_the_focal_loss_is_the_papers() -> None:
+    logits, labels = torch.tensor([[3.0, 0, 0], [0, 1, 0]]), torch.tensor([0, 2])
+    p = logits.softmax(1)[torch.arange(2), labels]
+    assert float(compute_entropy(logits, labels, focal=2.0)) == pytest.approx(float(-((1 - p) ** 2 * p.log()).mean()))
+    plain = torch.nn.functional.cross_entropy(logits, labels)
+    assert torch.equal(compute_entropy(logits, labels), plain)

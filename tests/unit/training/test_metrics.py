@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from convoy_training.metrics import accuracy, precision
+from convoy_training.metrics.accuracy import measure_answers
 from convoy_training.metrics.bootstrap import bootstrap, find_interval
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
@@ -51,6 +52,32 @@ def test_wilson_interval_of_a_published_example() -> None:
 
 def picture(*boxes: tuple[float, ...], labels: list[int], scores: list[float] | None = None) -> Boxes:
     return Boxes(np.array(boxes, float).reshape(-1, 4), np.array(labels), None if scores is None else np.array(scores))
+
+
+def test_a_classifier_is_measured_class_by_class() -> None:
+    classes, labels = ("a", "b", "c", "d", "e", "f", "none"), np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 5])
+    first = np.array([0, 0, 1, 1, 1, 0, 3, 4, 5, 6])
+    probabilities = np.full((10, 7), 0.01)
+    probabilities[np.arange(10), first] = 0.5
+    probabilities[2, 0] = probabilities[9, 5] = 0.3
+    probabilities[5, [1, 3, 4, 5, 6]] = 0.2
+    measured = measure_answers(probabilities, first, labels, classes)
+    assert measured["top1_accuracy"].value == 0.7 and measured["top1_accuracy"].n == 10
+    assert measured["top5_accuracy"].value == 0.9
+    recalls = {name: one.value for name, one in measured.items() if name.startswith("recall_")}
+    assert recalls == {"recall_a": 2 / 3, "recall_b": 1, "recall_c": 0, "recall_d": 1, "recall_e": 1, "recall_f": 0.5}
+    assert measured["recall_a"].n == 3
+    each = [f1_score(labels == n, first == n) for n in range(6)]
+    assert measured["macro_f1"].value == pytest.approx(np.mean(each))
+    low, high = measured["macro_f1"].interval
+    assert low < measured["macro_f1"].value < high
+
+
+def f1_score(truth: np.ndarray, found: np.ndarray) -> float:
+    """By its definition: the harmonic mean of precision and recall."""
+    hits = int((truth & found).sum())
+    precision, recall = hits / max(1, found.sum()), hits / max(1, truth.sum())
+    return 2 * precision * recall / (precision + recall) if hits else 0.0
 
 
 def test_average_precision_of_perfect_half_and_no_detections() -> None:

@@ -158,7 +158,7 @@ def test_an_interrupted_training_says_how_to_go_on(monkeypatch: pytest.MonkeyPat
     def interrupt(*arguments: object, **options: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("convoy_training.cli.fit_model", interrupt)
+    monkeypatch.setattr("convoy_training.runs.loop.fit", interrupt)
     words = ["fit", str(FORMS["cifar10-resnet"]), "--run", str(tmp_path), "--accelerator", "cpu"]
     result = CliRunner().invoke(app, words)
     assert (result.exit_code, result.stderr) == (130, "interrupted: no epoch is complete yet\n")

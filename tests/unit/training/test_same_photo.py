@@ -10,7 +10,7 @@ from convoy_training.data import group_photos
 from convoy_training.data.group_photos import GroupFaces
 from convoy_training.errors import RecipeError
 from convoy_training.metrics.same_photo import compare_group_faces, fit_same_photo, measure_same_photo
-from convoy_training.protocols.run import OwnPairs, run_protocol
+from convoy_training.protocols.run import Beside, OwnPairs, run_protocol
 from convoy_training.protocols.same_photo import judge_same_photo
 from convoy_training.publishing.calibrate import calibrate_same_photo
 
@@ -111,4 +111,4 @@ def test_a_manifest_without_it_is_written_as_version_0_1_0_reads_it() -> None:
 def test_ones_own_pairs_are_no_group_photos(tmp_path: Path) -> None:
     own = OwnPairs(tmp_path / "pairs.txt", tmp_path, tmp_path)
     with pytest.raises(RecipeError, match="neither a search nor group photos"):
-        run_protocol(Path("exported_models/face-embedder-small/1"), "same-photo", own)
+        run_protocol(Path("exported_models/face-embedder-small/1"), "same-photo", Beside(tmp_path, tmp_path), own)

@@ -17,6 +17,7 @@ coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
 masks.py          segmentation: PNG masks
+coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012
 face_pictures.py  face detection: checked faces, from any form of list
 face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO

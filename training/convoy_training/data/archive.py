@@ -39,6 +39,17 @@ class Archive:
             self.sums[name] = hashlib.sha256(self.files[name]).hexdigest()
         return self.sums[name]
 
+    def find_change(self) -> str | None:
+        """The first file whose content is not what it was when the folder was opened; None if all are, or in a pack."""
+        if isinstance(self.files, Folder):
+            for name in self.files.list_touched():
+                try:
+                    if hashlib.sha256(self.files[name]).hexdigest() != self.sums.get(name):
+                        return name
+                except OSError:  # it is gone
+                    return name
+        return None
+
     def read_text(self, name: str) -> str:
         """The text of a label file; raises LabelError if it is missing."""
         if name not in self.files:
@@ -95,9 +106,21 @@ class Folder(Mapping[str, bytes]):
         stored = sorted(_list(root))
         self.known = {show_name(name): name for name in stored}
         self.names = list(self.known)
+        self.states = {name: self._look(name) for name in self.known}
         if len(self.known) < len(stored):
             twice = next(name for name in stored if self.known[show_name(name)] != name)
             raise LabelError(show_name(twice), None, "two files have this name, written in different ways: rename one")
+
+    def list_touched(self) -> list[str]:
+        """The files whose size or time differs from when the folder was opened, or that are gone."""
+        return [name for name, state in self.states.items() if self._look(name) != state]
+
+    def _look(self, name: str) -> tuple[int, int] | None:
+        try:
+            state = os.stat(self.root / self.known[name])
+        except OSError:
+            return None
+        return state.st_size, state.st_mtime_ns
 
     def __getitem__(self, name: str) -> bytes:
         return (self.root / self.known[name]).read_bytes()

@@ -46,13 +46,13 @@ def load_split(path: str, split: str, how: Reading = PLAIN) -> Split:
 
 def _list_pool(archive: Archive, split: str, how: Reading) -> Pool:
     if how.division:
-        parts = [_Part(archive, *place) for place in _find_every(archive)]
+        parts = [Part(archive, *place) for place in find_every(archive)]
         classes = list(dict.fromkeys(name for part in parts for name in part.categories.values()))
         return Pool(tuple(classes), [entry for part in parts for entry in part.list_pictures()])
-    train = _Part(archive, *find_list(archive, "train"))
+    train = Part(archive, *find_list(archive, "train"))
     pool = Pool(tuple(train.categories.values()), train.list_pictures())
     if split != "train":
-        held_out = _Part(archive, *find_list(archive, name_key(split)))
+        held_out = Part(archive, *find_list(archive, name_key(split)))
         for place, category in enumerate(held_out.document["categories"]):
             name = held_out.categories.get(category["id"])
             if name is not None and name not in pool.classes:
@@ -62,7 +62,7 @@ def _list_pool(archive: Archive, split: str, how: Reading) -> Pool:
     return pool
 
 
-class _Part:
+class Part:
     """One list: its document, its categories by id, and the folder of its pictures."""
 
     def __init__(self, archive: Archive, file: str, folder: str) -> None:
@@ -88,7 +88,7 @@ class _Part:
                 wrong.add(annotation.get("image_id"))
         listed: dict[str, Listed] = {}
         for place, image in enumerate(self.document["images"]):
-            name = self._find_image(place, image)
+            name = self.find_image(place, image)
             if name is None or image["id"] in wrong:
                 continue
             size = read_size(image.get("width")), read_size(image.get("height"))
@@ -102,7 +102,7 @@ class _Part:
             listed[name] = Listed(name, here, f"{self.file} ({name})", masses, stated, where)
         return list(listed.values())
 
-    def _find_image(self, place: int, image: Entry) -> str | None:
+    def find_image(self, place: int, image: Entry) -> str | None:
         """The name of an image in the archive. The split's own folder comes first: two splits may share names."""
         name, folder, known = str(image["file_name"]).replace("\\", "/"), self.folder, self.archive.files
         inside = f"{folder}/" if folder else ""
@@ -127,7 +127,7 @@ def find_list(archive: Archive, split: str) -> tuple[str, str]:
     return found[0] if found else (f"annotations/{split}.json", split)
 
 
-def _find_every(archive: Archive) -> list[tuple[str, str]]:
+def find_every(archive: Archive) -> list[tuple[str, str]]:
     """All lists: those of the splits but `test`, or else every JSON file that lists images with annotations."""
     known = [find_list(archive, split) for split in ("train", "val")]
     if found := [place for place in known if place[0] in archive.files]:

@@ -4,6 +4,7 @@ detection.py       detectors without anchors: which cells answer for which objec
 anchors.py         detectors with anchors
 two_stage.py       detectors that propose regions first
 localisation.py    one object per picture
+entropy.py         classification: cross-entropy with class weights and focus on what is hard
 overlap.py         segmentation: Dice
 borders.py         segmentation: more weight between two regions that nearly touch
 face_detection.py  boxes and landmarks of faces

@@ -1,6 +1,6 @@
 """Metrics: computes numbers and their intervals from arrays of answers and truth.
 
-accuracy.py        classification: the share of right answers
+accuracy.py        classification: right answers, among the first five, and class by class
 precision.py       detection: average precision, as COCO measures it
 localisation.py    localisation: whether the object is found, and how well its box fits
 overlap.py         segmentation: intersection over union

@@ -14,12 +14,17 @@ from convoy.faces.quality import FaceQuality, assess_quality
 from convoy_training.data import identities
 from convoy_training.metrics import identification, verification
 from convoy_training.metrics.bootstrap import Interval, bootstrap
+from convoy_training.metrics.found import measure_found
 from convoy_training.metrics.rejection import measure_miss_after_rejection
 from convoy_training.metrics.resampling import SAMPLES, Resampled, compare_all, measure_rates, resample_pairs
 
 Judgement = tuple[str, float, str, int, Interval, str]
 FALSE_MATCH_RATE = 1e-3
 """The rate at which quality is judged."""
+FOUND_PEOPLE = 400
+FOUND_RATES = {1: (1e-2, 5e-2), 3: (1e-2,)}
+"""By the number of photos enrolled, the shares of strangers named at which known people are counted; the first is what
+an embedder is compared by."""
 
 
 def judge_pairs(vectors: np.ndarray, labels: np.ndarray, pairs: identities.Pairs) -> Iterator[Judgement]:
@@ -45,6 +50,19 @@ def split_pairs(similarities: np.ndarray, pairs: identities.Pairs, rows: np.ndar
     """The similarities of the genuine and of the impostor pairs in these rows."""
     chosen, same = similarities[rows], pairs.same[rows]
     return chosen[same], chosen[~same]
+
+
+def judge_found(vectors: np.ndarray, labels: np.ndarray) -> Iterator[Judgement]:
+    """Measures how many known people a gallery finds while some strangers are named, if there are enough people."""
+    for photos, rates in FOUND_RATES.items():
+        found = measure_found(vectors, labels, FOUND_PEOPLE, photos)
+        if found is None:
+            return
+        split = f"held-out people, {FOUND_PEOPLE} enrolled, {photos} {'photo' if photos == 1 else 'photos'} each"
+        told = f"{found.stranger_photos} photos of {found.strangers} strangers; interval by galleries and people"
+        for rate in rates:
+            name = f"found_at_fpir_{rate:.0e}".replace("e-0", "e-") + ("" if photos == 1 else f"_with_{photos}_photos")
+            yield name, found.shares[rate], split, found.probes, found.intervals[rate], told
 
 
 def judge_people(vectors: np.ndarray, labels: np.ndarray) -> Iterator[Judgement]:

@@ -67,7 +67,7 @@ def measure_found(vectors: NDArray[np.floating], labels: Rows, people: int, phot
 
     labels: the person of each of the unit vectors [N,D]. Only people with more photos than the most that are enrolled
     (`PHOTOS`) are searched for, so that one photo and three are judged by the same probes; others fill the gallery with
-    one photo each.
+    one photo each. A rate that is less than one of the strangers' photos is left out.
     """
     counts = np.bincount(labels)
     wanted = np.flatnonzero(counts > max(PHOTOS))
@@ -79,11 +79,12 @@ def measure_found(vectors: NDArray[np.floating], labels: Rows, people: int, phot
     shares = [draw.measure(np.flatnonzero(draw.known), np.flatnonzero(~draw.known)) for draw in draws]
     drawn = [again for draw in draws for again in _draw_again(draw)]
     last = draws[-1]
+    rates = [rate for rate in RATES if all(rate * (~draw.known).sum() >= 1 for draw in draws)]
     return Found(
         people,
         photos,
-        {rate: float(np.mean([one[rate] for one in shares])) for rate in RATES},
-        {rate: find_interval(np.array([again[rate] for again in drawn])) for rate in RATES},
+        {rate: float(np.mean([one[rate] for one in shares])) for rate in rates},
+        {rate: find_interval(np.array([again[rate] for again in drawn])) for rate in rates},
         int(last.known.sum()),
         len(np.unique(last.person[~last.known])),
         int((~last.known).sum()),

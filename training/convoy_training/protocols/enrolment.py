@@ -46,10 +46,11 @@ class Desk:
         settings = Settings()
         self._finder = finder
         floors = settings.quality_floor, settings.face_score_floor, settings.face_likeness_floor
-        self._demands = Demands(*floors)
+        # The photos of LFW show bystanders too.
+        self._demands = Demands(*floors, use_largest_face=True)
 
     def judge(self, image_rgb: Pixels) -> Verdict:
-        """What becomes of this photo [H,W,3], sent to `Register` without any option."""
+        """What becomes of this photo [H,W,3], sent to `Register` with use_largest_face."""
         return self.judge_found(lambda any_angle: self._finder.find(image_rgb, Options(any_angle=any_angle)))
 
     def judge_found(self, find: Callable[[bool], Sequence[JudgedFace]]) -> Verdict:

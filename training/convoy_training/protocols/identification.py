@@ -69,11 +69,11 @@ def judge_found(
                 Metric(_name(rate), share, dataset, "held-out people", found.probes, found.intervals[rate], condition)
                 for rate, share in found.shares.items()
             ]
-        if measured:
-            x = np.array([found.people for found in measured])
-            for rate in FOUND_RATES:
-                label = f"{dataset}: found at {rate:.1%} of strangers named, {photos} enrolled"
-                lines.append(Line(label, x, np.array([found.shares[rate] for found in measured])))
+        for rate in FOUND_RATES:
+            told = [found for found in measured if rate in found.shares]
+            label = f"{dataset}: found at {rate:.1%} of strangers named, {photos} enrolled"
+            x, y = ([found.people for found in told], [found.shares[rate] for found in told])
+            lines += [Line(label, np.array(x), np.array(y))] if told else []
     return metrics, lines
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from convoy_training.choices import Protocol
 from convoy_training.data import identities
 from convoy_training.data.group_photos import load_group_faces
 from convoy_training.data.own_people import load_own_pairs
@@ -22,7 +22,6 @@ from convoy_training.protocols.verification import judge_all_pairs, judge_listed
 from convoy_training.task import Predict
 from convoy_training.tasks.face_embedding import VALIDATION_SETS, embed
 
-Protocol = Literal["lfw", "pairs", "identification", "same-photo", "size", "enrolment", "liveness"]
 WITH_PHOTOS: dict[str, Callable[[FaceFinder], Outcome]] = {"size": judge_sizes, "enrolment": judge_enrolment}
 """Protocols that show photos to a face detector and a face embedder together."""
 

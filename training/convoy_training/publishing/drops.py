@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from convoy_training.errors import ExportError
-
-ERRORS = ("error", "fnmr", "fmr")
-"""Parts of the names of metrics that are better when they are smaller."""
+from convoy_training.task import is_error
 
 
 class Measured(Protocol):
@@ -34,7 +32,7 @@ class Drop(NamedTuple):
     def lost(self) -> float:
         """How much worse it has become."""
         worse = self.before - self.after
-        return -worse if any(part in self.name for part in ERRORS) else worse
+        return -worse if is_error(self.name) else worse
 
 
 def list_drops(before: Sequence[Measured], after: Sequence[Measured]) -> Iterator[Drop]:

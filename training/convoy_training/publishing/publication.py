@@ -97,8 +97,10 @@ def check_free(folder: Path, sha256: str) -> None:
 def check_agreement(expected: Sequence[Metric], measured: Sequence[Metric]) -> None:
     """Raises ExportError if a metric of the ONNX graph differs from that of the PyTorch network."""
     for mine, theirs in zip(expected, measured, strict=True):
-        # Not `abs(...) > AGREEMENT`, which would accept NaN on one side.
-        if not (abs(mine.value - theirs.value) <= AGREEMENT or (math.isnan(mine.value) and math.isnan(theirs.value))):
+        # One picture of a small class that crosses over is rounding too.
+        allowed = max(AGREEMENT, 1 / mine.n + 1e-9) if mine.name.startswith("recall_") else AGREEMENT
+        # Not `abs(...) > allowed`, which would accept NaN on one side.
+        if not (abs(mine.value - theirs.value) <= allowed or (math.isnan(mine.value) and math.isnan(theirs.value))):
             raise ExportError(f"{mine.name} is {mine.value:.4f} in PyTorch and {theirs.value:.4f} in ONNX Runtime")
 
 

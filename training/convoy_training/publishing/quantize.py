@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +18,7 @@ from convoy.core.manifest import GRAPH_FILE, INPUT_NAME, Export, digest
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from convoy_training.choices import Form
 from convoy_training.errors import ExportError
 from convoy_training.evaluation import Subject
 from convoy_training.origin import NOTES
@@ -37,8 +38,7 @@ from convoy_training.task import Images, Task
 QUANTIZED = ["Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Add", "Concat", "Relu"]
 
 
-Precision = Literal["int8", "float16"]
-SUFFIX: dict[Precision, str] = {"int8": "int8", "float16": "fp16"}
+SUFFIX: dict[Form, str] = {"int8": "int8", "float16": "fp16"}
 INTEGER = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 """The operators of a graph that is quantised already."""
 LARGEST_LOSS = 0.005
@@ -46,7 +46,7 @@ LARGEST_LOSS = 0.005
 
 
 def quantize_model(
-    task: Task, config: Config, folder: Path, precision: Precision = "int8", *, max_drop: float | None = None,
+    task: Task, config: Config, folder: Path, precision: Form = "int8", *, max_drop: float | None = None,
     other_data: bool = False,
 ) -> Path:  # fmt: skip
     """Publishes a smaller form of the model in `folder` beside it, as <name>-int8 or -fp16, and measures it.

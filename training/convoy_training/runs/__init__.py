@@ -2,6 +2,8 @@
 
 loop.py        the training loop
 checkpoint.py  writes checkpoints whole or not at all
+best.py        keeps the weights of the best epoch; early stopping
+opening.py     whether a training may begin or go on in a folder
 lock.py        one `fit` at a time in a run folder
 provenance.py  what a network was trained on, compared with what is there now
 devices.py     the devices that training runs on

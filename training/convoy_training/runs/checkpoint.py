@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from convoy_training.errors import CheckpointError
 from convoy_training.recipe import Config
+from convoy_training.runs.best import read_best
 from convoy_training.task import Task
 
 FILE = "last.ckpt"
@@ -65,8 +66,14 @@ def load_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any]) -> int:
         ) from error
 
 
-def read_weights(run: Path) -> dict[str, Tensor]:
-    """The weights that export publishes from a run folder, by name: the moving average's, if it has one."""
+def read_weights(run: Path, publish: str = "best") -> dict[str, Tensor]:
+    """The weights that export publishes from a run folder, by name: the moving average's, if it has one.
+
+    publish: `best` takes those of the best epoch of a run that has ended and has validated between, `last` the last.
+    """
+    best = read_best(run) if publish == "best" and (run / FILE).exists() else None
+    if best is not None:
+        return dict(best["model"])
     path = run / FILE
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -80,8 +87,8 @@ def read_weights(run: Path) -> dict[str, Tensor]:
 
 
 def load_model(task: Task, config: Config, run: Path) -> nn.Module:
-    """The network of a run folder with the weights to publish."""
-    weights, model = read_weights(run), task.build_model(config)
+    """The network of a run folder with the weights to publish: those of the best epoch, if the recipe says so."""
+    weights, model = read_weights(run, config.publish), task.build_model(config)
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:

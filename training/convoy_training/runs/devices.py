@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from convoy_training.choices import Accelerator
 from convoy_training.errors import RecipeError
 from convoy_training.recipe import Precision
-
-Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def open_fabric(accelerator: Accelerator, devices: int, precision: Precision) -> Fabric:

@@ -9,34 +9,32 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.loggers.tensorboard import TensorBoardLogger
-from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from convoy_training.errors import DivergenceError, RecipeError
-from convoy_training.origin import ENVIRONMENT, NOTES, UNKNOWN, Origin, read_environment
+from convoy_training.errors import DivergenceError, LabelError, RecipeError
+from convoy_training.origin import UNKNOWN, Origin
 from convoy_training.recipe import Config, Optimizer
-from convoy_training.recipe_file import RECIPE_FILE, read_fields, write_recipe
+from convoy_training.recipe_file import RECIPE_FILE
+from convoy_training.runs.best import open_best, read_best
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
 from convoy_training.runs.lock import hold
+from convoy_training.runs.opening import check_run, open_run
 from convoy_training.runs.provenance import (
     as_checkpoint_entry,
     check_devices,
@@ -49,23 +47,27 @@ from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.transfer import freeze
 from convoy_training.task import Metric, Predict, Task
 
+METRICS = "metrics.json"
+
 
 def fit(
     task: Task, config: Config, run: Path, *, resume: bool = False, fabric: Fabric | None = None,
-    origin: Origin = UNKNOWN, look: Callable[[], None] = lambda: None,
+    origin: Origin = UNKNOWN, look: Callable[[], None] = lambda: None, extend: bool = False,
 ) -> nn.Module:  # fmt: skip
-    """Trains to the last epoch and returns the network to publish (the moving average, if the recipe has one).
+    """Trains to the last epoch and returns the network to publish: of the best epoch, if the recipe validates between
+    (the moving average, if it has one).
 
     look: called first, for example to show the data; what it raises ends the run. `resume` continues after the last
     whole epoch in `run`. On a CPU the result is the same, to the bit, as without the
-    break.
+    break. extend: the recipe may have more epochs than the run began with; the learning rate goes on as the longer
+    training has it.
     """
     fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
     fabric.launch()
     with hold(run) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             look()
-        return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin)
+        return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin, extend)
 
 
 def take_normalisation(config: Config, run: Path, resume: bool) -> Config:
@@ -74,7 +76,9 @@ def take_normalisation(config: Config, run: Path, resume: bool) -> Config:
     return inherit(config, run if begun else None)
 
 
-def _fit(task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, origin: Origin) -> nn.Module:
+def _fit(
+    task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, origin: Origin, extend: bool
+) -> nn.Module:
     _announce(config, run, fabric)
     data = task.build_data(config)
     task.example_images(config)  # reads the validation split, so that its errors show now, not after training
@@ -85,13 +89,13 @@ def _fit(task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, or
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
         raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
-    origin = _check_run(config, run, data.digest, resume, origin)
+    origin = check_run(config, run, data.digest, resume, origin, extend)
     if resume:
         check_devices(read_provenance(run), fabric.world_size, run)
     provenance = describe_provenance(task, config, data.digest, fabric.world_size)
     fabric.barrier()  # so that no process reads what another is writing
     if fabric.is_global_zero:
-        _open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
+        open_run(config, run, data.digest, replace(origin, taught_by=data.taught_by))
     fabric.barrier()
     if data.keep_in:
         data.keep_in(run)
@@ -107,7 +111,12 @@ def _fit(task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, or
     start = load_checkpoint(fabric, run, state) if resume else 0
     curves = TensorBoardLogger(run, name="curves", version="")
     published = average.module if average else model.module
+    best = open_best(run, resume) if fabric.is_global_zero else None
+    done = start
     for epoch in range(start, config.epochs):
+        if fabric.broadcast(best is not None and best.is_stale(epoch, config.patience)):
+            fabric.print(f"stopped after epoch {epoch}: no better validation in {config.patience} epochs", flush=True)
+            break
         fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
         model.train()
         bar = tqdm(_share(data.train(epoch), steps, fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
@@ -128,16 +137,25 @@ def _fit(task: Task, config: Config, run: Path, resume: bool, fabric: Fabric, or
             losses.append(loss.item())
             curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
             bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        if fabric.is_global_zero and (changed := data.find_change()):
+            told = f"it was changed during epoch {epoch + 1}, which is not kept: bring it back, then --resume"
+            raise LabelError(changed, None, told)
         save_checkpoint(fabric, run, {**state, **as_checkpoint_entry(provenance, epoch + 1)}, epoch + 1)
         if fabric.is_global_zero:
             write_provenance(provenance.model_copy(update={"epochs": epoch + 1}), run)
+        done = epoch + 1
         fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
                      flush=True)  # fmt: skip
         between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
-        if fabric.is_global_zero and between:
-            _validate(task, config, published, run, curves, (epoch + 1) * steps)
-    if fabric.is_global_zero:  # even if no epoch was left, since a run may have ended just before this
-        _validate(task, config, published, run, curves, config.epochs * steps)
+        if best is not None and between:
+            best.take(published, _validate(task, config, published, run, curves, (epoch + 1) * steps), epoch + 1)
+    if best is not None:  # even if no epoch was left, since a run may have ended just before this
+        metrics = _validate(task, config, published, run, curves, done * steps)
+        if config.validate_every:
+            best.take(published, metrics, done)
+            provenance = provenance.model_copy(update={"epochs": done, "planned": done, "best": best.epoch})
+            write_provenance(provenance, run)
+            _publish_best(config, published, run, done, metrics)
     curves.finalize("success")
     return published
 
@@ -234,50 +252,9 @@ def _numbers(parts: Any) -> dict[str, float]:
     return {name: value.item() for name, value in parts.items()}
 
 
-def _check_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin) -> Origin:
-    """Raises RecipeError if training may not begin in this folder; returns the origin with which the run began."""
-    recipe_file = run / RECIPE_FILE
-    if not resume:
-        if (run / FILE).exists():
-            raise RecipeError(
-                f"{run} already holds a run: continue it with --resume, or choose another folder with --run"
-            )
-        return origin
-    if recipe_file.exists() and not _agrees(recipe_file, config):
-        raise RecipeError(f"{recipe_file} differs from your recipe: resume with the recipe that the run began with")
-    begun = read_environment(run)
-    if begun.get("data_sha256", digest) != digest:
-        told = "resume with that data, or start a new run in another folder with --run"
-        raise RecipeError(f"the data has changed since {run} began: {told}")
-    return replace(origin, **{name: begun[name] for name in ("recipe", "command") if name in begun})
-
-
-def _open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    write_recipe(config, run)
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
-    versions |= {"numpy": np.__version__, "processor": platform.machine(), "cpus": str(os.cpu_count())}
-    facts = {"recipe": origin.recipe, "command": origin.command, "seed": config.seed}
-    facts |= {"data_sha256": digest, "versions": versions}
-    facts |= {"taught_by": origin.taught_by} if origin.taught_by else {}
-    (run / ENVIRONMENT).write_text(json.dumps(facts, indent=2) + "\n")
-    if origin.notes:
-        (run / NOTES).write_text(origin.notes)
-
-
-def _agrees(recipe_file: Path, config: Config) -> bool:
-    """Whether the recipe of a run equals this one; fields that its file lacks have their defaults."""
-    try:
-        return type(config).model_validate(read_fields(recipe_file)) == config
-    except ValidationError:
-        return False
-    except RecipeError as error:
-        raise RecipeError(f"{error}. Remove it to continue with your recipe") from error
-
-
 def read_metrics(run: Path) -> list[Metric]:
     """Reads the last validation of a run folder; raises RecipeError."""
-    file = run / "metrics.json"
+    file = run / METRICS
     try:
         return [Metric(**fields) for fields in json.loads(file.read_text("utf-8"))]
     except (OSError, ValueError, TypeError) as error:
@@ -285,8 +262,25 @@ def read_metrics(run: Path) -> list[Metric]:
         raise RecipeError(f"{file} cannot be read: {error}. {again}") from error
 
 
-def _validate(task: Task, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int) -> None:
+def _publish_best(config: Config, model: nn.Module, run: Path, done: int, last: Sequence[Metric]) -> None:
+    """Gives the network the weights of the best epoch, and the run its metrics, and says so."""
+    stored = read_best(run)
+    if stored is None or stored["epoch"] == done or config.publish == "last":
+        kind = "the last" if config.publish == "last" else "the best and the last"
+        print(f"published: epoch {done}, {kind}", flush=True)
+        return
+    model.load_state_dict(stored["model"])
+    first = json.loads(stored["metrics"])[0]
+    (run / METRICS).write_text(json.dumps(json.loads(stored["metrics"]), indent=2) + "\n")
+    told = f"the best by {first['name']} ({first['value']:.4f}; the last has {last[0].value:.4f})"
+    print(f"published: epoch {stored['epoch']} of {done}, {told}; `publish: last` takes the last", flush=True)
+
+
+def _validate(
+    task: Task, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int
+) -> Sequence[Metric]:
     metrics = task.evaluate(build_predict(task, config, model), config, "validation")
     curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
     print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)
-    (run / "metrics.json").write_text(json.dumps([asdict(m) for m in metrics], indent=2) + "\n")
+    (run / METRICS).write_text(json.dumps([asdict(m) for m in metrics], indent=2) + "\n")
+    return metrics

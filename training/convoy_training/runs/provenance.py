@@ -31,7 +31,7 @@ class Provenance(BaseModel):
     """classes: names in the order of their numbers. data_sha256: of all files. splits: pictures and names by split.
 
     normalisation: mean and deviation of pixels. source: what the weights started from, with its SHA-256.
-    epochs: complete ones, of `planned`. devices: processes that shared each step.
+    epochs: complete ones, of `planned`. devices: processes that shared each step. best: the epoch that validated best.
     """
 
     classes: list[str] = []
@@ -42,6 +42,7 @@ class Provenance(BaseModel):
     epochs: int = 0
     planned: int = 0
     devices: int = 1
+    best: int = 0
 
     @property
     def unfinished(self) -> str:
@@ -50,7 +51,8 @@ class Provenance(BaseModel):
 
     def describe(self) -> str:
         """What was trained, for the manifest."""
-        return self.unfinished or f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+        told = f", the best was {self.best}" if self.best and self.best != self.epochs else ""
+        return (self.unfinished or f"{self.epochs} epoch{'s' * (self.epochs != 1)}") + told
 
 
 def describe_provenance(task: Task, config: Config, data_sha256: str, devices: int = 1) -> Provenance:
@@ -96,11 +98,20 @@ def read_provenance(target: Path) -> Provenance | None:
             stored = torch.load(target / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True).get("provenance")
         elif (target / MANIFEST_FILE).exists():
             stored = (target / FILE).read_text("utf-8")
-        return Provenance.model_validate_json(stored) if stored else None
+        return _end(Provenance.model_validate_json(stored), target) if stored else None
     except ValidationError as error:
         raise RecipeError(f"{target / FILE} is damaged: {error.errors()[0]['msg']}") from error
     except Exception:  # a damaged checkpoint makes its parsers raise what they like; who loads its weights says so
         return None
+
+
+def _end(kept: Provenance, target: Path) -> Provenance:
+    """With what only the end of a run knows: that it stopped early, and its best epoch."""
+    if (target / FILE).exists():
+        ended = Provenance.model_validate_json((target / FILE).read_text("utf-8"))
+        if ended.epochs == kept.epochs and ended.best:
+            return kept.model_copy(update={"planned": ended.planned, "best": ended.best})
+    return kept
 
 
 def write_provenance(provenance: Provenance, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.data.reading import LabelledSource
 from convoy_training.errors import RecipeError
-from convoy_training.metrics.accuracy import measure_interval
+from convoy_training.losses.entropy import compute_entropy, weigh_classes
+from convoy_training.metrics.accuracy import measure_answers
 from convoy_training.models.architecture import Architecture, find_architecture, named_for
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
@@ -52,6 +53,9 @@ class Config(recipe.Config):
     widths: recipe.Widths = Field((32, 128, 256), description="of the whitened-resnet")
     refinements: recipe.Counts = (1, 2, 2)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes count more")
+    sampler: Literal["shuffled", "balanced"] = Field("shuffled", description="balanced: shows each class as often")
+    focal: float = Field(0.0, ge=0, description="gamma of the focal loss: less weight on what is easy")
     shift: int = Field(2, ge=0, description="pixels that a training image may move each way")
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
@@ -116,9 +120,14 @@ class Batches:
 
     def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         mirror = (self.side if epoch % 2 else ~self.side) & self.config.mirror
-        order = torch.randperm(len(self.labels))
+        order = self._draw_order()
         for rows in order.split(self.config.batch_size)[: len(self)]:
             yield partial(self._make, rows, mirror[rows], int(torch.randint(2**62, ())))
+
+    def _draw_order(self) -> Tensor:
+        if self.config.sampler == "shuffled":
+            return torch.randperm(len(self.labels))
+        return torch.multinomial(1.0 / torch.bincount(self.labels)[self.labels], len(self.labels), replacement=True)
 
     def _make(self, rows: Tensor, mirror: Tensor, seed: int) -> Batch:
         random = torch.Generator().manual_seed(seed)
@@ -172,9 +181,12 @@ def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
     check_size(architecture, config.input_size)
-    return architecture.build_for(
+    model = architecture.build_for(
         config, len(split.classes), lambda: normalise(torch.from_numpy(split.images[:5000]), config)
     )
+    if config.class_weights == "balanced":
+        model.register_buffer("class_weights", weigh_classes(split.labels, len(split.classes)))
+    return model
 
 
 def check_size(architecture: Architecture, side: int) -> None:
@@ -190,7 +202,10 @@ def check_size(architecture: Architecture, side: int) -> None:
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(load_split(config, "train"), config), digest_data(config))
+    batches = Batches(load_split(config, "train"), config)
+    if config.data.format == "cifar":  # it lies in memory
+        return Data(batches, digest_data(config))
+    return Data(batches, digest_data(config), find_change=open_archive(config.data.path).find_change)
 
 
 def digest_data(config: Config) -> str:
@@ -207,7 +222,8 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     if config.mixup:
         pixels, partners, share = mix(pixels, config.mixup)
     logits, *hints = answer(model, pixels)
-    smooth = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
+    weights: Any = model.class_weights if config.class_weights == "balanced" else None
+    smooth = partial(compute_entropy, weights=weights, smoothing=config.label_smoothing, focal=config.focal)
     loss = mix_losses(smooth, logits, labels, partners, share)
     for hint in hints:
         loss = loss + AUXILIARY_WEIGHT * mix_losses(functional.cross_entropy, hint, labels, partners, share)
@@ -244,8 +260,8 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data, manifest = load_split(config, split), describe(config).preview()
     rows = predict_split(predict, config, split)
     first = [task.interpret({"probabilities": row}, manifest)[0].index for row in rows]
-    right, n = int(np.sum(first == data.labels)), len(data.labels)
-    return [Metric("top1_accuracy", right / n, config.data.title, split, n, measure_interval(right, n))]
+    measured = measure_answers(rows, np.array(first), data.labels, data.classes)
+    return [Metric(name, one.value, config.data.title, split, one.n, one.interval) for name, one in measured.items()]
 
 
 def describe(config: Config) -> Export:

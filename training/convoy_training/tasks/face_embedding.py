@@ -23,7 +23,7 @@ from convoy_training.lessons import Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student
 from convoy_training.losses.triplet import MinedTriplets
-from convoy_training.metrics.face_embedding import judge_pairs, judge_people, judge_quality
+from convoy_training.metrics.face_embedding import judge_found, judge_pairs, judge_people, judge_quality
 from convoy_training.models.face_embedder import FaceEmbedder
 from convoy_training.models.folding import FoldedEmbedder
 from convoy_training.recipe import Config as BaseConfig
@@ -303,6 +303,7 @@ def evaluate(predict: Predict, config: Config, split: str = "validation") -> Seq
         vectors = embed(predict, faces.crops)
         judged = [*judge_pairs(vectors, faces.labels, pairs)]
         if dataset == "lfw":
+            judged = [*judge_found(vectors, faces.labels), *judged]
             judged += [*judge_people(vectors, faces.labels), *judge_quality(vectors, faces)]
         metrics += [Metric(f"{dataset}_{n}", v, title, s, c, i, told) for n, v, s, c, i, told in judged]
     return metrics

@@ -131,7 +131,8 @@ def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     check_classes(split, config.data.path)
     check_validation(load_split(config, "validation"), config.data.path)
-    return Data(Batches(split, config), digest_data(config))
+    find_change = open_archive(config.data.path).find_change
+    return Data(Batches(split, config), digest_data(config), find_change=find_change)
 
 
 def digest_data(config: Config) -> str:

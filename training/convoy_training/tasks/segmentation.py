@@ -18,7 +18,7 @@ from torch.nn import functional
 from convoy_training import recipe
 from convoy_training.augment.batch import Augmentation, Crop, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
-from convoy_training.data import isbi, masks
+from convoy_training.data import coco_masks, isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
@@ -41,7 +41,7 @@ FEWEST = 20
 class Source(LabelledSource):
     """Where images and masks come from: a folder, a tar or a zip, and the form of its lists."""
 
-    format: Literal["masks", "isbi"] = "masks"
+    format: Literal["masks", "coco", "isbi"] = "masks"
     white: Literal["auto", "class", "ignored"] = Field(
         "auto", description="what 255 means in masks of two classes: the second one, or ignored; auto: by all masks"
     )
@@ -152,7 +152,7 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> masks.Split:
     """Reads and checks one split."""
-    module: Any = {"masks": masks, "isbi": isbi}[config.data.format]
+    module: Any = {"masks": masks, "coco": coco_masks, "isbi": isbi}[config.data.format]
     loaded: masks.Split = module.load_split(config.data.path, split, config.data.reading)
     return loaded
 
@@ -195,7 +195,8 @@ def weigh_classes(pixels: np.ndarray) -> Tensor:
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     masks.check_classes(split, config.data.path)
-    return Data(Batches(split, config), digest_data(config))
+    find_change = open_archive(config.data.path).find_change
+    return Data(Batches(split, config), digest_data(config), find_change=find_change)
 
 
 def digest_data(config: Config) -> str:

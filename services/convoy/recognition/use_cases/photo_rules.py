@@ -84,6 +84,8 @@ def _is_sure(face: FoundFace, demands: Demands) -> bool:
 
 def judge(found: Sequence[EmbeddedFace], demands: Demands) -> Verdict:
     """Look at the photo alone: does it show one face, of enough quality? `found` has the largest face first."""
+    # What is hardly a face is nobody beside the person, unless there is nothing else.
+    found = [one for one in found if _is_sure(one.face, demands)] or found
     faces = [one.face for one in found]
     if not faces:
         return refuse(faces, Refusal.NO_FACE, "no face was found; send a photo that shows the face from the front")

@@ -9,28 +9,36 @@ _GRAPHIC_CONTROL = 0xF9
 _END = b"\x3b"
 
 
+class _Cut(Exception):
+    """The file ends within blocks."""
+
+
 def tidy(data: bytes) -> bytes:
     """Keep the screen, the transparency and the data of the first frame.
 
     Raises InvalidArgument: TOO_MANY_SEGMENTS, TRUNCATED_IMAGE, NOT_AN_IMAGE.
     """
-    if len(data) < _SCREEN:
-        raise InvalidArgument("NOT_AN_IMAGE", "the GIF ends before its picture begins")
-    at = _SCREEN + _table_bytes(data[10])
+    at = _SCREEN + _table_bytes(data[10] if len(data) > 10 else 0)
     kept, parts = [data[:at]], Parts("GIF", "blocks")
     while at + 2 <= len(data):
         begin, label = at, data[at]
         if label == 0x21:
             control = data[at + 1] == _GRAPHIC_CONTROL
-            at = _behind_blocks(data, at + 2, parts)
+            try:
+                at = _behind_blocks(data, at + 2, parts)
+            except _Cut:
+                break
             if control:
                 kept.append(data[begin:at])
         elif label == 0x2C and at + 10 <= len(data):
-            at = _behind_blocks(data, at + 11 + _table_bytes(data[at + 9]), parts)
+            try:
+                at = _behind_blocks(data, at + 11 + _table_bytes(data[at + 9]), parts)
+            except _Cut:
+                raise cut_short() from None
             return b"".join((*kept, data[begin:at], _END))
         else:
             break
-    raise cut_short()
+    raise InvalidArgument("NOT_AN_IMAGE", "the GIF ends before its picture begins")
 
 
 def _table_bytes(flags: int) -> int:
@@ -45,4 +53,4 @@ def _behind_blocks(data: bytes, at: int, parts: Parts) -> int:
         at += 1 + length
         if not length:
             return at
-    raise cut_short()
+    raise _Cut

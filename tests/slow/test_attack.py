@@ -1,0 +1,182 @@
+"""`make attack`: what a stranger could send at once to real processes of this machine, and how much memory it takes.
+
+Each attack is bounded and goes to loopback alone. The limits of docs/security.md are those of a container of 2 GiB.
+"""
+
+import asyncio
+import gzip
+import io
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+import numpy as np
+import pytest
+from convoy.client import Convoy
+from convoy.core.api import METRICS_PORT_OFFSET
+from convoy.fleet.fleet import Fleet, free_ports
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
+from convoy.v1 import common_pb2, recognition_pb2
+from PIL import Image
+
+from benchmarks.processes import processes
+from tests.integration.test_messages import padded
+from tests.raw_http2 import Stalled
+
+pytestmark = [pytest.mark.redis, pytest.mark.timeout(900)]
+MIB = 2**20
+MOST_MIB = 1536
+PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
+CLASSIFY, STREAM = (f"/convoy.v1.ClassificationService/Classify{kind}" for kind in ("", "Stream"))
+HEALTH, LIVE = "/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"
+REGISTER = "/convoy.v1.RecognitionService/Register"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CONVOY_MESSAGE_MEMORY_MB", "512")  # a quarter of 2 GiB
+        environment.setenv("CONVOY_LOG_LEVEL", "error")
+        models = write_repository(tmp_path_factory.mktemp("models"))
+        with Fleet(tmp_path_factory.mktemp("data"), models, free_ports()) as fleet:
+            yield fleet
+
+
+@contextmanager
+def bounded(fleet: Fleet, attack: str) -> Iterator[Counter[str]]:
+    """Watch the memory of all services during an attack; afterwards they live, were small, and answer."""
+    before, peaks, said, over = processes(fleet), Counter[str](), Counter[str](), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            for name, process in before.items():
+                peaks[name] = max(peaks[name], process.memory_info().rss // MIB)
+                if peaks[name] > 2 * MOST_MIB:
+                    process.kill()  # the machine has other work
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.monotonic()
+    try:
+        yield said
+    finally:
+        over.set()
+        watcher.join()
+    print(f"\n{attack}: {time.monotonic() - started:.0f} s, {dict(said)}, peaks in MiB {dict(peaks)}")
+    assert {name: p.pid for name, p in processes(fleet).items()} == {name: p.pid for name, p in before.items()}
+    assert max(peaks.values()) <= MOST_MIB
+    with fleet.client(timeout_s=60) as convoy:
+        assert {convoy.check_health(service) for service in before} == {"SERVING"}
+        assert convoy.classify(PICTURE).best.label == "red"
+
+
+def send(
+    address: str, method: str, content: bytes, calls: int, connections: int, said: Counter[str], zipped: bool = False
+) -> None:
+    """Send a message many times at once, over a few connections, and count the answers."""
+    compression = grpc.Compression.Gzip if zipped else grpc.Compression.NoCompression
+    channels = [grpc.insecure_channel(address, OPTIONS, compression) for _ in range(connections)]
+    futures = [channels[n % connections].unary_unary(method).future(content, timeout=120) for n in range(calls)]
+    for future in futures:
+        try:
+            future.result()
+            said["OK"] += 1
+        except grpc.RpcError as error:
+            said[error.code().name] += 1
+    for channel in channels:
+        channel.close()
+
+
+@pytest.mark.parametrize("method", [CLASSIFY, INFER, HEALTH, LIVE])
+def test_many_large_messages(fleet: Fleet, method: str) -> None:
+    with bounded(fleet, f"60 messages of 60 MiB to {method}") as said:
+        send(fleet.addresses["classification"], method, padded(60), 60, 4, said)
+    assert "INTERNAL" not in said
+
+
+@pytest.mark.parametrize("method", [CLASSIFY, STREAM, HEALTH])
+def test_messages_that_never_end(fleet: Fleet, method: str) -> None:
+    port = int(fleet.addresses["classification"].rpartition(":")[2])
+
+    async def attack() -> None:
+        begun = [asyncio.ensure_future(Stalled.begin(port, method, 60 * MIB, 50 * MIB)) for _ in range(40)]
+        await asyncio.wait(begun, timeout=40)
+        for one in begun:
+            one.cancel()
+        for answer in await asyncio.gather(*begun, return_exceptions=True):
+            if isinstance(answer, Stalled):
+                answer.close()
+
+    with bounded(fleet, f"40 connections send 50 of 60 MiB to {method}"):
+        asyncio.run(attack())
+
+
+@pytest.mark.parametrize(("method", "entry"), [(CLASSIFY, b"\x0a\x00"), (INFER, b"\x2a\x00"), (HEALTH, b"\x12\x00")])
+def test_small_messages_that_grow(fleet: Fleet, method: str, entry: bytes) -> None:
+    content = entry * (30 * MIB)
+    wire = len(gzip.compress(content, 6)) // 1024
+    with bounded(fleet, f"8 messages of {wire} KiB, inflated 60 MiB, to {method}") as said:
+        send(fleet.addresses["classification"], method, content, 8, 2, said, zipped=True)
+    assert set(said) <= {"INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
+
+
+def test_a_message_that_inflates_to_a_gibibyte(fleet: Fleet) -> None:
+    with bounded(fleet, "2 messages of 1 MiB, inflated 1 GiB") as said:
+        send(fleet.addresses["classification"], CLASSIFY, padded(1024), 2, 2, said, zipped=True)
+    assert set(said) == {"INVALID_ARGUMENT"}
+
+
+def test_registrations_of_four_large_photos_each(fleet: Fleet) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=90)
+    photo = common_pb2.Image(encoded=buffer.getvalue() + bytes(max(0, 5 * MIB - buffer.tell())))
+    with fleet.client() as convoy:
+        convoy.create_gallery("crowd")
+    request = recognition_pb2.RegisterRequest(gallery="crowd", person_id="p", photos=[photo] * 4)
+    with bounded(fleet, "24 registrations of four photos of 5 MiB") as said:
+        send(fleet.addresses["recognition"], REGISTER, request.SerializeToString(), 24, 24, said)
+    assert set(said) <= {"FAILED_PRECONDITION", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE"}
+
+
+def test_watchers_of_health_and_silent_streams(fleet: Fleet) -> None:
+    address = fleet.addresses["classification"]
+    with bounded(fleet, "20 connections with 500 watches each"):
+        channels = [grpc.insecure_channel(address, OPTIONS) for _ in range(20)]
+        watch = "/grpc.health.v1.Health/Watch"
+        watches = [channel.unary_stream(watch)(b"", timeout=120) for channel in channels for _ in range(500)]
+        time.sleep(10)
+        for one in watches:
+            one.cancel()
+        for channel in channels:
+            channel.close()
+
+
+def test_silent_callers_of_the_metrics_page(fleet: Fleet) -> None:
+    port = int(fleet.addresses["classification"].rpartition(":")[2]) + METRICS_PORT_OFFSET
+    with bounded(fleet, "400 silent connections to the metrics page"):
+        threads = processes(fleet)["classification"].num_threads()
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
+        time.sleep(1)
+        assert processes(fleet)["classification"].num_threads() <= threads + 20
+        for one in silent:
+            one.close()
+
+
+def test_a_calm_caller_is_served_beside_large_messages(fleet: Fleet) -> None:
+    with bounded(fleet, "30 messages of 60 MiB beside a calm caller") as said:
+        flood = threading.Thread(
+            target=send, args=(fleet.addresses["classification"], CLASSIFY, padded(60), 30, 4, said)
+        )
+        flood.start()
+        with Convoy(classification=fleet.addresses["classification"], timeout_s=60) as convoy:
+            while flood.is_alive():
+                assert convoy.classify(PICTURE).best.label == "red"
+        flood.join()
