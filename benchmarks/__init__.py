@@ -7,10 +7,7 @@ fairness.py                one caller beside the flood of another
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
 group_photos.py            how often somebody is wrongly named in a group photo
 gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
-face_size.py               faces found by their share of the frame
-face_turns.py              which turned portraits Register refuses, and which are found at any angle
 everyday.py                what networks say of everyday photographs (everyday.toml says what they show)
-face_enrolment.py          which portraits, and which pictures without a face, Register accepts by their score
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
 recognition_galleries.py   what many empty galleries cost
