@@ -12,7 +12,6 @@ recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
 recognition_galleries.py   what many empty galleries cost
 recognition_store.py       registering, following and loading a gallery
-recognition_galleries.py    many galleries: ready when, idle at what cost
 recognition_vector_sets.py galleries in vector sets
 soak.py                    mixed load for minutes or hours, and whether processes grow
 gpu_check.py               a machine with a GPU: equal answers, refusals, speed
