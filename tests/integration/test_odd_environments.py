@@ -138,7 +138,7 @@ def test_the_first_process_of_a_container_obeys_at_once() -> None:
 def test_a_picture_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("")
-    with pytest.raises(InvalidArgument, match="cannot be written"):
+    with pytest.raises(InvalidArgument, match="could not be written"):
         write_picture(place / "out.png", pictures.plain())
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
     write_picture(odd, pictures.plain())

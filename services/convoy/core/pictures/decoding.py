@@ -90,6 +90,15 @@ def pixels_to_decode(data: bytes, min_side: int | None = None) -> int:
         return 0
 
 
+def count_pixels(data: bytes) -> int:
+    """Read from the header how many pixels the picture has; 0 for one that `decode_image` refuses."""
+    try:
+        width, height = open_picture(data).size
+    except InvalidArgument:
+        return 0
+    return width * height
+
+
 def decode_raw(data: bytes, width: int, height: int, pixel_format: str, limits: Limits = Limits()) -> Picture:
     """Read pixels that are not encoded.
 

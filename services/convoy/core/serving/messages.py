@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest
-from convoy.core.pictures.decoding import Limits, Picture, decode_image, decode_raw, pixels_to_decode
+from convoy.core.pictures.decoding import Limits, Picture, count_pixels, decode_image, decode_raw, pixels_to_decode
 from convoy.v1 import common_pb2
 
 _FORMATS = {
@@ -33,6 +33,13 @@ def pixels_of(image: common_pb2.Image, min_side: int | None = None) -> int:
     """Return how many pixels `read_image` would hold in memory; 0 for a picture that it refuses."""
     if image.WhichOneof("content") == "encoded":
         return pixels_to_decode(image.encoded, min_side)
+    return image.raw.width * image.raw.height
+
+
+def size_of(image: common_pb2.Image) -> int:
+    """Return how many pixels the picture has, however it is decoded; 0 for one that `read_image` refuses."""
+    if image.WhichOneof("content") == "encoded":
+        return count_pixels(image.encoded)
     return image.raw.width * image.raw.height
 
 

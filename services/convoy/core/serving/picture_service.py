@@ -5,6 +5,7 @@ A call takes these steps: check the request, find its model, decode and prepare 
 turn its outputs into the answer in a thread.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -18,7 +19,7 @@ from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.resizing import Placement, min_side
-from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image
+from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image, size_of
 from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline
@@ -61,12 +62,13 @@ class PictureServicer(Generic[Request, Result, Response]):
         """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
         return 0
 
-    def _check_answer(self, request: Any) -> None:
+    async def _check_answer(self, request: Any) -> None:
         """Raise InvalidArgument(ANSWER_TOO_LARGE) before any work, if no message could hold the answer."""
         if not self.answer_bytes(request, 1):
             return
         most = self._host.settings.max_message_mb * 2**20
-        size = self.answer_bytes(request, sum(map(pixels_of, request.images)))
+        pixels = await asyncio.to_thread(lambda: sum(map(size_of, request.images)))
+        size = self.answer_bytes(request, pixels)
         if size > most:
             message = f"the answer would have {size:,} bytes; a message may have {most:,}"
             facts = {"answer_bytes": size, "max_message_bytes": most}
@@ -78,7 +80,7 @@ class PictureServicer(Generic[Request, Result, Response]):
         model = await self._host.model(request.model.name, request.model.version, self.TASKS)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
         interpret, smallest = self.interpreter(request, manifest), min_side(manifest.input)
-        self._check_answer(request)
+        await self._check_answer(request)
 
         def weigh(image: common_pb2.Image) -> int:
             return pixels_of(image, smallest)
