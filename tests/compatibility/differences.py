@@ -35,6 +35,8 @@ FACE_IDS = {"face_id", "other_face_id"}
 TIME = "google.protobuf.Timestamp"
 GIVEN_TIMES = {"expire_time"}
 MORE_ALLOWED = {"convoy.v1.Error.metadata"}
+GROWING = {"inference.ServerMetadataResponse.extensions"}
+"""Lists that may have more values; those on record stay, in their order."""
 
 
 class FaceIds:
@@ -92,6 +94,8 @@ class Comparison:
 
     def _field(self, field: FieldDescriptor, recorded: Any, now: Any, place: str) -> Iterator[str]:
         befores, afters = _values(field, recorded), _values(field, now)
+        if field.full_name in GROWING:
+            afters = [value for value in afters if value in befores]
         if len(befores) != len(afters):
             yield f"{place}: {len(befores)} of them, now {len(afters)}"
         for i, (before, after) in enumerate(zip(befores, afters, strict=False)):
