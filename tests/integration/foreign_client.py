@@ -55,10 +55,11 @@ def stream(client: triton.InferenceServerClient, images: np.ndarray) -> list[obj
     answers: queue.Queue[tuple[object, object]] = queue.Queue()
     client.start_stream(lambda result, error: answers.put((result, error)))
     for row in (images[:1], images[:1, :5], images[2:]):
-        client.async_stream_infer(MODEL, inputs(row))
+        client.async_stream_infer(MODEL, inputs(row), enable_empty_final_response=True)
     said: list[object] = []
     for _ in range(3):
         result, error = answers.get(timeout=20)
+        assert error or result.get_response().parameters["triton_final_response"].bool_param
         said.append(str(error) if error else int(result.as_numpy("probabilities").argmax()))
     client.stop_stream()
     return said

@@ -13,9 +13,10 @@ from convoy.inference import open_inference_pb2 as pb
 
 _EMPTY_FINAL = "triton_enable_empty_final_response"
 _FINAL = "triton_final_response"
-_OF_A_REQUEST = ("timeout", "priority", _EMPTY_FINAL)
-_OF_AN_INPUT: tuple[str, ...] = ()
-_OF_AN_OUTPUT = ("classification",)
+# The last of these belong to the protocol over HTTP. KServe's client sends them over gRPC too, where they mean nothing.
+_OF_A_REQUEST = ("timeout", "priority", _EMPTY_FINAL, "binary_data_output")
+_OF_AN_INPUT = ("binary_data_size",)
+_OF_AN_OUTPUT = ("classification", "binary_data")
 _OF_AN_UNLOAD = ("unload_dependents",)
 _US = 1e6
 
@@ -87,8 +88,9 @@ def _refuse_others(parameters: Collection[str], served: Collection[str], whose: 
 
 
 def _unsupported(name: str, whose: str) -> InvalidArgument:
-    what = "shared memory is not served: send and receive tensors in the message" if "shared_memory" in name else ""
-    message = f"the parameter '{name:.100}' {whose} is not served" + (f"; {what}" if what else "")
+    message = f"the parameter '{name:.100}' {whose} is not served"
+    if name.startswith("shared_memory"):
+        message += "; send and receive tensors in the message, since shared memory is not served"
     return InvalidArgument("UNSUPPORTED_PARAMETER", message, {"parameter": f"{name:.100}"})
 
 

@@ -46,6 +46,7 @@ def test_what_is_served_is_taken() -> None:
     request.parameters["priority"].uint64_param = 1
     request.parameters["triton_enable_empty_final_response"].bool_param = True
     request.outputs[0].parameters["classification"].int64_param = 3
+    request.inputs[0].parameters["binary_data_size"].int64_param = 3072  # as KServe's client does
     tensor_parameters.check(request)
     left_s = (tensor_parameters.expiry(request) or 0) - time.monotonic()
     assert 0 < left_s <= 1
