@@ -77,6 +77,19 @@ class StoreContract:
         with pytest.raises(Conflict):
             await store.update_gallery(first, replace(first, description="newer"), note("UpdateGallery"))
 
+    async def test_facts_of_the_policy_that_0_1_0_lacks_are_replaced_likewise(self, store: Store) -> None:
+        chosen = replace(STAFF, policy=Policy(rate_unit="face", average_faces=True))
+        first = await self.made(store, chosen)
+        assert first.policy == chosen.policy and (await store.open_gallery("staff")).gallery.policy == chosen.policy
+        plain = replace(first, policy=Policy())
+        await store.update_gallery(first, plain, note("UpdateGallery"))
+        assert (await store.get_gallery("staff")).policy == Policy()
+        with pytest.raises(Conflict):
+            await store.update_gallery(first, replace(first, policy=Policy(rate_unit="picture")), note("UpdateGallery"))
+        await store.update_gallery(plain, replace(plain, policy=Policy(same_occasion=True)), note("UpdateGallery"))
+        assert (await store.delete_gallery("staff", note("DeleteGallery"))).policy == Policy(same_occasion=True)
+        assert (await self.made(store)).policy == STAFF.policy
+
     async def test_an_unknown_gallery_is_not_found(self, store: Store) -> None:
         for call in (
             store.get_gallery("none"),

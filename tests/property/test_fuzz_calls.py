@@ -103,6 +103,7 @@ SEEDS: list[Message] = [
     recognition_pb2.ExportGalleryRequest(gallery="g"),
     recognition_pb2.ImportGalleryRequest(gallery="g", model_sha256=embedder_sha256()),
     recognition_pb2.FindDuplicatesRequest(gallery="g"),
+    recognition_pb2.FindDisagreementsRequest(gallery="g"),
     recognition_pb2.MergePeopleRequest(gallery="g", person_id="p1", merged_person_id="p2"),
 ]
 SEED_OF = {seed.DESCRIPTOR.full_name: seed for seed in SEEDS}

@@ -23,7 +23,12 @@ face_ids = st.lists(st.sampled_from(["f1", "f2", "f3"]), unique=True)
 request_ids = st.sampled_from(["", "", "r1", "r2"])
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 moments = st.one_of(st.none(), st.integers(1, 50))
-policies = st.builds(Policy, max_faces=st.sampled_from([0, 3]), max_people=st.sampled_from([0, 2]))
+policies = st.builds(
+    Policy,
+    max_faces=st.sampled_from([0, 3]),
+    max_people=st.sampled_from([0, 2]),
+    rate_unit=st.sampled_from([None, "face"]),
+)
 puts = st.tuples(person_ids, face_ids, st.booleans(), request_ids)
 
 

@@ -1,5 +1,6 @@
 """An upgrade one replica after another: the recorded version and this one run beside each other on one Redis, each with
-the other's face service. What one writes, the other reads and changes.
+the other's face service. What one writes, the other reads and changes. Where the two differ, docs/upgrade.md tells it:
+the test names its heading.
 
 `make slow` runs it; it needs a clone that goes back to the recorded commit.
 """
@@ -117,6 +118,17 @@ def await_alias(side: Side, alias: str) -> None:
     raise AssertionError(f"{alias} stands for nothing")
 
 
+def repeated(first: Any, reader: Side, sides: dict[str, Side]) -> Any:
+    """The answer to a request that comes again, to the reader this time. Heading "Request ids and faces of a person":
+    what a new one remembers describes nobody, and only a new one adds the person as on record now, and the epoch."""
+    answer = type(first)()
+    answer.CopyFrom(first)
+    if reader is sides["old"]:
+        answer.ClearField("person")
+        answer.ClearField("epoch")
+    return answer
+
+
 def refusal(call: Any, request: Any) -> grpc.StatusCode:
     with pytest.raises(grpc.RpcError) as caught:
         call(request)
@@ -139,9 +151,65 @@ def test_who_was_registered_is_found(pair: Sequence[Side], team: str) -> None:
     probe = people(1, 2, 3)
     found = identify(reader, team, probe, version)
     assert [who for _, who, _ in found] == [["ada"], ["bob"], []]
-    assert found == identify(writer, team, probe, version)
-    gallery = r.GetGalleryRequest(gallery=team)
-    assert reader.recognition.GetGallery(gallery) == writer.recognition.GetGallery(gallery)
+    # "Identify names nobody twice, and a rate is one of pictures": the threshold differs where there are several faces.
+    assert [(decision, who) for decision, who, _ in found] == [
+        (decision, who) for decision, who, _ in identify(writer, team, probe, version)
+    ]
+    galleries = [side.recognition.GetGallery(r.GetGalleryRequest(gallery=team)).gallery for side in pair]
+    for gallery in galleries:
+        gallery.ClearField("epoch")  # "Restoring": 0.1.0 has none.
+    assert galleries[0] == galleries[1]
+
+
+def test_a_picture_of_one_face_is_answered_by_both_alike(pair: Sequence[Side], team: str) -> None:
+    writer, reader = pair
+    register(writer, team, "ada", person(1), person(1, noise=2))
+    version = register(writer, team, "bob", person(2)).version
+    for probe, who in ((person(1, noise=4), ["ada"]), (person(2, shade=0.8), ["bob"]), (person(3), [])):
+        found = identify(reader, team, probe, version)
+        assert [matched for _, matched, _ in found] == [who]
+        assert found == identify(writer, team, probe, version)
+
+
+def test_by_a_rate_of_faces_both_answer_alike(sides: dict[str, Side]) -> None:
+    """Heading "Identify names nobody twice, and a rate is one of pictures": rate_unit brings the old meaning back."""
+    new, team, probe = sides["new"].recognition, next(NAMES), people(1, 2, 3)
+    faces = r.GalleryPolicy(rate_unit=r.RATE_UNIT_FACE)
+    new.CreateGallery(r.CreateGalleryRequest(gallery=team, policy=faces))
+    register(sides["old"], team, "ada", person(1))
+    version = register(sides["new"], team, "bob", person(2)).version
+    by_face = identify(sides["old"], team, probe, version)
+    assert identify(sides["new"], team, probe, version) == by_face
+    new.UpdateGallery(r.UpdateGalleryRequest(gallery=team, reset_policy_fields=["rate_unit"]))
+    version = register(sides["old"], team, "bob", person(2, noise=3), add_faces=True).version
+    by_face = identify(sides["old"], team, probe, version)
+    by_picture = identify(sides["new"], team, probe, version)
+    assert min(threshold for *_, threshold in by_picture) > max(threshold for *_, threshold in by_face)
+    new.UpdateGallery(r.UpdateGalleryRequest(gallery=team, policy=faces))
+    version = register(sides["old"], team, "bob", person(2, noise=4), add_faces=True).version
+    assert identify(sides["new"], team, probe, version) == identify(sides["old"], team, probe, version)
+
+
+def test_0_1_0_carries_a_policy_along_that_it_does_not_know(sides: dict[str, Side]) -> None:
+    """Heading "Identify names nobody twice, and a rate is one of pictures", last point."""
+    old, new = sides["old"].recognition, sides["new"].recognition
+    team = next(NAMES)
+    policy = r.GalleryPolicy(rate_unit=r.RATE_UNIT_PICTURE, same_occasion=True, average_faces=True)
+    new.CreateGallery(r.CreateGalleryRequest(gallery=team))
+    register(sides["old"], team, "ada", person(1))
+    new.UpdateGallery(r.UpdateGalleryRequest(gallery=team, policy=policy))
+    assert team in [one.name for one in old.ListGalleries(r.ListGalleriesRequest()).galleries]
+    register(sides["old"], team, "bob", person(2))
+    changed = r.GalleryPolicy(max_people=9, max_faces=7, ambiguity_margin=0.01)
+    old.UpdateGallery(r.UpdateGalleryRequest(gallery=team, description="changed", policy=changed))
+    gallery = new.GetGallery(r.GetGalleryRequest(gallery=team)).gallery
+    policy.MergeFrom(changed)
+    assert (gallery.description, gallery.people_count, gallery.policy) == ("changed", 2, policy)
+    new.UpdateGallery(r.UpdateGalleryRequest(gallery=team, description="by both"))
+    assert old.GetGallery(r.GetGalleryRequest(gallery=team)).gallery.description == "by both"
+    old.DeleteGallery(r.DeleteGalleryRequest(gallery=team))
+    old.CreateGallery(r.CreateGalleryRequest(gallery=team))
+    assert not new.GetGallery(r.GetGalleryRequest(gallery=team)).gallery.policy.HasField("rate_unit")
 
 
 def test_a_person_is_changed_in_turn(pair: Sequence[Side], team: str) -> None:
@@ -163,23 +231,27 @@ def test_a_person_is_changed_in_turn(pair: Sequence[Side], team: str) -> None:
         assert [who for _, who, _ in identify(side, team, person(1), version)] == [[]]
 
 
-def test_who_was_merged_is_one(pair: Sequence[Side], team: str) -> None:
+def test_who_was_merged_is_one(sides: dict[str, Side], pair: Sequence[Side], team: str) -> None:
     writer, reader = pair
     register(writer, team, "ada", person(1), metadata={"desk": "4"})
     register(reader, team, "ada-2", person(1, noise=3), allow_identity_conflict=True, metadata={"floor": "1"})
     merge = r.MergePeopleRequest(gallery=team, person_id="ada", merged_person_id="ada-2", request_id="once")
     merged = writer.recognition.MergePeople(merge)
-    assert reader.recognition.MergePeople(merge) == merged
+    assert reader.recognition.MergePeople(merge) == repeated(merged, reader, sides)
+    assert writer.recognition.MergePeople(merge) == merged
     [ada] = read(reader, team)
     assert ada == merged.person and len(ada.faces) == 2 and dict(ada.metadata) == {"desk": "4", "floor": "1"}
     assert [who for _, who, _ in identify(reader, team, person(1, noise=5), merged.version)] == [["ada"]]
 
 
-def test_a_request_that_is_sent_again_to_the_other_changes_nothing(pair: Sequence[Side], team: str) -> None:
+def test_a_request_that_is_sent_again_to_the_other_changes_nothing(
+    sides: dict[str, Side], pair: Sequence[Side], team: str
+) -> None:
     writer, reader = pair
     first = register(writer, team, "ada", person(1), request_id="once")
-    assert register(reader, team, "ada", person(1), request_id="once") == first
-    assert len(read(reader, team)[0].faces) == 1
+    assert register(reader, team, "ada", person(1), request_id="once") == repeated(first, reader, sides)
+    assert register(writer, team, "ada", person(1), request_id="once") == first
+    assert read(reader, team) == [first.person] and len(first.person.faces) == 1
 
 
 def test_an_alias_and_a_policy_hold_for_both(pair: Sequence[Side], team: str) -> None:

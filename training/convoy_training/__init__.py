@@ -1,6 +1,6 @@
 """Convoy's trainer: it takes labelled pictures and a recipe, and makes a model folder that the services load.
 
-cli.py            the commands of `convoy-train`
+cli/              the commands of `convoy-train`
 __main__.py       starts them
 recipe.py         the fields that every recipe has
 recipe_file.py    reads and writes recipes, which are YAML files

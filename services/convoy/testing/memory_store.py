@@ -104,7 +104,7 @@ class MemoryStore(Store):
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
         shelf, gallery = self._find(before.name)
-        if gallery.to_json() != before.to_json():
+        if _chosen(gallery) != _chosen(before):
             raise Conflict
         shelf.gallery = replace(after, born=gallery.born)
         return await shelf.append(note, gallery.born, Idempotency())
@@ -252,3 +252,7 @@ class MemoryStore(Store):
         for face_id, label in change.labels.items():
             if label:
                 shelf.labels[change.person_id, face_id] = label
+
+
+def _chosen(gallery: Gallery) -> tuple[str, str]:
+    return gallery.to_json(), gallery.later_to_json()

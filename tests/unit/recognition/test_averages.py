@@ -148,9 +148,10 @@ def test_vector_sets_take_no_averages() -> None:
 
 def test_records_of_galleries_that_do_not_ask_are_as_before() -> None:
     gallery = Gallery("staff", Model("fake-embedder", "1", "cd" * 32, 8))
-    assert "average_faces" not in gallery.to_json()
+    assert gallery.later_to_json() == ""
     asking = Gallery("staff", gallery.model, policy=Policy(average_faces=True))
-    assert Gallery.from_json("staff", asking.to_json()) == asking
+    assert asking.to_json() == gallery.to_json()
+    assert Gallery.from_json("staff", asking.to_json(), asking.later_to_json()) == asking
 
 
 def test_a_hit_by_a_face_stays_as_it_is() -> None:

@@ -98,6 +98,22 @@ def test_a_gallery_of_a_later_version_is_read_and_loses_nothing(kept: dict[str, 
     assert json.loads(limited.to_json()) == changed(kept, lambda copy: copy["policy"].update(max_people=9))
 
 
+def test_what_0_1_0_does_not_know_of_a_policy_stands_apart_and_loses_nothing() -> None:
+    later = text({"average_faces": True, "liveness": 0.5, "rate_unit": "face", "same_occasion": False})
+    gallery = Gallery.from_json("staff", text(GALLERY), later)
+    assert (gallery.policy.rate_unit, gallery.policy.same_occasion, gallery.policy.average_faces) == (
+        "face",
+        False,
+        True,
+    )
+    assert (gallery.to_json(), gallery.later_to_json()) == (text(GALLERY), later)
+    reset = replace(gallery, policy=replace(gallery.policy, rate_unit=None, average_faces=None))
+    assert (reset.to_json(), json.loads(reset.later_to_json())) == (
+        text(GALLERY),
+        {"liveness": 0.5, "same_occasion": False},
+    )
+
+
 def test_a_gallery_without_the_facts_of_later_versions_has_their_defaults() -> None:
     gallery = Gallery.from_json("staff", text(GALLERY))
     assert (gallery.vector_sets, gallery.policy.max_people, gallery.rest) == (None, 0, {})

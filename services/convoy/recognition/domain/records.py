@@ -5,7 +5,8 @@ Times are whole milliseconds since 1970 (UTC).
 Services of two versions share one store during an upgrade. A reader takes the facts that it knows and carries the
 others along in `rest`, so that what it writes back still has them, and so that a record that is read and written is the
 same text: the store changes a record only if it still is the text that was read. A fact that a later version adds is
-therefore left out of the text while it has its default.
+therefore left out of the text while it has its default. Version 0.1.0 cannot read a gallery's text with a fact that it
+does not know, so what was added to Policy since stands in a text of its own, which 0.1.0 leaves as it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,9 @@ Entry: TypeAlias = tuple[str, str]
 """What a person is found by: a fact as key and value, or a tag as the empty key and the tag."""
 Rest: TypeAlias = Mapping[str, Any]
 Record = TypeVar("Record", "Model", "Policy", "VectorSets")
+SINCE_0_1_0 = ("rate_unit", "same_occasion", "average_faces")
+"""Facts of Policy that 0.1.0 did not have. The next ones belong here too."""
+CARRIED = {"rest", "later"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a gallery demands of photos and searches. None takes the service's default; a limit of 0 is no limit."""
+    """What a gallery demands of photos and searches. None takes the service's default; a limit of 0 is no limit.
+
+    later: facts of a later version that stand beside those of SINCE_0_1_0.
+    """
 
     quality_floor: float | None = None
     false_positive_identification_rate: float | None = None
@@ -46,6 +53,7 @@ class Policy:
     same_occasion: bool | None = None
     average_faces: bool | None = None
     rest: Rest = field(default_factory=dict, hash=False)
+    later: Rest = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +95,10 @@ class Gallery:
     epoch: str = field(default="", compare=False, repr=False)
 
     def to_json(self) -> str:
-        """What the caller or the service chose; the store keeps the counters beside it."""
-        policy = _written(self.policy)
-        for name in ("max_people", "rate_unit", "same_occasion", "average_faces"):
-            if policy[name] == getattr(Policy(), name):
-                del policy[name]
+        """What the caller or the service chose, in facts of 0.1.0; the store keeps the counters beside it."""
+        policy = {name: fact for name, fact in _written(self.policy).items() if name not in SINCE_0_1_0}
+        if not self.policy.max_people:
+            del policy["max_people"]
         kept = {
             "model": _written(self.model),
             "description": self.description,
@@ -103,17 +110,24 @@ class Gallery:
             kept["vector_sets"] = _written(self.vector_sets)
         return _compact({**self.rest, **kept})
 
+    def later_to_json(self) -> str:
+        """What was chosen of the policy in facts that 0.1.0 does not have; empty if nothing was."""
+        chosen = {name: fact for name in SINCE_0_1_0 if (fact := getattr(self.policy, name)) is not None}
+        later = {**self.policy.later, **chosen}
+        return _compact(later) if later else ""
+
     @classmethod
     def from_json(
-        cls, name: str, text: str, *, born: int = 0, version: int = 0, people: int = 0, faces: int = 0
+        cls, name: str, text: str, later: str = "", *, born: int = 0, version: int = 0, people: int = 0, faces: int = 0
     ) -> Self:
-        """The inverse of to_json."""
-        rest = orjson.loads(text)
+        """The inverse of to_json and later_to_json."""
+        rest, facts = orjson.loads(text), orjson.loads(later or "{}")
+        chosen = {name: facts.pop(name) for name in SINCE_0_1_0 if name in facts}
         return cls(
             name=name,
             model=_read(Model, rest.pop("model")),
             description=rest.pop("description", ""),
-            policy=_read(Policy, rest.pop("policy", {})),
+            policy=replace(_read(Policy, {**rest.pop("policy", {}), **chosen}), later=facts),
             create_time_ms=rest.pop("create_time_ms", 0),
             data_key=rest.pop("data_key", ""),
             vector_sets=_read(VectorSets, sets) if (sets := rest.pop("vector_sets", None)) else None,
@@ -251,14 +265,14 @@ class Change:
 
 def _read(kind: type[Record], kept: Mapping[str, Any]) -> Record:
     """A record of its facts by name; those that are missing take their defaults."""
-    known = {each.name for each in fields(kind)} - {"rest"}
+    known = {each.name for each in fields(kind)} - CARRIED
     facts = {name: kept[name] for name in known if name in kept}
     return kind(**facts, rest={name: fact for name, fact in kept.items() if name not in known})
 
 
 def _written(record: Model | Policy | VectorSets) -> dict[str, Any]:
     """The inverse of _read."""
-    known = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "rest"}
+    known = {each.name: getattr(record, each.name) for each in fields(record) if each.name not in CARRIED}
     return {**record.rest, **known}
 
 

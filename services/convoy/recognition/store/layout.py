@@ -153,12 +153,12 @@ def only_stream(reply: Any) -> Any:
 
 def gallery_of(name: str, meta: Sequence[bytes | None], head: Head) -> Gallery | UnreadableGallery | None:
     """A gallery from its fields; None if it is not there."""
-    info, born, people, faces = meta
+    info, born, people, faces, later = meta
     if info is None:
         return None
     try:
         counters = {"born": int(born or 0), "people": int(people or 0), "faces": int(faces or 0)}
-        gallery = Gallery.from_json(name, info.decode(), **counters)
+        gallery = Gallery.from_json(name, info.decode(), (later or b"").decode(), **counters)
         return replace(gallery, version=head.version, epoch=head.epoch)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return UnreadableGallery(name, f"its record is spoilt: {type(error).__name__}")
@@ -170,7 +170,7 @@ def last_state_of(name: str, reply: Sequence[bytes]) -> Gallery:
     found = gallery_of(name, meta, Head(int(version), ""))
     if isinstance(found, Gallery):
         return found
-    people, faces = (int(count) if count and count.isdigit() else 0 for count in meta[2:])
+    people, faces = (int(count) if count and count.isdigit() else 0 for count in meta[2:4])
     return Gallery(name, Model("", "", "", 0), version=int(version), people=people, faces=faces)
 
 

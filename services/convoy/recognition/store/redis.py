@@ -4,7 +4,7 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 
 | key                        | type   | content                                                                     |
 |----------------------------|--------|-----------------------------------------------------------------------------|
-| convoy:{name}:meta         | hash   | info (JSON), born, people, faces, max_people, max_faces                     |
+| convoy:{name}:meta         | hash   | info and later (JSON), born, people, faces, max_people, max_faces, labels   |
 | convoy:{name}:head         | hash   | version, token of the last change, epoch; outlives the gallery              |
 | convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
 | convoy:{name}:order        | zset   | person ids, for pages                                                       |
@@ -116,7 +116,7 @@ class RedisStore(Store):
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
-        info = (gallery.to_json(), *limits_of(gallery.policy))
+        info = (gallery.to_json(), gallery.later_to_json(), *limits_of(gallery.policy))
         remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
         written = (new_token(), self._keep, *remembered, *words_of(note))
         reply = await self._run("create_gallery", keys, *info, *written)
@@ -152,7 +152,8 @@ class RedisStore(Store):
         return found[:limit]
 
     async def update_gallery(self, before: Gallery, after: Gallery, note: Note) -> Committed:
-        chosen = (before.to_json(), after.to_json(), *limits_of(after.policy))
+        texts = (before.to_json(), before.later_to_json(), after.to_json(), after.later_to_json())
+        chosen = (*texts, *limits_of(after.policy))
         keys = keys_of(before.name, "meta", "head", "changes")
         reply = await self._run("update_gallery", keys, *chosen, new_token(), self._keep, *words_of(note))
         if reply[0] == b"NOT_FOUND":
@@ -288,7 +289,7 @@ class RedisStore(Store):
         return await asyncio.gather(*(self._gallery(name) for name in names))
 
     async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
-        fields = ("info", "born", "people", "faces")
+        fields = ("info", "born", "people", "faces", "later")
         try:
             meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
         except (exceptions.ResponseError, ValueError) as error:

@@ -1,7 +1,7 @@
--- Makes a gallery. KEYS: meta, head, changes, request. ARGV: info, max_people, max_faces, token, keep, answer, lifetime_s,
--- digest of what was asked, an epoch if there is none, note...
+-- Makes a gallery. KEYS: meta, head, changes, request. ARGV: info, later, max_people, max_faces, token, keep, answer,
+-- lifetime_s, digest of what was asked, an epoch if there is none, note...
 local meta, head, changes, request = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local info, max_people, max_faces, token, keep, answer, lifetime_s, digest, new_epoch = unpack(ARGV, 1, 9)
+local info, later, max_people, max_faces, token, keep, answer, lifetime_s, digest, new_epoch = unpack(ARGV, 1, 10)
 
 if redis.call('EXISTS', meta) == 1 then
   local remembered = redis.call('HMGET', request, 'version', 'answer', 'digest', 'epoch')
@@ -23,9 +23,10 @@ will(
   {'HSET', meta, 'info', info, 'born', born, 'people', 0, 'faces', 0, 'max_people', max_people, 'max_faces', max_faces},
   {{'DEL', meta}}
 )
+if later ~= '' then will({'HSET', meta, 'later', later}) end
 will({'HSET', request, 'version', born, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
 will({'EXPIRE', request, lifetime_s})
-will_tell(changes, version, token, parent, {unpack(ARGV, 10)})
+will_tell(changes, version, token, parent, {unpack(ARGV, 11)})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)

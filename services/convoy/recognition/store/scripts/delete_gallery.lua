@@ -3,7 +3,7 @@
 local meta, head, changes, nothing = KEYS[1], KEYS[2], KEYS[3], KEYS[8]
 local token, keep = ARGV[1], ARGV[2]
 
-local last = redis.call('HMGET', meta, 'info', 'born', 'people', 'faces')
+local last = redis.call('HMGET', meta, 'info', 'born', 'people', 'faces', 'later')
 if not last[1] then return {'NOT_FOUND'} end
 local version, parent, had = history(head, changes)
 version = version + 1

@@ -1,7 +1,8 @@
 -- Gives a gallery as it is, after making its head and counters agree with its stream and its records, where a version of Convoy
 -- that could stop half-way left them apart. If its history is no longer the one that the caller knows, it begins an epoch.
 -- KEYS: meta, head, changes, people, templates. ARGV: a new epoch, then version, token and epoch that the caller knows ('0', '', ''
--- for none). Gives info, born, people, faces, version, token, epoch, and the names of what was mended; or nothing.
+-- for none). Gives info, born, people, faces, later, version, token, epoch, and the names of what was mended;
+-- or nothing.
 local meta, head, changes, people, templates = unpack(KEYS)
 local new_epoch, known_version, known_token, known_epoch = unpack(ARGV)
 if redis.call('EXISTS', meta) == 0 then return {} end
@@ -37,7 +38,7 @@ if epoch == '' or was_cut() then
   if epoch ~= '' then mended[#mended + 1] = 'epoch' end
   epoch = new_epoch
 end
-local counted = redis.call('HMGET', meta, 'info', 'born', 'people', 'faces')
+local counted = redis.call('HMGET', meta, 'info', 'born', 'people', 'faces', 'later')
 local count = {tostring(redis.call('HLEN', people)), tostring(redis.call('HLEN', templates))}
 for i, what in ipairs({'people', 'faces'}) do
   local before = counted[i + 2]
@@ -48,4 +49,4 @@ for i, what in ipairs({'people', 'faces'}) do
 end
 -- A store that takes no writes for now is read all the same.
 if make() then mended, epoch = {}, had_epoch end
-return {counted[1], counted[2], counted[3], counted[4], number(version), parent, epoch, mended}
+return {counted[1], counted[2], counted[3], counted[4], counted[5], number(version), parent, epoch, mended}
