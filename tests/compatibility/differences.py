@@ -35,6 +35,10 @@ FACE_IDS = {"face_id", "other_face_id"}
 TIME = "google.protobuf.Timestamp"
 GIVEN_TIMES = {"expire_time"}
 MORE_ALLOWED = {"convoy.v1.Error.metadata"}
+GROWING = {"inference.ServerMetadataResponse.extensions"}
+"""Lists that may have more values; those on record stay, in their order."""
+FILLED = {f"inference.InferStatistics.{stage}" for stage in ("compute_input", "compute_output")}
+"""0.1.0 left them empty."""
 
 
 class FaceIds:
@@ -77,7 +81,7 @@ class Comparison:
         """A line for each difference."""
         for field in recorded.DESCRIPTOR.fields:
             place = f"{path}.{field.name}"
-            if field.name in self._aside:
+            if field.name in self._aside or (field.full_name in FILLED and not recorded.HasField(field.name)):
                 continue
             if field.full_name == OUTCOME and self._is_anew(recorded.time):
                 if bool(recorded.outcome) != bool(now.outcome):
@@ -92,6 +96,8 @@ class Comparison:
 
     def _field(self, field: FieldDescriptor, recorded: Any, now: Any, place: str) -> Iterator[str]:
         befores, afters = _values(field, recorded), _values(field, now)
+        if field.full_name in GROWING:
+            afters = [value for value in afters if value in befores]
         if len(befores) != len(afters):
             yield f"{place}: {len(befores)} of them, now {len(afters)}"
         for i, (before, after) in enumerate(zip(befores, afters, strict=False)):

@@ -3,6 +3,7 @@
 import json
 import queue
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import tritonclient.grpc as triton
@@ -26,9 +27,12 @@ def main(port: str) -> dict[str, object]:
         images[row, :, :, row] = 200
     said["raw"] = infer(client, images)
     said["stream"] = stream(client, images)
+    said["classes"] = classes(client, images)
     said["errors"] = [refused(client, bad) for bad in (images[:, :5], images.astype(np.float32), images[0])]
+    said["in_memory"] = in_shared_memory(client, images)
     said["index"] = client.get_model_repository_index(as_json=True)
     client.load_model(MODEL)
+    said["with_config"] = reason(lambda: client.load_model(MODEL, config="{}"))
     said["statistics"] = client.get_inference_statistics(MODEL, as_json=True)
     return said
 
@@ -51,18 +55,40 @@ def stream(client: triton.InferenceServerClient, images: np.ndarray) -> list[obj
     answers: queue.Queue[tuple[object, object]] = queue.Queue()
     client.start_stream(lambda result, error: answers.put((result, error)))
     for row in (images[:1], images[:1, :5], images[2:]):
-        client.async_stream_infer(MODEL, inputs(row))
+        client.async_stream_infer(MODEL, inputs(row), enable_empty_final_response=True)
     said: list[object] = []
     for _ in range(3):
         result, error = answers.get(timeout=20)
+        assert error or result.get_response().parameters["triton_final_response"].bool_param
         said.append(str(error) if error else int(result.as_numpy("probabilities").argmax()))
     client.stop_stream()
     return said
 
 
+def classes(client: triton.InferenceServerClient, images: np.ndarray) -> list[list[str]]:
+    outputs = [triton.InferRequestedOutput("probabilities", class_count=2)]
+    found = client.infer(MODEL, inputs(images), outputs=outputs).as_numpy("probabilities")
+    return [[text.decode() for text in row] for row in found]
+
+
+def in_shared_memory(client: triton.InferenceServerClient, images: np.ndarray) -> list[str]:
+    tensor = triton.InferInput("images", images.shape, "UINT8")
+    tensor.set_shared_memory("region", images.nbytes)
+    output = triton.InferRequestedOutput("probabilities")
+    output.set_shared_memory("region", 36)
+    return [
+        reason(lambda: client.infer(MODEL, [tensor])),
+        reason(lambda: client.infer(MODEL, inputs(images), outputs=[output])),
+    ]
+
+
 def refused(client: triton.InferenceServerClient, images: np.ndarray) -> str:
+    return reason(lambda: client.infer(MODEL, inputs(images)))
+
+
+def reason(call: Callable[[], object]) -> str:
     try:
-        client.infer(MODEL, inputs(images))
+        call()
     except InferenceServerException as error:
         return f"{error.status()} {error.message()}"
     return "answered"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,24 +122,27 @@ class FacePipeline:
 
         async def classify(face: JudgedFace) -> JudgedFace:
             answers = [
-                (await infer(model, pixels, deadline), model.manifest)
-                for model, pixels in zip(models, face.inputs, strict=True)
+                (await infer(model, pixels, deadline, stages), model.manifest)
+                for model, pixels, stages in zip(models, face.inputs, counted, strict=True)
             ]
             judged, further = answers[: len(liveness)], answers[len(liveness) :]
             score = read_liveness(judged, label) if judged else None
             said = tuple(read_attribute(outputs, manifest) for outputs, manifest in further)
             return replace(face, inputs=(), liveness=score, attributes=said)
 
-        return await self._with_each_face(photos, classify)
+        with ExitStack() as requests:
+            counted = [requests.enter_context(model.statistics.request()) for model in models]
+            return await self._with_each_face(photos, classify)
 
     async def embed(self, embedder: LoadedModel, photos: Sequence[Photo], deadline: float | None) -> list[Photo]:
         """The same photos with the embedding of each face. Faces of all photos may share batches."""
 
         async def embed_face(face: JudgedFace) -> JudgedFace:
-            outputs = await infer(embedder, face.aligned_rgb, deadline)
+            outputs = await infer(embedder, face.aligned_rgb, deadline, stages)
             return replace(face, embedding=np.asarray(outputs["embeddings"], np.float32))
 
-        return await self._with_each_face(photos, embed_face)
+        with embedder.statistics.request() as stages:
+            return await self._with_each_face(photos, embed_face)
 
     async def _with_each_face(
         self, photos: Sequence[Photo], work: Callable[[JudgedFace], Awaitable[JudgedFace]]

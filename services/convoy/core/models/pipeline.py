@@ -15,6 +15,7 @@ from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
 from convoy.core.models.loaded_model import LoadedModel
+from convoy.core.models.statistics import Stages
 from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 
@@ -76,15 +77,21 @@ class Pipeline:
         """Do the same as `run` for a model that looks at each source several times: one output for each input."""
 
         async def one(source: Source) -> Result:
+            started = time.perf_counter()
             async with AsyncExitStack() as held:
                 with model.batcher.preparing(deadline):
                     pixels = await self._off_loop(deadline, weigh, source)
                     await held.enter_async_context(self._budget.taken(pixels))
                     inputs, context = await self.stage(model, "preprocess", deadline, prepare, source)
-                outputs = await in_turns(model, inputs, deadline)
-                return await self.stage(model, "postprocess", None, interpret, outputs, context)
+                stages.prepare.add(time.perf_counter() - started)
+                outputs = await in_turns(model, inputs, deadline, stages)
+                started = time.perf_counter()
+                result = await self.stage(model, "postprocess", None, interpret, outputs, context)
+                stages.finish.add(time.perf_counter() - started)
+                return result
 
-        return await in_order(sources, one)
+        with model.statistics.request() as stages:
+            return await in_order(sources, one)
 
     async def stage(
         self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
@@ -111,17 +118,13 @@ class Pipeline:
 
 
 async def infer(
-    model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None, priority: int = 0
+    model: LoadedModel, inputs: npt.NDArray[np.generic], deadline: float | None, stages: Stages, priority: int = 0
 ) -> Outputs:
-    """Run one prepared input through a model's batcher, and measure it."""
+    """Run one prepared input through a model's batcher, and measure it. stages: those of the request it belongs to."""
     name, version = model.manifest.name, model.manifest.version
-    started = time.perf_counter()
-    try:
-        outputs, timing = await model.batcher.submit(inputs, deadline, priority)
-    except Exception:
-        model.statistics.fail.add(time.perf_counter() - started)
-        raise
-    model.statistics.succeed(timing)
+    outputs, timing = await model.batcher.submit(inputs, deadline, priority)
+    model.statistics.ran(timing)
+    stages.ran(timing)
     stage_seconds(name, version, "queue").observe(timing.queue_s)
     stage_seconds(name, version, "infer").observe(timing.infer_s)
     batch_sizes(name, version).observe(timing.batch_size)
@@ -131,16 +134,16 @@ async def infer(
 
 
 async def in_turns(
-    model: LoadedModel, inputs: Sequence[npt.NDArray[np.generic]], deadline: float | None
+    model: LoadedModel, inputs: Sequence[npt.NDArray[np.generic]], deadline: float | None, stages: Stages
 ) -> list[Outputs]:
     """Return the outputs of each input. Submits LOOKS_IN_FLIGHT at a time, so that one picture can't fill the queue."""
     if len(inputs) == 1:
-        return [await infer(model, inputs[0], deadline)]
+        return [await infer(model, inputs[0], deadline, stages)]
     places = asyncio.Semaphore(LOOKS_IN_FLIGHT)
 
     async def one(look: npt.NDArray[np.generic]) -> Outputs:
         async with places:
-            return await infer(model, look, deadline)
+            return await infer(model, look, deadline, stages)
 
     return await at_once([asyncio.ensure_future(one(look)) for look in inputs])
 

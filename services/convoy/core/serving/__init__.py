@@ -21,5 +21,9 @@ model_services.py   adds the next two APIs to a service that has models
 model_servicer.py   ModelService: list, load, unload
 tensor_servicer.py  the Open Inference Protocol
 infer_request.py    reads a ModelInferRequest without copying its tensors
+tensor_parameters.py  its parameters: those that are served, and the refusal of all others
+tensor_requests.py  what a request asks of a model, checked
+tensor_descriptions.py  what it says of a model: tensors, configuration, statistics
 tensors.py          turns its tensors into NumPy arrays and back
+top_classes.py      the highest values of an output as text
 """

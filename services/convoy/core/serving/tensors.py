@@ -43,6 +43,7 @@ _CONTENTS = {
     "INT64": "int64_contents",
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
 }
 
 
@@ -51,19 +52,41 @@ def read_inputs(request: InferRequest) -> dict[str, Array]:
     raw, inputs = request.raw, request.message.inputs
     if raw and len(raw) != len(inputs):
         raise InvalidArgument("BAD_TENSOR", f"the request has {len(inputs)} inputs and {len(raw)} raw contents")
-    return {t.name: _read(t, raw[i] if raw else None) for i, t in enumerate(inputs)}
+    read: dict[str, Array] = {}
+    for i, tensor in enumerate(inputs):
+        if tensor.name in read:
+            raise InvalidArgument("BAD_TENSOR", f"the request has the input '{tensor.name}' twice")
+        if raw and tensor.contents.ByteSize():
+            raise InvalidArgument("BAD_TENSOR", f"input {tensor.name}: send raw contents or typed ones, not both")
+        read[tensor.name] = _read(tensor, raw[i] if raw else None)
+    return read
 
 
 def write_outputs(response: pb.ModelInferResponse, outputs: dict[str, Array], raw: bool) -> None:
-    """Put arrays into a response, as raw bytes or as typed contents."""
+    """Put arrays into a response, as raw bytes or as typed contents. Arrays of objects hold bytes: the type BYTES.
+
+    A client finds raw contents by the output's place. So all are raw if one has a type without typed contents.
+    """
+    datatypes = {name: _datatype(values) for name, values in outputs.items()}
+    raw = raw or any(datatype not in _CONTENTS for datatype in datatypes.values())
     for name, values in outputs.items():
-        dtype = values.dtype.newbyteorder("<")
-        datatype = NAMES[dtype]
-        tensor = response.outputs.add(name=name, datatype=datatype, shape=values.shape)
-        if raw or datatype not in _CONTENTS:
-            response.raw_output_contents.append(np.ascontiguousarray(values, dtype).tobytes())
+        tensor = response.outputs.add(name=name, datatype=datatypes[name], shape=values.shape)
+        if raw:
+            response.raw_output_contents.append(_bytes(values))
         else:
-            getattr(tensor.contents, _CONTENTS[datatype]).extend(values.reshape(-1).tolist())
+            getattr(tensor.contents, _CONTENTS[datatypes[name]]).extend(values.reshape(-1).tolist())
+
+
+def _datatype(values: Array) -> str:
+    return "BYTES" if values.dtype == np.object_ else NAMES[values.dtype.newbyteorder("<")]
+
+
+def _bytes(values: Array) -> bytes:
+    if values.dtype != np.object_:
+        return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    texts: list[bytes] = values.reshape(-1).tolist()
+    # Each element of the type BYTES has its length before it, as four bytes.
+    return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
 
 
 def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: memoryview | None) -> Array:
