@@ -14,6 +14,7 @@ import pytest
 from convoy.core.errors import DeadlineExceeded, NotFound, ResourceExhausted
 from convoy.core.models.batching import Batcher, BatchPolicy
 from convoy.core.models.pipeline import Pipeline
+from convoy.core.models.statistics import Statistics
 from convoy.core.serving import admission as gate_module
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.model_services import gates
@@ -42,7 +43,7 @@ def model(executor: ThreadPoolExecutor, closed: threading.Event) -> Any:
         closed.wait(10)
         return {"same": images}
 
-    return SimpleNamespace(batcher=Batcher(run, BatchPolicy(1, queue_size=QUEUE), executor))
+    return SimpleNamespace(batcher=Batcher(run, BatchPolicy(1, queue_size=QUEUE), executor), statistics=Statistics())
 
 
 async def fill(batcher: Batcher) -> list[asyncio.Task[Any]]:
