@@ -105,7 +105,7 @@ def test_prometheus_finds_every_replica_and_has_no_alert(fleet: Fleet) -> None:
 
     wait_for(up, Counter({service: REPLICAS.get(service, 1) for service in SERVICES}))
     rules = ask_prometheus(fleet, "rules")["groups"][0]["rules"]
-    assert [rule["health"] for rule in rules] == ["ok"] * 6
+    assert {rule["health"] for rule in rules} == {"ok"} and len(rules) >= 8
     wait_for(lambda: firing(fleet), [])  # services that took their time to start had one
 
 
