@@ -156,6 +156,18 @@ async def test_a_silent_stream_holds_nothing_up(service: Running) -> None:
         stream.cancel()
 
 
+async def test_an_open_stream_keeps_no_room_for_messages_that_are_answered(service: Running) -> None:
+    """Twelve messages of 3 MiB, one after another: two in work at once would take more than the caller's share."""
+    stream = service.channel.stream_stream(STREAM)()
+    for _ in range(12):
+        await stream.write(padded(3))
+        assert await asyncio.wait_for(stream.read(), 30) is not grpc.aio.EOF
+    while receiver_of(service).room.used:
+        await asyncio.sleep(0.01)
+    assert not stream.done()
+    stream.cancel()
+
+
 async def test_an_answer_that_no_message_could_hold_is_refused_before_the_work(tmp_path: Path) -> None:
     picture = pictures.encode(np.zeros((1200, 1000, 3), np.uint8))
     images = [common_pb2.Image(encoded=picture)] * 2

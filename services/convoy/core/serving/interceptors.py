@@ -195,6 +195,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     async for response in inner(request, context):
                         self._guard.hide(response, caller)
                         yield response
+                        if handler.request_streaming:  # Each message has one answer, in order.
+                            held.answered()
             except BaseException as error:
                 await call.fail(error)
                 raise

@@ -100,7 +100,7 @@ class Expected:
 
 
 class Held:
-    """The room that the messages of one call take, until the call ends."""
+    """The room that the messages of one call take: each until it is answered, all until the call ends."""
 
     def __init__(self, room: Room, who: str) -> None:
         self._room = room
@@ -112,6 +112,11 @@ class Held:
         self._room.add(self._who, size)
         self._sizes.append(size)
         while len(self._sizes) > keep:
+            self._room.give(self._who, self._sizes.popleft())
+
+    def answered(self) -> None:
+        """The oldest message of a stream has its answer, and is in work no more."""
+        if self._sizes:
             self._room.give(self._who, self._sizes.popleft())
 
     def release(self) -> None:
