@@ -156,6 +156,20 @@ async def test_a_silent_stream_holds_nothing_up(service: Running) -> None:
         stream.cancel()
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_stream_may_be_silent_after_very_many_messages(service: Running) -> None:
+    """The frames of 4000 small messages take more than 100 KB, which are no part of a message that stalls."""
+    stream = service.channel.stream_stream(STREAM)()
+    for _ in range(4000):
+        await stream.write(b"")
+        await stream.read()
+    await asyncio.sleep(1)
+    await stream.write(b"")
+    assert await stream.read() is not grpc.aio.EOF
+    assert receiver_of(service).room.used < 4000
+    stream.cancel()
+
+
 async def test_an_open_stream_keeps_no_room_for_messages_that_are_answered(service: Running) -> None:
     """Twelve messages of 3 MiB, one after another: two in work at once would take more than the caller's share."""
     stream = service.channel.stream_stream(STREAM)()

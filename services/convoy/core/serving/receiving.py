@@ -44,6 +44,12 @@ _PRESSED_WAIT_S = 0.25
 _PRESSED_PROGRESS_S = 1.0
 _PRESSED_S = 5.0
 _PARTLY = 64 * 1024
+# What a connection receives beside messages, at most: headers of a call, frames and TLS records of a message, and pings.
+# The kernel counts these too. Nothing else takes them away, so in a day a stream would seem to hold megabytes.
+_BESIDE_A_CALL = 2048
+_BESIDE_A_MESSAGE = 256
+_BYTES_BESIDE_ONE = 32
+_BESIDE_PER_S = 32
 _TRIM_AFTER_S = 2.0
 # Messages of a stream that are in work at the same time: streaming.py works on so many.
 _AHEAD = 9
@@ -75,19 +81,30 @@ class _Receipt:
 class _Arrived:
     """What a connection has received: before its present messages, now, and when it last received anything.
 
-    who, counted: the caller in whose name so many of these bytes are counted in the room.
+    looked_at: when that was; who, counted: the caller in whose name so many of these bytes are counted in the room;
+    beside: bytes that may have come beside the messages that arrived since.
     """
 
     before: int
     now: int
     progress_at: float
+    looked_at: float
     who: str
     counted: int = 0
+    beside: int = 0
 
     @property
     def size(self) -> int:
         """Bytes of messages that are not here yet."""
         return max(0, self.now - self.before)
+
+    def look(self, count: int, now: float) -> None:
+        """Take what the kernel counts, and leave out what came beside messages."""
+        if count != self.now:
+            self.now, self.progress_at = count, now
+        beside = self.beside + round(_BESIDE_PER_S * (now - self.looked_at))
+        self.before += min(beside, self.size)
+        self.looked_at, self.beside = now, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +241,7 @@ class Receiver:
         if not receipt.reserved and receipt.peer not in self._arrived:
             # Nothing bounds this one but what arrives, so count from the start.
             for peer, count in self._connections.received([receipt.peer]).items():
-                self._arrived[peer] = _Arrived(count, count, receipt.since, receipt.who)
+                self._arrived[peer] = _Arrived(count, count, receipt.since, receipt.since, receipt.who)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
@@ -244,6 +261,7 @@ class Receiver:
         MESSAGE_BYTES.inc(size)
         if self._arrived and (arrived := self._arrived.get(receipt.peer)) is not None:
             arrived.before += size
+            arrived.beside += (_BESIDE_A_CALL if receipt.is_unary else _BESIDE_A_MESSAGE) + size // _BYTES_BESIDE_ONE
             self._recount(arrived, max(0, arrived.counted - size))
 
     def _recount(self, arrived: _Arrived, size: int) -> None:
@@ -290,10 +308,9 @@ class Receiver:
         for peer, count in received.items():
             receipts = by_peer[peer]
             if (arrived := self._arrived.get(peer)) is None:
-                self._arrived[peer] = _Arrived(count, count, now, receipts[0].who)
+                self._arrived[peer] = _Arrived(count, count, now, now, receipts[0].who)
                 continue
-            if count != arrived.now:
-                arrived.now, arrived.progress_at = count, now
+            arrived.look(count, now)
             guarded = [one for one in receipts if not one.is_open]
             for one in guarded:
                 if now - one.since >= _SHORT_S:
