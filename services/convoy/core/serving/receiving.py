@@ -331,7 +331,8 @@ class Receiver:
                 self._refuse([one for one in receipts if one.is_open and now - one.since > _SHORT_S], _too_slow())
 
     def _refuse_stalled(self, by_peer: dict[str, list[_Receipt]], now: float) -> None:
-        is_pressed = self.room.longest_wait_s > _PRESSED_WAIT_S
+        # Who waits for messages of their own presses on nobody else's.
+        anybody, own = self.room.kept_waiting(_PRESSED_WAIT_S)
         for peer, receipts in by_peer.items():
             if (arrived := self._arrived.get(peer)) is None:
                 continue
@@ -342,6 +343,7 @@ class Receiver:
                     continue  # a stream between two messages
                 is_still = age_s > NO_PROGRESS_S and still_s > NO_PROGRESS_S
                 is_slow = age_s > NO_PROGRESS_S and arrived.size < age_s * SLOWEST_BYTES_PER_S
+                is_pressed = anybody or one.who in own
                 is_in_the_way = is_pressed and (age_s > _PRESSED_S or min(still_s, age_s) > _PRESSED_PROGRESS_S)
                 if is_still or is_slow or is_in_the_way:
                     self._refuse([one], _too_slow())

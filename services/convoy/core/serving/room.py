@@ -42,6 +42,18 @@ class Room:
         first = min((queue[0].since for queue in self._waiting.values()), default=None)
         return 0.0 if first is None else time.monotonic() - first
 
+    def kept_waiting(self, longer_than_s: float) -> tuple[bool, set[str]]:
+        """Whether anybody has waited so long for the bytes of others; and who has for bytes of their own."""
+        before, others, own = time.monotonic() - longer_than_s, False, set()
+        for queue in self._waiting.values():
+            if queue[0].since >= before:
+                continue
+            if self._has_share(queue[0].who, queue[0].size):
+                others = True
+            else:
+                own.add(queue[0].who)
+        return others, own
+
     async def take(self, who: str, connection: str, size: int, patience_s: float | None = None) -> int:
         """Wait until `size` bytes are free, reserve them and return them: at most all that there are.
 
@@ -119,6 +131,10 @@ class Room:
     def _fits(self, who: str, size: int) -> bool:
         if self.used and self.used + size > self.most:
             return False
+        return self._has_share(who, size)
+
+    def _has_share(self, who: str, size: int) -> bool:
+        """Whether so many bytes more are within what one caller may take."""
         own = self._by.get(who, 0)
         return own == 0 or own + size <= self.most // 2
 

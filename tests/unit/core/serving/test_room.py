@@ -31,6 +31,23 @@ async def test_one_caller_gets_half() -> None:
     await waiting
 
 
+async def test_who_waits_for_bytes_of_their_own_is_told_from_who_waits_for_others() -> None:
+    room = Room(100)
+    room.add("greedy", 40)
+    greedy = asyncio.ensure_future(room.take("greedy", "g1", 30))
+    await asyncio.sleep(0.01)
+    assert room.kept_waiting(0) == (False, {"greedy"})
+    room.add("calm", 55)
+    late = asyncio.ensure_future(room.take("late", "l1", 30))
+    await asyncio.sleep(0.01)
+    assert room.kept_waiting(0) == (True, {"greedy"})
+    assert room.kept_waiting(60) == (False, set())
+    greedy.cancel()
+    late.cancel()
+    await asyncio.gather(greedy, late, return_exceptions=True)
+    assert room.kept_waiting(0) == (False, set())
+
+
 async def test_who_waits_in_vain_is_told_so_and_leaves_nothing_behind() -> None:
     room = Room(100)
     room.add("a", 100)
