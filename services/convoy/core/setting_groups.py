@@ -167,8 +167,8 @@ class Logs(Group):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that the service logs."""
     log_calls_per_s: float = Field(default=20.0, ge=0.0)
-    """Most lines a second about calls of one method that end with the same status; the next line counts those left out
-    (`unlogged`). 0 logs every call. A line has about 250 bytes."""
+    """Most lines a second about calls of one method that end with the same status and reason; the next line counts
+    those left out (`unlogged`). An internal error always has a line. 0 logs every call. A line has about 250 bytes."""
     otlp_endpoint: str = ""
     """Address of an OpenTelemetry collector that receives traces, such as http://collector:4317; empty for none."""
 

@@ -18,17 +18,17 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class _Lines:
-    """Lets through `most` lines a second of calls of one method that ended alike, and counts those left out."""
+    """Lets through `most` lines a second of calls of one method that ended alike, for one reason, and counts those left out."""
 
     def __init__(self) -> None:
         self.most = 0.0
-        self._since: dict[tuple[str, str], tuple[float, int, int]] = {}
+        self._since: dict[tuple[str, str, str], tuple[float, int, int]] = {}
 
-    def leave_out(self, method: str, code: str) -> int | None:
+    def leave_out(self, method: str, code: str, reason: str = "") -> int | None:
         """None if the line is left out; otherwise how many were, since the last line."""
         if not self.most:
             return 0
-        now, key = time.monotonic(), (method, code)
+        now, key = time.monotonic(), (method, code, reason)
         began, written, left_out = self._since.get(key, (now, 0, 0))
         if now - began >= 1.0:
             began, written = now, 0
@@ -43,7 +43,7 @@ _LINES = _Lines()
 
 
 def sample_calls(most_per_s: float) -> None:
-    """Log at most so many calls a second of each method and status; 0 logs all."""
+    """Log at most so many calls a second of each method, status and reason; 0 logs all."""
     _LINES.most = most_per_s
 
 
@@ -70,9 +70,14 @@ class CallLog:
         call_count(self._service, self._method, code).inc()
         call_seconds(self._service, self._method).observe(elapsed_s)
         end_call(self._span, code)
-        if (left_out := _LINES.leave_out(self._method, code)) is None:
-            return
-        if left_out:
+        error = facts.get("exc_info")
+        left_out = _LINES.leave_out(self._method, code, str(facts.get("reason") or (error and type(error).__name__)))
+        if left_out is None:
+            if error is None:
+                return
+            # The caller is told that the log has this call's id. Its traceback is like those of the lines before.
+            facts = {"error": repr(error)[:200]}
+        elif left_out:
             facts["unlogged"] = left_out
         ms = round(elapsed_s * 1000, 1)
         if code == "INTERNAL":
