@@ -116,6 +116,21 @@ async def test_a_message_that_does_not_come_on_is_given_up(service: Running, pat
     assert receiver_of(service).room.used == 0
 
 
+async def test_stalled_messages_make_way_where_nobody_counts_what_arrives(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on systems other than Linux: two messages of one host have all that is reserved for it."""
+    monkeypatch.setattr(receiving, "can_count", lambda: False)
+    monkeypatch.setattr(receiver_of(service)._connections, "received", lambda peers: {})
+    monkeypatch.setattr(receiving, "_PRESSED_S", 0.5)
+    stalled = [await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1000) for _ in range(2)]
+    while receiver_of(service).room.used < 16 * MIB:
+        await asyncio.sleep(0.01)
+    assert await service.channel.unary_unary(CLASSIFY)(GOOD, timeout=30)
+    for one in stalled:
+        await asyncio.wait_for(one.end(), 20)
+
+
 async def test_messages_that_never_end_take_no_more_than_their_memory(service: Running) -> None:
     """Twenty connections send 4 MiB each: 80 MiB, where 32 are allowed; the caller beside them is answered."""
     room, most = receiver_of(service).room, 0

@@ -334,16 +334,19 @@ class Receiver:
         # Who waits for messages of their own presses on nobody else's.
         anybody, own = self.room.kept_waiting(_PRESSED_WAIT_S)
         for peer, receipts in by_peer.items():
-            if (arrived := self._arrived.get(peer)) is None:
-                continue
-            still_s = now - arrived.progress_at
+            arrived = self._arrived.get(peer)
             for one in receipts:
-                age_s = now - one.since
+                age_s, is_pressed = now - one.since, anybody or one.who in own
+                if arrived is None:
+                    # Where nobody tells how much has arrived, what is reserved for it may keep others out so long.
+                    if one.reserved and is_pressed and age_s > _PRESSED_S:
+                        self._refuse([one], _too_slow())
+                    continue
+                still_s = now - arrived.progress_at
                 if not (one.is_unary or arrived.size > _PARTLY):
                     continue  # a stream between two messages
                 is_still = age_s > NO_PROGRESS_S and still_s > NO_PROGRESS_S
                 is_slow = age_s > NO_PROGRESS_S and arrived.size < age_s * SLOWEST_BYTES_PER_S
-                is_pressed = anybody or one.who in own
                 is_in_the_way = is_pressed and (age_s > _PRESSED_S or min(still_s, age_s) > _PRESSED_PROGRESS_S)
                 if is_still or is_slow or is_in_the_way:
                     self._refuse([one], _too_slow())
