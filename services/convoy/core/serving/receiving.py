@@ -102,6 +102,8 @@ class _Arrived:
         """Take what the kernel counts, and leave out what came beside messages."""
         if count != self.now:
             self.now, self.progress_at = count, now
+        # Of a message that has arrived meanwhile, a part may have come before the first look.
+        self.before = min(self.before, count)
         beside = self.beside + round(_BESIDE_PER_S * (now - self.looked_at))
         self.before += min(beside, self.size)
         self.looked_at, self.beside = now, 0
