@@ -9,6 +9,7 @@ from convoy.core.errors import ResourceExhausted
 from convoy.core.turns import spread_s
 
 MOST_WAITING = 2000
+"""Most messages that wait at a time; half of them may be one caller's."""
 LONGEST_WAIT_S = 10.0
 _RETRY_S = 0.5
 
@@ -34,7 +35,8 @@ class Room:
         self.used = 0
         self._by: Counter[str] = Counter()
         self._waiting: dict[str, deque[_Waiter]] = {}
-        self._waiters = 0
+        self._waiters: Counter[str] = Counter()
+        self._all_waiters = 0
 
     @property
     def longest_wait_s(self) -> float:
@@ -57,17 +59,18 @@ class Room:
     async def take(self, who: str, connection: str, size: int, patience_s: float | None = None) -> int:
         """Wait until `size` bytes are free, reserve them and return them: at most all that there are.
 
-        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait.
+        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait: of all or of `who`.
         """
         size = min(size, self.most)
         if not self._waiting and self._fits(who, size):
             self.add(who, size)
             return size
-        if self._waiters >= MOST_WAITING:
+        if self._all_waiters >= MOST_WAITING or self._waiters[who] >= MOST_WAITING // 2:
             raise full(self.most)
         waiter = _Waiter(who, size, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(connection, deque()).append(waiter)
-        self._waiters += 1
+        self._all_waiters += 1
+        self._waiters[who] += 1
         self._let_in()
         try:
             async with asyncio.timeout(LONGEST_WAIT_S if patience_s is None else min(patience_s, LONGEST_WAIT_S)):
@@ -101,10 +104,16 @@ class Room:
         queue = self._waiting.get(connection)
         if queue is not None and waiter in queue:
             queue.remove(waiter)
-            self._waiters -= 1
+            self._left(waiter)
             if not queue:
                 del self._waiting[connection]
         self._let_in()
+
+    def _left(self, waiter: _Waiter) -> None:
+        self._all_waiters -= 1
+        self._waiters[waiter.who] -= 1
+        if not self._waiters[waiter.who]:
+            del self._waiters[waiter.who]
 
     def _let_in(self) -> None:
         """Give turns, one connection after another, until the next message does not fit."""
@@ -121,7 +130,7 @@ class Room:
                 continue
             passed_by = 0
             queue.popleft()
-            self._waiters -= 1
+            self._left(waiter)
             if queue:
                 self._waiting[connection] = queue
             if not waiter.turn.done():

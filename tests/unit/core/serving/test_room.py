@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from convoy.core.errors import ResourceExhausted
 from convoy.core.serving.open_calls import OpenCalls
-from convoy.core.serving.room import Room
+from convoy.core.serving.room import MOST_WAITING, Room
 
 
 async def test_a_message_waits_until_there_is_room() -> None:
@@ -46,6 +46,21 @@ async def test_who_waits_for_bytes_of_their_own_is_told_from_who_waits_for_other
     late.cancel()
     await asyncio.gather(greedy, late, return_exceptions=True)
     assert room.kept_waiting(0) == (False, set())
+
+
+async def test_one_caller_takes_half_of_the_places_to_wait() -> None:
+    room = Room(100)
+    room.add("greedy", 60)
+    many = [asyncio.ensure_future(room.take("greedy", f"g{i % 2}", 30)) for i in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    refused = [one for one in many if one.done()]
+    assert len(refused) == MOST_WAITING // 2
+    assert {type(one.exception()) for one in refused} == {ResourceExhausted}
+    assert await room.take("calm", "c1", 30) == 30
+    for one in many:
+        one.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
+    assert not room._waiters and room._all_waiters == 0
 
 
 async def test_who_waits_in_vain_is_told_so_and_leaves_nothing_behind() -> None:
