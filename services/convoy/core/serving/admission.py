@@ -1,11 +1,13 @@
 """Refuses a call before its message arrives, if the queue would refuse it anyway."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 from convoy.core.errors import ConvoyError, ResourceExhausted
+from convoy.core.turns import current_turn
 
 # A message that takes longer to arrive no longer counts: a slow sender must not keep others out.
 _SOON_S = 0.1
@@ -44,8 +46,8 @@ class Gate:
 
     def __init__(self, queues: Callable[[str | None], Iterable[Queue]]) -> None:
         self._queues = queues
-        # When each message began to arrive, and where it may go, oldest first.
-        self._arriving: dict[object, tuple[float, Queues]] = {}
+        # When each message began to arrive, where it may go, and whose it is, oldest first.
+        self._arriving: dict[object, tuple[float, Queues, str]] = {}
 
     @contextmanager
     def passing(self, deadline: float | None, named: str | None = None) -> Iterator[None]:
@@ -56,7 +58,7 @@ class Gate:
         queues = tuple(self._queues(named))
         _judge(queues, deadline, self._expected_soon(queues))
         call = object()
-        self._arriving[call] = time.monotonic(), queues
+        self._arriving[call] = time.monotonic(), queues, current_turn().who
         try:
             yield
         finally:
@@ -64,11 +66,14 @@ class Gate:
 
     def _expected_soon(self, queues: Queues) -> int:
         oldest = time.monotonic() - _SOON_S
-        for call, (since, _) in list(self._arriving.items()):
+        for call, (since, _, _) in list(self._arriving.items()):
             if since > oldest:
                 break
             del self._arriving[call]
-        return sum(ways == queues for _, ways in self._arriving.values())
+        callers = Counter(who for _, ways, who in self._arriving.values() if ways == queues)
+        # As in Batcher.admit: others' messages do not all come first, since callers take turns.
+        who = current_turn().who
+        return min(callers.total(), (callers[who] + 1) * len({who, *callers}) - 1)
 
 
 def _judge(queues: Queues, deadline: float | None, ahead: int) -> None:

@@ -18,6 +18,7 @@ from convoy.core.models.statistics import Statistics
 from convoy.core.serving import admission as gate_module
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.model_services import gates
+from convoy.core.turns import Turn, begin_turn
 
 QUEUE = 2
 PIXELS = np.zeros(1, np.uint8)
@@ -131,6 +132,19 @@ async def test_a_call_that_names_none_or_an_unknown_one_is_judged_by_all(models:
         assert not lets_in(gate_of(full, full), named)
     # Not even the default is there any more.
     assert lets_in(gate_of(full, idle, default="gone"), "")
+
+
+async def test_messages_of_one_caller_that_arrive_keep_no_other_caller_out(models: list[Any]) -> None:
+    gate = Gate(lambda _: [models[1].batcher])
+    with ExitStack() as arriving:
+        begin_turn(Turn("greedy"))
+        for _ in range(QUEUE):
+            arriving.enter_context(gate.passing(None))
+        with pytest.raises(ResourceExhausted), gate.passing(None):
+            raise AssertionError("it was let in")
+        begin_turn(Turn("calm"))
+        with gate.passing(None):
+            pass
 
 
 async def test_what_arrives_for_one_model_keeps_nobody_from_another(
