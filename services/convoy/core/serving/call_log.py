@@ -18,7 +18,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class _Lines:
-    """Lets through `most` lines a second of calls of one method that ended alike, for one reason, and counts those left out."""
+    """Lets through `most` lines a second of calls of one method that ended alike, and counts those left out.
+
+    Alike is the same status for the same reason.
+    """
 
     def __init__(self) -> None:
         self.most = 0.0

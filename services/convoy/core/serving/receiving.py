@@ -44,8 +44,8 @@ _PRESSED_WAIT_S = 0.25
 _PRESSED_PROGRESS_S = 1.0
 _PRESSED_S = 5.0
 _PARTLY = 64 * 1024
-# What a connection receives beside messages, at most: headers of a call, frames and TLS records of a message, and pings.
-# The kernel counts these too. Nothing else takes them away, so in a day a stream would seem to hold megabytes.
+# Most bytes that a connection receives beside messages: headers of a call, frames and TLS records of a message, pings.
+# The kernel counts these too, so without this a stream would seem to hold megabytes after a day.
 _BESIDE_A_CALL = 2048
 _BESIDE_A_MESSAGE = 256
 _BYTES_BESIDE_ONE = 32

@@ -59,7 +59,8 @@ class Room:
     async def take(self, who: str, connection: str, size: int, patience_s: float | None = None) -> int:
         """Wait until `size` bytes are free, reserve them and return them: at most all that there are.
 
-        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait: of all or of `who`.
+        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait, of all or of
+        `who`.
         """
         size = min(size, self.most)
         if not self._waiting and self._fits(who, size):
