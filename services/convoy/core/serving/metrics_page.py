@@ -2,6 +2,8 @@
 
 import socket
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -10,6 +12,8 @@ from prometheus_client.exposition import ThreadingWSGIServer
 
 MOST_CALLERS = 16
 SILENCE_S = 2.0
+LONGEST_S = 15.0
+"""A caller who sends a byte a second is never silent, and gives its place back all the same."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -26,14 +30,23 @@ class _Bounded(ThreadingWSGIServer):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self._places = threading.BoundedSemaphore(MOST_CALLERS)
+        self._since: dict[Any, float] = {}
         super().__init__(*arguments, **more)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Write nothing: a caller who hangs up is no fault."""
 
+    def service_actions(self) -> None:
+        """Hang up on callers who take too long; runs twice a second."""
+        for request, since in list(self._since.items()):
+            if time.monotonic() - since > LONGEST_S:
+                with suppress(OSError):  # It has just ended by itself.
+                    request.shutdown(socket.SHUT_RDWR)
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, if one is left."""
         if self._places.acquire(blocking=False):
+            self._since[request] = time.monotonic()
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -43,6 +56,7 @@ class _Bounded(ThreadingWSGIServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._since.pop(request, None)
             self._places.release()
 
 

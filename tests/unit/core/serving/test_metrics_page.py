@@ -44,6 +44,24 @@ def test_silent_callers_take_few_threads_and_lose_them(monkeypatch: pytest.Monke
     page.close()
 
 
+def test_a_caller_who_never_ends_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends a byte ten times a second, so it is never silent."""
+    monkeypatch.setattr(metrics_page, "LONGEST_S", 0.5)
+    page = MetricsPage("127.0.0.1", 0)
+    with socket.create_connection(("127.0.0.1", page.port)) as endless:
+        endless.settimeout(0.1)
+        while True:
+            try:
+                endless.sendall(b"G")
+                if endless.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("host", "address"), [("::", "[::]:5"), ("[::]", "[::]:5"), ("0.0.0.0", "0.0.0.0:5"), ("unix:/a", "unix:/a:5")]
 )
