@@ -98,6 +98,18 @@ async def test_what_no_follower_has_is_not_acknowledged_until_it_is_asked_again(
         assert client.hkeys("convoy:{staff}:people") == [b"ada"]
 
 
+@pytest.mark.parametrize("wait_replicas", [0, 1])
+async def test_a_master_with_too_few_followers_to_write_is_away(redis_folder: Path, wait_replicas: int) -> None:
+    server = RedisServer(redis_folder, "--min-replicas-to-write", "1")
+    server.start()
+    store = RedisStore(server.url, wait_replicas=wait_replicas)
+    with pytest.raises(Unavailable) as refused:
+        await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
+    assert refused.value.reason == "STORE_UNAVAILABLE"
+    await store.close()
+    server.stop()
+
+
 async def test_in_a_cluster_the_node_that_wrote_is_asked(redis_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = [Follower(redis_folder / str(i), "--cluster-enabled", "yes") for i in range(6)]
     try:
