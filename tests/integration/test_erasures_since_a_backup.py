@@ -1,6 +1,7 @@
 """A restored backup brings back who was erased since: audit or journal tell whom, and they are erased again."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.erasures import Erasure, erase_again, find_again, list_erasures, read_erasures
+from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.journal import Journal
@@ -202,6 +204,23 @@ async def test_what_cannot_be_noted_is_not_acknowledged(house: House, tmp_path: 
     with pytest.raises(Unavailable) as refused:
         await house.people.delete("staff", "ada")
     assert refused.value.reason == "JOURNAL_UNAVAILABLE"
+
+
+async def test_a_journal_that_cannot_be_written_ends_no_sweep(house: House, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    await house.add("guests", "zoe", now_ms() - 1)
+    await Sweep(house.store, house.galleries, house.people).once()
+    people = await house.there()
+    assert "zoe" not in people["guests"] and "dan" not in people["staff"]
+
+
+async def test_a_line_that_the_disk_has_no_room_for_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, words: write(file, words[:20]))
+    with pytest.raises(Unavailable, match="No space left"):
+        await Journal(tmp_path / "journal").note([Erasure("g", 5, "p")])
 
 
 def test_a_line_is_read_as_it_was_written_and_later_facts_are_passed_over() -> None:
