@@ -53,8 +53,10 @@ verify() {
 # Writes the state of this moment to standard output, as a tar of an append-only folder. Redis makes it as for a follower: all in
 # one piece, whatever else it does meanwhile.
 write_backup() {
-  work=$(mktemp -d "$DATA/backup.XXXXXX")
+  work=""
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' HUP INT TERM
+  work=$(mktemp -d "$DATA/backup.XXXXXX")
   mkdir "$work/appendonlydir"
   live --rdb "$work/appendonlydir/appendonly.aof.1.base.rdb" >"$work/said" 2>&1 || { cat "$work/said" >&2; return 1; }
   echo "file appendonly.aof.1.base.rdb seq 1 type b" >"$work/appendonlydir/appendonly.aof.manifest"
@@ -63,8 +65,10 @@ write_backup() {
 
 # Unpacks an archive from standard input, and loads it once.
 check_backup() {
-  work=$(mktemp -d "$DATA/backup.XXXXXX")
+  work=""
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' HUP INT TERM
+  work=$(mktemp -d "$DATA/backup.XXXXXX")
   tar -C "$work" -xzf - && verify "$work"
 }
 

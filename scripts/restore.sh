@@ -15,8 +15,11 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-erased=$(mktemp)
+erased=""
 trap 'rm -f "$erased"' EXIT
+# Not every shell does that by itself when it is interrupted.
+trap 'exit 130' HUP INT TERM
+erased=$(mktemp)
 functions=$(cat scripts/redis_data.sh)
 
 in_redis() {

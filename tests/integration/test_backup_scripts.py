@@ -132,6 +132,20 @@ def test_an_archive_can_be_read_by_its_owner_alone(deployment: Deployment, tmp_p
         assert {member.mode & 0o077 for member in tar} == {0}
 
 
+def test_no_templates_stay_behind_a_backup_that_is_interrupted(deployment: Deployment, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    environment = deployment.environment | {"TMPDIR": str(copies)}
+    with subprocess.Popen([ROOT / "scripts" / "backup.sh"], env=environment, stdout=subprocess.PIPE) as backup:
+        while not list(copies.iterdir()):
+            assert backup.poll() is None
+        backup.terminate()
+        assert backup.communicate() == (b"", None)
+    assert backup.returncode != 0
+    assert list(copies.iterdir()) == []
+    assert deployment.files() == {"appendonlydir"}
+
+
 def test_nothing_is_written_of_a_copy_that_cannot_be_made(deployment: Deployment) -> None:
     deployment.docker("compose", "stop", "redis")
     backup = deployment.run("backup.sh")
