@@ -1,6 +1,6 @@
 """How often known people are missed as a gallery grows: what is expected of one photo, and what more photos bring.
 
-    python -m benchmarks.gallery_growth exported_models/face-embedder/1
+    python -m benchmarks.gallery_growth exported_models/face-embedder/2
 
 Expected against measured: the embedder is calibrated on one half of LFW's held-out people, and searches among the other
 half, one photo each enrolled, at the threshold that follows from the wanted rate and the size.

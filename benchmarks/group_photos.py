@@ -5,7 +5,7 @@ but who was registered from the photo. The gallery has 50 people with one face e
 people. Each photo is decided in several ways: each face alone with the rate of a face (version 0.1.0), each face alone
 with the rate of the picture, all faces together with the rate of the picture (the service), and with same_occasion.
 
-    CONVOY_DATA=... python -m benchmarks.group_photos --embedder face-embedder-small
+    CONVOY_DATA=... python -m benchmarks.group_photos --embedder face-embedder:1
 """
 
 import argparse
@@ -191,19 +191,29 @@ def bound(count: int, of: int) -> tuple[float, float, float]:
     return share, max(0.0, float(low)), float(high)
 
 
+def find_folder(models: Path, embedder: str) -> Path:
+    """Find the folder of NAME:VERSION, or of the newest version of NAME, which is the one that a service would take."""
+    name, _, version = embedder.partition(":")
+    newest = max((int(one.name) for one in (models / name).iterdir() if one.name.isdigit()), default=1)
+    return models / name / (version or str(newest))
+
+
 def main() -> None:
-    """Measure, print, and write results/group_photos_<embedder>.json."""
+    """Measure, print, and write results/group_photos_<embedder>-<version>.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("exported_models"))
-    parser.add_argument("--embedder", default="face-embedder-small")
+    parser.add_argument(
+        "--embedder", default="face-embedder", help="NAME or NAME:VERSION; by default the newest version"
+    )
     options = parser.parse_args()
-    folder = options.models / options.embedder / "1"
+    folder = find_folder(options.models, options.embedder)
+    embedder = f"{folder.parent.name}:{folder.name}"
     faces = load_faces(("lfw",), "validation")
     several = np.bincount(faces.labels)[faces.labels] > 1
     firsts = np.unique(faces.labels, return_index=True)[1]
     vectors = embed(open_onnx(folder / GRAPH_FILE), faces.crops[firsts])
     lfw = vectors[several[firsts]], vectors[~several[firsts]]
-    photos = uvloop.run(read_photos(options.models, options.embedder))
+    photos = uvloop.run(read_photos(options.models, embedder))
     rows = measure(Judge(folder), photos, lfw)
     sizes = [len(one) for one, _, _ in photos]
     print(f"{len(photos)} photos of several faces, {np.mean(sizes):.1f} on average, {max(sizes)} at most")
@@ -211,8 +221,8 @@ def main() -> None:
         print(f"asked {row['asked']:g}: {row['case']}, {row['pictures']} pictures")
         for way, (share, low, high) in row["wrong"].items():
             print(f"    {share:.3f} ({low:.3f} to {high:.3f})  {way}")
-    command = f"python -m benchmarks.group_photos --embedder {options.embedder}"
-    print(write_result(f"group_photos_{options.embedder}", command, rows))
+    command = f"python -m benchmarks.group_photos --embedder {embedder}"
+    print(write_result(f"group_photos_{embedder.replace(':', '-')}", command, rows))
 
 
 if __name__ == "__main__":

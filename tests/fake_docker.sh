@@ -7,7 +7,7 @@ running() { [ -s "$DATA/pid" ] && kill -0 "$(cat "$DATA/pid")" 2>/dev/null; }
 case "$*" in
   "compose exec -T redis sh -euc"*) shift 6; exec sh -euc "$1" ;;
   "compose run --rm -T --no-deps --entrypoint sh redis -euc"*) shift 9; exec sh -euc "$1" ;;
-  "compose run --rm -T --no-deps --entrypoint python recognition"*) shift 8; exec python "$@" ;;
+  "compose run --rm -T --no-deps --entrypoint python recognition"*) shift 8; exec "$PYTHON" "$@" ;;
   "compose stop"*)
     case "$*" in *recognition*) [ ! -e "$DATA/at_stop" ] || sh "$DATA/at_stop" ;; esac
     case "$*" in *redis*) ! running || { kill "$(cat "$DATA/pid")"; while running; do sleep 0.05; done; } ;; esac ;;

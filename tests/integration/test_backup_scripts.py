@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ class Deployment:
         (tools / "docker").symlink_to(ROOT / "tests" / "fake_docker.sh")
         self.environment = os.environ | {
             "PATH": f"{tools}:{os.environ['PATH']}",
+            "PYTHON": sys.executable,
             "DATA": str(data),
             "LIVE": f"-s {data}/redis.sock",
             "PASSWORD_FILE": f"{data}/password",

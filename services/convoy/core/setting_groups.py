@@ -80,8 +80,8 @@ class Models(Group):
     face_liveness_label: str = "live"
     """The label of these networks that means a living person."""
     face_attributes: str = ""
-    """Further classifiers of faces, separated by commas, such as one for masks or age: what each says stands in
-    Face.attributes."""
+    """Further classifiers of faces, separated by commas, such as one for masks or age. Face.attributes has what each
+    says."""
     model: str = ""
     """Old name for CONVOY_CLASSIFICATION_MODEL, CONVOY_DETECTION_MODEL and CONVOY_SEGMENTATION_MODEL together. A new
     name takes precedence."""
@@ -204,8 +204,8 @@ class Galleries(Group):
     """How often a search may name somebody who is not in the gallery, unless the call or the gallery says otherwise.
     The default suits a trial of the published embedder; for access control at a door, set 0.01 or less."""
     rate_unit: Literal["picture", "face"] = "picture"
-    """Whether that rate is one of pictures that show strangers alone, or of each stranger's face, unless the call or
-    the gallery says otherwise. For one face the two are equal."""
+    """Whether a rate of false names is that of a picture of strangers or that of each stranger's face, unless the call
+    or the gallery says otherwise. For one face the two are equal."""
     miss_rate_limit: Share = 0.2
     """How often a search may be expected to miss somebody who is in the gallery. Beyond it the gallery is outgrown: the
     status, the log and the metrics say so, and warn at 80 % of that size."""

@@ -51,7 +51,9 @@ def evaluate(
     embedder: Annotated[
         Path, typer.Option(help="The face embedder beside a detector by --protocol size or enrolment.")
     ] = EMBEDDER,
-    live_label: Annotated[str, typer.Option(help="The label of an anti-spoofing network that means alive.")] = "live",
+    live_label: Annotated[
+        str, typer.Option(help="The label by which an anti-spoofing network means a living person.")
+    ] = "live",
     min_liveness: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="The liveness that a face must reach by --protocol liveness.")
     ] = 0.5,

@@ -14,7 +14,7 @@ Shown = Annotated[
 ]
 OtherData = Annotated[
     bool,
-    typer.Option("--other-data", help="Measure on purpose on other data than it was trained on. The classes stay."),
+    typer.Option("--other-data", help="Allow other data than the model was trained on. The classes must be the same."),
 ]
 Override = Annotated[
     list[str],

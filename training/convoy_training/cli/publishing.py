@@ -62,9 +62,9 @@ def calibrate(
     ] = "train",
     other_data: OtherData = False,
 ) -> None:
-    """Measure how often two strangers reach a similarity and one person's photos do not, for its manifest.
+    """Measure how often strangers reach a similarity, and how often one person's photos do not. The manifest keeps it.
 
-    The graph and its digest stay, so galleries that it made go on.
+    The graph and its digest stay, so the model's galleries keep working.
     For a segmenter, show what each class_bias gives, and which one to put into the recipe.
     """
     with loading():

@@ -89,7 +89,7 @@ def data(
         Path | None, typer.Option(help="Also write an HTML page: pictures with their labels, the rarest classes first.")
     ] = None,
 ) -> None:
-    """Show what was understood of a recipe's data: counts, oddities, and all faults at once.
+    """Show what Convoy understands of a recipe's data: counts, oddities, and all faults at once.
 
     The exit code is 1 if there is a fault that `fit` would refuse.
     """

@@ -31,7 +31,7 @@ class DearCalls:
         who = current_turn().who
         if self._by.total() >= self._most or self._by[who] >= max(1, self._most // 2):
             facts = {"queue_size": self._most}
-            message = "too many calls that read a whole gallery (status with verify, duplicates, export, audit) at once"
+            message = "too many calls at once read much of a gallery (verify, duplicates, disagreements, export, audit)"
             raise ResourceExhausted("QUEUE_FULL", message, spread_s(_RETRY_S), facts)
         self._by[who] += 1
         try:

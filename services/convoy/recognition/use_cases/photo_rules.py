@@ -95,7 +95,7 @@ def judge(found: Sequence[EmbeddedFace], demands: Demands) -> Verdict:
     quality = faces[0].quality
     if quality.likeness is not None and quality.likeness < demands.likeness_floor:
         message = f"what was found does not look like a face (likeness {quality.likeness:.2f}, at least "
-        message += f"{demands.likeness_floor:.2f} is needed); take it anew"
+        message += f"{demands.likeness_floor:.2f} is needed); take the photo again"
         return refuse(faces, Refusal.NOT_A_FACE, message)
     if quality.score < demands.quality_floor:
         return refuse(faces, *_fault(quality, demands.quality_floor))
@@ -123,7 +123,8 @@ def refuse_no_face(verdict: Verdict, score_floor: float) -> Verdict:
     if verdict.embedding is None or verdict.result.faces[0].detection_score >= score_floor:
         return verdict
     score = verdict.result.faces[0].detection_score
-    message = f"what was found is hardly a face (score {score:.2f}, at least {score_floor:.2f} is needed); take it anew"
+    message = f"what was found is hardly a face (score {score:.2f}, at least {score_floor:.2f} is needed); "
+    message += "take the photo again"
     return refuse(verdict.result.faces, Refusal.NOT_A_FACE, message)
 
 
