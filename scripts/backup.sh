@@ -5,8 +5,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
-copy=$(mktemp)
+copy=""
 trap 'rm -f "$copy"' EXIT
+# Not every shell does that by itself when it is interrupted.
+trap 'exit 130' HUP INT TERM
+copy=$(mktemp)
 functions=$(cat scripts/redis_data.sh)
 
 docker compose exec -T redis sh -euc "export REDISCLI_AUTH=\$(cat \${PASSWORD_FILE:-/run/redis-password/password})

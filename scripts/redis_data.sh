@@ -53,8 +53,10 @@ verify() {
 # Writes the state of this moment to standard output, as a tar of an append-only folder. Redis makes it as for a follower: all in
 # one piece, whatever else it does meanwhile.
 write_backup() {
-  work=$(mktemp -d "$DATA/backup.XXXXXX")
+  work=""
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' HUP INT TERM
+  work=$(mktemp -d "$DATA/backup.XXXXXX")
   mkdir "$work/appendonlydir"
   live --rdb "$work/appendonlydir/appendonly.aof.1.base.rdb" >"$work/said" 2>&1 || { cat "$work/said" >&2; return 1; }
   echo "file appendonly.aof.1.base.rdb seq 1 type b" >"$work/appendonlydir/appendonly.aof.manifest"
@@ -63,13 +65,19 @@ write_backup() {
 
 # Unpacks an archive from standard input, and loads it once.
 check_backup() {
-  work=$(mktemp -d "$DATA/backup.XXXXXX")
+  work=""
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' HUP INT TERM
+  work=$(mktemp -d "$DATA/backup.XXXXXX")
   tar -C "$work" -xzf - && verify "$work"
 }
 
 # Unpacks an archive from standard input beside the data, and loads it once. What is there goes on.
 take_in() {
+  if [ -e "$DATA/replaced" ]; then
+    echo "$DATA/replaced is there from a restore that was interrupted: it has the data from before; move it away, or delete it" >&2
+    return 1
+  fi
   rm -rf "$DATA/restored"
   mkdir "$DATA/restored"
   if ! { tar -C "$DATA/restored" -xzf - && verify "$DATA/restored"; }; then
@@ -80,7 +88,6 @@ take_in() {
 
 # With Redis stopped: puts what take_in unpacked in the place of the data, which stays beside it.
 put_in_place() {
-  rm -rf "$DATA/replaced"
   mkdir "$DATA/replaced"
   if [ -e "$DATA/appendonlydir" ]; then mv "$DATA/appendonlydir" "$DATA/replaced/"; fi
   mv "$DATA/restored/appendonlydir" "$DATA/"
@@ -89,7 +96,9 @@ put_in_place() {
 
 # With Redis stopped: puts the data from before put_in_place back.
 put_back() {
-  rm -rf "$DATA/appendonlydir" "$DATA/restored"
+  # Where put_in_place failed before it moved the restored data, what stands there is no restored data.
+  [ -e "$DATA/restored/appendonlydir" ] || rm -rf "$DATA/appendonlydir"
+  rm -rf "$DATA/restored"
   if [ -e "$DATA/replaced/appendonlydir" ]; then mv "$DATA/replaced/appendonlydir" "$DATA/"; fi
   rm -rf "$DATA/replaced"
 }
@@ -99,7 +108,8 @@ forget_replaced() { rm -rf "$DATA/replaced"; }
 # With Redis stopped: keeps a copy of the log beside it, and cuts off what cannot be read at its end. Says how much that was.
 mend_log() {
   [ ! -e "$DATA/damaged" ] || { echo "$DATA/damaged is there from an earlier repair: look at it, then delete it" >&2; return 1; }
-  cp -a "$DATA/appendonlydir" "$DATA/damaged"
+  # The disk may be full. Half a copy would stand in the way of the next try.
+  cp -a "$DATA/appendonlydir" "$DATA/damaged" || { rm -rf "$DATA/damaged"; return 1; }
   # It asks whether to cut; without --fix it would only look.
   echo y | redis-check-aof --fix "$DATA/appendonlydir/appendonly.aof.manifest" >"$DATA/damaged/check" 2>&1 || {
     cat "$DATA/damaged/check" >&2

@@ -15,8 +15,11 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-erased=$(mktemp)
+erased=""
 trap 'rm -f "$erased"' EXIT
+# Not every shell does that by itself when it is interrupted.
+trap 'exit 130' HUP INT TERM
+erased=$(mktemp)
 functions=$(cat scripts/redis_data.sh)
 
 in_redis() {
@@ -28,8 +31,10 @@ recovery() { docker compose run --rm -T --no-deps --entrypoint python recognitio
 
 # `docker compose start` would also wait for what this script did not stop.
 start() {
-  docker start $(docker compose ps --all --quiet "$1") >/dev/null
-  for container in $(docker compose ps --quiet "$1"); do
+  docker start $(docker compose ps --all --quiet "$1") >/dev/null || return 1
+  running=$(docker compose ps --quiet "$1")
+  [ -n "$running" ] || { echo "$1 does not run: see docs/runbook.md" >&2; return 1; }
+  for container in $running; do
     seconds=0
     until [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; do
       seconds=$((seconds + 1))
@@ -42,12 +47,14 @@ start() {
   done
 }
 
+[ -r "$journal" ] || { echo "the journal $journal cannot be read" >&2; exit 1; }
 in_redis take_in
+# First, so that nobody is erased after the list is made.
+docker compose stop recognition
 recovery list </dev/null >"$erased" || echo "the audit of the data that is replaced cannot be read: only the journal tells what was erased" >&2
 cat "$journal" >>"$erased"
-docker compose stop recognition redis
-in_redis put_in_place
-if ! { start redis && recovery renew $erase <"$erased" && start recognition; }; then
+docker compose stop redis
+if ! { in_redis put_in_place && start redis && recovery renew $erase <"$erased" && start recognition; }; then
   echo "the archive cannot be served; the data from before is put back" >&2
   docker compose stop recognition redis
   in_redis put_back

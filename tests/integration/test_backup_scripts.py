@@ -134,6 +134,20 @@ def test_an_archive_can_be_read_by_its_owner_alone(deployment: Deployment, tmp_p
         assert {member.mode & 0o077 for member in tar} == {0}
 
 
+def test_no_templates_stay_behind_a_backup_that_is_interrupted(deployment: Deployment, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    environment = deployment.environment | {"TMPDIR": str(copies)}
+    with subprocess.Popen([ROOT / "scripts" / "backup.sh"], env=environment, stdout=subprocess.PIPE) as backup:
+        while not list(copies.iterdir()):
+            assert backup.poll() is None
+        backup.terminate()
+        assert backup.communicate() == (b"", None)
+    assert backup.returncode != 0
+    assert list(copies.iterdir()) == []
+    assert deployment.files() == {"appendonlydir"}
+
+
 def test_nothing_is_written_of_a_copy_that_cannot_be_made(deployment: Deployment) -> None:
     deployment.docker("compose", "stop", "redis")
     backup = deployment.run("backup.sh")
@@ -163,16 +177,51 @@ def test_an_archive_that_is_spoilt_is_refused_and_the_data_runs_on(deployment: D
     assert deployment.files() == {"appendonlydir"}
 
 
-def test_data_that_recognition_cannot_serve_are_put_back(deployment: Deployment) -> None:
+@pytest.mark.parametrize("how", ["unhealthy", "broken"])
+def test_data_that_recognition_cannot_serve_are_put_back(deployment: Deployment, how: str) -> None:
     backup = deployment.run("backup.sh").stdout
     with deployment.client() as client:
         add(client, 1)
-    (deployment.data / "recognition").write_text("unhealthy\n")
+    (deployment.data / "recognition").write_text(f"{how}\n")
     restored = deployment.run("restore.sh", backup)
     assert restored.returncode != 0
     assert b"the data from before is put back" in restored.stderr
     assert deployment.people() == ["p000000", "p000001"]
     assert deployment.files() == {"appendonlydir"}
+
+
+def test_data_stay_where_the_archive_cannot_be_put_in_their_place(deployment: Deployment) -> None:
+    backup = deployment.run("backup.sh").stdout
+    with deployment.client() as client:
+        add(client, 1)
+    # The folder for the data from before comes into being while the archive is loaded, and cannot be made again.
+    (deployment.data / "at_stop").write_text('mkdir "$DATA/replaced"; rm "$DATA/at_stop"')
+    restored = deployment.run("restore.sh", backup)
+    assert restored.returncode != 0
+    assert b"the data from before is put back" in restored.stderr
+    assert deployment.people() == ["p000000", "p000001"]
+    assert deployment.files() == {"appendonlydir"}
+
+
+def test_data_from_before_an_interrupted_restore_are_not_lost_by_the_next(deployment: Deployment) -> None:
+    (deployment.data / "replaced").mkdir()
+    restored = deployment.run("restore.sh")
+    assert restored.returncode != 0
+    assert b"a restore that was interrupted" in restored.stderr
+    assert deployment.files() == {"appendonlydir", "replaced"}
+
+
+def test_who_is_erased_until_recognition_stops_is_listed(deployment: Deployment) -> None:
+    meta = {"model": {"name": "m", "version": "1", "sha256": "00", "embedding_size": 4}, "create_time_ms": 1}
+    with deployment.client() as client:
+        client.hset("convoy:{g}:meta", "info", json.dumps(meta))
+    backup = deployment.run("backup.sh").stdout
+    erase = "XADD 'convoy:{g}:changes' 7-0 token t parent '' action DeletePerson time_ms 7000 person_id p000000"
+    cli = f"REDISCLI_AUTH=secret redis-cli -s {deployment.data}/redis.sock"
+    (deployment.data / "at_stop").write_text(f'{cli} {erase}; rm "$DATA/at_stop"')
+    restored = deployment.run("restore.sh", backup, "--erase-again")
+    assert restored.returncode == 0, restored.stderr.decode()
+    assert deployment.people() == []
 
 
 def test_a_damaged_end_of_the_log_is_cut_off_and_told_of(deployment: Deployment) -> None:

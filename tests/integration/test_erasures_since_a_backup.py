@@ -1,5 +1,7 @@
 """A restored backup brings back who was erased since: audit or journal tell whom, and they are erased again."""
 
+import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +18,7 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.use_cases.erasures import Erasure, erase_again, find_again, list_erasures, read_erasures
+from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.journal import Journal
@@ -157,11 +160,67 @@ async def test_the_command_lists_and_erases_and_begins_epochs(
     assert (await house.store.get_head("staff")).epoch not in ("", epoch)
 
 
+@pytest.mark.parametrize("comes_anew", [False, True])
+@pytest.mark.parametrize("source", ["audit", "journal"])
+async def test_who_went_with_the_last_face_is_erased_whole(
+    house: House, shared_redis: RedisServer, tmp_path: Path, source: str, comes_anew: bool
+) -> None:
+    backup = state(shared_redis)
+    await house.people.delete_face("staff", "ada", "ada0", and_person=True)
+    await house.people.delete_face("staff", "ada", "ada1", and_person=True)
+    if comes_anew:
+        await asyncio.sleep(0.002)
+        await house.add("staff", "ada")
+    lines = [erasure.to_json() async for erasure in list_erasures(house.store)]
+    if source == "journal":
+        lines = (tmp_path / "journal").read_text().splitlines()
+    put_back(shared_redis, backup)
+    for erasure in [one async for one in find_again(house.store, read_erasures(lines))]:
+        await erase_again(house.store, erasure)
+    assert await house.store.get_people("staff", ["ada"]) == [None]
+
+
+async def test_who_lost_a_face_again_stays_after_the_next_restore(house: House, shared_redis: RedisServer) -> None:
+    backup = state(shared_redis)
+    await house.people.delete_face("staff", "bob", "bob0")
+    for _ in range(2):
+        listed = [erasure async for erasure in list_erasures(house.store)]
+        put_back(shared_redis, backup)
+        for erasure in [one async for one in find_again(house.store, listed)]:
+            await erase_again(house.store, erasure)
+        assert (await house.there())["staff"]["bob"] == 1
+
+
+async def test_a_store_that_is_away_does_not_pass_for_one_without_erasures(house: House) -> None:
+    erasures = [Erasure("staff", now_ms(), "ada")]
+    away = RedisStore("redis://127.0.0.1:1/0")
+    with pytest.raises(Unavailable):
+        [_ async for _ in find_again(away, erasures)]
+    await away.close()
+
+
 async def test_what_cannot_be_noted_is_not_acknowledged(house: House, tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     with pytest.raises(Unavailable) as refused:
         await house.people.delete("staff", "ada")
     assert refused.value.reason == "JOURNAL_UNAVAILABLE"
+
+
+async def test_a_journal_that_cannot_be_written_ends_no_sweep(house: House, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    await house.add("guests", "zoe", now_ms() - 1)
+    await Sweep(house.store, house.galleries, house.people).once()
+    people = await house.there()
+    assert "zoe" not in people["guests"] and "dan" not in people["staff"]
+
+
+async def test_a_line_that_the_disk_has_no_room_for_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, words: write(file, words[:20]))
+    with pytest.raises(Unavailable, match="No space left"):
+        await Journal(tmp_path / "journal").note([Erasure("g", 5, "p")])
 
 
 def test_a_line_is_read_as_it_was_written_and_later_facts_are_passed_over() -> None:

@@ -2,19 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis
-from convoy.core.errors import Unavailable
+from convoy.core.errors import NotFound, Unavailable
+from convoy.core.settings import Settings
+from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Gallery, Model, Note, Person
+from convoy.recognition.domain.templates import Plain
+from convoy.recognition.search.followers import Followers
 from convoy.recognition.store import safety
-from convoy.recognition.store.base import Idempotency, PersonChange
+from convoy.recognition.store.base import Conflict, Idempotency, PersonChange
 from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.use_cases.erasures import read_erasures
+from convoy.recognition.use_cases.galleries import Galleries
+from convoy.recognition.use_cases.growth import Growth
+from convoy.recognition.use_cases.journal import Journal
+from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import RedisServer, free_port, join
+
+from tests.fake_face_source import FakeFaceSource
 
 pytestmark = pytest.mark.redis
 STAFF = Gallery("staff", Model("embedder", "1", "ab" * 32, 4))
@@ -96,6 +107,70 @@ async def test_what_no_follower_has_is_not_acknowledged_until_it_is_asked_again(
     master.server.kill()
     with follower.server.client() as client:
         assert client.hkeys("convoy:{staff}:people") == [b"ada"]
+
+
+async def test_what_is_refused_is_not_called_made_where_no_follower_answers(
+    redis_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with alone(redis_folder, monkeypatch) as store:
+        gallery = await store.get_gallery("staff")
+        stranger = PersonChange("ada", Person("ada"), None)
+        with pytest.raises(Conflict):
+            await store.change_person(gallery, stranger, Note("DeletePerson", 1, "ada"), Idempotency())
+        with pytest.raises(NotFound):
+            await store.delete_gallery("nobody", Note("DeleteGallery", 1))
+        with pytest.raises(Unavailable, match="the change is made"):
+            await register(store, "ada")
+
+
+async def test_what_is_erased_is_in_the_journal_also_where_no_follower_has_it(
+    redis_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = redis_folder / "journal"
+    async with alone(redis_folder, monkeypatch) as store:
+        with suppress(Unavailable):
+            await register(store, "ada")
+        followers = Followers(store, lambda gallery: Plain(), threads=1)
+        people = People(followers, Journal(path))
+        with pytest.raises(Unavailable, match="the change is made"):
+            await people.delete("staff", "ada")
+        with pytest.raises(NotFound):
+            await people.delete("staff", "ada")
+        galleries = Galleries(store, followers, FakeFaceSource(), MasterKeys([]), Growth(Settings()), Journal(path))
+        with pytest.raises(Unavailable, match="the change is made"):
+            await galleries.delete("staff")
+        await followers.close()
+    noted = read_erasures(path.read_text().splitlines())
+    assert [(one.gallery, one.person_id) for one in noted] == [("staff", "ada"), ("staff", "")]
+
+
+@asynccontextmanager
+async def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisStore]:
+    """A store that waits for a follower, on a server that has none and holds a gallery."""
+    server = RedisServer(folder)
+    server.start()
+    first = RedisStore(server.url)
+    await first.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
+    await first.close()
+    monkeypatch.setattr(safety, "SAFE_MS", 50)
+    store = RedisStore(server.url, wait_replicas=1)
+    try:
+        yield store
+    finally:
+        await store.close()
+        server.stop()
+
+
+@pytest.mark.parametrize("wait_replicas", [0, 1])
+async def test_a_master_with_too_few_followers_to_write_is_away(redis_folder: Path, wait_replicas: int) -> None:
+    server = RedisServer(redis_folder, "--min-replicas-to-write", "1")
+    server.start()
+    store = RedisStore(server.url, wait_replicas=wait_replicas)
+    with pytest.raises(Unavailable) as refused:
+        await store.create_gallery(STAFF, Note("CreateGallery", 1), Idempotency())
+    assert refused.value.reason == "STORE_UNAVAILABLE"
+    await store.close()
+    server.stop()
 
 
 async def test_in_a_cluster_the_node_that_wrote_is_asked(redis_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from click.testing import Result
 from convoy.cli.app import app
 from convoy.client import Convoy
 from convoy.v1 import recognition_pb2 as pb
+from convoy.v1 import recognition_pb2_grpc
 from typer.testing import CliRunner
 
 from tests.fake_faces import FakeFaces, look, photo_of, serving
@@ -108,6 +110,17 @@ async def test_where_both_forms_are_on_record_each_is_meant_by_its_very_name(add
         assert [person.person_id for person in convoy.list_people("staff")] == [NFC]
 
     await tell(address, story)
+
+
+async def test_a_stream_names_each_person_as_the_caller_did(address: str) -> None:
+    photos = [pb.RegisterManyRequest(request=pb.RegisterRequest(gallery="staff", person_id=NFD)) for _ in range(2)]
+    photos[0].request.photos.add(encoded=photo_of(1).encoded)
+    await tell(address, lambda convoy: None)
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = recognition_pb2_grpc.RecognitionServiceStub(channel)
+        answers = [answer async for answer in stub.RegisterMany(iter(photos))]
+    assert [answer.WhichOneof("outcome") for answer in answers] == ["response", "error"]
+    assert [answer.person_id for answer in answers] == [NFD, NFD]
 
 
 async def test_ids_that_look_alike_are_listed(address: str) -> None:

@@ -259,8 +259,12 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Register for a stream of people."""
 
         async def answer(request: pb.RegisterManyRequest) -> pb.RegisterManyResponse:
-            person_id = request.request.person_id  # As it was given: the request gets the form that is on record.
-            response = await self.Register(request.request, context)
+            person_id = request.request.person_id
+            try:
+                response = await self.Register(request.request, context)
+            finally:
+                # The call put the form on record in its place; answers and errors name the person as the caller did.
+                request.request.person_id = person_id
             return pb.RegisterManyResponse(person_id=person_id, response=response)
 
         def refuse(request: pb.RegisterManyRequest, error: ConvoyError) -> pb.RegisterManyResponse:

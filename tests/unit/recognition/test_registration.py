@@ -113,6 +113,7 @@ async def test_a_request_id_with_another_content_is_refused(house: UseCases) -> 
         asking("ada", b"2", request_id="once", metadata={"ssn": "1"}),
         asking("ada", b"1", request_id="once", metadata={"ssn": "2"}),
         asking("eve", b"1", request_id="once", metadata={"ssn": "1"}),
+        asking("ada", b"1", request_id="once", metadata={"ssn": "1"}, min_liveness=0.5),
     ):
         with pytest.raises(AlreadyExists, match="used for another request") as refused:
             await house.registration.register(other)

@@ -49,6 +49,7 @@ class Registering:
             "allow_identity_conflict": self.allow_identity_conflict,
             "allow_different": self.allow_different,
             "any_angle": self.any_angle,
+            "min_liveness": self.min_liveness,
         }
         said = {name: fact for name, fact in facts.items() if fact}
         digest = hashlib.blake2b(orjson.dumps(["Register", said], option=orjson.OPT_SORT_KEYS), digest_size=16)

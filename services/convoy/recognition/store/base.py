@@ -130,6 +130,13 @@ Outcome: TypeAlias = Committed | Conflict | ResourceExhausted
 """What came of a write: it is kept, or why not."""
 
 
+class NotSafe(Unavailable):
+    """What was asked is made, but not as safe as every write has to be; outcomes: what came of writes."""
+
+    reply: object = None
+    outcomes: Sequence[Outcome] = ()
+
+
 def made(outcome: Outcome) -> Committed:
     """The write, if it is kept. Raises the outcome otherwise."""
     if isinstance(outcome, Committed):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -27,8 +28,8 @@ AWAY_ERRORS = (
     exceptions.ReadOnlyError,
     OSError,
 )
-# How Redis begins an error when it answers but cannot serve for now.
-AWAY = ("MISCONF", "NOREPLICAS")
+# How Redis begins an error when it answers but cannot serve for now; redis-py says first of which command.
+AWAY = re.compile(r"(?:^|caused error: \W*)(?:MISCONF|NOREPLICAS)\b")
 
 
 class _Login(CredentialProvider):
@@ -120,7 +121,7 @@ async def answered(asked: Awaitable[T]) -> T:
             "STORE_UNAVAILABLE", "the store (Redis) has no memory left; give it more or delete people"
         ) from error
     except exceptions.ResponseError as error:
-        if not str(error).startswith(AWAY):
+        if not AWAY.search(str(error)):
             raise
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) cannot serve for now; try again") from error
     finally:

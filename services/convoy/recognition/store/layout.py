@@ -119,8 +119,18 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     return person_id, before, after.to_json(), expire_ms, token, words, removed, added, labels, unlabelled
 
 
-def outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:
-    """What came of a write. Raises NotFound(GALLERY_NOT_FOUND)."""
+def is_made(reply: Any) -> bool:
+    """Whether a script's reply says that something is kept, now or by an earlier call."""
+    replies = reply if isinstance(reply[0], list) else [reply]
+    return any(one[0] in (b"DONE", b"REPEATED") for one in replies)
+
+
+def outcomes_of(gallery: Gallery, writes: Sequence[Write], replies: Any) -> list[Outcome]:
+    """What came of each write. Raises NotFound(GALLERY_NOT_FOUND)."""
+    return [_outcome_of(gallery, *each) for each in zip(writes, replies, strict=False)]
+
+
+def _outcome_of(gallery: Gallery, write: Write, reply: Any) -> Outcome:
     match reply[0]:
         case b"NOT_FOUND":
             raise gallery_not_found(gallery.name)

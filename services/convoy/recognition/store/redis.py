@@ -36,6 +36,7 @@ from convoy.recognition.store.base import (
     Conflict,
     Head,
     Idempotency,
+    NotSafe,
     Opened,
     Outcome,
     Standing,
@@ -54,6 +55,7 @@ from convoy.recognition.store.layout import (
     field_of,
     gallery_of,
     head_of,
+    is_made,
     key_of,
     keys_of,
     label_of,
@@ -62,7 +64,7 @@ from convoy.recognition.store.layout import (
     new_token,
     only_stream,
     opened_of,
-    outcome_of,
+    outcomes_of,
     packed,
     people_of,
     request_key,
@@ -177,8 +179,12 @@ class RedisStore(Store):
             keys = [*keys_of(gallery.name, *KEYS, f"batch:{new_token()}")]
             keys += [request_key(gallery.name, gallery.born, idempotency) for idempotency in named]
             resent_s = RESENT_S if len(named) < len(page) else 0
-            replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *packed(page))
-            outcomes += [outcome_of(gallery, *each) for each in zip(page, replies, strict=False)]
+            try:
+                replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *packed(page))
+            except NotSafe as error:
+                error.outcomes = [*outcomes, *outcomes_of(gallery, page, error.reply)]
+                raise
+            outcomes += outcomes_of(gallery, page, replies)
         return outcomes
 
     async def get_answer(self, gallery: Gallery, request_id: str) -> Committed | None:
@@ -300,9 +306,14 @@ class RedisStore(Store):
     async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
         text, digest = script_text(name)
         try:
-            return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
-        except exceptions.NoScriptError:
-            return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
+            try:
+                return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
+            except exceptions.NoScriptError:
+                return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
+        except NotSafe as error:
+            if is_made(error.reply):
+                raise
+            return error.reply
 
     async def _do(self, *command: object) -> Any:
         return await answered(self._redis.execute_command(*command))

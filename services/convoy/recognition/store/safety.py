@@ -5,6 +5,7 @@ from typing import Any
 from redis import exceptions
 
 from convoy.core.errors import Unavailable
+from convoy.recognition.store.base import NotSafe
 from convoy.recognition.store.connection import answered
 
 # How long to wait for the disk and for followers: less than `answered` allows.
@@ -32,15 +33,16 @@ class Writer:
     async def write(self, key: str, *command: object) -> Any:
         """Redis's answer to a command that writes `key`.
 
-        Raises Unavailable(NOT_REPLICATED) if it is written, but not with as many followers as asked; and
-        Unavailable(STORE_UNAVAILABLE).
+        Raises NotSafe(NOT_REPLICATED) if it is written, but not with as many followers as asked, and
+        NotSafe(STORE_UNAVAILABLE) if it is not on the disk yet; Unavailable(STORE_UNAVAILABLE).
         """
         if not self.waits:
             return await answered(self._redis.execute_command(*command))
         if self._wait_aof:
             reply, (local, replicas) = await self._both(key, command, ("WAITAOF", 1, self._replicas, SAFE_MS))
             if local < 1:
-                raise Unavailable("STORE_UNAVAILABLE", "the change is not on the store's disk yet; try again")
+                message = "the change is not on the store's disk yet; try again"
+                raise _not_safe(NotSafe("STORE_UNAVAILABLE", message), reply)
         else:
             reply, replicas = await self._both(key, command, ("WAIT", self._replicas, SAFE_MS))
         if replicas < self._replicas:
@@ -48,7 +50,8 @@ class Writer:
                 f"the change is made, but {replicas} of {self._replicas} followers of the store have it, and a "
                 "failover could undo it; repeat the call with its request_id"
             )
-            raise Unavailable("NOT_REPLICATED", message, {"replicas": replicas, "wanted": self._replicas})
+            facts = {"replicas": replicas, "wanted": self._replicas}
+            raise _not_safe(NotSafe("NOT_REPLICATED", message, facts), reply)
         return reply
 
     async def _both(self, key: str, command: tuple[object, ...], waiting: tuple[object, ...]) -> Any:
@@ -68,3 +71,8 @@ class Writer:
                 # The slot has gone elsewhere. Asking for the key finds out where.
                 await answered(self._redis.execute_command("EXISTS", key))
         raise Unavailable("STORE_UNAVAILABLE", "the store (Redis) is moving the gallery to another node; try again")
+
+
+def _not_safe(error: NotSafe, reply: object) -> NotSafe:
+    error.reply = reply
+    return error

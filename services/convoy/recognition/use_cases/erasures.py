@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from convoy.core.errors import NotFound, Unavailable
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.records import Change, Gallery, Note, Person
-from convoy.recognition.store.base import Idempotency, PersonChange, Store, Write, made
+from convoy.recognition.store.base import UNREADABLE, Idempotency, PersonChange, Store, Write, made
 
 PAGE = 500
 OF_PEOPLE = ("DeletePerson", "Expire", "EraseAgain")
@@ -82,7 +82,10 @@ async def _of_change(store: Store, name: str, change: Change) -> Erasure | None:
         return found
     if note.action == "DeleteFace":
         [person] = await store.get_people(name, [note.person_id])
-        return replace(found, kept=tuple(face.face_id for face in person.faces) if person else ())
+        if person is None or person.create_time_ms > note.time_ms:
+            # The person went with the last face, or later; whoever has the id now came anew.
+            return found
+        return replace(found, kept=tuple(face.face_id for face in person.faces))
     return None
 
 
@@ -113,6 +116,9 @@ async def erase_again(store: Store, erasure: Erasure) -> None:
     gallery = await store.get_gallery(erasure.gallery)
     [person] = await store.get_people(erasure.gallery, [erasure.person_id])
     if person is not None and (left := erasure.goes_from(person)) != person:
+        if left is not None:
+            # The next restore reads this audit: it must not take the person for erased.
+            note = replace(note, action="DeleteFace")
         change = PersonChange(erasure.person_id, person, left)
         [outcome] = await store.change_people(gallery, [Write([(change, note)], Idempotency())])
         made(outcome)
@@ -127,7 +133,11 @@ async def _last(store: Store, name: str) -> tuple[Gallery, int] | None:
     """A gallery of the store, and when it was changed last."""
     try:
         gallery = await store.get_gallery(name)
-    except (NotFound, Unavailable):
+    except NotFound:
+        return None
+    except Unavailable as error:
+        if error.reason != UNREADABLE:
+            raise
         return None
     changes = await store.list_changes(name, 0, 1)
     return gallery, changes[0].note.time_ms if changes else 0

@@ -117,7 +117,7 @@ async def _failure(step: Coroutine[Any, Any, object]) -> Exception | None:
         # Somebody was faster, or the gallery was deleted meanwhile; the next sweep does the rest.
         return None
     except (Unavailable, ResourceExhausted) as error:
-        if error.reason in (UNREADABLE, "STORE_CONTENDED", "GALLERY_FULL"):
+        if error.reason in (UNREADABLE, "STORE_CONTENDED", "GALLERY_FULL", "JOURNAL_UNAVAILABLE"):
             return error
         raise
     except Exception as error:

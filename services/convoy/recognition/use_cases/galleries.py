@@ -14,7 +14,7 @@ from convoy.recognition.domain.limits import check_gallery_name, check_request_i
 from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import UNREADABLE, Idempotency, Store, gallery_not_found
+from convoy.recognition.store.base import UNREADABLE, Idempotency, NotSafe, Store, gallery_not_found
 from convoy.recognition.use_cases.consistency import Consistency
 from convoy.recognition.use_cases.erasures import Erasure
 from convoy.recognition.use_cases.growth import Growth
@@ -142,7 +142,12 @@ class Galleries:
 
     async def delete(self, name: str) -> Gallery:
         """Delete a gallery with everybody in it; gives its last state."""
-        last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        try:
+            last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
+        except NotSafe:
+            # It is deleted all the same, and is not found when the call is repeated.
+            await self._journal.note([Erasure(name, now_ms())])
+            raise
         await self._journal.note([Erasure(name, now_ms())])
         if last.vector_sets and self._followers.vector_sets:
             await self._followers.vector_sets.drop(last)

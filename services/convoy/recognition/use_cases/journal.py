@@ -5,6 +5,7 @@ lost too; then this file does.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -47,7 +48,10 @@ class Journal:
 def _append(path: Path, lines: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.write(file, lines)
+        if os.write(file, lines) < len(lines):
+            # The disk is full. The next line begins on a line of its own.
+            os.write(file, b"\n")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     finally:
         os.close(file)

@@ -13,7 +13,7 @@ from convoy.recognition.domain.pages import Page, check_person_token, cut, page_
 from convoy.recognition.domain.records import Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Committed, Conflict, Outcome, PersonChange, Write, made
+from convoy.recognition.store.base import Committed, Conflict, NotSafe, Outcome, PersonChange, Write, made
 from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
@@ -167,18 +167,26 @@ class People:
 
         embeddings: those of the faces that are new.
         """
-        outcomes = await self._store.change_people(gallery, writes)
+        try:
+            outcomes = await self._store.change_people(gallery, writes)
+        except NotSafe as error:
+            # It is made all the same, and nothing is left to erase when the call is repeated.
+            await self._journal_made(gallery, writes, error.outcomes)
+            raise
+        await self._journal_made(gallery, writes, outcomes)
         follower = self._followers.get(gallery.name)
         for write, outcome in zip(writes, outcomes, strict=True):
-            if not isinstance(outcome, Committed) or outcome.repeated:
-                continue
-            await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
-            if follower is None:
+            if not isinstance(outcome, Committed) or outcome.repeated or follower is None:
                 continue
             for change, _ in write.changes:
                 new = {face_id: embeddings[change.person_id, face_id] for face_id in change.templates}
                 follower.put(outcome.version, change.person_id, change.after, new)
         return outcomes
+
+    async def _journal_made(self, gallery: Gallery, writes: Sequence[Write], outcomes: Sequence[Outcome]) -> None:
+        for write, outcome in zip(writes, outcomes, strict=False):
+            if isinstance(outcome, Committed) and not outcome.repeated:
+                await self._journal.note_changes(gallery.name, [change for change, _ in write.changes])
 
     async def commit_one(self, gallery: Gallery, write: Write, embeddings: Embeddings) -> Committed:
         """Make one write. Raises Conflict, ResourceExhausted(GALLERY_FULL)."""
