@@ -118,10 +118,14 @@ class Follower:
         pause_s = LOOK_AGAIN_S[0]
 
         def is_over() -> bool:
-            return self.is_deleted or self._has(version, epoch) or self._is_failing
+            if self.is_deleted:
+                return True
+            # Silence may be this process's own, if it is late with everything: ask before you say that the store is away.
+            if self._silent_s > MAX_SILENCE_S and self._failure is None:
+                return False
+            return self._has(version, epoch) or self._is_failing
 
-        # Silence may be this process's own, if it is late with everything: ask before you say that the store is away.
-        while not is_over() or (self._silent_s > MAX_SILENCE_S and self._failure is None and not self.is_deleted):
+        while not is_over():
             if epoch and self.view is not None and self.view.head.epoch != epoch:
                 await self._check_epoch(version, epoch)
             self.wake()
