@@ -254,6 +254,11 @@ async def test_names_that_are_not_utf8_and_odd_folders_stop_nothing(address: str
                 assert "junk\\xe4.jpg" in shown_table.stdout and shown_table.exit_code == 1
             people = {person.person_id: person.display_name for person in convoy.list_people("staff")}
             assert people == {"joe": "", "ob-ama": "Ob Ama"}
+            own = root / "Ob Ama" / "k\udce4se.JPE"
+            before = own.read_bytes()
+            refused = call("person", "register", str(root), "-g", "staff", "--report", str(own))
+            assert refused.exit_code == 2 and "WOULD_REPLACE" in refused.stderr
+            assert own.read_bytes() == before
 
     await asyncio.to_thread(story)
     with report.open(newline="", encoding="utf-8") as file:

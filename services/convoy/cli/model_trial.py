@@ -46,7 +46,7 @@ def choose_pixels(inspection: "Inspection") -> "Inspection":
 
 
 def check_picture(photo: Path | None, draw: Path | None) -> None:
-    """Check --try and --draw before the long work. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """Check --try and --draw before the long work. Raises InvalidArgument(BAD_ARGUMENT, WOULD_REPLACE)."""
     from convoy.drawing.picture_files import check_picture_name
 
     if draw is not None and photo is None:
@@ -55,6 +55,8 @@ def check_picture(photo: Path | None, draw: Path | None) -> None:
         raise InvalidArgument("BAD_ARGUMENT", f"--try {photo}: there is no such file")
     if draw is not None:
         check_picture_name(draw)
+        if draw.exists():
+            raise InvalidArgument("WOULD_REPLACE", f"'{draw}' is there already", hint="name another place for --draw")
 
 
 def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying":

@@ -12,12 +12,14 @@ from convoy.cli.bulk_sources import Ids
 from convoy.cli.failures import ExitCode, in_our_words, politely
 from convoy.cli.output import AsJson, print_json, print_table, progress, shown
 from convoy.cli.recognition import Gallery
+from convoy.core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.cli.bulk import Bulk
     from convoy.cli.bulk_sources import Outcome
 
 INTERRUPTED = 130
+COLUMNS = ("path", "person_id", "reason", "message")
 Source = Annotated[
     Path, typer.Argument(exists=True, help="A folder with a folder or a photo for each person, or a CSV file.")
 ]
@@ -94,7 +96,7 @@ def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, in
         advance = stack.enter_context(progress("registering", bulk.steps))
         write = csv.writer(stack.enter_context(_open_report(report))) if report else None
         if write:
-            write.writerow(("path", "person_id", "reason", "message"))
+            write.writerow(COLUMNS)
         done = 0
         try:
             for outcome in bulk.outcomes():
@@ -111,6 +113,11 @@ def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, in
 
 
 def _open_report(path: Path) -> TextIO:
+    """Open the report, which replaces an earlier report and no other file. Raises InvalidArgument(WOULD_REPLACE)."""
+    header = ",".join(COLUMNS).encode()
+    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(header):
+        message = f"'{shown(path)}' is there already, and is no report"
+        raise InvalidArgument("WOULD_REPLACE", message, hint="name another place for --report")
     return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 

@@ -206,6 +206,16 @@ def test_bad_words_are_told_before_the_graph_is_read(told: list[str], words: str
     assert words in result.stderr
 
 
+def test_a_drawing_replaces_no_file(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    write_picture(photo, photograph())
+    before = photo.read_bytes()
+    command = ["model", "import", str(tmp_path / "none.onnx"), "--task", "detection", "--licence", "MIT"]
+    result = CliRunner().invoke(app, [*command, "--try", str(photo), "--draw", str(photo)])
+    assert result.exit_code == 2 and "WOULD_REPLACE" in result.stderr
+    assert photo.read_bytes() == before
+
+
 def test_boxes_and_priors_are_said_in_words() -> None:
     assert read_boxes(None) == (None, None)
     assert read_boxes("normalised") == ("normalised", None)

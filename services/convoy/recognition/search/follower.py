@@ -120,7 +120,7 @@ class Follower:
         def is_over() -> bool:
             if self.is_deleted:
                 return True
-            # Silence may be this process's own, if it is late with everything: ask before you say that the store is away.
+            # Silence may be due to this process, if it is late with everything: ask before calling the store away.
             if self._silent_s > MAX_SILENCE_S and self._failure is None:
                 return False
             return self._has(version, epoch) or self._is_failing
