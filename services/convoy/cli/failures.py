@@ -1,5 +1,7 @@
 """What a command says when it fails: a sentence and a hint on standard error, and an exit code."""
 
+import os
+import sys
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
@@ -34,6 +36,8 @@ EXIT_CODES: dict[type[errors.ConvoyError], ExitCode] = {
     errors.Unauthenticated: ExitCode.NOT_ALLOWED,
     errors.PermissionDenied: ExitCode.NOT_ALLOWED,
 }
+BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
 HINTS = {
     "SERVICE_UNREACHABLE": "start the services with `convoy up`, or set their addresses (see `convoy --help`)",
     "DEADLINE_EXCEEDED": "set CONVOY_TIMEOUT_S to more seconds",
@@ -67,8 +71,12 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except errors.ConvoyError as error:
             raise typer.Exit(tell_failure(error)) from None
+        except BrokenPipeError:
+            # Whoever reads has read enough, as `head` does. Python would complain when it flushes the rest at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
         except OSError as error:
-            typer.echo(f"convoy: {error.filename or 'the file'}: {error.strerror or error}", err=True)
+            typer.echo(f"convoy: {error.filename or 'the output'}: {error.strerror or error}", err=True)
             raise typer.Exit(ExitCode.BAD_INPUT) from None
         except ValueError as error:
             # protobuf raises it for a number that does not fit into a field.

@@ -225,3 +225,17 @@ def test_a_misspelt_variable_is_pointed_out():
 def run_health(**variables):
     command = [sys.executable, "-m", "convoy.cli", "health", "faces"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | variables)
+
+
+def test_a_reader_who_has_read_enough_ends_a_command_in_silence() -> None:
+    talk = (
+        "import typer; from convoy.cli.failures import politely\n"
+        "def talk() -> None:\n    for _ in range(100_000): print('x' * 80)\n"
+        "typer.run(politely(talk))"
+    )
+    with subprocess.Popen([sys.executable, "-c", talk], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"x" * 80 + b"\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 141
