@@ -86,7 +86,9 @@ def pull(
     sets = [_write_set(opened.sets[name], folder, done) for name in names if name in opened.sets and done]
     _show(done, problems, as_json)
     for name in sets if not as_json else ():
-        typer.echo(f"set {name}: start the services with CONVOY_MODEL_SET={name}")
+        lacking = [service for service, model in opened.sets[name].models.items() if model in problems]
+        told = f"; without a model of it for {', '.join(lacking)}, which keep their usual ones" if lacking else ""
+        typer.echo(f"set {name}: start the services with CONVOY_MODEL_SET={name}{told}")
     if problems:
         raise typer.Exit(ExitCode.BAD_INPUT)
 

@@ -311,3 +311,11 @@ models = {{ classification = "pets" }}
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "data" / "convoy" / "models" / "pets" / "1"
     assert f"wrote {folder}" in done.stdout and load_manifest(folder).name == "pets"
+    catalogue = files.content["catalogue.toml"].decode()
+    gone = catalogue[: catalogue.index("[[set]]")].replace('"pets"', '"gone"').replace("pets.onnx", "gone.onnx")
+    gone = gone.replace(one.file.sha256, "0" * 64)
+    both = catalogue.replace('classification = "pets"', 'classification = "pets", segmentation = "gone"')
+    files.content["catalogue.toml"] = (gone.replace('"classification"', '"segmentation"') + both).encode()
+    partly = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert partly.returncode == 2, partly.stdout + partly.stderr
+    assert "CONVOY_MODEL_SET=all; without a model of it for segmentation, which keep their usual ones" in partly.stdout
