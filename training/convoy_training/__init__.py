@@ -21,6 +21,8 @@ lessons.py        what the teacher says of each training picture, kept for the s
 evaluation.py     measures a run or a published model
 cleaning.py       finds wrong labels among training faces
 likeness.py       fits the faces service's second opinion: does a crop look like a face
+visibility.py     fits its opinion on masks, dark glasses and hands
+crop_network.py   what both of them fit, measure and write
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
 choices.py        the values of options

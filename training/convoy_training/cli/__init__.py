@@ -4,7 +4,7 @@ app.py         the command itself, and how it ends
 options.py     options that several commands share
 training.py    fit, data
 measuring.py   evaluate, clean, compare, scaling, zoo
-publishing.py  export, calibrate, quantize, convert, table, fit-likeness
+publishing.py  export, calibrate, quantize, convert, table, fit-likeness, fit-visibility
 """
 
 from convoy_training.cli import training, measuring, publishing  # noqa: F401, I001 (in the order of the help)
