@@ -40,7 +40,7 @@ def up(
     ports_from: Annotated[
         int,
         typer.Option(
-            min=1, max=60000, help="First of five consecutive ports; the metrics pages are at these ports + 1000."
+            min=1, max=60000, help="First of six consecutive ports; the metrics pages are at these ports + 1000."
         ),
     ] = FIRST_PORT,
     redis_url: Annotated[
@@ -48,7 +48,7 @@ def up(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start Redis and the five services on this machine, on loopback, and run them until Ctrl-C.
+    """Start Redis and the six services on this machine, on loopback, and run them until Ctrl-C.
 
     Galleries are in the data folder, and every change is on disk before Convoy acknowledges it. If a process ends by
     itself, it is restarted. After Ctrl-C or SIGTERM, running requests finish first. With --redis-url, the command waits

@@ -1,4 +1,4 @@
-"""All of Convoy on one machine: Redis and the five services as child processes, on loopback alone.
+"""All of Convoy on one machine: Redis and the six services as child processes, on loopback alone.
 
 fleet.py           `Fleet`: starts everything, waits until it is healthy, stops it in order
 process.py         one child process with its log file

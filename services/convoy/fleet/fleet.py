@@ -1,4 +1,4 @@
-"""Starts Redis and the five services as child processes, waits until they are healthy, and stops them in order."""
+"""Starts Redis and the six services as child processes, waits until they are healthy, and stops them in order."""
 
 import os
 import socket
@@ -37,7 +37,7 @@ def free_ports() -> dict[ServiceName, int]:
 
 
 class Fleet:
-    """Five services and their Redis, which run from `with` to the end of its block.
+    """Six services and their Redis, which run from `with` to the end of its block.
 
     data: folder of galleries and logs; models: model repositories; ports: one for each service; metrics: True puts
     each metrics page at the service's port + 1000, False at any free port; redis_url: a Redis to use instead of an
@@ -88,6 +88,7 @@ class Fleet:
             segmentation=self.addresses["segmentation"],
             faces=self.addresses["faces"],
             recognition=self.addresses["recognition"],
+            imaging=self.addresses["imaging"],
             timeout_s=timeout_s,
         )
 

@@ -5,9 +5,10 @@ options.py     options that several commands share
 training.py    fit, data
 measuring.py   evaluate, clean, compare, scaling, zoo
 publishing.py  export, calibrate, quantize, convert, table, fit-likeness
+kernels.py     kernel, kernels
 """
 
-from convoy_training.cli import training, measuring, publishing  # noqa: F401, I001 (in the order of the help)
+from convoy_training.cli import training, measuring, publishing, kernels  # noqa: F401, I001 (in the order of the help)
 from convoy_training.cli.app import app, main
 
 __all__ = ["app", "main"]

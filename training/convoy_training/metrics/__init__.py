@@ -4,6 +4,7 @@ accuracy.py        classification: right answers, among the first five, and clas
 precision.py       detection: average precision, as COCO measures it
 localisation.py    localisation: whether the object is found, and how well its box fits
 overlap.py         segmentation: intersection over union
+picture_quality.py pictures: PSNR and SSIM
 regions.py         segmentation: whether the right regions are separated
 face_detection.py  faces: average precision by size, and the error of landmarks
 landmarks.py       faces: how far landmarks are from their true places

@@ -10,6 +10,7 @@ heic.py          libheif, by the extra `formats`
 colours.py       ICC profiles, deep tones, transparency -> sRGB
 orientation.py   which way up
 refusals.py      what several decoders say
+encoding.py      pixels -> PNG, JPEG, WebP
 resizing.py      to a graph's input, and boxes and masks back
 geometry.py, suppression.py   boxes
 """
