@@ -1,7 +1,7 @@
 """Which ports a fleet listens on: neighbours from a first one, or any that are free.
 
-The kernel lends ports of its ephemeral range (from 32768 on Linux) to every connection that somebody opens. A port of that
-range may be free at one moment and taken at the next, so free ports are looked for below it.
+The kernel lends ports of its ephemeral range (from 32768 on Linux) to every connection that somebody opens. A port of
+that range may be free at one moment and taken at the next, so free ports are looked for below it.
 """
 
 import random
