@@ -83,6 +83,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def signal(self, by: signal.Signals) -> None:
+        """Send a signal: SIGSTOP pauses it, SIGCONT lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(by)
+
     def client(self) -> "redis.Redis":
         """A blocking client, for looking from outside."""
         return redis.Redis(unix_socket_path=str(self.socket))
