@@ -17,5 +17,6 @@ rejection.py       faces: whether quality predicts errors
 face_embedding.py  faces: all measures of one embedder
 share.py           the share of trials that went one way, with its interval
 bootstrap.py       intervals by resampling
+paired.py          whether one of two models is better on the same examples
 resampling.py      intervals for pairs, which share people
 """

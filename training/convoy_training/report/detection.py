@@ -42,7 +42,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     shots = []
     for _, example, boxes, right, missed in judged[:WORST]:
         image = draw_boxes(example.decode().image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
-        caption = f"{len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
+        caption = f"{example.photo.name}: {len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
         shots.append(Shot(caption, image))
     names = [*data.classes, "nothing"]
     return [

@@ -11,9 +11,8 @@ import json
 import math
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from convoy_training.ahead import make_ahead
 from convoy_training.errors import DivergenceError, LabelError, RecipeError
 from convoy_training.origin import UNKNOWN, Origin
 from convoy_training.recipe import Config, Optimizer
@@ -45,9 +45,11 @@ from convoy_training.runs.provenance import (
 )
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.transfer import freeze
-from convoy_training.task import Metric, Predict, Task
+from convoy_training.task import Metric, Predict, Task, make
 
 METRICS = "metrics.json"
+MADE_AHEAD = 2
+"""Batches that are made while the loop trains on the one before."""
 
 
 def fit(
@@ -236,16 +238,8 @@ def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
     """
     own = itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
     with ThreadPoolExecutor(1, "batches") as maker:
-        ahead: deque[Future[Any]] = deque()
-        for batch in own:
-            if not callable(batch):
-                yield fabric.to_device(batch)
-                continue
-            ahead.append(maker.submit(batch))
-            if len(ahead) > 1:
-                yield fabric.to_device(ahead.popleft().result())
-        while ahead:
-            yield fabric.to_device(ahead.popleft().result())
+        for batch in make_ahead(make, own, maker, MADE_AHEAD):
+            yield fabric.to_device(batch)
 
 
 def _numbers(parts: Any) -> dict[str, float]:
