@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.structures import Scene
+from convoy_training.structures import CROWD, Scene
 
 Sides = tuple[bool, bool]
 """(left and right, top and bottom): whether these sides are exchanged, or may be."""
@@ -20,7 +20,7 @@ def place(
 ) -> Scene:  # fmt: skip
     """Mirrors, scales and then shifts (in pixels) a scene, and draws it into the `window` (x0, y0, x1, y1) of `canvas`.
 
-    Drops a box if 40 % of its area or less stays in the window.
+    Drops a box if 40 % of its area or less stays in the window, and a crowd if nothing does.
     """
     height, width = scene.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
@@ -42,7 +42,7 @@ def place(
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
-    kept = _area(clipped) > 0.4 * _area(boxes)
+    kept = _area(clipped) > np.where(scene.labels <= CROWD, 0.0, 0.4) * _area(boxes)
     return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept])
 
 

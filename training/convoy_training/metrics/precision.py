@@ -55,9 +55,7 @@ def resample_pictures(
 
 def resample_curves(evaluation: COCOeval) -> Callable[[NDArray[np.integer]], NDArray[np.floating]]:
     """A function from rows of pictures, of which some may come twice, to precision [IoU, recall, class] on them."""
-    count, limit = len(evaluation.params.imgIds), evaluation.params.maxDets[-1]
-    by_class = [evaluation.evalImgs[start : start + count] for start in range(0, len(evaluation.evalImgs), count)]
-    matches = [_gather(pictures, limit, len(evaluation.params.iouThrs)) for pictures in by_class]
+    matches = gather_matches(evaluation)
 
     def measure(rows: NDArray[np.integer]) -> NDArray[np.floating]:
         return np.stack([_measure_curve(one, rows, evaluation.params.recThrs) for one in matches], axis=2)
@@ -77,6 +75,13 @@ class Matches:
     wrong: NDArray[np.bool_]
     places: Sequence[NDArray[np.integer]]
     objects: NDArray[np.integer]
+
+
+def gather_matches(evaluation: COCOeval) -> list[Matches]:
+    """The found boxes of each class."""
+    count, limit = len(evaluation.params.imgIds), evaluation.params.maxDets[-1]
+    by_class = [evaluation.evalImgs[start : start + count] for start in range(0, len(evaluation.evalImgs), count)]
+    return [_gather(pictures, limit, len(evaluation.params.iouThrs)) for pictures in by_class]
 
 
 def _gather(pictures: Sequence[Mapping[str, Any] | None], limit: int, overlaps: int) -> Matches:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import open_subject
 from convoy_training.session import open_onnx
-from convoy_training.task import Predict
+from convoy_training.task import Predict, settle
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,10 @@ def open_answerer(target: Path, detection_threshold: float | None = None) -> Ans
         name, kind, predict = f"{manifest.name}/{manifest.version}", str(manifest.task), open_onnx(target / GRAPH_FILE)
     else:
         subject = open_subject(target, other_data=True)
-        told = subject.task.describe(subject.config)
+        config = subject.config
+        if detection_threshold is None:
+            config = settle(subject.task, config, subject.predict)
+        told = subject.task.describe(config)
         name, kind, predict = subject.config.name, told.task or subject.config.task, subject.predict
         manifest = told.preview()
     if kind not in ANSWERS:

@@ -25,7 +25,13 @@ from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
-from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
+from convoy_training.metrics.detection_threshold import measure_f1
+from convoy_training.metrics.precision import (
+    Boxes,
+    evaluate_boxes,
+    measure_average_precision,
+    measure_intervals,
+)
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.detector import Detector
 from convoy_training.models.yolo import STRIDES
@@ -65,7 +71,9 @@ class Config(recipe.Config):
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
     box_weight: recipe.Weight = 3.0
-    detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
+    detection_threshold: float | None = Field(
+        None, ge=0, le=1, description="default of the service; left out: the best by F1 on validation"
+    )
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
 
     @model_validator(mode="after")
@@ -90,12 +98,12 @@ def find_detector(config: Config) -> type[Detector]:
 class Batches:
     """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
-    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded. It is made in threads,
+    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from CROWD down. It is made in threads,
     picture by picture: each draws from a generator of its own, so that their order changes nothing.
     """
 
     def __init__(self, split: Split, config: Config) -> None:
-        self.examples, self.config = split.examples, config
+        self.examples, self.config = [example.with_crowds() for example in split.examples], config
         self.smallest = min_side(describe_input(config))
 
     def __len__(self) -> int:
@@ -235,6 +243,16 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         for name, value in values.items()
         if not math.isnan(value)  # a class without an object is not measured
     ]
+
+
+def settle(predict: Predict, config: Config) -> Config:
+    """The recipe with the detection threshold that validation gives, if it does not say its own."""
+    if config.detection_threshold is not None:
+        return config
+    data = load_split(config, "validation")
+    truth = [find_truth(example) for example in data.examples]
+    found = evaluate_boxes(find_objects(predict, config, "validation", 0.001), truth, data.classes)
+    return config.model_copy(update={"detection_threshold": measure_f1(found).choose()})
 
 
 def find_truth(example: Example) -> Boxes:
