@@ -2,7 +2,7 @@
 
 One classification service with two tokens. The calm caller asks ten times a second, first alone and then while the
 other keeps 64 calls open. Each time counts from when the call was due. Prints the share of the calm caller's calls that
-took less than twice its quiet median, beside the flood and without it (which shows what other work on the machine does),
+took less than twice its quiet median, beside the flood and without it (which shows what other work the machine does),
 and what came of the flood's.
 """
 
