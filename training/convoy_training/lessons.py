@@ -89,8 +89,8 @@ class Lessons:
     """Batches for a student: crops [B,S,S,3], people [B], the teacher's answers [B,D]; an epoch is one variant.
 
     labels: UNNAMED where nobody knows the person. size_px: S, the pixels that the student's network works on; the
-    teacher sees 112. repeat: epochs in a row with the same variant. key: what the answers depend on beside the drawing, such as the teacher's digest and the files'
-    names.
+    teacher sees 112. repeat: epochs in a row with the same variant. key: what the answers depend on beside the
+    drawing, such as the teacher's digest and the files' names.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -59,9 +60,9 @@ def _side(architecture: Mapping[str, Any]) -> int:
 
 
 def _resample(matrix: Tensor, channels: int, old: int, new: int) -> Tensor:
-    """[D, channels * old²] to [D, channels * new²], so that a plain feature map keeps its answer."""
+    """[D, channels * old²] to [D, channels * new²]: the same answer as to the smaller map, enlarged to the old size."""
     if old == new:
         return matrix
-    maps = matrix.view(len(matrix), channels, old, old)
-    maps = F.interpolate(maps, size=(new, new), mode="bilinear", align_corners=False, antialias=True)
-    return (maps * (old / new) ** 2).flatten(1)
+    units = torch.eye(new**2).view(-1, 1, new, new)
+    enlarged = F.interpolate(units, size=(old, old), mode="bilinear", align_corners=False).flatten(1)
+    return (matrix.view(len(matrix), channels, old**2) @ enlarged.T).flatten(1)
