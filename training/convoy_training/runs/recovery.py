@@ -20,9 +20,7 @@ from torch import Tensor, nn
 
 from convoy_training.errors import RecipeError
 from convoy_training.models.folding import FoldedEmbedder, Norm, set_norm, unfold
-from convoy_training.models.shortening import shorten
 from convoy_training.recipe import Config
-from convoy_training.recipe_file import RECIPE_FILE, read_fields
 from convoy_training.runs.checkpoint import read_weights
 from convoy_training.runs.transfer import adopt, load_weights
 from convoy_training.task import Batches, Images, Task, make
@@ -58,9 +56,6 @@ def recover(task: Task, config: Config, model: nn.Module, folder: Path, batches:
     parts = [f"{name}." for name, _ in graph.named_children()]
     stored = [t for t in onnx.load(str(folder / GRAPH_FILE)).graph.initializer if t.name.startswith(tuple(parts))]
     weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in stored}
-    if isinstance(graph, FoldedEmbedder) and (folder / RECIPE_FILE).exists():
-        theirs = read_fields(folder / RECIPE_FILE).get("architecture", {})
-        weights = shorten(weights, theirs, config.architecture.model_dump())  # type: ignore[attr-defined]
     folded = restore_norms(graph, weights, task.example_images(config)[:1])
     adopt(graph, weights, folder)
     if isinstance(graph, FoldedEmbedder):
