@@ -23,7 +23,7 @@ from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.registrations import Registered
-from convoy.recognition.domain.tasks import end
+from convoy.recognition.domain.tasks import all_ended, end
 from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.search.followers import Followers
@@ -91,6 +91,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         """Let go of everything."""
         await end(self._sweeper)
         await self.followers.close()
+        await all_ended()
         await self.store.close()
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:

@@ -10,5 +10,6 @@ hints.py        what tells followers that a gallery is changed
 safety.py       writes, and how safe each is before it is acknowledged
 connection.py   connects to Redis, and turns every way in which it can be away into one error
 vector_sets.py  an index of Redis 8 beside the truth
+permissions.py  what recognition's own user of Redis may do
 tries.py        tries again when somebody else was faster
 """

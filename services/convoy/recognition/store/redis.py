@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
@@ -84,6 +84,11 @@ SURVEYED = 500
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 
 
+def _named(gallery: str) -> tuple[object, ...]:
+    """The command that notes the name of a gallery, as often as one likes."""
+    return "ZADD", INDEX, 0, gallery
+
+
 class RedisStore(Store):
     """See Store.
 
@@ -116,7 +121,7 @@ class RedisStore(Store):
             await sentinel.aclose()
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
+        await self._do(*_named(gallery.name))
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), gallery.later_to_json(), *limits_of(gallery.policy))
         remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
@@ -124,6 +129,9 @@ class RedisStore(Store):
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
+        if self._writer.waits and isinstance(self._redis, RedisCluster):
+            # On one server, whoever has the gallery has the name before it. Here that is on another node.
+            await self._writer.write(INDEX, *_named(gallery.name))
         return committed_of(reply, idempotency)
 
     async def get_gallery(self, name: str) -> Gallery:
