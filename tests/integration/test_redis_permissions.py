@@ -143,15 +143,24 @@ async def test_recognition_works_on_redis_as_compose_runs_it(composed: tuple[Any
         other.ping()
 
 
-@pytest.mark.parametrize(("version", "since"), [((7, 2), 72), ((8, 0), 80)])
-def test_compose_allows_what_newer_versions_of_redis_know(version: tuple[int, int], since: int) -> None:
-    [script] = COMPOSE["redis"]["command"]
-    [more] = re.findall(rf'-lt {since} \] \|\| may="\$\$may (.*)"', script)
-    assert more.split() == [f"+{name}" for name in sorted(set(commands(version)) - set(commands(before(version))))]
+def scripts() -> dict[str, str]:
+    """How Compose and Kubernetes start Redis."""
+    found = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "base" / "redis.yaml").read_text())
+    [pod] = [one["spec"]["template"]["spec"] for one in found if one["kind"] == "StatefulSet"]
+    return {"compose": COMPOSE["redis"]["command"][0].replace("$$", "$"), "kubernetes": pod["containers"][0]["args"][0]}
 
 
-def before(version: tuple[int, int]) -> tuple[int, int]:
-    return (7, 0) if version == (7, 2) else (7, 2)
+@pytest.mark.parametrize("where", ["compose", "kubernetes"])
+def test_what_is_allowed_follows_the_version_of_redis(where: str) -> None:
+    script = scripts()[where]
+    allowed = {0: " ".join(re.findall(r'^ *may="(?:\$may )?(.*)"$', script, re.MULTILINE)).split()}
+    for since in (72, 80):
+        [more] = re.findall(rf'-lt {since} \] \|\| may="\$may (.*)"', script)
+        allowed[since] = more.split()
+    for version, parts in (((7, 0), [0]), ((7, 2), [0, 72]), ((8, 0), [0, 72, 80])):
+        assert sorted(word for part in parts for word in allowed[part]) == [f"+{name}" for name in commands(version)]
+    assert "user recognition on >$(cat /run/recognition-password/password)" in script
+    assert f"{rule((7, 0)).partition(' +')[0]} $may\n" in script
 
 
 @pytest.mark.redis7

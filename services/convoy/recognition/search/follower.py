@@ -52,6 +52,7 @@ class Follower:
         self.name = name
         self.view: View | None = None
         self.is_deleted = False
+        self._was_unreadable = False
         self._freshness = Freshness(pulse)
         self._failure: Unavailable | ResourceExhausted | FailedPrecondition | None = None
         self._store = store
@@ -202,7 +203,8 @@ class Follower:
         view = self._new_view(opened.gallery)
         await self._arrive(view, await view.load(opened.head, anew), started)
         LOADS.labels(self.name).inc()
-        UNREADABLES.labels(self.name).set(0)
+        if self._was_unreadable:
+            UNREADABLES.labels(self.name).set(0)
         self._told = Told()
         say = log.info if view.size else log.debug
         say("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
@@ -263,7 +265,7 @@ class Follower:
 
     async def _give_up(self, error: Exception) -> None:
         """Answer nobody from what is left of this gallery, and say so once for each cause."""
-        self.view = None
+        self.view, self._was_unreadable = None, True
         UNREADABLES.labels(self.name).set(1)
         if self._told.is_due(repr(error), time.monotonic()):
             trace = None if isinstance(error, ConvoyError) else error
