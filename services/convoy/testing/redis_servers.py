@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import redis
 
+from convoy.fleet.ports import free_range
 from convoy.recognition.store.permissions import USER, rule
 
 SLOTS = 16_384
@@ -117,7 +117,7 @@ class RedisCluster:
     NODES = 3
 
     def __init__(self, folder: Path) -> None:
-        self._ports = [free_port() for _ in range(self.NODES)]
+        self._ports = [free_range(1) for _ in range(self.NODES)]
         self._nodes = []
         for port in self._ports:
             place = folder / str(port)
@@ -156,7 +156,7 @@ class Redis8:
     """A Redis 8 from the deployment's image, on its own port."""
 
     def __init__(self, *options: str) -> None:
-        self.port = free_port()
+        self.port = free_range(1)
         self.url = f"redis://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
         fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *user_options((8, 0))]
         command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
@@ -199,13 +199,3 @@ def _is_whole(node: RedisServer | Redis8) -> bool:
         info = client.execute_command("CLUSTER", "INFO")
     text = info.decode() if isinstance(info, bytes) else str(info)
     return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
-
-
-def free_port() -> int:
-    """Find a free port, low enough that the cluster's bus, 10,000 above it, is a valid port."""
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-        if port < 55_000:
-            return port

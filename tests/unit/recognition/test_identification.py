@@ -140,6 +140,20 @@ async def test_what_cannot_be_searched_is_said(house: UseCases) -> None:
     assert face.expected_false_positive_identification_rate == 0.0
 
 
+@pytest.mark.parametrize(("rate", "is_beyond"), [(1e-7, False), (1e-12, True)])
+async def test_a_rate_beyond_the_calibration_is_told(house: UseCases, rate: float, is_beyond: bool) -> None:
+    await house.register("ada", b"1")
+    found = await who(house, b"1", criterion=Criterion(RATE, rate))
+    [face] = found.faces
+    assert found.beyond_calibration is is_beyond and (face.match_threshold > 0.6) is is_beyond
+    # Nothing better is claimed than was measured.
+    assert face.expected_false_positive_identification_rate >= 1e-9
+    same = await house.identification.verify(
+        Comparison(photo(b"1"), ADA, criterion=Criterion("false_match_rate", rate))
+    )
+    assert same.beyond_calibration is is_beyond and same.expected_false_match_rate >= 1e-9
+
+
 async def test_a_probe_is_compared_with_the_nearest_face_of_a_person(house: UseCases) -> None:
     await house.register("ada", b"3", b"1", display_name="Ada", allow_different=True)
     same = await house.identification.verify(Comparison(photo(b"two"), ADA))

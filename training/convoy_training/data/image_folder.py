@@ -66,6 +66,10 @@ class Split:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
+    def name_picture(self, row: int) -> str:
+        """The file of a picture."""
+        return self.images.photos[row].name
+
 
 @remembered
 def load_split(path: str, split: str, size: int, how: Reading = PLAIN) -> Split:
