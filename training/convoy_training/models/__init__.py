@@ -4,9 +4,12 @@ architecture.py       registers architectures and finds them by name
 detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
 
-alexnet.py  cifar_resnet.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
-mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  whitened_resnet.py
+alexnet.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
+mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
+backbones.py          classifiers without their head, for the two below
+yolo_backbones.py     detection: yolo.py on published classifiers
+unet_backbones.py     segmentation: a U-Net on published classifiers
 yolo.py               detection: one look, without anchors
 yolo_anchors.py       detection: one look, with anchors
 faster_rcnn.py        detection: proposes regions, then names them

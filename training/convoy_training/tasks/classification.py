@@ -17,10 +17,12 @@ from torch.nn import functional
 
 from convoy_training import recipe
 from convoy_training.augment.batch import Augmentation, augment
-from convoy_training.augment.mixup import mix, mix_losses
+from convoy_training.augment.mixup import mix_either, mix_losses
+from convoy_training.augment.rand_augment import RandAugment, rand_augment
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
+from convoy_training.data.photo import DECODERS
 from convoy_training.data.reading import LabelledSource
 from convoy_training.errors import RecipeError
 from convoy_training.losses.entropy import compute_entropy, weigh_classes
@@ -60,6 +62,8 @@ class Config(recipe.Config):
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
+    cutmix: float = Field(0.0, ge=0, description="alpha of CutMix; with mixup too, each has half of the batches")
+    rand_augment: RandAugment | None = Field(None, description="operations drawn for each picture, all of one strength")
     crop_area: recipe.Shares | None = Field(
         None, description="of an image_folder: shares of a picture that a training crop shows, e.g. [0.08, 1]"
     )
@@ -132,6 +136,9 @@ class Batches:
     def _make(self, rows: Tensor, mirror: Tensor, seed: int) -> Batch:
         random = torch.Generator().manual_seed(seed)
         images = shift_and_mirror(self._read(rows, random), mirror, self.config.shift, random)
+        if how := self.config.rand_augment:
+            each = [(image, how, np.random.default_rng((seed, i))) for i, image in enumerate(images.numpy())]
+            images = torch.from_numpy(np.stack(list(DECODERS.map(lambda one: rand_augment(*one), each))))
         if self.config.cut_out:
             images = cut_out(images, self.config.cut_out, random)
         return images, self.labels[rows]
@@ -192,7 +199,8 @@ def build_model(config: Config) -> nn.Module:
 def check_size(architecture: Architecture, side: int) -> None:
     """Raises RecipeError if pictures of this size shrink to nothing inside the network, or do not fit a layer."""
     with torch.device("meta"):
-        model = architecture.build(classes=2).eval()
+        sized = getattr(architecture.network, "build_sized", None)
+        model = (sized(side) if sized else architecture.build(classes=2)).eval()
         try:
             model(torch.empty(2, 3, side, side))
         except RuntimeError as error:
@@ -218,9 +226,7 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     images, labels = batch
     if config.augment:
         images, _ = augment(images, None, config.augment)
-    pixels, partners, share = normalise(images, config), torch.arange(len(labels), device=labels.device), 1.0
-    if config.mixup:
-        pixels, partners, share = mix(pixels, config.mixup)
+    pixels, partners, share = mix_either(normalise(images, config), config.mixup, config.cutmix)
     logits, *hints = answer(model, pixels)
     weights: Any = model.class_weights if config.class_weights == "balanced" else None
     smooth = partial(compute_entropy, weights=weights, smoothing=config.label_smoothing, focal=config.focal)

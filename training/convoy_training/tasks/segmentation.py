@@ -33,8 +33,7 @@ from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.segmenter import Segmenter
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
-MEAN = (105.0, 109.0, 111.0)
-DEVIATION = 72.0
+MEAN, DEVIATION = Segmenter.normalisation
 FEWEST = 20
 """With fewer pictures the metric says that its interval is unsure: too few stand for all possible pictures."""
 
@@ -226,9 +225,11 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
 
 def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
     """The mean cross-entropy over pixels, weighted by class and, if the recipe says so, by nearby borders."""
+    known = target != masks.IGNORE
+    if not known.any():  # nothing is labelled in these crops: they teach nothing
+        return logits.sum() * 0.0
     if not config.borders:
         return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
-    known = target != masks.IGNORE
     inside = load_split(config, "train").classes.index(config.regions_of)
     # Weights are drawn after augmentation, so that distances are those of the picture that the network sees.
     drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
