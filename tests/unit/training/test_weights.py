@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
-LARGE_VIT = dict(patch=16, layers=2, heads=2, width=16, hidden=32, size=32)
+SMALL_VIT = {"patch": 16, "layers": 2, "heads": 2, "width": 16, "hidden": 32, "size": 32}
 
 
 def scrambled(model: nn.Module) -> Weights:
@@ -133,13 +133,13 @@ def to_timm_vit(name: str) -> str:
 
 
 def test_timms_vit_is_ours_and_so_are_torchvisions_first_names(tmp_path: Path) -> None:
-    model = VisionTransformer(**LARGE_VIT, classes=3)
+    model = VisionTransformer(**SMALL_VIT, classes=3)
     weights = scrambled(model)
     theirs = {to_timm_vit(name): value for name, value in weights.items()}
     assert {"blocks.1.attn.qkv.weight", "pos_embed", "cls_token", "head.bias"} <= theirs.keys()
     first = {n.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): v for n, v in weights.items()}
     for named in (theirs, first):
-        fresh = VisionTransformer(**LARGE_VIT, classes=3)
+        fresh = VisionTransformer(**SMALL_VIT, classes=3)
         torch.save(named, tmp_path / "w.pth")
         load_weights(fresh, tmp_path / "w.pth")
         same(fresh, weights)

@@ -59,9 +59,7 @@ class Block(nn.Module):
 class ConvNeXt(nn.Module):
     """float [N,3,224,224] -> logits [N,classes]."""
 
-    def __init__(
-        self, widths: Sequence[int], depths: Sequence[int], skipped: float, classes: int = 1000
-    ) -> None:
+    def __init__(self, widths: Sequence[int], depths: Sequence[int], skipped: float, classes: int = 1000) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Sequential(nn.Conv2d(3, widths[0], 4, 4), LayerNorm2d(widths[0], eps=1e-6))]
         made, blocks = 0, sum(depths)

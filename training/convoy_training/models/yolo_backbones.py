@@ -19,7 +19,9 @@ class BackboneYolo(Detector):
 
     backbone_name: str
 
-    def __init__(self, classes: int, backbone: str, widths: Sequence[int] = (64, 96, 128), head_width: int = 64) -> None:
+    def __init__(
+        self, classes: int, backbone: str, widths: Sequence[int] = (64, 96, 128), head_width: int = 64
+    ) -> None:
         super().__init__()
         self.backbone = BACKBONES[backbone]()
         self.narrow = nn.ModuleList(

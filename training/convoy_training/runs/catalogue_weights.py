@@ -43,4 +43,3 @@ def describe_entry(entry: Entry) -> str:
     """Name, digest and terms, as a sentence for the run and the manifest."""
     terms = f"weights: {entry.licences.weights}; data: {entry.licences.data}"
     return f"{PREFIX}{entry.name} ({entry.source}, SHA-256 {entry.file.sha256}; {terms})"
-

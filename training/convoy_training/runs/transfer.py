@@ -46,9 +46,9 @@ def find_new_parts(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]
 def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path, new: Sequence[str] = ()) -> None:
     """Takes over the learnt weights by name: parameters and the statistics of normalisations.
 
-    new: parts that the weights need not hold. Three more things keep their new values: last layers of another size (other classes), parts that a module names in
-    `training_only` if they do not fit (centres of other people), and buffers that follow from the data (class weights).
-    Raises CheckpointError for another architecture.
+    new: parts that the weights need not hold. Three more things keep their new values: last layers of another size
+    (other classes), parts that a module names in `training_only` if they do not fit (centres of other people), and
+    buffers that follow from the data (class weights). Raises CheckpointError for another architecture.
     """
     modules, own = dict(model.named_modules()), model.state_dict()
     aside = [f"{name}.{part}".lstrip(".") for name, m in modules.items() for part in getattr(m, "training_only", ())]

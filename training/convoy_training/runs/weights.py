@@ -71,7 +71,7 @@ def unwrap(stored: Any) -> dict[str, Tensor]:
 def rename(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same weights under the names of `model`, where another way to name them fits more of its layers.
 
-    Tried are: as they are; without a prefix; as the backbone of the network; and timm's names in place of torchvision's.
+    Tried are: as they are; without a prefix; as the backbone of the network; and timm's names for torchvision's.
     What is chosen fits the most tensors, by name and shape; the first of equals wins.
     """
     own = {name: value.shape for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
