@@ -12,8 +12,10 @@ from convoy.core.manifest import GRAPH_FILE, Task, load_manifest
 from convoy.core.models.batching import Batcher, BatchPolicy
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Engine
+from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import Pipeline
+from convoy.core.models.shares import PromptThreads, Shares
 from convoy.testing.tiny_models import write_model
 
 
@@ -26,8 +28,10 @@ async def test_a_picture_whose_caller_has_given_up_is_not_decoded(tmp_path: Path
         model = LoadedModel(load_manifest(folder), engine, Batcher(engine.run, BatchPolicy(), executor))
         executor.submit(busy.wait, 10)
         deadline = time.monotonic() + 0.02 if fate == "late" else None
+        prompt = PromptThreads(1, "prompt", Shares(1))
+        threads = FairThreads(executor, 1, prompt)
         call = asyncio.create_task(
-            Pipeline(executor, PixelBudget(1000)).stage(model, "preprocess", deadline, decoded.append, "picture")
+            Pipeline(threads, PixelBudget(1000)).stage(model, "preprocess", deadline, decoded.append, "picture")
         )
         await asyncio.sleep(0.05)
         if fate == "gone":
@@ -36,4 +40,5 @@ async def test_a_picture_whose_caller_has_given_up_is_not_decoded(tmp_path: Path
         busy.set()
         with pytest.raises(DeadlineExceeded if fate == "late" else asyncio.CancelledError):
             await call
+        prompt.shutdown()
     assert decoded == []
