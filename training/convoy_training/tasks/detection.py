@@ -20,7 +20,7 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
-from convoy_training.data import coco, voc, yolo
+from convoy_training.data import coco, tools, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
@@ -45,7 +45,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Source(LabelledSource):
     """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
-    format: Literal["voc", "coco", "yolo"] = "voc"
+    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat"] = "voc"
 
 
 class Config(recipe.Config):
@@ -168,6 +168,9 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
+    if (tool := config.data.format) in tools.READERS:
+        read: Split = tools.load_split(config.data.path, split, tool, config.data.reading)
+        return read
     module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
     loaded: Split = module.load_split(config.data.path, split, config.data.reading)
     return loaded
