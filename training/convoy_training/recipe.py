@@ -69,7 +69,10 @@ class Config(Strict):
     precision: Precision = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
-    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
+    init: Path | None = Field(
+        None,
+        description="weights to start from: a .pth or .safetensors file, torchvision's or timm's; or catalogue:NAME",
+    )
     start_from: Path | None = Field(
         None,
         description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",

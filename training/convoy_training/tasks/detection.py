@@ -20,11 +20,12 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
-from convoy_training.data import coco, voc, yolo
+from convoy_training.data import coco, tools, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
+from convoy_training.distillation import Teacher, compare_cells, describe_teacher, open_teacher
 from convoy_training.metrics.detection_threshold import measure_f1
 from convoy_training.metrics.precision import (
     Boxes,
@@ -44,7 +45,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Source(LabelledSource):
     """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
-    format: Literal["voc", "coco", "yolo"] = "voc"
+    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat"] = "voc"
 
 
 class Config(recipe.Config):
@@ -70,6 +71,7 @@ class Config(recipe.Config):
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
+    teacher: Teacher | None = Field(None, description="a published YOLO to learn from, cell by cell, beside the labels")
     box_weight: recipe.Weight = 3.0
     detection_threshold: float | None = Field(
         None, ge=0, le=1, description="default of the service; left out: the best by F1 on validation"
@@ -86,6 +88,8 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _numbers_are_the_networks(self) -> Self:
         find_detector(self).check_recipe(self)
+        if self.teacher and find_detector(self).compute_loss is not Detector.compute_loss:
+            raise ValueError(f"teacher: the {self.architecture} has no cells to compare; take one of the yolos")
         return self
 
 
@@ -98,8 +102,9 @@ def find_detector(config: Config) -> type[Detector]:
 class Batches:
     """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
-    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from CROWD down. It is made in threads,
-    picture by picture: each draws from a generator of its own, so that their order changes nothing.
+    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from
+    CROWD down. It is made in threads, picture by picture: each draws from a generator of its own, so that their order
+    changes nothing.
     """
 
     def __init__(self, split: Split, config: Config) -> None:
@@ -163,6 +168,9 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
+    if (tool := config.data.format) in tools.READERS:
+        read: Split = tools.load_split(config.data.path, split, tool, config.data.reading)
+        return read
     module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
     loaded: Split = module.load_split(config.data.path, split, config.data.reading)
     return loaded
@@ -188,7 +196,8 @@ def build_data(config: Config) -> Data:
     check_classes(split, config.data.path)
     check_validation(load_split(config, "validation"), config.data.path)
     find_change = open_archive(config.data.path).find_change
-    return Data(Batches(split, config), digest_data(config), find_change=find_change)
+    taught_by = describe_teacher(config.teacher, config.task, split.classes)
+    return Data(Batches(split, config), digest_data(config), taught_by, find_change=find_change)
 
 
 def digest_data(config: Config) -> str:
@@ -200,7 +209,14 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
     images, truth_boxes, truth_labels = batch
     if config.augment:
         images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
-    return find_detector(config).compute_loss(model, normalise(images), truth_boxes, truth_labels, config)
+    detector = find_detector(config)
+    if not config.teacher:
+        return detector.compute_loss(model, normalise(images), truth_boxes, truth_labels, config)
+    answer = model(normalise(images))  # once: the labels' loss and the teacher's take the same answer
+    loss, parts = detector.compute_loss(lambda _: answer, images, truth_boxes, truth_labels, config)  # type: ignore[arg-type]
+    teacher = open_teacher(config.teacher.model, config.task, load_split(config, "train").classes)
+    taught = compare_cells(answer[0], answer[1], images, teacher)
+    return loss + config.teacher.weight * taught, {**parts, "teacher": taught}
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
