@@ -11,11 +11,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.errors import ConvoyError, DeadlineExceeded
+from convoy.core.errors import ConvoyError
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.statistics import Stages
+from convoy.core.pictures.stopping import Wanted, while_wanted
 from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 
@@ -107,14 +108,19 @@ class Pipeline:
     async def _off_loop(self, deadline: float | None, work: Callable[..., Value], *arguments: object) -> Value:
         """Do `work` in a thread. Raises DeadlineExceeded if it is too late."""
 
+        wanted = Wanted(deadline)
+
         def in_time() -> Value:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
-            return work(*arguments)
+            wanted.check()
+            with while_wanted(wanted):
+                return work(*arguments)
 
         # The thread runs in the call's context, so that its spans and log lines belong to the call.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, contextvars.copy_context().run, in_time)
+        try:
+            return await loop.run_in_executor(self._executor, contextvars.copy_context().run, in_time)
+        finally:  # A caller who hangs up cancels this wait; the thread then stops at its next piece of work.
+            wanted.give_up()
 
 
 async def infer(
