@@ -63,6 +63,7 @@ class Config(Strict):
     seed: int = Field(0, ge=0)
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
+    accumulate: int = Field(1, gt=0, description="batches whose gradients are added up before the weights move")
     optimizer: Optimizer
     ema_decay: float | None = Field(
         None, gt=0, lt=1, description="averages the weights that are published; lower at the start"
@@ -74,6 +75,9 @@ class Config(Strict):
     start_from: Path | None = Field(
         None,
         description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",
+    )
+    loggers: list[Literal["csv", "tensorboard", "mlflow", "wandb"]] = Field(
+        ["csv", "tensorboard"], description="what writes the curves of a run; mlflow and wandb are extras"
     )
     trainable: list[str] = Field([], description="the parts to train, such as [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")

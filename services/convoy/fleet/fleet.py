@@ -1,39 +1,25 @@
 """Starts Redis and the five services as child processes, waits until they are healthy, and stops them in order."""
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
+from convoy.core.api import METRICS_PORT_OFFSET, SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
 from convoy.core.serving.ports import check_port
 from convoy.fleet.embedded_redis import EmbeddedRedis
 from convoy.fleet.external_redis import wait_for_redis
+from convoy.fleet.ports import HOST
 from convoy.fleet.process import Process
 from convoy.fleet.restarter import Restarter
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
-
-
-def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
-    """Neighbouring ports, in the order of the services."""
-    return {service: first + place for place, service in enumerate(SERVICES)}
-
-
-def free_ports() -> dict[ServiceName, int]:
-    """A port for each service that nobody listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
-        return {service: one.getsockname()[1] for service, one in zip(SERVICES, sockets, strict=True)}
 
 
 class Fleet:

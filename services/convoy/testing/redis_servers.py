@@ -2,13 +2,14 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import redis
+
+from convoy.fleet.ports import free_range
 
 SLOTS = 16_384
 
@@ -82,6 +83,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def signal(self, by: signal.Signals) -> None:
+        """Send a signal: SIGSTOP pauses it, SIGCONT lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(by)
+
     def client(self) -> "redis.Redis":
         """A blocking client, for looking from outside."""
         return redis.Redis(unix_socket_path=str(self.socket))
@@ -93,7 +99,7 @@ class RedisCluster:
     NODES = 3
 
     def __init__(self, folder: Path) -> None:
-        self._ports = [free_port() for _ in range(self.NODES)]
+        self._ports = [free_range(1) for _ in range(self.NODES)]
         self._nodes = []
         for port in self._ports:
             place = folder / str(port)
@@ -132,7 +138,7 @@ class Redis8:
     """A Redis 8 from the deployment's image, on its own port."""
 
     def __init__(self, *options: str) -> None:
-        self.port = free_port()
+        self.port = free_range(1)
         self.url = f"redis://127.0.0.1:{self.port}"
         fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
@@ -175,13 +181,3 @@ def _is_whole(node: RedisServer | Redis8) -> bool:
         info = client.execute_command("CLUSTER", "INFO")
     text = info.decode() if isinstance(info, bytes) else str(info)
     return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
-
-
-def free_port() -> int:
-    """Find a free port, low enough that the cluster's bus, 10,000 above it, is a valid port."""
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-        if port < 55_000:
-            return port

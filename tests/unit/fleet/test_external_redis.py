@@ -50,7 +50,7 @@ def test_up_names_what_it_waits_for_and_ends(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(external_redis, "TIMEOUT_S", 2.0)
     port = free_ports()["faces"]
     words = ["up", "--data", str(tmp_path / "data"), "--models", str(tmp_path)]
-    words += ["--ports-from", str(min(free_ports().values())), "--redis-url", f"redis://127.0.0.1:{port}"]
+    words += ["--ports-from", str(free_ports()["classification"]), "--redis-url", f"redis://127.0.0.1:{port}"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 3
     waiting, ended = done.stderr.splitlines()[:2]

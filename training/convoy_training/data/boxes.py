@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convoy_training.data.faults import add_note
 from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
-from convoy_training.structures import Scene
+from convoy_training.structures import CROWD, Scene
 
 UNKNOWN = "unknown class"
 
@@ -36,6 +36,13 @@ class Example:
         picture = self.photo.decode(smallest)
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
         return Scene(picture.image_rgb, (self.boxes_xyxy / factors).astype(np.float32), self.labels)
+
+    def with_crowds(self) -> Example:
+        """The same picture whose crowds stand among the boxes, with labels from CROWD down."""
+        if not len(self.crowd_labels):
+            return self
+        boxes = np.concatenate([self.boxes_xyxy, self.crowds_xyxy])
+        return Example(self.photo, boxes, np.concatenate([self.labels, CROWD - self.crowd_labels]))
 
     def renumber(self, numbers: NDArray[np.integer]) -> Example:
         """The same picture with new labels; boxes of classes whose number is -1 are left out."""

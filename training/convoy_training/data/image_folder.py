@@ -71,6 +71,10 @@ class Split:
         photos = [replace(photo, window=window) for photo in self.images.photos]
         return replace(self, images=Pictures(photos, self.images.size))
 
+    def name_picture(self, row: int) -> str:
+        """The file of a picture."""
+        return self.images.photos[row].name
+
 
 @remembered
 def load_split(path: str, split: str, size: int, how: Reading = PLAIN) -> Split:

@@ -59,7 +59,7 @@ def show_worst(data: Split, found: np.ndarray) -> list[Shot]:
     worst = wrong[np.argsort(-found[wrong, answers[wrong]], kind="stable")][:WORST]
     return [
         Shot(
-            f"{classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}",
+            f"{data.name_picture(i)}: {classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}",
             data.images[i : i + 1][0],
         )
         for i in worst.tolist()

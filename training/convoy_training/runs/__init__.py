@@ -1,6 +1,8 @@
 """One training run, and the weights that it starts from.
 
 loop.py        the training loop
+schedule.py    optimizer, learning rate, moving average
+journal.py     writes curves as CSV, for TensorBoard, MLflow, Weights & Biases
 checkpoint.py  writes checkpoints whole or not at all
 best.py        keeps the weights of the best epoch; early stopping
 opening.py     whether a training may begin or go on in a folder

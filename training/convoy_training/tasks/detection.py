@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -24,7 +25,13 @@ from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
-from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
+from convoy_training.metrics.detection_threshold import measure_f1
+from convoy_training.metrics.precision import (
+    Boxes,
+    evaluate_boxes,
+    measure_average_precision,
+    measure_intervals,
+)
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.detector import Detector
 from convoy_training.models.yolo import STRIDES
@@ -65,7 +72,9 @@ class Config(recipe.Config):
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
     box_weight: recipe.Weight = 3.0
-    detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
+    detection_threshold: float | None = Field(
+        None, ge=0, le=1, description="default of the service; left out: the best by F1 on validation"
+    )
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
 
     @model_validator(mode="after")
@@ -90,40 +99,51 @@ def find_detector(config: Config) -> type[Detector]:
 class Batches:
     """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
-    A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
+    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from CROWD down. It is made in threads,
+    picture by picture: each draws from a generator of its own, so that their order changes nothing.
     """
 
     def __init__(self, split: Split, config: Config) -> None:
-        self.examples, self.config = split.examples, config
+        self.examples, self.config = [example.with_crowds() for example in split.examples], config
+        self.smallest = min_side(describe_input(config))
 
     def __len__(self) -> int:
         return len(self.examples) // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         mosaic = self.config.mosaic if epoch < self.config.epochs - self.config.plain_epochs else 0.0
         order = random.permutation(len(self.examples))
         for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
-            yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
+            yield partial(self._make, rows, mosaic, int(random.integers(2**62)))
 
-    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
-        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
-        if random.random() >= mosaic:
-            return draw_single(self._open(row), size, scales, sides, random)
-        others = random.integers(len(self.examples), size=3)
-        return draw_mosaic(list(DECODERS.map(self._open, (row, *others))), size, scales, sides, random)
+    def _make(self, rows: np.ndarray, mosaic: float, seed: int) -> Batch:
+        size = self.config.input_size
+        images = np.empty((len(rows), size, size, 3), np.uint8)
 
-    def _open(self, row: int) -> Scene:
-        return self.examples[row].decode(min_side(describe_input(self.config)))
+        def draw(place: int) -> Scene:
+            random = np.random.default_rng((seed, place))
+            scene = self._draw(int(rows[place]), mosaic, random)
+            change_light(scene.image_rgb, self.config.light, random, images[place])
+            return scene
 
-    def _collate(self, drawn: list[Scene], random: np.random.Generator) -> Batch:
-        images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
+        drawn = list(DECODERS.map(draw, range(len(rows))))
         most = max(1, *(len(d.labels) for d in drawn))
         boxes = np.zeros((len(drawn), most, 4), np.float32)
         labels = np.full((len(drawn), most), -1, np.int64)
         for i, d in enumerate(drawn):
             boxes[i, : len(d.labels)], labels[i, : len(d.labels)] = d.boxes_xyxy, d.labels
         return torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
+        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
+        if random.random() >= mosaic:
+            return draw_single(self._open(row), size, scales, sides, random)
+        others = random.integers(len(self.examples), size=3)
+        return draw_mosaic([self._open(int(each)) for each in (row, *others)], size, scales, sides, random)
+
+    def _open(self, row: int) -> Scene:
+        return self.examples[row].decode(self.smallest)
 
 
 class Graph(nn.Module):
@@ -224,6 +244,16 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         for name, value in values.items()
         if not math.isnan(value)  # a class without an object is not measured
     ]
+
+
+def settle(predict: Predict, config: Config) -> Config:
+    """The recipe with the detection threshold that validation gives, if it does not say its own."""
+    if config.detection_threshold is not None:
+        return config
+    data = load_split(config, "validation")
+    truth = [find_truth(example) for example in data.examples]
+    found = evaluate_boxes(find_objects(predict, config, "validation", 0.001), truth, data.classes)
+    return config.model_copy(update={"detection_threshold": measure_f1(found).choose()})
 
 
 def find_truth(example: Example) -> Boxes:

@@ -5,7 +5,8 @@ The pictures are windows cut out of larger, labelled ones; each shows one sought
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from convoy_training.augment.scene import change_light
 from convoy_training.augment.window import Window, cut_window
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Split, check_classes, check_validation
+from convoy_training.data.photo import DECODERS
 from convoy_training.errors import RecipeError
 from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.metrics.bootstrap import bootstrap
@@ -51,28 +53,39 @@ class Config(recipe.Config):
 
 
 class Batches:
-    """Shuffled windows: images float [N,S,S,3] in 0..255, present [N], boxes [N,4] as in `Location`, labels [N]."""
+    """Shuffled windows: images uint8 [N,S,S,3], present [N], boxes [N,4] as in `Location`, labels [N].
+
+    They are made in threads, each window with a generator of its own.
+    """
 
     def __init__(self, split: Split, config: Config) -> None:
         self.split, self.config = split, config
+        self.input = describe_input(config)
 
     def __len__(self) -> int:
         return len(self.split.examples) * self.config.repeats // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         rows = random.permutation(np.repeat(np.arange(len(self.split.examples)), self.config.repeats))
-        for step in range(len(self)):
-            chosen = rows[step * self.config.batch_size : (step + 1) * self.config.batch_size]
-            windows = [self._draw(row, random) for row in chosen]
-            images = change_light(
-                np.stack([w.image_rgb for w in windows]).astype(np.float32), self.config.light, random
-            )
-            yield torch.from_numpy(images), *collate(windows)
+        for chosen in np.split(rows[: len(self) * self.config.batch_size], len(self)):
+            yield partial(self._make, chosen, int(random.integers(2**62)))
+
+    def _make(self, rows: np.ndarray, seed: int) -> Batch:
+        images = np.empty((len(rows), self.config.input_size, self.config.input_size, 3), np.uint8)
+
+        def draw(place: int) -> Window:
+            random = np.random.default_rng((seed, place))
+            window = self._draw(int(rows[place]), random)
+            change_light(window.image_rgb, self.config.light, random, images[place])
+            return window
+
+        windows = list(DECODERS.map(draw, range(len(rows))))
+        return torch.from_numpy(images), *collate(windows)
 
     def _draw(self, row: int, random: np.random.Generator) -> Window:
         window = draw_window(self.split, row, self.config, random)
-        image = place(window.image_rgb, describe_input(self.config))[0]
+        image = place(window.image_rgb, self.input)[0]
         return Window(image, window.box_xyxy, window.label).flip((self.config.mirror, self.config.upside_down), random)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import cv2
@@ -107,7 +108,10 @@ class Config(recipe.Config):
 
 
 class Batches:
-    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently."""
+    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently.
+
+    A batch is images uint8 [N,H,W,3] and class ids int64 [N,H,W], made in threads, each frame with its own generator.
+    """
 
     def __init__(self, split: masks.Split, config: Config) -> None:
         self.split, self.config = split, config
@@ -115,19 +119,25 @@ class Batches:
     def __len__(self) -> int:
         return len(self.split.examples) * self.config.repeats // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], tuple[Tensor, Tensor]]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         order = np.concatenate([random.permutation(len(self.split.examples)) for _ in range(self.config.repeats)])
-        for step in range(len(self)):
-            yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
+        for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
+            yield partial(self._make, rows, int(random.integers(2**62)))
 
-    def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _make(self, rows: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
         config = self.config
-        how = config.crop, config.scales, config.mirror, masks.IGNORE, random
-        seen = DECODERS.map(lambda row: open_example(self.split.examples[row], config), rows)
-        pairs = [crop_and_scale(image, mask, *how) for image, mask in seen]
-        images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
-        return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
+        images = np.empty((len(rows), *config.crop, 3), np.uint8)
+
+        def draw(place: int) -> np.ndarray:
+            random = np.random.default_rng((seed, place))
+            image, mask = open_example(self.split.examples[rows[place]], config)
+            image, mask = crop_and_scale(image, mask, config.crop, config.scales, config.mirror, masks.IGNORE, random)
+            change_light(image, config.light, random, images[place])
+            return mask
+
+        drawn = np.stack(list(DECODERS.map(draw, range(len(rows)))))
+        return torch.from_numpy(images), torch.from_numpy(drawn).long()
 
 
 class Graph(nn.Module):

@@ -12,9 +12,11 @@ from convoy.core.machine import available_cores, give_way
 from convoy.core.manifest import InputSpec, Task
 from convoy.core.models.batching import BatchPolicy
 from convoy.core.models.budget import PixelBudget
+from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel, Loading
 from convoy.core.models.pipeline import Pipeline
 from convoy.core.models.repository import Repository
+from convoy.core.models.shares import PromptThreads, Shares
 from convoy.core.pictures.decoding import Limits
 from convoy.core.settings import Settings
 
@@ -40,13 +42,19 @@ class ModelHost:
         self.default = self._chosen[0][1]
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
         # Decoding has its own threads, so that it goes on while all runners are busy.
+        shares = Shares(cores)
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
+        self._prompt_workers = PromptThreads(cores, "decode-prompt", shares)
         self._runners = ThreadPoolExecutor(cores, "engine", give_way)
+        self._prompt_runners = PromptThreads(cores, "engine-prompt", shares)
+        threads = FairThreads(self._workers, cores, self._prompt_workers)
         # Room for two of the largest pictures, so that one caller cannot block all others.
-        self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
+        self.pipeline = Pipeline(threads, PixelBudget(2 * settings.max_image_pixels))
         # A separate budget: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
-        loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
+        loading = Loading(
+            settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu), self._prompt_runners
+        )
         self.repository = Repository(
             settings.repositories,
             tasks,
@@ -90,8 +98,8 @@ class ModelHost:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         await self.repository.close()
-        self._workers.shutdown()
-        self._runners.shutdown()
+        for pool in (self._workers, self._prompt_workers, self._runners, self._prompt_runners):
+            pool.shutdown()
 
     async def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
         """Get the model that a request names, or the default; the first call for a model waits until it is loaded.

@@ -13,6 +13,7 @@ from convoy.core.manifest import GRAPH_FILE, InputSpec, Manifest, Task, load_man
 from convoy.core.models.batching import Batcher, BatchPolicy
 from convoy.core.models.engine import Engine
 from convoy.core.models.outputs import output_problem
+from convoy.core.models.shares import PromptThreads
 from convoy.core.models.statistics import Statistics
 
 _WARM_UP_SIDE = 320
@@ -38,6 +39,8 @@ class Loading:
     threads: int = 1
     policy: Callable[[InputSpec, bool], BatchPolicy] = field(default=lambda spec, on_gpu: BatchPolicy())
     """Chooses how a model's requests gather, by its input and by whether its engine is on a GPU."""
+    prompt: PromptThreads | None = None
+    """Runs inputs of callers who ask for little beside a flood of others."""
 
 
 def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor: Executor) -> LoadedModel:
@@ -53,7 +56,7 @@ def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor
     policy = loading.policy(manifest.input, engine.on_gpu)
     _warm_up(engine, manifest, (1, policy.max_batch_size))
     give_back_memory()
-    return LoadedModel(manifest, engine, Batcher(engine.run, policy, executor))
+    return LoadedModel(manifest, engine, Batcher(engine.run, policy, executor, loading.prompt))
 
 
 def verify_model(folder: Path) -> Manifest:

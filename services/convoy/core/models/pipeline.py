@@ -1,10 +1,8 @@
 """Takes pictures through a model: threads decode and prepare them, the engine runs, threads read its outputs."""
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from convoy.core.errors import ConvoyError
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
+from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.statistics import Stages
 from convoy.core.pictures.stopping import Wanted, while_wanted
@@ -33,13 +32,13 @@ LOOKS_IN_FLIGHT = 4
 
 
 class Pipeline:
-    """Runs sources through models; `executor` decodes, prepares and interprets, off the event loop.
+    """Runs sources through models; `threads` decode, prepare and interpret, off the event loop.
 
     budget: how many pixels may be in work at a time; pictures that do not fit wait.
     """
 
-    def __init__(self, executor: Executor, budget: PixelBudget) -> None:
-        self._executor = executor
+    def __init__(self, threads: FairThreads, budget: PixelBudget) -> None:
+        self._threads = threads
         self._budget = budget
 
     async def run(
@@ -115,12 +114,8 @@ class Pipeline:
             with while_wanted(wanted):
                 return work(*arguments)
 
-        # The thread runs in the call's context, so that its spans and log lines belong to the call.
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, contextvars.copy_context().run, in_time)
-        finally:  # A caller who hangs up cancels this wait; the thread then stops at its next piece of work.
-            wanted.give_up()
+        # A caller who hangs up cancels this wait; the thread then stops at its next step.
+        return await self._threads.run(in_time, given_up=wanted.give_up)
 
 
 async def infer(

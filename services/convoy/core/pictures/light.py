@@ -40,7 +40,8 @@ class Light:
         if self.to_srgb is None:
             return np.asarray(_encoded(self.curve)[pixels])
         light = self.curve.astype(np.float32)[pixels] @ self.to_srgb.T.astype(np.float32)
-        return np.asarray(_TABLE[np.clip(light * (_LEVELS - 1) + 0.5, 0, _LEVELS - 1).astype(np.uint16)])
+        steps = np.clip(light * (_LEVELS - 1) + 0.5, 0, _LEVELS - 1).astype(np.uint16)
+        return np.asarray(_TABLE[steps])
 
 
 def by_numbers(gamma: float, chromaticities: tuple[float, ...] | None) -> Light | None:
@@ -99,7 +100,7 @@ def _decoded(values: Floats) -> Floats:
 
 def _encoded(light: Floats) -> Pixels:
     values = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055)
-    return np.rint(values * 255).astype(np.uint8)
+    return np.asarray(np.rint(values * 255), np.uint8)
 
 
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
