@@ -56,6 +56,8 @@ ENV_HEAD = """\
 #IMAGING_METRICS_PORT=51056
 # With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
 #SECRETS_FOLDER=./secrets
+# yes: the folder holds a folder for each service, and a container gets only its own.
+#SECRETS_PER_SERVICE=
 #SERVICE_USER=10001
 # With compose.observability.yaml; COMPOSE_PROFILES=full adds the collector, Jaeger and Grafana.
 #COMPOSE_PROFILES=

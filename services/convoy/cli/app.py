@@ -8,7 +8,9 @@ import typer
 from convoy.cli import (
     fleet,
     gallery,
+    gallery_aliases,
     gallery_reembed,
+    gallery_review,
     gallery_transfer,
     imaging,
     model,
@@ -28,8 +30,8 @@ app = typer.Typer(
 )
 for group in (fleet, vision, imaging, recognition):
     group.add_to(app)
-gallery_transfer.add_to(gallery.app)
-gallery_reembed.add_to(gallery.app)
+for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
+    part.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")

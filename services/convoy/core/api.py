@@ -33,6 +33,11 @@ MODEL_API = "convoy.v1.ModelService"
 TENSOR_API = "inference.GRPCInferenceService"
 """The Open Inference Protocol, which every service that has models answers too."""
 
+ProcessName = Literal[ServiceName, "web"]
+"""What runs as a process: the services, and the web door, which asks them for those who speak HTTP."""
+WEB: Literal["web"] = "web"
+WEB_PORT = 8080
+
 METRICS_PORT_OFFSET = 1000
 """A service's metrics page is at its own port plus this, unless a setting says otherwise."""
 

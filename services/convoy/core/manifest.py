@@ -88,6 +88,17 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class GreyWindow(Part):
+    """The values of grey of more than 8 bits that become black to white, as a radiologist sets them.
+
+    level: the value in the middle, as it stands in the file (JPEG 2000: scaled to 16 bits); width: how many values lie
+    between black and white. Other pictures stay as they are.
+    """
+
+    level: float = Field(allow_inf_nan=False)
+    width: float = Field(gt=0.0, allow_inf_nan=False)
+
+
 class InputSpec(Part):
     """How a picture becomes the graph's input.
 
@@ -98,7 +109,8 @@ class InputSpec(Part):
     pad_at: where to pad a letterbox: at its right and lower end, or evenly on both sides. crop: the share of the
     picture's middle to use, such as 0.875 for 224 of 256 pixels. center_crop takes this share of the largest part with
     the input's aspect ratio; stretch takes it of the whole picture. face_crop: side of the square around a face that a
-    classifier of faces takes, as a multiple of the face's box; None if the classifier takes whole pictures.
+    classifier of faces takes, as a multiple of the face's box; None if the classifier takes whole pictures. window:
+    which values of deep grey become black and white; None for all that the file's bits can hold.
     """
 
     height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
@@ -110,6 +122,7 @@ class InputSpec(Part):
     pad_at: Literal["end", "both"] = "end"
     crop: float = Field(default=1.0, gt=0.0, le=1.0)
     face_crop: float | None = Field(default=None, gt=0.0, le=10.0)
+    window: GreyWindow | None = None
 
     @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:

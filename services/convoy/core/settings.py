@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
-from convoy.core.setting_groups import Access, Address, Client, Galleries, Group, Limits, Logs, Models, Work
+from convoy.core.setting_groups import Access, Address, Client, Galleries, Group, Limits, Logs, Models, Web, Work
 
-GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client)
+GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web)
 """In the order of docs/configuration.md."""
 
 
@@ -22,7 +22,7 @@ READ_THE_OLD_NAME = ("classification", "detection", "segmentation")
 """The services that read CONVOY_MODEL, which is older than the others."""
 
 
-class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
+class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web):
     """The settings of one service, or of the client."""
 
     @property

@@ -2,7 +2,7 @@
 
 app.py         the command itself, and how it ends
 options.py     options that several commands share
-training.py    fit, data
+training.py    fit, data, find-lr, sweep
 measuring.py   evaluate, clean, compare, scaling, zoo
 predicting.py  predict
 publishing.py  export, calibrate, quantize, convert, table, fit-likeness

@@ -16,6 +16,7 @@ voc.py            detection: VOC XML
 coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
+tools.py          detection: what labelme, VIA and CVAT write of their own
 masks.py          segmentation: PNG masks
 coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012

@@ -5,9 +5,12 @@ detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
 restorer.py           the base class of architectures that make a picture of a picture
 
-alexnet.py  cifar_resnet.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
-mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  whitened_resnet.py
+alexnet.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
+mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
+backbones.py          classifiers without their head, for the two below
+yolo_backbones.py     detection: yolo.py on published classifiers
+unet_backbones.py     segmentation: a U-Net on published classifiers
 yolo.py               detection: one look, without anchors
 yolo_anchors.py       detection: one look, with anchors
 faster_rcnn.py        detection: proposes regions, then names them

@@ -9,12 +9,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.errors import ConvoyError, DeadlineExceeded
+from convoy.core.errors import ConvoyError
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
 from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.statistics import Stages
+from convoy.core.pictures.stopping import Wanted, while_wanted
 from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 
@@ -162,12 +163,15 @@ class Pipeline:
     async def _off_loop(self, deadline: float | None, work: Callable[..., Value], *arguments: object) -> Value:
         """Do `work` in a thread. Raises DeadlineExceeded if it is too late."""
 
-        def in_time() -> Value:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
-            return work(*arguments)
+        wanted = Wanted(deadline)
 
-        return await self._threads.run(in_time)
+        def in_time() -> Value:
+            wanted.check()
+            with while_wanted(wanted):
+                return work(*arguments)
+
+        # A caller who hangs up cancels this wait; the thread then stops at its next step.
+        return await self._threads.run(in_time, given_up=wanted.give_up)
 
 
 async def infer(

@@ -86,7 +86,7 @@ class PictureServicer(Generic[Request, Result, Response]):
             return pixels_of(image, smallest)
 
         def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
-            picture = read_image(image, limits, smallest)
+            picture = read_image(image, limits, smallest, manifest.input.window)
             pixels, placement = prepare(picture, manifest)
             return pixels, (placement, picture.outline())
 
