@@ -263,7 +263,8 @@ def mend_plainly(spoilt: Pixels, config: Config, level: float) -> Pixels:
 def _average_alike(pixels: bytes, shape: tuple[int, ...], level: float) -> Pixels:
     """OpenCV's non-local means, which take longer than a network: export measures the same pictures several times."""
     spoilt = np.frombuffer(pixels, np.uint8).reshape(shape)
-    strength = level * float(np.interp(level, *zip(*NLM_STRENGTHS, strict=True)))
+    levels, factors = zip(*NLM_STRENGTHS, strict=True)
+    strength = level * float(np.interp(level, levels, factors))
     if spoilt.ndim == 2:
         return np.asarray(cv2.fastNlMeansDenoising(spoilt, None, strength), np.uint8)
     return np.asarray(cv2.fastNlMeansDenoisingColored(spoilt, None, strength, strength), np.uint8)
