@@ -43,7 +43,7 @@ from convoy_training.runs.provenance import (
 )
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.schedule import build_average, build_optimizer, build_scheduler
-from convoy_training.runs.transfer import freeze
+from convoy_training.runs.transfer import allow_single_values, freeze
 from convoy_training.task import Metric, Predict, Task, make
 
 METRICS = "metrics.json"
@@ -105,6 +105,8 @@ def _fit(
     if not (resume and (run / FILE).exists()):  # a checkpoint already holds these weights
         start_with(task, config, model, data.train)
     freeze(model, config.trainable)
+    if config.batch_size == 1:
+        allow_single_values(model)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
