@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
-from convoy.testing.redis_servers import RedisServer, free_port
+from convoy.fleet.ports import free_range
+from convoy.testing.redis_servers import RedisServer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.history.callers import Replica
@@ -33,7 +34,7 @@ class Process:
     """A replica that can be killed and started anew on the same port."""
 
     def __init__(self, number: int, faces: str, redis_url: str, folder: Path) -> None:
-        self.port = free_port()
+        self.port = free_range(1)
         settings = {
             "CONVOY_PORT": str(self.port), "CONVOY_METRICS_PORT": "0", "CONVOY_LOG_LEVEL": "warning",
             "CONVOY_FACES_ADDRESS": faces, "CONVOY_REDIS_URL": redis_url,

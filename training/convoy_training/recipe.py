@@ -27,6 +27,8 @@ Counts = tuple[Annotated[int, Field(gt=0)], ...]
 """Layers of each stage."""
 Widths = Annotated[Counts, Field(min_length=1)]
 """Channels of each stage."""
+WINDOW = "of deep grey, {level: 40, width: 400}: the values that become black to white; none for all of them"
+"""What the field `window` of several tasks says."""
 
 
 class Strict(BaseModel):

@@ -6,9 +6,10 @@ training.py    fit, data, find-lr, sweep
 measuring.py   evaluate, clean, compare, scaling, zoo
 predicting.py  predict
 publishing.py  export, calibrate, quantize, convert, table, fit-likeness
+kernels.py     kernel, kernels
 """
 
-from convoy_training.cli import training, measuring, predicting, publishing  # noqa: F401, I001 (in the order of the help)
+from convoy_training.cli import training, measuring, predicting, publishing, kernels  # noqa: F401, I001 (the help's order)
 from convoy_training.cli.app import app, main
 
 __all__ = ["app", "main"]

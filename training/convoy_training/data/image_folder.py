@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
 import cv2
 import numpy as np
-from convoy.core.manifest import InputSpec
+from convoy.core.manifest import GreyWindow, InputSpec
 from convoy.core.pictures.decoding import Pixels
 from convoy.core.pictures.resizing import min_side, place
 from numpy.typing import NDArray
@@ -70,6 +70,11 @@ class Split:
     images: Pictures
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+
+    def through(self, window: GreyWindow) -> Split:
+        """The same split, its deep grey pictures seen through a window of values."""
+        photos = [replace(photo, window=window) for photo in self.images.photos]
+        return replace(self, images=Pictures(photos, self.images.size))
 
     def name_picture(self, row: int) -> str:
         """The file of a picture."""

@@ -6,6 +6,7 @@ A new architecture is one file in this folder. What its class must offer depends
                      a map of logits, and in training a tuple with those of several heads
     detection        a `Detector` (detector.py): its answers, and its loss if that differs from the default
     segmentation     a `Segmenter` (segmenter.py): logits [N,classes,H,W], and the stride of its input
+    picture_to_picture  a `Restorer` (restorer.py): planes of planes, and how far its answer sees
 
 A class may offer `from_recipe(classes, config, look)`, which reads its numbers from the fields of the recipe. It may
 look at the training data: `look()` returns a classifier's normalised pictures, or the shapes of a detector's boxes.

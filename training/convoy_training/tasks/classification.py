@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import torch
 from convoy.classification import task
-from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec
 from convoy.core.pictures.decoding import Picture
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ class Config(recipe.Config):
         "whitened-resnet", description="a name of `convoy-train zoo`"
     )
     input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
     deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
     widths: recipe.Widths = Field((32, 128, 256), description="of the whitened-resnet")
@@ -205,10 +206,10 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
-    loaded: Split = image_folder.load_split(
+    loaded = image_folder.load_split(
         config.data.path, split, config.input_size, config.data.reading, config.resize
     )
-    return loaded
+    return loaded.through(config.window) if config.window else loaded
 
 
 def build_model(config: Config) -> nn.Module:
@@ -294,7 +295,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 def describe(config: Config) -> Export:
     data, size = load_split(config, "train"), config.input_size
-    spec = InputSpec(height=size, width=size, resize=config.resize)
+    spec = InputSpec(height=size, width=size, resize=config.resize, window=config.window)
     manifest = {"architecture": config.architecture, "input": spec, "labels": list(data.classes)}
     return Export(
         outputs=("probabilities",), manifest=manifest, tolerance=1e-4, data_terms=config.licence,

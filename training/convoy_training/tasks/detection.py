@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec, Thresholds
 from convoy.core.pictures.resizing import min_side, place
 from convoy.detection import task
 from pydantic import AfterValidator, Field, model_validator
@@ -64,6 +64,7 @@ class Config(recipe.Config):
         (2.0, 1.0, 0.5), min_length=1, description="scales at which the sliding-window looks"
     )
     input_size: int = Field(320, gt=0, le=MAX_SIDE, multiple_of=STRIDES[-1])
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     scales: recipe.Range = (0.7, 1.5)
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
@@ -173,7 +174,7 @@ def load_split(config: Config, split: str) -> Split:
         return read
     module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
     loaded: Split = module.load_split(config.data.path, split, config.data.reading)
-    return loaded
+    return loaded.through(config.window) if config.window else loaded
 
 
 def build_model(config: Config) -> nn.Module:
@@ -232,8 +233,8 @@ def example_images(config: Config, split: str = "validation") -> Images:
 def describe_input(config: Config) -> InputSpec:
     """Any picture of at most `input_size` pixels a side, padded to whole strides, or to a square if it must be one."""
     if find_detector(config).fixed_size:
-        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
-    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
+        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox", window=config.window)
+    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox", window=config.window)
 
 
 def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:

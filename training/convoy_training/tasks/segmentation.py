@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import cv2
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec
 from convoy.core.pictures.resizing import min_side, place
 from convoy.segmentation import task
 from pydantic import AfterValidator, Field, model_validator
@@ -76,6 +76,7 @@ class Config(recipe.Config):
     teacher: Teacher | None = Field(None, description="a published segmenter to learn from, beside the labels")
     dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
     long_side: int = Field(480, gt=0, le=MAX_SIDE, description="longest side of a picture in the service, in pixels")
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     regions_of: str = Field("", description="class whose connected regions are also judged, by the Rand score")
     borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
     class_bias: tuple[float, ...] = Field((), description="added to the logit of each class before the class is chosen")
@@ -165,7 +166,7 @@ def load_split(config: Config, split: str) -> masks.Split:
     """Reads and checks one split."""
     module: Any = {"masks": masks, "coco": coco_masks, "isbi": isbi}[config.data.format]
     loaded: masks.Split = module.load_split(config.data.path, split, config.data.reading)
-    return loaded
+    return loaded.through(config.window) if config.window else loaded
 
 
 def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -250,7 +251,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """Any picture of at most `long_side` pixels a side, padded to whole strides."""
-    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox")
+    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox", window=config.window)
 
 
 def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:
