@@ -25,7 +25,7 @@ def find_splits(archive: Archive) -> dict[str, str]:
 def read_names(archive: Archive, folder: str) -> tuple[str, ...]:
     """The classes by the value of their pixels, from 0; raises LabelError where the list has a gap."""
     file = f"{folder}/{FILE}"
-    names = []
+    names: list[str] = []
     for row in csv.reader(io.StringIO(archive.read_text(file)), skipinitialspace=True):
         if len(row) != 2 or not row[0].strip().isdecimal():
             continue  # the heading
