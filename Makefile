@@ -73,7 +73,7 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated 
 	$(BIN)/python scripts/generate_pages.py
 	$(BIN)/python scripts/supply_chain.py lock
 
-up: ## Start Redis and the five services in containers
+up: ## Start Redis and the six services in containers
 	docker compose up --build --wait
 
 down: ## Stop the containers; galleries stay

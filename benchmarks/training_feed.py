@@ -57,8 +57,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--pictures", type=int, default=800)
     asked = parser.parse_args()
-    fields = {"name": "feed", "task": "detection", "epochs": 10**6, "batch_size": 8, "optimizer": {"lr": 0.1},
-              "input_size": asked.size, "data": {"format": asked.format, "path": asked.path, "title": "feed"}}  # fmt: skip
+    data = {"format": asked.format, "path": asked.path, "title": "feed"}
+    fields = {"name": "feed", "task": "detection", "epochs": 10**6, "batch_size": 8, "optimizer": {"lr": 0.1}}
+    fields |= {"input_size": asked.size, "data": data}
     for mosaic in (0.0, 0.6, 1.0):
         config = detection.Config.model_validate(fields | {"mosaic": mosaic})
         sum(feed(config, 16))  # reads the data

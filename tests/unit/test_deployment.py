@@ -80,7 +80,7 @@ def test_the_collector_s_pipelines_are_made_of_what_is_defined() -> None:
 def test_spans_are_sent_where_the_collector_listens_and_from_there_to_jaeger() -> None:
     compose = yaml.safe_load((ROOT / "compose.observability.yaml").read_text())
     port = COLLECTOR["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].rpartition(":")[2]
-    for service in ("classification", "detection", "segmentation", "faces", "recognition"):
+    for service in ("classification", "detection", "segmentation", "faces", "recognition", "imaging"):
         assert f"http://collector:{port}}}" in compose["services"][service]["environment"]["CONVOY_OTLP_ENDPOINT"]
     assert COLLECTOR["exporters"]["otlp"]["endpoint"].partition(":")[0] in compose["services"]
     jobs = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]

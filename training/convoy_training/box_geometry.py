@@ -40,7 +40,10 @@ def compute_overlaps(a: Tensor, b: Tensor) -> Tensor:
 
 
 def in_crowds(boxes: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
-    """Whether at least half of each box [N,A,4] lies in a crowd, bool [N,A]; truth_labels [N,K], crowds from CROWD down."""
+    """Whether at least half of each box [N,A,4] lies in a crowd, bool [N,A].
+
+    truth_boxes [N,K,4]; truth_labels [N,K], those of crowds from CROWD down.
+    """
     crowd = truth_labels <= CROWD
     if not crowd.any():
         return torch.zeros(boxes.shape[:2], dtype=torch.bool, device=boxes.device)

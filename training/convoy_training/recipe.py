@@ -27,6 +27,8 @@ Counts = tuple[Annotated[int, Field(gt=0)], ...]
 """Layers of each stage."""
 Widths = Annotated[Counts, Field(min_length=1)]
 """Channels of each stage."""
+WINDOW = "of deep grey, {level: 40, width: 400}: the values that become black to white; none for all of them"
+"""What the field `window` of several tasks says."""
 
 
 class Strict(BaseModel):
@@ -69,7 +71,10 @@ class Config(Strict):
     precision: Precision = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
-    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
+    init: Path | None = Field(
+        None,
+        description="weights to start from: a .pth or .safetensors file, torchvision's or timm's; or catalogue:NAME",
+    )
     start_from: Path | None = Field(
         None,
         description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",

@@ -26,7 +26,7 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K], crowds from CROWD down."""
+    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K], see CROWD."""
 
     image_rgb: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]

@@ -12,6 +12,7 @@ from convoy.cli import (
     gallery_reembed,
     gallery_review,
     gallery_transfer,
+    imaging,
     model,
     person,
     person_register,
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, vision, recognition):
+for group in (fleet, vision, imaging, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)
@@ -77,9 +78,9 @@ def convoy(
         convoy identify party.jpg --gallery team --draw out.png
 
     **Settings** are environment variables. To reach services elsewhere, set CONVOY_CLASSIFICATION_ADDRESS,
-    CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS and CONVOY_RECOGNITION_ADDRESS to
-    host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and CONVOY_CLIENT_TOKEN_FILE
-    names the file with your token.
+    CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS, CONVOY_RECOGNITION_ADDRESS and
+    CONVOY_IMAGING_ADDRESS to host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and
+    CONVOY_CLIENT_TOKEN_FILE names the file with your token.
 
     **--json** prints one JSON document to standard output and nothing else.
 

@@ -32,7 +32,8 @@ DrawTo = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Let --draw and --mask replace files, though never a picture that you gave.")
+    bool,
+    typer.Option("--force", help="Let --draw, --mask and --out replace files, though never a picture that you gave."),
 ]
 
 

@@ -10,7 +10,7 @@ import grpc
 from convoy.client.channels import Connection, Open, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import faces, galleries, models, people, recognition, vision
+from convoy.client.operations import faces, galleries, imaging, models, people, recognition, vision
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
 from convoy.core.api import ServiceName
@@ -75,6 +75,7 @@ class Convoy:
         segmentation: str | None = None,
         faces: str | None = None,
         recognition: str | None = None,
+        imaging: str | None = None,
         timeout_s: float | None = None,
         max_message_mb: int | None = None,
         token: str | None = None,
@@ -85,6 +86,7 @@ class Convoy:
             segmentation=segmentation,
             faces=faces,
             recognition=recognition,
+            imaging=imaging,
             timeout_s=timeout_s,
             max_message_mb=max_message_mb,
             token=token,
@@ -175,6 +177,8 @@ class Convoy:
     detect_many = call(vision.detect_many)
     segment = call(vision.segment)
     segment_many = call(vision.segment_many)
+    transform = call(imaging.transform)
+    transform_many = call(imaging.transform_many)
 
     detect_faces = call(faces.detect_faces)
     embed_faces = call(faces.embed_faces)

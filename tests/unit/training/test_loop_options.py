@@ -10,9 +10,10 @@ import torch
 from convoy_training.errors import RecipeError
 from convoy_training.report.curves import read_curves
 from convoy_training.runs.loop import fit
+from convoy_training.task import Data
 
 from tests.unit.training.test_loop import Killed, changed, killed_in
-from tests.unit.training.tiny_task import CONFIG, TASK, Graph
+from tests.unit.training.tiny_task import CONFIG, TASK, Batches, Graph
 
 
 def read_rows(run: Path) -> list[dict[str, str]]:
@@ -26,28 +27,21 @@ def test_gradients_of_several_batches_are_those_of_one_large_batch(tmp_path: Pat
     def build_model(config: object) -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 14 * 14, 2))
 
-    same = changed(build_model=build_model, build_graph=lambda model, config: Graph(model))
+    class Plain(Batches):
+        """Without the noise that is drawn for each batch."""
+
+        def __call__(self, epoch: int):
+            for rows in torch.randperm(len(self.labels)).split(self.batch_size):
+                yield self.images[rows].float(), self.labels[rows]
+
+    task = changed(
+        build_model=build_model,
+        build_graph=lambda model, config: Graph(model),
+        build_data=lambda config: Data(Plain(config.batch_size), "0" * 64),
+    )
     weights = []
     for size, accumulate in ((32, 1), (8, 4)):
         config = CONFIG.model_copy(update={"batch_size": size, "accumulate": accumulate, "ema_decay": None})
-        torch.manual_seed(0)
-
-        # The noise of a batch is drawn with it, so that both see the same pictures without it.
-        class Plain:
-            def __init__(self, size: int = size) -> None:
-                self.inner = TASK.build_data(config.model_copy(update={"batch_size": size})).train
-
-            def __len__(self) -> int:
-                return len(self.inner)
-
-            def __call__(self, epoch: int):
-                images, labels = self.inner.images, self.inner.labels
-                for rows in torch.randperm(len(labels)).split(self.inner.batch_size):
-                    yield images[rows].float(), labels[rows]
-
-        from convoy_training.task import Data
-
-        task = changed(**{**vars(same), "build_data": lambda config, make=Plain: Data(make(), "0" * 64)})
         model = fit(task, config, tmp_path / f"{size}")
         weights.append(torch.cat([p.flatten() for p in model.parameters()]))
         assert len([row for row in read_rows(tmp_path / f"{size}") if row["name"] == "loss"]) == CONFIG.epochs

@@ -50,7 +50,7 @@ def test_two_runs_are_compared_class_by_class(tmp_path: Path, monkeypatch: pytes
         function.cache_clear()
     folder(tmp_path / "set", "train", "val")
     fields = {"task": "classification", "name": "t", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.1},
-              "architecture": "lenet", "input_size": 32, "data": {"format": "image_folder", "path": "set", "title": "T"}}  # fmt: skip
+              "architecture": "lenet", "data": {"format": "image_folder", "path": "set", "title": "T"}}  # fmt: skip
     Path("r.yaml").write_text(yaml.safe_dump(fields))
     runner = CliRunner()
     for seed in (0, 1):

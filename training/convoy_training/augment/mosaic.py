@@ -36,9 +36,7 @@ def place(
     x0, y0, x1, y1 = window
     # Boxes count from pixel edges, warpAffine from pixel centres.
     warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
-    cv2.warpAffine(
-        image, warp, (x1 - x0, y1 - y0), dst=canvas[y0:y1, x0:x1], flags=cv2.INTER_LINEAR, borderValue=GREY
-    )
+    cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), dst=canvas[y0:y1, x0:x1], flags=cv2.INTER_LINEAR, borderValue=GREY)
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])

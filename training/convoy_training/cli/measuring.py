@@ -163,7 +163,9 @@ def clean(
 
 @app.command()
 def compare(
-    targets: Annotated[list[Path], typer.Argument(help="Published versions, <model>/<version>; or two of them or runs.")],
+    targets: Annotated[
+        list[Path], typer.Argument(help="Published versions, <model>/<version>; or two of them or runs.")
+    ],
     metrics: Shown = [],  # noqa: B006
     paired: Annotated[
         bool, typer.Option("--paired", help="Compare two on the same pictures, class by class. Two runs always are.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from convoy.core.manifest import GreyWindow
 from numpy.typing import NDArray
 
 from convoy_training.data.faults import add_note
@@ -61,6 +62,10 @@ class Split:
         """The same pictures with only the boxes of these classes, numbered in the order of `classes`."""
         numbers = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
         return Split([e.renumber(numbers) for e in self.examples], tuple(classes))
+
+    def through(self, window: GreyWindow) -> Split:
+        """The same split, its deep grey pictures seen through a window of values."""
+        return replace(self, examples=[replace(e, photo=replace(e.photo, window=window)) for e in self.examples])
 
 
 @dataclass(frozen=True)

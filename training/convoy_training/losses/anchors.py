@@ -66,8 +66,8 @@ def compute_anchor_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of objectness at all anchors, and of boxes and classes at the responsible ones.
 
-    truth_labels [N,K], -1 where padded, crowds from CROWD down: what is found in them is neither right nor wrong. Returns
-    the sum and its parts.
+    truth_labels [N,K], -1 where padded, crowds from CROWD down: what is found in them is neither right nor wrong.
+    Returns the sum and its parts.
     """
     real = truth_labels >= 0
     pictures, objects = real.nonzero(as_tuple=True)

@@ -73,9 +73,7 @@ def measure_macro_f1(counts: NDArray[np.int64], shown: NDArray[np.bool_]) -> flo
     return float(f1[shown].mean())
 
 
-def measure_counts(
-    counts: NDArray[np.int64], classes: tuple[str, ...], shown: NDArray[np.bool_]
-) -> dict[str, float]:
+def measure_counts(counts: NDArray[np.int64], classes: tuple[str, ...], shown: NDArray[np.bool_]) -> dict[str, float]:
     """`top1_accuracy`, `macro_f1` and the recall of each class from counts [C,C] by true class and answer.
 
     The recall of a class without a picture among the counts is NaN; shown: as for `measure_macro_f1`.

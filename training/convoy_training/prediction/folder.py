@@ -74,7 +74,9 @@ def predict_folder(model: Answerer, pictures: dict[str, Path], out: Path, *, dra
     names = name_pictures(pictures)
     palette = choose_palette(model)
     read = make_ahead(lambda name: _read(pictures[name]), pictures, DECODERS, DECODED_AHEAD)
-    bar = tqdm(zip(pictures, read, strict=True), desc="predicting", total=len(pictures), disable=not sys.stderr.isatty())
+    bar = tqdm(
+        zip(pictures, read, strict=True), desc="predicting", total=len(pictures), disable=not sys.stderr.isatty()
+    )
     for name, picture in bar:
         if isinstance(picture, str):
             said.broken[name] = picture

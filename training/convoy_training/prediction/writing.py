@@ -54,7 +54,8 @@ def write_json(file: Path, model: str, answers: Mapping[str, Answer], broken: Ma
 
 def write_coco(file: Path, answers: Mapping[str, Answer], labels: Sequence[str]) -> None:
     """The boxes as COCO's `annotations`, each with its score; ids count from 1, categories as the model's labels."""
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for number, (name, answer) in enumerate(answers.items(), 1):
         images.append({"id": number, "file_name": name, "width": answer.width, "height": answer.height})
         for one in answer.found:

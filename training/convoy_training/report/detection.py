@@ -50,7 +50,9 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     shots = []
     for _, example, boxes, right, missed in judged[:WORST]:
         image = draw_boxes(example.decode().image_rgb, boxes.boxes_xyxy, right, example.boxes_xyxy[missed])
-        caption = f"{example.photo.name}: {len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
+        caption = (
+            f"{example.photo.name}: {len(boxes.labels)} found, {(~right).sum()} of them wrong; {missed.sum()} missed"
+        )
         shots.append(Shot(caption, image))
     names = [*data.classes, "nothing"]
     return [
@@ -58,7 +60,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
                 [draw_lines(curves, "recall", "precision"), draw_lines([by_overlap], "IoU", "mean average precision")],
                 card="From left to right the least score that counts falls: more objects are found, and more of what "
                 "is found is wrong. Boxes are matched at IoU 0.5; the legend gives average precision."),
-        Section("Detection threshold", f"F1 by the least score that counts, at IoU 0.5. The mean over the classes is best "
+        Section("Detection threshold", f"F1 by the least score that counts, at IoU 0.5. The classes' mean is best "
                 f"from {f1.choose():.2f} on; the service's default is {threshold:.2f}.",
                 [draw_lines(by_score, "detection threshold", "F1")],
                 card=f"F1 by the least score that counts. The service shows objects from {threshold:.2f} on unless you "

@@ -86,9 +86,7 @@ def _write_mlflow(config: Config, run: Path, start: int) -> Writer:
     from lightning.pytorch.loggers import MLFlowLogger
 
     place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run.resolve() / 'mlflow.db'}"
-    writer = _open(
-        "mlflow", lambda: MLFlowLogger(experiment_name=config.name, run_name=run.name, tracking_uri=place)
-    )
+    writer = _open("mlflow", lambda: MLFlowLogger(experiment_name=config.name, run_name=run.name, tracking_uri=place))
     writer.log_hyperparams(config.model_dump(mode="json"))
     return writer  # type: ignore[no-any-return]
 

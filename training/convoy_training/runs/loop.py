@@ -234,9 +234,7 @@ def _publish_best(config: Config, model: nn.Module, run: Path, done: int, last: 
     print(f"published: epoch {stored['epoch']} of {done}, {told}; `publish: last` takes the last", flush=True)
 
 
-def _validate(
-    task: Task, config: Config, model: nn.Module, run: Path, curves: Journal, step: int
-) -> Sequence[Metric]:
+def _validate(task: Task, config: Config, model: nn.Module, run: Path, curves: Journal, step: int) -> Sequence[Metric]:
     metrics = task.evaluate(build_predict(task, config, model), config, "validation")
     curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
     print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec, Thresholds
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import place
 from convoy.detection import task
@@ -42,6 +42,7 @@ class Config(recipe.Config):
     widths: recipe.Widths = (16, 32, 64, 128)
     window_px: int = Field(256, gt=0, description="side of a window, in pixels of the pictures")
     input_size: int = Field(128, gt=0, le=MAX_SIDE, multiple_of=16)
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each picture")
     empty: float = Field(0.3, ge=0, lt=1, description="share of windows without a sought object")
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
@@ -168,7 +169,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """An input of one size, since there is one answer for the whole picture."""
-    return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
+    return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox", window=config.window)
 
 
 def localise(predict: Predict, config: Config, windows: Sequence[Window]) -> Iterator[Answer]:
