@@ -52,6 +52,7 @@ class Followers:
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
         self._waking = Waking(store, self._followers)
+        self._loads = asyncio.Semaphore(LOADED_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -106,7 +107,8 @@ class Followers:
         follower = self._followers.get(name)
         if follower is None or follower.is_deleted:
             self._waking.start()
-            follower = self._followers[name] = Follower(name, self.store, self._new_view, self._waking.pulse)
+            mine = (self._new_view, self._waking.pulse, self._loads)
+            follower = self._followers[name] = Follower(name, self.store, *mine)
         return follower
 
     async def _watch(self) -> None:
@@ -133,12 +135,14 @@ class Followers:
             await asyncio.sleep(RETRY_S)
 
     async def _load_all(self) -> None:
-        """Load every gallery, some at a time. One that cannot be read keeps no other from being loaded."""
+        """Load every gallery. One that cannot be read keeps no other from being loaded.
+
+        A page is opened together, in few trips to the store, and then loaded some at a time.
+        """
+        await self._waking.begun()
         name = ""
         while names := await self.store.list_names(name, PAGE):
             standings = await self.store.survey(names)
-            present = [one for one, standing in zip(names, standings, strict=True) if standing.exists]
-            for start in range(0, len(present), LOADED_AT_ONCE):
-                some = [self._follow(one) for one in present[start : start + LOADED_AT_ONCE]]
-                await asyncio.gather(*(follower.loaded() for follower in some))
+            present = [self._follow(one) for one, stands in zip(names, standings, strict=True) if stands.exists]
+            await asyncio.gather(*(follower.loaded() for follower in present))
             name = names[-1]
