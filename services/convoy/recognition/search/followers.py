@@ -34,7 +34,7 @@ class Followers:
     """Opens, finds and closes followers.
 
     threads: a search in memory uses so many cores at most; by default those that this process may use.
-    is_ready: the store answers, and what it held at the start is loaded.
+    is_ready: the store answers, and what it held at the start is loaded. was_loaded: that is so for the first time.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Followers:
         self.vector_sets = vector_sets
         self.turns = Turns()
         self.is_ready = False
+        self.was_loaded = asyncio.Event()
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
         self._waking = Waking(store, self._followers)
@@ -120,6 +121,7 @@ class Followers:
                 if not is_loaded:
                     await self._load_all()
                 is_loaded = self.is_ready = True
+                self.was_loaded.set()
                 told = Told()
             except ResourceExhausted as error:
                 # This process is late; the store is not away.
