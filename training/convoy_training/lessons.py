@@ -16,10 +16,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -176,14 +177,18 @@ def _sum(image: NDArray[np.uint8]) -> int:
 
 def _write(file: Path, variant: Variant) -> None:
     """Whole or not at all; several processes may write the same. The answers come last: with them both are there."""
-    for target, save in (
-        (_pixels_file(file), lambda stream: np.save(stream, variant.pixels)),
-        (file, lambda stream: np.savez(stream, **variant.answers._asdict())),
-    ):
-        partial_file = target.with_name(f".{target.name}-{os.getpid()}")
-        with partial_file.open("wb") as stream:
-            save(stream)
-        os.replace(partial_file, target)
+    with _replaced(_pixels_file(file)) as stream:
+        np.save(stream, variant.pixels)
+    with _replaced(file) as stream:
+        np.savez(stream, **variant.answers._asdict())
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[BinaryIO]:
+    partial_file = target.with_name(f".{target.name}-{os.getpid()}")
+    with partial_file.open("wb") as stream:
+        yield stream
+    os.replace(partial_file, target)
 
 
 def _read(file: Path) -> Variant | None:

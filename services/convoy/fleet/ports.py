@@ -27,7 +27,7 @@ def default_web_port(first: int = FIRST_PORT) -> int:
 
 
 def free_ports() -> dict[ServiceName, int]:
-    """Neighbouring ports, in the order of the services. They, the next one and their metrics ports are free at this moment."""
+    """Neighbouring ports, in the order of the services. They, the next one and their metrics ports are free now."""
     return default_ports(free_range(len(SERVICES) + 1))
 
 

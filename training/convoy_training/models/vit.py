@@ -86,11 +86,12 @@ class VisionTransformer(nn.Module):
         self.conv_proj = nn.Conv2d(3, width, patch, patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
         self.encoder = Encoder((size // patch) ** 2 + 1, layers, heads, width, hidden, dropout)
-        self.heads = nn.Sequential(OrderedDict(head=nn.Linear(width, classes)))
+        head = nn.Linear(width, classes)
+        self.heads = nn.Sequential(OrderedDict(head=head))
         nn.init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / (3 * patch**2)))
         nn.init.zeros_(self.conv_proj.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.heads.head.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.heads.head.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] % self.conv_proj.stride[0]:
