@@ -15,7 +15,7 @@ from convoy.core.errors import ConvoyError, DeadlineExceeded
 from convoy.core.models.host import ModelHost
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import in_order, infer
-from convoy.core.models.repository import Entry
+from convoy.core.models.versions import Entry
 from convoy.core.serving import tensor_descriptions, tensor_parameters, tensor_requests, tensors
 from convoy.core.serving.infer_request import InferRequest
 from convoy.core.serving.model_servicer import ModelServicer
