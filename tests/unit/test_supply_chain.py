@@ -44,7 +44,7 @@ def test_the_lock_agrees_with_the_dependencies_and_the_image_is_built_by_it() ->
             if one.name not in (*supply_chain.OWN, "convoy-vision-models", "torch"):
                 assert LOCKED[canonicalize_name(one.name)] in one.specifier, str(one)
     dockerfile = (ROOT / "services" / "Dockerfile").read_text()
-    installs = re.findall(r"install (?:-r|\")/build.*", dockerfile)
+    installs = re.findall(r"install (?:-r |\")/build.*", dockerfile)
     assert len(installs) == 3 and all(line.endswith("-c /build/constraints.txt") for line in installs)
 
 
