@@ -1,4 +1,4 @@
-"""Convoy: a fleet of CNN services. The names that everyday programs need are here; each is imported when it is first used."""
+"""Convoy: a fleet of CNN services. The names that everyday programs need are here; each is imported when first used."""
 
 import os
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""The wheels as a user installs them, in environments of their own and outside of the repository; they come from the package index.
+"""The wheels as a user installs them from the package index, in environments of their own, outside of the repository.
 
-Newest packages are those of the lock. Oldest ones are the lower ends of the ranges, for the packages that others pin most often.
+Newest packages are those of the lock. Oldest ones are the lower ends of the ranges, for what others pin most often.
 """
 
 import json
