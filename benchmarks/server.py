@@ -50,28 +50,29 @@ class Served:
 
 
 @contextmanager
-def serving(service: str, models: Path, **variables: str) -> Iterator[Served]:
-    """Run a Convoy service until the block ends, with few log lines."""
+def serving(service: str, models: Path, own_session: bool = True, /, **variables: str) -> Iterator[Served]:
+    """Run a Convoy service until the block ends, with few log lines. own_session: as `running` has it."""
     port, metrics_port = free_range(1), free_range(1)
     ports = {"CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": str(metrics_port)}
     quiet = {"CONVOY_LOG_LEVEL": "warning", "CONVOY_MODEL_POLL_S": "0"}
     command = [sys.executable, "-c", f"from convoy.service_process import run; run({service!r})"]
     environment = os.environ | ports | quiet | {"CONVOY_MODELS": str(models)} | variables
-    with running(command, environment, [port]) as child:
+    with running(command, environment, [port], own_session=own_session) as child:
         yield Served(port, child.pid, metrics_port)
 
 
 @contextmanager
 def running(
-    command: list[str], environment: dict[str, str], ports: list[int], log: Path | None = None
+    command: list[str], environment: dict[str, str], ports: list[int], log: Path | None = None, own_session: bool = True
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command until the block ends; the block starts when the command listens on all ports.
 
+    own_session: Linux shares cores between sessions first, so priorities of threads count only inside a session.
     Raises RuntimeError.
     """
     output = log.open("wb") if log else None
     with subprocess.Popen(
-        command, env=environment, stdout=output, stderr=output and subprocess.STDOUT, start_new_session=True
+        command, env=environment, stdout=output, stderr=output and subprocess.STDOUT, start_new_session=own_session
     ) as child:
         try:
             for port in ports:

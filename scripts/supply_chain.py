@@ -30,7 +30,7 @@ def project(folder: str) -> dict[str, Any]:
 
 
 OWN = {canonicalize_name(project(folder)["name"]): project(folder) for folder in ("services", "training")}
-IMAGE = ("formats", "recognition", "runtime")
+IMAGE = ("formats", "recognition", "runtime", "web")
 
 
 def closure(requirements: list[str]) -> dict[str, str]:

@@ -141,7 +141,7 @@ async def test_what_is_erased_is_in_the_journal_also_where_no_follower_has_it(
         with pytest.raises(Unavailable, match="the change is made"):
             await galleries.delete("staff")
         await followers.close()
-    noted = read_erasures(path.read_text().splitlines())
+    noted = read_erasures(path.read_text().splitlines(), print)
     assert [(one.gallery, one.person_id) for one in noted] == [("staff", "ada"), ("staff", "")]
 
 

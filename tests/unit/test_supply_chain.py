@@ -38,7 +38,8 @@ def test_the_lock_agrees_with_the_dependencies_and_the_image_is_built_by_it() ->
     for folder in ("services", "training"):
         asked = supply_chain.project(folder)
         extras = dict(asked.get("optional-dependencies", {}))
-        for name in ("gpu", "tflite"):  # they need what a machine without a GPU or TensorFlow has not got
+        # These need what development does without: a GPU, TensorFlow, and others' places for curves and searches.
+        for name in ("gpu", "tflite", "mlflow", "sweep", "wandb"):
             extras.pop(name, None)
         for one in map(Requirement, itertools.chain(asked["dependencies"], *extras.values())):
             if one.name not in (*supply_chain.OWN, "convoy-vision-models", "torch"):

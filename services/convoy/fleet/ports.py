@@ -8,7 +8,7 @@ import random
 import socket
 from contextlib import ExitStack
 
-from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, WEB_PORT, ServiceName
 
 HOST = "127.0.0.1"
 # The bus of a Redis Cluster is 10,000 above its port: it stays below the ephemeral range too.
@@ -21,9 +21,14 @@ def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
     return {service: first + place for place, service in enumerate(SERVICES)}
 
 
+def default_web_port(first: int = FIRST_PORT) -> int:
+    """The port of the web door: 8080, or with other ports than the usual ones the next after the services."""
+    return WEB_PORT if first == FIRST_PORT else first + len(SERVICES)
+
+
 def free_ports() -> dict[ServiceName, int]:
-    """Neighbouring ports, in the order of the services; they and their metrics ports are free at this moment."""
-    return default_ports(free_range(len(SERVICES)))
+    """Neighbouring ports, in the order of the services. They, the next one and their metrics ports are free now."""
+    return default_ports(free_range(len(SERVICES) + 1))
 
 
 def free_range(count: int) -> int:

@@ -31,7 +31,7 @@ def test_a_redis_that_comes_late_is_waited_for(redis_folder: Path) -> None:
     wait_for_redis(server.url, start)
     server.stop()
     assert len(said) == 1
-    assert said[0].startswith(f"waiting up to 30 s for Redis at {server.url} (")
+    assert said[0].startswith(f"waiting up to 30 s for Redis at unix://{server.socket} (")
 
 
 def test_a_redis_that_is_silent_is_waited_for_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
