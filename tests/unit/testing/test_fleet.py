@@ -122,7 +122,7 @@ def test_without_onnx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "convoy.testing.tiny_models", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy\[import\]'"), fleet():
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy-vision\[import\]'"), fleet():
         pass
 
 
