@@ -48,7 +48,7 @@ def test_a_class_that_a_segmenter_does_not_know_is_told_from_one_that_does_not_o
     answer = convoy.segment(plain((250, 250, 250)))
     unseen = next(label for label in answer.labels if label != answer.regions[0].label)
     assert not answer.pixels_of(unseen).any()
-    with pytest.raises(NotFound, match="knows no class of this name; it knows .*bright") as caught:
+    with pytest.raises(NotFound, match=r"knows no class of this name; it knows .*bright") as caught:
         answer.pixels_of("sky")
     assert caught.value.reason == "LABEL_NOT_FOUND"
 

@@ -18,7 +18,7 @@ from convoy.client.answers.common import (
     read_point,
     read_size,
 )
-from convoy.client.answers.png import read_png
+from convoy.client.answers.decoding import read_picture
 from convoy.v1 import faces_pb2
 
 
@@ -173,7 +173,7 @@ def read_face(message: faces_pb2.Face) -> Face:
             quality.likeness if quality.HasField("likeness") else None,
         ),
         np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
-        read_png(message.aligned_crop, 3) if message.aligned_crop else None,
+        read_picture(message.aligned_crop) if message.aligned_crop else None,
         message.liveness if message.HasField("liveness") else None,
         tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
     )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
-from convoy.client.answers.png import read_png
+from convoy.client.answers.decoding import read_picture
 from convoy.core.errors import NotFound
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
@@ -146,4 +146,4 @@ def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segme
 def _read_mask(result: segmentation_pb2.Segmentation) -> npt.NDArray[np.uint8]:
     if result.mask_format == segmentation_pb2.MASK_FORMAT_RAW:
         return np.frombuffer(result.mask, np.uint8).reshape(result.image_size.height, result.image_size.width)
-    return read_png(result.mask, 1)
+    return read_picture(result.mask)
