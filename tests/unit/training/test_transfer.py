@@ -143,7 +143,7 @@ def test_weights_are_taken_as_people_have_them(
     [
         ([1], "it is a list, not tensors by name"),
         (torch.zeros(2), "it is a Tensor, not tensors by name"),
-        ({"state_dict": None}, "it is a NoneType, not tensors by name"),
+        ({"state_dict": None}, "state_dict is a NoneType, not a tensor"),
         ({"0.weight": None}, "0.weight is a NoneType, not a tensor"),
         (nn.Linear(2, 2), "it is damaged, or holds more than tensors"),
     ],
@@ -228,3 +228,13 @@ def test_only_last_layers_stay_new_for_other_classes(name: str) -> None:
     other = {key for key in own if own[key].shape != theirs[key].shape}
     assert 0 < len(other) <= 6 and new <= other
     assert all(torch.equal(own[key], fresh[key] if key in other else theirs[key]) for key in own)
+
+
+def test_a_batch_of_one_trains_and_says_what_normalisation_does(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 32 pixels the last stage of a ResNet has one value of each channel."""
+    changes = {"architecture": "resnet18", "batch_size": 1, "epochs": 1, "optimizer": {"lr": 1e-4}}
+    task, config = resolve_recipe(fields(pictures, **changes), "test")
+    fit(task, config, tmp_path / "run")
+    assert "batch_size 1: the normalisation layer4.0.bn1 sees one value of each channel" in capsys.readouterr().out

@@ -7,7 +7,8 @@ from enum import StrEnum
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Size, read_size
 from convoy.client.answers.faces import Face, read_face
-from convoy.client.answers.galleries import Person, read_person, read_rate_unit
+from convoy.client.answers.galleries import read_rate_unit
+from convoy.client.answers.people import Person, read_person
 from convoy.v1 import recognition_pb2
 
 

@@ -1,7 +1,8 @@
 """Models at run time, from a folder on disk to the answers of a graph. Nothing here knows gRPC.
 
 host.py             the models of one process: device, cores, default model, limits
-repository.py       decides which versions answer; loads, follows and unloads them
+repository.py       loads, follows and unloads versions
+versions.py         what is known of each version, and which of them may answer
 version_folders.py  lists what is on disk, and whether it changed
 writer.py           writes a version folder and publishes it by one rename
 folder_swap.py      replaces an old folder by a new one
@@ -10,6 +11,8 @@ engine.py           a graph on ONNX Runtime, the only file that imports it
 outputs.py          compares a graph's outputs with its manifest
 batching.py         gathers inputs into batches; the queue, its limits and deadlines
 fair_queue.py       a queue in which callers take turns
+shares.py           who has how much in work, and threads for those who ask for little beside a flood
+fair_threads.py     threads in which callers take turns
 budget.py           limits the pixels in memory at a time
 pipeline.py         takes pictures through a model: decode, run, interpret
 statistics.py       counts and durations of a model

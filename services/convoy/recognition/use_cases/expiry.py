@@ -58,10 +58,17 @@ class Sweep:
                     first_ms = standing.first_expiry_ms
                     await self._sweep(gallery, is_due=first_ms is not None and first_ms <= now_ms())
         await self._galleries.sweep(found)
+        for gone in self._told.keys() - found:
+            del self._told[gone]
+            FAILS.remove(gone)
         return self._people.expired - before
 
-    async def on(self) -> None:
-        """Sweep again and again. If the store is away, the next sweep makes up for it."""
+    async def on(self, begins: asyncio.Event) -> None:
+        """Sweep again and again. If the store is away, the next sweep makes up for it.
+
+        begins: what is loaded by then need not be read from the store.
+        """
+        await begins.wait()
         while True:
             try:
                 if deleted := await self.once():

@@ -84,6 +84,8 @@ class Identification:
         size = await view.count_comparisons(entries)
         terms = self._terms(search, view, model, size, len(picture.faces))
         live = [is_live(one.face, search.min_liveness) for one in picture.faces]
+        # Changes that come while it searches may be missed: the answer tells the version before.
+        head = view.head
         searched = [face for face, is_person in zip(picture.faces, live, strict=True) if is_person]
         hits_of = iter(await _search(search, view, searched, max(top_k, 2), terms.threshold))
         # What is no living person claims nobody's name.
@@ -102,11 +104,11 @@ class Identification:
             faces,
             picture.image_size,
             gallery_size,
-            view.head.version,
+            head.version,
             terms.unit,
             terms.same_occasion,
             terms.picture_rate,
-            view.head.epoch,
+            head.epoch,
             terms.beyond_calibration,
         )
 
