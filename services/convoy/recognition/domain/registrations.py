@@ -73,8 +73,8 @@ class Refusal(Enum):
     OTHER_PERSON = "OTHER_PERSON"
     TURNED = "TURNED"
     NOT_A_FACE = "NOT_A_FACE"
-    OCCLUDED = "OCCLUDED"
     SPOOF_SUSPECTED = "SPOOF_SUSPECTED"
+    OCCLUDED = "OCCLUDED"
 
 
 @dataclass(frozen=True, slots=True)
