@@ -1,13 +1,16 @@
 """A whole fleet of tiny models, as `convoy up` starts it: the services, the web door and an embedded Redis."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
 from convoy.fleet import Fleet, free_ports
 from convoy.testing.tiny_models import write_repository
+
+from tests.fake_faces import FakeFaces, serving
+from tests.serving import running
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,13 @@ def gallery(convoy: Convoy, request: pytest.FixtureRequest) -> Iterator[str]:
     convoy.create_gallery(name)
     yield name
     convoy.delete_gallery(name)
+
+
+@pytest.fixture
+async def recognition_address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a recognition service of the test's own listens, with faces that the test draws."""
+    async with (
+        serving(FakeFaces()) as faces,
+        running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
+    ):
+        yield f"127.0.0.1:{server.server.port}"

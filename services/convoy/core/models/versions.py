@@ -111,7 +111,8 @@ class Versions:
     def _entry(self, key: Key) -> Entry:
         held, refused, folder = self._held.get(key), self._refused.get(key), self._on_disk.get(key)
         manifest = held.model.manifest if held else folder.manifest if folder else None
-        return Entry(*key, manifest, held.model if held else None, str(refused.error) if refused else "")
+        problem = str(refused.error) if refused else "" if held or folder is None else folder.problem
+        return Entry(*key, manifest, held.model if held else None, problem)
 
     def _find_idle(self) -> None:
         """Cache it, since every call of the Open Inference Protocol asks for it."""
