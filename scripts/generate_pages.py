@@ -52,6 +52,10 @@ ENV_HEAD = """\
 #FACES_METRICS_PORT=51054
 #RECOGNITION_PORT=50055
 #RECOGNITION_METRICS_PORT=51055
+# The web door: its address on this machine, apart from BIND_ADDRESS, so that an upgrade opens no page to the network.
+#WEB_BIND_ADDRESS=127.0.0.1
+#WEB_PORT=8080
+#WEB_METRICS_PORT=9080
 # With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
 #SECRETS_FOLDER=./secrets
 #SERVICE_USER=10001
