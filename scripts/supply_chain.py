@@ -1,6 +1,6 @@
 """What the services are made of: services/constraints.txt, every package of the image with its version.
 
-lock   writes that file: what services/pyproject.toml needs with the extras formats and web, directly or not, as installed here
+lock   writes that file: what services/pyproject.toml needs with the extras formats and web, as installed here
 sbom   writes it as a CycloneDX document, build/sbom.cdx.json
 audit  asks for known vulnerabilities. One that finds some ends with 1; one that could not ask says NOT AUDITED and ends
        with 0, or with 1 where REQUIRE_AUDIT=1 is set

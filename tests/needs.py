@@ -74,8 +74,8 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _look_for_browser() -> str | None:
-    tools = [tool for tool in ("chromium", "chromedriver") if shutil.which(tool) is None]
-    tools += [name for name in ("selenium", "axe_core_python") if importlib.util.find_spec(name) is None]
+    tools = [] if shutil.which("chromium") else ["chromium"]
+    tools += [name for name in ("playwright", "axe_core_python") if importlib.util.find_spec(name) is None]
     return f"no browser to drive: {', '.join(tools)} not installed" if tools else None
 
 

@@ -10,6 +10,8 @@ class Stalled:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        # Windows begin with 65,535 bytes, or what the service's settings say for streams.
+        self._connection, self._stream = 65530, 16384 - 5
 
     @classmethod
     async def begin(cls, port: int, path: str, promised: int, sent: int) -> "Stalled":
@@ -18,23 +20,22 @@ class Stalled:
         window = (2**30).to_bytes(4)
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0) + frame(8, 0, 0, window))
         writer.write(frame(1, 4, 1, headers(path)) + frame(0, 0, 1, b"\0" + promised.to_bytes(4)))
-        await one._send(sent)
+        await one.send(sent)
         return one
 
-    async def _send(self, left: int) -> None:
+    async def send(self, left: int) -> None:
         """Send so many bytes, no faster than the service's windows allow."""
-        # Windows begin with 65,535 bytes, or what the service's settings say for streams.
-        connection, stream = 65530, 16384 - 5
         while left:
-            size = min(left, 16384, connection, stream)
+            size = min(left, 16384, self._connection, self._stream)
             if size > 0:
                 self._writer.write(frame(0, 0, 1, bytes(size)))
-                left, connection, stream = left - size, connection - size, stream - size
+                left, self._connection, self._stream = left - size, self._connection - size, self._stream - size
                 continue
             kind, number, content = await self._read()
-            if kind == 8:
-                more = int.from_bytes(content)
-                connection, stream = (connection + more, stream) if number == 0 else (connection, stream + more)
+            if kind == 8 and number == 0:
+                self._connection += int.from_bytes(content)
+            elif kind == 8:
+                self._stream += int.from_bytes(content)
             elif kind in (3, 7):
                 return
 

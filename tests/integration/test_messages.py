@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import grpc
 import numpy as np
 import pytest
 from convoy.core.security.demands import DEMANDS
-from convoy.core.serving import receiving
-from convoy.core.serving.receiving import SMALL_MESSAGE
+from convoy.core.serving import arrivals, receiving
+from convoy.core.serving.arrivals import SMALL_MESSAGE
+from convoy.core.serving.receiving import Receiver
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, common_pb2, segmentation_pb2, segmentation_pb2_grpc
@@ -97,14 +98,19 @@ async def test_anybody_may_send_no_more_than_a_small_message(models: Path, tmp_p
         assert refused.metadata["max_message_bytes"] == str(SMALL_MESSAGE)
 
 
-def receiver_of(service: Running) -> receiving.Receiver:
+def receiver_of(service: Running) -> Receiver:
     return service.server._receiver
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(receiving, "NO_PROGRESS_S", 0.3)
-    monkeypatch.setattr(receiving, "_CALM_S", 0.05)
+    monkeypatch.setattr(arrivals, "NO_PROGRESS_S", 0.3)
+    monkeypatch.setattr(arrivals, "_CALM_S", 0.05)
     return
 
 
@@ -120,15 +126,52 @@ async def test_stalled_messages_make_way_where_nobody_counts_what_arrives(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on systems other than Linux: two messages of one host have all that is reserved for it."""
-    monkeypatch.setattr(receiving, "can_count", lambda: False)
-    monkeypatch.setattr(receiver_of(service)._connections, "received", lambda peers: {})
-    monkeypatch.setattr(receiving, "_PRESSED_S", 0.5)
+    monkeypatch.setattr(arrivals, "can_count", lambda: False)
+    monkeypatch.setattr(receiver_of(service).arrivals._connections, "received", lambda peers: {})
+    monkeypatch.setattr(arrivals, "_PRESSED_S", 0.5)
     stalled = [await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1000) for _ in range(2)]
-    while receiver_of(service).room.used < 16 * MIB:
-        await asyncio.sleep(0.01)
+    await until(lambda: receiver_of(service).room.used >= 16 * MIB)
     assert await service.channel.unary_unary(CLASSIFY)(GOOD, timeout=30)
     for one in stalled:
         await asyncio.wait_for(one.end(), 20)
+
+
+async def test_only_the_slowest_message_makes_way_for_who_waits(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under pressure the slowest goes, and then there is room: a faster one may take as long as it takes."""
+    monkeypatch.setattr(arrivals, "_PRESSED_S", 0.2)
+    monkeypatch.setattr(arrivals, "_PRESSED_PROGRESS_S", 60.0)
+    monkeypatch.setattr(arrivals, "_CALM_S", 0.05)
+    room = receiver_of(service).room
+    slow, fast = [await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1000) for _ in range(2)]
+    await until(lambda: room.used == 16 * MIB)
+    await until(lambda: room.used == 0)  # from now on, what arrives counts
+    await slow.send(MIB)
+    await fast.send(2 * MIB)
+    await until(lambda: room.used > 2.5 * MIB)
+    room.add("others", room.most - room.used)
+    waiting, faster = asyncio.ensure_future(room.take("calm", "c", MIB // 2)), asyncio.ensure_future(fast.end())
+    await asyncio.wait_for(slow.end(), 20)
+    assert await waiting
+    assert not faster.done()
+    fast.close()
+    faster.cancel()
+    room.give("calm", MIB // 2)
+
+
+async def test_a_stream_waits_for_room_as_long_as_it_takes(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "LONGEST_WAIT_S", 0.1)
+    room = receiver_of(service).room
+    room.add("others", room.most + 1)
+    stream = service.channel.stream_stream(STREAM)()
+    await stream.write(b"")
+    reading = asyncio.ensure_future(stream.read())
+    assert (await refusal(service.channel.unary_unary(CLASSIFY), GOOD)).reason == "MESSAGES_FULL"
+    assert not reading.done()
+    room.give("others", room.most + 1)
+    assert await asyncio.wait_for(reading, 20) is not grpc.aio.EOF
+    stream.cancel()
 
 
 async def test_messages_that_never_end_take_no_more_than_their_memory(service: Running) -> None:

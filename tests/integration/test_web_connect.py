@@ -57,7 +57,7 @@ async def test_an_error_has_its_code_and_details(client: ConnectClient) -> None:
         await client.execute_unary(request=recognition_pb2.GetGalleryRequest(gallery="nothing"), method=GET)
     assert told.value.code is Code.NOT_FOUND
     assert "nothing" in told.value.message
-    assert any("ErrorInfo" in str(detail) for detail in told.value.details)
+    assert [detail.type_name for detail in told.value.details] == ["google.rpc.ErrorInfo"]
 
 
 async def test_a_time_limit_goes_on_to_the_service(client: ConnectClient) -> None:

@@ -5,6 +5,7 @@ SCREENSHOTS=folder keeps what was seen.
 
 import io
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -73,131 +74,122 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(photos: Path) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
+def page(photos: Path) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
 
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless=new",
+    arguments = [
         "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--lang=en",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={photos / 'camera.mjpeg'}",
         "--host-resolver-rules=MAP rebound.example 127.0.0.1",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
-    driver.set_script_timeout(PATIENCE_S)
-    yield driver
-    driver.quit()
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        page = browser.new_context(locale="en-GB", permissions=["camera"]).new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        yield page
+        browser.close()
 
 
 class Console:
     """What a person sees and does."""
 
-    def __init__(self, browser: Any, url: str) -> None:
-        self.browser = browser
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
         self.url = url
+        self.told: list[str] = []
+        page.on("console", lambda message: self.told.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.told.append(str(error)))
 
-    def open(self, page: str) -> None:
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.url}/#{page}")
-        self.wait(lambda: self.one("nav a[aria-current=page]"))
-
-    def one(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
+    def open(self, name: str) -> None:
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.url}/#{name}")
+        self.page.wait_for_selector("nav a[aria-current=page]")
 
     def text(self, selector: str = "body") -> str:
-        return str(self.one(selector).text)
+        return str(self.page.locator(selector).first.inner_text())
 
     def click(self, selector: str) -> None:
-        self.wait(lambda: self.one(selector).is_displayed())
-        self.one(selector).click()
+        self.page.click(selector)
 
     def click_text(self, word: str) -> None:
-        self.wait(lambda: self.button(word))
-        self.button(word).click()
+        self.page.locator("main button", has_text=word).first.click()
 
-    def button(self, word: str) -> Any:
-        return self.browser.find_element("xpath", f"//main//button[contains(., '{word}')]")
+    def write(self, selector: str, text: str) -> None:
+        self.page.fill(selector, text)
 
     def choose(self, selector: str, *files: Path) -> None:
-        self.one(selector).send_keys("\n".join(map(str, files)))
+        self.page.set_input_files(selector, files)
 
-    def wait(self, condition: Callable[[], Any]) -> Any:
-        from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        errors = (StaleElementReferenceException, WebDriverException)
-        return WebDriverWait(self.browser, PATIENCE_S, 0.1, errors).until(lambda _: condition())
+    def wait(self, condition: Callable[[], Any]) -> None:
+        for _ in range(10 * PATIENCE_S):
+            if condition():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("it did not come about")
 
     def wait_for(self, word: str, selector: str = "body") -> None:
         try:
-            self.wait(lambda: word in self.text(selector))
-        except Exception:
+            self.wait(lambda: self.page.locator(selector).count() and word in self.text(selector))
+        except AssertionError:
             raise AssertionError(f"{word!r} is not in {self.text(selector)!r}") from None
+
+    def wait_for_gallery(self, name: str) -> None:
+        self.wait(lambda: self.page.locator("#gallery").input_value() == name)
 
     def check(self, name: str) -> None:
         """At two widths: no fault for screen readers, nothing wider than the window. Keeps a picture."""
-        from axe_core_python.selenium import Axe
+        from axe_core_python.sync_playwright import Axe
 
         for width in WIDTHS:
-            self.browser.set_window_size(max(width, 500), 900)
-            self.browser.execute_cdp_cmd(
-                "Emulation.setDeviceMetricsOverride",
-                {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-            )
-            violations = Axe().run(self.browser)["violations"]
-            assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in violations] == [], (name, width)
-            wide = self.browser.execute_script("return document.documentElement.scrollWidth")
-            assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
+            self.page.set_viewport_size({"width": width, "height": 900})
             if folder := os.environ.get("SCREENSHOTS"):
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                self.browser.save_screenshot(str(Path(folder) / f"{name}-{width}.png"))
+                self.page.screenshot(path=Path(folder) / f"{name}-{width}.png")
+            violations = Axe().run(self.page)["violations"]
+            assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in violations] == [], (name, width)
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
 
 
 @pytest.fixture(scope="module")
-def console(browser: Any, fleet: Fleet) -> Console:
-    return Console(browser, fleet.web_url)
+def console(page: Any, fleet: Fleet) -> Console:
+    return Console(page, fleet.web_url)
 
 
 def test_the_whole_story_by_clicks(console: Console, photos: Path) -> None:
     # A gallery, and two people.
     console.open("people")
-    console.one("#new-gallery").send_keys("staff")
+    console.write("#new-gallery", "staff")
     console.click("#make-gallery")
-    console.wait(lambda: console.one("#gallery").get_attribute("value") == "staff")
+    console.wait_for_gallery("staff")
     for person, files in (("ada", ("ada", "ada2")), ("grace", ("grace",))):
         console.click("#enrol")
-        console.one("#person-id").send_keys(person)
-        console.one("#display-name").send_keys(f"{person.capitalize()} <b>L</b>")
+        console.write("#person-id", person)
+        console.write("#display-name", f"{person.capitalize()} <b>L</b>")
         console.choose("#photos", *(photos / f"{name}.png" for name in files))
         console.click("#register")
         console.wait_for(f"registered with {len(files)} photos", "#status")
     assert "Ada <b>L</b>" in console.text("#people")  # what people type is text, not HTML
     # A photo without a face is refused, with the reason.
     console.click("#enrol")
-    console.one("#person-id").send_keys("nobody")
+    console.write("#person-id", "nobody")
     console.choose("#photos", photos / "nobody.png")
     console.click("#register")
     console.wait_for("no face was found", "#results")
     console.check("people")
     # Who is this? Two who are known, and a stranger, whom one registers on the spot.
     console.open("who")
-    console.wait(lambda: console.one("#gallery").get_attribute("value") == "staff")
+    console.wait_for_gallery("staff")
     console.choose("#picture", photos / "both.png")
     console.wait_for("Ada", "#found")
     assert "Grace" in console.text("#found") and "reaches the threshold" in console.text("#found")
     console.choose("#picture", photos / "stranger.png")
     console.wait_for("Nobody known", "#found")
     console.check("who")
-    console.one("#found summary").click()
-    console.one("#found .person-id").send_keys("linus")
-    console.one("#found form button").click()
+    console.click("#found summary")
+    console.write("#found .person-id", "linus")
+    console.click("#found form button")
     console.wait_for("linus", "#found h2")
     # The camera sees Ada.
     console.click_text("Look by camera")
@@ -221,19 +213,14 @@ def test_try_shows_each_task_and_sliders_need_no_new_call(console: Console, phot
     console.wait_for("found in", "#status")
     assert "curl -F image=@photo.jpg" in console.text("#command")
     for task in ("detection", "classification", "segmentation"):
-        console.browser.execute_script(
-            "const t = document.getElementById('task'); t.value = arguments[0]; t.dispatchEvent(new Event('change'))",
-            task,
-        )
+        console.page.select_option("#task", task)
         console.wait(lambda task=task: f"/v1/{task[:6]}" in console.text("#command"))  # type: ignore[misc]
         console.wait_for("found in", "#status")
     console.check("try")
-    calls = "return performance.getEntriesByType('resource').length"
-    before = console.browser.execute_script(calls)
-    console.browser.execute_script(
-        "const s = document.getElementById('slider'); s.value = 1; s.dispatchEvent(new Event('input'))"
-    )
-    assert console.browser.execute_script(calls) == before
+    calls = "performance.getEntriesByType('resource').length"
+    before = console.page.evaluate(calls)
+    console.page.fill("#slider", "1")
+    assert console.page.evaluate(calls) == before
 
 
 def test_models_fleet_and_the_api_are_shown(console: Console) -> None:
@@ -244,27 +231,26 @@ def test_models_fleet_and_the_api_are_shown(console: Console) -> None:
     console.wait_for("recognition", "#services")
     assert "away" not in console.text("#services")
     console.check("fleet")
-    console.browser.get(f"{console.url}/docs")
+    console.page.goto(f"{console.url}/docs")
     console.wait_for("POST /v1/detect")
     console.check("docs")
 
 
 def test_another_language(console: Console) -> None:
     console.open("fleet")
-    console.browser.execute_script("localStorage.setItem('convoy-language', 'de')")
+    console.page.evaluate("localStorage.setItem('convoy-language', 'de')")
     console.open("people")
-    assert "Personen" in console.text("nav") and console.one("html").get_attribute("lang") == "de"
-    console.browser.execute_script("localStorage.setItem('convoy-language', 'en')")
+    assert "Personen" in console.text("nav") and console.page.get_attribute("html", "lang") == "de"
+    console.page.evaluate("localStorage.setItem('convoy-language', 'en')")
 
 
 def test_nothing_was_refused_by_the_browser(console: Console, photos: Path) -> None:
     """No script or style that the policy forbids, and no error in the pages."""
-    console.browser.get_log("browser")
+    console.told.clear()
     for page in ("try", "who", "people", "models", "fleet"):
         console.open(page)
-        console.wait(lambda: console.one("main .card"))
-    told = [entry["message"] for entry in console.browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert told == []
+        console.page.wait_for_selector("main .card")
+    assert console.told == []
 
 
 def test_a_hostile_page_gets_nothing(console: Console, photos: Path, tmp_path: Path) -> None:
@@ -278,12 +264,12 @@ def test_a_hostile_page_gets_nothing(console: Console, photos: Path, tmp_path: P
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for host in ("localhost", "127.0.0.1"):  # another site, and another origin of the same site
-            console.browser.get(f"http://{host}:{server.server_port}/")
-            console.wait(lambda: "delete:" in console.browser.title)
-            assert console.browser.title == "form:opaque:0 raw:opaque:0 read:blocked delete:blocked"
+            console.page.goto(f"http://{host}:{server.server_port}/")
+            console.wait(lambda: "delete:" in console.page.title())
+            assert console.page.title() == "form:blocked raw:blocked read:blocked delete:blocked"
         server.shutdown()
     port = console.url.rpartition(":")[2]
-    console.browser.get(f"http://rebound.example:{port}/")
+    console.page.goto(f"http://rebound.example:{port}/")
     assert "UNKNOWN_HOST" in console.text()
     console.open("people")
     console.wait_for("Ada", "#people")

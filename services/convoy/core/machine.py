@@ -10,8 +10,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 _STATM = Path("/proc/self/statm")
 # A parameter of mallopt(3) in glibc.
 _M_ARENA_MAX = -8
-# How much lower the priority of a computing thread is, so that the event loop can refuse a call at once.
-_NICENESS = 5
+PROMPT_NICENESS, WORKING_NICENESS = 2, 10
+"""How much lower the priority of a computing thread is than the event loop's, which can then refuse a call at once: of
+threads for a caller who asks for little, and of all others."""
 
 
 def available_cores() -> int:
@@ -21,10 +22,10 @@ def available_cores() -> int:
     return max(1, min(cores, -(-quota // period))) if quota > 0 else cores
 
 
-def give_way() -> None:
+def give_way(niceness: int = WORKING_NICENESS) -> None:
     """Give the calling thread a lower priority than the event loop, where the system has priorities for threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def memory_limit() -> int:

@@ -40,7 +40,7 @@ class Address(Group):
     """Address to listen on; 0.0.0.0 in a container."""
     port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for
-    detection, segmentation, faces and recognition, in this order; 8080 for the web door."""
+    detection, segmentation, faces, recognition and imaging, in this order; 8080 for the web door."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the Prometheus page; by default the gRPC port + 1000, 0 for any free one."""
     drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
@@ -64,6 +64,9 @@ class Models(Group):
     """Model of the detection service for calls that name none, as name or name:version."""
     segmentation_model: str = "camvid-unet"
     """Model of the segmentation service for calls that name none, as name or name:version."""
+    imaging_model: str = "kernels-sharpen"
+    """Model of the imaging service for calls that name none, as name or name:version. If you do not set it and no
+    repository has that model, the service starts all the same, and calls must name a model."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
     face_embedder: str = "face-embedder"
@@ -253,6 +256,8 @@ class Client(Group):
     """Where recognition and the client find the faces service."""
     recognition_address: str = f"127.0.0.1:{API['recognition'].port}"
     """Where the client finds the recognition service."""
+    imaging_address: str = f"127.0.0.1:{API['imaging'].port}"
+    """Where the client finds the imaging service."""
     timeout_s: float = Field(default=30.0, gt=0.0)
     """Seconds that the client gives a call, including retries."""
     client_tls: bool = False

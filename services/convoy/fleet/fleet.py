@@ -2,46 +2,27 @@
 
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, WEB, WEB_PORT, ServiceName
+from convoy.core.api import METRICS_PORT_OFFSET, SERVICES, WEB, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
 from convoy.core.serving.ports import check_port
 from convoy.core.settings import read_settings
 from convoy.fleet.embedded_redis import EmbeddedRedis
 from convoy.fleet.external_redis import wait_for_redis
+from convoy.fleet.ports import HOST
 from convoy.fleet.process import Process
 from convoy.fleet.restarter import Restarter
 from convoy.fleet.web import check_web, start_web, wait_for_web
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
-
-
-def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
-    """Neighbouring ports, in the order of the services."""
-    return {service: first + place for place, service in enumerate(SERVICES)}
-
-
-def default_web_port(first: int = FIRST_PORT) -> int:
-    """The port of the web door: 8080, or with other ports than the usual ones the next after the services."""
-    return WEB_PORT if first == FIRST_PORT else first + len(SERVICES)
-
-
-def free_ports() -> dict[ServiceName, int]:
-    """A port for each service that nobody listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
-        return {service: one.getsockname()[1] for service, one in zip(SERVICES, sockets, strict=True)}
 
 
 class Fleet:
@@ -101,6 +82,7 @@ class Fleet:
             segmentation=self.addresses["segmentation"],
             faces=self.addresses["faces"],
             recognition=self.addresses["recognition"],
+            imaging=self.addresses["imaging"],
             timeout_s=timeout_s,
         )
 

@@ -194,7 +194,7 @@ def _plain(message: Any) -> dict[str, Any]:
 
 def _numbers(value: dict[str, Any], kind: Any) -> dict[str, Any]:
     """64-bit numbers, which proto JSON writes as text, as numbers."""
-    made = {}
+    made: dict[str, Any] = {}
     for name, one in value.items():
         field = kind.fields_by_name[name]
         if field.message_type is not None and not field.message_type.GetOptions().map_entry:

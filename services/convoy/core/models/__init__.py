@@ -10,6 +10,8 @@ engine.py           a graph on ONNX Runtime, the only file that imports it
 outputs.py          compares a graph's outputs with its manifest
 batching.py         gathers inputs into batches; the queue, its limits and deadlines
 fair_queue.py       a queue in which callers take turns
+shares.py           who has how much in work, and threads for those who ask for little beside a flood
+fair_threads.py     threads in which callers take turns
 budget.py           limits the pixels in memory at a time
 pipeline.py         takes pictures through a model: decode, run, interpret
 statistics.py       counts and durations of a model

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from convoy.core.errors import DeadlineExceeded, ResourceExhausted
 from convoy.core.models.engine import Outputs
 from convoy.core.models.fair_queue import FairQueue
+from convoy.core.models.shares import PromptThreads
 from convoy.core.turns import current_turn, spread_s
 
 Array = npt.NDArray[np.generic]
@@ -63,6 +64,7 @@ Answer = tuple[Outputs, Timing]
 class _Waiting:
     """One input in the queue or running; `deadline` is on time.monotonic's clock."""
 
+    who: str
     inputs: Array
     deadline: float | None
     result: asyncio.Future[Answer]
@@ -95,14 +97,16 @@ class Batcher:
     Inputs with a higher priority run first. With equal priority, callers take turns; the inputs of each run in order.
     """
 
-    def __init__(self, run: Run, policy: BatchPolicy, executor: Executor) -> None:
+    def __init__(self, run: Run, policy: BatchPolicy, executor: Executor, prompt: PromptThreads | None = None) -> None:
         self._run = run
         self.policy = policy
         self._executor = executor
+        self._prompt = prompt
         self._queues: dict[int, FairQueue[_Waiting]] = {}
         self._queued = 0
         self._preparing: Counter[str] = Counter()
         self._running = 0
+        self._prompt_running = 0
         self._input_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -120,13 +124,15 @@ class Batcher:
         raised for this input.
         """
         self.admit(deadline)
-        waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
+        turn = current_turn()
+        waiting = _Waiting(turn.who, inputs, deadline, asyncio.get_running_loop().create_future())
         if self._queued >= self.policy.queue_size:
             self._make_place()
-        self._queues.setdefault(priority, FairQueue()).push(current_turn(), waiting)
+        self._queues.setdefault(priority, FairQueue()).push(turn, waiting)
         self._queued += 1
-        self._dispatch()
-        return await waiting.result
+        with self._prompt.shares.in_work(turn.who) if self._prompt else nullcontext():
+            self._dispatch()
+            return await waiting.result
 
     def admit(self, deadline: float | None, ahead: int = 0) -> None:
         """Raise what `submit` would raise after `ahead` further inputs."""
@@ -186,20 +192,29 @@ class Batcher:
         """Wait until every input in the queue is answered."""
         self._closing = True
         self._dispatch()
-        while self._queued or self._running:
+        while self._queued or self._running or self._prompt_running:
             self._finished.clear()
             await self._finished.wait()
 
     def _dispatch(self) -> None:
+        if self._prompt is not None and self._queued:
+            self._hurry(self._prompt)
         while self._running < self.policy.runners + self.policy.ready and self._queued:
             if self._may_gather():
                 return
-            batch = self._take()
+            batch = self._take(self.policy.max_batch_size)
             if not batch:
                 return
             self._running += 1
             alone = self._running == 1 and not self._queued
-            self._executor.submit(self._work, asyncio.get_running_loop(), batch, alone)
+            self._executor.submit(self._work, asyncio.get_running_loop(), batch, alone, False)
+
+    def _hurry(self, prompt: PromptThreads) -> None:
+        """Start an input of each caller who need not wait for the flood of another one."""
+        while batch := self._take(1, prompt.may_start):
+            self._prompt_running += 1
+            alone = not prompt.running
+            prompt.submit(batch[0].who, self._work, asyncio.get_running_loop(), batch, alone, True)
 
     def _may_gather(self) -> bool:
         delay_s = self.policy.max_queue_delay_s
@@ -217,13 +232,13 @@ class Batcher:
         self._timer = None
         self._dispatch()
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self, most: int, whose: Callable[[str], bool] = lambda _: True) -> list[_Waiting]:
         """Take the next inputs of one shape, and drop those whose callers gave up; the others keep their places."""
         batch: list[_Waiting] = []
         for priority in sorted(self._queues, reverse=True):
             queue = self._queues[priority]
-            while len(batch) < self.policy.max_batch_size:
-                waiting = queue.pop(lambda one: not batch or _alike(one.inputs, batch[0].inputs))
+            while len(batch) < most:
+                waiting = queue.pop(lambda one: not batch or _alike(one.inputs, batch[0].inputs), whose)
                 if waiting is None:
                     break
                 self._queued -= 1
@@ -235,12 +250,12 @@ class Batcher:
                 del self._queues[priority]
         return batch
 
-    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], alone: bool) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], alone: bool, is_prompt: bool) -> None:
         """Run a batch in a thread, and pass the results back to the event loop."""
         try:
             self._run_batch(batch, alone)
         finally:
-            loop.call_soon_threadsafe(self._finish, batch)
+            loop.call_soon_threadsafe(self._finish, batch, is_prompt)
 
     def _run_batch(self, batch: list[_Waiting], alone: bool) -> None:
         """Answer each input whose caller still waits."""
@@ -271,8 +286,12 @@ class Batcher:
                 raise ValueError(f"the output {name} has {len(values)} rows for a batch of {len(batch)}")
         return outputs
 
-    def _finish(self, batch: list[_Waiting]) -> None:
-        self._running -= 1
+    def _finish(self, batch: list[_Waiting], is_prompt: bool) -> None:
+        if is_prompt and self._prompt is not None:
+            self._prompt_running -= 1
+            self._prompt.end(batch[0].who)
+        else:
+            self._running -= 1
         for waiting in batch:
             waiting.settle()
         ran = next((waiting.answer[1] for waiting in batch if isinstance(waiting.answer, tuple)), None)

@@ -1,49 +1,96 @@
 """Limits the pixels that a process holds at a time: 50 megapixels take 150 MB, however small the file is."""
 
 import asyncio
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from convoy.core.turns import current_turn
+
+
+class _Waiter(NamedTuple):
+    pixels: int
+    turn: "asyncio.Future[None]"
 
 
 class PixelBudget:
-    """Allows at most `most` pixels at a time, first come, first served. A larger picture runs alone."""
+    """Allows at most `most` pixels at a time. A larger picture runs alone. Callers take turns, each one's in order.
+
+    A caller who has no pixels here may take half of `most` beyond it, so that nobody waits for another one's pictures.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._used = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._by: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
 
     @asynccontextmanager
     async def taken(self, pixels: int) -> AsyncIterator[None]:
         """Wait until so many pixels are free, then reserve them until the block ends."""
-        pixels = min(pixels, self._most)
-        if self._waiting or self._used + pixels > self._most:
-            await self._turn(pixels)
+        who, pixels = current_turn().who, min(pixels, self._most)
+        if not pixels:
+            yield
+            return
+        if self._may_start(who, pixels):
+            self._take(who, pixels)
         else:
-            self._used += pixels
+            await self._turn(who, pixels)
         try:
             yield
         finally:
-            self._give_back(pixels)
+            self._give_back(who, pixels)
 
-    async def _turn(self, pixels: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((pixels, turn))
+    def _may_start(self, who: str, pixels: int) -> bool:
+        if who in self._waiting or not self._fits(who, pixels):
+            return False
+        # Nobody overtakes a caller who has nothing; whoever has nothing overtakes those who have some.
+        return not self._waiting or (not self._by[who] and all(self._by[other] for other in self._waiting))
+
+    def _fits(self, who: str, pixels: int) -> bool:
+        most = self._most if self._by[who] else self._most * 3 // 2
+        # Where nobody has any, the first one fits by itself.
+        return not self._used or self._used + pixels <= (most if self._used > self._by[who] else self._most)
+
+    def _take(self, who: str, pixels: int) -> None:
+        self._used += pixels
+        self._by[who] += pixels
+
+    async def _turn(self, who: str, pixels: int) -> None:
+        waiter = _Waiter(pixels, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(who, deque()).append(waiter)
         try:
-            await turn
+            await waiter.turn
         except asyncio.CancelledError:
             # The caller gave up while it waited, or just as its turn came.
-            self._give_back(0 if turn.cancelled() else pixels)
+            self._give_back(who, 0 if waiter.turn.cancelled() else pixels)
             raise
 
-    def _give_back(self, pixels: int) -> None:
+    def _give_back(self, who: str, pixels: int) -> None:
         self._used -= pixels
-        while self._waiting:
-            wanted, turn = self._waiting[0]
-            if not turn.done():
-                if self._used + wanted > self._most:
+        self._by[who] -= pixels
+        if self._by[who] <= 0:
+            del self._by[who]
+        is_moving = bool(self._waiting)
+        while is_moving:
+            is_moving = False
+            for other in list(self._waiting):
+                is_moving |= self._let_in(other)
+                if other in self._waiting and not self._by[other]:
                     return
-                self._used += wanted
-                turn.set_result(None)
-            self._waiting.popleft()
+
+    def _let_in(self, who: str) -> bool:
+        """Give the caller a turn, if the next picture fits, and then the others theirs."""
+        waiters, let_in = self._waiting[who], False
+        while waiters and waiters[0].turn.done():
+            waiters.popleft()
+        if waiters and self._fits(who, waiters[0].pixels):
+            waiter = waiters.popleft()
+            self._take(who, waiter.pixels)
+            waiter.turn.set_result(None)
+            self._waiting.move_to_end(who)
+            let_in = True
+        if not waiters:
+            del self._waiting[who]
+        return let_in

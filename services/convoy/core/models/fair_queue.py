@@ -9,6 +9,10 @@ from convoy.core.turns import Turn
 Item = TypeVar("Item")
 
 
+def _any(_: object) -> bool:
+    return True
+
+
 class _Lane(Generic[Item]):
     """What one caller has waiting, by connection."""
 
@@ -84,10 +88,10 @@ class FairQueue(Generic[Item]):
         lane.push(turn.connection, item)
         self._size += 1
 
-    def pop(self, accept: Callable[[Item], bool]) -> Item | None:
-        """Take the next item that is accepted; None if there is none. The others keep their places."""
+    def pop(self, accept: Callable[[Item], bool] = _any, whose: Callable[[str], bool] = _any) -> Item | None:
+        """Take the next item that is accepted, of a caller who is, or None. The others keep their places."""
         for who, lane in list(self._lanes.items()):
-            if (item := lane.pop(accept)) is None:
+            if not whose(who) or (item := lane.pop(accept)) is None:
                 continue
             self._size -= 1
             lane.left_in_turn -= 1

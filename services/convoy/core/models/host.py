@@ -12,9 +12,11 @@ from convoy.core.machine import available_cores, give_way
 from convoy.core.manifest import InputSpec, Task
 from convoy.core.models.batching import BatchPolicy
 from convoy.core.models.budget import PixelBudget
+from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel, Loading
 from convoy.core.models.pipeline import Pipeline
 from convoy.core.models.repository import Repository
+from convoy.core.models.shares import PromptThreads, Shares
 from convoy.core.pictures.decoding import Limits
 from convoy.core.settings import Settings
 
@@ -30,23 +32,33 @@ class ModelHost:
     """Loads models, keeps them fresh, and names the default one.
 
     chosen: each setting that chooses models -> these models, as name or name:version, separated by commas. The process
-    does not start without them. The first one answers when a request names none.
+    does not start without them. The first one answers when a request names none. may_lack: it starts without them all
+    the same, and calls must name a model.
     """
 
-    def __init__(self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str], may_lack: bool = False
+    ) -> None:
         cores = settings.threads or available_cores()
         self.settings = settings
+        self._may_lack = may_lack
         self._chosen = [(setting, wanted) for setting, names in chosen.items() for wanted in split_models(names)]
         self.default = self._chosen[0][1]
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
         # Decoding has its own threads, so that it goes on while all runners are busy.
+        shares = Shares(cores)
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
+        self._prompt_workers = PromptThreads(cores, "decode-prompt", shares)
         self._runners = ThreadPoolExecutor(cores, "engine", give_way)
+        self._prompt_runners = PromptThreads(cores, "engine-prompt", shares)
+        threads = FairThreads(self._workers, cores, self._prompt_workers)
         # Room for two of the largest pictures, so that one caller cannot block all others.
-        self.pipeline = Pipeline(self._workers, PixelBudget(2 * settings.max_image_pixels))
+        self.pipeline = Pipeline(threads, PixelBudget(2 * settings.max_image_pixels))
         # A separate budget: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
-        loading = Loading(settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu))
+        loading = Loading(
+            settings.device, cores, lambda spec, on_gpu: _policy(settings, cores, spec, on_gpu), self._prompt_runners
+        )
         self.repository = Repository(
             settings.repositories,
             tasks,
@@ -73,6 +85,9 @@ class ModelHost:
             try:
                 await (self.repository.load(name, version) if version else self.repository.obtain(name))
             except NotFound as error:
+                if self._may_lack:
+                    log.warning("there is no default model; calls must name one", model=wanted, setting=setting)
+                    continue
                 raise NotFound(error.reason, error.message, error.metadata, hint=await self._advise(setting)) from None
         if self.settings.model_poll_s > 0:
             self._watcher = asyncio.create_task(self._watch())
@@ -90,16 +105,24 @@ class ModelHost:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         await self.repository.close()
-        self._workers.shutdown()
-        self._runners.shutdown()
+        for pool in (self._workers, self._prompt_workers, self._runners, self._prompt_runners):
+            pool.shutdown()
 
     async def model(self, name: str, version: str, task: Task | Collection[Task]) -> LoadedModel:
         """Get the model that a request names, or the default; the first call for a model waits until it is loaded.
 
         Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL).
         """
-        model = await self.repository.obtain(name, version) if name else self.named(self.default)
+        model = await (self.repository.obtain(name, version) if name else self._obtain_default())
         return _of_task(model, task)
+
+    async def _obtain_default(self) -> LoadedModel:
+        if not self._may_lack:
+            return self.named(self.default)
+        try:
+            return await self.repository.obtain(*split_model(self.default))
+        except NotFound as error:
+            raise NotFound(error.reason, error.message, error.metadata, hint="name a model in the request") from None
 
     async def version(self, name: str, version: str, sha256: str, task: Task | Collection[Task]) -> LoadedModel:
         """Get one version of a model, by number or digest, an older one too; see Repository.obtain_version.

@@ -11,6 +11,7 @@ rates.py    rate limits
 doors.py    for whom a web door calls
 tls.py      certificates and keys
 files.py    files that may change while the process runs
+neighbours.py  secrets of others that lie beside a service's own
 
 To add a scope for a call, write it beside the call in the proto; no file here changes.
 """

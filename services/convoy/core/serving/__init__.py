@@ -7,6 +7,7 @@ ports.py            checks that a port is free before anything else starts
 interceptors.py     around every call: the caller, the message, errors to statuses
 receiving.py        receives messages within bounds, for the process and for each caller
 room.py             the memory for messages, shared fairly
+arrivals.py         messages on their way: refuses those that stand in the way of others
 connections.py      how many bytes each connection has received
 inflation.py        inflates compressed messages, up to a limit
 wire.py             counts a message's fields before protobuf reads it

@@ -1,4 +1,4 @@
-"""How many bytes each connection of this process has received, as the kernel counts them.
+"""How many bytes each connection of this process has received, as the kernel counts them, and what of it is a message.
 
 gRPC does not tell how much of a message has arrived. On Linux the kernel does, for each socket (TCP_INFO, Linux 4.1).
 """
@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,6 +16,12 @@ _DESCRIPTORS = Path("/proc/self/fd")
 # struct tcp_info of linux/tcp.h: tcpi_bytes_received is the 64-bit number at byte 128.
 _BYTES_RECEIVED = 128
 _INFO_BYTES = 136
+# Most bytes that a connection receives beside messages: headers of a call, frames and TLS records of a message, pings.
+# The kernel counts these too, so without this a stream would seem to hold megabytes after a day.
+_BESIDE_A_CALL = 2048
+_BESIDE_A_MESSAGE = 256
+_BYTES_BESIDE_ONE = 32
+_BESIDE_PER_S = 32
 
 
 class Connections:
@@ -40,6 +47,43 @@ class Connections:
                 before = known.get(number)
                 self._known[number] = before if before and before[0] == file else (file, _peer_of(number))
         self._sockets = {peer: number for number, (_, peer) in self._known.items() if peer}
+
+
+@dataclass(slots=True)
+class Arrived:
+    """What a connection has received: before its present messages, now, and when it last received anything.
+
+    looked_at: when that was; who, counted: the caller in whose name so many of these bytes are counted in the room;
+    beside: bytes that may have come beside the messages that arrived since.
+    """
+
+    before: int
+    now: int
+    progress_at: float
+    looked_at: float
+    who: str
+    counted: int = 0
+    beside: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of messages that are not here yet."""
+        return max(0, self.now - self.before)
+
+    def look(self, count: int, now: float) -> None:
+        """Take what the kernel counts, and leave out what came beside messages."""
+        if count != self.now:
+            self.now, self.progress_at = count, now
+        # Of a message that has arrived meanwhile, a part may have come before the first look.
+        self.before = min(self.before, count)
+        beside = self.beside + round(_BESIDE_PER_S * (now - self.looked_at))
+        self.before += min(beside, self.size)
+        self.looked_at, self.beside = now, 0
+
+    def take_away(self, size: int, is_unary: bool) -> None:
+        """A message of so many bytes is here: they are no longer those of the connection's next one."""
+        self.before += size
+        self.beside += (_BESIDE_A_CALL if is_unary else _BESIDE_A_MESSAGE) + size // _BYTES_BESIDE_ONE
 
 
 def can_count() -> bool:

@@ -23,7 +23,8 @@ from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
-from convoy.core.serving.receiving import Expected, Held, Receiver, caller_key
+from convoy.core.serving.receiving import Expected, Receiver, caller_key
+from convoy.core.serving.room import Held
 from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
 from convoy.core.serving.wire import Bounds, bounds_of
 from convoy.core.turns import Turn, begin_turn

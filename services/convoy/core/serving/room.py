@@ -56,11 +56,11 @@ class Room:
                 own.add(queue[0].who)
         return others, own
 
-    async def take(self, who: str, connection: str, size: int, patience_s: float | None = None) -> int:
+    async def take(self, who: str, connection: str, size: int, patience_s: float | None = LONGEST_WAIT_S) -> int:
         """Wait until `size` bytes are free, reserve them and return them: at most all that there are.
 
-        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s`, at most 10 s, or if too many wait, of all or of
-        `who`.
+        Raises ResourceExhausted(MESSAGES_FULL) after `patience_s` (None: never), or at once if too many wait, of all
+        or of `who`.
         """
         size = min(size, self.most)
         if not self._waiting and self._fits(who, size):
@@ -74,7 +74,7 @@ class Room:
         self._waiters[who] += 1
         self._let_in()
         try:
-            async with asyncio.timeout(LONGEST_WAIT_S if patience_s is None else min(patience_s, LONGEST_WAIT_S)):
+            async with asyncio.timeout(patience_s):
                 await waiter.turn
         except BaseException as error:
             self._leave(connection, waiter)
@@ -147,6 +147,32 @@ class Room:
         """Whether so many bytes more are within what one caller may take."""
         own = self._by.get(who, 0)
         return own == 0 or own + size <= self.most // 2
+
+
+class Held:
+    """The room that the messages of one call take: each until it is answered, all until the call ends."""
+
+    def __init__(self, room: Room, who: str) -> None:
+        self._room = room
+        self._who = who
+        self._sizes: deque[int] = deque()
+
+    def add(self, size: int, keep: int) -> None:
+        """Count one more message; only the last `keep` are still in work."""
+        self._room.add(self._who, size)
+        self._sizes.append(size)
+        while len(self._sizes) > keep:
+            self._room.give(self._who, self._sizes.popleft())
+
+    def answered(self) -> None:
+        """The oldest message of a stream has its answer, and is in work no more."""
+        if self._sizes:
+            self._room.give(self._who, self._sizes.popleft())
+
+    def release(self) -> None:
+        """The call has ended."""
+        while self._sizes:
+            self._room.give(self._who, self._sizes.popleft())
 
 
 def full(most: int) -> ResourceExhausted:

@@ -1,9 +1,12 @@
-"""The budget of pixels: bounded, first come first served, and never stuck."""
+"""The budget of pixels: bounded, in turns, and never stuck."""
 
 import asyncio
 
 import pytest
 from convoy.core.models.budget import PixelBudget
+from convoy.core.turns import Turn, begin_turn
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 async def work(budget: PixelBudget, pixels: int, began: list[int], gate: asyncio.Event) -> None:
@@ -55,3 +58,61 @@ async def test_who_gives_up_as_its_turn_comes_gives_it_on() -> None:
     gate.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert began == [10]
+
+
+async def as_caller(who: str, budget: PixelBudget, pixels: int, began: list[str], gate: asyncio.Event) -> None:
+    begin_turn(Turn(who, who))
+    async with budget.taken(pixels):
+        began.append(who)
+        await gate.wait()
+
+
+async def test_a_callers_large_pictures_keep_no_other_caller_waiting() -> None:
+    budget, began, gates = PixelBudget(10), list[str](), [asyncio.Event() for _ in range(5)]
+    plan = [("flood", 6), ("flood", 4), ("flood", 5), ("calm", 5), ("late", 5)]
+    tasks = [
+        asyncio.create_task(as_caller(who, budget, size, began, gate))
+        for (who, size), gate in zip(plan, gates, strict=True)
+    ]
+    await asyncio.sleep(0)
+    assert began == ["flood", "flood", "calm"]  # 15 of 10, and nobody takes more
+    gates[1].set()
+    await tasks[1]
+    await asyncio.sleep(0)
+    assert began == ["flood", "flood", "calm"]  # 11 and 5 more would be too much
+    gates[0].set()
+    await tasks[0]
+    await asyncio.sleep(0)
+    assert sorted(began[3:]) == ["flood", "late"]
+    for gate in gates:
+        gate.set()
+    await asyncio.gather(*tasks)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 14), st.booleans()), max_size=30))
+def test_everybody_gets_in_and_the_bound_holds(calls: list[tuple[str, int, bool]]) -> None:
+    asyncio.run(mixed(calls))
+
+
+async def mixed(calls: list[tuple[str, int, bool]]) -> None:
+    budget, held, most = PixelBudget(10), [0], [0]
+
+    async def one(who: str, pixels: int) -> None:
+        begin_turn(Turn(who, who))
+        async with budget.taken(pixels):
+            held[0] += min(pixels, 10)
+            most[0] = max(most[0], held[0])
+            try:
+                await asyncio.sleep(0)
+            finally:
+                held[0] -= min(pixels, 10)
+
+    tasks = [(asyncio.create_task(one(who, pixels)), gives_up) for who, pixels, gives_up in calls]
+    await asyncio.sleep(0)
+    for task, gives_up in tasks:
+        if gives_up:
+            task.cancel()
+    await asyncio.wait_for(asyncio.gather(*(task for task, _ in tasks), return_exceptions=True), 10)
+    assert most[0] <= 15
+    async with budget.taken(10):
+        pass

@@ -13,6 +13,7 @@ from convoy.core.errors import ResourceExhausted
 from convoy.core.models.batching import Answer, Batcher, BatchPolicy
 from convoy.core.models.engine import Outputs
 from convoy.core.models.fair_queue import FairQueue
+from convoy.core.models.shares import PromptThreads, Shares
 from convoy.core.turns import Turn, begin_turn
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,10 +76,10 @@ def batcher(gate: threading.Event) -> Iterator[Batcher]:
         gate.set()
 
 
-def submit(batcher: Batcher, who: str, order: list[str]) -> "asyncio.Task[Answer]":
+def submit(batcher: Batcher, who: str, order: list[str], value: int = 0) -> "asyncio.Task[Answer]":
     async def one() -> Answer:
         begin_turn(Turn(who, who))
-        answer = await batcher.submit(np.zeros(1, np.uint8))
+        answer = await batcher.submit(np.full(1, value, np.uint8))
         order.append(who)
         return answer
 
@@ -94,6 +95,26 @@ async def test_a_calm_caller_waits_for_one_input_of_a_flood(batcher: Batcher, ga
     gate.set()
     await asyncio.gather(*flood, calm)
     assert order.index("calm") <= 2  # behind the one that runs, and one more at most
+
+
+async def test_a_caller_who_asks_for_little_runs_at_once_beside_a_flood(gate: threading.Event) -> None:
+    def run(batch: npt.NDArray[np.generic], alone: bool) -> Outputs:
+        assert batch[0, 0] or gate.wait(30)
+        return {"out": batch}
+
+    prompt = PromptThreads(1, "prompt", Shares(1))
+    with ThreadPoolExecutor(1) as pool:
+        batcher = Batcher(run, BatchPolicy(max_batch_size=1), pool, prompt)
+        order: list[str] = []
+        flood = [submit(batcher, "flood", order) for _ in range(7)]
+        await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.wait_for(submit(batcher, "calm", order, 1), 10)
+        assert order == ["calm"] * 3
+        gate.set()
+        await asyncio.gather(*flood)
+        await batcher.close()
+    prompt.shutdown()
 
 
 async def test_a_full_queue_takes_a_calm_caller_and_refuses_the_floods_newest(

@@ -164,7 +164,7 @@ async def test_nothing_is_decoded_that_the_queue_would_refuse(models: list[Any],
     with idle.batcher.preparing(None), idle.batcher.preparing(None):
         for refusing in (full, idle):
             with pytest.raises(ResourceExhausted):
-                await Pipeline(executor, None).run(  # type: ignore[arg-type]
+                await Pipeline(None, None).run(  # type: ignore[arg-type]
                     refusing, [1], seen.append, lambda outputs, context: None, lambda source: 1, None
                 )
     assert seen == []
