@@ -1,12 +1,13 @@
 """What calls return: small frozen values. The function beside each reads it from its protobuf message.
 
-answer.py       what every answer can do: JSON, notebooks
-common.py       models, sizes, boxes, times
-vision.py       of classification, detection and segmentation
-imaging.py      of imaging
-faces.py        of faces
-recognition.py  of registering and identifying
-galleries.py    of galleries
-people.py       of people in galleries
-models.py       of models
+answer.py       what every answer can do: become JSON, and show itself in a notebook
+common.py       what answers share: the model that answered, geometry in pixels
+vision.py       classification, detection and segmentation
+imaging.py      imaging
+faces.py        the faces service
+recognition.py  recognition, with pictures: register, identify, verify
+galleries.py    recognition, about galleries
+people.py       recognition, about the people in a gallery
+models.py       the models of a service
+decoding.py     the pictures in answers, with Pillow or without
 """
