@@ -1,6 +1,7 @@
 """A picture of 24 megapixels goes through the imaging service in bounded memory, without seams."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,12 +26,14 @@ def peak_mib(pid: int) -> float:
 
 @pytest.mark.parametrize("model", ["kernels-gaussian", "denoise-grey"])
 def test_24_megapixels_fit_into_600_mib(model: str) -> None:
-    environment = {"CONVOY_MODELS": str(ROOT / "exported_models"), "CONVOY_PORT": "57056", "CONVOY_MODEL_POLL_S": "0"}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {"CONVOY_MODELS": str(ROOT / "exported_models"), "CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": "0"}
     small = np.random.default_rng(0).integers(0, 256, (HEIGHT // 20, WIDTH // 20, 3), dtype=np.uint8)
     picture = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     service = subprocess.Popen([sys.executable, "-m", "convoy.cli", "serve", "imaging"], env=os.environ | environment)
     try:
-        with Convoy(imaging="127.0.0.1:57056", timeout_s=600) as convoy:
+        with Convoy(imaging=f"127.0.0.1:{port}", timeout_s=600) as convoy:
             for _ in range(120):
                 try:
                     convoy.transform(small, model=model)

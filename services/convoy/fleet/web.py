@@ -1,6 +1,7 @@
 """The web door of a fleet on this machine: whether it can start, its process, and whether it answers."""
 
 import http.client
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -49,9 +50,13 @@ def wait_for_web(process: Process, host: str, port: int) -> bool:
     return False
 
 
-def is_live(host: str, port: int) -> bool:
-    """Whether a web door answers there, in clear text."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+def is_live(host: str, port: int, timeout_s: float = 2.0, tls: ssl.SSLContext | None = None) -> bool:
+    """Whether a web door answers there, in clear text unless `tls` is given."""
+    connection: http.client.HTTPConnection
+    if tls is None:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    else:
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=tls)
     try:
         connection.request("GET", LIVE_PATH)
         return connection.getresponse().status == 200
