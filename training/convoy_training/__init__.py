@@ -25,6 +25,8 @@ pairing.py        compares two models on the same pictures
 sweep.py          tries values of a recipe's fields, a run each
 cleaning.py       finds wrong labels among training faces
 likeness.py       fits the faces service's second opinion: does a crop look like a face
+visibility.py     fits its opinion on masks, dark glasses and hands
+crop_network.py   what both of them fit, measure and write
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
 ahead.py          makes things in threads before they are needed

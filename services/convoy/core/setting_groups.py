@@ -74,8 +74,8 @@ class Models(Group):
     get it. Galleries that another embedder made are answered by that one as long as its folder is there: the service
     loads it when a call first needs it."""
     face_likeness: bool = True
-    """Whether the faces service gives a second opinion on what the detector found (FaceQuality.likeness). Turn it off
-    for faces that are not those of people."""
+    """Whether the faces service gives a second opinion on what the detector found (FaceQuality.likeness, visibility).
+    Turn it off for faces that are not those of people."""
     face_liveness: str = ""
     """Networks that say how surely a face is a living person rather than a print, a screen or a mask: classifiers of
     faces, as name or name:version, imported with --face-crop. With several, separated by commas, their mean counts.

@@ -11,8 +11,10 @@ from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
 from convoy.faces.classifiers import Attribute, prepare
-from convoy.faces.likeness import measure_likeness
+from convoy.faces.crop_network import describe
+from convoy.faces.likeness import judge_likeness
 from convoy.faces.quality import FaceQuality, assess_quality
+from convoy.faces.visibility import judge_visibility
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,9 @@ def judge(
         aligned = task.align(picture, face)
     except DegenerateLandmarksError:
         return None
-    likeness = measure_likeness(aligned) if with_likeness else None
-    quality = assess_quality(aligned, face.landmarks_xy, face.score, likeness)
+    likeness, visibility = None, None
+    if with_likeness:
+        features = describe(aligned)
+        likeness, visibility = judge_likeness(features), judge_visibility(features)
+    quality = assess_quality(aligned, face.landmarks_xy, face.score, likeness, visibility)
     return JudgedFace(face, aligned, quality, inputs=tuple(prepare(picture, face, one) for one in classifiers))

@@ -1,7 +1,7 @@
 """How well a face can be recognised: size, sharpness, exposure and pose, each 0 to 1, and all in one number.
 
 Plain measures of the aligned crop and of the landmarks, cheap enough for every face of every photo. likeness.py judges
-whether it is a face at all.
+whether it is a face at all, and visibility.py whether something covers it.
 """
 
 import math
@@ -34,10 +34,10 @@ WEIGHTS = {"size": 1.0, "sharpness": 1.0, "exposure": 0.5, "frontality": 1.0, "d
 
 @dataclass(frozen=True)
 class FaceQuality:
-    """All parts lie between 0 (useless) and 1 (as good as it gets); likeness: None if nobody has judged it.
+    """All parts lie between 0 (useless) and 1 (as good as it gets); likeness, visibility: None if not judged.
 
-    `score` is the weighted geometric mean of what can be poor about a face, times the likeness: what is no face is of
-    no use at all.
+    `score` is the weighted geometric mean of what can be poor about a face, times likeness and visibility: what is no
+    face, or is covered, is of no use at all.
     """
 
     score: float
@@ -46,6 +46,7 @@ class FaceQuality:
     exposure: float
     frontality: float
     likeness: float | None = None
+    visibility: float | None = None
 
 
 def assess_quality(
@@ -53,10 +54,11 @@ def assess_quality(
     landmarks_xy: NDArray[np.floating],
     detection: float,
     likeness: float | None = None,
+    visibility: float | None = None,
 ) -> FaceQuality:
     """Judge a face by its aligned crop [112,112,3], its landmarks [5,2] in picture pixels and the detector's score.
 
-    likeness: how much the crop looks like an upright face; see likeness.py.
+    likeness: how much the crop looks like an upright face; visibility: how surely nothing covers the face.
 
     One bad part makes a bad face, whatever the others are: hence the geometric mean.
     """
@@ -68,8 +70,10 @@ def assess_quality(
         "frontality": measure_frontality(landmarks_xy),
     }
     weighted = [WEIGHTS[name] * math.log(max(value, 1e-6)) for name, value in {**parts, "detection": detection}.items()]
-    score = math.exp(sum(weighted) / sum(WEIGHTS.values())) * (1.0 if likeness is None else likeness)
-    return FaceQuality(score=score, likeness=likeness, **parts)
+    score = math.exp(sum(weighted) / sum(WEIGHTS.values()))
+    for opinion in (likeness, visibility):
+        score *= 1.0 if opinion is None else opinion
+    return FaceQuality(score=score, likeness=likeness, visibility=visibility, **parts)
 
 
 def measure_size(landmarks_xy: NDArray[np.floating]) -> float:

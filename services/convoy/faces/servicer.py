@@ -198,6 +198,7 @@ def _face(face: JudgedFace, embedder: common_pb2.ModelRef | None = None, crop: b
             exposure=quality.exposure,
             frontality=quality.frontality,
             likeness=quality.likeness,
+            visibility=quality.visibility,
         ),
         embedding=embedding,
         aligned_crop=encode_png(face.aligned_rgb) if crop else b"",

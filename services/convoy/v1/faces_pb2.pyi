@@ -153,6 +153,7 @@ class FaceQuality(_message.Message):
     EXPOSURE_FIELD_NUMBER: _builtins.int
     FRONTALITY_FIELD_NUMBER: _builtins.int
     LIKENESS_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """The quality in one number, made of the parts below."""
     size: _builtins.float
@@ -167,6 +168,10 @@ class FaceQuality(_message.Message):
     """Whether the face, turned upright by its landmarks, looks like one. It is low for a clock, for a mouth that was taken for
     a face, and for a face on its head. Unset if CONVOY_FACE_LIKENESS is off.
     """
+    visibility: _builtins.float
+    """Whether nothing covers the face: it is low for masks, dark glasses, and hands before the face. Unset if
+    CONVOY_FACE_LIKENESS is off.
+    """
     def __init__(
         self,
         *,
@@ -176,14 +181,20 @@ class FaceQuality(_message.Message):
         exposure: _builtins.float = ...,
         frontality: _builtins.float = ...,
         likeness: _builtins.float | None = ...,
+        visibility: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "likeness", b"likeness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "_visibility", b"_visibility", "likeness", b"likeness", "visibility", b"visibility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "exposure", b"exposure", "frontality", b"frontality", "likeness", b"likeness", "score", b"score", "sharpness", b"sharpness", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_likeness", b"_likeness", "_visibility", b"_visibility", "exposure", b"exposure", "frontality", b"frontality", "likeness", b"likeness", "score", b"score", "sharpness", b"sharpness", "size", b"size", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__likeness: _TypeAlias = _typing.Literal["likeness"]  # noqa: Y015
     _WhichOneofArgType__likeness: _TypeAlias = _typing.Literal["_likeness", b"_likeness"]  # noqa: Y015
+    _WhichOneofReturnType__visibility: _TypeAlias = _typing.Literal["visibility"]  # noqa: Y015
+    _WhichOneofArgType__visibility: _TypeAlias = _typing.Literal["_visibility", b"_visibility"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__likeness) -> _WhichOneofReturnType__likeness | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__visibility) -> _WhichOneofReturnType__visibility | None: ...
 
 Global___FaceQuality: _TypeAlias = FaceQuality  # noqa: Y015
 

@@ -136,6 +136,8 @@ class _PhotoRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoRef
     """
     PHOTO_REFUSAL_SPOOF_SUSPECTED: _PhotoRefusal.ValueType  # 13
     """The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
+    PHOTO_REFUSAL_OCCLUDED: _PhotoRefusal.ValueType  # 14
+    """Something covers the face: a mask, dark glasses or a hand."""
 
 class PhotoRefusal(_PhotoRefusal, metaclass=_PhotoRefusalEnumTypeWrapper):
     """Why a photo was refused."""
@@ -170,6 +172,8 @@ CONVOY_FACE_LIKENESS_FLOOR.
 """
 PHOTO_REFUSAL_SPOOF_SUSPECTED: PhotoRefusal.ValueType  # 13
 """The photo seems to show a print, a screen or a mask: its liveness is below min_liveness."""
+PHOTO_REFUSAL_OCCLUDED: PhotoRefusal.ValueType  # 14
+"""Something covers the face: a mask, dark glasses or a hand."""
 Global___PhotoRefusal: _TypeAlias = PhotoRefusal  # noqa: Y015
 
 class _Decision:

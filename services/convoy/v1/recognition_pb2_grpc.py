@@ -271,7 +271,8 @@ class RecognitionServiceServicer(object):
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
         SEVERAL_FACES, TOO_SMALL, BLURRED, EXTREME_POSE, LOW_QUALITY, DUPLICATE, IDENTITY_CONFLICT, OTHER_PERSON, TURNED,
-        NOT_A_FACE, SPOOF_SUSPECTED), and the error's details hold a RegisterResponse that says what was found in each.
+        NOT_A_FACE, SPOOF_SUSPECTED, OCCLUDED), and the error's details hold a RegisterResponse that says what was found in
+        each.
         FAILED_PRECONDITION: another face model made the gallery (MODEL_MISMATCH), or min_liveness is set and the faces service
         has no network for it (LIVENESS_NOT_CONFIGURED).
         """

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convoy.faces.likeness import WEIGHTS, describe, measure_likeness
+from convoy.faces.crop_network import describe
+from convoy.faces.likeness import WEIGHTS, measure_likeness
 
 
 def test_the_card_tells_of_these_weights() -> None:

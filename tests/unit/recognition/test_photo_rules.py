@@ -32,6 +32,7 @@ def test_a_face_that_is_good_enough_is_accepted_with_its_embedding() -> None:
         (Quality(0.2, 0.9, 0.9, 0.1, 0.9), Refusal.LOW_QUALITY),
         (Quality(0.2, 0.9, 0.9, 0.9, 0.1), Refusal.EXTREME_POSE),
         (Quality(0.2, 0.1, 0.1, 0.9, 0.9), Refusal.LOW_QUALITY),
+        (Quality(0.2, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2), Refusal.OCCLUDED),
         # No part is below the floor by itself: then it is the lowest.
         (Quality(0.2, 0.9, 0.31, 0.9, 0.9), Refusal.BLURRED),
     ],

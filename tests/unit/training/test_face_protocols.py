@@ -14,6 +14,7 @@ from convoy.faces.quality import FaceQuality
 from convoy.faces.task import DetectedFace, Options
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_model, write_repository
+from convoy_training.augment.occluders import KINDS as OCCLUDERS
 from convoy_training.cli import app
 from convoy_training.data.presentations import list_presentations
 from convoy_training.errors import LabelError, RecipeError
@@ -116,6 +117,10 @@ def test_enrolment_counts_refused_portraits_and_accepted_pictures(monkeypatch: p
     assert values["portraits_refused", "refused: 1 NO_FACE"] == (0.5, 2)
     assert values["non_faces_accepted", "all kinds"] == (0.25, 4)
     assert (values["non_faces_accepted", "dark"], values["non_faces_accepted", "bright"]) == ((0, 3), (1, 1))
+    covered = {
+        condition.partition(";")[0]: n for (name, condition), (_, n) in values.items() if name == "covered_accepted"
+    }
+    assert covered == dict.fromkeys(OCCLUDERS, 1)  # nothing is drawn where no face is found
     # It reads every face as an upright one.
     assert values["turned_accepted", "turned by 180 degrees"] == (0.5, 2)
     assert values["right_at_any_angle", "turned by 60 degrees"] == (0.5, 2)

@@ -10,6 +10,7 @@ degradation.py    pictures of pictures: noise, JPEG, fewer pixels
 mosaic.py         detection: one picture, or four as a mosaic
 window.py         localisation: windows with one object or none
 face.py           face embedding: turn, darken, blur, compress or half cover a face
+occluders.py      faces: draw masks, dark glasses and hands over them
 face_scene.py     face detection: canvases around faces of any size
 face_windows.py   landmarks: windows with one face or none
 """

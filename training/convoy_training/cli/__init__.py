@@ -5,7 +5,7 @@ options.py     options that several commands share
 training.py    fit, data, find-lr, sweep
 measuring.py   evaluate, clean, compare, scaling, zoo
 predicting.py  predict
-publishing.py  export, calibrate, quantize, convert, table, fit-likeness
+publishing.py  export, calibrate, quantize, convert, table, fit-likeness, fit-visibility
 kernels.py     kernel, kernels
 """
 

@@ -152,3 +152,18 @@ def fit_second_opinion(
     command = f"convoy-train fit-likeness --out {out} --detector {detector} --seed {seed}"
     for kind, measured in fit_likeness(detector, out, command, seed)["measured"].items():
         typer.echo(f"{kind:24} wrong {measured['wrong']:.4f}  (n={measured['n']})")
+
+
+@app.command(name="fit-visibility")
+def fit_opinion_on_occluders(
+    out: Annotated[Path, typer.Option(help="The folder to write visibility.npz and visibility.json into.")],
+    seed: Annotated[int, typer.Option(help="The seed of everything that is drawn.")] = 0,
+) -> None:
+    """Fit the faces service's opinion on whether something covers a face; it lies in services/convoy/faces."""
+    with loading():
+        from convoy_training.visibility import fit_visibility
+
+    card = fit_visibility(out, f"convoy-train fit-visibility --out {out} --seed {seed}", seed)
+    for title, part in (("", card["measured"]), ("learnt from blobs alone: ", card["learnt_from_blobs_alone"])):
+        for kind, measured in part.items():
+            typer.echo(f"{title + kind:40} wrong {measured['wrong']:.4f}  (n={measured['n']})")

@@ -1,4 +1,4 @@
-"""Judges what `Register` takes for a person's photo: portraits, turned portraits, and pictures without a face."""
+"""Judges what `Register` takes for a person's photo: portraits, turned or covered ones, pictures without a face."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from convoy.recognition.domain.pictures import DetectionOptions
 from convoy.recognition.use_cases.photo_rules import Demands, Verdict, judge_photo
 from tqdm import tqdm
 
+from convoy_training.augment.occluders import KINDS as OCCLUDERS
+from convoy_training.augment.occluders import cover
 from convoy_training.data.faceless_kinds import enlarge, load_faceless
 from convoy_training.data.identities import Split
 from convoy_training.metrics.share import measure_share
@@ -31,6 +33,8 @@ PORTRAITS, EACH_KIND = 400, 36
 """How many portraits, and pictures of each kind without a face, are judged."""
 TURNED = {30: 60, 45: 60, 60: 200, 180: 200}
 """By how many degrees portraits are turned, and how many of them."""
+COVERED = 100
+"""How many portraits are covered, by each occluder."""
 UPRIGHT_DEGREES = 45
 """From here on a turned face must not be accepted; below, it may be."""
 SHARE = 0.8
@@ -63,7 +67,7 @@ class Desk:
 
 
 def judge_enrolment(finder: FaceFinder, split: Split = "validation") -> Outcome:
-    """The shares of portraits refused, of turned ones accepted or found right at any angle, of others accepted."""
+    """The shares of portraits refused; of turned, covered and other ones accepted; found right at any angle."""
     desk, shots = Desk(finder), []
     portraits = {"portraits": [enlarge(one) for one in read_portraits(split, PORTRAITS)]}
     accepted, reasons, shown = _count(desk, portraits, wanted=True)
@@ -73,11 +77,18 @@ def judge_enrolment(finder: FaceFinder, split: Split = "validation") -> Outcome:
         measured, shown = _turn(finder, desk, read_portraits(split, count), degrees, split)
         metrics += measured
         shots += shown if degrees > UPRIGHT_DEGREES else []
+    covered = _cover(finder, portraits["portraits"][:: -(-PORTRAITS // COVERED)])
+    for kind, pictures in covered.items():
+        accepted, reasons, hidden = _count(desk, {kind: pictures}, wanted=False)
+        metrics.append(
+            _metric("covered_accepted", accepted[kind], PEOPLE, split, f"{kind}; {_tell(reasons)}".rstrip("; "))
+        )
+        shots += hidden
     kinds, _, shown = _count(desk, load_faceless(split, EACH_KIND), wanted=False)
     everything = [one for trials in kinds.values() for one in trials]
     metrics.append(_metric("non_faces_accepted", everything, FACELESS, split, "all kinds"))
     metrics += [_metric("non_faces_accepted", trials, FACELESS, split, kind) for kind, trials in kinds.items()]
-    note = "Portraits that were refused, turned portraits and pictures without a face that were accepted."
+    note = "Portraits that were refused; turned and covered ones and pictures without a face that were accepted."
     return Outcome(metrics, [], [Section("What Register decides wrongly", note, shots=[*shots, *shown][:MOST_SHOTS])])
 
 
@@ -97,6 +108,13 @@ def _count(
                 step = max(1, max(pixels.shape) // 320)
                 shots.append(Shot(f"{kind}: {refusal.value if refusal else 'accepted'}", pixels[::step, ::step]))
     return accepted, reasons, shots
+
+
+def _cover(finder: FaceFinder, portraits: Sequence[Pixels]) -> dict[str, list[Pixels]]:
+    """The portraits in which a face is found, with each occluder drawn over the largest."""
+    random = np.random.default_rng(0)
+    found = [(one, faces[0].detected.landmarks_xy) for one in portraits if (faces := finder.find(one))]
+    return {kind: [cover(one, marks, kind, random) for one, marks in found] for kind in OCCLUDERS}
 
 
 def _turn(

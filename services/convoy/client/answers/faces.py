@@ -37,7 +37,8 @@ class Landmarks(Answer):
 class FaceQuality(Answer):
     """How usable a face is for recognition. `score` sums up the parts; each is 0 (useless) to 1 (best).
 
-    likeness: whether it looks like a face at all; None if the faces service does not judge that.
+    likeness: whether it looks like a face at all; visibility: whether nothing covers it, such as a mask. None if the
+    faces service does not judge that.
     """
 
     score: float
@@ -46,6 +47,7 @@ class FaceQuality(Answer):
     exposure: float
     frontality: float
     likeness: float | None = None
+    visibility: float | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def read_face(message: faces_pb2.Face) -> Face:
             quality.exposure,
             quality.frontality,
             quality.likeness if quality.HasField("likeness") else None,
+            quality.visibility if quality.HasField("visibility") else None,
         ),
         np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
         read_picture(message.aligned_crop) if message.aligned_crop else None,

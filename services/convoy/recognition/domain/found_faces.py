@@ -34,7 +34,7 @@ class Size(NamedTuple):
 class Quality:
     """How usable a face is for recognition, as a whole (`score`) and in parts; each 0 to 1.
 
-    likeness: None where nobody has judged it, as an earlier version of the face service does.
+    likeness, visibility: None where nobody has judged them, as in an earlier version of the face service.
     """
 
     score: float
@@ -43,6 +43,7 @@ class Quality:
     exposure: float
     frontality: float
     likeness: float | None = None
+    visibility: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Refusal(Enum):
     TURNED = "TURNED"
     NOT_A_FACE = "NOT_A_FACE"
     SPOOF_SUSPECTED = "SPOOF_SUSPECTED"
+    OCCLUDED = "OCCLUDED"
 
 
 @dataclass(frozen=True, slots=True)

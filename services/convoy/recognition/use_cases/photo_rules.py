@@ -18,6 +18,7 @@ FAULTS = {
     "size": (Refusal.TOO_SMALL, "the face is too small; come closer or send a larger photo"),
     "sharpness": (Refusal.BLURRED, "the face is blurred; hold still and focus on it"),
     "frontality": (Refusal.EXTREME_POSE, "the face is seen too far from the side; look into the camera"),
+    "visibility": (Refusal.OCCLUDED, "something covers the face; take off mask and dark glasses, and lower your hands"),
     "exposure": (Refusal.LOW_QUALITY, "the face is too dark, too bright or flat; use even light"),
 }
 """What is said of each part of a face's quality that is too low."""
@@ -158,7 +159,8 @@ def none_accepted(
 
 def _fault(quality: Quality, floor: float) -> tuple[Refusal, str]:
     """The one part that is too low, or LOW_QUALITY where several are."""
-    parts = {name: float(getattr(quality, name)) for name in FAULTS}
+    judged = {name: getattr(quality, name) for name in FAULTS}
+    parts = {name: float(part) for name, part in judged.items() if part is not None}
     low = [name for name, part in parts.items() if part < floor] or [min(parts, key=lambda name: parts[name])]
     scored = f" (quality {quality.score:.2f}, the gallery asks for {floor:.2f})"
     if len(low) == 1:
