@@ -16,8 +16,10 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path_factory.mktemp("data"), tiny_repository, free_ports(), metrics=False) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CONVOY_ADMIN", "true")
+        with Fleet(tmp_path_factory.mktemp("data"), tiny_repository, free_ports(), metrics=False) as running:
+            yield running
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ BATCH_SIZE = Histogram(
 QUEUE_DEPTH = Gauge("convoy_queue_depth", "Pictures that wait for the engine.", ["model", "version"])
 MESSAGE_BYTES = Counter("convoy_message_bytes", "Bytes of messages received, as they came.")
 MESSAGES_REFUSED = Counter("convoy_messages_refused", "Messages refused while they arrived, by reason.", ["reason"])
+STRANGERS_LIMITED = Counter(
+    "convoy_strangers_limited",
+    "Calls of hosts that made too many: open to all (health and the like), or refused for want of a token or scope.",
+    ["kind"],
+)
 MODEL_READY = Gauge("convoy_model_ready", "1 while a version answers.", ["model", "version"])
 
 call_count = functools.cache(REQUESTS.labels)

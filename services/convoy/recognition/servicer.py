@@ -26,6 +26,7 @@ from convoy.recognition.domain.registrations import Registered
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
+from convoy.recognition.policy_tries import PolicyTries, sees_scores
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
@@ -79,6 +80,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self.dear_calls = DearCalls()
+        self.policy_tries = PolicyTries()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -96,6 +98,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
         """Make an empty gallery."""
         await self._begin(request, context)
+        self.policy_tries.count(caller(), request)
         made = await self.galleries.create(requests.read_new_gallery(request))
         return pb.CreateGalleryResponse(gallery=messages.gallery_message(made))
 
@@ -114,6 +117,7 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""
         await self._begin(request, context)
+        self.policy_tries.count(caller(), request)
         updated = await self.galleries.update(requests.read_gallery_edit(request))
         return pb.UpdateGalleryResponse(gallery=messages.gallery_message(updated))
 
@@ -135,7 +139,8 @@ class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
     async def Identify(self, request: pb.IdentifyRequest, context: Context) -> pb.IdentifyResponse:
         """Say who is in a picture."""
         await self._begin(request, context)
-        return messages.identified_message(await self.identification.identify(requests.read_search(request)))
+        search = requests.read_search(request, is_coarse=not sees_scores(caller()))
+        return messages.identified_message(await self.identification.identify(search))
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
         """Say whether a face is somebody's."""

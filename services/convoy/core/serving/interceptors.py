@@ -22,7 +22,8 @@ from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
-from convoy.core.serving.receiving import Expected, Held, Receiver, caller_key
+from convoy.core.serving.receiving import Expected, Receiver, caller_key
+from convoy.core.serving.room import Held
 from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
 from convoy.core.serving.wire import Bounds, bounds_of
 from convoy.core.turns import Turn, begin_turn
@@ -86,6 +87,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
+            try:
+                self._guard.count_refused(context.peer())
+            except errors.ConvoyError as limited:
+                return await _abort(context, limited)  # no line in the log
             await CallLog(self._service, method, context, caller).fail(error)
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
@@ -115,11 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with self._open_calls.one_more(who), self._receiver.holding(who) as held:
                     await respond(context, held)
             except errors.ConvoyError as error:
-                status = to_status(error)
-                trailing = ((STATUS_KEY, status.SerializeToString()),)
-                # As in CallLog.fail: gRPC keeps the error, and its frames would keep the message alive.
-                error.__traceback__ = None
-                await context.abort(grpc.StatusCode[error.code], status.message, trailing)
+                await _abort(context, error)
 
         # One answer of a stream is on the wire what a call's only answer is.
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
@@ -203,6 +204,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             call.finish("OK")
 
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
+
+
+async def _abort(context: Context, error: errors.ConvoyError) -> None:
+    """End a call with an error, without a line in the log and without metrics."""
+    status = to_status(error)
+    # As in CallLog.fail: gRPC keeps the error, and its frames would keep the message alive.
+    error.__traceback__ = None
+    await context.abort(grpc.StatusCode[error.code], status.message, ((STATUS_KEY, status.SerializeToString()),))
 
 
 @cache
