@@ -77,10 +77,10 @@ class Server:
         self._tls = server_tls(settings)
         budget = settings.message_memory_mb
         self._receiver = Receiver(settings.max_message_mb * 2**20, budget and budget * 2**20)
-        interceptor = CallInterceptor(
+        self._interceptor = CallInterceptor(
             service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call
         )
-        self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+        self._server = grpc.aio.server(interceptors=[self._interceptor], options=_options(settings))
         self._metrics: MetricsPage | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.port = 0
