@@ -7,10 +7,12 @@ MODELS ?=
 FROM ?=
 BAD_INPUTS ?= 10000
 MINUTES ?= 5
+SEEDS ?= 1 2 3 4 5
+SECONDS_EACH ?= 120
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow faults abuse attack soak bench check audit format proto up down clean
+.PHONY: help setup demo test slow faults abuse attack history soak bench check audit format proto up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -34,6 +36,9 @@ abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for
 
 attack: $(VENV)/.setup ## Send a fleet on this machine what takes memory and time, ten minutes, and check that it stays small
 	$(BIN)/pytest -s tests/slow/test_attack.py
+
+history: $(VENV)/.setup ## Random calls through two replicas under faults, checked against a model; SEEDS="1 2", SECONDS_EACH=60
+	$(BIN)/python -m tests.history --seeds $(SEEDS) --seconds $(SECONDS_EACH)
 
 soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 for an hour
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
@@ -68,7 +73,7 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated 
 	$(BIN)/python scripts/generate_pages.py
 	$(BIN)/python scripts/supply_chain.py lock
 
-up: ## Start Redis and the five services in containers
+up: ## Start Redis and the six services in containers
 	docker compose up --build --wait
 
 down: ## Stop the containers; galleries stay

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from convoy.fleet.ports import free_range
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_S = 180.0
 
@@ -50,7 +52,7 @@ class Served:
 @contextmanager
 def serving(service: str, models: Path, own_session: bool = True, /, **variables: str) -> Iterator[Served]:
     """Run a Convoy service until the block ends, with few log lines. own_session: as `running` has it."""
-    port, metrics_port = free_port(), free_port()
+    port, metrics_port = free_range(1), free_range(1)
     ports = {"CONVOY_PORT": str(port), "CONVOY_METRICS_PORT": str(metrics_port)}
     quiet = {"CONVOY_LOG_LEVEL": "warning", "CONVOY_MODEL_POLL_S": "0"}
     command = [sys.executable, "-c", f"from convoy.service_process import run; run({service!r})"]
@@ -86,13 +88,6 @@ def running(
             for pid in everybody[1:]:
                 if Path(f"/proc/{pid}").exists():
                     os.kill(pid, 9)
-
-
-def free_port() -> int:
-    """Find a port on which nobody listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(port: int, child: "subprocess.Popen[bytes]") -> None:

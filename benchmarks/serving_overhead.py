@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 from convoy.core.manifest import GRAPH_FILE
+from convoy.fleet.ports import free_range
 
 from benchmarks.conditions import write_result
 from benchmarks.h2load import Target, closed_loop, grpc_target
 from benchmarks.networks import pictures, write_network
 from benchmarks.raw import DECODED, NARROW, WIDE, Raw, Sample, photo
 from benchmarks.requests import TENSOR_DOOR, TYPED_DOOR, tensor_request, typed_request
-from benchmarks.server import Served, free_port, running, serving
+from benchmarks.server import Served, running, serving
 
 TENSOR, JPEG = "tensor", "JPEG 640x480"
 CONVOY, BARE = "convoy", "bare"
@@ -108,7 +109,7 @@ def compare(name: str, models: Path, repeats: int, seconds: float) -> dict[str, 
 
 @contextmanager
 def _serving_bare(graph: Path) -> Iterator[Served]:
-    port = free_port()
+    port = free_range(1)
     command = [sys.executable, "-m", "benchmarks.bare", str(graph), str(port)]
     with running(command, dict(os.environ), [port]) as child:
         yield Served(port, child.pid)

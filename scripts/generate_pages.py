@@ -52,8 +52,12 @@ ENV_HEAD = """\
 #FACES_METRICS_PORT=51054
 #RECOGNITION_PORT=50055
 #RECOGNITION_METRICS_PORT=51055
+#IMAGING_PORT=50056
+#IMAGING_METRICS_PORT=51056
 # With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
 #SECRETS_FOLDER=./secrets
+# yes: the folder holds a folder for each service, and a container gets only its own.
+#SECRETS_PER_SERVICE=
 #SERVICE_USER=10001
 # With compose.observability.yaml; COMPOSE_PROFILES=full adds the collector, Jaeger and Grafana.
 #COMPOSE_PROFILES=
@@ -135,7 +139,10 @@ def one_line(docstring: str | None) -> str:
 def write_readme() -> str:
     """README.md with its table of models as measured."""
     folders = sorted(path.parent for path in (ROOT / "exported_models").glob("*/*/manifest.json"))
-    rows = "".join(describe_model(load_manifest(folder)) for folder in folders)
+    manifests = [load_manifest(folder) for folder in folders]
+    rows = "".join(describe_model(manifest) for manifest in manifests if manifest.metrics)
+    kernels = [manifest.name for manifest in manifests if not manifest.metrics]
+    rows += f"| [{len(kernels)} kernels](docs/imaging.md#kernels) | picture to picture, kernels | exact | tables |\n"
     table = "<!-- models -->\n| model | what | measured | on |\n|---|---|---|---|\n" + rows + "<!-- /models -->"
     return re.sub(
         r"<!-- models -->.*<!-- /models -->", lambda _: table, (ROOT / "README.md").read_text(), flags=re.DOTALL

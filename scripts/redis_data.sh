@@ -30,21 +30,28 @@ end_apart() {
 # Loads the copy in FOLDER into a server of its own, and says what is in it. Fails if it cannot be loaded or holds nothing of Convoy.
 verify() {
   begin_apart "$1" || return 1
-  found=$(redis-cli -s "$1/redis.sock" eval '
+  found=$(redis-cli -e -s "$1/redis.sock" eval '
     local galleries, people, faces, odd = 0, 0, 0, {}
+    -- A key of another kind spoils its own gallery alone.
+    local function count(key)
+      local found = redis.pcall("HLEN", key)
+      return type(found) == "number" and found or nil
+    end
     for _, name in ipairs(redis.call("ZRANGE", "convoy:galleries", 0, -1)) do
       local key = "convoy:{" .. name .. "}:"
-      local meta = redis.call("HMGET", key .. "meta", "people", "faces")
-      if meta[1] then
-        local had, has = redis.call("HLEN", key .. "people"), redis.call("HLEN", key .. "templates")
+      local meta = redis.pcall("HMGET", key .. "meta", "people", "faces")
+      if meta.err then
+        odd[#odd + 1] = name
+      elseif meta[1] then
+        local had, has = count(key .. "people"), count(key .. "templates")
         if tostring(had) ~= meta[1] or tostring(has) ~= meta[2] then odd[#odd + 1] = name end
-        galleries, people, faces = galleries + 1, people + had, faces + has
+        galleries, people, faces = galleries + 1, people + (had or 0), faces + (has or 0)
       end
     end
     local told = galleries .. " galleries, " .. people .. " people, " .. faces .. " faces"
     return #odd == 0 and told or told .. "; the counters of " .. table.concat(odd, ", ") .. " were not right"
   ' 0) || { end_apart "$1"; return 1; }
-  keys=$(redis-cli -s "$1/redis.sock" dbsize)
+  keys=$(redis-cli -e -s "$1/redis.sock" dbsize) || { end_apart "$1"; return 1; }
   end_apart "$1"
   echo "$found" >&2
   [ "${keys:-0}" -gt 0 ] || [ "${ALLOW_EMPTY:-}" = yes ] || { echo "the copy is empty" >&2; return 1; }

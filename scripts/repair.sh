@@ -12,13 +12,14 @@ in_redis() {
 $1"
 }
 
+. scripts/start_services.sh
+
 recovery() { docker compose run --rm -T --no-deps --entrypoint python recognition -m convoy.recognition.recovery "$@"; }
 
 docker compose stop recognition redis
 in_redis mend_log
-docker start $(docker compose ps --all --quiet redis) >/dev/null
-until [ "$(docker inspect --format '{{.State.Health.Status}}' "$(docker compose ps --quiet redis)")" = healthy ]; do sleep 1; done
+start redis
 recovery renew </dev/null
 recovery last </dev/null >&2
-docker start $(docker compose ps --all --quiet recognition) >/dev/null
+start recognition
 echo "the damaged log is in the folder damaged of Redis's volume; it holds templates: delete it when you do not need it" >&2

@@ -29,23 +29,7 @@ $1"
 
 recovery() { docker compose run --rm -T --no-deps --entrypoint python recognition -m convoy.recognition.recovery "$@"; }
 
-# `docker compose start` would also wait for what this script did not stop.
-start() {
-  docker start $(docker compose ps --all --quiet "$1") >/dev/null || return 1
-  running=$(docker compose ps --quiet "$1")
-  [ -n "$running" ] || { echo "$1 does not run: see docs/runbook.md" >&2; return 1; }
-  for container in $running; do
-    seconds=0
-    until [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; do
-      seconds=$((seconds + 1))
-      if [ "$seconds" -gt "${HEALTHY_WITHIN_S:-300}" ]; then
-        echo "$1 is not healthy after ${HEALTHY_WITHIN_S:-300} s: see docs/runbook.md" >&2
-        return 1
-      fi
-      sleep 1
-    done
-  done
-}
+. scripts/start_services.sh
 
 [ -r "$journal" ] || { echo "the journal $journal cannot be read" >&2; exit 1; }
 in_redis take_in

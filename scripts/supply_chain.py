@@ -1,6 +1,6 @@
 """What the services are made of: services/constraints.txt, every package of the image with its version.
 
-lock   writes that file: what services/pyproject.toml needs with the extra formats, directly or not, as installed here
+lock   writes that file: what services/pyproject.toml needs with the extras formats and web, as installed here
 sbom   writes it as a CycloneDX document, build/sbom.cdx.json
 audit  asks for known vulnerabilities. One that finds some ends with 1; one that could not ask says NOT AUDITED and ends
        with 0, or with 1 where REQUIRE_AUDIT=1 is set
@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "services" / "constraints.txt"
+EXTRAS = ("formats", "web")
+"""The extras of the image."""
 
 
 def closure(requirements: list[str]) -> dict[str, str]:
@@ -41,7 +43,7 @@ def closure(requirements: list[str]) -> dict[str, str]:
 def lock() -> str:
     """What the services need as pip's constraints."""
     project = tomllib.loads((ROOT / "services" / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["formats"]
+    wanted = project["dependencies"] + [one for extra in EXTRAS for one in project["optional-dependencies"][extra]]
     return "".join(f"{name}=={version}\n" for name, version in sorted(closure(wanted).items()))
 
 

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from convoy.testing import pictures
 from convoy.testing.bad_pictures import bombs
-from convoy.v1 import classification_pb2, common_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
+from convoy.v1 import (
+    classification_pb2,
+    common_pb2,
+    detection_pb2,
+    faces_pb2,
+    imaging_pb2,
+    recognition_pb2,
+    segmentation_pb2,
+)
 from google.protobuf.message import Message
 
 PORTRAIT = pictures.encode(pictures.portrait(1), ".jpg")
@@ -45,6 +53,7 @@ def requests(picture: bytes) -> list[tuple[str, str, Message]]:
         ),
         ("detection", "/convoy.v1.DetectionService/Detect", detection_pb2.DetectRequest(images=[image])),
         ("segmentation", "/convoy.v1.SegmentationService/Segment", segmentation_pb2.SegmentRequest(images=[image])),
+        ("imaging", "/convoy.v1.ImagingService/Transform", imaging_pb2.TransformRequest(images=[image])),
         ("faces", "/convoy.v1.FaceService/DetectFaces", faces_pb2.DetectFacesRequest(images=[image])),
         ("faces", "/convoy.v1.FaceService/EmbedFaces", faces_pb2.EmbedFacesRequest(images=[image])),
         ("recognition", recognition + "Register", enrolment),

@@ -22,6 +22,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 from convoy.core.manifest import GRAPH_FILE
+from convoy.fleet.ports import free_range
 from convoy.inference import open_inference_pb2 as oip
 
 from benchmarks.conditions import write_result
@@ -30,7 +31,7 @@ from benchmarks.networks import pictures, write_network
 from benchmarks.peers.install import FOLDER, NAMES, python_of
 from benchmarks.raw import NARROW, WIDE, Raw, Sample, photo
 from benchmarks.requests import TENSOR_DOOR, tensor_request
-from benchmarks.server import Served, free_port, running, serving
+from benchmarks.server import Served, running, serving
 
 NETWORK = "mobilenet-v2.float"
 CALLERS = (8, 32)
@@ -48,7 +49,7 @@ _TOLERANCE = 1e-4
 @contextmanager
 def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
     """Run a peer until the block ends. Raises RuntimeError with the end of its log."""
-    ports = [free_port() for _ in range(3)]
+    ports = [free_range(1) for _ in range(3)]
     command = [str(python_of(name)), str(FOLDER / name / "serve.py"), str(graph), *map(str, ports)]
     path = f"{python_of(name).parent}:{os.environ['PATH']}"
     # With a PYTHONPATH, workers of LitServe and MLServer would import this project's packages.

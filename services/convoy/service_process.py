@@ -12,6 +12,7 @@ from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
 from convoy.core.machine import keep_memory_small
 from convoy.core.model_sets import apply_set
+from convoy.core.security.neighbours import find_others
 from convoy.core.serving.call_log import sample_calls
 from convoy.core.serving.server import Server, Service
 from convoy.core.settings import Settings, misspelt_variables, outdated_variables, read_settings
@@ -54,6 +55,8 @@ def run(name: ServiceName) -> None:
         log.warning("this variable has a new name", variable=variable, use=now)
     for variable, meant in misspelt_variables().items():
         log.warning("unknown variable", variable=variable, did_you_mean=meant)
+    if others := find_others(settings):
+        log.warning("this service can read tokens of others; give it a folder of its own", files=others)
     try:
         uvloop.run(serve(name, settings))
     except ConvoyError as error:

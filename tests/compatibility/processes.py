@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
-from convoy.testing.redis_servers import free_port
+from convoy.fleet.ports import free_range
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.compatibility.tree import Tree
@@ -33,7 +33,7 @@ def serving(tree: Tree, logs: Path, services: Mapping[str, Mapping[str, str]]) -
 def _process(
     tree: Tree, name: str, logs: Path, settings: Mapping[str, str]
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    port = free_port()
+    port = free_range(1)
     environment = tree.environment(FIXED | {"CONVOY_PORT": str(port)} | dict(settings))
     with _log(logs, name).open("ab") as log:
         process = subprocess.Popen(tree.convoy("serve", name), env=environment, cwd=logs, stdout=log, stderr=log)

@@ -259,6 +259,14 @@ class StoreContract:
         timely = Write([(adding(None, person("ada")), note("Register"))], at_version=2)
         assert await store.change_people(gallery, [timely]) == [Committed(3)]
 
+    async def test_a_write_on_a_version_of_another_epoch_is_refused(self, store: Store) -> None:
+        gallery = await self.made(store)
+        now = await store.get_gallery(gallery.name)
+        other = Write([(adding(None, person("ada")), note("Register"))], at_version=1, at_epoch="another")
+        assert isinstance((await store.change_people(gallery, [other]))[0], Conflict)
+        same = Write([(adding(None, person("ada")), note("Register"))], at_version=1, at_epoch=now.epoch)
+        assert await store.change_people(gallery, [same]) == [Committed(2)]
+
     async def test_aliases_are_set_changed_and_taken_away(self, store: Store) -> None:
         await store.set_alias("door", "staff")
         await store.set_alias("gate", "guests")

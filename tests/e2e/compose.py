@@ -2,14 +2,14 @@
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from convoy.core.api import SERVICES
+from convoy.fleet.ports import free_range
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,31 +42,18 @@ class Fleet:
         return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
-
-
-def free_range(count: int) -> str:
-    """Neighbouring ports that nobody listens on, as Compose takes them for replicas."""
-    while True:
-        (first,) = free_ports(1)
-        try:
-            with ExitStack() as stack:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-                return f"{first}-{first + count - 1}"
-        except (OSError, OverflowError):
-            continue
+def neighbours(count: int) -> str:
+    """Neighbouring free ports, as Compose takes them for replicas."""
+    first = free_range(count)
+    return f"{first}-{first + count - 1}"
 
 
 def published_ports(*files: str) -> dict[str, str]:
     """A free port for every *_PORT variable of the Compose files."""
     texts = [(ROOT / file).read_text() for file in ("docker-compose.yml", *files)]
     names = [name for text in texts for name in re.findall(r"\$\{([A-Z_]+_PORT):-", text)]
-    return dict(zip(names, map(str, free_ports(len(names))), strict=True))
+    first = free_range(len(names))
+    return {name: str(first + place) for place, name in enumerate(names)}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,31 @@ def test_with_gpus_every_service_with_a_model_asks_for_one_and_takes_nothing_els
         asked = [(device["driver"], device["capabilities"]) for device in devices]
         assert asked == ([] if name == "recognition" else [("nvidia", ["gpu"])]), name
         assert services[name]["environment"].get("CONVOY_DEVICE") == (None if name == "recognition" else "cuda")
+
+
+@pytest.mark.parametrize("switch", ["", "yes"])
+def test_each_container_gets_the_secrets_of_its_service_or_all_as_before(
+    switch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRETS_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SECRETS_PER_SERVICE", switch)
+    services = merged("compose.secure.yaml")
+    found = {
+        name: volume["source"]
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume["target"] == "/run/convoy"
+    }
+    assert found == {name: str(tmp_path / name if switch else tmp_path) for name in SERVICES if name in found}
+    assert set(found) == {"classification", "detection", "segmentation", "faces", "recognition"}
+    passwords = {
+        name: {volume["source"] for volume in service.get("volumes", []) if "password" in str(volume["source"])}
+        for name, service in services.items()
+    }
+    both = {"redis-password", "recognition-password"}
+    assert {name: held for name, held in passwords.items() if held} == {
+        "password": both, "redis": both, "recognition": {"recognition-password"},
+    }  # fmt: skip
 
 
 def test_only_the_container_that_pulls_writes_models() -> None:

@@ -20,7 +20,7 @@ from convoy.client import Convoy
 from convoy.core.api import SERVICES
 from convoy.testing import pictures
 
-from tests.e2e.compose import ROOT, Fleet, free_range, running_fleet
+from tests.e2e.compose import ROOT, Fleet, neighbours, running_fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICAS = {"faces": 3, "recognition": 2}
@@ -62,8 +62,8 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fleet(hasty: Path) -> Iterator[Fleet]:
     variables = {"PROMETHEUS_IMAGE": "prom/prometheus:latest"}  # the one that test machines have
     for service, count in REPLICAS.items():
-        variables[f"{service.upper()}_PORT"] = free_range(count)
-        variables[f"{service.upper()}_METRICS_PORT"] = free_range(count)
+        variables[f"{service.upper()}_PORT"] = neighbours(count)
+        variables[f"{service.upper()}_METRICS_PORT"] = neighbours(count)
     name = f"convoy-operation-{os.getpid()}"
     with running_fleet(name, "compose.observability.yaml", str(hasty), scale=SCALE, **variables) as fleet:
         yield fleet

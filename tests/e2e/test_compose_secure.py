@@ -27,10 +27,13 @@ def tokens() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def secrets(tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Authority().fill(tmp_path_factory.mktemp("secrets"), name="faces")
+    authority, folder = Authority(), tmp_path_factory.mktemp("secrets")
     lines = [write_line(name, token, SCOPES[name]) for name, token in tokens.items()]
-    (folder / "tokens").write_text("\n".join(lines))
-    (folder / "recognition.token").write_text(tokens["recognition"])
+    for service in SERVICES:
+        (folder / service).mkdir()
+        authority.fill(folder / service, name="faces")
+        (folder / service / "tokens").write_text("\n".join(lines))
+    (folder / "recognition" / "recognition.token").write_text(tokens["recognition"])
     return folder
 
 
@@ -38,6 +41,7 @@ def secrets(tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 def fleet(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     models = write_repository(tmp_path_factory.mktemp("models"))
     variables = {"MODELS_FOLDER": str(models), "SECRETS_FOLDER": str(secrets), "SERVICE_USER": str(os.getuid())}
+    variables["SECRETS_PER_SERVICE"] = "yes"
     with running_fleet(f"convoy-secure-{os.getpid()}", "compose.secure.yaml", **variables) as fleet:
         yield fleet
 
@@ -49,7 +53,7 @@ def addresses(fleet: Fleet) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def trust(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONVOY_CLIENT_CA", str(secrets))
+    monkeypatch.setenv("CONVOY_CLIENT_CA", str(secrets / "faces"))
 
 
 def test_a_caller_may_do_what_its_scopes_say(addresses: dict[str, str], tokens: dict[str, str]) -> None:

@@ -15,10 +15,11 @@ import pytest
 from convoy.client import Convoy
 from convoy.core.api import SERVICES
 from convoy.fleet.health_check import says_serving
+from convoy.fleet.ports import free_range
 from convoy.testing.tiny_models import write_repository
 
 from tests.e2e import faults
-from tests.e2e.compose import free_ports, running_fleet
+from tests.e2e.compose import running_fleet
 from tests.e2e.faults import Fault, Rig, cut, kill, pause, restart, tmp_full, together, wait_until, without_names
 from tests.e2e.load import KNOWN, Load, under_load
 
@@ -104,8 +105,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def ranges() -> dict[str, str]:
     """Two neighbouring free ports for every published one."""
     names = [f"{service.upper()}{kind}_PORT" for service in SERVICES for kind in ("", "_METRICS")]
-    (start,) = free_ports(1)
-    start = 20_000 + start % 10_000
+    start = free_range(2 * len(names))
     return {name: f"{start + 2 * place}-{start + 2 * place + 1}" for place, name in enumerate(names)}
 
 

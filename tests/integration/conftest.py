@@ -1,5 +1,6 @@
-"""A whole fleet of tiny models, as `convoy up` starts it: five processes and an embedded Redis."""
+"""A whole fleet of tiny models, as `convoy up` starts it: the services, the web door and an embedded Redis."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +17,12 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        web_port = free.getsockname()[1]
+    folder, ports = tmp_path_factory.mktemp("data"), free_ports()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CONVOY_ADMIN", "true")
-        with Fleet(tmp_path_factory.mktemp("data"), tiny_repository, free_ports(), metrics=False) as running:
+        with Fleet(folder, tiny_repository, ports, metrics=False, web_port=web_port) as running:
             yield running
 
 

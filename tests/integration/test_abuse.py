@@ -18,7 +18,7 @@ import psutil
 import pytest
 from convoy.client import Convoy
 from convoy.core.serving.server import HANDSHAKE_S
-from convoy.fleet.fleet import Fleet, free_ports
+from convoy.fleet import Fleet, free_ports
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import common_pb2, segmentation_pb2

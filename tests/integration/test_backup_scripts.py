@@ -155,6 +155,22 @@ def test_nothing_is_written_of_a_copy_that_cannot_be_made(deployment: Deployment
     assert deployment.files() == {"appendonlydir"}
 
 
+def test_a_spoilt_gallery_is_told_of_and_a_spoilt_store_is_no_backup(deployment: Deployment) -> None:
+    with deployment.client() as client:
+        client.zadd("convoy:galleries", {"b": 0, "c": 0})
+        client.set("convoy:{b}:meta", "x")
+        client.hset("convoy:{c}:meta", mapping={"people": 0, "faces": 0})
+        client.set("convoy:{c}:people", "x")
+    backup = deployment.run("backup.sh")
+    assert backup.returncode == 0
+    assert b"2 galleries, 1 people, 0 faces; the counters of b, c were not right" in backup.stderr
+    with deployment.client() as client:
+        client.set("convoy:galleries", "x")
+    backup = deployment.run("backup.sh")
+    assert backup.returncode != 0 and backup.stdout == b""
+    assert deployment.files() == {"appendonlydir"}
+
+
 def spoilt(backup: bytes, how: str) -> bytes:
     middle = len(backup) // 2
     return {"cut": backup[:middle], "changed": backup[:middle] + b"\0" * 64 + backup[middle + 64 :], "empty": b""}[how]
@@ -244,6 +260,15 @@ def test_a_damaged_end_of_the_log_is_cut_off_and_told_of(deployment: Deployment)
     with deployment.client() as client:
         assert client.hget("convoy:{g}:head", "epoch") not in (None, b"before")
     assert deployment.files() == {"appendonlydir", "damaged"}
+
+
+@pytest.mark.parametrize("how", ["unhealthy", "broken"])
+def test_a_repair_does_not_wait_for_ever(deployment: Deployment, how: str) -> None:
+    deployment.docker("compose", "stop", "redis")
+    (deployment.data / "recognition").write_text(f"{how}\n")
+    repaired = deployment.run("repair.sh")
+    assert repaired.returncode != 0
+    assert deployment.people() == ["p000000"]
 
 
 def test_who_was_erased_since_the_backup_is_listed(deployment: Deployment, tmp_path: Path) -> None:

@@ -228,6 +228,25 @@ async def test_what_cannot_be_read_or_registered_is_told_and_keeps_nobody_back(a
     assert said["people_without_photo"] == 4
 
 
+async def test_a_folder_that_is_registered_again_is_known(address: str, tmp_path: Path) -> None:
+    for person in range(3):
+        photo(tmp_path / "people" / f"p{person}" / "1.jpg", person)
+    words = ["person", "register", str(tmp_path / "people"), "-g", "staff", "--json"]
+
+    def call() -> tuple[int, int]:
+        said = document(CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": address}))
+        return said["registered"], said["known"]
+
+    def story() -> list[tuple[int, int]]:
+        with client(address) as convoy:
+            convoy.create_gallery("staff")
+            found = [call(), call()]
+            convoy.delete_person("staff", "p1")
+            return [*found, call()]
+
+    assert await asyncio.to_thread(story) == [(3, 0), (0, 3), (1, 2)]
+
+
 async def test_names_that_are_not_utf8_and_odd_folders_stop_nothing(address: str, tmp_path: Path) -> None:
     root = tmp_path / "people"
     photo(root / "joe" / "1.jpg", 1)

@@ -129,6 +129,9 @@ def test_the_story_of_recognition(run: Run, photo: Callable[..., Path], tmp_path
     assert document(run("identify", bob, "--gallery", "story", "--json"), 1)[0]["answer"]["faces"][0]["matches"] == []
     assert document(run("verify", again, "--person", "ada", "--gallery", "story", "--json"))["is_match"] is True
     assert document(run("verify", bob, "--photo", ada, "--json"), 1)["is_match"] is False
+    strict, usual = (run("verify", ada, "--photo", ada, "--fmr", rate) for rate in ("1e-12", "1e-3"))
+    assert "above all that the embedder's calibration measured" in strict.stderr and usual.stderr == ""
+    assert "above all that" in run("identify", again, "--gallery", "story", "--fpir", "1e-12").stderr
     both = photo("both.png", group([1, 2]))
     several = run("verify", both, "--photo", ada, "--json")
     assert [document(several)[key] for key in ("faces_found", "reference_faces_found")] == [2, 1]

@@ -227,3 +227,19 @@ async def test_asyncio_streams_too(fleet: Fleet) -> None:
         answers = [answer async for answer in convoy.stream(video())]
     widths = [round(found.box.x_max) for answer in answers if isinstance(answer, Detections) for found in answer]
     assert widths == pytest.approx([40, 60], abs=3)
+
+
+def test_imaging(convoy: Convoy) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    flat = convoy.transform(plain((90, 120, 30)))
+    assert (flat.image == plain((90, 120, 30))).all() and str(flat.model) == "kernels-sharpen:1"
+    first, second = convoy.transform_many([picture, encode(plain())], encoding="raw")
+    assert (first.size.width, first.size.height) == (90, 70) and first.image.shape == (70, 90, 3)
+    assert (convoy.transform(picture).image == first.image).all() and (second.image == plain()).all()
+    grey = convoy.transform(picture, colour="luminance", mapping="centred")
+    assert grey.image.ndim == 2 and grey.image_rgb.shape == (70, 90, 3)
+    answers = list(convoy.stream(plans.transform(one) for one in (picture, b"junk", picture)))
+    assert isinstance(answers[1], errors.InvalidArgument)
+    assert (answers[2].image == first.image).all()  # type: ignore[union-attr]
+    with pytest.raises(errors.InvalidArgument, match="luminance, channels"):
+        convoy.transform(picture, colour="sepia")  # type: ignore[arg-type]

@@ -4,8 +4,9 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from convoy.core.errors import Unavailable
@@ -13,6 +14,7 @@ from convoy.core.settings import Settings
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
+from convoy.recognition.domain.tasks import all_ended
 from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
@@ -117,7 +119,7 @@ async def test_what_was_erased_is_found_and_erased_again(
     assert not any("secret" in line for line in lines)
     put_back(shared_redis, backup)
     assert await house.there() == before
-    found = [erasure async for erasure in find_again(house.store, read_erasures(lines))]
+    found = [erasure async for erasure in find_again(house.store, read_erasures(lines, print))]
     assert {(one.gallery, one.person_id) for one in found} == {
         ("staff", "ada"),
         ("staff", "bob"),
@@ -136,7 +138,7 @@ async def test_what_was_erased_is_found_and_erased_again(
             b"flo flo0",
             b"flo flo1",
         ]
-    assert [erasure async for erasure in find_again(house.store, read_erasures(lines))] == []
+    assert [erasure async for erasure in find_again(house.store, read_erasures(lines, print))] == []
 
 
 async def test_the_command_lists_and_erases_and_begins_epochs(
@@ -175,7 +177,7 @@ async def test_who_went_with_the_last_face_is_erased_whole(
     if source == "journal":
         lines = (tmp_path / "journal").read_text().splitlines()
     put_back(shared_redis, backup)
-    for erasure in [one async for one in find_again(house.store, read_erasures(lines))]:
+    for erasure in [one async for one in find_again(house.store, read_erasures(lines, print))]:
         await erase_again(house.store, erasure)
     assert await house.store.get_people("staff", ["ada"]) == [None]
 
@@ -197,6 +199,41 @@ async def test_a_store_that_is_away_does_not_pass_for_one_without_erasures(house
     with pytest.raises(Unavailable):
         [_ async for _ in find_again(away, erasures)]
     await away.close()
+
+
+async def test_who_hangs_up_does_not_keep_an_erasure_from_the_journal(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    def and_hang_up(method: Callable[..., Any]) -> Callable[..., Any]:
+        async def slow(*arguments: Any) -> Any:
+            done = await method(*arguments)
+            asked.set()
+            await asyncio.sleep(0.05)
+            return done
+
+        return slow
+
+    monkeypatch.setattr(house.store, "change_people", and_hang_up(house.store.change_people))
+    monkeypatch.setattr(house.store, "delete_gallery", and_hang_up(house.store.delete_gallery))
+    for call in (house.people.delete("staff", "ada"), house.galleries.delete("guests")):
+        asked.clear()
+        calling = asyncio.create_task(call)
+        await asked.wait()
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        await all_ended()
+    noted = list(read_erasures((tmp_path / "journal").read_text().splitlines(), print))
+    assert [(one.gallery, one.person_id) for one in noted] == [("staff", "ada"), ("guests", "")]
+
+
+def test_a_line_that_cannot_be_read_is_told_and_the_others_count() -> None:
+    lines = [Erasure("g", 5, "p").to_json(), '{"gallery": "g", "tim', "[1]", "{}", Erasure("g", 6).to_json()]
+    told: list[str] = []
+    assert list(read_erasures(lines, told.append)) == [Erasure("g", 5, "p"), Erasure("g", 6)]
+    assert [sentence.split()[:2] for sentence in told] == [["line", "2"], ["line", "3"], ["line", "4"]]
 
 
 async def test_what_cannot_be_noted_is_not_acknowledged(house: House, tmp_path: Path) -> None:
@@ -231,4 +268,4 @@ def test_a_line_is_read_as_it_was_written_and_later_facts_are_passed_over() -> N
         Erasure("g", 5, "p", 7, None, ()),
     ):
         line = erasure.to_json()
-        assert list(read_erasures([line, "", line.replace("{", '{"later": 1, ', 1)])) == [erasure] * 2
+        assert list(read_erasures([line, "", line.replace("{", '{"later": 1, ', 1)], print)) == [erasure] * 2

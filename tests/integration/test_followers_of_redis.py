@@ -10,6 +10,7 @@ import pytest
 import redis
 from convoy.core.errors import NotFound, Unavailable
 from convoy.core.settings import Settings
+from convoy.fleet.ports import free_range
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.records import Gallery, Model, Note, Person
 from convoy.recognition.domain.templates import Plain
@@ -23,7 +24,7 @@ from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.people import People
-from convoy.testing.redis_servers import RedisServer, free_port, join
+from convoy.testing.redis_servers import RedisServer, join
 
 from tests.fake_face_source import FakeFaceSource
 
@@ -35,7 +36,7 @@ class Follower:
     """A server on a port, which follows another."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
+        self.port = free_range(1)
         folder.mkdir()
         fixed = ("--port", str(self.port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
         self.server = RedisServer(folder, *fixed, *options)
@@ -140,7 +141,7 @@ async def test_what_is_erased_is_in_the_journal_also_where_no_follower_has_it(
         with pytest.raises(Unavailable, match="the change is made"):
             await galleries.delete("staff")
         await followers.close()
-    noted = read_erasures(path.read_text().splitlines())
+    noted = read_erasures(path.read_text().splitlines(), print)
     assert [(one.gallery, one.person_id) for one in noted] == [("staff", "ada"), ("staff", "")]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from convoy.recognition.use_cases import transfer
 from convoy.v1 import common_pb2, recognition_pb2_grpc
 from convoy.v1 import recognition_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -96,6 +97,16 @@ class TestTransfer:
         assert [len(part.people) for part in whole] == [100, 100, 30]
         rest = await exported(stub, whole[0].next_page_token)
         assert [one.person.person_id for part in rest for one in part.people] == [f"{i:03}" for i in range(100, 230)]
+
+    async def test_a_part_ends_where_its_faces_are_too_many_for_a_message(
+        self, stub: Stub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfer, "FACES_AT_ONCE", 3)
+        for person, faces in ((1, 2), (2, 1), (3, 4), (4, 1), (5, 1)):
+            await register(stub, person, *range(faces))
+        parts = await exported(stub)
+        assert [[one.person.person_id for one in part.people] for part in parts] == [["p1", "p2"], ["p3"], ["p4", "p5"]]
+        assert [bool(part.next_page_token) for part in parts] == [True, True, False]
 
     async def test_into_a_gallery_with_people_only_what_is_missing_comes(self, stub: Stub) -> None:
         await register(stub, 1, 0, 1, display_name="Ada")

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import redis
 from convoy.core.errors import Unavailable
+from convoy.fleet.ports import free_range
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.store.base import Idempotency
 from convoy.recognition.store.redis import RedisStore
-from convoy.testing.redis_servers import RedisServer, find_binary, free_port
+from convoy.testing.redis_servers import RedisServer, find_binary
 
 from tests.certificates import Authority
 
@@ -32,7 +33,7 @@ async def works(store: RedisStore) -> None:
 @pytest.fixture
 def sentinel(redis_folder: Path) -> Iterator[str]:
     """The URL of a master that a sentinel watches."""
-    master, port = free_port(), free_port()
+    master, port = free_range(1), free_range(1)
     server = RedisServer(redis_folder, "--port", str(master), "--bind", "127.0.0.1")
     server.start()
     settings = redis_folder / "sentinel.conf"
@@ -66,7 +67,7 @@ async def test_an_unknown_master_is_unavailable(sentinel: str) -> None:
 
 @SOCKET_IS_LEFT
 async def test_a_password_is_given_and_a_wrong_one_is_unavailable(redis_folder: Path) -> None:
-    port = free_port()
+    port = free_range(1)
     server = RedisServer(redis_folder, "--port", str(port), "--bind", "127.0.0.1")
     server.start()
     with server.client() as client:
@@ -87,7 +88,7 @@ async def test_a_password_is_given_and_a_wrong_one_is_unavailable(redis_folder: 
 
 @SOCKET_IS_LEFT
 async def test_a_password_that_changes_is_asked_for_anew(redis_folder: Path) -> None:
-    port = free_port()
+    port = free_range(1)
     server = RedisServer(redis_folder, "--port", str(port), "--bind", "127.0.0.1")
     server.start()
     with server.client() as client:
@@ -128,7 +129,7 @@ async def test_a_read_only_redis_is_unavailable_for_changes(redis_server: RedisS
 @pytest.mark.redis_tls
 @SOCKET_IS_LEFT
 async def test_tls(redis_folder: Path) -> None:
-    key, certificate, port = redis_folder / "tls.key", redis_folder / "tls.crt", free_port()
+    key, certificate, port = redis_folder / "tls.key", redis_folder / "tls.crt", free_range(1)
     authority = redis_folder / "ca.crt"
     Authority().fill(redis_folder)
     with_tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]

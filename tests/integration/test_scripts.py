@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis as blocking
 from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
-from convoy.recognition.store import redis as redis_store
+from convoy.recognition.store import commands
 from convoy.recognition.store.base import Conflict, Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
 from convoy.testing.redis_servers import RedisServer
@@ -123,11 +123,11 @@ async def test_an_error_in_any_command_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     act: Callable[[RedisStore, Gallery], Awaitable[object]],
 ) -> None:
-    gallery, real = await filled(store), redis_store.script_text
+    gallery, real = await filled(store), commands.script_text
     at, is_failing, told = contents(shared_redis), 0, 0
     while True:
         is_failing += 1
-        monkeypatch.setattr(redis_store, "script_text", partial(failing_script, real, is_failing))
+        monkeypatch.setattr(commands, "script_text", partial(failing_script, real, is_failing))
         if await went_well(act(store, gallery)):
             break
         now = contents(shared_redis)
@@ -138,7 +138,7 @@ async def test_an_error_in_any_command_leaves_nothing_behind(
         if len(stream[0]) > len(stream[1]):
             assert stream[0][: len(stream[1])] == stream[1]
             # Then version and stream are apart until the gallery is loaded or changed.
-            monkeypatch.setattr(redis_store, "script_text", real)
+            monkeypatch.setattr(commands, "script_text", real)
             assert (await store.open_gallery("staff")).mended == ("version",)
             assert (await store.open_gallery("staff")).mended == ()
             at = contents(shared_redis)

@@ -172,6 +172,9 @@ async def test_compare_tells_people_apart(faces: Running) -> None:
     assert same.match_threshold == pytest.approx(0.5) and 0 < same.expected_false_match_rate < 1e-3
     strict = await stub.CompareFaces(faces_pb2.CompareFacesRequest(first=one, second=again, false_match_rate=1e-6))
     assert strict.match_threshold > same.match_threshold
+    stricter = await stub.CompareFaces(faces_pb2.CompareFacesRequest(first=one, second=again, false_match_rate=1e-12))
+    assert stricter.beyond_calibration and not strict.beyond_calibration
+    assert stricter.match_threshold > 0.7 and stricter.expected_false_match_rate == pytest.approx(1e-9)
     answer = await refusal(stub.CompareFaces, faces_pb2.CompareFacesRequest(first=one, second=image(NOBODY)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_FACE")
     assert "second" in answer.message

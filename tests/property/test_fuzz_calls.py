@@ -19,6 +19,7 @@ from convoy.v1 import (
     common_pb2,
     detection_pb2,
     faces_pb2,
+    imaging_pb2,
     models_pb2,
     recognition_pb2,
     segmentation_pb2,
@@ -39,6 +40,7 @@ FILES = {
     "segmentation": (segmentation_pb2,),
     "faces": (faces_pb2,),
     "recognition": (recognition_pb2,),
+    "imaging": (imaging_pb2,),
 }
 CODES = {"OK", *KINDS}
 # What is there already, what the service cannot do without, a face that is a duplicate, and one that is not there.
@@ -72,6 +74,8 @@ SEEDS: list[Message] = [
     detection_pb2.DetectStreamRequest(request=detection_pb2.DetectRequest(images=[PICTURE])),
     segmentation_pb2.SegmentRequest(images=[PICTURE]),
     segmentation_pb2.SegmentStreamRequest(request=segmentation_pb2.SegmentRequest(images=[PICTURE])),
+    imaging_pb2.TransformRequest(images=[PICTURE]),
+    imaging_pb2.TransformStreamRequest(request=imaging_pb2.TransformRequest(images=[PICTURE])),
     faces_pb2.DetectFacesRequest(images=[PICTURE]),
     faces_pb2.EmbedFacesRequest(images=[PICTURE]),
     faces_pb2.EmbedFacesStreamRequest(request=faces_pb2.EmbedFacesRequest(images=[PICTURE])),
@@ -123,7 +127,7 @@ RPCS = [
 
 @asynccontextmanager
 async def everything(folder: Path, redis_url: str) -> AsyncIterator[dict[str, str]]:
-    """Addresses of the five services, all inside this process."""
+    """Addresses of the six services, all inside this process."""
     models = write_repository(folder)
     async with (
         running("classification", models) as classification,
@@ -133,8 +137,9 @@ async def everything(folder: Path, redis_url: str) -> AsyncIterator[dict[str, st
         running(
             "recognition", models, redis_url=redis_url, faces_address=f"127.0.0.1:{faces.server.port}"
         ) as recognition,
+        running("imaging", models) as imaging,
     ):
-        servers = (classification, detection, segmentation, faces, recognition)
+        servers = (classification, detection, segmentation, faces, recognition, imaging)
         yield {name: f"127.0.0.1:{one.server.port}" for name, one in zip(FILES, servers, strict=True)}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from convoy.client import Convoy
 from convoy.core.api import METRICS_PORT_OFFSET
-from convoy.fleet.fleet import Fleet, free_ports
+from convoy.fleet import Fleet, free_ports
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import common_pb2, recognition_pb2

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from convoy_training.structures import CROWD
+
 LARGEST_STEP = math.log(1000 / 16)
 """A box may not grow more than this (logarithm) in one step, or exp overflows early in training."""
 
@@ -35,6 +37,20 @@ def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
 def compute_overlaps(a: Tensor, b: Tensor) -> Tensor:
     """IoU [N,K,M] of boxes [N,K,4] with [N,M,4]."""
     return compute_iou(a[:, :, None], b[:, None])
+
+
+def in_crowds(boxes: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
+    """Whether at least half of each box [N,A,4] lies in a crowd, bool [N,A].
+
+    truth_boxes [N,K,4]; truth_labels [N,K], those of crowds from CROWD down.
+    """
+    crowd = truth_labels <= CROWD
+    if not crowd.any():
+        return torch.zeros(boxes.shape[:2], dtype=torch.bool, device=boxes.device)
+    a, b = boxes[:, :, None], truth_boxes[:, None]
+    size = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    share = size[..., 0] * size[..., 1] / _area(a).clamp(min=1e-7)
+    return ((share >= 0.5) & crowd[:, None]).any(2)
 
 
 def compute_iou(a: Tensor, b: Tensor) -> Tensor:

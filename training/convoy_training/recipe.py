@@ -27,6 +27,8 @@ Counts = tuple[Annotated[int, Field(gt=0)], ...]
 """Layers of each stage."""
 Widths = Annotated[Counts, Field(min_length=1)]
 """Channels of each stage."""
+WINDOW = "of deep grey, {level: 40, width: 400}: the values that become black to white; none for all of them"
+"""What the field `window` of several tasks says."""
 
 
 class Strict(BaseModel):
@@ -61,6 +63,7 @@ class Config(Strict):
     seed: int = Field(0, ge=0)
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
+    accumulate: int = Field(1, gt=0, description="batches whose gradients are added up before the weights move")
     optimizer: Optimizer
     ema_decay: float | None = Field(
         None, gt=0, lt=1, description="averages the weights that are published; lower at the start"
@@ -68,10 +71,16 @@ class Config(Strict):
     precision: Precision = Field(
         "32-true", description="bf16-mixed is several times faster on GPUs and on CPUs with AMX or AVX512-BF16"
     )
-    init: Path | None = Field(None, description="a state dict to start from, e.g. one published for torchvision")
+    init: Path | None = Field(
+        None,
+        description="weights to start from: a .pth or .safetensors file, torchvision's or timm's; or catalogue:NAME",
+    )
     start_from: Path | None = Field(
         None,
         description="a run, or a published <model>/<version>, of the same architecture whose weights to start from",
+    )
+    loggers: list[Literal["csv", "tensorboard", "mlflow", "wandb"]] = Field(
+        ["csv", "tensorboard"], description="what writes the curves of a run; mlflow and wandb are extras"
     )
     trainable: list[str] = Field([], description="the parts to train, such as [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")

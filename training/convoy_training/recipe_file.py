@@ -39,9 +39,14 @@ def open_recipe(folder: Path, overrides: Iterable[str] = ()) -> tuple[Task, Conf
     raise TrainingError(f"{folder} is neither a run folder nor a published model: it has no {RECIPE_FILE}")
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run, and not a published model."""
+    return (folder / RECIPE_FILE).exists() and not (folder / MANIFEST_FILE).exists()
+
+
 def load_published(folder: Path) -> Manifest:
     """The manifest of a published model. Raises TrainingError for a run, which has none yet."""
-    if (folder / RECIPE_FILE).exists() and not (folder / MANIFEST_FILE).exists():
+    if is_run(folder):
         raise TrainingError(f"{folder} is a run: publish it first by `convoy-train export {folder}`")
     return load_manifest(folder)
 

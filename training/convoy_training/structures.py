@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 UNNAMED = -1
 """The label of a face whose person is not known, or that is mixed of two."""
 
+CROWD = -2
+"""The label of a crowd of class 0; that of class 1 is one less, and so on. -1 stands for padding."""
+
 
 class Crop(NamedTuple):
     """What a crop shows, as shares: area of the picture, aspect (width / height) in pixels, place from left and top."""
@@ -23,7 +26,7 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K]."""
+    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K], see CROWD."""
 
     image_rgb: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]

@@ -82,7 +82,11 @@ def is_error(name: str) -> bool:
 
 
 class Task(Protocol):
-    """The functions that every module in `convoy_training.tasks` has."""
+    """The functions that every module in `convoy_training.tasks` has.
+
+    It may have `settle(predict, config)`, which gives the recipe what only a trained network can tell, such as its best
+    threshold.
+    """
 
     Config: type[Config]
 
@@ -135,6 +139,12 @@ class Export:
 def task_names() -> list[str]:
     """The tasks that can be trained, a module each."""
     return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "tasks")]))
+
+
+def settle(task: Task, config: Any, predict: Predict) -> Any:
+    """The recipe with what only a trained network can tell, for tasks that have such fields."""
+    decide = getattr(task, "settle", None)
+    return decide(predict, config) if decide else config
 
 
 def find_task(name: str) -> Task:

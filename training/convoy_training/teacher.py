@@ -30,6 +30,7 @@ class Teacher(Strict):
     variants: int = Field(
         5, gt=0, description="how often each crop is drawn anew; an epoch is one variant of all crops"
     )
+    repeat: int = Field(1, gt=0, description="how many epochs in a row see the same variant, while it is new and later")
     blend: float = Field(0.0, ge=0, le=1, description="share of the crops that are mixed with another person's")
     unlabelled: bool = Field(False, description="faces of WIDER FACE without a name join")
 

@@ -2,9 +2,12 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, detect, segment, faces
+imaging.py          convoy transform
 recognition.py      convoy register, identify, verify
 photos.py           what all commands on several pictures share: ask about each, draw, print
-gallery.py          convoy gallery create, update, list, show, audit, delete, alias, aliases, duplicates
+gallery.py          convoy gallery create, update, list, show, delete
+gallery_review.py   convoy gallery audit, duplicates
+gallery_aliases.py  convoy gallery alias, aliases
 policy_options.py   options that say what a gallery demands
 gallery_transfer.py convoy gallery export, import
 gallery_files.py    the file that an export writes

@@ -8,8 +8,11 @@ import typer
 from convoy.cli import (
     fleet,
     gallery,
+    gallery_aliases,
     gallery_reembed,
+    gallery_review,
     gallery_transfer,
+    imaging,
     model,
     person,
     person_register,
@@ -25,10 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, vision, recognition):
+for group in (fleet, vision, imaging, recognition):
     group.add_to(app)
-gallery_transfer.add_to(gallery.app)
-gallery_reembed.add_to(gallery.app)
+for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
+    part.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
@@ -75,9 +78,9 @@ def convoy(
         convoy identify party.jpg --gallery team --draw out.png
 
     **Settings** are environment variables. To reach services elsewhere, set CONVOY_CLASSIFICATION_ADDRESS,
-    CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS and CONVOY_RECOGNITION_ADDRESS to
-    host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and CONVOY_CLIENT_TOKEN_FILE
-    names the file with your token.
+    CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS, CONVOY_RECOGNITION_ADDRESS and
+    CONVOY_IMAGING_ADDRESS to host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and
+    CONVOY_CLIENT_TOKEN_FILE names the file with your token.
 
     **--json** prints one JSON document to standard output and nothing else.
 

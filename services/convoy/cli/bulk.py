@@ -31,7 +31,7 @@ from convoy.core.errors import (
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
-    from convoy.client.answers.recognition import Registration
+    from convoy.client.answers.recognition import PhotoResult, Registration
 
 PHOTOS_AT_ONCE = 8
 MOST_BYTES = 32 << 20
@@ -161,9 +161,16 @@ class Bulk:
             accepted = answer.reason == "DUPLICATE"
             return [Outcome(p, entry.person_id, accepted, answer.reason, answer.message) for p in entry.photos]
         return [
-            Outcome(path, entry.person_id, found.accepted or found.refusal == "DUPLICATE", found.refusal, found.message)
+            self._outcome(path, entry.person_id, found)
             for path, found in zip(entry.photos, answer.results, strict=True)
         ]
+
+    def _outcome(self, path: Path, person_id: str, found: "PhotoResult") -> Outcome:
+        if found.accepted and (person_id, found.face_id) in self._on_record:
+            # The service gave the answer to an earlier run again: the face was on record before this one.
+            return Outcome(path, person_id, True, "DUPLICATE", "an earlier run registered it")
+        is_there = found.accepted or found.refusal == "DUPLICATE"
+        return Outcome(path, person_id, is_there, found.refusal, found.message)
 
     def _is_outdated(self, entry: Entry, answer: Any) -> bool:
         """Whether this was answered from memory, and faces that it tells of were deleted since."""

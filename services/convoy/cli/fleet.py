@@ -9,7 +9,7 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, print_json, print_table
-from convoy.core.api import FIRST_PORT, SERVICES, ServiceName
+from convoy.core.api import FIRST_PORT, SERVICES, WEB, ProcessName, ServiceName
 from convoy.core.errors import ConvoyError
 
 
@@ -40,7 +40,10 @@ def up(
     ports_from: Annotated[
         int,
         typer.Option(
-            min=1, max=60000, help="First of five consecutive ports; the metrics pages are at these ports + 1000."
+            min=1,
+            max=60000,
+            help="First of the consecutive ports of the services; the web door then has the next one, "
+            "and 8080 otherwise. The metrics pages are at these ports + 1000.",
         ),
     ] = FIRST_PORT,
     redis_url: Annotated[
@@ -48,7 +51,7 @@ def up(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start Redis and the five services on this machine, on loopback, and run them until Ctrl-C.
+    """Start Redis, the services and the web door on this machine, on loopback, and run them until Ctrl-C.
 
     Galleries are in the data folder, and every change is on disk before Convoy acknowledges it. If a process ends by
     itself, it is restarted. After Ctrl-C or SIGTERM, running requests finish first. With --redis-url, the command waits
@@ -57,7 +60,7 @@ def up(
     Example: **convoy up --data ./people --models exported_models**
     """
     from convoy.core.settings import read_settings
-    from convoy.fleet import Fleet, default_ports
+    from convoy.fleet import Fleet, default_ports, default_web_port
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -66,12 +69,13 @@ def up(
         models or read_settings().repositories,
         default_ports(ports_from),
         redis_url=redis_url,
+        web_port=default_web_port(ports_from),
         on_ready=lambda name: typer.echo(f"{name} is ready", err=True),
         tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
         with fleet:
-            _show_addresses(fleet.addresses, fleet.data, as_json)
+            _show_addresses(fleet.addresses | ({WEB: fleet.web_url} if fleet.web_url else {}), fleet.data, as_json)
             while True:
                 time.sleep(CHECK_INTERVAL_S)
                 fleet.restart_ended()
@@ -79,14 +83,23 @@ def up(
         typer.echo("answered all requests and stopped all processes", err=True)
 
 
-def serve(service: ServiceName) -> None:
-    """Run one service until SIGTERM or Ctrl-C. CONVOY_* variables configure it.
+def serve(
+    service: Annotated[
+        ProcessName, typer.Argument(help="The service; or **web**, the door for HTTP/JSON and the console.")
+    ],
+) -> None:
+    """Run one service, or the web door, until SIGTERM or Ctrl-C. CONVOY_* variables configure it.
 
     Example: **CONVOY_PORT=50061 convoy serve faces**
     """
-    from convoy.service_process import run
+    if service == "web":
+        from convoy.web.process import run as run_web
 
-    run(service)
+        run_web()
+    else:
+        from convoy.service_process import run
+
+        run(service)
 
 
 def health(

@@ -1,7 +1,6 @@
 """convoy gallery: sets of people."""
 
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,7 +13,7 @@ from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import Model
-    from convoy.client.answers.galleries import Disagreement, Gallery, GalleryLimits, GalleryStatus
+    from convoy.client.answers.galleries import Gallery, GalleryLimits, GalleryStatus
 
 app = typer.Typer(
     no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
@@ -107,11 +106,13 @@ def update(
 @app.command("list")
 @politely
 def list_all(as_json: AsJson = False) -> None:
-    """List galleries by name."""
+    """List galleries by name. Those that the service cannot read are named apart, with the reason."""
     from convoy.client import Convoy
 
     with Convoy() as convoy:
         _show(list(convoy.list_galleries()), as_json)
+        for one in convoy.list_unreadable_galleries():
+            typer.echo(f"convoy: gallery '{one.name}' cannot be read: {one.problem}; see docs/runbook.md", err=True)
 
 
 @app.command()
@@ -176,57 +177,6 @@ def _describe_limits(limits: "GalleryLimits") -> list[tuple[str, object]]:
 
 @app.command()
 @politely
-def audit(
-    name: Name,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many changes to show at most.")] = 50,
-    faces: Annotated[
-        bool,
-        typer.Option("--faces", help="List people whose faces disagree instead; exits with 1 when there are any."),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show who changed what and when, newest first; or, with --faces, whose faces do not resemble one another.
-
-    A deleted gallery keeps its history.
-
-    Example: **convoy gallery audit team --limit 10**
-
-    Example: **convoy gallery audit team --faces**
-    """
-    from convoy.client import Convoy
-
-    if faces:
-        with Convoy() as convoy:
-            found = list(convoy.find_disagreements(name))
-        if as_json:
-            print_json(found)
-        else:
-            show_disagreements(name, found)
-        if found:
-            raise typer.Exit(ExitCode.NO)
-        return
-    with Convoy() as convoy:
-        events = list(islice(convoy.list_audit_events(name, page_size=min(limit, 1000)), limit))
-    if as_json:
-        print_json(events)
-        return
-    columns = ("version ", "time", "action", "person", "outcome", "caller")
-    rows = [
-        (
-            one.version,
-            one.time.isoformat(" ", "seconds") if one.time else "",
-            one.action,
-            one.person_id,
-            one.outcome,
-            one.actor,
-        )
-        for one in events
-    ]
-    print_table(name, columns, rows)
-
-
-@app.command()
-@politely
 def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -248,76 +198,6 @@ def delete(
     for alias in left:
         typer.echo(
             f"convoy: the alias '{alias}' still stands for '{name}'; remove it with `convoy gallery alias {alias}`",
-            err=True,
-        )
-
-
-@app.command()
-@politely
-def alias(
-    name: Annotated[str, typer.Argument(help="The alias: the name that callers use.")],
-    gallery: Annotated[
-        str, typer.Argument(help="The gallery that it stands for; leave it out to remove the alias.")
-    ] = "",
-) -> None:
-    """Let an alias stand for a gallery in calls on pictures and people. Without a gallery, remove the alias.
-
-    Example: **convoy gallery alias team team-2**
-    """
-    from convoy.client import Convoy
-
-    with Convoy() as convoy:
-        convoy.set_gallery_alias(name, gallery)
-    typer.echo(f"{name} stands for {gallery}" if gallery else f"removed the alias {name}")
-
-
-@app.command()
-@politely
-def aliases(as_json: AsJson = False) -> None:
-    """List the aliases of galleries."""
-    from convoy.client import Convoy
-
-    with Convoy() as convoy:
-        found = convoy.list_gallery_aliases()
-    if as_json:
-        print_json(found)
-    else:
-        print_table("", ("alias", "gallery"), found.items())
-
-
-@app.command()
-@politely
-def duplicates(
-    name: Name,
-    threshold: Annotated[
-        float | None, typer.Option(min=-1.0, max=1.0, help="The cosine similarity that two people must reach.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List people who look alike: perhaps one person under two ids. Exits with 1 when there are any."""
-    from convoy.client import Convoy
-
-    with Convoy() as convoy:
-        found = list(convoy.find_duplicates(name, match_threshold=threshold))
-    if as_json:
-        print_json(found)
-    else:
-        rows = [(one.person_id, one.other_person_id, f"{one.similarity:.3f}") for one in found]
-        print_table("", ("person", "looks like", "similarity "), rows)
-    if found:
-        raise typer.Exit(ExitCode.NO)
-
-
-def show_disagreements(gallery: str, found: "list[Disagreement]") -> None:
-    """Print faces that do not resemble their person's others, and what to do about them."""
-    rows = [
-        (one.person_id, one.face_id, one.reason, f"{one.similarity:.3f}", one.other_person_id or "-") for one in found
-    ]
-    print_table("faces that disagree", ("person", "face", "why", "nearest ", "shows instead"), rows)
-    if found:
-        typer.echo(
-            f"convoy: {len({one.person_id for one in found})} people; look at their photos, and delete a face of "
-            f"somebody else by `convoy person delete PERSON --face FACE --gallery {gallery}`",
             err=True,
         )
 

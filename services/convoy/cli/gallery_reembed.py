@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.failures import ExitCode, politely
-from convoy.cli.gallery import read_model_name, show_disagreements
+from convoy.cli.gallery import read_model_name
+from convoy.cli.gallery_review import show_disagreements
 from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.person_register import Report, Source, run
 from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument, NotFound
@@ -17,7 +18,7 @@ from convoy.core.names import composed
 if TYPE_CHECKING:
     from convoy.cli.bulk_sources import Entry
     from convoy.client import Convoy
-    from convoy.client.answers.galleries import Disagreement
+    from convoy.client.answers.people import Disagreement
     from convoy.client.answers.recognition import Identification
 
 AGREEMENT = 0.99

@@ -9,7 +9,7 @@ from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.recognition import Expires, Gallery, in_utc, read_facts
 
 if TYPE_CHECKING:
-    from convoy.client.answers.galleries import Person
+    from convoy.client.answers.people import Person
 
 app = typer.Typer(no_args_is_help=True, help="Register, show, change, merge and delete the people in a gallery.")
 Who = Annotated[str, typer.Argument(help="Your id for the person.")]
@@ -133,7 +133,7 @@ def delete(
     **--with-person** the person goes too.
     """
     from convoy.client import Convoy
-    from convoy.client.answers.galleries import FaceDeletion
+    from convoy.client.answers.people import FaceDeletion
 
     gone = FaceDeletion(0)
     what = f"the face '{face}' of '{person}'" if face else f"'{person}' with every face"

@@ -32,7 +32,8 @@ DrawTo = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Let --draw and --mask replace files, though never a picture that you gave.")
+    bool,
+    typer.Option("--force", help="Let --draw, --mask and --out replace files, though never a picture that you gave."),
 ]
 
 
@@ -56,7 +57,7 @@ class Inquiry:
     """A question about a picture.
 
     ask: gets the answer; columns, rows: show the answer as a table; is_no: whether the exit code says no; no_reasons:
-    errors that say no, as nobody is in a picture without a face.
+    errors that say no, as nobody is in a picture without a face; note: what to say of the answer on stderr.
     """
 
     ask: "Callable[[Convoy, Path], Any]"
@@ -64,6 +65,7 @@ class Inquiry:
     rows: Callable[[Any], list[Sequence[object]]]
     is_no: Callable[[Any], bool] = lambda answer: False
     no_reasons: frozenset[str] = frozenset()
+    note: Callable[[Any], str] = lambda answer: ""
 
 
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool = False, **drawings: "Drawing") -> None:
@@ -89,6 +91,8 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool 
     else:
         for photo, answer in answers:
             print_table(shown(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
+    for note in dict.fromkeys(filter(None, (inquiry.note(answer) for _, answer in answers))):
+        typer.echo(f"convoy: {note}", err=True)
     errors = [(photo, outcome) for photo, outcome in outcomes if isinstance(outcome, ConvoyError)]
     codes = [tell_failure(error, shown(place)) for place, error in (*errors, *unwritten) if not _is_no(error, inquiry)]
     for photo, error in errors:

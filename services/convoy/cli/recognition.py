@@ -34,6 +34,10 @@ Expires = Annotated[
     datetime | None, typer.Option(help="When the service deletes the person by itself (UTC); 1970-01-01 means never.")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag of the person; you may repeat it.")]
+BEYOND = (
+    "the threshold is above all that the embedder's calibration measured: it continues the table with care, and the "
+    "expected rate is an upper bound"
+)
 Similarity = typer.Option(min=-1.0, max=1.0, help="The cosine similarity that a match must reach.")
 
 
@@ -164,6 +168,7 @@ def identify(
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
         frozenset({"NO_FACE"}),
+        lambda answer: BEYOND if answer.beyond_calibration else "",
     )
     answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
 
@@ -217,6 +222,8 @@ def verify(
         verdict = "the same person" if answer.is_match else "not the same person"
         facts = (f"{answer.similarity:.3f}", f"{answer.match_threshold:.3f}", f"{answer.expected_false_match_rate:.2g}")
         print_table("", ("verdict", "similarity ", "threshold ", "false-match rate "), [(verdict, *facts)])
+    if answer.beyond_calibration:
+        typer.echo(f"convoy: {BEYOND}", err=True)
     _tell_of_several(probe, answer.face, answer.faces_found)
     if photo and answer.reference_face:
         _tell_of_several(photo, answer.reference_face, answer.reference_faces_found)

@@ -10,7 +10,7 @@ import grpc
 from convoy.client.channels import Connection, Open, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import faces, galleries, models, recognition, vision
+from convoy.client.operations import faces, galleries, imaging, models, people, recognition, vision
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
 from convoy.core.api import ServiceName
@@ -75,6 +75,7 @@ class Convoy:
         segmentation: str | None = None,
         faces: str | None = None,
         recognition: str | None = None,
+        imaging: str | None = None,
         timeout_s: float | None = None,
         max_message_mb: int | None = None,
         token: str | None = None,
@@ -85,6 +86,7 @@ class Convoy:
             segmentation=segmentation,
             faces=faces,
             recognition=recognition,
+            imaging=imaging,
             timeout_s=timeout_s,
             max_message_mb=max_message_mb,
             token=token,
@@ -175,6 +177,8 @@ class Convoy:
     detect_many = call(vision.detect_many)
     segment = call(vision.segment)
     segment_many = call(vision.segment_many)
+    transform = call(imaging.transform)
+    transform_many = call(imaging.transform_many)
 
     detect_faces = call(faces.detect_faces)
     embed_faces = call(faces.embed_faces)
@@ -185,12 +189,13 @@ class Convoy:
     create_gallery = call(galleries.create_gallery)
     get_gallery = call(galleries.get_gallery)
     list_galleries = pages(galleries.list_galleries)
+    list_unreadable_galleries = pages(galleries.list_unreadable_galleries)
     update_gallery = call(galleries.update_gallery)
     delete_gallery = call(galleries.delete_gallery)
     set_gallery_alias = call(galleries.set_gallery_alias)
     list_gallery_aliases = call(galleries.list_gallery_aliases)
     export_gallery = parts(galleries.export_gallery)
-    import_people = call(galleries.import_people)
+    import_people = call(people.import_people)
     get_gallery_status = call(galleries.get_gallery_status)
     list_audit_events = pages(galleries.list_audit_events)
 
@@ -198,14 +203,14 @@ class Convoy:
     identify = call(recognition.identify)
     verify = call(recognition.verify)
 
-    get_person = call(galleries.get_person)
-    list_people = pages(galleries.list_people)
-    update_person = call(galleries.update_person)
-    delete_person = call(galleries.delete_person)
-    delete_face = call(galleries.delete_face)
-    find_duplicates = pages(galleries.find_duplicates)
-    find_disagreements = pages(galleries.find_disagreements)
-    merge_people = call(galleries.merge_people)
+    get_person = call(people.get_person)
+    list_people = pages(people.list_people)
+    update_person = call(people.update_person)
+    delete_person = call(people.delete_person)
+    delete_face = call(people.delete_face)
+    find_duplicates = pages(people.find_duplicates)
+    find_disagreements = pages(people.find_disagreements)
+    merge_people = call(people.merge_people)
 
     check_health = call(models.check_health)
     list_models = call(models.list_models)

@@ -122,6 +122,7 @@ def connection(
     segmentation: str | None = None,
     faces: str | None = None,
     recognition: str | None = None,
+    imaging: str | None = None,
     timeout_s: float | None = None,
     max_message_mb: int | None = None,
     token: str | None = None,
@@ -134,6 +135,7 @@ def connection(
         "segmentation": segmentation or settings.segmentation_address,
         "faces": faces or settings.faces_address,
         "recognition": recognition or settings.recognition_address,
+        "imaging": imaging or settings.imaging_address,
     }
     for service, address in addresses.items():
         _check_address(service, address)

@@ -91,6 +91,7 @@ def _draw(answer: Answer, picture: Any) -> Any:
         "Classification": drawing.draw_classification,
         "Detections": drawing.draw_detections,
         "Segmentation": drawing.draw_segmentation,
+        "Transformed": drawing.draw_transformed,
         "Faces": lambda image, found: drawing.draw_faces(image, found.faces),
         "Identification": drawing.draw_identification,
     }

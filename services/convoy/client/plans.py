@@ -6,6 +6,7 @@ with Convoy() as convoy:
 """
 
 from convoy.client.operations.faces import embed_faces
+from convoy.client.operations.imaging import transform, transform_many
 from convoy.client.operations.recognition import identify, register
 from convoy.client.operations.vision import classify, classify_many, detect, detect_many, segment, segment_many
 
@@ -19,4 +20,6 @@ __all__ = [
     "register",
     "segment",
     "segment_many",
+    "transform",
+    "transform_many",
 ]

@@ -6,7 +6,7 @@ so it imports nothing heavy.
 
 from typing import Literal, NamedTuple, get_args
 
-ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition"]
+ServiceName = Literal["classification", "detection", "segmentation", "faces", "recognition", "imaging"]
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 """The order of their ports, in which a fleet also starts them."""
 
@@ -24,6 +24,7 @@ API: dict[ServiceName, ServiceApi] = {
     "segmentation": ServiceApi("convoy.v1.SegmentationService", 50053),
     "faces": ServiceApi("convoy.v1.FaceService", 50054),
     "recognition": ServiceApi("convoy.v1.RecognitionService", 50055),
+    "imaging": ServiceApi("convoy.v1.ImagingService", 50056),
 }
 FIRST_PORT = API[SERVICES[0]].port
 
@@ -31,6 +32,11 @@ MODEL_API = "convoy.v1.ModelService"
 """Lists, loads and unloads models; every service that has models answers it beside its own API."""
 TENSOR_API = "inference.GRPCInferenceService"
 """The Open Inference Protocol, which every service that has models answers too."""
+
+ProcessName = Literal[ServiceName, "web"]
+"""What runs as a process: the services, and the web door, which asks them for those who speak HTTP."""
+WEB: Literal["web"] = "web"
+WEB_PORT = 8080
 
 METRICS_PORT_OFFSET = 1000
 """A service's metrics page is at its own port plus this, unless a setting says otherwise."""

@@ -10,6 +10,10 @@ decoded outputs, which need no more arithmetic than suppression:
 | segmentation   | class_map uint8 [N, H, W]                                                                   |
 | face_detection | boxes [N, A, 4], scores [N, A, 1], landmarks [N, A, 5, 2] in input pixels; before NMS       |
 | face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
+| picture_to_picture | pictures [N, H x scale, W x scale, 1 or 3], not yet mapped to 0..255; see PictureSpec   |
+
+A picture_to_picture graph may take further channels after red, green and blue: a map of the noise level, a mask, the
+weight of each style.
 """
 
 import hashlib
@@ -44,7 +48,7 @@ MAX_SIDE = 4096
 """In pixels. The bound keeps a mistyped size from taking all memory."""
 
 
-Resize = Literal["stretch", "letterbox", "center_crop", "aligned"]
+Resize = Literal["stretch", "letterbox", "center_crop", "aligned", "tiles"]
 """How to bring a picture to the graph's size; InputSpec explains each way."""
 Precision = Literal["float32", "float16", "int8"]
 """What the graph's weights are."""
@@ -58,6 +62,7 @@ class Task(StrEnum):
     SEGMENTATION = "segmentation"
     FACE_DETECTION = "face_detection"
     FACE_EMBEDDING = "face_embedding"
+    PICTURE_TO_PICTURE = "picture_to_picture"
 
 
 OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
@@ -66,6 +71,7 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
     Task.SEGMENTATION: ("class_map",),
     Task.FACE_DETECTION: ("boxes", "scores", "landmarks"),
     Task.FACE_EMBEDDING: ("embeddings",),
+    Task.PICTURE_TO_PICTURE: ("pictures",),
 }
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
@@ -82,16 +88,29 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class GreyWindow(Part):
+    """The values of grey of more than 8 bits that become black to white, as a radiologist sets them.
+
+    level: the value in the middle, as it stands in the file (JPEG 2000: scaled to 16 bits); width: how many values lie
+    between black and white. Other pictures stay as they are.
+    """
+
+    level: float = Field(allow_inf_nan=False)
+    width: float = Field(gt=0.0, allow_inf_nan=False)
+
+
 class InputSpec(Part):
     """How a picture becomes the graph's input.
 
     height, width: pixels; None if the graph takes any multiple of `stride`, and then `long_side` bounds the input.
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
-    side, cut the middle out), aligned (a face, warped to the 112x112 reference).
+    side, cut the middle out), aligned (a face, warped to the 112x112 reference), tiles (the picture keeps its size; the
+    graph takes it in tiles of at most `long_side`, the overlap of PictureSpec included).
     pad_at: where to pad a letterbox: at its right and lower end, or evenly on both sides. crop: the share of the
     picture's middle to use, such as 0.875 for 224 of 256 pixels. center_crop takes this share of the largest part with
     the input's aspect ratio; stretch takes it of the whole picture. face_crop: side of the square around a face that a
-    classifier of faces takes, as a multiple of the face's box; None if the classifier takes whole pictures.
+    classifier of faces takes, as a multiple of the face's box; None if the classifier takes whole pictures. window:
+    which values of deep grey become black and white; None for all that the file's bits can hold.
     """
 
     height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
@@ -103,17 +122,62 @@ class InputSpec(Part):
     pad_at: Literal["end", "both"] = "end"
     crop: float = Field(default=1.0, gt=0.0, le=1.0)
     face_crop: float | None = Field(default=None, gt=0.0, le=10.0)
+    window: GreyWindow | None = None
 
     @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:
         if (self.height is None) != (self.width is None):
             raise ValueError("input: give both height and width, or neither")
-        if self.height is None and (self.resize != "letterbox" or self.long_side is None):
-            raise ValueError("input: a dynamic size needs resize=letterbox and long_side")
+        if self.height is None and (self.resize not in ("letterbox", "tiles") or self.long_side is None):
+            raise ValueError("input: a dynamic size needs resize=letterbox or tiles, and long_side")
+        if self.resize == "tiles" and self.height is not None:
+            raise ValueError("input: resize=tiles needs a dynamic size")
         if self.crop != 1.0 and self.resize not in ("center_crop", "stretch"):
             raise ValueError("input: only resize=center_crop or stretch cuts a share out")
         if self.pad_at != "end" and self.resize != "letterbox":
             raise ValueError("input: only resize=letterbox pads")
+        return self
+
+
+Colour = Literal["rgb", "luminance", "channels"]
+Border = Literal["reflect", "zero"]
+Mapping0To255 = Literal["as_is", "absolute", "centred"]
+ExtraInput = Literal["noise_level", "mask"]
+MAX_STYLES = 16
+
+
+class PictureSpec(Part):
+    """How a graph makes a picture of a picture.
+
+    scale: pixels of the answer for each pixel of the input, along each axis. colour: what the graph is given: `rgb`
+    (red, green and blue, which it changes together), `luminance` (the brightness in all three channels; the colours
+    stay) or `channels` (each channel by itself). border: what lies around the picture: its mirror image, or zeros.
+    mapping: how numbers become pixels: `as_is` (cut at 0 and 255), `absolute` (the sign is dropped first), `centred`
+    (128 is added first). overlap: pixels of the input on each side of a pixel on which its answer may depend.
+    trimmed: whether the graph leaves these out itself (border `valid`), so that its answer is smaller. inputs: further
+    channels after the first three, in this order; one for each of the manifest's labels follows, which are its styles.
+    noise_level: for calls that name none, in grey levels. max_noise_level: the highest one that was trained.
+    """
+
+    scale: Literal[1, 2, 4] = 1
+    colour: Colour = "rgb"
+    border: Border = "reflect"
+    mapping: Mapping0To255 = "as_is"
+    overlap: int = Field(default=0, ge=0, le=256)
+    trimmed: bool = False
+    inputs: list[ExtraInput] = []
+    noise_level: float | None = Field(default=None, ge=0.0, le=255.0)
+    max_noise_level: float | None = Field(default=None, ge=0.0, le=255.0)
+
+    @model_validator(mode="after")
+    def _fits_itself(self) -> Self:
+        if len(set(self.inputs)) != len(self.inputs):
+            raise ValueError("picture: each of the inputs must be unique")
+        levels = (self.noise_level, self.max_noise_level)
+        if ("noise_level" in self.inputs) != all(level is not None for level in levels):
+            raise ValueError("picture: inputs has noise_level exactly if noise_level and max_noise_level are given")
+        if self.noise_level is not None and self.noise_level > (self.max_noise_level or 0.0):
+            raise ValueError("picture: noise_level is above max_noise_level")
         return self
 
 
@@ -250,6 +314,8 @@ class Manifest(Part):
     files: dict[FileName, Digest] = {}
     """SHA-256 of every other file that the graph needs, such as external weights."""
     input: InputSpec
+    picture: PictureSpec | None = None
+    """Of picture_to_picture alone; left out of other manifests, which version 0.1.0 can read."""
     labels: list[str] = []
     palette: list[tuple[int, int, int]] = []
     """RGB colours in which to draw the classes of a mask."""
@@ -276,7 +342,35 @@ class Manifest(Part):
             raise ValueError("input: face_crop is only for classifiers of faces")
         if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
             raise ValueError("embedding_size: a face embedder needs it")
+        self._check_picture()
         return self
+
+    def _check_picture(self) -> None:
+        if (self.picture is None) == (self.task is Task.PICTURE_TO_PICTURE):
+            raise ValueError("picture: needed for picture_to_picture, and for no other task")
+        if (self.input.resize == "tiles") != (self.picture is not None):
+            raise ValueError("input: resize=tiles is for picture_to_picture, which needs it")
+        if self.picture is None:
+            return
+        if len(self.labels) > MAX_STYLES:
+            raise ValueError(f"labels: a graph has at most {MAX_STYLES} styles")
+        overlap, stride = self.picture.overlap, self.input.stride
+        if overlap % stride:
+            raise ValueError("picture: overlap must be a multiple of the stride")
+        if (self.input.long_side or 0) < 2 * overlap + stride:
+            raise ValueError("input: long_side leaves no room between the overlaps")
+
+    @property
+    def channels(self) -> int:
+        """How many channels the graph's input has."""
+        return 3 + (len(self.picture.inputs) + len(self.labels) if self.picture else 0)
+
+    @model_serializer(mode="wrap")
+    def _without_picture(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if written.get("picture", ...) is None:
+            del written["picture"]
+        return written
 
     def save(self, folder: Path) -> None:
         """Write manifest.json into `folder`. If this fails, no partial file is left."""

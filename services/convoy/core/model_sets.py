@@ -16,6 +16,7 @@ FIELDS = {
     "classification": "classification_model",
     "detection": "detection_model",
     "segmentation": "segmentation_model",
+    "imaging": "imaging_model",
     "face_detector": "face_detector",
     "face_embedder": "face_embedder",
 }

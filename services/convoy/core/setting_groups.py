@@ -41,7 +41,7 @@ class Address(Group):
     then listens on 127.0.0.1)."""
     port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for
-    detection, segmentation, faces and recognition, in this order."""
+    detection, segmentation, faces, recognition and imaging, in this order; 8080 for the web door."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the Prometheus page; by default the gRPC port + 1000, 0 for any free one."""
     drain_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
@@ -65,6 +65,9 @@ class Models(Group):
     """Model of the detection service for calls that name none, as name or name:version."""
     segmentation_model: str = "camvid-unet"
     """Model of the segmentation service for calls that name none, as name or name:version."""
+    imaging_model: str = "kernels-sharpen"
+    """Model of the imaging service for calls that name none, as name or name:version. If you do not set it and no
+    repository has that model, the service starts all the same, and calls must name a model."""
     face_detector: str = "face-detector-nano"
     """Model with which the faces service finds faces, as name or name:version."""
     face_embedder: str = "face-embedder"
@@ -94,6 +97,31 @@ class Models(Group):
     admin: bool | None = None
     """Whether callers may load and unload models over gRPC. By default they may only where tokens are on, with the
     scope models:admin. A service on 127.0.0.1 is no exception, since a proxy on that machine brings strangers in."""
+
+
+def _split_names(value: object) -> object:
+    """Split "a, b" into two names."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+
+
+class Web(Group):
+    """The web door, `convoy serve web`: HTTP/JSON and the console. It listens at CONVOY_HOST and CONVOY_PORT."""
+
+    web_hosts: Names = ()
+    """Names by which clients call the web door, without ports, separated by commas. It answers to those of loopback
+    and to the address that the client reached in any case, and to no other, so that no web page reaches it under a name
+    of its own."""
+    web_origins: Names = ()
+    """Other sites whose pages may call the web door (CORS), such as https://intranet.example, separated by commas."""
+    web_proxies: Names = ()
+    """Addresses or networks of the reverse proxies before the web door, such as 10.0.0.0/8, separated by commas. From
+    these alone it believes X-Forwarded-For."""
+    door_secret: SecretStr = SecretStr("")
+    """A secret that the web door and the services share, at least 32 characters. With it a service believes the web
+    door which client it calls for, so that limits count clients; without it they count the web door as one client."""
 
 
 class Work(Group):
@@ -229,6 +257,8 @@ class Client(Group):
     """Where recognition and the client find the faces service."""
     recognition_address: str = f"127.0.0.1:{API['recognition'].port}"
     """Where the client finds the recognition service."""
+    imaging_address: str = f"127.0.0.1:{API['imaging'].port}"
+    """Where the client finds the imaging service."""
     timeout_s: float = Field(default=30.0, gt=0.0)
     """Seconds that the client gives a call, including retries."""
     client_tls: bool = False

@@ -12,13 +12,17 @@ from pydantic import ValidationError
 
 from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
-from convoy.core.setting_groups import Access, Address, Client, Galleries, Group, Limits, Logs, Models, Work
+from convoy.core.setting_groups import Access, Address, Client, Galleries, Group, Limits, Logs, Models, Web, Work
 
-GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client)
+GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web)
 """In the order of docs/configuration.md."""
 
 
-class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
+READ_THE_OLD_NAME = ("classification", "detection", "segmentation")
+"""The services that read CONVOY_MODEL, which is older than the others."""
+
+
+class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web):
     """The settings of one service, or of the client."""
 
     @property
@@ -27,14 +31,15 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client):
         return self.models if "models" in self.model_fields_set else (*self.models, own_models())
 
     def model_of(self, service: ServiceName) -> str:
-        """The model of classification, detection or segmentation for calls that name none, as name or name:version.
+        """The model of a service on pictures for calls that name none, as name or name:version.
 
-        The service's own setting takes precedence over CONVOY_MODEL, which every service reads.
+        The service's own setting takes precedence over CONVOY_MODEL, which classification, detection and segmentation
+        read.
         """
         field = f"{service}_model"
         own: str = getattr(self, field)
         is_set = field in self.model_fields_set and own
-        return own if is_set or not self.model else self.model
+        return own if is_set or not self.model or service not in READ_THE_OLD_NAME else self.model
 
 
 def proxy() -> str:
@@ -71,5 +76,5 @@ def misspelt_variables() -> dict[str, str]:
 def outdated_variables(service: ServiceName) -> dict[str, str]:
     """Find renamed CONVOY_* variables of this service, which still work, each with its new name."""
     own = f"CONVOY_{service.upper()}_MODEL"
-    takes_model = f"{service}_model" in Settings.model_fields
+    takes_model = service in READ_THE_OLD_NAME
     return {"CONVOY_MODEL": own} if takes_model and os.environ.get("CONVOY_MODEL") else {}

@@ -37,7 +37,7 @@ def tell(
     with tempfile.TemporaryDirectory(prefix="convoy-demo-") as data:
         pulled = pull_set(model_set, brought, Path(data) / "models", console) if model_set else None
         models = (*([pulled.folder] if pulled else []), *read_settings().repositories)
-        console.print("Starting an embedded Redis and the five services on this machine ...")
+        console.print("Starting an embedded Redis and the six services on this machine ...")
         fleet = Fleet(Path(data), models, free_ports(), metrics=False, model_set=model_set)
         with fleet, fleet.client(TIMEOUT_S) as convoy:
             console.print("All are healthy: " + ", ".join(f"{name} {at}" for name, at in fleet.addresses.items()))

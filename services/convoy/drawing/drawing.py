@@ -8,6 +8,7 @@ import numpy as np
 
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.client.answers.faces import Face
+from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
 from convoy.client.answers.vision import Classification, Detections, Segmentation
 from convoy.drawing.caption_layout import place_captions
@@ -50,6 +51,15 @@ def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float 
     regions = answer.regions[:most]
     write_legend(picture, [(f"{region.label} {region.area:.0%}", colour_of(region.index)) for region in regions])
     return picture
+
+
+def draw_transformed(image_rgb: ImageRGB, answer: Transformed) -> ImageRGB:
+    """Lay the picture and what came out beside each other; the picture is enlarged to the answer's size by pixels."""
+    size = (answer.size.width, answer.size.height)
+    before = (
+        image_rgb if size == image_rgb.shape[1::-1] else cv2.resize(image_rgb, size, interpolation=cv2.INTER_NEAREST)
+    )
+    return np.hstack([before, answer.image_rgb]).astype(np.uint8)
 
 
 def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:

@@ -103,7 +103,7 @@ class FacePipeline:
         def interpret(outputs: list[Outputs], where: tuple[list[Place], Picture]) -> Photo:
             places, picture = where
             everyone = replace(options, max_faces=None, largest_only=False)
-            found = merge_looks(outputs, places, picture, manifest, everyone)
+            found = merge_looks(outputs, places, picture, manifest, everyone, with_likeness)
             judged = (judge(picture, face, classifiers, with_likeness) for face in task.select(found, options))
             return Photo(picture.outline(), [face for face in judged if face is not None], len(found))
 

@@ -87,6 +87,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             embedder=model_ref(manifest),
             first_faces_found=photos[0].found,
             second_faces_found=photos[1].found,
+            beyond_calibration=_is_beyond(manifest, threshold),
         )
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
@@ -134,6 +135,11 @@ def _default_threshold(manifest: Manifest) -> float:
 def _expected_rate(manifest: Manifest, threshold: float) -> float:
     curve = _curve(manifest)
     return 0.0 if curve is None else curve.false_match_rate_at(threshold)
+
+
+def _is_beyond(manifest: Manifest, threshold: float) -> bool:
+    curve = _curve(manifest)
+    return curve is not None and curve.is_beyond(threshold)
 
 
 def _curve(manifest: Manifest) -> FalseMatchCurve | None:

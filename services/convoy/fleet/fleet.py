@@ -1,48 +1,38 @@
-"""Starts Redis and the five services as child processes, waits until they are healthy, and stops them in order."""
+"""Starts Redis, the services and the web door as processes, waits until they are healthy, and stops them in order."""
 
 import os
-import socket
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from convoy.client.blocking import Convoy
-from convoy.core.api import FIRST_PORT, METRICS_PORT_OFFSET, SERVICES, ServiceName
+from convoy.core.api import METRICS_PORT_OFFSET, SERVICES, WEB, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
 from convoy.core.serving.ports import check_port
+from convoy.core.settings import read_settings
 from convoy.fleet.embedded_redis import EmbeddedRedis
 from convoy.fleet.external_redis import wait_for_redis
+from convoy.fleet.ports import HOST
 from convoy.fleet.process import Process
 from convoy.fleet.restarter import Restarter
+from convoy.fleet.web import check_web, start_web, wait_for_web
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 
 
-def default_ports(first: int = FIRST_PORT) -> dict[ServiceName, int]:
-    """Neighbouring ports, in the order of the services."""
-    return {service: first + place for place, service in enumerate(SERVICES)}
-
-
-def free_ports() -> dict[ServiceName, int]:
-    """A port for each service that nobody listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in SERVICES]
-        return {service: one.getsockname()[1] for service, one in zip(SERVICES, sockets, strict=True)}
-
-
 class Fleet:
-    """Five services and their Redis, which run from `with` to the end of its block.
+    """The services and their Redis, which run from `with` to the end of its block.
 
     data: folder of galleries and logs; models: model repositories; ports: one for each service; metrics: True puts
     each metrics page at the service's port + 1000, False at any free port; redis_url: a Redis to use instead of an
-    embedded one; model_set: instead of CONVOY_MODEL_SET; on_ready: called with the name of each process that has become
-    healthy; tell: called with a sentence when a process ended by itself, or when the start waits for your Redis.
+    embedded one; model_set: instead of CONVOY_MODEL_SET; web_port: that of the web door, None for none; on_ready:
+    called with the name of each process that has become healthy; tell: called with a sentence when a process ended by
+    itself, when the start waits for your Redis, or when there is no web door.
     """
 
     def __init__(
@@ -54,6 +44,7 @@ class Fleet:
         metrics: bool = True,
         redis_url: str | None = None,
         model_set: str = "",
+        web_port: int | None = None,
         on_ready: Callable[[str], None] = lambda name: None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
@@ -64,6 +55,9 @@ class Fleet:
         self._metrics = metrics
         self._redis_url = redis_url
         self._model_set = model_set
+        self._web_port = web_port
+        self._web_url = ""
+        self._door_secret = read_settings().door_secret.get_secret_value() or secrets.token_hex(32)
         self._on_ready = on_ready
         self._tell = tell
         self._redis: EmbeddedRedis | None = None
@@ -88,8 +82,14 @@ class Fleet:
             segmentation=self.addresses["segmentation"],
             faces=self.addresses["faces"],
             recognition=self.addresses["recognition"],
+            imaging=self.addresses["imaging"],
             timeout_s=timeout_s,
         )
+
+    @property
+    def web_url(self) -> str:
+        """Where the web door is; empty if there is none."""
+        return self._web_url
 
     def check(self) -> None:
         """Raise Unavailable(PROCESS_ENDED) if one of the processes has ended."""
@@ -130,6 +130,28 @@ class Fleet:
             for service in SERVICES:
                 self._wait_until_serving(convoy, service)
                 self._on_ready(service)
+        if self._web_port is not None:
+            self._start_web(self._web_port)
+
+    def _start_web(self, port: int) -> None:
+        """Start the web door. The fleet runs without one if that fails."""
+        metrics_port = self._metrics_port(port)
+        try:
+            check_web(HOST, port, metrics_port)
+        except ConvoyError as error:
+            self._tell(f"no web door: {error.message}")
+            return
+        log_path = self.data / "logs" / f"{WEB}.log"
+        start = partial(start_web, self.addresses, HOST, port, metrics_port, log_path, self._door_secret)
+        process = start()
+        if wait_for_web(process, HOST, port):
+            self._web_url = f"http://{HOST}:{port}"
+            self._restarters.append(Restarter(process, start, self._tell))
+            self._on_ready(WEB)
+        else:
+            self._tell(f"no web door: {process.ending() or 'it did not answer'} (log: {process.log_path})")
+            process.ask_to_stop()
+            process.wait(STOP_TIMEOUT_S)
 
     def _check_models_and_ports(self) -> None:
         """Check what can be checked before anything starts; another fleet on these ports would answer for this one."""
@@ -153,6 +175,7 @@ class Fleet:
             "CONVOY_MODELS": os.pathsep.join(str(folder.resolve()) for folder in self._models),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
             "CONVOY_REDIS_URL": redis_url,
+            "CONVOY_DOOR_SECRET": self._door_secret,
         }
         if self._model_set:
             environment["CONVOY_MODEL_SET"] = self._model_set

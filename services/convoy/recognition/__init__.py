@@ -1,6 +1,7 @@
 """Recognition: people's face templates in Redis, searched in memory, one gallery at a time.
 
 servicer.py       the calls of the API: request in, use case, answer out
+assembly.py       the use cases of one process, put together
 policy_tries.py   bounds how often who may not see similarities changes what decides
 recovery.py       what a restore does with galleries
 requests.py       requests of the API as domain values

@@ -126,6 +126,7 @@ def identified_message(identified: Identified) -> pb.IdentifyResponse:
         rate_unit=RATE_UNITS[identified.rate_unit],
         same_occasion=identified.same_occasion,
         expected_false_positive_picture_rate=identified.expected_false_positive_picture_rate,
+        beyond_calibration=identified.beyond_calibration,
     )
 
 
@@ -140,6 +141,7 @@ def compared_message(compared: Compared) -> pb.VerifyResponse:
         faces_found=compared.faces_found,
         reference_face=face_message(compared.reference_face) if compared.reference_face else None,
         reference_faces_found=compared.reference_faces_found,
+        beyond_calibration=compared.beyond_calibration,
     )
 
 

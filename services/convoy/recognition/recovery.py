@@ -30,7 +30,7 @@ async def renew(store: RedisStore, erase: bool) -> None:
     while names := await store.list_names(name, PAGE):
         for name in names:
             await store.script("begin_epoch", [key_of(name, "head")], new_token())
-    found = [erasure async for erasure in find_again(store, list(read_erasures(sys.stdin)))]
+    found = [erasure async for erasure in find_again(store, list(read_erasures(sys.stdin, _warn)))]
     for erasure in found:
         what = f"person {erasure.person_id}" if erasure.person_id else "all of it"
         if erasure.faces is not None or erasure.kept is not None:
@@ -46,6 +46,10 @@ async def renew(store: RedisStore, erase: bool) -> None:
             f"{len(found)} erasures are undone by this backup; restore with --erase-again to make them again",
             file=sys.stderr,
         )
+
+
+def _warn(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 async def tell_last(store: RedisStore) -> None:

@@ -1,6 +1,5 @@
 """The recognition service: requests become domain values, use cases work on them, and answers become messages."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -19,34 +18,15 @@ from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 from convoy.core.telemetry import request_id
 from convoy.recognition import messages, requests
+from convoy.recognition.assembly import Assembly
 from convoy.recognition.domain.caller import Call, begin_call
-from convoy.recognition.domain.face_source import FaceSource
-from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.registrations import Registered
-from convoy.recognition.domain.tasks import end
-from convoy.recognition.domain.templates import codec_of
 from convoy.recognition.faces_client import FacesClient
-from convoy.recognition.policy_tries import PolicyTries, sees_scores
-from convoy.recognition.search.followers import Followers
+from convoy.recognition.policy_tries import sees_scores
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.opening import open_store
-from convoy.recognition.store.redis import RedisStore
-from convoy.recognition.store.vector_sets import VectorSetStore
-from convoy.recognition.use_cases.aliases import Aliases
-from convoy.recognition.use_cases.dear_calls import DearCalls
-from convoy.recognition.use_cases.disagreements import Disagreements
-from convoy.recognition.use_cases.duplicates import Duplicates
-from convoy.recognition.use_cases.expiry import Sweep
-from convoy.recognition.use_cases.galleries import Galleries
-from convoy.recognition.use_cases.growth import Growth
-from convoy.recognition.use_cases.identification import Identification
-from convoy.recognition.use_cases.journal import Journal
-from convoy.recognition.use_cases.merging import Merging
-from convoy.recognition.use_cases.people import People
-from convoy.recognition.use_cases.registration import Registration
 from convoy.recognition.use_cases.repetition import Repeated
-from convoy.recognition.use_cases.transfer import Transfer
 from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
@@ -54,46 +34,8 @@ log = structlog.get_logger()
 _NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
-class RecognitionServicer(recognition_pb2_grpc.RecognitionServiceServicer):
+class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServicer):
     """See recognition.proto; each method calls the use case that the file of its name is about."""
-
-    def __init__(self, store: Store, faces: FaceSource, settings: Settings) -> None:
-        self.store = store
-        keys = MasterKeys.load(settings.template_key_file)
-        sets = VectorSetStore(store) if isinstance(store, RedisStore) else None
-        self.followers = Followers(store, lambda gallery: codec_of(gallery, keys), sets, settings.threads)
-        growth, journal = Growth(settings), Journal(settings.erasure_journal)
-        self.galleries = Galleries(store, self.followers, faces, keys, growth, journal)
-        self.people = People(self.followers, journal)
-        self.registration = Registration(
-            self.followers,
-            self.people,
-            faces,
-            settings,
-            growth,
-            lambda first: messages.remembered(first).SerializeToString(),
-        )
-        self.identification = Identification(self.followers, faces, settings, growth)
-        self.merging = Merging(self.followers, self.people)
-        self.duplicates = Duplicates(self.followers, faces, self.identification)
-        self.disagreements = Disagreements(self.followers, faces)
-        self.transfer = Transfer(self.followers, self.people, self.galleries)
-        self.aliases = Aliases(store, self.galleries)
-        self.dear_calls = DearCalls()
-        self.policy_tries = PolicyTries()
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to load galleries; the store may be away."""
-        await self.followers.start()
-        sweep = Sweep(self.store, self.galleries, self.people)
-        self._sweeper = asyncio.create_task(sweep.on(), name="sweep")
-
-    async def stop(self) -> None:
-        """Let go of everything."""
-        await end(self._sweeper)
-        await self.followers.close()
-        await self.store.close()
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
         """Make an empty gallery."""

@@ -1,4 +1,4 @@
-"""All five services in one process, for tests: no Redis, no files to clean up, no fixed ports."""
+"""All six services in one process, for tests: no Redis, no files to clean up, no fixed ports."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ class RunningFleet:
 
 @contextmanager
 def fleet(models: Path | None = None, **settings: Any) -> Iterator[RunningFleet]:
-    """Run all five services in this process until the block ends.
+    """Run all six services in this process until the block ends.
 
     It keeps galleries in memory, and loses them at the end. Each service listens on a free port of 127.0.0.1. The fleet
     ignores CONVOY_* variables, so that a test does the same on every machine; its clients obey them as always.

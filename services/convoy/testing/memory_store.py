@@ -207,7 +207,7 @@ class MemoryStore(Store):
         if remembered := shelf.recall(gallery.born, write.idempotency.key):
             return remembered
         changes = [change for change, _ in write.changes]
-        if write.at_version not in (None, shelf.head.version):
+        if write.at_version not in (None, shelf.head.version) or write.at_epoch not in ("", shelf.epoch):
             return Conflict()
         if any(shelf.people.get(change.person_id) != change.before for change in changes):
             return Conflict()

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,7 +9,11 @@ from pathlib import Path
 
 import redis
 
+from convoy.fleet.ports import free_range
+from convoy.recognition.store.permissions import USER, rule
+
 SLOTS = 16_384
+PASSWORD = "not-secret"
 
 
 def find_binary() -> str | None:
@@ -32,13 +35,28 @@ def speaks_tls(binary: str) -> bool:
     return "no-such-option" in done.stdout + done.stderr
 
 
+def version_of(binary: str) -> tuple[int, int]:
+    """The version of a redis-server."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = said.split("v=")[1].split(".")[:2]
+    return int(major), int(minor)
+
+
+def user_options(version: tuple[int, int]) -> list[str]:
+    """Options that give a server recognition's own user, as a deployment has it."""
+    return ["--user", USER, "on", f">{PASSWORD}", *rule(version).split()]
+
+
 class RedisServer:
-    """Starts, kills and starts again a server that keeps its data."""
+    """Starts, kills and starts again a server that keeps its data.
+
+    url: as recognition's own user. client() may do everything.
+    """
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.socket = folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        self.url = f"unix://{USER}:{PASSWORD}@{self.socket}"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,6 +75,7 @@ class RedisServer:
             "",
             "--appendonly",
             "yes",
+            *user_options(version_of(binary)),
         ]
         self._process = subprocess.Popen(
             [binary, *fixed, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -82,6 +101,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def signal(self, by: signal.Signals) -> None:
+        """Send a signal: SIGSTOP pauses it, SIGCONT lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(by)
+
     def client(self) -> "redis.Redis":
         """A blocking client, for looking from outside."""
         return redis.Redis(unix_socket_path=str(self.socket))
@@ -93,14 +117,14 @@ class RedisCluster:
     NODES = 3
 
     def __init__(self, folder: Path) -> None:
-        self._ports = [free_port() for _ in range(self.NODES)]
+        self._ports = [free_range(1) for _ in range(self.NODES)]
         self._nodes = []
         for port in self._ports:
             place = folder / str(port)
             place.mkdir()
             options = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
             self._nodes.append(RedisServer(place, *options, "--appendfsync", "no"))
-        self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
+        self.url = f"redis+cluster://{USER}:{PASSWORD}@127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
         """Start the nodes, and return when every node knows who has which slot."""
@@ -132,9 +156,9 @@ class Redis8:
     """A Redis 8 from the deployment's image, on its own port."""
 
     def __init__(self, *options: str) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self.port = free_range(1)
+        self.url = f"redis://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *user_options((8, 0))]
         command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
         self._container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         with self.client() as client:
@@ -175,13 +199,3 @@ def _is_whole(node: RedisServer | Redis8) -> bool:
         info = client.execute_command("CLUSTER", "INFO")
     text = info.decode() if isinstance(info, bytes) else str(info)
     return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
-
-
-def free_port() -> int:
-    """Find a free port, low enough that the cluster's bus, 10,000 above it, is a valid port."""
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-        if port < 55_000:
-            return port

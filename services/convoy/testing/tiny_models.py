@@ -1,4 +1,4 @@
-"""A model repository of five tiny graphs whose answers you can work out by hand, to test everything around a model.
+"""A model repository of six tiny graphs whose answers you can work out by hand, to test everything around a model.
 
 | task           | name                | what it answers                                                              |
 |----------------|---------------------|------------------------------------------------------------------------------|
@@ -8,6 +8,8 @@
 | segmentation   | camvid-unet         | dark (mean of the channels up to 127) or bright; 48x64                       |
 | face_detection | face-detector-nano  | a face inside each frame drawn in pure red, green and blue: 0.99, 0.98, 0.97 |
 | face_embedding | face-embedder       | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
+| picture to     | kernels-sharpen     | 5 times each pixel less its four neighbours, in tiles of 64                  |
+| picture        |                     |                                                                              |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
 them.
@@ -24,6 +26,7 @@ from convoy.core.manifest import (
     Export,
     InputSpec,
     Manifest,
+    PictureSpec,
     Task,
     Thresholds,
     Training,
@@ -51,6 +54,18 @@ segmenter (uint8[N, 48, 64, 3] images) => (uint8[N, 48, 64] class_map) {
     limit = Constant <value_float = 127.0> ()
     bright = Greater (grey, limit)
     class_map = Cast <to = 2> (bright)
+}
+"""
+
+SHARPENER = """
+sharpener (uint8[N, H, W, 3] images) => (float[N, Y, X, 3] pictures) {
+    pixels = Cast <to = 1> (images)
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    one = Constant <value = float[1, 1, 3, 3] {0, -1, 0, -1, 5, -1, 0, -1, 0}> ()
+    thrice = Constant <value_ints = [3, 1, 1, 1]> ()
+    kernel = Tile (one, thrice)
+    sharp = Conv <group = 3, kernel_shape = [3, 3]> (planes, kernel)
+    pictures = Transpose <perm = [0, 2, 3, 1]> (sharp)
 }
 """
 
@@ -196,12 +211,13 @@ CALIBRATION = Calibration(
 
 
 def write_repository(root: Path) -> Path:
-    """Write all five models as version 1 under `root`, and return `root`."""
+    """Write all six models as version 1 under `root`, and return `root`."""
     write_model(root, "cifar10-resnet", Task.CLASSIFICATION)
     write_model(root, "bccd-yolo", Task.DETECTION)
     write_model(root, "camvid-unet", Task.SEGMENTATION)
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
     write_model(root, "face-embedder", Task.FACE_EMBEDDING)
+    write_model(root, "kernels-sharpen", Task.PICTURE_TO_PICTURE)
     return root
 
 
@@ -250,6 +266,13 @@ MODELS: dict[Task, tuple[str, dict[str, object]]] = {
     Task.FACE_DETECTION: (
         FACE_DETECTOR,
         {"input": LETTERBOX, "labels": ["face"], "thresholds": Thresholds(detection=0.5, iou=0.4)},
+    ),
+    Task.PICTURE_TO_PICTURE: (
+        SHARPENER,
+        {
+            "input": InputSpec(long_side=64, resize="tiles"),
+            "picture": PictureSpec(colour="channels", overlap=1, trimmed=True),
+        },
     ),
     Task.FACE_EMBEDDING: (
         EMBEDDER,

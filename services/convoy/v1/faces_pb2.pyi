@@ -602,6 +602,7 @@ class CompareFacesResponse(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     FIRST_FACES_FOUND_FIELD_NUMBER: _builtins.int
     SECOND_FACES_FOUND_FIELD_NUMBER: _builtins.int
+    BEYOND_CALIBRATION_FIELD_NUMBER: _builtins.int
     is_match: _builtins.bool
     """Whether the similarity reaches the threshold."""
     similarity: _builtins.float
@@ -614,6 +615,10 @@ class CompareFacesResponse(_message.Message):
     """How many faces the first picture shows."""
     second_faces_found: _builtins.int
     """How many faces the second picture shows."""
+    beyond_calibration: _builtins.bool
+    """Whether match_threshold is above every similarity of the calibration. Nothing was measured there: the threshold for so
+    low a rate continues the table with care, and expected_false_match_rate is the table's last, an upper bound.
+    """
     @_builtins.property
     def first(self) -> Global___Face:
         """The face of the first picture, without its embedding."""
@@ -638,10 +643,11 @@ class CompareFacesResponse(_message.Message):
         embedder: _common_pb2.ModelRef | None = ...,
         first_faces_found: _builtins.int = ...,
         second_faces_found: _builtins.int = ...,
+        beyond_calibration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "first", b"first", "second", b"second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "expected_false_match_rate", b"expected_false_match_rate", "first", b"first", "first_faces_found", b"first_faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "second", b"second", "second_faces_found", b"second_faces_found", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond_calibration", b"beyond_calibration", "embedder", b"embedder", "expected_false_match_rate", b"expected_false_match_rate", "first", b"first", "first_faces_found", b"first_faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "second", b"second", "second_faces_found", b"second_faces_found", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,7 +105,9 @@ class ModelInfo(_message.Message):
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     EXECUTION_PROVIDER_FIELD_NUMBER: _builtins.int
     task: _builtins.str
-    """The task: classification, detection, segmentation, face_detection or face_embedding."""
+    """The task: classification, detection, segmentation, face_detection, face_embedding or
+    picture_to_picture.
+    """
     architecture: _builtins.str
     """The shape of the network, for example resnet20."""
     precision: _builtins.str
@@ -126,7 +128,7 @@ class ModelInfo(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The labels, in the order of their indices."""
+        """The labels, in the order of their indices; the styles of a picture_to_picture model."""
 
     @_builtins.property
     def input_size(self) -> _common_pb2.Size:

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     def __init__(self, channel):
@@ -54,8 +54,8 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     def ListModels(self, request, context):
@@ -114,8 +114,8 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     @staticmethod

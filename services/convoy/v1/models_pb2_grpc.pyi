@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     @_typing.overload
@@ -54,8 +54,8 @@ class ModelServiceStub:
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -77,8 +77,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows and changes which models a service has loaded. The services classification, detection, segmentation and faces
-    answer it beside their own API.
+    """Shows and changes which models a service has loaded. The services classification, detection, segmentation, faces
+    and imaging answer it beside their own API.
     """
 
     @_abc_1.abstractmethod

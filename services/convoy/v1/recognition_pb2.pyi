@@ -1680,6 +1680,7 @@ class IdentifyResponse(_message.Message):
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_POSITIVE_PICTURE_RATE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    BEYOND_CALIBRATION_FIELD_NUMBER: _builtins.int
     gallery_size: _builtins.int
     """How many faces the gallery held when it was searched."""
     version: _builtins.int
@@ -1692,6 +1693,11 @@ class IdentifyResponse(_message.Message):
     """The chance that anybody is named in a picture that shows as many strangers as faces were searched."""
     epoch: _builtins.str
     """In which epoch the version counts; see GetGalleryStatusResponse."""
+    beyond_calibration: _builtins.bool
+    """Whether match_threshold is above every similarity of the embedder's calibration. Nothing was measured there: the
+    threshold for so low a rate continues the table with care, and the expected rates are computed from the table's last
+    rate, so they are upper bounds.
+    """
     @_builtins.property
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentifiedFace]:
         """One result for each face that was searched, largest face first."""
@@ -1711,10 +1717,11 @@ class IdentifyResponse(_message.Message):
         same_occasion: _builtins.bool = ...,
         expected_false_positive_picture_rate: _builtins.float = ...,
         epoch: _builtins.str = ...,
+        beyond_calibration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond_calibration", b"beyond_calibration", "epoch", b"epoch", "expected_false_positive_picture_rate", b"expected_false_positive_picture_rate", "faces", b"faces", "gallery_size", b"gallery_size", "image_size", b"image_size", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1891,6 +1898,7 @@ class VerifyResponse(_message.Message):
     FACES_FOUND_FIELD_NUMBER: _builtins.int
     REFERENCE_FACE_FIELD_NUMBER: _builtins.int
     REFERENCE_FACES_FOUND_FIELD_NUMBER: _builtins.int
+    BEYOND_CALIBRATION_FIELD_NUMBER: _builtins.int
     is_match: _builtins.bool
     """Whether the similarity reaches the threshold."""
     similarity: _builtins.float
@@ -1903,6 +1911,10 @@ class VerifyResponse(_message.Message):
     """How many faces the probe shows; the largest was compared."""
     reference_faces_found: _builtins.int
     """How many faces the reference picture shows; 0 when the reference is a person."""
+    beyond_calibration: _builtins.bool
+    """Whether match_threshold is above every similarity of the calibration. Nothing was measured there: the threshold for so
+    low a rate continues the table with care, and expected_false_match_rate is the table's last, an upper bound.
+    """
     @_builtins.property
     def face(self) -> _faces_pb2.Face:
         """The face that was compared, without its embedding."""
@@ -1922,10 +1934,11 @@ class VerifyResponse(_message.Message):
         faces_found: _builtins.int = ...,
         reference_face: _faces_pb2.Face | None = ...,
         reference_faces_found: _builtins.int = ...,
+        beyond_calibration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "reference_face", b"reference_face"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_false_match_rate", b"expected_false_match_rate", "face", b"face", "faces_found", b"faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "reference_face", b"reference_face", "reference_faces_found", b"reference_faces_found", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond_calibration", b"beyond_calibration", "expected_false_match_rate", b"expected_false_match_rate", "face", b"face", "faces_found", b"faces_found", "is_match", b"is_match", "match_threshold", b"match_threshold", "reference_face", b"reference_face", "reference_faces_found", b"reference_faces_found", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -264,7 +264,7 @@ class RecognitionServiceServicer:
     def Register(self, request, context):
         """Registers a person with one photo or several. Each photo is accepted or refused with a reason; the person is registered
         when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
-        person as on record then, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
+        person as on record now, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
         request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
         A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from convoy.client import fetch_picture
-from convoy.client.operations import galleries, recognition, vision
+from convoy.client.operations import people, recognition, vision
 from convoy.client.pictures import write_image, write_images
 from convoy.core.errors import ConvoyError, InvalidArgument, Unavailable
 from convoy.testing.pictures import encode, portrait
@@ -143,20 +143,20 @@ def test_one_picture_where_several_are_wanted_is_refused() -> None:
 def test_whole_numbers_are_taken_as_text() -> None:
     request = recognition.register("g", 42, [JPEG], metadata={"age": 42, 7: "x"}, tags=[2026]).request  # type: ignore
     assert (request.person_id, dict(request.metadata), list(request.tags)) == ("42", {"age": "42", "7": "x"}, ["2026"])
-    assert galleries.get_person("g", 42).request.person_id == "42"  # type: ignore[arg-type]
-    assert galleries.update_person("g", 1, metadata={"n": 0}).request.metadata["n"] == "0"  # type: ignore
+    assert people.get_person("g", 42).request.person_id == "42"  # type: ignore[arg-type]
+    assert people.update_person("g", 1, metadata={"n": 0}).request.metadata["n"] == "0"  # type: ignore
     assert recognition.identify("g", JPEG, filter={"age": 42}).request.filter["age"] == "42"  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: galleries.get_person("g", 4.2),  # type: ignore[arg-type]
-        lambda: galleries.get_person("g", None),  # type: ignore[arg-type]
-        lambda: galleries.delete_person("g", True),
-        lambda: galleries.update_person("g", "p", metadata={"a": 1.5}),  # type: ignore[dict-item]
-        lambda: galleries.update_person("g", "p", metadata=[("a", "b")]),  # type: ignore[arg-type]
-        lambda: galleries.get_person("g", "caf\udce9"),
+        lambda: people.get_person("g", 4.2),  # type: ignore[arg-type]
+        lambda: people.get_person("g", None),  # type: ignore[arg-type]
+        lambda: people.delete_person("g", True),
+        lambda: people.update_person("g", "p", metadata={"a": 1.5}),  # type: ignore[dict-item]
+        lambda: people.update_person("g", "p", metadata=[("a", "b")]),  # type: ignore[arg-type]
+        lambda: people.get_person("g", "caf\udce9"),
         lambda: recognition.verify(JPEG, gallery="g", person_id=b"p"),  # type: ignore[arg-type]
     ],
     ids=["float", "none", "bool", "float fact", "list of facts", "not utf-8", "bytes"],
@@ -169,9 +169,9 @@ def test_other_things_as_names_and_facts_are_refused_in_a_sentence(ask: Any) -> 
 
 def test_a_time_without_a_zone_is_refused_in_a_sentence() -> None:
     soon = datetime.now(UTC) + timedelta(hours=2)
-    assert galleries.update_person("g", "p", expire_time=soon).request.expire_time.seconds == int(soon.timestamp())
+    assert people.update_person("g", "p", expire_time=soon).request.expire_time.seconds == int(soon.timestamp())
     local = datetime.now().astimezone() + timedelta(hours=2)
-    assert galleries.update_person("g", "p", expire_time=local).request.expire_time.seconds == int(local.timestamp())
+    assert people.update_person("g", "p", expire_time=local).request.expire_time.seconds == int(local.timestamp())
     for wrong in (datetime.now() + timedelta(hours=2), "2030-01-01", date(2030, 1, 1), 1_900_000_000):
         with pytest.raises(InvalidArgument, match="time zone"):
             recognition.register("g", "p", [JPEG], expire_time=wrong)  # type: ignore[arg-type]

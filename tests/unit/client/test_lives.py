@@ -114,7 +114,7 @@ def test_in_a_notebook_an_answer_shows_its_picture(convoy: Convoy, monkeypatch: 
 
 
 def test_what_an_answer_says_cannot_become_html(convoy: Convoy) -> None:
-    from convoy.client.answers.galleries import Person
+    from convoy.client.answers.people import Person
 
     person = Person("<script>alert(1)</script>", "<b>", {"<i>": "<u>"}, (), None, None, None)
     html = person._repr_html_()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from convoy.client.credentials import Credentials
-from convoy.client.operations import galleries, models, recognition, vision
+from convoy.client.operations import models, people, recognition, vision
 from convoy.core.errors import InvalidArgument
 from convoy.core.settings import Settings
 
@@ -15,8 +15,8 @@ from convoy.core.settings import Settings
         lambda: vision.classify(b"a picture", model=":1"),
         lambda: recognition.register("staff", "ada", [b"a picture"], tags="night"),
         lambda: recognition.identify("staff", b"a picture", tags="night"),
-        lambda: galleries.update_person("staff", "ada", add_tags="night"),
-        lambda: galleries.update_person("staff", "ada", remove_tags="night"),
+        lambda: people.update_person("staff", "ada", add_tags="night"),
+        lambda: people.update_person("staff", "ada", remove_tags="night"),
         lambda: models.list_models("recognition"),
         lambda: models.load_model("recognition", "any"),
         lambda: models.unload_model("recognition", "any"),

@@ -9,7 +9,15 @@ import pytest
 import yaml
 from convoy.core.api import API, METRICS_PORT_OFFSET, MODEL_API, SERVICES, TENSOR_API
 from convoy.inference import open_inference_pb2
-from convoy.v1 import classification_pb2, detection_pb2, faces_pb2, models_pb2, recognition_pb2, segmentation_pb2
+from convoy.v1 import (
+    classification_pb2,
+    detection_pb2,
+    faces_pb2,
+    imaging_pb2,
+    models_pb2,
+    recognition_pb2,
+    segmentation_pb2,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 PROTOS: dict[str, Any] = {
@@ -18,6 +26,7 @@ PROTOS: dict[str, Any] = {
     "segmentation": segmentation_pb2,
     "faces": faces_pb2,
     "recognition": recognition_pb2,
+    "imaging": imaging_pb2,
 }
 
 

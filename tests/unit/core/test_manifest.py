@@ -142,3 +142,50 @@ def test_a_calibration_must_be_monotonic() -> None:
 def test_the_schema_is_published(root: Path) -> None:
     published = json.loads((root / "docs" / "manifest.schema.json").read_text())
     assert published == Manifest.model_json_schema()
+
+
+def a_picture(**changed: object) -> dict[str, object]:
+    """The fields of a picture_to_picture manifest."""
+    fields: dict[str, object] = {
+        "name": "net",
+        "version": "1",
+        "task": "picture_to_picture",
+        "architecture": "none",
+        "sha256": "0" * 64,
+        "input": {"resize": "tiles", "long_side": 64, "stride": 2},
+        "picture": {"overlap": 4},
+        "licence": "none",
+        "training": {"recipe": "none", "command": "none", "data": [], "data_terms": "none"},
+        "export": {"opset": 20},
+    }
+    return fields | changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"picture": None}, "needed for picture_to_picture"),
+        ({"task": "classification", "labels": ["a"]}, "for no other task"),
+        ({"input": {"resize": "letterbox", "long_side": 64}}, "tiles is for picture_to_picture"),
+        ({"input": {"resize": "tiles", "height": 8, "width": 8}}, "needs a dynamic size"),
+        ({"picture": {"overlap": 3}}, "multiple of the stride"),
+        ({"picture": {"overlap": 32}}, "no room between the overlaps"),
+        ({"picture": {"inputs": ["mask", "mask"]}}, "must be unique"),
+        ({"picture": {"inputs": ["noise_level"]}}, "noise_level and max_noise_level"),
+        ({"picture": {"noise_level": 5, "max_noise_level": 9}}, "noise_level and max_noise_level"),
+        ({"picture": {"inputs": ["noise_level"], "noise_level": 10, "max_noise_level": 9}}, "above max_noise_level"),
+        ({"labels": [str(number) for number in range(17)]}, "at most 16 styles"),
+    ],
+)
+def test_a_picture_s_facts_must_fit_each_other(changed: dict[str, object], words: str) -> None:
+    assert Manifest.model_validate(a_picture(labels=["a", "b"], picture={"inputs": ["mask"]})).channels == 6
+    with pytest.raises(ValueError, match=words):
+        Manifest.model_validate(a_picture(**changed))
+
+
+def test_other_tasks_manifests_say_nothing_of_pictures() -> None:
+    """Version 0.1.0 refuses keys that it does not know."""
+    plain = a_picture(task="classification", labels=["a"], input={"resize": "stretch", "height": 8, "width": 8})
+    del plain["picture"]
+    assert "picture" not in json.loads(Manifest.model_validate(plain).model_dump_json())
+    assert "picture" in Manifest.model_validate(a_picture()).model_dump()

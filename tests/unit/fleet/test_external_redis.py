@@ -31,7 +31,7 @@ def test_a_redis_that_comes_late_is_waited_for(redis_folder: Path) -> None:
     wait_for_redis(server.url, start)
     server.stop()
     assert len(said) == 1
-    assert said[0].startswith(f"waiting up to 30 s for Redis at {server.url} (")
+    assert said[0].startswith(f"waiting up to 30 s for Redis at unix://{server.socket} (")
 
 
 def test_a_redis_that_is_silent_is_waited_for_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_up_names_what_it_waits_for_and_ends(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(external_redis, "TIMEOUT_S", 2.0)
     port = free_ports()["faces"]
     words = ["up", "--data", str(tmp_path / "data"), "--models", str(tmp_path)]
-    words += ["--ports-from", str(min(free_ports().values())), "--redis-url", f"redis://127.0.0.1:{port}"]
+    words += ["--ports-from", str(free_ports()["classification"]), "--redis-url", f"redis://127.0.0.1:{port}"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 3
     waiting, ended = done.stderr.splitlines()[:2]

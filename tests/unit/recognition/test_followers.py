@@ -7,8 +7,8 @@ import pytest
 from convoy.core.errors import DeadlineExceeded
 from convoy.recognition.domain.records import Gallery, Model, Note
 from convoy.recognition.domain.templates import Plain
-from convoy.recognition.search.follower import MAX_SILENCE_S
 from convoy.recognition.search.followers import Followers
+from convoy.recognition.search.freshness import MAX_SILENCE_S
 from convoy.recognition.search.told import LONGEST_SILENCE_S, Told
 from convoy.recognition.store.base import Idempotency
 from convoy.testing.memory_store import MemoryStore
@@ -34,8 +34,8 @@ async def test_whoever_waits_for_a_store_that_fell_silent_leaves_time_to_others(
     await follower.loaded()
     await follower.close()  # so that nobody hears the store any more
     silent_since = time.monotonic() - 2 * MAX_SILENCE_S
-    follower._looked_at = follower._pulse.heard_at = silent_since
-    follower._pulse.begun_at = silent_since - 1
+    follower._freshness.looked_at = follower._freshness._pulse.heard_at = silent_since
+    follower._freshness._pulse.begun_at = silent_since - 1
     ticks = 0
 
     async def tick() -> None:

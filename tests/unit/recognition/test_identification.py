@@ -1,6 +1,7 @@
 """Searches and comparisons, without a server."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -8,6 +9,9 @@ from convoy.recognition.domain.edits import GalleryEdit, PolicyEdit
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.searches import MATCH_THRESHOLD, Comparison, Criterion, Identified, PersonKey, Search
 from convoy.recognition.domain.thresholds import Decision, comparison_rate, identification_rate
+from convoy.recognition.search.index import Hit
+from convoy.recognition.search.memory_view import MemoryView
+from convoy.recognition.store.base import Head
 
 from tests.fake_face_source import CURVE, axis, embedded
 from tests.use_cases import UseCases
@@ -36,6 +40,21 @@ async def test_each_face_of_a_picture_is_searched(house: UseCases) -> None:
     assert match.similarity == pytest.approx(1) and stranger.matches == []
     assert (found.gallery_size, found.version) == (2, version)
     assert known.face == house.faces.shows[b"two"][0].face
+
+
+async def test_an_answer_tells_the_version_that_was_searched(house: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = (await house.register("ada", b"1")).version
+    search = MemoryView.search
+
+    async def slow(view: MemoryView, *asked: Any, **more: Any) -> list[Hit]:
+        hits = await search(view, *asked, **more)
+        _, gone = await house.people.delete("staff", "ada")
+        await view.arrive(Head(gone.version, "later"))
+        return hits
+
+    monkeypatch.setattr(MemoryView, "search", slow)
+    found = await who(house, b"1", min_version=version)
+    assert ([match.person_id for match in found.faces[0].matches], found.version) == (["ada"], version)
 
 
 async def test_an_empty_gallery_knows_nobody(house: UseCases) -> None:
@@ -119,6 +138,20 @@ async def test_what_cannot_be_searched_is_said(house: UseCases) -> None:
         await who(house, b"1")
     [face] = (await who(house, b"1", criterion=Criterion(MATCH_THRESHOLD, 0.5))).faces
     assert face.expected_false_positive_identification_rate == 0.0
+
+
+@pytest.mark.parametrize(("rate", "is_beyond"), [(1e-7, False), (1e-12, True)])
+async def test_a_rate_beyond_the_calibration_is_told(house: UseCases, rate: float, is_beyond: bool) -> None:
+    await house.register("ada", b"1")
+    found = await who(house, b"1", criterion=Criterion(RATE, rate))
+    [face] = found.faces
+    assert found.beyond_calibration is is_beyond and (face.match_threshold > 0.6) is is_beyond
+    # Nothing better is claimed than was measured.
+    assert face.expected_false_positive_identification_rate >= 1e-9
+    same = await house.identification.verify(
+        Comparison(photo(b"1"), ADA, criterion=Criterion("false_match_rate", rate))
+    )
+    assert same.beyond_calibration is is_beyond and same.expected_false_match_rate >= 1e-9
 
 
 async def test_a_probe_is_compared_with_the_nearest_face_of_a_person(house: UseCases) -> None:

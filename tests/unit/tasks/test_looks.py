@@ -8,6 +8,8 @@ import pytest
 from convoy.core.manifest import InputSpec, Manifest, Task, Thresholds
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
+from convoy.faces import looks
+from convoy.faces.alignment import REFERENCE_LANDMARKS
 from convoy.faces.looks import THUMBNAIL_PX, Place, merge_looks, take_looks
 from convoy.faces.task import Options
 from convoy.faces.turning import Turn
@@ -87,14 +89,14 @@ def test_a_face_found_in_a_turned_picture_lies_where_its_pixels_lie(manifest: Ma
     pixels = np.zeros((640, 480, 3), np.uint8)
     pixels[100, 50] = 255
     tall = Picture(pixels, 480, 640)
-    looks = take_looks(tall, manifest, Options(any_angle=True))
-    assert [look.place.turn.degrees for look in looks] == [45 * (i // 2) for i in range(16)]
-    number, look = next((i, one) for i, one in enumerate(looks) if one.place.turn.degrees == degrees)
+    taken = take_looks(tall, manifest, Options(any_angle=True))
+    assert [look.place.turn.degrees for look in taken] == [45 * (i // 2) for i in range(16)]
+    number, look = next((i, one) for i, one in enumerate(taken) if one.place.turn.degrees == degrees)
     row, column, _ = np.argwhere(look.canvas == 255)[0].tolist()
-    seen = [outputs() for _ in looks]
+    seen = [outputs() for _ in taken]
     seen[number] = outputs(((column - 20, row - 10, column + 21, row + 11), 0.9))
     seen[number]["landmarks"][:] = (column + 0.5, row + 0.5)
-    [face] = merge_looks(seen, [one.place for one in looks], tall, manifest, Options())
+    [face] = merge_looks(seen, [one.place for one in taken], tall, manifest, Options())
     assert face.landmarks_xy.tolist() == [[50.5, 100.5]] * 5
     width, height = (face.box_xyxy[2:] - face.box_xyxy[:2]).tolist()
     assert (width, height) == ((41, 21) if degrees == 180 else (21, 41))
@@ -109,6 +111,25 @@ def test_of_a_face_at_two_angles_the_surer_stays(manifest: Manifest) -> None:
         ([100, 100, 200, 200], 0.9),
         ([590, 590, 640, 640], 0.6),
     ]
+
+
+@pytest.mark.parametrize(("with_likeness", "kept"), [(True, [0.8]), (False, [0.9, 0.7])])
+def test_a_face_on_its_head_that_passes_for_two_upright_ones_is_one(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch, with_likeness: bool, kept: list[float]
+) -> None:
+    """Upright, the detector takes the forehead and the chin for faces; turned, it finds the face less surely."""
+    monkeypatch.setattr(looks, "measure_likeness", lambda crop: 0.9 if crop.any() else 0.3)
+    middle = (SIDE_PX / 2, SIDE_PX / 2)
+    turned = Place(AS_IS, turn=Turn(180, 1.0, middle, middle))
+    forehead, chin, face = (100, 300, 400, 500), (150, 80, 350, 290), (240, 180, 540, 540)
+    upright, on_its_head = outputs((forehead, 0.9), (chin, 0.7)), outputs((face, 0.8))
+    for seen in (upright, on_its_head):
+        seen["landmarks"] = seen["boxes"][:, None, :2] + 20 * REFERENCE_LANDMARKS / 112
+    shown = picture(SIDE_PX, SIDE_PX)
+    # Only what is cut by the turned look's landmarks looks like a face: those lie where the picture is white.
+    shown.image_rgb[420:470, 360:410] = 255
+    found = merge_looks([upright, on_its_head], [Place(AS_IS), turned], shown, manifest, Options(), with_likeness)
+    assert sorted((round(one.score, 1) for one in found), reverse=True) == kept
 
 
 @pytest.mark.parametrize(("side", "whose"), [(240, "first"), (400, "second")])

@@ -85,11 +85,30 @@ def test_a_frame_is_mirrored_only_where_that_is_wanted() -> None:
         assert {int(labels[16, 2]) for _, labels in drawn} == lefts
 
 
-def test_light_keeps_the_range_and_changes_each_picture() -> None:
-    images = np.full((2, 4, 4, 3), 120, np.float32)
-    images[:, :2] = 30
-    relit = change_light(images, 0.4, np.random.default_rng(0))
-    assert relit.min() >= 0 and relit.max() <= 255 and not np.allclose(relit[0], relit[1])
+def test_light_changes_each_picture_and_stays_in_the_range() -> None:
+    image = np.full((4, 4, 3), 120, np.uint8)
+    image[:2] = 30
+    batch = np.zeros((2, 4, 4, 3), np.uint8)
+    random = np.random.default_rng(0)
+    for row in batch:
+        assert change_light(image, 0.4, random, row).base is batch or np.shares_memory(row, batch)
+    assert batch.any() and not np.array_equal(batch[0], batch[1])
+    assert np.array_equal(change_light(image, 0.0, random), image)
+    white = np.full((4, 4, 3), 255, np.uint8)
+    assert change_light(white, 0.9, np.random.default_rng(3)).dtype == np.uint8
+
+
+def test_light_is_what_the_four_changes_give_one_after_the_other() -> None:
+    image = np.random.default_rng(5).integers(60, 160, (8, 8, 3)).astype(np.uint8)
+    drawn = np.random.default_rng(7)
+    contrast, brightness, saturation = drawn.uniform(0.7, 1.3, 3)
+    tint = drawn.uniform(0.925, 1.075, (3, 1))[:, 0]
+    x = image.astype(float)
+    x = (x - x.mean()) * contrast + x.mean() * brightness
+    grey = x.mean(2, keepdims=True)
+    lift = (brightness - contrast) * image.mean()
+    x = ((x - lift) * saturation + (1 - saturation) * (grey - lift) + lift) * tint
+    assert np.abs(change_light(image, 0.3, np.random.default_rng(7)).astype(float) - x.clip(0, 255)).max() <= 1.5
 
 
 def test_shifted_images_are_windows_of_the_original() -> None:

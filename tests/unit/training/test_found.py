@@ -58,6 +58,17 @@ def test_the_protocol_tells_the_conditions_of_each_number() -> None:
     assert judge_found(vectors, labels, "made up", (1000,)) == ([], [])
 
 
+def test_of_few_people_half_are_enrolled() -> None:
+    vectors, labels = make_faces([20] * 28, noise=1.0)
+    metrics, _ = judge_found(vectors, labels, "made up")
+    assert [metric.name for metric in metrics] == ["found_at_fpir_1e-2", "found_at_fpir_5e-2"] * 2
+    assert (
+        "14 people enrolled, 1 photo each of those searched for, 14 strangers with 280 photos" in metrics[0].condition
+    )
+    assert metrics[0].n == 14 * 17
+    assert judge_found(*make_faces([20] * 19, noise=1.0), "made up") == ([], [])
+
+
 def test_the_manifest_has_the_number_that_embedders_are_compared_by_first() -> None:
     vectors, labels = make_faces(MANY, noise=1.0)
     names = [name for name, *_ in judge_for_the_manifest(vectors, labels)]

@@ -8,7 +8,8 @@ import torch
 from convoy_training.errors import CheckpointError, DivergenceError, LabelError, RecipeError
 from convoy_training.recipe import Optimizer
 from convoy_training.runs.checkpoint import load_model
-from convoy_training.runs.loop import build_average_step, build_optimizer, build_scheduler, fit, read_metrics
+from convoy_training.runs.loop import fit, read_metrics
+from convoy_training.runs.schedule import build_average_step, build_optimizer, build_scheduler
 from convoy_training.task import Data
 
 from tests.unit.training.tiny_task import CONFIG, TASK, Batches

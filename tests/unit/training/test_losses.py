@@ -3,10 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from convoy_training.box_geometry import compute_complete_iou, compute_iou
-from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.box_geometry import compute_complete_iou, compute_iou, in_crowds
+from convoy_training.losses.detection import assign, compute_detection_loss, find_crowds
 from convoy_training.losses.entropy import compute_entropy, weigh_classes
 from convoy_training.losses.overlap import compute_dice
+from convoy_training.losses.two_stage import sample_regions
+from convoy_training.structures import CROWD
 from torch.nn import functional
 
 
@@ -88,3 +90,28 @@ def test_the_focal_loss_is_the_papers() -> None:
     assert float(compute_entropy(logits, labels, focal=2.0)) == pytest.approx(float(-((1 - p) ** 2 * p.log()).mean()))
     plain = torch.nn.functional.cross_entropy(logits, labels)
     assert torch.equal(compute_entropy(logits, labels), plain)
+
+
+def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
+    logits = torch.zeros(1, 16, 2, requires_grad=True)
+    predicted = torch.cat([grid() - 8, grid() + 8], 1)[None]
+    truth, labels = boxes((0, 0, 16, 16), (16, 0, 32, 32))[None], torch.tensor([[0, CROWD - 1]])
+    result = assign(logits.detach().sigmoid(), predicted, grid(), truth, labels)
+    crowds = find_crowds(grid(), truth, labels, classes=2)
+    assert crowds is not None and crowds[0, :, 1].sum() == 8 and not crowds[0, :, 0].any()
+    loss, _ = compute_detection_loss(logits, predicted, result, box_weight=3.0, crowds=crowds)
+    loss.backward()
+    right_half = grid()[:, 0] > 16
+    assert (logits.grad[0, right_half, 1] == 0).all() and (logits.grad[0, right_half, 0] > 0).all()
+    assert (logits.grad[0, ~right_half] != 0).all()
+    assert find_crowds(grid(), truth, torch.tensor([[0, -1]]), classes=2) is None
+
+
+def test_anchors_and_regions_in_a_crowd_are_no_background() -> None:
+    candidates = boxes((0, 0, 10, 10), (18, 0, 28, 10), (40, 40, 50, 50))[None]
+    truth, labels = boxes((0, 0, 10, 10), (20, 0, 60, 20))[None], torch.tensor([[1, CROWD]])
+    assert in_crowds(candidates, truth, labels).tolist() == [[False, True, False]]
+    assert not in_crowds(candidates, truth, torch.tensor([[1, -1]])).any()
+    torch.manual_seed(0)
+    drawn = sample_regions(candidates.repeat(1, 30, 1), truth, labels)
+    assert not (drawn == boxes((18, 0, 28, 10))).all(-1).any() and (drawn == boxes((40, 40, 50, 50))).all(-1).any()

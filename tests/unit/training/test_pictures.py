@@ -12,7 +12,7 @@ from convoy.core.pictures.resizing import min_side, place
 from convoy_training.data import boxes, image_folder, masks, photo
 from convoy_training.errors import LabelError
 from convoy_training.recipe_file import resolve_recipe
-from convoy_training.task import Images
+from convoy_training.task import Images, make
 from convoy_training.tasks import detection, segmentation
 from PIL import Image
 
@@ -116,10 +116,10 @@ def test_boxes_of_a_large_picture_follow_it_as_it_is_served(tmp_path: Path) -> N
     np.testing.assert_array_equal(seen[0][0], place(served.image_rgb, detection.describe_input(config))[0])
     shown = 0
     for _ in range(4):
-        (images, truth, labels), *_ = list(detection.Batches(detection.load_split(config, "train"), config)(0))
+        (images, truth, labels), *_ = map(make, detection.Batches(detection.load_split(config, "train"), config)(0))
         for (x0, y0, x1, y1), label in zip(truth[0].round().int().tolist(), labels[0].tolist(), strict=True):
             if label == 0 and min(x1 - x0, y1 - y0) > 6:
-                assert images[0, y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].min() > images[0].mean()
+                assert images[0, y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].min() > images[0].float().mean()
                 shown += 1
     assert shown
 

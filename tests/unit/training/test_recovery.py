@@ -26,6 +26,7 @@ MODELS = sorted(
     path.parent
     for path in (ROOT / "exported_models").glob("*/*/manifest.json")
     if json.loads(path.read_text())["precision"] == "float32"
+    and json.loads(path.read_text())["architecture"] != "kernels"  # made from tables, not trained
 )
 
 

@@ -81,8 +81,23 @@ def test_the_surest_mistakes_come_first() -> None:
     found = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.99, 0.01]])
     shots = show_worst(Split(np.stack([PICTURE] * 4), np.array([0, 0, 0, 1]), ("cat", "dog")), found)
     assert [shot.caption for shot in shots] == [
-        "dog, taken for cat with 0.990", "cat, taken for dog with 0.800", "cat, taken for dog with 0.600"
+        "picture 3: dog, taken for cat with 0.990",
+        "picture 1: cat, taken for dog with 0.800",
+        "picture 2: cat, taken for dog with 0.600",
     ]  # fmt: skip
+
+
+def test_charts_stand_a_thousand_classes_and_any_script() -> None:
+    names = ["猫", "собака", "คน", *(f"class {i}" for i in range(997))]
+    counts = np.eye(1000, dtype=int)
+    matrix = draw_matrix(counts, names, "answers")
+    lines = draw_lines([Line(name, np.arange(3), np.arange(3)) for name in names], "recall", "precision")
+    bars = draw_bars(names, np.linspace(0, 1, 1000).tolist(), "IoU")
+    for chart in (matrix, lines, bars):
+        width, height = (float(side) for side in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', chart).groups())
+        assert max(width, height) < 1000 and len(chart) < 1_500_000
+    assert "猫" in draw_matrix(np.eye(3, dtype=int), names[:3], "answers")
+    assert "960 more" in bars and "980 more" in lines
 
 
 def test_boxes_are_matched_once_each_the_surest_first() -> None:
@@ -134,5 +149,5 @@ def test_the_worst_frames_of_a_segmenter(monkeypatch: pytest.MonkeyPatch) -> Non
     config = SegmentationConfig.model_validate({**fields, "data": {"path": "x", "title": "t"}})
     overlap, confusions, worst = segmentation.review(lambda images: {}, config, "validation")
     assert "0.667" in overlap.charts[0] and "road" in confusions.charts[0]
-    assert [shot.caption[:14] for shot in worst.shots] == ["mean IoU 0.250", "mean IoU 1.000"]
+    assert [shot.caption[:21] for shot in worst.shots] == ["a.png, mean IoU 0.250", "a.png, mean IoU 1.000"]
     assert worst.shots[0].image_rgb.shape == (32, 96, 3)

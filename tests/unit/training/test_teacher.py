@@ -26,6 +26,7 @@ from convoy_training.session import open_onnx
 from convoy_training.structures import UNNAMED
 from convoy_training.task import Predict
 from convoy_training.teacher import Teacher, find_model, open_teacher
+from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from tests import foreign_models
@@ -69,39 +70,65 @@ def test_the_answers_belong_to_the_pixels_that_the_student_sees(predict: Predict
             asked += 1
     assert asked == 12
     other = predict(DRAWING.draw(CROPS, 0, 1)[0][None])["embeddings"][0]
-    assert np.abs(lessons.answer(0).vectors[0] - other).max() > 1e-3  # variants differ, or the check above says little
+    assert (
+        np.abs(lessons.open(0).answers.vectors[0] - other).max() > 1e-3
+    )  # variants differ, or the check above says little
 
 
-def test_pixels_that_the_teacher_has_not_answered_are_refused(
-    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_student_gets_the_pixels_that_its_network_would_reduce_them_to(predict: Predict, tmp_path: Path) -> None:
+    for size_px in (80, 112):
+        lessons = Lessons(CROPS, LABELS, DRAWING, 2, predict, 8, ["test"], size_px)
+        lessons.keep_in(tmp_path)
+        images, _, answers = lessons.make(np.arange(24), 1)
+        drawn = np.stack([DRAWING.draw(CROPS, row, 1)[0] for row in range(24)])
+        np.testing.assert_allclose(predict(drawn)["embeddings"], answers.numpy(), atol=1e-5)
+        planes = torch.from_numpy(drawn).permute(0, 3, 1, 2).float()
+        reduced = F.interpolate(planes, size=(size_px, size_px), mode="bilinear", align_corners=False)
+        assert (reduced.permute(0, 2, 3, 1) - images).abs().max() <= 1.01  # rounded by another rule
+
+
+def test_a_variant_may_be_seen_several_epochs_in_a_row(predict: Predict) -> None:
+    lessons = Lessons(CROPS, LABELS, DRAWING, 2, predict, 24, ["test"], repeat=2)
+    seen = [np.sort(next(iter(lessons(epoch)))()[2].numpy(), axis=0) for epoch in range(5)]
+    for epoch, variant in enumerate((0, 0, 1, 1, 0)):
+        np.testing.assert_array_equal(seen[epoch], np.sort(lessons.open(variant).answers.vectors, axis=0))
+
+
+def test_pixels_that_the_teacher_has_not_answered_are_refused(predict: Predict, tmp_path: Path) -> None:
     before = make_lessons(predict)
     before.keep_in(tmp_path)
-    before.answer(0)
-    monkeypatch.setattr(augment, "degrade", lambda image, random, strength: 255 - image)
-    after = make_lessons(predict)
+    before.open(0)
+    (file,) = tmp_path.rglob("*-0.npy")
+    np.save(file, 255 - np.load(file))
+    after = make_lessons(refuse_to_answer)
     after.keep_in(tmp_path)
-    with pytest.raises(RecipeError, match=r"answers are to other pictures than are drawn now: remove .*-0\.npz"):
+    with pytest.raises(RecipeError, match=r"answers are to other pictures than are there now: remove .*-0\.npz"):
         after.make(np.arange(8), 0)
 
 
-def test_answers_are_kept_by_what_they_depend_on(predict: Predict, tmp_path: Path) -> None:
+def test_answers_are_kept_by_what_they_depend_on(
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     early = make_lessons(predict)
-    said = early.answer(0)  # before there is a run folder, as when a network starts from a published one
+    said = early.open(0)  # before there is a run folder, as when a network starts from a published one
     early.keep_in(tmp_path)
     again = make_lessons(refuse_to_answer)
     again.keep_in(tmp_path)
-    np.testing.assert_array_equal(again.answer(0).vectors, said.vectors)
+    with monkeypatch.context() as no_drawing:
+        no_drawing.setattr(augment, "jitter_crop", refuse_to_answer)
+        np.testing.assert_array_equal(again.open(0).answers.vectors, said.answers.vectors)
+        np.testing.assert_array_equal(again.open(0).pixels, said.pixels)
     for drawing in (Drawing(2, 1.0, 0.5), Drawing(1, 0.5, 0.5), Drawing(1, 1.0, 0.4)):
         other = make_lessons(refuse_to_answer, drawing=drawing)
         other.keep_in(tmp_path)
         with pytest.raises(AssertionError, match="asked"):
-            other.answer(0)
-    file = next(tmp_path.rglob("*.npz"))
-    file.write_bytes(file.read_bytes()[:100])
-    repaired = make_lessons(predict)
-    repaired.keep_in(tmp_path)
-    np.testing.assert_array_equal(repaired.answer(0).vectors, said.vectors)
+            other.open(0)
+    for kind in ("*.npz", "*.npy"):
+        file = next(tmp_path.rglob(kind))
+        file.write_bytes(file.read_bytes()[:100])
+        repaired = make_lessons(predict)
+        repaired.keep_in(tmp_path)
+        np.testing.assert_array_equal(repaired.open(0).answers.vectors, said.answers.vectors)
 
 
 def refuse_to_answer(images: np.ndarray) -> dict[str, np.ndarray]:

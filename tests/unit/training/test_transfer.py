@@ -143,7 +143,7 @@ def test_weights_are_taken_as_people_have_them(
     [
         ([1], "it is a list, not tensors by name"),
         (torch.zeros(2), "it is a Tensor, not tensors by name"),
-        ({"state_dict": None}, "it is a NoneType, not tensors by name"),
+        ({"state_dict": None}, "state_dict is a NoneType, not a tensor"),
         ({"0.weight": None}, "0.weight is a NoneType, not a tensor"),
         (nn.Linear(2, 2), "it is damaged, or holds more than tensors"),
     ],

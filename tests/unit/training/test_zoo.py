@@ -28,6 +28,12 @@ PARAMETERS = {
     "resnet101": 44_549_160,
     "resnet152": 60_192_808,
     "mobilenet-v2": 3_504_872,
+    "convnext-tiny": 28_589_128,
+    "convnext-small": 50_223_688,
+    "convnext-base": 88_591_464,
+    "vit-b-16": 86_567_656,
+    "vit-b-32": 88_224_232,
+    "vit-l-16": 304_326_632,
     "efficientnet-b0": 5_288_548,
     "efficientnet-b1": 7_794_184,
     "efficientnet-b2": 9_109_994,
@@ -57,6 +63,7 @@ MILLIONS_OF_MULTIPLY_ADDS = {
     "mobilenet-v1": 569,
     "mobilenet-v2": 301,
     "efficientnet-b0": 386,
+    "convnext-tiny": 4_456,
     "overfeat": 2_810,
 }
 

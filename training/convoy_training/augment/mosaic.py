@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.structures import Scene
+from convoy_training.structures import CROWD, Scene
 
 Sides = tuple[bool, bool]
 """(left and right, top and bottom): whether these sides are exchanged, or may be."""
@@ -20,7 +20,7 @@ def place(
 ) -> Scene:  # fmt: skip
     """Mirrors, scales and then shifts (in pixels) a scene, and draws it into the `window` (x0, y0, x1, y1) of `canvas`.
 
-    Drops a box if 40 % of its area or less stays in the window.
+    Drops a box if 40 % of its area or less stays in the window, and a crowd if nothing does.
     """
     height, width = scene.image_rgb.shape[:2]
     mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
@@ -36,11 +36,11 @@ def place(
     x0, y0, x1, y1 = window
     # Boxes count from pixel edges, warpAffine from pixel centres.
     warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
-    canvas[y0:y1, x0:x1] = cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderValue=GREY)
+    cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), dst=canvas[y0:y1, x0:x1], flags=cv2.INTER_LINEAR, borderValue=GREY)
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
-    kept = _area(clipped) > 0.4 * _area(boxes)
+    kept = _area(clipped) > np.where(scene.labels <= CROWD, 0.0, 0.4) * _area(boxes)
     return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept])
 
 
@@ -48,7 +48,7 @@ def draw_single(
     scene: Scene, size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
 ) -> Scene:
     """One scene on a grey square of `size` pixels; at scale 1 the longer side of the scene fills it."""
-    canvas = np.full((size, size, 3), GREY[0], np.uint8)
+    canvas = np.empty((size, size, 3), np.uint8)
     height, width = scene.image_rgb.shape[:2]
     scale = size / max(height, width) * float(np.exp(random.uniform(*np.log(scales))))
     slack = np.array([size - width * scale, size - height * scale])
@@ -60,7 +60,7 @@ def draw_mosaic(
     scenes: list[Scene], size: int, scales: tuple[float, float], sides: Sides, random: np.random.Generator
 ) -> Scene:
     """Four scenes on a square of `size` pixels, around a random centre."""
-    canvas = np.full((size, size, 3), GREY[0], np.uint8)
+    canvas = np.empty((size, size, 3), np.uint8)  # the four windows fill it
     middle_x, middle_y = random.integers(size // 4, 3 * size // 4, 2)
     windows = [(0, 0, middle_x, middle_y), (middle_x, 0, size, middle_y),
                (0, middle_y, middle_x, size), (middle_x, middle_y, size, size)]  # fmt: skip

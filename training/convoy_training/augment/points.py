@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convoy_training.augment.batch import Augmentation, Motion, move, recolour
+from convoy_training.structures import CROWD
 
 SMALLEST_SHARE = 0.4
 """The share of a box that must stay in the image; with less, the object can no longer be seen."""
@@ -24,10 +25,11 @@ def augment_boxes(images: Tensor, boxes: Tensor, labels: Tensor, how: Augmentati
     """Changes RGB images [N,H,W,3] in 0..255 with their boxes xyxy [N,K,4] and labels [N,K].
 
     A new box is the upright one around the moved edge of the old box, clipped to the image. The label -1 stands for
-    padding and for a box that was lost.
+    padding and for a box that was lost. A crowd is lost if nothing of it is left.
     """
     moved, motion = _change(images, how)
     boxes, kept = move_boxes(boxes, motion)
+    kept = kept | ((labels <= CROWD) & (_area(boxes) > 0))
     return moved, boxes, labels.where(kept, -1)
 
 

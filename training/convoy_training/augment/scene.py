@@ -30,16 +30,15 @@ def crop_and_scale(
     return seen, labels  # type: ignore[return-value]
 
 
-def change_light(images: NDArray[np.float32], strength: float, random: np.random.Generator) -> NDArray[np.float32]:
-    """Changes brightness, contrast, saturation and tint of each float RGB image [N,H,W,3] in 0..255 at random."""
-    count = len(images)
+def change_light(image: Pixels, strength: float, random: np.random.Generator, out: Pixels | None = None) -> Pixels:
+    """Changes brightness, contrast, saturation and tint of an RGB image [H,W,3] at random.
 
-    def draw(width: float, channels: int = 1) -> NDArray[np.float32]:
-        return random.uniform(1 - width, 1 + width, (count, channels, 1)).astype(np.float32)
-
-    contrast, brightness, saturation, tint = draw(strength), draw(strength), draw(strength), draw(strength / 4, 3)
-    # All four are linear, so one matrix [3,4] and one pass over the pixels do for each image.
-    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) / 3
-    lift = (brightness - contrast) * images.mean((1, 2, 3))[:, None, None]
-    matrices = tint * np.concatenate([contrast * mix, lift.repeat(3, 1)], 2)
-    return np.stack([cv2.transform(image, matrix) for image, matrix in zip(images, matrices, strict=True)]).clip(0, 255)
+    out: where the result goes, such as a row of a batch. All four changes are linear, so one matrix [3,4] and one pass
+    over the bytes do.
+    """
+    contrast, brightness, saturation = random.uniform(1 - strength, 1 + strength, 3)
+    tint = random.uniform(1 - strength / 4, 1 + strength / 4, (3, 1))
+    mix = saturation * np.eye(3) + (1 - saturation) / 3
+    lift = (brightness - contrast) * float(np.mean(cv2.mean(image)[:3]))
+    matrix = tint * np.column_stack([contrast * mix, np.full(3, lift)])
+    return cv2.transform(image, matrix, dst=out)  # type: ignore[return-value]

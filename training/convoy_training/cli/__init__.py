@@ -2,12 +2,14 @@
 
 app.py         the command itself, and how it ends
 options.py     options that several commands share
-training.py    fit, data
+training.py    fit, data, find-lr, sweep
 measuring.py   evaluate, clean, compare, scaling, zoo
+predicting.py  predict
 publishing.py  export, calibrate, quantize, convert, table, fit-likeness
+kernels.py     kernel, kernels
 """
 
-from convoy_training.cli import training, measuring, publishing  # noqa: F401, I001 (in the order of the help)
+from convoy_training.cli import training, measuring, predicting, publishing, kernels  # noqa: F401, I001 (the help's order)
 from convoy_training.cli.app import app, main
 
 __all__ = ["app", "main"]

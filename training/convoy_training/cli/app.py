@@ -1,7 +1,7 @@
 """The command itself: what it says of itself, and how it ends when something is wrong."""
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from convoy.core.errors import ConvoyError
@@ -11,8 +11,25 @@ from convoy_training.errors import TrainingError
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Train, measure and publish the models that Convoy serves. Data is also looked for in the folder CONVOY_DATA.",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"convoy-train {version('convoy-training')}")
+        raise typer.Exit
+
+
+@app.callback()
+def convoy_train(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train, measure and publish the models that Convoy serves. Data is also looked for in the folder CONVOY_DATA."""
 
 
 def main() -> None:

@@ -163,14 +163,35 @@ def clean(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="The published versions: <model>/<version>.")],
+    targets: Annotated[
+        list[Path], typer.Argument(help="Published versions, <model>/<version>; or two of them or runs.")
+    ],
     metrics: Shown = [],  # noqa: B006
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Compare two on the same pictures, class by class. Two runs always are.")
+    ] = False,
+    split: Annotated[str, typer.Option(help="With --paired: the split of the data to compare on.")] = "validation",
+    other_data: OtherData = False,
 ) -> None:
-    """Show published models and their smaller forms side by side: metrics, size, and speed on this machine."""
-    with loading():
-        from convoy_training.publishing.comparison import find_forms, print_comparison
+    """Show published models and their smaller forms side by side: metrics, size, and speed on this machine.
 
-    print_comparison([form for folder in folders for form in find_forms(folder)], metrics)
+    Two runs, or two models with --paired: each metric of both, of single classes too, with the 95 % interval of the
+    difference. Both answer the same pictures, so a small difference can be clear although their own intervals overlap.
+    """
+    with loading():
+        from convoy_training.pairing import pair, print_pairs
+        from convoy_training.publishing.comparison import find_forms, print_comparison
+        from convoy_training.recipe_file import is_run
+
+    if not (paired or (len(targets) == 2 and any(map(is_run, targets)))):
+        print_comparison([form for folder in targets for form in find_forms(folder)], metrics)
+        return
+    if len(targets) != 2:
+        raise RecipeError(f"--paired: name two runs or models, not {len(targets)}")
+    pairs = pair(targets, split, other_data=other_data)
+    print_pairs([one for one in pairs.differences if not metrics or one.name in metrics], list(map(str, targets)))
+    if pairs.told:
+        typer.echo(pairs.told)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`fit` and `data`: training a recipe, and looking at its data before."""
+"""`fit` and its like: training a recipe, and looking at its data and its learning rate before."""
 
 from __future__ import annotations
 
@@ -113,3 +113,67 @@ def data(
         told = "mend them, or leave those pictures out with `--set data.on_error=skip`"
         typer.echo(f"error: {len(summary.found.faults):,} faults: {told}", err=True)
         raise typer.Exit(1)
+
+
+@app.command(name="find-lr")
+def find_lr(
+    recipe_file: RecipeFile,
+    overrides: Override = [],  # noqa: B006
+    steps: Annotated[int, typer.Option(min=20, help="Train at most so many steps, each at a higher rate.")] = 100,
+    accelerator: Annotated[Accelerator, typer.Option(help="The kind of device.")] = "auto",
+    report: Annotated[Path | None, typer.Option(help="Also write the curve as an HTML page.")] = None,
+) -> None:
+    """Suggest a learning rate: it grows from step to step, and the suggestion is where the loss falls fastest.
+
+    Nothing is kept. A rate a few times smaller is safer for long trainings.
+    """
+    with loading():
+        from convoy_training.recipe_file import load_recipe
+        from convoy_training.report.charts import Line, draw_lines
+        from convoy_training.report.page import Section, write_report
+        from convoy_training.runs.devices import open_fabric
+        from convoy_training.runs.rate_finder import find_rate
+
+    task, config = load_recipe(recipe_file, overrides)
+    search = find_rate(task, config, open_fabric(accelerator, 1, config.precision), steps)
+    for rate, loss in list(zip(search.rates, search.losses, strict=True))[:: max(1, len(search.rates) // 20)]:
+        typer.echo(f"rate {rate:.2e}  loss {loss:.4f}")
+    typer.echo(f"choose optimizer.lr: {search.suggest():.1e}")
+    if report:
+        chart = draw_lines([Line("", search.rates, search.losses)], "learning rate", "loss", log_x=True)
+        sections = [Section("Learning rate", "The smoothed loss, one step at each rate.", [chart])]
+        write_report(report, f"{config.name}: learning rate", {"suggested": f"{search.suggest():.1e}"}, [], sections)
+        typer.echo(f"wrote {report}")
+
+
+@app.command()
+def sweep(
+    recipe_file: RecipeFile,
+    tries: Annotated[
+        list[str],
+        typer.Option(
+            "--try",
+            help="Values of a field: optimizer.lr=1e-4..1e-1, batch_size=8..64 or optimizer.name=[sgd, adamw]. "
+            "Give it several times for several fields.",
+        ),
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="How many runs to make.")] = 20,
+    folder: Annotated[Path | None, typer.Option(help="The folder of the runs. Default: runs/<recipe>-sweep.")] = None,
+    overrides: Override = [],  # noqa: B006
+    accelerator: Annotated[Accelerator, typer.Option(help="The kind of device.")] = "auto",
+    seed: Annotated[int, typer.Option(help="The seed of what is drawn.")] = 0,
+) -> None:
+    """Try several values of a recipe's fields, a run each, and say which validates best (by the first metric).
+
+    A second call goes on from what the folder holds. The best of many validations is a little too good.
+    """
+    with loading():
+        from convoy_training.sweep import describe, parse_space
+        from convoy_training.sweep import sweep as run_sweep
+
+    place = folder or Path("runs") / f"{recipe_file.stem}-sweep"
+    spaces = [parse_space(one) for one in tries]
+    best, *_ = run_sweep(
+        recipe_file, spaces, trials, place, overrides, seed, lambda line: typer.echo(line), accelerator
+    )
+    typer.echo(f"best: {describe(best)}")

@@ -16,9 +16,11 @@ voc.py            detection: VOC XML
 coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
+tools.py          detection: what labelme, VIA and CVAT write of their own
 masks.py          segmentation: PNG masks
 coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012
+photographs.py    pictures of pictures: photographs without labels
 face_pictures.py  face detection: checked faces, from any form of list
 face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO
 own_faces.py      face detection: your own pictures with faces

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from convoy.core.manifest import GreyWindow
 from numpy.typing import NDArray
 
 from convoy_training.data.faults import add_note
 from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
-from convoy_training.structures import Scene
+from convoy_training.structures import CROWD, Scene
 
 UNKNOWN = "unknown class"
 
@@ -36,6 +37,13 @@ class Example:
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
         return Scene(picture.image_rgb, (self.boxes_xyxy / factors).astype(np.float32), self.labels)
 
+    def with_crowds(self) -> Example:
+        """The same picture whose crowds stand among the boxes, with labels from CROWD down."""
+        if not len(self.crowd_labels):
+            return self
+        boxes = np.concatenate([self.boxes_xyxy, self.crowds_xyxy])
+        return Example(self.photo, boxes, np.concatenate([self.labels, CROWD - self.crowd_labels]))
+
     def renumber(self, numbers: NDArray[np.integer]) -> Example:
         """The same picture with new labels; boxes of classes whose number is -1 are left out."""
         labels, crowds = (numbers[old].astype(np.int64) for old in (self.labels, self.crowd_labels))
@@ -54,6 +62,10 @@ class Split:
         """The same pictures with only the boxes of these classes, numbered in the order of `classes`."""
         numbers = np.array([classes.index(name) if name in classes else -1 for name in self.classes])
         return Split([e.renumber(numbers) for e in self.examples], tuple(classes))
+
+    def through(self, window: GreyWindow) -> Split:
+        """The same split, its deep grey pictures seen through a window of values."""
+        return replace(self, examples=[replace(e, photo=replace(e.photo, window=window)) for e in self.examples])
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,10 @@ class Split:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
+    def name_picture(self, row: int) -> str:
+        """A picture has no file of its own: its place in the split, from 0."""
+        return f"picture {row}"
+
 
 @cache
 def load_split(split: str, path: str = ARCHIVE) -> Split:

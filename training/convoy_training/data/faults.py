@@ -84,7 +84,7 @@ def add_note(kind: str, file: str, line: int | None, reason: str) -> None:
 def remembered(load: Callable[..., Result]) -> Any:
     """A reader `load(path, split, ...)` that reads each split once and goes on after faults.
 
-    Its last argument may be a `Reading`. Who collects gets all findings. Else the first fault is raised, unless the
+    One of its arguments may be a `Reading`. Who collects gets all findings. Else the first fault is raised, unless the
     reading skips, and notes are printed as warnings, once.
     """
     known: dict[Any, tuple[Result, Findings]] = {}
@@ -106,7 +106,7 @@ def remembered(load: Callable[..., Result]) -> Any:
         if outer is not None:
             outer.merge(found)
             return result
-        how = key[-1] if isinstance(key[-1], Reading) else PLAIN
+        how = next((part for part in key if isinstance(part, Reading)), PLAIN)
         if found.faults and how.on_error == "refuse":
             del known[key]  # the next call reads again
             raise found.to_error()

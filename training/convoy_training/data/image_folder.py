@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Literal
 
 import cv2
 import numpy as np
-from convoy.core.manifest import InputSpec
+from convoy.core.manifest import GreyWindow, InputSpec
 from convoy.core.pictures.decoding import Pixels
 from convoy.core.pictures.resizing import min_side, place
 from numpy.typing import NDArray
@@ -29,14 +30,18 @@ from convoy_training.structures import Crop
 EXPECTED = """train/<class>/*.jpg
 val/<class>/*.jpg (or valid/, validation/)
 or, with `split` in the recipe, <class>/*.jpg"""
+ResizePolicy = Literal["center_crop", "letterbox", "stretch"]
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
 
 class Pictures:
-    """The pictures of a split, each decoded when you ask for it; `size` pixels on both sides."""
+    """The pictures of a split, each decoded when you ask for it; `size` pixels on both sides.
 
-    def __init__(self, photos: Sequence[Photo], size: int) -> None:
-        self.photos, self.size = photos, size
+    resize: how the service fits a picture into them.
+    """
+
+    def __init__(self, photos: Sequence[Photo], size: int, resize: ResizePolicy = "center_crop") -> None:
+        self.photos, self.size, self.input = photos, size, describe(size, resize)
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -54,7 +59,7 @@ class Pictures:
     def _read(self, row: int, crop: Crop | None) -> Pixels:
         photo = self.photos[row]
         if crop is None:
-            return cut_middle(photo.decode(min_side(describe(self.size))).image_rgb, self.size)
+            return place(photo.decode(min_side(self.input)).image_rgb, self.input)[0]
         return cut_crop(photo.decode().image_rgb, crop, self.size)
 
 
@@ -66,9 +71,18 @@ class Split:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
+    def through(self, window: GreyWindow) -> Split:
+        """The same split, its deep grey pictures seen through a window of values."""
+        photos = [replace(photo, window=window) for photo in self.images.photos]
+        return replace(self, images=Pictures(photos, self.images.size))
+
+    def name_picture(self, row: int) -> str:
+        """The file of a picture."""
+        return self.images.photos[row].name
+
 
 @remembered
-def load_split(path: str, split: str, size: int, how: Reading = PLAIN) -> Split:
+def load_split(path: str, split: str, size: int, how: Reading = PLAIN, resize: ResizePolicy = "center_crop") -> Split:
     """Loads train/, val/ (for `validation`) or test/, and decodes every picture once to check it.
 
     With `split` in the recipe, it divides the pictures of train/, or else of all folders.
@@ -96,7 +110,7 @@ def load_split(path: str, split: str, size: int, how: Reading = PLAIN) -> Split:
     if split != "train" and not how.division:
         names = dict.fromkeys(name for label in classes for name in found.get(label, ()))
         check_held_out(archive, itertools.chain(*train.values()), names, folder)
-    return _choose(archive, found, classes, size, how)
+    return _choose(archive, found, classes, Pictures([], size, resize), how)
 
 
 def _check_folders(found: dict[str, list[str]], classes: tuple[str, ...], folder: str, split: str) -> None:
@@ -113,7 +127,9 @@ def _check_folders(found: dict[str, list[str]], classes: tuple[str, ...], folder
         raise LabelError(folder, None, "there are no pictures", "layout")
 
 
-def _choose(archive: Archive, found: dict[str, list[str]], classes: tuple[str, ...], size: int, how: Reading) -> Split:
+def _choose(
+    archive: Archive, found: dict[str, list[str]], classes: tuple[str, ...], pictures: Pictures, how: Reading
+) -> Split:
     """The pictures that can be decoded, of the classes that the recipe chooses."""
     numbers = number_classes(classes, how.classes) if how.classes else np.arange(len(classes))
     pairs = [
@@ -129,17 +145,13 @@ def _choose(archive: Archive, found: dict[str, list[str]], classes: tuple[str, .
             add_note(kind, photo.name, None, f"it is {first}, byte for byte")
     labels = np.array([number for _, number in kept], np.int64)
     names = tuple(name for name, _ in how.classes) if how.classes else classes
-    return Split(Pictures([photo for photo, _ in kept], size), labels, names)
+    pictures.photos = [photo for photo, _ in kept]
+    return Split(pictures, labels, names)
 
 
-def cut_middle(image: Pixels, size: int) -> Pixels:
-    """The middle square [S,S,3], as the service cuts it."""
-    return place(image, describe(size))[0]
-
-
-def describe(size: int) -> InputSpec:
+def describe(size: int, resize: ResizePolicy = "center_crop") -> InputSpec:
     """The input of a classifier of this size, as the service prepares it."""
-    return InputSpec(height=size, width=size, resize="center_crop")
+    return InputSpec(height=size, width=size, resize=resize)
 
 
 def cut_crop(image: Pixels, crop: Crop, size: int) -> Pixels:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 
 import numpy as np
+from convoy.core.manifest import GreyWindow
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -67,6 +68,10 @@ class Split:
     classes: tuple[str, ...]
     pixels: NDArray[np.int64]
     ignored: int = 0
+
+    def through(self, window: GreyWindow) -> Split:
+        """The same split, its deep grey pictures seen through a window of values."""
+        return replace(self, examples=[replace(e, photo=replace(e.photo, window=window)) for e in self.examples])
 
 
 def build_split(

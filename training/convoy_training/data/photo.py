@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import GreyWindow
 from convoy.core.pictures.decoding import Picture, Pixels, decode_image
 from PIL import ExifTags, Image
 from tqdm import tqdm
@@ -33,16 +34,20 @@ DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture's file: `files` holds its bytes under `name`; width and height are pixels of the upright picture."""
+    """A picture's file: `files` holds its bytes under `name`; width and height are pixels of the upright picture.
+
+    window: which values of grey of more than 8 bits become black and white.
+    """
 
     files: Mapping[str, bytes]
     name: str
     width: int
     height: int
+    window: GreyWindow | None = None
 
     def decode(self, smallest: int | None = None) -> Picture:
         """Its pixels uint8 RGB [H,W,3] and its full size; a JPEG may shrink, but to no side below `smallest` pixels."""
-        return decode(self.files[self.name], self.name, smallest)
+        return decode(self.files[self.name], self.name, smallest, self.window)
 
     def is_turned(self) -> bool:
         """Whether EXIF exchanges the width and height of the file."""
@@ -95,9 +100,9 @@ def stack_alike(canvases: Sequence[Pixels], most: int | None = None) -> Pixels:
     return np.stack((alike if len(alike) > 1 else alike * 2)[:most])
 
 
-def decode(data: bytes, name: str, smallest: int | None = None) -> Picture:
+def decode(data: bytes, name: str, smallest: int | None = None, window: GreyWindow | None = None) -> Picture:
     """Decodes the bytes of a file as `Photo.decode` does; raises LabelError if no service could read it."""
     try:
-        return decode_image(data, min_side=smallest)
+        return decode_image(data, min_side=smallest, window=window)
     except InvalidArgument as error:
         raise LabelError(name, None, f"the image cannot be decoded: {error}", "broken picture") from error

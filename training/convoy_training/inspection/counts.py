@@ -111,6 +111,8 @@ def count(split: Any) -> SplitCounts:
         shares = [int(value) for value in split.pixels]
         counts = SplitCounts(len(split.examples), "pixels", dict(zip(split.classes, shares, strict=True)))
         counts.ignored = split.ignored / max(1, split.ignored + sum(shares))
+    elif hasattr(split, "examples") and not split.classes:  # photographs without labels
+        counts = SplitCounts(len(split.examples), "pictures", {})
     elif hasattr(split, "examples"):
         counts = _count_boxes(split)
     else:

@@ -41,7 +41,7 @@ def _describe_split(counts: SplitCounts) -> str:
 
 def _describe_classes(summary: Summary, most: int) -> Iterator[str]:
     """A table: a line for each class, a column for each split."""
-    if not summary.splits:
+    if not summary.splits or not summary.classes:
         return
     columns = list(summary.splits.values())
     wide = max(5, *(min(40, len(name)) for name in summary.classes[:most]))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.box_geometry import LARGEST_STEP, compute_complete_iou, compute_overlaps
+from convoy_training.box_geometry import LARGEST_STEP, compute_complete_iou, compute_overlaps, in_crowds
 
 PER_CELL = 3
 IGNORED = 0.5
@@ -66,7 +66,8 @@ def compute_anchor_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of objectness at all anchors, and of boxes and classes at the responsible ones.
 
-    truth_labels [N,K], -1 where padded. Returns the sum and its parts.
+    truth_labels [N,K], -1 where padded, crowds from CROWD down: what is found in them is neither right nor wrong.
+    Returns the sum and its parts.
     """
     real = truth_labels >= 0
     pictures, objects = real.nonzero(as_tuple=True)
@@ -76,7 +77,8 @@ def compute_anchor_loss(
         overlap = torch.where(real[:, None], compute_overlaps(boxes, truth_boxes), 0.0).amax(2)
         target = torch.zeros_like(overlap)
         target[pictures, rows] = 1.0
-        counted = (overlap < IGNORED) | (target > 0)
+        crowded = in_crowds(boxes, truth_boxes, truth_labels)
+        counted = ((overlap < IGNORED) & ~crowded) | (target > 0)
     count = real.sum().clamp(min=1)
     entropy = functional.binary_cross_entropy_with_logits(grid.raw[..., 4], target, reduction="none")
     presence = (entropy * counted).sum() / count

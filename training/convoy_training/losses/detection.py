@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convoy_training.box_geometry import compute_complete_iou, compute_iou
+from convoy_training.structures import CROWD
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,33 @@ def assign(
     return Assignment(positive, target_boxes, target_scores)
 
 
+def find_crowds(centres: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor | None:
+    """Which cells lie in a crowd of which class, bool [N,A,C]; None if there is none.
+
+    centres [A,2]; boxes [N,K,4]; labels [N,K], those of crowds from CROWD down. Nobody has told apart the objects of a
+    crowd: a cell in it may answer with its class or not, and neither is wrong (COCO's `iscrowd`).
+    """
+    crowd = labels <= CROWD
+    if not crowd.any():
+        return None
+    inside = _inside(centres, boxes) & crowd[:, :, None]
+    kinds = functional.one_hot((CROWD - labels).clamp(min=0), classes).bool()
+    return (inside[..., None] & kinds[:, :, None]).any(1)
+
+
 def compute_detection_loss(
-    logits: Tensor, boxes: Tensor, assignment: Assignment, box_weight: float
+    logits: Tensor, boxes: Tensor, assignment: Assignment, box_weight: float, crowds: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Binary cross-entropy on soft scores, plus (1 - complete IoU) on cells that answer for an object.
 
-    Returns the sum and its parts.
+    crowds: scores that teach nothing, bool [N,A,C], unless the cell answers for an object. Returns the sum and its
+    parts.
     """
-    total = assignment.target_scores.sum().clamp(min=1)
-    score_loss = functional.binary_cross_entropy_with_logits(logits, assignment.target_scores, reduction="sum") / total
-    positive = assignment.positive
+    total, positive = assignment.target_scores.sum().clamp(min=1), assignment.positive
+    taught = None if crowds is None else (~crowds | positive[..., None]).to(logits.dtype)
+    score_loss = (
+        functional.binary_cross_entropy_with_logits(logits, assignment.target_scores, taught, reduction="sum") / total
+    )
     weights = assignment.target_scores.sum(2)[positive]
     overlap = compute_complete_iou(boxes[positive], assignment.target_boxes[positive])
     box_loss = ((1 - overlap) * weights).sum() / total

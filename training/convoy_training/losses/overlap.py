@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,3 +23,12 @@ def compute_dice(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
     total = known.to(probabilities.dtype) @ probabilities + sizes
     present = sizes > 0
     return 1 - torch.mean((2 * overlap[present] + 1) / (total[present] + 1))
+
+
+def weigh_classes(pixels: np.ndarray) -> Tensor:
+    """The square root of median over frequency: rare classes count more, but do not outweigh the common ones.
+
+    pixels: int [C], the number of pixels of each class.
+    """
+    weights = np.sqrt(np.median(pixels) / pixels.clip(1))
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)

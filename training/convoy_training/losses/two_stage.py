@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convoy_training.box_geometry import compute_overlaps, decode_boxes, encode_boxes
+from convoy_training.box_geometry import compute_overlaps, decode_boxes, encode_boxes, in_crowds
 
 DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
 """The second stage's steps are small; divided by this they have about unit variance (Fast R-CNN's published code)."""
@@ -44,8 +44,13 @@ class Stages(NamedTuple):
 def compute_two_stage_loss(
     stages: Stages, truth_boxes: Tensor, truth_labels: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The sum of four losses; truth_boxes [N,M,4], truth_labels [N,M], -1 where padded."""
+    """The sum of four losses; truth_boxes [N,M,4], truth_labels [N,M], -1 where padded, crowds from CROWD down.
+
+    What lies in a crowd is no background: it is neither right nor wrong to find an object there.
+    """
     kinds, owners = label_anchors(stages.anchors, truth_boxes, truth_labels)
+    everywhere = stages.anchors.expand(len(truth_boxes), -1, -1)
+    kinds = torch.where(in_crowds(everywhere, truth_boxes, truth_labels) & (kinds == 0), -1, kinds)
     chosen = torch.stack([_sample(kind, ANCHORS) for kind in kinds])
     count, positive = chosen.sum().clamp(min=1), chosen & (kinds == 1)
     entropy = functional.binary_cross_entropy_with_logits(stages.objectness[chosen], (kinds[chosen] == 1).float())
@@ -87,6 +92,9 @@ def sample_regions(proposals: Tensor, truth_boxes: Tensor, truth_labels: Tensor)
     best = _overlap(candidates, truth_boxes, truth_labels).amax(2)
     best[:, : truth_boxes.shape[1]][truth_labels < 0] = -1  # padding is not a candidate
     kinds = torch.where(best >= 0.5, 1, torch.where(best >= 0, 0, -1))
+    # Of a picture that is all crowd something must be left to choose from.
+    crowded = in_crowds(candidates, truth_boxes, truth_labels) & (kinds == 0)
+    kinds = torch.where(crowded & (~crowded & (kinds >= 0)).any(1, keepdim=True), -1, kinds)
     regions = []
     for boxes, kind in zip(candidates, kinds, strict=True):
         rows = _sample(kind, REGIONS, objects=REGIONS // 4).nonzero()[:, 0]

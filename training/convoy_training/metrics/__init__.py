@@ -2,8 +2,10 @@
 
 accuracy.py        classification: right answers, among the first five, and class by class
 precision.py       detection: average precision, as COCO measures it
+detection_threshold.py  detection: from which score on objects are shown
 localisation.py    localisation: whether the object is found, and how well its box fits
 overlap.py         segmentation: intersection over union
+picture_quality.py pictures: PSNR and SSIM
 regions.py         segmentation: whether the right regions are separated
 face_detection.py  faces: average precision by size, and the error of landmarks
 landmarks.py       faces: how far landmarks are from their true places
@@ -17,5 +19,6 @@ rejection.py       faces: whether quality predicts errors
 face_embedding.py  faces: all measures of one embedder
 share.py           the share of trials that went one way, with its interval
 bootstrap.py       intervals by resampling
+paired.py          whether one of two models is better on the same examples
 resampling.py      intervals for pairs, which share people
 """

@@ -71,3 +71,14 @@ def measure_macro_f1(counts: NDArray[np.int64], shown: NDArray[np.bool_]) -> flo
     hits = counts.diagonal()
     f1 = 2 * hits / np.maximum(counts.sum(0) + counts.sum(1), 1)
     return float(f1[shown].mean())
+
+
+def measure_counts(counts: NDArray[np.int64], classes: tuple[str, ...], shown: NDArray[np.bool_]) -> dict[str, float]:
+    """`top1_accuracy`, `macro_f1` and the recall of each class from counts [C,C] by true class and answer.
+
+    The recall of a class without a picture among the counts is NaN; shown: as for `measure_macro_f1`.
+    """
+    sums = counts.sum(1)
+    recalls = np.where(sums > 0, counts.diagonal() / np.maximum(sums, 1), np.nan).tolist()
+    whole = {"top1_accuracy": float(counts.trace() / max(1, counts.sum())), "macro_f1": measure_macro_f1(counts, shown)}
+    return whole | {f"recall_{name}": recall for name, recall in zip(classes, recalls, strict=True)}

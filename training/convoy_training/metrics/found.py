@@ -6,7 +6,7 @@ person is found if the nearest person is the right one, at or above the threshol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ RATES = (1e-3, 1e-2, 5e-2)
 SIZES = (50, 100, 200, 400, 600, 1000)
 PHOTOS = (1, 3)
 FEWEST_STRANGERS = 200
+"""People. Of fewer held-out people than these and the smallest gallery, half are enrolled (`choose_sizes`)."""
+FEWEST_PEOPLE = 20
 DRAWS = 5
 SAMPLES = 200
 
@@ -62,8 +64,17 @@ class Found:
     stranger_photos: int
 
 
-def measure_found(vectors: NDArray[np.floating], labels: Rows, people: int, photos: int) -> Found | None:
-    """Measures galleries of so many people; None if too few are there.
+def choose_sizes(people: int) -> tuple[Sequence[int], int]:
+    """The sizes of galleries that so many held-out people allow, and how many strangers must be left at least."""
+    if FEWEST_PEOPLE <= people < SIZES[0] + FEWEST_STRANGERS:
+        return (people // 2,), people - people // 2
+    return SIZES, FEWEST_STRANGERS
+
+
+def measure_found(
+    vectors: NDArray[np.floating], labels: Rows, people: int, photos: int, strangers: int = FEWEST_STRANGERS
+) -> Found | None:
+    """Measures galleries of so many people; None if fewer than `strangers` would be left.
 
     labels: the person of each of the unit vectors [N,D]. Only people with more photos than the most that are enrolled
     (`PHOTOS`) are searched for, so that one photo and three are judged by the same probes; others fill the gallery with
@@ -72,7 +83,7 @@ def measure_found(vectors: NDArray[np.floating], labels: Rows, people: int, phot
     counts = np.bincount(labels)
     wanted = np.flatnonzero(counts > max(PHOTOS))
     others = np.setdiff1d(np.flatnonzero(counts), wanted)
-    if people > len(wanted) + len(others) - FEWEST_STRANGERS:
+    if people > len(wanted) + len(others) - strangers:
         return None
     random = np.random.default_rng(0)
     draws = [_draw(vectors, labels, people, photos, (wanted, others), random) for _ in range(DRAWS)]

@@ -49,15 +49,18 @@ def resample_pictures(
 
     summarise: turns precision [IoU, recall, class], as `read_precision` gives it, into numbers.
     """
-    count, limit = len(evaluation.params.imgIds), evaluation.params.maxDets[-1]
-    by_class = [evaluation.evalImgs[start : start + count] for start in range(0, len(evaluation.evalImgs), count)]
-    matches = [_gather(pictures, limit, len(evaluation.params.iouThrs)) for pictures in by_class]
+    curves = resample_curves(evaluation)
+    return bootstrap(lambda rows: summarise(curves(rows)), len(evaluation.params.imgIds), samples=samples)
 
-    def measure(rows: NDArray[np.integer]) -> Mapping[str, float]:
-        curves = [_measure_curve(one, rows, evaluation.params.recThrs) for one in matches]
-        return summarise(np.stack(curves, axis=2))
 
-    return bootstrap(measure, count, samples=samples)
+def resample_curves(evaluation: COCOeval) -> Callable[[NDArray[np.integer]], NDArray[np.floating]]:
+    """A function from rows of pictures, of which some may come twice, to precision [IoU, recall, class] on them."""
+    matches = gather_matches(evaluation)
+
+    def measure(rows: NDArray[np.integer]) -> NDArray[np.floating]:
+        return np.stack([_measure_curve(one, rows, evaluation.params.recThrs) for one in matches], axis=2)
+
+    return measure
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,13 @@ class Matches:
     wrong: NDArray[np.bool_]
     places: Sequence[NDArray[np.integer]]
     objects: NDArray[np.integer]
+
+
+def gather_matches(evaluation: COCOeval) -> list[Matches]:
+    """The found boxes of each class."""
+    count, limit = len(evaluation.params.imgIds), evaluation.params.maxDets[-1]
+    by_class = [evaluation.evalImgs[start : start + count] for start in range(0, len(evaluation.evalImgs), count)]
+    return [_gather(pictures, limit, len(evaluation.params.iouThrs)) for pictures in by_class]
 
 
 def _gather(pictures: Sequence[Mapping[str, Any] | None], limit: int, overlaps: int) -> Matches:

@@ -3,10 +3,14 @@
 architecture.py       registers architectures and finds them by name
 detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
+restorer.py           the base class of architectures that make a picture of a picture
 
-alexnet.py  cifar_resnet.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
-mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  whitened_resnet.py
+alexnet.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
+mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
+backbones.py          classifiers without their head, for the two below
+yolo_backbones.py     detection: yolo.py on published classifiers
+unet_backbones.py     segmentation: a U-Net on published classifiers
 yolo.py               detection: one look, without anchors
 yolo_anchors.py       detection: one look, with anchors
 faster_rcnn.py        detection: proposes regions, then names them
@@ -14,6 +18,8 @@ regions.py            the parts of faster_rcnn.py that are plain arithmetic
 localiser.py          localisation: one object per picture
 unet.py               segmentation: a U-Net for a CPU
 unet_original.py      segmentation: the U-Net of the paper
+ffdnet.py             pictures: takes noise or the traces of JPEG away
+espcn.py              pictures: super-resolution
 face_detector.py      faces: boxes, scores and landmarks
 face_embedder.py      faces: an embedding of each
 landmark_head.py      faces: the landmarks in a window

@@ -6,6 +6,7 @@ A new architecture is one file in this folder. What its class must offer depends
                      a map of logits, and in training a tuple with those of several heads
     detection        a `Detector` (detector.py): its answers, and its loss if that differs from the default
     segmentation     a `Segmenter` (segmenter.py): logits [N,classes,H,W], and the stride of its input
+    picture_to_picture  a `Restorer` (restorer.py): planes of planes, and how far its answer sees
 
 A class may offer `from_recipe(classes, config, look)`, which reads its numbers from the fields of the recipe. It may
 look at the training data: `look()` returns a classifier's normalised pictures, or the shapes of a detector's boxes.
@@ -21,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from convoy_training import models
@@ -110,6 +112,26 @@ def named_for(task: str) -> Callable[[str], str]:
             raise ValueError(str(error)) from None
 
     return check
+
+
+def find_size(architecture: Any) -> int:
+    """The side of pictures that an architecture was made for; 64 for those of CIFAR that take any size."""
+    known = {each.name: each.input[0] for each in list_architectures("classification")}
+    name = str(architecture or "whitened-resnet")
+    return 64 if name.startswith(("whitened-resnet", "cifar-resnet")) else known.get(name, 224)
+
+
+def check_size(architecture: Architecture, side: int) -> None:
+    """Raises RecipeError if pictures of this size shrink to nothing inside the network, or do not fit a layer."""
+    with torch.device("meta"):
+        sized = getattr(architecture.network, "build_sized", None)
+        model = (sized(side) if sized else architecture.build(classes=2)).eval()
+        try:
+            model(torch.empty(2, 3, side, side))
+        except RuntimeError as error:
+            usual = architecture.input[0]
+            told = f"{architecture.name} cannot take pictures of {side} pixels; it was made for {usual}"
+            raise RecipeError(f"input_size: {told}") from error
 
 
 def _simplify(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convoy_training.losses.detection import assign, compute_detection_loss
+from convoy_training.losses.detection import assign, compute_detection_loss, find_crowds
 
 Loss = tuple[Tensor, Mapping[str, Tensor]]
 """The loss of one batch, and the parts of it that are worth a curve."""
@@ -32,11 +32,12 @@ class Detector(nn.Module):
         """The loss of a batch; by default with task-aligned assignment.
 
         model: this network. It may be wrapped for several devices, so do nothing but call it. images: as for `forward`;
-        truth_boxes [N,K,4] xyxy; truth_labels [N,K], -1 where padded.
+        truth_boxes [N,K,4] xyxy; truth_labels [N,K], -1 where padded, crowds from CROWD down.
         """
         logits, boxes, centres, *_ = model(images)
         assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
-        return compute_detection_loss(logits, boxes, assignment, config.box_weight)
+        crowds = find_crowds(centres, truth_boxes, truth_labels, logits.shape[2])
+        return compute_detection_loss(logits, boxes, assignment, config.box_weight, crowds)
 
     @staticmethod
     def decode(answer: Any) -> tuple[Tensor, Tensor]:

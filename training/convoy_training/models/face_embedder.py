@@ -76,7 +76,8 @@ class FaceEmbedder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Embeds a batch."""
         pixels = images.permute(0, 3, 1, 2).float()
-        pixels = F.interpolate(pixels, size=(self.crop_px, self.crop_px), mode="bilinear", align_corners=False)
+        if pixels.shape[2] != self.crop_px:  # a student's crops come reduced
+            pixels = F.interpolate(pixels, size=(self.crop_px, self.crop_px), mode="bilinear", align_corners=False)
         pixels = ((pixels - PIXEL_RANGE) / PIXEL_RANGE).contiguous(memory_format=torch.channels_last)
         features = self.head(self.blocks(self.stem(pixels)))
         if self.mirror and not self.training:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convoy_training.metrics.found import DRAWS as FOUND_DRAWS
-from convoy_training.metrics.found import PHOTOS, SIZES, measure_found
+from convoy_training.metrics.found import PHOTOS, choose_sizes, measure_found
 from convoy_training.metrics.found import RATES as FOUND_RATES
 from convoy_training.metrics.identification import (
     RATES,
@@ -32,7 +32,7 @@ WORST = 8
 def judge_search(judged: Judged, dataset: str) -> Outcome:
     """Enrols one photo each of K people, and searches their other photos and those of people with a single photo."""
     labels = judged.faces.labels
-    found, found_lines = judge_found(judged.vectors, labels, dataset)
+    found = judge_known(judged.vectors, labels, dataset)
     enrolled = choose_gallery(labels)
     metrics, curves = _judge_growth(judged, enrolled, dataset)
     probes = np.setdiff1d(np.arange(len(labels)), enrolled)
@@ -42,23 +42,31 @@ def judge_search(judged: Judged, dataset: str) -> Outcome:
                        log_x=True)  # fmt: skip
     note = "One photo a person is enrolled. Strangers are the held-out people with a single photo."
     sections = [
-        _show_found(found_lines, dataset),
+        *found.sections,
         Section(f"{dataset}: search as the gallery grows", note, [chart]),
         Section(f"{dataset}: search by quality and pose of the probe", "Largest gallery.", [charts]),
         Section(f"{dataset}: failures", "Left the probe, right the nearest template.",
                 shots=show_failures(judged, searched, enrolled, probes)),
     ]  # fmt: skip
-    return Outcome([*found, *metrics, *by_group], [*found_lines, *curves], sections)
+    return Outcome([*found.metrics, *metrics, *by_group], [*found.curves, *curves], sections)
+
+
+def judge_known(vectors: NDArray[np.floating], labels: NDArray[np.integer], dataset: str) -> Outcome:
+    """Counts known people found in galleries of the sizes that the held-out people allow."""
+    metrics, lines = judge_found(vectors, labels, dataset)
+    return Outcome(metrics, lines, [_show_found(lines, dataset)])
 
 
 def judge_found(
-    vectors: NDArray[np.floating], labels: NDArray[np.integer], dataset: str, sizes: Sequence[int] = SIZES
+    vectors: NDArray[np.floating], labels: NDArray[np.integer], dataset: str, sizes: Sequence[int] = ()
 ) -> tuple[list[Metric], list[Line]]:
     """Counts known people found at each share of strangers named, for each size of the gallery that the data allows."""
+    allowed, strangers = choose_sizes(len(np.unique(labels)))
     metrics: list[Metric] = []
     lines: list[Line] = []
     for photos in PHOTOS:
-        measured = [one for size in sizes if (one := measure_found(vectors, labels, size, photos))]
+        measured = [one for size in sizes or allowed
+                    if (one := measure_found(vectors, labels, size, photos, strangers))]  # fmt: skip
         for found in measured:
             condition = (
                 f"{found.people} people enrolled, {photos} {'photo' if photos == 1 else 'photos'} each of those "

@@ -13,7 +13,7 @@ from convoy_training.data.own_people import load_own_pairs
 from convoy_training.errors import RecipeError
 from convoy_training.protocols.enrolment import judge_enrolment
 from convoy_training.protocols.face_photos import FaceFinder, Models
-from convoy_training.protocols.identification import judge_search
+from convoy_training.protocols.identification import judge_known, judge_search
 from convoy_training.protocols.liveness import Presented, judge_liveness
 from convoy_training.protocols.same_photo import judge_same_photo
 from convoy_training.protocols.size import judge_sizes
@@ -67,7 +67,9 @@ def run_protocol(
     if protocol == "same-photo":
         return judge_same_photo(predict, load_group_faces())
     if protocol == "identification":
-        return judge_search(judge_faces(predict, "lfw"), VALIDATION_SETS["lfw"])
+        few = identities.load_faces(("celeba",), "validation")
+        found = judge_known(embed(predict, few.crops), few.labels, VALIDATION_SETS["celeba"])
+        return join([judge_search(judge_faces(predict, "lfw"), VALIDATION_SETS["lfw"]), found])
     if protocol == "lfw":
         return judge_official_pairs(predict, "lfw")
     every = [judge_all_pairs(judge_faces(predict, dataset), title) for dataset, title in VALIDATION_SETS.items()]

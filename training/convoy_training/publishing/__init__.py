@@ -10,6 +10,8 @@ folder.py       writes the folder of a version, whole or not at all
 quantize.py     `quantize`: the INT8 and FP16 forms
 halving.py      the graph of the FP16 form
 drops.py        what a smaller form loses, class by class
+kernels.py      `kernel`, `kernels`: graphs made from tables of numbers
+kernel_tables.py  kernels of image processing, as textbooks print them
 recording.py    `evaluate --record`: measures a published version again
 comparison.py   `compare`: versions side by side
 card.py         `table`: writes the cards, and the table of all models

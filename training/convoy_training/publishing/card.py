@@ -48,6 +48,8 @@ def show_chart(file: Path) -> str:
 
 def describe_model(manifest: Manifest, notes: str) -> str:
     """A model card (Mitchell et al. 2019, arXiv:1810.03993) in Markdown."""
+    if not manifest.metrics:
+        return describe_table(manifest)
     rows = "\n".join(
         f"| {m.name} | {format_value(m)} | {m.dataset} | {m.split} | {m.n:,} | {m.condition} |"
         for m in manifest.metrics
@@ -75,6 +77,19 @@ Data: {"; ".join(manifest.training.data)}.
 ## Terms
 
 {manifest.training.data_terms}.
+"""
+
+
+def describe_table(manifest: Manifest) -> str:
+    """The card of a graph that was made from a table, in which nothing was learnt and so nothing is measured."""
+    return f"""# {manifest.name}, version {manifest.version}
+
+{manifest.task} · {manifest.architecture} · {format_count(manifest.parameters)} parameters · {manifest.precision}
+
+Made from [{manifest.training.recipe}]({manifest.training.recipe}) by `{manifest.training.command}`; nothing was learnt.
+The graph gives the numbers without a border (`valid`); the service adds the border and maps them to 0..255.
+
+ONNX Runtime differs from PyTorch by at most {manifest.export.max_abs_difference or 0:.1e} on pictures of noise.
 """
 
 

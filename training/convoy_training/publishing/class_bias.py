@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import open_subject
+from convoy_training.losses.overlap import weigh_classes
 from convoy_training.task import Images, Predict, Task
-from convoy_training.tasks.segmentation import Config, load_split, weigh_classes
+from convoy_training.tasks.segmentation import Config, load_split
 
 Logits = Callable[[Images], NDArray[np.float32]]
 """uint8 RGB [N,H,W,3] -> logits [N,C,H,W]."""

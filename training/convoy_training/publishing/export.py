@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from convoy_training.errors import ExportError
 from convoy_training.session import open_onnx
-from convoy_training.task import Export, Images, Predict
+from convoy_training.task import Export, Predict
 
 OPSET = 20
 # Otherwise every export warns about each torchvision operator that is not installed.
 logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
 
-def export_onnx(graph: nn.Module, images: Images, export: Export, file: Path) -> float:
+def export_onnx(graph: nn.Module, images: NDArray[Any], export: Export, file: Path) -> float:
     """Writes `graph` as ONNX, checks it, and returns its largest difference from PyTorch on `images` [N,H,W,3].
 
     The batch is dynamic, and with `export.stride` H and W are too. Raises ExportError above the tolerance.
@@ -70,7 +71,7 @@ def _strip(model: onnx.ModelProto, file: Path) -> None:
 
 
 @torch.inference_mode()
-def _compare(graph: nn.Module, predict: Predict, images: Images, export: Export) -> float:
+def _compare(graph: nn.Module, predict: Predict, images: NDArray[Any], export: Export) -> float:
     worst = 0.0
     for batch in (images, images[:1]):
         result = graph(torch.from_numpy(np.ascontiguousarray(batch)))

@@ -25,7 +25,7 @@ from convoy_training.recipe_file import write_recipe
 from convoy_training.runs.loop import build_predict
 from convoy_training.runs.provenance import Provenance, write_provenance
 from convoy_training.session import open_onnx
-from convoy_training.task import Metric, Task
+from convoy_training.task import Metric, Task, settle
 
 AGREEMENT = 0.01
 """How far a metric may differ from PyTorch's; less is rounding, such as one pair of faces that crosses a threshold."""
@@ -41,6 +41,7 @@ def publish_model(
     curves of `run`, and a card. Returns that folder. Raises ExportError if no service does this task, or if another
     model is already published there and `replace` is false.
     """
+    config = settle(task, config, build_predict(task, config, model))
     folder, told = models / config.name / config.version, task.describe(config)
     if (served := told.task or config.task) not in list(ServedTask):
         raise ExportError(

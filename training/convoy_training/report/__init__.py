@@ -6,7 +6,7 @@ curves.py    reads the curves of a training
 numbers.py   formats numbers for people
 boxes.py     matches found boxes with true ones, and draws them
 classification.py  detection.py  localisation.py  segmentation.py
-face_detection.py  face_embedding.py  face_landmarks.py  face_verification.py
+face_detection.py  face_embedding.py  face_landmarks.py  face_verification.py  picture_to_picture.py
              the sections of each task
 """
 

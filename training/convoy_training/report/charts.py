@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 Numbers = NDArray[Any]
 STYLE: Any = {"svg.hashsalt": "convoy", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False, "legend.frameon": False, "axes.grid": True, "grid.alpha": 0.25}  # fmt: skip
+# Texts stay texts in SVG, so the viewer's own fonts draw them: what matplotlib's font lacks is only measured amiss.
+STYLE |= {"font.family": ["DejaVu Sans", "sans-serif"]}
+MOST_NAMES, MOST_BARS, MOST_LINES = 60, 40, 20
+"""Names beside a matrix, bars, and lines of a chart; more could not be read."""
+LARGEST = 12.0
+"""The longest side of a matrix, in inches."""
 POINTS = 300
 """Points per line; more would make the file larger but nothing clearer."""
 
@@ -32,10 +39,12 @@ def draw_lines(
     lines: Sequence[Line], x_label: str, y_label: str, *, title: str = "", log_x: bool = False, log_y: bool = False,
     steps: bool = False,
 ) -> str:  # fmt: skip
-    """Draws curves over one axis, each thinned to `POINTS`."""
+    """Draws curves over one axis, each thinned to `POINTS`; of many, `MOST_LINES` at equal steps."""
+    chosen = np.unique(np.linspace(0, max(0, len(lines) - 1), min(len(lines), MOST_LINES)).astype(int))
+    shown = [lines[place] for place in chosen] if lines else []
 
     def draw(axes: Any) -> None:
-        for line in lines:
+        for line in shown:
             rows = np.unique(np.linspace(0, len(line.x) - 1, POINTS).astype(int))
             style = "steps-post" if steps else "default"
             axes.plot(np.asarray(line.x)[rows], np.asarray(line.y)[rows], label=line.label, drawstyle=style, lw=1.4)
@@ -44,6 +53,8 @@ def draw_lines(
             axes.set_xscale("log")
         if log_y:
             axes.set_yscale("log")
+        if len(shown) < len(lines):
+            axes.plot([], [], " ", label=f"and {len(lines) - len(shown)} more")
         if any(line.label for line in lines):
             axes.legend(fontsize=7, loc="best")  # named, since matplotlib warns on slow machines otherwise
 
@@ -71,8 +82,9 @@ def draw_matrix(counts: Numbers, labels: Sequence[str], title: str, columns: Seq
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.grid(visible=False)
-        axes.set_xticks(range(counts.shape[1]), columns or labels, rotation=60, ha="right", fontsize=7)
-        axes.set_yticks(range(counts.shape[0]), labels, fontsize=7)
+        if max(counts.shape) <= MOST_NAMES:
+            axes.set_xticks(range(counts.shape[1]), columns or labels, rotation=60, ha="right", fontsize=7)
+            axes.set_yticks(range(counts.shape[0]), labels, fontsize=7)
         axes.set(xlabel="answer", ylabel="truth", title=title)
         if counts.size <= 400:
             for row, column in np.argwhere(counts):
@@ -81,12 +93,16 @@ def draw_matrix(counts: Numbers, labels: Sequence[str], title: str, columns: Seq
                 colour = "white" if share > 0.6 else "black"
                 axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
 
-    side = max(3.4, 0.36 * max(counts.shape) + 1.6)
+    side = min(LARGEST, max(3.4, 0.36 * max(counts.shape) + 1.6)) if max(counts.shape) <= MOST_NAMES else LARGEST / 2
     return _draw(draw, (side + 0.6, side))
 
 
 def draw_bars(names: Sequence[str], values: Sequence[float], x_label: str) -> str:
-    """Draws one horizontal bar per name with its value beside it; NaN has no bar."""
+    """Draws one horizontal bar per name with its value beside it; NaN has no bar. Of many, the lowest are drawn."""
+    if more := max(0, len(names) - MOST_BARS):
+        lowest = np.argsort(np.asarray(values, float), kind="stable")[:MOST_BARS]
+        names, values = [names[i] for i in lowest], [values[i] for i in lowest]
+        x_label = f"{x_label}, the lowest {MOST_BARS}; {more} more"
 
     def draw(axes: Any) -> None:
         shown = np.nan_to_num(np.asarray(values, float))
@@ -112,7 +128,8 @@ def draw_histograms(groups: Sequence[tuple[str, Numbers]], x_label: str) -> str:
 
 
 def _draw(draw: Callable[[Any], None], size: tuple[float, float] = (4.8, 3.4)) -> str:
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(size, layout="constrained")
         draw(figure.add_subplot())
         buffer = io.StringIO()

@@ -21,7 +21,7 @@ WORST = 24
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
-    """The confusion matrix, precision-recall and ROC curves of each class against the rest, and the worst mistakes."""
+    """The confusion matrix, precision-recall and ROC curves of each class, and the worst mistakes."""
     data = load_split(config, split)
     found = predict_split(predict, config, split)
     scores, truth, count = torch.from_numpy(found), torch.from_numpy(data.labels), len(data.classes)
@@ -57,9 +57,10 @@ def show_worst(data: Split, found: np.ndarray) -> list[Shot]:
     labels, classes, answers = data.labels, data.classes, found.argmax(1)
     wrong = np.flatnonzero(answers != labels)
     worst = wrong[np.argsort(-found[wrong, answers[wrong]], kind="stable")][:WORST]
+    sure = found[np.arange(len(found)), answers]
     return [
         Shot(
-            f"{classes[labels[i]]}, taken for {classes[answers[i]]} with {found[i, answers[i]]:.3f}",
+            f"{data.name_picture(i)}: {classes[labels[i]]}, taken for {classes[answers[i]]} with {sure[i]:.3f}",
             data.images[i : i + 1][0],
         )
         for i in worst.tolist()

@@ -27,7 +27,9 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
         counts.append(count_pixels(found, truth, len(data.classes), IGNORE))
         value = measure_mean_iou(counts[-1])
         picture = np.hstack([image, colours[truth], colours[np.where(truth == IGNORE, IGNORE, found)]])
-        shots.append((value, Shot(f"mean IoU {value:.3f}: picture, truth, answer", shrink(picture))))
+        shots.append(
+            (value, Shot(f"{example.photo.name}, mean IoU {value:.3f}: picture, truth, answer", shrink(picture)))
+        )
     total = np.sum(counts, axis=0)
     by_frame = np.array([value for value, _ in shots])
     shots.sort(key=lambda shot: shot[0])

@@ -1,6 +1,9 @@
 """One training run, and the weights that it starts from.
 
 loop.py        the training loop
+schedule.py    optimizer, learning rate, moving average
+rate_finder.py  finds a learning rate
+journal.py     writes curves as CSV, for TensorBoard, MLflow, Weights & Biases
 checkpoint.py  writes checkpoints whole or not at all
 best.py        keeps the weights of the best epoch; early stopping
 opening.py     whether a training may begin or go on in a folder
@@ -8,6 +11,8 @@ lock.py        one `fit` at a time in a run folder
 provenance.py  what a network was trained on, compared with what is there now
 devices.py     the devices that training runs on
 memory.py      the memory allocator, for training on a CPU
+weights.py     reads weights that others published, under whatever names
+catalogue_weights.py  weights that the catalogue knows
 transfer.py    takes over weights by name; freezes parts
 recovery.py    turns a published graph back into a network
 """

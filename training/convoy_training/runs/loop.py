@@ -1,19 +1,17 @@
 """The training loop of all tasks, on Lightning Fabric (any device, any precision, several processes).
 
 A run folder holds recipe.yaml (with defaults and `--set` applied), environment.json, notes.md (if the recipe has
-notes), last.ckpt, provenance.json (what was trained on what), metrics.json and TensorBoard curves.
+notes), last.ckpt, provenance.json (what was trained on what), metrics.json and curves.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,17 +20,17 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.loggers.tensorboard import TensorBoardLogger
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 from tqdm import tqdm
 
+from convoy_training.ahead import make_ahead
 from convoy_training.errors import DivergenceError, LabelError, RecipeError
 from convoy_training.origin import UNKNOWN, Origin
-from convoy_training.recipe import Config, Optimizer
+from convoy_training.recipe import Config
 from convoy_training.recipe_file import RECIPE_FILE
 from convoy_training.runs.best import open_best, read_best
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
+from convoy_training.runs.journal import Journal, open_journal
 from convoy_training.runs.lock import hold
 from convoy_training.runs.opening import check_run, open_run
 from convoy_training.runs.provenance import (
@@ -44,10 +42,13 @@ from convoy_training.runs.provenance import (
     write_provenance,
 )
 from convoy_training.runs.recovery import start as start_with
+from convoy_training.runs.schedule import build_average, build_optimizer, build_scheduler
 from convoy_training.runs.transfer import freeze
-from convoy_training.task import Metric, Predict, Task
+from convoy_training.task import Metric, Predict, Task, make
 
 METRICS = "metrics.json"
+MADE_AHEAD = 2
+"""Batches that are made while the loop trains on the one before."""
 
 
 def fit(
@@ -84,11 +85,13 @@ def _fit(
     task.example_images(config)  # reads the validation split, so that its errors show now, not after training
     torch.manual_seed(config.seed)
     model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = len(data.train) // fabric.world_size  # equal in all processes, which wait for each other at each step
+    # Equal in all processes, which wait for each other at each step; each step takes `accumulate` batches.
+    steps = len(data.train) // (fabric.world_size * config.accumulate)
     if not steps:
         examples = len(task.build_data(config.model_copy(update={"batch_size": 1})).train)
         asked = f"batch_size {config.batch_size} x {fabric.world_size} processes"
-        raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one batch")
+        asked += f" x accumulate {config.accumulate}" if config.accumulate > 1 else ""
+        raise RecipeError(f"{asked}: an epoch has {examples} examples, fewer than one step takes")
     origin = check_run(config, run, data.digest, resume, origin, extend)
     if resume:
         check_devices(read_provenance(run), fabric.world_size, run)
@@ -105,11 +108,11 @@ def _fit(
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
-    average = _build_average(model.module, config)
+    average = build_average(model.module, config)
     state = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     state |= {"average": average} if average else {}
     start = load_checkpoint(fabric, run, state) if resume else 0
-    curves = TensorBoardLogger(run, name="curves", version="")
+    curves = open_journal(config, run, start * steps) if fabric.is_global_zero else Journal([])
     published = average.module if average else model.module
     best = open_best(run, resume) if fabric.is_global_zero else None
     done = start
@@ -119,14 +122,12 @@ def _fit(
             break
         fabric.seed_everything(config.seed + 1_000_003 * epoch, verbose=False)
         model.train()
-        bar = tqdm(_share(data.train(epoch), steps, fabric), total=steps, desc=f"epoch {epoch + 1}/{config.epochs}",
+        share = _share(data.train(epoch), steps * config.accumulate, fabric)
+        bar = tqdm(range(epoch * steps, (epoch + 1) * steps), desc=f"epoch {epoch + 1}/{config.epochs}",
                    disable=not sys.stderr.isatty() or not fabric.is_global_zero)  # fmt: skip
         began, losses = time.monotonic(), []
-        for step, batch in enumerate(bar, epoch * steps):
-            loss, parts = task.compute_loss(model, batch, config)
-            if not torch.isfinite(loss):
-                raise DivergenceError(f"the loss is {loss.item()} at step {step}: lower optimizer.lr or set clip_norm")
-            fabric.backward(loss)
+        for step in bar:
+            loss, parts = _learn(task, config, model, itertools.islice(share, config.accumulate), fabric, step)
             if config.optimizer.clip_norm:
                 fabric.clip_gradients(model, optimizer, max_norm=config.optimizer.clip_norm)
             optimizer.step()
@@ -134,8 +135,8 @@ def _fit(
             scheduler.step()
             if average:
                 average.update_parameters(model.module)
-            losses.append(loss.item())
-            curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **_numbers(parts)}, step)
+            losses.append(loss)
+            curves.log_metrics({"loss": losses[-1], "lr": float(scheduler.get_last_lr()[0]), **parts}, step)
             bar.set_postfix(loss=f"{losses[-1]:.3f}")
         if fabric.is_global_zero and (changed := data.find_change()):
             told = f"it was changed during epoch {epoch + 1}, which is not kept: bring it back, then --resume"
@@ -156,8 +157,25 @@ def _fit(
             provenance = provenance.model_copy(update={"epochs": done, "planned": done, "best": best.epoch})
             write_provenance(provenance, run)
             _publish_best(config, published, run, done, metrics)
-    curves.finalize("success")
+    curves.close()
     return published
+
+
+def _learn(
+    task: Task, config: Config, model: Any, batches: Iterator[Any], fabric: Fabric, step: int
+) -> tuple[float, dict[str, float]]:
+    """Adds up the gradients of a step's batches; returns the mean loss, and the means of its parts."""
+    count, total, sums = config.accumulate, 0.0, dict[str, float]()
+    for place, batch in enumerate(batches, 1):
+        with fabric.no_backward_sync(model, enabled=place < count):
+            loss, parts = task.compute_loss(model, batch, config)
+            if not torch.isfinite(loss):
+                raise DivergenceError(f"the loss is {loss.item()} at step {step}: lower optimizer.lr or set clip_norm")
+            fabric.backward(loss / count if count > 1 else loss)
+        total += loss.item() / count
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + value.item() / count
+    return total, sums
 
 
 def _announce(config: Config, run: Path, fabric: Fabric) -> None:
@@ -165,34 +183,6 @@ def _announce(config: Config, run: Path, fabric: Fabric) -> None:
     where = f"{fabric.world_size} x {fabric.device.type}" if fabric.world_size > 1 else fabric.device.type
     told = f"training {config.name} ({config.task}) on {where}, epochs: {config.epochs}, run folder: {run}"
     fabric.print(told, flush=True)
-
-
-def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
-    """The optimizer of a recipe. Weight decay acts on convolutions and matrices, not on biases and normalisations."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr)
-    nesterov = config.nesterov and config.momentum > 0
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov)
-
-
-def build_scheduler(
-    optimizer: torch.optim.Optimizer, config: Optimizer, steps: int
-) -> torch.optim.lr_scheduler.LambdaLR:
-    """A linear warm-up over the first `warmup_fraction` of the steps, then half a cosine (Loshchilov & Hutter 2017)."""
-    warmup = max(1, round(steps * config.warmup_fraction))
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-        return config.final_lr_fraction + (1 - config.final_lr_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def build_predict(task: Task, config: Config, model: nn.Module) -> Predict:
@@ -209,26 +199,6 @@ def build_predict(task: Task, config: Config, model: nn.Module) -> Predict:
     return predict
 
 
-def _build_average(model: nn.Module, config: Config) -> AveragedModel | None:
-    if config.ema_decay is None:
-        return None
-    return AveragedModel(model, multi_avg_fn=build_average_step(config.ema_decay), use_buffers=True)
-
-
-def build_average_step(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
-    """An exponential moving average whose decay rises to `decay`: it is min(decay, (1 + n) / (10 + n)) after n updates.
-
-    Without the rise the untrained first weights would keep a share of decay^n, which is large at the end of a short
-    run. Source: TensorFlow's ExponentialMovingAverage (`num_updates`).
-    """
-
-    def step(averages: Any, current: Any, updates: Tensor | int) -> None:
-        count = int(updates)
-        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averages, current, updates)
-
-    return step
-
-
 def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
     """Gives a process its share of the batches, `steps` of them; all processes draw the same batches.
 
@@ -236,20 +206,8 @@ def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
     """
     own = itertools.islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
     with ThreadPoolExecutor(1, "batches") as maker:
-        ahead: deque[Future[Any]] = deque()
-        for batch in own:
-            if not callable(batch):
-                yield fabric.to_device(batch)
-                continue
-            ahead.append(maker.submit(batch))
-            if len(ahead) > 1:
-                yield fabric.to_device(ahead.popleft().result())
-        while ahead:
-            yield fabric.to_device(ahead.popleft().result())
-
-
-def _numbers(parts: Any) -> dict[str, float]:
-    return {name: value.item() for name, value in parts.items()}
+        for batch in make_ahead(make, own, maker, MADE_AHEAD):
+            yield fabric.to_device(batch)
 
 
 def read_metrics(run: Path) -> list[Metric]:
@@ -276,9 +234,7 @@ def _publish_best(config: Config, model: nn.Module, run: Path, done: int, last: 
     print(f"published: epoch {stored['epoch']} of {done}, {told}; `publish: last` takes the last", flush=True)
 
 
-def _validate(
-    task: Task, config: Config, model: nn.Module, run: Path, curves: TensorBoardLogger, step: int
-) -> Sequence[Metric]:
+def _validate(task: Task, config: Config, model: nn.Module, run: Path, curves: Journal, step: int) -> Sequence[Metric]:
     metrics = task.evaluate(build_predict(task, config, model), config, "validation")
     curves.log_metrics({f"validation/{m.name}": m.value for m in metrics}, step)
     print("validation " + " ".join(f"{m.name} {m.value:.4f}" for m in metrics), flush=True)

@@ -19,6 +19,9 @@ from convoy_training.recipe import Config
 from convoy_training.recipe_file import RECIPE_FILE, read_fields, write_recipe
 from convoy_training.runs.checkpoint import FILE
 
+AFTERWARDS = {"detection_threshold", "loggers"}
+"""Fields that change nothing of a training."""
+
 
 def check_run(config: Config, run: Path, digest: str, resume: bool, origin: Origin, extend: bool) -> Origin:
     """Raises RecipeError if training may not begin in this folder; returns the origin of the whole training.
@@ -81,9 +84,13 @@ def open_run(config: Config, run: Path, digest: str, origin: Origin) -> None:
 
 
 def _agrees(recipe_file: Path, config: Config) -> bool:
-    """Whether the recipe of a run equals this one; fields that its file lacks have their defaults."""
+    """Whether the recipe of a run equals this one; fields that its file lacks have their defaults.
+
+    What the services do with the network may differ, since the training does not see it.
+    """
     try:
-        return type(config).model_validate(read_fields(recipe_file)) == config
+        begun = type(config).model_validate(read_fields(recipe_file))
+        return begun.model_dump(exclude=AFTERWARDS) == config.model_dump(exclude=AFTERWARDS)
     except ValidationError:
         return False
     except RecipeError as error:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from convoy_training.errors import RecipeError
 from convoy_training.recipe import Config
 from convoy_training.recipe_file import open_recipe
+from convoy_training.runs.catalogue_weights import PREFIX, describe_entry, find_entry
 from convoy_training.runs.checkpoint import FILE as CHECKPOINT
 from convoy_training.task import Task
 
@@ -82,6 +83,9 @@ def _describe_splits(task: Task, config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _describe_source(config: Config) -> dict[str, str]:
+    if str(config.init).startswith(PREFIX):
+        entry = find_entry(str(config.init).removeprefix(PREFIX))
+        return {"init": describe_entry(entry), "sha256": entry.file.sha256}
     if config.init:
         return {"init": str(config.init), "sha256": digest(config.init)}
     if config.start_from:

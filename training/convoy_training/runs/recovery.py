@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from convoy_training.errors import RecipeError
 from convoy_training.models.folding import FoldedEmbedder, Norm, set_norm, unfold
 from convoy_training.recipe import Config
+from convoy_training.runs.catalogue_weights import PREFIX, fetch_weights
 from convoy_training.runs.checkpoint import read_weights
 from convoy_training.runs.transfer import adopt, load_weights
 from convoy_training.task import Batches, Images, Task, make
@@ -32,10 +33,12 @@ MEASURED = 256
 def start(task: Task, config: Config, model: nn.Module, batches: Batches) -> None:
     """Loads the weights that `init` or `start_from` names into a new network.
 
-    `init` names a state dict, `start_from` a run or a published model.
+    `init` names a file of weights or an entry of the catalogue, `start_from` a run or a published model.
     """
     if config.init:
-        load_weights(model, config.init)
+        name = str(config.init)
+        file = fetch_weights(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else config.init
+        load_weights(model, file)
     if config.start_from and (config.start_from / MANIFEST_FILE).exists():
         recover(task, config, model, config.start_from, batches)
     elif config.start_from:

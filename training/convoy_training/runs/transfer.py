@@ -6,56 +6,53 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from convoy_training.errors import CheckpointError, RecipeError
+from convoy_training.runs.weights import read_weights, rename
 
-WRAPPED = "module."
 STATISTICS = ("running_mean", "running_var")
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Adopts a state dict; raises CheckpointError if the file cannot be read, or is of another architecture."""
-    try:
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"init: {file}: {error.strerror or error}") from error
-    except Exception as error:  # torch.load raises whatever a damaged file makes its parsers raise
-        told = f"it is damaged, or holds more than tensors; write one by torch.save(model.state_dict(), {file.name!r})"
-        raise CheckpointError(f"init: {file} is not a state dict: {told}") from error
-    try:
-        weights = unwrap(stored)
-    except ValueError as error:
-        raise CheckpointError(f"init: {file} is not a state dict: {error}") from error
-    adopt(model, weights, file)
+    """Adopts a file of weights; raises CheckpointError if it cannot be read, or is of another architecture.
 
-
-def unwrap(stored: Any) -> dict[str, Tensor]:
-    """The weights by name, taken out of a checkpoint's `state_dict` and without DataParallel's `module.`.
-
-    Raises ValueError if `stored` is not a mapping from names to tensors.
+    A network may have more than the file: a new last layer, or all that a detector or segmenter adds to its backbone.
+    What is new is printed.
     """
-    weights = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
-    if not isinstance(weights, dict):
-        raise ValueError(f"it is a {type(weights).__name__}, not tensors by name")
-    for name, value in weights.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{name} is a {type(value).__name__}, not a tensor")
-    wrapped = all(str(name).startswith(WRAPPED) for name in weights)
-    return {str(name).removeprefix(WRAPPED if wrapped else ""): value for name, value in weights.items()}
+    weights = rename(model, read_weights(file))
+    new = find_new_parts(model, weights)
+    if any(name.startswith("backbone.") for name in weights):  # the classifier's own head has no place in it
+        own = model.state_dict()
+        weights = {name: value for name, value in weights.items() if name in own}
+    adopt(model, weights, file, new)
+    if new:
+        print(f"init: {file} holds no {', '.join(new)}: these parts start anew", flush=True)
 
 
-def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+def find_new_parts(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """The parts of the network, by the names of its children, of which the weights hold nothing, if they come last.
+
+    None if the first part is missing too: then these are not the weights of this network.
+    """
+    children = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
+    held = [name for name in children if any(_belongs(key, [name]) for key in weights)]
+    if not held or not children or held != children[: len(held)]:
+        return []
+    return children[len(held) :]
+
+
+def adopt(model: nn.Module, weights: Mapping[str, Tensor], source: Path, new: Sequence[str] = ()) -> None:
     """Takes over the learnt weights by name: parameters and the statistics of normalisations.
 
-    Three things keep their new values: last layers of another size (other classes), parts that a module names in
-    `training_only` if they do not fit (centres of other people), and buffers that follow from the data (class weights).
-    Raises CheckpointError for another architecture.
+    new: parts that the weights need not hold. Three more things keep their new values: last layers of another size
+    (other classes), parts that a module names in `training_only` if they do not fit (centres of other people), and
+    buffers that follow from the data (class weights). Raises CheckpointError for another architecture.
     """
     modules, own = dict(model.named_modules()), model.state_dict()
     aside = [f"{name}.{part}".lstrip(".") for name, m in modules.items() for part in getattr(m, "training_only", ())]
+    aside += new
     learnt = {name for name, _ in model.named_parameters()} | {name for name in own if name.endswith(STATISTICS)}
     known = [name for name in weights if not _belongs(name, aside)]
     if missing := [name for name in learnt - set(weights) if not _belongs(name, aside)]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from convoy.classification import task
-from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec
 from convoy.core.pictures.decoding import Picture
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
@@ -17,15 +18,17 @@ from torch.nn import functional
 
 from convoy_training import recipe
 from convoy_training.augment.batch import Augmentation, augment
-from convoy_training.augment.mixup import mix, mix_losses
+from convoy_training.augment.mixup import mix_either, mix_losses
+from convoy_training.augment.rand_augment import RandAugment, rand_augment
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
 from convoy_training.data import cifar, image_folder
 from convoy_training.data.archive import open_archive
+from convoy_training.data.photo import DECODERS
 from convoy_training.data.reading import LabelledSource
-from convoy_training.errors import RecipeError
+from convoy_training.distillation import Teacher, compare_labels, describe_teacher, open_teacher
 from convoy_training.losses.entropy import compute_entropy, weigh_classes
 from convoy_training.metrics.accuracy import measure_answers
-from convoy_training.models.architecture import Architecture, find_architecture, named_for
+from convoy_training.models.architecture import check_size, find_architecture, find_size, named_for
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
@@ -40,6 +43,10 @@ class Source(LabelledSource):
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
 
+USUAL = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
+"""Of photographs: ImageNet's, with which published classifiers were trained."""
+
+
 class Config(recipe.Config):
     """The fields of a classification recipe."""
 
@@ -48,11 +55,13 @@ class Config(recipe.Config):
         "whitened-resnet", description="a name of `convoy-train zoo`"
     )
     input_size: int = Field(32, gt=0, le=MAX_SIDE, description="pixels, both sides")
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     mean: tuple[float, float, float] = Field((0.4914, 0.4822, 0.4465), description="of the pixels, RGB, 0 to 1")
     deviation: tuple[recipe.Positive, recipe.Positive, recipe.Positive] = (0.2470, 0.2435, 0.2616)
     widths: recipe.Widths = Field((32, 128, 256), description="of the whitened-resnet")
     refinements: recipe.Counts = (1, 2, 2)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    teacher: Teacher | None = Field(None, description="a published classifier to learn from, beside the labels")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes count more")
     sampler: Literal["shuffled", "balanced"] = Field("shuffled", description="balanced: shows each class as often")
     focal: float = Field(0.0, ge=0, description="gamma of the focal loss: less weight on what is easy")
@@ -60,11 +69,26 @@ class Config(recipe.Config):
     cut_out: int = Field(0, ge=0, description="side of the greyed square in pixels; 0 = none")
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution of mixup; 0 = none")
+    cutmix: float = Field(0.0, ge=0, description="alpha of CutMix; with mixup too, each has half of the batches")
+    rand_augment: RandAugment | None = Field(None, description="operations drawn for each picture, all of one strength")
     crop_area: recipe.Shares | None = Field(
         None, description="of an image_folder: shares of a picture that a training crop shows, e.g. [0.08, 1]"
     )
     mirror: bool = Field(True, description="training shows mirror images too; not for digits, letters, left and right")
-    mirror_average: bool = Field(True, description="the graph averages an image and its mirror image")
+    resize: Literal["center_crop", "letterbox", "stretch"] = Field(
+        "center_crop", description="of an image_folder: the middle square, the whole picture on grey, or stretched"
+    )
+    mirror_average: bool = Field(False, description="the graph averages an image and its mirror image")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _photographs_have_other_defaults(cls, fields: Any) -> Any:
+        """Pictures of a folder come at the architecture's own size, and with ImageNet's mean and deviation."""
+        data = fields.get("data") if isinstance(fields, dict) else None
+        if not isinstance(data, dict) or data.get("format") != "image_folder":
+            return fields
+        usual = USUAL if "start_from" not in fields else {}  # whose mean and deviation are taken, unless said
+        return {"input_size": find_size(fields.get("architecture")), **usual, **fields}
 
     @model_validator(mode="after")
     def _mirror_images_are_known(self) -> Self:
@@ -132,6 +156,9 @@ class Batches:
     def _make(self, rows: Tensor, mirror: Tensor, seed: int) -> Batch:
         random = torch.Generator().manual_seed(seed)
         images = shift_and_mirror(self._read(rows, random), mirror, self.config.shift, random)
+        if how := self.config.rand_augment:
+            each = [(image, how, np.random.default_rng((seed, i))) for i, image in enumerate(images.numpy())]
+            images = torch.from_numpy(np.stack(list(DECODERS.map(lambda one: rand_augment(*one), each))))
         if self.config.cut_out:
             images = cut_out(images, self.config.cut_out, random)
         return images, self.labels[rows]
@@ -169,12 +196,20 @@ def normalise(images: Tensor, config: Config) -> Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
+def show_pixels(planes: Tensor, config: Config) -> Tensor:
+    """The inverse of `normalise`: pictures [N,H,W,3] in 0..255, as a teacher sees them."""
+    mean, deviation = torch.tensor(config.mean), torch.tensor(config.deviation)
+    return (planes.permute(0, 2, 3, 1) * deviation.to(planes.device) + mean.to(planes.device)) * 255
+
+
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
-    loaded: Split = image_folder.load_split(config.data.path, split, config.input_size, config.data.reading)
-    return loaded
+    loaded = image_folder.load_split(
+        config.data.path, split, config.input_size, config.data.reading, config.resize
+    )
+    return loaded.through(config.window) if config.window else loaded
 
 
 def build_model(config: Config) -> nn.Module:
@@ -189,23 +224,14 @@ def build_model(config: Config) -> nn.Module:
     return model
 
 
-def check_size(architecture: Architecture, side: int) -> None:
-    """Raises RecipeError if pictures of this size shrink to nothing inside the network, or do not fit a layer."""
-    with torch.device("meta"):
-        model = architecture.build(classes=2).eval()
-        try:
-            model(torch.empty(2, 3, side, side))
-        except RuntimeError as error:
-            usual = architecture.input[0]
-            told = f"{architecture.name} cannot take pictures of {side} pixels; it was made for {usual}"
-            raise RecipeError(f"input_size: {told}") from error
-
-
 def build_data(config: Config) -> Data:
-    batches = Batches(load_split(config, "train"), config)
+    split = load_split(config, "train")
+    data = Data(
+        Batches(split, config), digest_data(config), describe_teacher(config.teacher, config.task, split.classes)
+    )
     if config.data.format == "cifar":  # it lies in memory
-        return Data(batches, digest_data(config))
-    return Data(batches, digest_data(config), find_change=open_archive(config.data.path).find_change)
+        return data
+    return replace(data, find_change=open_archive(config.data.path).find_change)
 
 
 def digest_data(config: Config) -> str:
@@ -218,16 +244,19 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     images, labels = batch
     if config.augment:
         images, _ = augment(images, None, config.augment)
-    pixels, partners, share = normalise(images, config), torch.arange(len(labels), device=labels.device), 1.0
-    if config.mixup:
-        pixels, partners, share = mix(pixels, config.mixup)
+    pixels, partners, share = mix_either(normalise(images, config), config.mixup, config.cutmix)
     logits, *hints = answer(model, pixels)
     weights: Any = model.class_weights if config.class_weights == "balanced" else None
     smooth = partial(compute_entropy, weights=weights, smoothing=config.label_smoothing, focal=config.focal)
     loss = mix_losses(smooth, logits, labels, partners, share)
     for hint in hints:
         loss = loss + AUXILIARY_WEIGHT * mix_losses(functional.cross_entropy, hint, labels, partners, share)
-    return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
+    parts = {"accuracy": (logits.argmax(1) == labels).float().mean()}
+    if config.teacher:
+        teacher = open_teacher(config.teacher.model, "classification", load_split(config, "train").classes)
+        parts["teacher"] = compare_labels(logits, show_pixels(pixels, config), teacher, config.teacher.temperature)
+        loss = loss + config.teacher.weight * parts["teacher"]
+    return loss, parts
 
 
 def answer(model: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -266,7 +295,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 
 def describe(config: Config) -> Export:
     data, size = load_split(config, "train"), config.input_size
-    spec = InputSpec(height=size, width=size, resize="center_crop")
+    spec = InputSpec(height=size, width=size, resize=config.resize, window=config.window)
     manifest = {"architecture": config.architecture, "input": spec, "labels": list(data.classes)}
     return Export(
         outputs=("probabilities",), manifest=manifest, tolerance=1e-4, data_terms=config.licence,

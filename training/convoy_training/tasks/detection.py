@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec, Thresholds
 from convoy.core.pictures.resizing import min_side, place
 from convoy.detection import task
 from pydantic import AfterValidator, Field, model_validator
@@ -19,12 +20,19 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
-from convoy_training.data import coco, voc, yolo
+from convoy_training.data import coco, tools, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
-from convoy_training.metrics.precision import Boxes, measure_average_precision, measure_intervals
+from convoy_training.distillation import Teacher, compare_cells, describe_teacher, open_teacher
+from convoy_training.metrics.detection_threshold import measure_f1
+from convoy_training.metrics.precision import (
+    Boxes,
+    evaluate_boxes,
+    measure_average_precision,
+    measure_intervals,
+)
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.detector import Detector
 from convoy_training.models.yolo import STRIDES
@@ -37,7 +45,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Source(LabelledSource):
     """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
-    format: Literal["voc", "coco", "yolo"] = "voc"
+    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat"] = "voc"
 
 
 class Config(recipe.Config):
@@ -56,6 +64,7 @@ class Config(recipe.Config):
         (2.0, 1.0, 0.5), min_length=1, description="scales at which the sliding-window looks"
     )
     input_size: int = Field(320, gt=0, le=MAX_SIDE, multiple_of=STRIDES[-1])
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     scales: recipe.Range = (0.7, 1.5)
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
@@ -63,8 +72,11 @@ class Config(recipe.Config):
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     mosaic: float = Field(0.6, ge=0, le=1, description="share of the examples that are mosaics of four")
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
+    teacher: Teacher | None = Field(None, description="a published YOLO to learn from, cell by cell, beside the labels")
     box_weight: recipe.Weight = 3.0
-    detection_threshold: float = Field(0.35, ge=0, le=1, description="default of the service")
+    detection_threshold: float | None = Field(
+        None, ge=0, le=1, description="default of the service; left out: the best by F1 on validation"
+    )
     iou_threshold: float = Field(0.5, ge=0, le=1, description="default of the service's non-maximum suppression")
 
     @model_validator(mode="after")
@@ -77,6 +89,8 @@ class Config(recipe.Config):
     @model_validator(mode="after")
     def _numbers_are_the_networks(self) -> Self:
         find_detector(self).check_recipe(self)
+        if self.teacher and find_detector(self).compute_loss is not Detector.compute_loss:
+            raise ValueError(f"teacher: the {self.architecture} has no cells to compare; take one of the yolos")
         return self
 
 
@@ -89,40 +103,52 @@ def find_detector(config: Config) -> type[Detector]:
 class Batches:
     """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
-    A batch is images float [N,H,W,3] in 0..255, boxes_xyxy [N,K,4] and labels [N,K], -1 where padded.
+    A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from
+    CROWD down. It is made in threads, picture by picture: each draws from a generator of its own, so that their order
+    changes nothing.
     """
 
     def __init__(self, split: Split, config: Config) -> None:
-        self.examples, self.config = split.examples, config
+        self.examples, self.config = [example.with_crowds() for example in split.examples], config
+        self.smallest = min_side(describe_input(config))
 
     def __len__(self) -> int:
         return len(self.examples) // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         mosaic = self.config.mosaic if epoch < self.config.epochs - self.config.plain_epochs else 0.0
         order = random.permutation(len(self.examples))
         for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
-            yield self._collate([self._draw(row, mosaic, random) for row in rows], random)
+            yield partial(self._make, rows, mosaic, int(random.integers(2**62)))
 
-    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
-        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
-        if random.random() >= mosaic:
-            return draw_single(self._open(row), size, scales, sides, random)
-        others = random.integers(len(self.examples), size=3)
-        return draw_mosaic(list(DECODERS.map(self._open, (row, *others))), size, scales, sides, random)
+    def _make(self, rows: np.ndarray, mosaic: float, seed: int) -> Batch:
+        size = self.config.input_size
+        images = np.empty((len(rows), size, size, 3), np.uint8)
 
-    def _open(self, row: int) -> Scene:
-        return self.examples[row].decode(min_side(describe_input(self.config)))
+        def draw(place: int) -> Scene:
+            random = np.random.default_rng((seed, place))
+            scene = self._draw(int(rows[place]), mosaic, random)
+            change_light(scene.image_rgb, self.config.light, random, images[place])
+            return scene
 
-    def _collate(self, drawn: list[Scene], random: np.random.Generator) -> Batch:
-        images = change_light(np.stack([d.image_rgb for d in drawn]).astype(np.float32), self.config.light, random)
+        drawn = list(DECODERS.map(draw, range(len(rows))))
         most = max(1, *(len(d.labels) for d in drawn))
         boxes = np.zeros((len(drawn), most, 4), np.float32)
         labels = np.full((len(drawn), most), -1, np.int64)
         for i, d in enumerate(drawn):
             boxes[i, : len(d.labels)], labels[i, : len(d.labels)] = d.boxes_xyxy, d.labels
         return torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+
+    def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
+        size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
+        if random.random() >= mosaic:
+            return draw_single(self._open(row), size, scales, sides, random)
+        others = random.integers(len(self.examples), size=3)
+        return draw_mosaic([self._open(int(each)) for each in (row, *others)], size, scales, sides, random)
+
+    def _open(self, row: int) -> Scene:
+        return self.examples[row].decode(self.smallest)
 
 
 class Graph(nn.Module):
@@ -143,9 +169,12 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
+    if (tool := config.data.format) in tools.READERS:
+        read: Split = tools.load_split(config.data.path, split, tool, config.data.reading)
+        return read
     module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
     loaded: Split = module.load_split(config.data.path, split, config.data.reading)
-    return loaded
+    return loaded.through(config.window) if config.window else loaded
 
 
 def build_model(config: Config) -> nn.Module:
@@ -168,7 +197,8 @@ def build_data(config: Config) -> Data:
     check_classes(split, config.data.path)
     check_validation(load_split(config, "validation"), config.data.path)
     find_change = open_archive(config.data.path).find_change
-    return Data(Batches(split, config), digest_data(config), find_change=find_change)
+    taught_by = describe_teacher(config.teacher, config.task, split.classes)
+    return Data(Batches(split, config), digest_data(config), taught_by, find_change=find_change)
 
 
 def digest_data(config: Config) -> str:
@@ -180,7 +210,14 @@ def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor
     images, truth_boxes, truth_labels = batch
     if config.augment:
         images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
-    return find_detector(config).compute_loss(model, normalise(images), truth_boxes, truth_labels, config)
+    detector = find_detector(config)
+    if not config.teacher:
+        return detector.compute_loss(model, normalise(images), truth_boxes, truth_labels, config)
+    answer = model(normalise(images))  # once: the labels' loss and the teacher's take the same answer
+    loss, parts = detector.compute_loss(lambda _: answer, images, truth_boxes, truth_labels, config)  # type: ignore[arg-type]
+    teacher = open_teacher(config.teacher.model, config.task, load_split(config, "train").classes)
+    taught = compare_cells(answer[0], answer[1], images, teacher)
+    return loss + config.teacher.weight * taught, {**parts, "teacher": taught}
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
@@ -196,8 +233,8 @@ def example_images(config: Config, split: str = "validation") -> Images:
 def describe_input(config: Config) -> InputSpec:
     """Any picture of at most `input_size` pixels a side, padded to whole strides, or to a square if it must be one."""
     if find_detector(config).fixed_size:
-        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
-    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox")
+        return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox", window=config.window)
+    return InputSpec(stride=STRIDES[-1], long_side=config.input_size, resize="letterbox", window=config.window)
 
 
 def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:
@@ -223,6 +260,16 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
         for name, value in values.items()
         if not math.isnan(value)  # a class without an object is not measured
     ]
+
+
+def settle(predict: Predict, config: Config) -> Config:
+    """The recipe with the detection threshold that validation gives, if it does not say its own."""
+    if config.detection_threshold is not None:
+        return config
+    data = load_split(config, "validation")
+    truth = [find_truth(example) for example in data.examples]
+    found = evaluate_boxes(find_objects(predict, config, "validation", 0.001), truth, data.classes)
+    return config.model_copy(update={"detection_threshold": measure_f1(found).choose()})
 
 
 def find_truth(example: Example) -> Boxes:

@@ -258,7 +258,8 @@ def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher, dig
         digests.append(unlabelled_faces.digest())
     drawing = Drawing(config.seed, config.degradation, teacher.blend)
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
-    lessons = Lessons(crops, labels, drawing, teacher.variants, opened.predict, config.batch_size, [whole, *files])
+    lessons = Lessons(crops, labels, drawing, teacher.variants, opened.predict, config.batch_size, [whole, *files],
+                      config.architecture.crop_px, teacher.repeat)  # fmt: skip
     return Data(lessons, whole, opened.describe(), lessons.keep_in)
 
 

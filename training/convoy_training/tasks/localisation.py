@@ -5,11 +5,12 @@ The pictures are windows cut out of larger, labelled ones; each shows one sought
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec, Thresholds
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec, Thresholds
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import place
 from convoy.detection import task
@@ -21,6 +22,7 @@ from convoy_training.augment.scene import change_light
 from convoy_training.augment.window import Window, cut_window
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Split, check_classes, check_validation
+from convoy_training.data.photo import DECODERS
 from convoy_training.errors import RecipeError
 from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.metrics.bootstrap import bootstrap
@@ -40,6 +42,7 @@ class Config(recipe.Config):
     widths: recipe.Widths = (16, 32, 64, 128)
     window_px: int = Field(256, gt=0, description="side of a window, in pixels of the pictures")
     input_size: int = Field(128, gt=0, le=MAX_SIDE, multiple_of=16)
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     repeats: int = Field(4, gt=0, description="windows that an epoch, or a validation, cuts out of each picture")
     empty: float = Field(0.3, ge=0, lt=1, description="share of windows without a sought object")
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
@@ -50,28 +53,39 @@ class Config(recipe.Config):
 
 
 class Batches:
-    """Shuffled windows: images float [N,S,S,3] in 0..255, present [N], boxes [N,4] as in `Location`, labels [N]."""
+    """Shuffled windows: images uint8 [N,S,S,3], present [N], boxes [N,4] as in `Location`, labels [N].
+
+    They are made in threads, each window with a generator of its own.
+    """
 
     def __init__(self, split: Split, config: Config) -> None:
         self.split, self.config = split, config
+        self.input = describe_input(config)
 
     def __len__(self) -> int:
         return len(self.split.examples) * self.config.repeats // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         rows = random.permutation(np.repeat(np.arange(len(self.split.examples)), self.config.repeats))
-        for step in range(len(self)):
-            chosen = rows[step * self.config.batch_size : (step + 1) * self.config.batch_size]
-            windows = [self._draw(row, random) for row in chosen]
-            images = change_light(
-                np.stack([w.image_rgb for w in windows]).astype(np.float32), self.config.light, random
-            )
-            yield torch.from_numpy(images), *collate(windows)
+        for chosen in np.split(rows[: len(self) * self.config.batch_size], len(self)):
+            yield partial(self._make, chosen, int(random.integers(2**62)))
+
+    def _make(self, rows: np.ndarray, seed: int) -> Batch:
+        images = np.empty((len(rows), self.config.input_size, self.config.input_size, 3), np.uint8)
+
+        def draw(place: int) -> Window:
+            random = np.random.default_rng((seed, place))
+            window = self._draw(int(rows[place]), random)
+            change_light(window.image_rgb, self.config.light, random, images[place])
+            return window
+
+        windows = list(DECODERS.map(draw, range(len(rows))))
+        return torch.from_numpy(images), *collate(windows)
 
     def _draw(self, row: int, random: np.random.Generator) -> Window:
         window = draw_window(self.split, row, self.config, random)
-        image = place(window.image_rgb, describe_input(self.config))[0]
+        image = place(window.image_rgb, self.input)[0]
         return Window(image, window.box_xyxy, window.label).flip((self.config.mirror, self.config.upside_down), random)
 
 
@@ -155,7 +169,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """An input of one size, since there is one answer for the whole picture."""
-    return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox")
+    return InputSpec(height=config.input_size, width=config.input_size, resize="letterbox", window=config.window)
 
 
 def localise(predict: Predict, config: Config, windows: Sequence[Window]) -> Iterator[Answer]:

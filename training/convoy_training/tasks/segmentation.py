@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec
+from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec
 from convoy.core.pictures.resizing import min_side, place
 from convoy.segmentation import task
 from pydantic import AfterValidator, Field, model_validator
@@ -22,9 +23,10 @@ from convoy_training.data import coco_masks, isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
+from convoy_training.distillation import Teacher, compare_maps, describe_teacher, open_teacher
 from convoy_training.errors import RecipeError
 from convoy_training.losses.borders import weigh_borders
-from convoy_training.losses.overlap import compute_dice
+from convoy_training.losses.overlap import compute_dice, weigh_classes
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
 from convoy_training.metrics.regions import measure_rand_score
@@ -32,8 +34,7 @@ from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.segmenter import Segmenter
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
-MEAN = (105.0, 109.0, 111.0)
-DEVIATION = 72.0
+MEAN, DEVIATION = Segmenter.normalisation
 FEWEST = 20
 """With fewer pictures the metric says that its interval is unsure: too few stand for all possible pictures."""
 
@@ -72,8 +73,10 @@ class Config(recipe.Config):
     light: float = Field(0.3, ge=0, lt=1)
     augment: Augmentation | None = Field(None, description="further changes, a batch at once, on the device")
     repeats: int = Field(1, gt=0, description="times that an epoch shows each frame")
+    teacher: Teacher | None = Field(None, description="a published segmenter to learn from, beside the labels")
     dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
     long_side: int = Field(480, gt=0, le=MAX_SIDE, description="longest side of a picture in the service, in pixels")
+    window: GreyWindow | None = Field(None, description=recipe.WINDOW)
     regions_of: str = Field("", description="class whose connected regions are also judged, by the Rand score")
     borders: Borders | None = Field(None, description="more weight where two regions of `regions_of` nearly touch")
     class_bias: tuple[float, ...] = Field((), description="added to the logit of each class before the class is chosen")
@@ -106,7 +109,10 @@ class Config(recipe.Config):
 
 
 class Batches:
-    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently."""
+    """Shuffled frames; each epoch scales, crops, mirrors and relights them differently.
+
+    A batch is images uint8 [N,H,W,3] and class ids int64 [N,H,W], made in threads, each frame with its own generator.
+    """
 
     def __init__(self, split: masks.Split, config: Config) -> None:
         self.split, self.config = split, config
@@ -114,19 +120,25 @@ class Batches:
     def __len__(self) -> int:
         return len(self.split.examples) * self.config.repeats // self.config.batch_size
 
-    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def __call__(self, epoch: int) -> Iterator[Callable[[], tuple[Tensor, Tensor]]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         order = np.concatenate([random.permutation(len(self.split.examples)) for _ in range(self.config.repeats)])
-        for step in range(len(self)):
-            yield self._draw(order[step * self.config.batch_size : (step + 1) * self.config.batch_size], random)
+        for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
+            yield partial(self._make, rows, int(random.integers(2**62)))
 
-    def _draw(self, rows: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _make(self, rows: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
         config = self.config
-        how = config.crop, config.scales, config.mirror, masks.IGNORE, random
-        seen = DECODERS.map(lambda row: open_example(self.split.examples[row], config), rows)
-        pairs = [crop_and_scale(image, mask, *how) for image, mask in seen]
-        images = change_light(np.stack([image for image, _ in pairs]).astype(np.float32), config.light, random)
-        return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
+        images = np.empty((len(rows), *config.crop, 3), np.uint8)
+
+        def draw(place: int) -> np.ndarray:
+            random = np.random.default_rng((seed, place))
+            image, mask = open_example(self.split.examples[rows[place]], config)
+            image, mask = crop_and_scale(image, mask, config.crop, config.scales, config.mirror, masks.IGNORE, random)
+            change_light(image, config.light, random, images[place])
+            return mask
+
+        drawn = np.stack(list(DECODERS.map(draw, range(len(rows)))))
+        return torch.from_numpy(images), torch.from_numpy(drawn).long()
 
 
 class Graph(nn.Module):
@@ -154,7 +166,7 @@ def load_split(config: Config, split: str) -> masks.Split:
     """Reads and checks one split."""
     module: Any = {"masks": masks, "coco": coco_masks, "isbi": isbi}[config.data.format]
     loaded: masks.Split = module.load_split(config.data.path, split, config.data.reading)
-    return loaded
+    return loaded.through(config.window) if config.window else loaded
 
 
 def open_example(example: masks.Example, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -183,20 +195,12 @@ def build_model(config: Config) -> nn.Module:
     return model
 
 
-def weigh_classes(pixels: np.ndarray) -> Tensor:
-    """The square root of median over frequency: rare classes count more, but do not outweigh the common ones.
-
-    pixels: int [C], the number of pixels of each class.
-    """
-    weights = np.sqrt(np.median(pixels) / pixels.clip(1))
-    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
-
-
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     masks.check_classes(split, config.data.path)
     find_change = open_archive(config.data.path).find_change
-    return Data(Batches(split, config), digest_data(config), find_change=find_change)
+    taught_by = describe_teacher(config.teacher, config.task, split.classes)
+    return Data(Batches(split, config), digest_data(config), taught_by, find_change=find_change)
 
 
 def digest_data(config: Config) -> str:
@@ -211,14 +215,21 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     logits = model(normalise(images))
     entropy = compute_entropy(logits, target, model.class_weights, config)  # type: ignore[arg-type]
     dice = compute_dice(logits, target, masks.IGNORE)
-    return entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
+    loss, parts = entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
+    if config.teacher:
+        teacher = open_teacher(config.teacher.model, config.task, load_split(config, "train").classes)
+        parts["teacher"] = compare_maps(logits, images, teacher, masks.IGNORE)
+        loss = loss + config.teacher.weight * parts["teacher"]
+    return loss, parts
 
 
 def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
     """The mean cross-entropy over pixels, weighted by class and, if the recipe says so, by nearby borders."""
+    known = target != masks.IGNORE
+    if not known.any():  # nothing is labelled in these crops: they teach nothing
+        return logits.sum() * 0.0
     if not config.borders:
         return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
-    known = target != masks.IGNORE
     inside = load_split(config, "train").classes.index(config.regions_of)
     # Weights are drawn after augmentation, so that distances are those of the picture that the network sees.
     drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
@@ -240,7 +251,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
 
 def describe_input(config: Config) -> InputSpec:
     """Any picture of at most `long_side` pixels a side, padded to whole strides."""
-    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox")
+    return InputSpec(stride=config.stride, long_side=config.long_side, resize="letterbox", window=config.window)
 
 
 def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndarray]:

@@ -99,7 +99,10 @@ class Faces(Answer):
 
 @dataclass(frozen=True)
 class FaceComparison(Answer):
-    """Whether the largest faces of two pictures are of the same person; similarity is a cosine, -1 to 1."""
+    """Whether the largest faces of two pictures are of the same person; similarity is a cosine, -1 to 1.
+
+    beyond_calibration: the threshold is above all that the calibration measured, and the expected rate an upper bound.
+    """
 
     is_match: bool
     similarity: float
@@ -110,6 +113,7 @@ class FaceComparison(Answer):
     embedder: Model
     first_faces_found: int
     second_faces_found: int
+    beyond_calibration: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ def read_comparison(response: faces_pb2.CompareFacesResponse) -> FaceComparison:
         read_model(response.embedder),
         response.first_faces_found,
         response.second_faces_found,
+        response.beyond_calibration,
     )
 
 

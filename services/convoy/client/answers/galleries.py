@@ -1,12 +1,22 @@
-"""Answers of recognition about galleries and the people in them."""
+"""Answers of recognition about galleries; those about people, which stand in people.py, can be had from here too."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Model, read_model, read_time
+from convoy.client.answers.people import (
+    Disagreement,
+    Duplicate,
+    FaceDeletion,
+    FaceRecord,
+    Import,
+    Person,
+    PersonDeletion,
+)
 from convoy.v1 import recognition_pb2
+
+__all__ = ["Disagreement", "Duplicate", "FaceDeletion", "FaceRecord", "Import", "Person", "PersonDeletion"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,14 @@ class Gallery(Answer):
     version: int
     create_time: datetime | None
     vector_sets: VectorSets | None = None
+
+
+@dataclass(frozen=True)
+class UnreadableGallery(Answer):
+    """A gallery that is there, but whose record in the store is spoilt; problem: what is wrong, in a few words."""
+
+    name: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -102,99 +120,6 @@ class GalleryStatus(Answer):
 
 
 @dataclass(frozen=True)
-class FaceRecord(Answer):
-    """One face on record, with its quality when it was registered.
-
-    label: the name of its photo, if the caller gave one; get_person alone tells it.
-    """
-
-    face_id: str
-    quality: float
-    create_time: datetime | None
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Person(Answer):
-    """A person in a gallery; faces oldest first."""
-
-    person_id: str
-    display_name: str
-    metadata: dict[str, str]
-    faces: tuple[FaceRecord, ...]
-    create_time: datetime | None
-    update_time: datetime | None
-    expire_time: datetime | None
-    tags: tuple[str, ...] = ()
-
-
-class FaceDeletion(int):
-    """The version of the gallery that contains the change, as a number.
-
-    faces_left: how many faces the person has now, None from a service of version 0.1.0. Nobody recognises a person
-    with none. is_person_deleted: the person went with the last face.
-    """
-
-    faces_left: int | None
-    is_person_deleted: bool
-
-    def __new__(cls, version: int, faces_left: int | None = None, is_person_deleted: bool = False) -> Self:
-        """From what the service said."""
-        made = super().__new__(cls, version)
-        made.faces_left, made.is_person_deleted = faces_left, is_person_deleted
-        return made
-
-
-@dataclass(frozen=True)
-class Duplicate(Answer):
-    """Two people who look alike, by their nearest faces; similarity is a cosine, -1 to 1."""
-
-    person_id: str
-    face_id: str
-    other_person_id: str
-    other_face_id: str
-    similarity: float
-
-
-@dataclass(frozen=True)
-class Disagreement(Answer):
-    """A face that does not resemble its person's others. similarity: cosine to the nearest of those, -1 to 1.
-
-    reason: OTHER_PERSON, SOMEBODY_ELSE (then the other person says who) or UNDECIDED, when no group of the faces is the
-    largest.
-    """
-
-    person_id: str
-    face_id: str
-    reason: str
-    similarity: float
-    other_person_id: str = ""
-    other_face_id: str = ""
-    other_similarity: float = 0.0
-
-
-@dataclass(frozen=True)
-class Import(Answer):
-    """What a part of an import changed, and the version of the gallery that contains it."""
-
-    people_imported: int
-    faces_imported: int
-    people_unchanged: int
-    people_expired: int
-    version: int
-    epoch: str = ""
-
-
-@dataclass(frozen=True)
-class PersonDeletion(Answer):
-    """How many faces were deleted with a person, and the version of the gallery that contains the change."""
-
-    faces_deleted: int
-    version: int
-    epoch: str = ""
-
-
-@dataclass(frozen=True)
 class AuditEvent(Answer):
     """One change of a gallery, without biometrics."""
 
@@ -226,52 +151,6 @@ def read_gallery(message: recognition_pb2.Gallery) -> Gallery:
 def _read_vector_sets(message: recognition_pb2.VectorSets) -> VectorSets:
     quantization = recognition_pb2.Quantization.Name(message.quantization).removeprefix("QUANTIZATION_").lower()
     return VectorSets(message.shards, quantization, message.search_effort)
-
-
-def read_person(message: recognition_pb2.Person) -> Person:
-    """One person."""
-    return Person(
-        message.person_id,
-        message.display_name,
-        dict(message.metadata),
-        tuple(map(_read_face, message.faces)),
-        read_time(message, "create_time"),
-        read_time(message, "update_time"),
-        read_time(message, "expire_time"),
-        tuple(message.tags),
-    )
-
-
-def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:
-    """One pair."""
-    return Duplicate(
-        message.person_id, message.face_id, message.other_person_id, message.other_face_id, message.similarity
-    )
-
-
-def read_disagreement(message: recognition_pb2.Disagreement) -> Disagreement:
-    """One face."""
-    return Disagreement(
-        message.person_id,
-        message.face_id,
-        recognition_pb2.DisagreementReason.Name(message.reason).removeprefix("DISAGREEMENT_REASON_"),
-        message.similarity,
-        message.other_person_id,
-        message.other_face_id,
-        message.other_similarity,
-    )
-
-
-def read_import(response: recognition_pb2.ImportGalleryResponse) -> Import:
-    """Read the answer to a part of an import."""
-    return Import(
-        response.people_imported,
-        response.faces_imported,
-        response.people_unchanged,
-        response.people_expired,
-        response.version,
-        response.epoch,
-    )
 
 
 def read_status(response: recognition_pb2.GetGalleryStatusResponse) -> GalleryStatus:
@@ -332,13 +211,3 @@ def _read_policy(message: recognition_pb2.GalleryPolicy) -> GalleryPolicy:
 def read_rate_unit(unit: recognition_pb2.RateUnit.ValueType) -> str | None:
     """Read what a rate is a rate of: picture or face; None if the message does not say."""
     return recognition_pb2.RateUnit.Name(unit).removeprefix("RATE_UNIT_").lower() if unit else None
-
-
-def read_face_deletion(message: recognition_pb2.DeleteFaceResponse) -> FaceDeletion:
-    """What became of a face's person."""
-    left = message.faces_left if message.HasField("faces_left") else None
-    return FaceDeletion(message.version, left, message.person_deleted)
-
-
-def _read_face(message: recognition_pb2.FaceRecord) -> FaceRecord:
-    return FaceRecord(message.face_id, message.quality, read_time(message, "create_time"), message.label)

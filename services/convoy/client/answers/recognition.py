@@ -7,7 +7,8 @@ from enum import StrEnum
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Size, read_size
 from convoy.client.answers.faces import Face, read_face
-from convoy.client.answers.galleries import Person, read_person, read_rate_unit
+from convoy.client.answers.galleries import read_rate_unit
+from convoy.client.answers.people import Person, read_person
 from convoy.v1 import recognition_pb2
 
 
@@ -87,6 +88,7 @@ class Identification(Answer):
 
     rate_unit: picture or face, of which the rate was one; expected_false_positive_picture_rate: the chance that anybody
     is named in a picture that shows as many strangers. Both are None from a service that is older than they are.
+    beyond_calibration: the threshold is above all that the calibration measured, and the expected rates upper bounds.
     """
 
     faces: tuple[IdentifiedFace, ...]
@@ -97,6 +99,7 @@ class Identification(Answer):
     same_occasion: bool = False
     expected_false_positive_picture_rate: float | None = None
     epoch: str = ""
+    beyond_calibration: bool = False
 
     def __iter__(self) -> Iterator[IdentifiedFace]:
         return iter(self.faces)
@@ -110,6 +113,7 @@ class Verification(Answer):
     """Whether a face is of a given person; similarity is a cosine, -1 to 1.
 
     face: the largest of `faces_found` in the probe; reference_face: the same of a reference photo, None for a person.
+    beyond_calibration: the threshold is above all that the calibration measured, and the expected rate an upper bound.
     """
 
     is_match: bool
@@ -120,6 +124,7 @@ class Verification(Answer):
     faces_found: int
     reference_face: Face | None = None
     reference_faces_found: int = 0
+    beyond_calibration: bool = False
 
 
 def read_registration(response: recognition_pb2.RegisterResponse) -> Registration:
@@ -143,6 +148,7 @@ def read_identification(response: recognition_pb2.IdentifyResponse) -> Identific
         response.same_occasion,
         response.expected_false_positive_picture_rate if unit else None,
         response.epoch,
+        response.beyond_calibration,
     )
 
 
@@ -157,6 +163,7 @@ def read_verification(response: recognition_pb2.VerifyResponse) -> Verification:
         response.faces_found,
         read_face(response.reference_face) if response.HasField("reference_face") else None,
         response.reference_faces_found,
+        response.beyond_calibration,
     )
 
 

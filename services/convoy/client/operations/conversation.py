@@ -10,7 +10,7 @@ from convoy.client.failures import read_stream_error
 from convoy.client.operations.operation import Operation, Result
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, InvalidArgument
-from convoy.v1 import classification_pb2, detection_pb2, faces_pb2, recognition_pb2, segmentation_pb2
+from convoy.v1 import classification_pb2, detection_pb2, faces_pb2, imaging_pb2, recognition_pb2, segmentation_pb2
 
 # For each request that can be streamed: the streaming method, the envelope of the request and that of the answer.
 STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
@@ -28,6 +28,11 @@ STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
         "SegmentStream",
         segmentation_pb2.SegmentStreamRequest,
         segmentation_pb2.SegmentStreamResponse,
+    ),
+    imaging_pb2.TransformRequest: (
+        "TransformStream",
+        imaging_pb2.TransformStreamRequest,
+        imaging_pb2.TransformStreamResponse,
     ),
     faces_pb2.EmbedFacesRequest: (
         "EmbedFacesStream",

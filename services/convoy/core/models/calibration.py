@@ -36,6 +36,10 @@ class FalseMatchCurve:
             return 1.0
         return float(np.exp(np.interp(similarity, self.similarity, np.log(self.false_match_rate))))
 
+    def is_beyond(self, similarity: float) -> bool:
+        """Whether the similarity is above the whole table, where rates are not measured."""
+        return similarity > self.similarity[-1]
+
     def _beyond(self, strictness: list[float], wanted: float) -> float:
         """Return the threshold for a rate below the table's last. Ignores entries at the end with equal rates."""
         end = strictness.index(strictness[-1])

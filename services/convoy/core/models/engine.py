@@ -77,16 +77,16 @@ class Engine:
             results = session.run(self.output_names, {INPUT_NAME: images})
         return dict(zip(self.output_names, results, strict=True))
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Task, channels: int = 3) -> None:
         """Prove that the graph keeps the contract of its task. Raises FailedPrecondition(BAD_MODEL)."""
-        problem = _contract_problem(self.inputs, self.output_names, task)
+        problem = _contract_problem(self.inputs, self.output_names, task, channels)
         if problem:
             raise FailedPrecondition("BAD_MODEL", problem)
 
-    def warm_up(self, shape: tuple[int, int], batch_sizes: Iterable[int]) -> None:
-        """Run grey pictures of (height, width), so that the first caller does not pay for allocations."""
+    def warm_up(self, shape: tuple[int, int, int], batch_sizes: Iterable[int]) -> None:
+        """Run grey pictures of (height, width, channels), so that the first caller does not pay for allocations."""
         for size in batch_sizes:
-            images = np.full((size, *shape, 3), 114, np.uint8)
+            images = np.full((size, *shape), 114, np.uint8)
             self.run(images)
             if self._wide is not self._narrow:
                 self.run(images, alone=True)
@@ -178,12 +178,14 @@ def _options(threads: int, quiet: bool) -> ort.SessionOptions:
     return options
 
 
-def _contract_problem(inputs: dict[str, tuple[str, list[object]]], outputs: list[str], task: Task) -> str:
+def _contract_problem(
+    inputs: dict[str, tuple[str, list[object]]], outputs: list[str], task: Task, channels: int
+) -> str:
     if list(inputs) != [INPUT_NAME]:
         return f"the graph's inputs are {list(inputs)}, not ['{INPUT_NAME}']"
     dtype, shape = inputs[INPUT_NAME]
-    if dtype not in PIXEL_TYPES or len(shape) != 4 or shape[3] != 3:
-        return f"the graph's input is {dtype} {shape}, not {' or '.join(PIXEL_TYPES)} [N, H, W, 3]"
+    if dtype not in PIXEL_TYPES or len(shape) != 4 or shape[3] != channels:
+        return f"the graph's input is {dtype} {shape}, not {' or '.join(PIXEL_TYPES)} [N, H, W, {channels}]"
     if isinstance(shape[0], int):
         return f"the graph's batch is fixed at {shape[0]}; it must be dynamic"
     missing = [name for name in OUTPUT_NAMES[task] if name not in outputs]

@@ -37,11 +37,13 @@ class FairThreads:
         self._waiting: FairQueue[_Piece] = FairQueue()
         self._running = 0
 
-    async def run(self, work: Callable[..., Value], *arguments: object) -> Value:
+    async def run(
+        self, work: Callable[..., Value], *arguments: object, given_up: Callable[[], None] = lambda: None
+    ) -> Value:
         """Do `work` in a thread and return what it returns.
 
         A caller who gives up while it runs still waits for its end: what is held for the work, such as room for
-        pixels, is held until no thread uses it any more.
+        pixels, is held until no thread uses it any more. given_up: told first, so that the work may end early.
         """
         turn, loop = current_turn(), asyncio.get_running_loop()
         # The thread runs in the call's context, so that its spans and log lines belong to the call.
@@ -52,6 +54,7 @@ class FairThreads:
             try:
                 value: Value = await piece.done
             except asyncio.CancelledError:
+                given_up()
                 await _end_of(piece)
                 raise
             return value

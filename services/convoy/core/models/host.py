@@ -32,12 +32,16 @@ class ModelHost:
     """Loads models, keeps them fresh, and names the default one.
 
     chosen: each setting that chooses models -> these models, as name or name:version, separated by commas. The process
-    does not start without them. The first one answers when a request names none.
+    does not start without them. The first one answers when a request names none. may_lack: it starts without them all
+    the same, and calls must name a model.
     """
 
-    def __init__(self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, tasks: Collection[Task], chosen: Mapping[str, str], may_lack: bool = False
+    ) -> None:
         cores = settings.threads or available_cores()
         self.settings = settings
+        self._may_lack = may_lack
         self._chosen = [(setting, wanted) for setting, names in chosen.items() for wanted in split_models(names)]
         self.default = self._chosen[0][1]
         self.limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
@@ -81,6 +85,9 @@ class ModelHost:
             try:
                 await (self.repository.load(name, version) if version else self.repository.obtain(name))
             except NotFound as error:
+                if self._may_lack:
+                    log.warning("there is no default model; calls must name one", model=wanted, setting=setting)
+                    continue
                 raise NotFound(error.reason, error.message, error.metadata, hint=await self._advise(setting)) from None
         if self.settings.model_poll_s > 0:
             self._watcher = asyncio.create_task(self._watch())
@@ -106,8 +113,16 @@ class ModelHost:
 
         Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL).
         """
-        model = await self.repository.obtain(name, version) if name else self.named(self.default)
+        model = await (self.repository.obtain(name, version) if name else self._obtain_default())
         return _of_task(model, task)
+
+    async def _obtain_default(self) -> LoadedModel:
+        if not self._may_lack:
+            return self.named(self.default)
+        try:
+            return await self.repository.obtain(*split_model(self.default))
+        except NotFound as error:
+            raise NotFound(error.reason, error.message, error.metadata, hint="name a model in the request") from None
 
     async def version(self, name: str, version: str, sha256: str, task: Task | Collection[Task]) -> LoadedModel:
         """Get one version of a model, by number or digest, an older one too; see Repository.obtain_version.

@@ -52,7 +52,7 @@ def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor
     if manifest.task not in tasks:
         raise wrong_task(manifest.name, manifest.task, tasks)
     engine = Engine(folder / GRAPH_FILE, loading.device, loading.threads)
-    engine.check(manifest.task)
+    engine.check(manifest.task, manifest.channels)
     policy = loading.policy(manifest.input, engine.on_gpu)
     _warm_up(engine, manifest, (1, policy.max_batch_size))
     give_back_memory()
@@ -66,7 +66,7 @@ def verify_model(folder: Path) -> Manifest:
     """
     manifest = load_manifest(folder)
     engine = Engine(folder / GRAPH_FILE, "cpu", quiet=True)
-    engine.check(manifest.task)
+    engine.check(manifest.task, manifest.channels)
     _warm_up(engine, manifest, ())
     return manifest
 
@@ -80,13 +80,15 @@ def wrong_task(name: str, task: Task, tasks: Collection[Task]) -> FailedPrecondi
 def _warm_up(engine: Engine, manifest: Manifest, batches: Collection[int]) -> None:
     """Run grey pictures and check the outputs, then batches of these sizes. Raises FailedPrecondition(BAD_MODEL)."""
     spec = manifest.input
-    side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE) // spec.stride) * spec.stride
+    around = 2 * manifest.picture.overlap if manifest.picture else 0
+    side = -(-min(spec.long_side or _WARM_UP_SIDE, _WARM_UP_SIDE + around) // spec.stride) * spec.stride
     size_hw = (spec.height or side, spec.width or side)
+    shape = (*size_hw, manifest.channels)
     try:
-        outputs = engine.run(np.full((_PROBE, *size_hw, 3), GREY, np.uint8))
+        outputs = engine.run(np.full((_PROBE, *shape), GREY, np.uint8))
         problem = output_problem(manifest, outputs, _PROBE, size_hw)
         if not problem:
-            engine.warm_up(size_hw, sorted(set(batches)))
+            engine.warm_up(shape, sorted(set(batches)))
     except Exception as error:  # onnxruntime raises bare exceptions of its own hierarchy
         problem = f"warm-up failed: {error}"
     if problem:

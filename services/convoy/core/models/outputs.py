@@ -18,6 +18,8 @@ def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tu
             return f"the output {name} has shape {list(array.shape)}; the manifest says {_show(wanted)}"
         if array.dtype.kind != ("u" if name == "class_map" else "f"):
             return f"the output {name} is {array.dtype}"
+        if name == "pictures" and array.shape[3] not in (1, 3):
+            return f"the output pictures has {array.shape[3]} channels, not 1 or 3"
     anchors = {
         outputs[name].shape[1] for name in OUTPUT_NAMES[manifest.task] if name in ("boxes", "scores", "landmarks")
     }
@@ -35,7 +37,18 @@ def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[st
         "landmarks": (batch, None, 5, 2),
         "class_map": (batch, *size_hw),
         "embeddings": (batch, manifest.embedding_size),
+        "pictures": (batch, *_answered(manifest, size_hw), None),
     }
+
+
+def _answered(manifest: Manifest, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the picture that a picture_to_picture graph gives for an input of this size."""
+    spec = manifest.picture
+    if spec is None:
+        return size_hw
+    missing = 2 * spec.overlap if spec.trimmed else 0
+    height, width = size_hw
+    return (height - missing) * spec.scale, (width - missing) * spec.scale
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

@@ -4,17 +4,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.errors import ConvoyError, DeadlineExceeded
+from convoy.core.errors import ConvoyError
 from convoy.core.models.budget import PixelBudget
 from convoy.core.models.engine import Outputs
 from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.statistics import Stages
+from convoy.core.pictures.stopping import Wanted, while_wanted
 from convoy.core.telemetry import batch_sizes, stage, stage_seconds
 from convoy.core.tracing import past_span
 
@@ -28,6 +29,23 @@ Interpret = Callable[[Outputs, Context], Result]
 
 LOOKS_IN_FLIGHT = 4
 """How many inputs of one source wait for a model at a time."""
+
+
+class Tiled(Protocol):
+    """A source that goes through a model in tiles. Threads call both functions, each for another tile at a time."""
+
+    @property
+    def tiles(self) -> Sequence[Any]:
+        """The tiles, which only the source itself understands."""
+
+    def look(self, tile: Any, /) -> npt.NDArray[np.generic]:
+        """The graph's input [...] for a tile."""
+
+    def put(self, tile: Any, outputs: Outputs, /) -> None:
+        """Put the outputs for a tile into their place."""
+
+
+Work = TypeVar("Work", bound=Tiled)
 
 
 class Pipeline:
@@ -92,6 +110,45 @@ class Pipeline:
         with model.statistics.request() as stages:
             return await in_order(sources, one)
 
+    async def run_tiles(
+        self,
+        model: LoadedModel,
+        sources: Sequence[Source],
+        start: Callable[[Source], Work],
+        finish: Callable[[Work], Result],
+        weigh: Callable[[Source], int],
+        deadline: float | None,
+    ) -> list[Result]:
+        """Do the same as `run` for sources that are cut into tiles, of which only a few are in memory at a time."""
+
+        async def one(source: Source) -> Result:
+            started = time.perf_counter()
+            async with AsyncExitStack() as held:
+                with model.batcher.preparing(deadline):
+                    pixels = await self._off_loop(deadline, weigh, source)
+                    await held.enter_async_context(self._budget.taken(pixels))
+                    work = await self.stage(model, "preprocess", deadline, start, source)
+                stages.prepare.add(time.perf_counter() - started)
+                await self._run_each_tile(model, work, deadline, stages)
+                started = time.perf_counter()
+                result = await self.stage(model, "postprocess", None, finish, work)
+                stages.finish.add(time.perf_counter() - started)
+                return result
+
+        with model.statistics.request() as stages:
+            return await in_order(sources, one)
+
+    async def _run_each_tile(self, model: LoadedModel, work: Tiled, deadline: float | None, stages: Stages) -> None:
+        places = asyncio.Semaphore(LOOKS_IN_FLIGHT)
+
+        async def one(tile: object) -> None:
+            async with places:
+                inputs = await self.stage(model, "preprocess", deadline, work.look, tile)
+                outputs = await infer(model, inputs, deadline, stages)
+                await self.stage(model, "postprocess", None, work.put, tile, outputs)
+
+        await at_once([asyncio.ensure_future(one(tile)) for tile in work.tiles])
+
     async def stage(
         self, model: LoadedModel, name: str, deadline: float | None, work: Callable[..., Value], *arguments: object
     ) -> Value:
@@ -106,12 +163,15 @@ class Pipeline:
     async def _off_loop(self, deadline: float | None, work: Callable[..., Value], *arguments: object) -> Value:
         """Do `work` in a thread. Raises DeadlineExceeded if it is too late."""
 
-        def in_time() -> Value:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the picture was decoded")
-            return work(*arguments)
+        wanted = Wanted(deadline)
 
-        return await self._threads.run(in_time)
+        def in_time() -> Value:
+            wanted.check()
+            with while_wanted(wanted):
+                return work(*arguments)
+
+        # A caller who hangs up cancels this wait; the thread then stops at its next step.
+        return await self._threads.run(in_time, given_up=wanted.give_up)
 
 
 async def infer(

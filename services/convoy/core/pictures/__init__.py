@@ -7,9 +7,13 @@ containers/      makes files of each format safe to open
 jpeg.py          libjpeg-turbo, also where it warns
 jpeg_markers.py  the structure of a JPEG: segments, scans, its end
 heic.py          libheif, by the extra `formats`
-colours.py       ICC profiles, deep tones, transparency -> sRGB
+colours.py       ICC profiles, transparency -> sRGB
+light.py         colours that a file describes by numbers -> sRGB
+tones.py         grey of more than 8 bits, whole or a window of it
 orientation.py   which way up
+stopping.py      ends work that nobody waits for
 refusals.py      what several decoders say
+encoding.py      pixels -> PNG, JPEG, WebP
 resizing.py      to a graph's input, and boxes and masks back
 geometry.py, suppression.py   boxes
 """

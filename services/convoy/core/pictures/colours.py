@@ -1,4 +1,4 @@
-"""From a file's own colours to sRGB, which models are trained on: ICC profiles, 16-bit tones, transparency.
+"""From a file's own colours to sRGB, which models are trained on: ICC profiles and transparency.
 
 An array of samples or a Pillow image goes through in strips, so that a large picture is never in memory several times.
 """
@@ -12,6 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
+
+from convoy.core.pictures.light import Light
+from convoy.core.pictures.stopping import check
+from convoy.core.pictures.tones import Window, tones_of
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, uint8, [height, width, 3]."""
@@ -43,18 +47,25 @@ def convert_samples(samples: npt.NDArray[np.uint8], icc: bytes) -> Pixels:
     return _in_strips(strip, samples.shape[1], samples.shape[0], lambda image: _coloured(image, icc))
 
 
-def convert_image(image: Image.Image, icc: bytes, zero_is_white: bool = False) -> Pixels:
+def convert_image(
+    image: Image.Image,
+    icc: bytes,
+    *,
+    light: Light | None = None,
+    bits: int = 0,
+    zero_is_white: bool = False,
+    window: Window | None = None,
+) -> Pixels:
     """Turn a loaded Pillow image of any mode into sRGB; transparency is laid on white.
 
-    zero_is_white: for deep grey, whose mode does not say so.
+    light: the colours of a file without a profile. bits, zero_is_white: of deep grey, whose mode does not say so.
+    window: the values of deep grey to show; other pictures have none.
     """
     width, height = image.size
-    deepest = _deepest(image)
+    tones = tones_of(image, bits, zero_is_white, window)
 
     def flatten(part: Image.Image) -> Image.Image:
-        if deepest:
-            part = _shallow(part, deepest, zero_is_white)
-        return _flatten(part, icc)
+        return _flatten(tones.shallow(part) if tones else part, icc, light)
 
     return _in_strips(lambda top, bottom: image.crop((0, top, width, bottom)), width, height, flatten)
 
@@ -65,40 +76,28 @@ def _in_strips(
     rows = max(1, _STRIP_PX // width)
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, rows):
+        check()
         bottom = min(top + rows, height)
         pixels[top:bottom] = np.asarray(convert(strip(top, bottom)))
     return pixels
 
 
-def _deepest(image: Image.Image) -> float:
-    """For grey of more than 8 bits, the value that means white; 0 for other pictures.
-
-    Integers fill 16 bits. Floating-point numbers reach 1, 255 or 65,535; the largest in the picture says which.
-    """
-    if image.mode.startswith("I"):
-        return 65535.0
-    if image.mode != "F":
-        return 0.0
-    largest = float(np.nan_to_num(np.asarray(image), posinf=0.0, neginf=0.0).max(initial=0.0))
-    return 1.0 if largest <= 1.0 else 255.0 if largest <= 255.0 else 65535.0
-
-
-def _shallow(image: Image.Image, white: float, zero_is_white: bool) -> Image.Image:
-    # Pillow would clip deep grey to white instead of scaling it.
-    values = np.nan_to_num(np.asarray(image, np.float64), posinf=white, neginf=0.0) * (255.0 / white)
-    tones = np.clip(values, 0, 255).astype(np.uint8)
-    return Image.fromarray(255 - tones if zero_is_white else tones)
+def _flatten(image: Image.Image, icc: bytes, light: Light | None) -> Image.Image:
+    if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:
+        return _coloured(image, icc, light)
+    # Grey stays grey, so that its profile fits.
+    image = image.convert("LA" if image.mode in ("LA", "La", "L", "1") else "RGBA")
+    alpha = image.getchannel("A")
+    opaque = image.getchannel("L") if image.mode == "LA" else image.convert("RGB")
+    shown = _coloured(opaque, icc, light).convert("RGB")
+    if alpha.getextrema() == (255, 255):
+        return shown
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(shown, mask=alpha)
+    return white
 
 
-def _flatten(image: Image.Image, icc: bytes) -> Image.Image:
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, (255, 255, 255))
-        return Image.composite(_coloured(image.convert("RGB"), icc), white, image.getchannel("A"))
-    return _coloured(image, icc)
-
-
-def _coloured(image: Image.Image, icc: bytes) -> Image.Image:
+def _coloured(image: Image.Image, icc: bytes, light: Light | None = None) -> Image.Image:
     if image.mode not in _SPACES:
         image = image.convert("RGB")
     transform = _transform(icc, image.mode)
@@ -106,7 +105,9 @@ def _coloured(image: Image.Image, icc: bytes) -> Image.Image:
         # Grey pictures often carry the profile of a colour one.
         image = image.convert("RGB")
         transform = _transform(icc, "RGB")
-    return image if transform is None else ImageCms.applyTransform(image, transform) or image
+    if transform is None:
+        return image if light is None or icc else Image.fromarray(light.shown(np.asarray(image)))
+    return ImageCms.applyTransform(image, transform) or image
 
 
 def _transform(icc: bytes, mode: str) -> "ImageCms.ImageCmsTransform | None":

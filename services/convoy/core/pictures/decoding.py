@@ -14,6 +14,8 @@ from PIL import Image
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.opening import open_picture
 from convoy.core.pictures.orientation import TRANSPOSED, turn
+from convoy.core.pictures.stopping import check
+from convoy.core.pictures.tones import Window
 
 Pixels = npt.NDArray[np.uint8]
 """RGB, uint8, [height, width, 3]."""
@@ -52,15 +54,19 @@ class Picture:
         return replace(self, image_rgb=np.broadcast_to(np.uint8(0), self.image_rgb.shape))
 
 
-def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = None) -> Picture:
+def decode_image(
+    data: bytes, limits: Limits = Limits(), min_side: int | None = None, window: Window | None = None
+) -> Picture:
     """Decode a picture file of any format in `formats` to upright sRGB pixels.
 
     min_side: when given, a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides keep at least so many pixels.
+    window: which values of grey of more than 8 bits become black and white; without one, all that its bits can hold.
     EXIF orientation is applied, an ICC profile is converted to sRGB, transparency is laid on white, the first frame or
     page is taken, 16-bit, grey, palette and CMYK pictures become 8-bit RGB.
     Raises InvalidArgument: EMPTY_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, TOO_MANY_SCANS, TOO_MANY_SEGMENTS,
-    NOT_AN_IMAGE, UNSUPPORTED_FORMAT, TRUNCATED_IMAGE.
+    NOT_AN_IMAGE, UNSUPPORTED_FORMAT, TRUNCATED_IMAGE; DeadlineExceeded when nobody waits any longer (see `stopping`).
     """
+    check()
     if not data:
         raise InvalidArgument("EMPTY_IMAGE", "the picture has 0 bytes")
     if len(data) > limits.max_bytes:
@@ -72,7 +78,7 @@ def decode_image(data: bytes, limits: Limits = Limits(), min_side: int | None = 
     width, height = opened.size
     _check_pixels(width, height, limits)
     opened.check()
-    image = opened.pixels(min_side)
+    image = opened.pixels(min_side, window)
     orientation = opened.orientation()
     if orientation in TRANSPOSED:
         width, height = height, width

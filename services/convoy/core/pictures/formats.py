@@ -9,23 +9,29 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Kind:
     """A format: its name for people, Pillow's name for it, file endings in lower case, and what a decoder holds for
-    each pixel, counted in RGB pixels of three bytes."""
+    each pixel, counted in RGB pixels of three bytes.
+
+    small_px: how many pixels a file of at most a MiB may have, since a core decodes so many in a second; 0 for no such
+    bound. px_a_byte: how many more for each further byte.
+    """
 
     name: str
     pillow: str
     suffixes: tuple[str, ...]
     weight: int = 2
+    small_px: int = 0
+    px_a_byte: int = 0
 
 
 JPEG = Kind("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"), 1)
 PNG = Kind("PNG", "PNG", (".png", ".apng"))
-WEBP = Kind("WebP", "WEBP", (".webp",), 4)
-HEIC = Kind("HEIC", "HEIF", (".heic", ".heif", ".hif"), 4)
-AVIF = Kind("AVIF", "AVIF", (".avif",), 4)
+WEBP = Kind("WebP", "WEBP", (".webp",), 4, 30_000_000, 40)
+HEIC = Kind("HEIC", "HEIF", (".heic", ".heif", ".hif"), 4, 30_000_000, 40)
+AVIF = Kind("AVIF", "AVIF", (".avif",), 4, 30_000_000, 40)
 TIFF = Kind("TIFF", "TIFF", (".tif", ".tiff"), 3)
 GIF = Kind("GIF", "GIF", (".gif",))
 BMP = Kind("BMP", "BMP", (".bmp", ".dib"))
-JPEG_2000 = Kind("JPEG 2000", "JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), 6)
+JPEG_2000 = Kind("JPEG 2000", "JPEG2000", (".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), 6, 12_000_000, 12)
 KINDS = (JPEG, PNG, WEBP, HEIC, AVIF, TIFF, GIF, BMP, JPEG_2000)
 
 SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes)
@@ -64,6 +70,16 @@ _OTHERS = (
     (b"IIU\0", "a camera's raw file"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\0\0\1\0", "an icon"),
+    *((b"P%d" % number + space, "a Netpbm file") for number in range(1, 8) for space in (b"\n", b" ", b"\r")),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "a Radiance picture"),
+    (b"#?RGBE", "a Radiance picture"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"DDS ", "a DirectDraw texture"),
+    (b"SIMPLE  =", "FITS"),
+    (b"gimp xcf", "a GIMP file"),
 )
 
 

@@ -12,6 +12,7 @@ import simplejpeg
 
 from convoy.core.pictures.jpeg_markers import END, Component, Jpeg, channels_missing, read_structure, restarts_missing
 from convoy.core.pictures.refusals import broken, cut_short
+from convoy.core.pictures.stopping import check
 
 Samples = npt.NDArray[np.uint8]
 
@@ -64,6 +65,7 @@ def _decode(data: bytes, width: int, height: int, divisor: int, colours: str, st
 
 
 def _despite_warnings(data: bytes, width: int, height: int, divisor: int, colours: str, warning: ValueError) -> Samples:
+    check()
     jpeg = read_structure(data)
     whole = _alone(data, jpeg)
     try:
@@ -89,6 +91,7 @@ def _alone(data: bytes, jpeg: Jpeg) -> bytes:
 
 def _ends_early(whole: bytes, pixels: Samples, divisor: int, colours: str) -> bool:
     """Whether the last scan's data is not complete: more data before the end marker would change the pixels."""
+    check()
     height, width = pixels.shape[:2]
     more = whole[: -len(END)] + _PROBE + END
     probed = _decode(more, width * divisor, height * divisor, divisor, colours, strict=False)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from convoy.core.errors import InvalidArgument
+from convoy.core.pictures.refusals import unsupported
 
 MOST_SEGMENTS = 5_000
 """A phone's picture has a dozen, one with a depth map in its XMP some hundred."""
@@ -22,6 +23,7 @@ MOST_STRAY_BYTES = 2**16
 END = b"\xff\xd9"
 
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_NOT_READ = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
@@ -80,7 +82,7 @@ class Jpeg:
 def read_header(data: bytes) -> Jpeg:
     """Read the segments before the first scan.
 
-    Raises InvalidArgument: NOT_AN_IMAGE without a frame, TOO_MANY_SEGMENTS.
+    Raises InvalidArgument: NOT_AN_IMAGE without a frame, TOO_MANY_SEGMENTS; UNSUPPORTED_FORMAT for one of 12 bits.
     """
     walk = _Walk(data)
     walk.to_next_scan()
@@ -205,6 +207,10 @@ class _Walk:
         data, jpeg = self._data, self.jpeg
         if marker in _SOF and not jpeg.components and end - begin >= 6:
             jpeg.precision = data[begin]
+            if marker in _NOT_READ:
+                raise unsupported("a lossless or hierarchical JPEG", "an ordinary one, or PNG")
+            if jpeg.precision != 8:
+                raise unsupported(f"a JPEG of {jpeg.precision} bits a channel", "one of 8 bits, or PNG")
             jpeg.height = int.from_bytes(data[begin + 1 : begin + 3], "big")
             jpeg.width = int.from_bytes(data[begin + 3 : begin + 5], "big")
             jpeg.progressive = marker in _PROGRESSIVE
@@ -212,6 +218,8 @@ class _Walk:
             jpeg.components = tuple(
                 Component(rows[i], rows[i + 1] >> 4, rows[i + 1] & 15) for i in range(0, len(rows) - 2, 3)
             )
+        elif marker == 0xF7 and not jpeg.components:
+            raise unsupported("JPEG-LS")
         elif marker == 0xDD and end - begin >= 2:
             self._restart_interval = int.from_bytes(data[begin : begin + 2], "big")
         elif marker == 0xE1 and data.startswith(_EXIF, begin, end):

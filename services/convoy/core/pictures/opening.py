@@ -1,6 +1,5 @@
 """Opens a picture file: reads what its header says, and makes it safe to decode."""
 
-import io
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,16 +14,19 @@ from convoy.core.pictures.formats import Kind
 from convoy.core.pictures.heic import load_heic, open_heic
 from convoy.core.pictures.jpeg import decode_jpeg, divisor_for, read_plain_header
 from convoy.core.pictures.jpeg_markers import Jpeg, check_scans, read_header
+from convoy.core.pictures.light import Light
 from convoy.core.pictures.orientation import orientation_in, sensible
-from convoy.core.pictures.refusals import broken
+from convoy.core.pictures.refusals import broken, unsupported
+from convoy.core.pictures.stopping import Reader, check
+from convoy.core.pictures.tones import Window, tones_of
 
 # We check our own bound on every header; Pillow would warn at a size that it chooses.
 Image.MAX_IMAGE_PIXELS = None
 # Convoy runs as many decoders as cores; a decoder with threads of its own would take the others' cores.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
-_SLOW_PX, _SLOW_BYTES, _SLOW_PX_A_BYTE = 12_000_000, 2**20, 12
-"""JPEG 2000 decodes 12 megapixels in a second: a small file may have so many, a larger one more."""
+_SMALL_BYTES = 2**20
+"""No file of so many bytes keeps a core busy for more than a second."""
 
 
 @dataclass
@@ -53,8 +55,8 @@ class JpegFile:
         """The EXIF orientation."""
         return orientation_in(self.jpeg.exif)
 
-    def pixels(self, min_side: int | None) -> Pixels:
-        """Decode to sRGB as stored, not turned."""
+    def pixels(self, min_side: int | None, window: Window | None = None) -> Pixels:
+        """Decode to sRGB as stored, not turned. A JPEG has 8 bits, so it needs no window."""
         width, height = self.size
         channels = len(self.jpeg.components)
         colours = "CMYK" if channels == 4 else "GRAY" if channels == 1 and self.jpeg.icc else "RGB"
@@ -64,23 +66,25 @@ class JpegFile:
 
 @dataclass
 class OtherFile:
-    """A picture that Pillow or libheif decodes."""
+    """A picture that Pillow or libheif decodes. sent: the file as it came; data: what of it is opened."""
 
     kind: Kind
     size: tuple[int, int]
-    bytes_sent: int
     data: bytes = field(repr=False)
+    sent: bytes = field(repr=False)
     heic: Any = None
     page: tiff.Page | None = None
     image: Image.Image | None = None
 
     def check(self) -> None:
         """Raise InvalidArgument for a file that would take long to decode."""
-        allowed = _SLOW_PX + max(0, self.bytes_sent - _SLOW_BYTES) * _SLOW_PX_A_BYTE
-        if self.kind is formats.JPEG_2000 and self.size[0] * self.size[1] > allowed:
+        if not self.kind.small_px:
+            return
+        allowed = self.kind.small_px + max(0, len(self.sent) - _SMALL_BYTES) * self.kind.px_a_byte
+        if self.size[0] * self.size[1] > allowed:
             facts = {"width": self.size[0], "height": self.size[1], "max_pixels": allowed}
-            message = f"a JPEG 2000 of {self.bytes_sent:,} bytes may have {allowed:,} pixels; send JPEG or PNG"
-            raise InvalidArgument("TOO_MANY_PIXELS", message, facts)
+            message = f"a {self.kind.name} of {len(self.sent):,} bytes may have {allowed:,} pixels"
+            raise InvalidArgument("TOO_MANY_PIXELS", message, facts, hint="send JPEG or PNG")
 
     def weight(self, _: int | None) -> int:
         """How many RGB pixels of memory decoding takes."""
@@ -93,28 +97,48 @@ class OtherFile:
         exif = self.image.info.get("exif", b"") if self.image is not None and self.heic is None else b""
         return orientation_in(exif) if isinstance(exif, bytes) else 1
 
-    def pixels(self, _: int | None) -> Pixels:
-        """Decode to sRGB as stored, not turned. Raises InvalidArgument: TRUNCATED_IMAGE, NOT_AN_IMAGE."""
+    def pixels(self, _: int | None, window: Window | None = None) -> Pixels:
+        """Decode to sRGB as stored, not turned. Raises InvalidArgument: TRUNCATED_IMAGE, NOT_AN_IMAGE.
+
+        window: the values of deep grey to show.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if self.heic is not None:
-                    icc, image = self.heic.info.get("icc_profile"), load_heic(self.heic)
-                else:
-                    image = self.image = self._open()
-                    image.load()
-                    icc = image.info.get("icc_profile")
+                image, icc = self._load()
+                check()
                 if image.size != self.size:
                     raise ValueError("its header says another size")
-                zero_is_white = self.page is not None and self.page.zero_is_white
-                return convert_image(image, icc if isinstance(icc, bytes) else b"", zero_is_white)
+                return convert_image(
+                    image,
+                    icc if isinstance(icc, bytes) else b"",
+                    light=self._light(),
+                    bits=self.page.bits if self.page else 0,
+                    zero_is_white=self.page is not None and self.page.zero_is_white,
+                    window=window,
+                )
         except ConvoyError:
             raise
         except Exception as error:  # The codecs raise whatever hostile data makes them raise.
             raise broken(error) from None
 
-    def _open(self) -> Image.Image:
-        return self.image or _open_with_pillow(self.data, self.kind)
+    def _load(self) -> tuple[Image.Image, object]:
+        """The picture in memory, and its profile."""
+        if self.heic is not None:
+            return load_heic(self.heic), self.heic.info.get("icc_profile")
+        if self.page is not None and self.page.planes:
+            planes = [_shallow_plane(plane) for plane in self.page.planes]
+            return Image.merge("RGB", planes), self.image.info.get("icc_profile") if self.image else None
+        image = self.image = self.image or _open_with_pillow(self.data, self.kind)
+        image.load()
+        if self.page is not None and self.page.is_deep_lab:
+            image = _as_lab(image)
+        return image, image.info.get("icc_profile")
+
+    def _light(self) -> Light | None:
+        if self.kind is formats.PNG:
+            return png.light_of(self.sent)
+        return boxes.light_of(self.sent) if self.kind in (formats.HEIC, formats.AVIF) else None
 
 
 def open_picture(data: bytes) -> JpegFile | OtherFile:
@@ -134,16 +158,16 @@ def open_picture(data: bytes) -> JpegFile | OtherFile:
     except UnidentifiedImageError:
         raise InvalidArgument("NOT_AN_IMAGE", f"the header of the {kind.name} file cannot be read") from None
     except Exception as error:  # Parsers raise whatever a hostile header makes them raise.
-        raise InvalidArgument("NOT_AN_IMAGE", f"the picture's header cannot be read: {error}") from None
+        raise broken(error, f"header of the {kind.name} file") from None
 
 
 def _open_other(data: bytes, kind: Kind) -> OtherFile:
     if kind is formats.WEBP:  # Pillow's decoder reserves the whole canvas when it opens a file.
-        return OtherFile(kind, webp.canvas_size(data), len(data), data)
+        return OtherFile(kind, webp.canvas_size(data), data, data)
     if kind is formats.HEIC:
         boxes.check(data, kind.name)
         opened = open_heic(data)
-        return OtherFile(kind, opened.size, len(data), data, heic=opened)
+        return OtherFile(kind, opened.size, data, data, heic=opened)
     page, safe = None, data
     if kind is formats.PNG:
         safe = png.tidy(data)
@@ -151,22 +175,40 @@ def _open_other(data: bytes, kind: Kind) -> OtherFile:
         safe = gif.tidy(data)
     elif kind is formats.TIFF:
         page = tiff.first_page(data)
-        safe = page.data
+        safe = page.planes[0] if page.planes else page.data
     elif kind is formats.BMP:
         bmp.check(data)
     else:
         boxes.check(data, kind.name)
-    image = _open_with_pillow(safe, kind)
+    try:
+        image = _open_with_pillow(safe, kind)
+    except UnidentifiedImageError:
+        if page is None:
+            raise
+        raise unsupported(page.kind) from None
     size = image.size
     if kind is formats.JPEG_2000 and boxes.codestream_size(data) != size:
-        raise InvalidArgument("NOT_AN_IMAGE", "the picture's header cannot be read: it says two sizes")
-    return OtherFile(kind, size, len(data), safe, page=page, image=image)
+        raise InvalidArgument("NOT_AN_IMAGE", "the header of the JPEG 2000 file says two sizes")
+    return OtherFile(kind, size, safe, data, page=page, image=image)
 
 
 def _open_with_pillow(data: bytes, kind: Kind) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Image.open(io.BytesIO(data), formats=(kind.pillow,))
+        return Image.open(Reader(data), formats=(kind.pillow,))
+
+
+def _as_lab(image: Image.Image) -> Image.Image:
+    """Take RGB for L*a*b* as it stands in a file: Pillow takes the signs of a and b off when it unpacks the bytes."""
+    return Image.frombytes("LAB", image.size, image.tobytes())
+
+
+def _shallow_plane(data: bytes) -> Image.Image:
+    """One channel of 16 bits, as 8."""
+    plane = _open_with_pillow(data, formats.TIFF)
+    plane.load()
+    tones = tones_of(plane, 16, zero_is_white=False, window=None)
+    return tones.shallow(plane) if tones else plane
 
 
 def _unknown(data: bytes) -> InvalidArgument:

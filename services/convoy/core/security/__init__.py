@@ -8,8 +8,10 @@ scores.py   hides similarities from callers without the scope `scores`
 tokens.py   static tokens, kept as hashes in a file
 jwts.py     JSON Web Tokens of an identity provider
 rates.py    rate limits
+doors.py    for whom a web door calls
 tls.py      certificates and keys
 files.py    files that may change while the process runs
+neighbours.py  secrets of others that lie beside a service's own
 
 To add a scope for a call, write it beside the call in the proto; no file here changes.
 """

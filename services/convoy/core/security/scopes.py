@@ -1,6 +1,7 @@
 """Scopes: the words for what a caller may do.
 
-classification  detection  segmentation  faces     the calls of that service, and the Open Inference Protocol there
+classification  detection  segmentation  faces  imaging
+                                                   the calls of that service, and the Open Inference Protocol there
 models:admin                                       load and unload models
 gallery:<name or *>:read|write|admin               the gallery's people; write includes read, admin includes both
 priority                                           name a priority (Open Inference Protocol); without tokens anybody may

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from convoy.core import errors
 from convoy.core.api import MODEL_KEY
 from convoy.core.security.callers import ANYBODY, Caller
+from convoy.core.security.doors import Doors
 from convoy.core.security.guard import Guard
 from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
@@ -38,7 +39,7 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of one service. Anybody may call health and reflection.
 
-    images: most pictures in a call, which bounds what a message may hold.
+    images: most pictures in a call, which bounds what a message may hold; doors: whom limits count if a web door calls.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         gates: Mapping[str, Gate],
         receiver: Receiver | None = None,
         images: int = 0,
+        doors: Doors | None = None,
     ) -> None:
         self._service = service
         self._guard = guard
         self._gates = gates
         self._receiver = receiver or Receiver(_LARGEST_MESSAGE)
         self._images = images
+        self._doors = doors or Doors()
         self._answers = Answers(self._receiver.most_message)
         self._open_calls = OpenCalls()
         # Without authentication, all callers share a method's handler.
@@ -103,7 +106,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         inner: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
 
         async def respond(context: Context, held: Held) -> None:
-            who = caller_key("", context.peer())
+            who = caller_key("", self._client(context))
             if handler.request_streaming:
                 content: Any = _read_each(self._receiver.each(context, who, expected, held), deserialize)
             else:
@@ -116,9 +119,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 await context.write(response)
 
         async def answer(requests: Any, context: Context) -> None:
-            who = caller_key("", context.peer())
+            who = caller_key("", self._client(context))
             try:
-                self._guard.count_stranger(context.peer())
+                self._guard.count_stranger(self._client(context))
                 with self._open_calls.one_more(who), self._receiver.holding(who) as held:
                     await respond(context, held)
             except errors.ConvoyError as error:
@@ -128,11 +131,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _begin_turn(self, caller: Caller, context: Context) -> str:
         """Set whose turn this call takes in queues, and return the caller's key."""
-        peer = context.peer()
+        peer = self._client(context)
         who = caller_key(caller.name, peer)
         granted = caller.scopes
         begin_turn(Turn(who, peer) if granted is None else Turn(who, peer, weight_of(granted), PRIORITY in granted))
         return who
+
+    def _client(self, context: Context) -> str:
+        """Whom limits count: the peer, or the client for whom a web door calls."""
+        if not self._doors.are_believed:
+            return context.peer()
+        return self._doors.client_of(context.peer(), context.invocation_metadata() or ())
 
     def _expected(self, method: str, is_open: bool) -> Expected:
         kind = _request_kind(method)
@@ -145,7 +154,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         Raises what the guard and the method's gate raise. The gate raises before the message is received.
         """
-        peer, deserialize = context.peer(), handler.request_deserializer
+        peer, deserialize = self._client(context), handler.request_deserializer
         self._guard.count(caller, peer)
         who = caller_key(caller.name, peer)
         if handler.request_streaming:

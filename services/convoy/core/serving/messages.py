@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest
 from convoy.core.pictures.decoding import Limits, Picture, count_pixels, decode_image, decode_raw, pixels_to_decode
+from convoy.core.pictures.tones import Window
 from convoy.v1 import common_pb2
 
 _FORMATS = {
@@ -16,11 +17,13 @@ _FORMATS = {
 }
 
 
-def read_image(image: common_pb2.Image, limits: Limits, min_side: int | None = None) -> Picture:
+def read_image(
+    image: common_pb2.Image, limits: Limits, min_side: int | None = None, window: Window | None = None
+) -> Picture:
     """Decode the picture of a request. Raises InvalidArgument as `decode_image` and `decode_raw` do."""
     content = image.WhichOneof("content")
     if content == "encoded":
-        return decode_image(image.encoded, limits, min_side)
+        return decode_image(image.encoded, limits, min_side, window)
     if content == "raw":
         raw = image.raw
         if raw.format not in _FORMATS:

@@ -1,5 +1,5 @@
-"""The base of services that look at pictures. To add one, write a class like those in classification, detection and
-segmentation, and add a row to core/api.py.
+"""The base of services that look at pictures. To add one, write a class like those in classification, detection,
+segmentation and imaging, and add a row to core/api.py.
 
 A call takes these steps: check the request, find its model, decode and prepare each picture in a thread, run the graph,
 turn its outputs into the answer in a thread.
@@ -86,7 +86,7 @@ class PictureServicer(Generic[Request, Result, Response]):
             return max(pixels_of(image, smallest), answer)
 
         def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
-            picture = read_image(image, limits, smallest)
+            picture = read_image(image, limits, smallest, manifest.input.window)
             pixels, placement = prepare(picture, manifest)
             return pixels, (placement, picture.outline())
 
@@ -103,10 +103,17 @@ class PictureServicer(Generic[Request, Result, Response]):
 
 
 def picture_service(
-    kind: type[PictureServicer[Any, Any, Any]], add: Callable[[Any, grpc.aio.Server], None], settings: Settings
+    kind: type[PictureServicer[Any, Any, Any]],
+    add: Callable[[Any, grpc.aio.Server], None],
+    settings: Settings,
+    may_lack: bool = False,
 ) -> Service:
-    """Build the service of a servicer, without starting it. add: the generated function that adds it to a server."""
-    host = ModelHost(settings, kind.TASKS, {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)})
+    """Build the service of a servicer, without starting it. add: the generated function that adds it to a server.
+
+    may_lack: it starts without its default model too.
+    """
+    chosen = {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)}
+    host = ModelHost(settings, kind.TASKS, chosen, may_lack)
 
     def add_to(server: grpc.aio.Server) -> None:
         add(kind(host), server)

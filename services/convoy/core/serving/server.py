@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
 from convoy.core.errors import FailedPrecondition
+from convoy.core.security.doors import Doors
 from convoy.core.security.files import Watched
 from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
@@ -77,8 +78,9 @@ class Server:
         self._tls = server_tls(settings)
         budget = settings.message_memory_mb
         self._receiver = Receiver(settings.max_message_mb * 2**20, budget and budget * 2**20)
+        doors = Doors(settings.door_secret.get_secret_value())
         self._interceptor = CallInterceptor(
-            service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call
+            service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call, doors
         )
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=_options(settings))
         self._metrics: MetricsPage | None = None

@@ -71,7 +71,7 @@ def datatype_of(ort_type: str) -> str:
 def input_dims(manifest: Manifest) -> tuple[int, int, int]:
     """Height, width and channels of the input; -1 for any."""
     spec = manifest.input
-    return (spec.height or -1, spec.width or -1, 3)
+    return (spec.height or -1, spec.width or -1, manifest.channels)
 
 
 def _duration(duration: Duration) -> pb.StatisticDuration:

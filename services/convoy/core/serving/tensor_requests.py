@@ -75,7 +75,8 @@ def read_outputs(request: pb.ModelInferRequest, model: LoadedModel) -> dict[str,
 def _fits(shape: tuple[int, ...], manifest: Manifest) -> bool:
     height, width, channels = shape
     spec = manifest.input
-    if channels != 3 or height < 1 or width < 1:
+    least = 2 * manifest.picture.overlap + 1 if manifest.picture and manifest.picture.trimmed else 1
+    if channels != manifest.channels or height < least or width < least:
         return False
     if spec.height is not None:
         return (height, width) == (spec.height, spec.width)

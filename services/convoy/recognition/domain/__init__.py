@@ -25,5 +25,5 @@ Around a call:
 caller.py         the call being answered: who asks, and how much time is left
 face_source.py    what recognition asks of a face service
 vectors.py        embeddings as arrays
-tasks.py          ends tasks that run beside the calls
+tasks.py          work that runs beside the calls, or goes on after one
 """

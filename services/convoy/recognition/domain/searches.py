@@ -105,6 +105,7 @@ class Identified:
     same_occasion: bool
     expected_false_positive_picture_rate: float
     epoch: str = ""
+    beyond_calibration: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class Compared:
     faces_found: int
     reference_face: FoundFace | None = None
     reference_faces_found: int = 0
+    beyond_calibration: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 followers.py        the galleries that this process follows, each by a follower
 follower.py         keeps one gallery equal to the store
+freshness.py        how long a follower has not heard of the store
+gauges.py           what is told to Prometheus of each gallery
 waking.py           what wakes followers: hints of the store, and a survey of all galleries
 pulse.py            whether the hints of the store reach this process
 view.py             what this process can tell of a gallery, whichever way it is searched

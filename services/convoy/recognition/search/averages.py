@@ -22,28 +22,27 @@ class Averages:
 
     def __init__(self, faces: Index) -> None:
         self._faces = faces
-        self._index = Index(faces.dimension, faces.threads)
-        self.is_on = False
+        # Most galleries ask for none, and an index takes its time to make.
+        self._index: Index | None = None
 
     def __len__(self) -> int:
         """People who have one."""
-        return len(self._index)
+        return len(self._index) if self._index else 0
 
     @property
     def nbytes(self) -> int:
         """Memory that they take."""
-        return self._index.nbytes
+        return self._index.nbytes if self._index else 0
 
     def count_of(self, people: Iterable[str]) -> int:
         """How many of these people have one."""
-        return self._index.count_of(people)
+        return self._index.count_of(people) if self._index else 0
 
     async def turn(self, on: bool) -> None:
         """Make all, or forget them, unless it was done already. Other work comes between."""
-        if on == self.is_on:
+        if on == (self._index is not None):
             return
-        self.is_on = on
-        self._index = Index(self._faces.dimension, self._faces.threads)
+        self._index = Index(self._faces.dimension, self._faces.threads) if on else None
         people = list(self._faces.people()) if on else []
         for start in range(0, len(people), AT_ONCE):
             for person_id in people[start : start + AT_ONCE]:
@@ -52,7 +51,7 @@ class Averages:
 
     def refresh(self, person_id: str) -> None:
         """Make the average of a person anew, after a change of the person's faces."""
-        if not self.is_on:
+        if self._index is None:
             return
         self._index.remove(person_id)
         vectors = self._faces.vectors_of(person_id)
@@ -69,8 +68,11 @@ class Averages:
 
         hits: the best by their faces, with the same arguments. A hit by an average has no face id yet.
         """
+        index = self._index
+        if index is None:
+            return list(hits)
         best = {hit.person_id: hit for hit in hits}
-        for hit in self._index.search(probe, top_k, among, exact):
+        for hit in index.search(probe, top_k, among, exact):
             known = best.get(hit.person_id)
             if known is None or hit.similarity > known.similarity:
                 best[hit.person_id] = hit

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from convoy.core.errors import (
     ConvoyError,
@@ -29,6 +28,8 @@ from convoy.core.errors import (
 from convoy.recognition.domain.records import Change, Gallery, Person
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.vectors import Vector
+from convoy.recognition.search.freshness import GRACE_S, MAX_SILENCE_S, Freshness
+from convoy.recognition.search.gauges import FACES, LOADS, MENDED, UNREADABLES, VERSION
 from convoy.recognition.search.pulse import Pulse
 from convoy.recognition.search.told import Told
 from convoy.recognition.search.view import View
@@ -38,22 +39,10 @@ from convoy.recognition.store.base import NOWHERE, UNREADABLE, Head, Store, gall
 LOOK_AGAIN_S = (0.05, 1.0)
 RETRY_S = (0.05, 1.0)
 UNREADABLE_RETRY_S = 30.0
-# A search looks whether the gallery is changed if the store was not heard for so long, or if only the want of hints has
-# said for so long that it is not.
-QUIET_S, LOOKED_S = 3.0, 10.0
 # As many changes as a page of the stream may have: behind fewer there are none.
 MANY = 500
-# How long the store may be away before callers are told: shorter than most of their deadlines.
-GRACE_S = 2.5
-# After this silence of the store a replica stops answering: it might name somebody who was deleted elsewhere.
-MAX_SILENCE_S = 5.0
 
 log = structlog.get_logger()
-FACES = Gauge("convoy_gallery_faces", "Faces that this replica searches.", ["gallery"])
-VERSION = Gauge("convoy_gallery_version", "Version of the gallery that this replica searches.", ["gallery"])
-MENDED = Counter("convoy_gallery_mended", "How often version or counters of a gallery were put right.", ["gallery"])
-UNREADABLES = Gauge("convoy_gallery_unreadable", "1 if this replica cannot read the gallery.", ["gallery"])
-LOADS = Counter("convoy_gallery_loads", "How often a gallery was read from the store as a whole.", ["gallery"])
 
 
 class Follower:
@@ -63,8 +52,8 @@ class Follower:
         self.name = name
         self.view: View | None = None
         self.is_deleted = False
-        self._looked_at = time.monotonic()
-        self._pulse = pulse
+        self._was_unreadable = False
+        self._freshness = Freshness(pulse)
         self._failure: Unavailable | ResourceExhausted | FailedPrecondition | None = None
         self._store = store
         self._new_view = new_view
@@ -84,13 +73,13 @@ class Follower:
     def compare(self, head: Head, seen_at: float) -> None:
         """Look at the stream if the gallery's head, as it was seen at that time, is another than this follower's."""
         if self.view is not None and self.view.head == head:
-            self._looked_at = max(self._looked_at, seen_at)
+            self._freshness.looked_at = max(self._freshness.looked_at, seen_at)
         else:
             self.wake()
 
     def settle(self) -> None:
         """Hints end: until they were heard last, they would have told of a change."""
-        self._looked_at = self._heard_at
+        self._freshness.settle()
 
     async def loaded(self) -> None:
         """Return when the gallery has been loaded, or cannot be."""
@@ -102,7 +91,7 @@ class Follower:
 
         Raises DeadlineExceeded(VERSION_NOT_REACHED), FailedPrecondition(VERSION_LOST), Unavailable, NotFound.
         """
-        if not self._has(version, epoch) or (self._silent_s > MAX_SILENCE_S and self._failure is None):
+        if not self._has(version, epoch) or (self._freshness.silent_s > MAX_SILENCE_S and self._failure is None):
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wait_for(version, epoch)
@@ -110,7 +99,7 @@ class Follower:
                 raise self._failure or self._late(version) from None
         if self.is_deleted:
             raise gallery_not_found(self.name)
-        if self.view is None or not self._has(version, epoch) or self._silent_s > MAX_SILENCE_S:
+        if self.view is None or not self._has(version, epoch) or self._freshness.silent_s > MAX_SILENCE_S:
             raise self._failure or Unavailable("STORE_UNAVAILABLE", "the store (Redis) does not answer; try again")
         return self.view
 
@@ -121,7 +110,7 @@ class Follower:
             if self.is_deleted:
                 return True
             # Silence may be due to this process, if it is late with everything: ask before calling the store away.
-            if self._silent_s > MAX_SILENCE_S and self._failure is None:
+            if self._freshness.silent_s > MAX_SILENCE_S and self._failure is None:
                 return False
             return self._has(version, epoch) or self._is_failing
 
@@ -158,24 +147,12 @@ class Follower:
         """Whether the view has that version, and was compared with the store not too long ago."""
         if self.view is None or self._version < version or (epoch and self.view.head.epoch != epoch):
             return False
-        is_fresh = self._silent_s < QUIET_S and time.monotonic() - self._looked_at < LOOKED_S
-        return is_fresh or self._is_away
-
-    @property
-    def _heard_at(self) -> float:
-        """When the store last said something of this gallery. While hints come, silence says that it is unchanged."""
-        hinted = self._pulse.begun_at <= self._looked_at
-        return max(self._looked_at, self._pulse.heard_at) if hinted else self._looked_at
-
-    @property
-    def _silent_s(self) -> float:
-        return time.monotonic() - self._heard_at
+        return self._freshness.is_fresh or self._is_away
 
     @property
     def _is_away(self) -> bool:
         """Whether the store did not answer when it was asked last: then this replica goes on alone for a while."""
-        is_silent = self._pulse.is_beating and time.monotonic() - self._pulse.heard_at > GRACE_S
-        return is_silent or self._failure is not None
+        return self._freshness.is_silent or self._failure is not None
 
     @property
     def _is_unreadable(self) -> bool:
@@ -184,7 +161,7 @@ class Follower:
 
     @property
     def _is_failing(self) -> bool:
-        return self._is_unreadable or (self._failure is not None and self._silent_s > GRACE_S)
+        return self._is_unreadable or (self._failure is not None and self._freshness.silent_s > GRACE_S)
 
     def _late(self, version: int) -> DeadlineExceeded:
         facts = {"version": self._version, "min_version": version}
@@ -226,14 +203,15 @@ class Follower:
         view = self._new_view(opened.gallery)
         await self._arrive(view, await view.load(opened.head, anew), started)
         LOADS.labels(self.name).inc()
-        UNREADABLES.labels(self.name).set(0)
+        if self._was_unreadable:
+            UNREADABLES.labels(self.name).set(0)
         self._told = Told()
         say = log.info if view.size else log.debug
         say("gallery loaded", gallery=self.name, faces=view.size, seconds=time.monotonic() - started)
 
     async def _follow(self) -> None:
         """Take in changes when woken; return when the stream no longer goes on from where this follower stands."""
-        if self._pulse.begun_at <= self._looked_at:
+        if self._freshness.is_hinted:
             # Whatever has changed since the gallery was opened has woken this follower already.
             await self._due.wait()
         while self.view is not None:
@@ -282,12 +260,12 @@ class Follower:
     async def _looked(self, asked_at: float) -> None:
         """The view is as the store was at that time, or later."""
         async with self._moved:
-            self._looked_at, self._failure = asked_at, None
+            self._freshness.looked_at, self._failure = asked_at, None
             self._moved.notify_all()
 
     async def _give_up(self, error: Exception) -> None:
         """Answer nobody from what is left of this gallery, and say so once for each cause."""
-        self.view = None
+        self.view, self._was_unreadable = None, True
         UNREADABLES.labels(self.name).set(1)
         if self._told.is_due(repr(error), time.monotonic()):
             trace = None if isinstance(error, ConvoyError) else error

@@ -13,6 +13,7 @@ from convoy.recognition.domain.records import Gallery
 from convoy.recognition.domain.tasks import end
 from convoy.recognition.domain.templates import Codec
 from convoy.recognition.search.follower import Follower
+from convoy.recognition.search.gauges import forget
 from convoy.recognition.search.memory_view import MemoryView
 from convoy.recognition.search.told import Told
 from convoy.recognition.search.vector_set_view import VectorSetView
@@ -80,6 +81,12 @@ class Followers:
     def get(self, name: str) -> Follower | None:
         """The follower of a gallery, if it is open."""
         return self._followers.get(name)
+
+    def forget_deleted(self) -> None:
+        """Let go of galleries that are no more."""
+        for name in [name for name, follower in self._followers.items() if follower.is_deleted]:
+            del self._followers[name]
+            forget(name)
 
     def _new_view(self, gallery: Gallery) -> View:
         if gallery.vector_sets is None:

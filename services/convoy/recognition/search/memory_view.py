@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -33,6 +33,8 @@ class MemoryView:
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
+        # Whom this process has put since the last refresh began.
+        self._touched: set[str] = set()
 
     @property
     def size(self) -> int:
@@ -64,6 +66,14 @@ class MemoryView:
 
     async def refresh(self, changed: Mapping[str, Sequence[str]], version: int) -> None:
         """See View."""
+        while changed:
+            touched = self._touched = set()
+            await self._refresh(changed, touched)
+            # What this process wrote while the store was read may be newer than what was read, or older.
+            changed = {person_id: faces for person_id, faces in changed.items() if person_id in touched}
+
+    async def _refresh(self, changed: Mapping[str, Sequence[str]], touched: Set[str]) -> None:
+        """Bring people up to the store, but for those that are put meanwhile."""
         name, person_ids = self.gallery.name, list(changed)
         known = {person_id: set(self.index.faces_of(person_id)) for person_id in person_ids}
         faces = [(i, face_id) for i, came in changed.items() for face_id in came if face_id not in known[i]]
@@ -82,10 +92,15 @@ class MemoryView:
         for person_id, person in zip(person_ids, people, strict=True):
             kept = {face.face_id for face in person.faces} if person else set()
             its = embeddings[person_id]
-            self.put(person_id, person, {face_id: its[face_id] for face_id in its if face_id in kept})
+            if person_id not in touched:
+                self._put(person_id, person, {face_id: its[face_id] for face_id in its if face_id in kept})
 
     def put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         """See View."""
+        self._touched.add(person_id)
+        self._put(person_id, person, embeddings)
+
+    def _put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         self._forget(person_id)
         if person is None:
             self.index.remove(person_id)
@@ -110,7 +125,7 @@ class MemoryView:
         while self._expiring and self._expiring[0][0] <= now_ms:
             _, person_id = heapq.heappop(self._expiring)
             if (person := self._person(person_id)) and person.is_expired(now_ms):
-                self.put(person_id, None, {})
+                self._put(person_id, None, {})
 
     async def search(
         self, probe: Vector, top_k: int, having: Sequence[Entry], exact: bool, averages: bool = False

@@ -75,17 +75,24 @@ class PersonChange:
         kept = {face.face_id for face in self.after.faces} if self.after else set()
         return [face.face_id for face in self.before.faces if face.face_id not in kept]
 
+    @property
+    def erases(self) -> bool:
+        """Whether something of a person goes."""
+        return self.before is not None and (self.after is None or bool(self.removed))
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """Changes of different people, each with its note, that are made together or not at all.
 
     at_version: the changes are made only on this version of the gallery, if the other people in it mattered too.
+    at_epoch: in which that counts; empty for any.
     """
 
     changes: Sequence[tuple[PersonChange, Note]]
     idempotency: Idempotency = field(default_factory=Idempotency)
     at_version: int | None = None
+    at_epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

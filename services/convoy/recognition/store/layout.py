@@ -99,8 +99,8 @@ def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
     idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
     changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
-    asked = idempotency.content
-    return int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s, at_version, changes, asked
+    remembered = (int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s)
+    return *remembered, at_version, changes, idempotency.content, write.at_epoch
 
 
 def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:

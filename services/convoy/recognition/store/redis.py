@@ -21,11 +21,10 @@ gallery that each alias stands for. The channel convoy:changes has the name of e
 
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import RedisCluster
 
 from convoy.recognition.domain.records import Change, Gallery, Note, Person, UnreadableGallery
 from convoy.recognition.store.base import (
@@ -46,7 +45,8 @@ from convoy.recognition.store.base import (
     gallery_not_found,
     gallery_unreadable,
 )
-from convoy.recognition.store.connection import answered, connect
+from convoy.recognition.store.commands import RedisCommands
+from convoy.recognition.store.connection import answered
 from convoy.recognition.store.hints import listened
 from convoy.recognition.store.layout import (
     change_of,
@@ -55,7 +55,6 @@ from convoy.recognition.store.layout import (
     field_of,
     gallery_of,
     head_of,
-    is_made,
     key_of,
     keys_of,
     label_of,
@@ -71,8 +70,6 @@ from convoy.recognition.store.layout import (
     standings_of,
     words_of,
 )
-from convoy.recognition.store.lua import script_text
-from convoy.recognition.store.safety import Writer
 from convoy.recognition.store.sweeping import scanned, surveyed
 
 INDEX = "convoy:galleries"
@@ -84,39 +81,16 @@ SURVEYED = 500
 KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
 
 
-class RedisStore(Store):
-    """See Store.
+def _named(gallery: str) -> tuple[object, ...]:
+    """The command that notes the name of a gallery, as often as one likes."""
+    return "ZADD", INDEX, 0, gallery
 
-    password: asked for at each new connection, unless the URL has one. keep: about how many changes a gallery's stream
-    keeps. wait_aof: acknowledge a change only when Redis has it on disk (WAITAOF, Redis 7.2 or newer); with
-    `appendfsync always` Redis does so anyway. wait_replicas: and when so many followers have it.
-    """
 
-    def __init__(
-        self,
-        url: str,
-        password: Callable[[], str] | None = None,
-        keep: int = 1_000_000,
-        wait_aof: bool = False,
-        wait_replicas: int = 0,
-    ) -> None:
-        self._keep = keep
-        self._redis: Any = connect(url, password)
-        self._writer = Writer(self._redis, wait_aof, wait_replicas)
-        pool = getattr(self._redis, "connection_pool", None)
-        self._sentinels: list[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", [])
-
-    async def ping(self) -> None:
-        await self._do("PING")
-
-    async def close(self) -> None:
-        await self._redis.aclose()
-        # redis-py closes the master's connections, but not those to the sentinels.
-        for sentinel in self._sentinels:
-            await sentinel.aclose()
+class RedisStore(RedisCommands, Store):
+    """See Store, and RedisCommands for how it is made."""
 
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
-        await self._writer.write(INDEX, "ZADD", INDEX, 0, gallery.name)
+        await self._do(*_named(gallery.name))
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
         info = (gallery.to_json(), gallery.later_to_json(), *limits_of(gallery.policy))
         remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
@@ -124,6 +98,9 @@ class RedisStore(Store):
         reply = await self._run("create_gallery", keys, *info, *written)
         if reply[0] == b"EXISTS":
             raise gallery_exists(gallery.name)
+        if self._writer.waits and isinstance(self._redis, RedisCluster):
+            # On one server, whoever has the gallery has the name before it. Here that is on another node.
+            await self._writer.write(INDEX, *_named(gallery.name))
         return committed_of(reply, idempotency)
 
     async def get_gallery(self, name: str) -> Gallery:
@@ -254,7 +231,7 @@ class RedisStore(Store):
         keys = keys_of(name, "meta", "head", "changes", "people", "templates")
         told = (new_token(), known.version, known.token, known.epoch)
         try:
-            return opened_of(name, await self.script("open_gallery", keys, *told))
+            return opened_of(name, await self._script(self._together, "open_gallery", keys, *told))
         except exceptions.ResponseError as error:
             raise gallery_unreadable(UnreadableGallery(name, f"the store says: {error}")) from error
 
@@ -278,18 +255,6 @@ class RedisStore(Store):
         entries = await self._do("XREVRANGE", key_of(name, "changes"), newest, "-", "COUNT", limit)
         return [change_of(*entry) for entry in entries]
 
-    async def command(self, *words: object) -> Any:
-        """Run any other command, for what is kept beside galleries."""
-        return await self._do(*words)
-
-    async def script(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        """Run a script of the folder scripts, for what is kept beside galleries: nobody waits until it is safe."""
-        text, digest = script_text(name)
-        try:
-            return await self._do("EVALSHA", digest, len(keys), *keys, *arguments)
-        except exceptions.NoScriptError:
-            return await self._do("EVAL", text, len(keys), *keys, *arguments)
-
     async def _galleries(self, names: Sequence[str]) -> list[Gallery | UnreadableGallery | None]:
         """Each with its counters, read in one go."""
         return await asyncio.gather(*(self._gallery(name) for name in names))
@@ -297,23 +262,12 @@ class RedisStore(Store):
     async def _gallery(self, name: str) -> Gallery | UnreadableGallery | None:
         fields = ("info", "born", "people", "faces", "later")
         try:
-            meta, head = await asyncio.gather(self._do("HMGET", key_of(name, "meta"), *fields), self.get_head(name))
+            meta, last = await asyncio.gather(
+                self._together("HMGET", key_of(name, "meta"), *fields),
+                self._together("HMGET", key_of(name, "head"), "version", "token", "epoch"),
+            )
+            head = head_of(*last)
         except (exceptions.ResponseError, ValueError) as error:
             # Of this gallery alone: a key of another kind, a version that is no number.
             return UnreadableGallery(name, f"the store says: {error}")
         return gallery_of(name, meta, head)
-
-    async def _run(self, name: str, keys: Sequence[str], *arguments: object) -> Any:
-        text, digest = script_text(name)
-        try:
-            try:
-                return await self._writer.write(keys[0], "EVALSHA", digest, len(keys), *keys, *arguments)
-            except exceptions.NoScriptError:
-                return await self._writer.write(keys[0], "EVAL", text, len(keys), *keys, *arguments)
-        except NotSafe as error:
-            if is_made(error.reply):
-                raise
-            return error.reply
-
-    async def _do(self, *command: object) -> Any:
-        return await answered(self._redis.execute_command(*command))

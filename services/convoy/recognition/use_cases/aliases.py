@@ -1,7 +1,8 @@
 """Names that stand for galleries in the calls on pictures and people."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from convoy.core.errors import Unavailable
 from convoy.recognition.domain.limits import check_gallery_name
@@ -17,8 +18,10 @@ class Aliases:
     def __init__(self, store: Store, galleries: Galleries) -> None:
         self._store = store
         self._galleries = galleries
-        self._stands_for: dict[str, str] = {}
+        self._stands_for: dict[str, str] | None = None
         self._read_at = -FRESH_S
+        self._changes = 0
+        self._reading = asyncio.Lock()
 
     async def set(self, alias: str, gallery: str) -> None:
         """Let a name stand for a gallery, or for none when `gallery` is empty.
@@ -32,7 +35,8 @@ class Aliases:
         await self._store.set_alias(alias, gallery)
         if stood_for and stood_for != gallery:
             await self._galleries.note_if_there(stood_for, "SetGalleryAlias", f"{alias} stands for it no more")
-        self._read_at = -FRESH_S
+        self._stands_for, self._read_at = None, -FRESH_S
+        self._changes += 1
 
     async def list(self) -> Sequence[tuple[str, str]]:
         """Every alias and its gallery, by alias."""
@@ -42,12 +46,27 @@ class Aliases:
         """The gallery that a name stands for; the name itself if it is no alias."""
         return (await self._fresh()).get(name, name) if name else name
 
-    async def _fresh(self) -> dict[str, str]:
-        if time.monotonic() - self._read_at >= FRESH_S:
+    async def _fresh(self) -> Mapping[str, str]:
+        if self._stands_for is not None:
+            return self._stands_for if self._is_fresh else await self._read()
+        # Nobody is answered before the first reading is there.
+        async with self._reading:
+            if self._stands_for is None and not self._is_fresh:
+                return await self._read()
+            return self._stands_for or {}
+
+    @property
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at < FRESH_S
+
+    async def _read(self) -> Mapping[str, str]:
+        self._read_at, changes = time.monotonic(), self._changes
+        try:
+            found = await self._store.list_aliases()
+        except Unavailable:
+            # Searches go on for a while without the store; a call that cannot says so itself.
             self._read_at = time.monotonic()
-            try:
-                self._stands_for = await self._store.list_aliases()
-            except Unavailable:
-                # Searches go on for a while without the store; a call that cannot says so itself.
-                return self._stands_for
-        return self._stands_for
+            return self._stands_for or {}
+        if changes == self._changes:
+            self._stands_for = found
+        return found

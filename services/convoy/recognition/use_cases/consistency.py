@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Collection
+from contextlib import suppress
 from functools import reduce
 from operator import xor
 
@@ -48,6 +50,13 @@ class Consistency:
         begun_at = self._compared_at.get(name) or time.monotonic() - random.random() * COMPARED_EVERY_S
         if time.monotonic() - self._compared_at.setdefault(name, begun_at) > COMPARED_EVERY_S:
             await self.compare(name)
+
+    def forget_all_but(self, names: Collection[str]) -> None:
+        """Forget galleries that are no more."""
+        for name in self._compared_at.keys() - names:
+            del self._compared_at[name]
+            with suppress(KeyError):
+                DIFFERS.remove(name)
 
     async def _checksum(self, view: View) -> str:
         # A scan may meet a face twice, and a second exclusive or would take it out again.

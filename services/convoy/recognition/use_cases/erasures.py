@@ -5,7 +5,7 @@ optional journal outside of the store has the same.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from convoy.core.errors import NotFound, Unavailable
@@ -124,9 +124,15 @@ async def erase_again(store: Store, erasure: Erasure) -> None:
         made(outcome)
 
 
-def read_erasures(lines: Iterable[str]) -> Iterator[Erasure]:
-    """Lists and journals, one after the other."""
-    return (Erasure.from_json(line) for line in lines if line.strip())
+def read_erasures(lines: Iterable[str], tell: Callable[[str], None]) -> Iterator[Erasure]:
+    """Lists and journals, one after the other. A line that cannot be read keeps no other from counting; it is told."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield Erasure.from_json(line)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            tell(f"line {number} of the list of erasures cannot be read, look at it: {line.strip()[:200]!r}")
 
 
 async def _last(store: Store, name: str) -> tuple[Gallery, int] | None:

@@ -58,6 +58,9 @@ class Sweep:
                     first_ms = standing.first_expiry_ms
                     await self._sweep(gallery, is_due=first_ms is not None and first_ms <= now_ms())
         await self._galleries.sweep(found)
+        for gone in self._told.keys() - found:
+            del self._told[gone]
+            FAILS.remove(gone)
         return self._people.expired - before
 
     async def on(self) -> None:

@@ -13,6 +13,7 @@ from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.limits import check_gallery_name, check_request_id, check_text
 from convoy.recognition.domain.pages import Page, cut, page_size, version_of
 from convoy.recognition.domain.records import Change, Gallery, Policy, UnreadableGallery
+from convoy.recognition.domain.tasks import to_its_end
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import UNREADABLE, Idempotency, NotSafe, Store, gallery_not_found
 from convoy.recognition.use_cases.consistency import Consistency
@@ -141,7 +142,10 @@ class Galleries:
             )
 
     async def delete(self, name: str) -> Gallery:
-        """Delete a gallery with everybody in it; gives its last state."""
+        """Delete a gallery with everybody in it; gives its last state. A caller who hangs up does not stop it."""
+        return await to_its_end(self._delete(name))
+
+    async def _delete(self, name: str) -> Gallery:
         try:
             last = await self._store.delete_gallery(name, current_call().note("DeleteGallery"))
         except NotSafe:
@@ -154,8 +158,10 @@ class Galleries:
         return last
 
     async def sweep(self, galleries: Mapping[str, Gallery | UnreadableGallery]) -> None:
-        """Delete the vector sets that belong to none of these galleries, which must be all that there are."""
+        """Let go of what belongs to none of these galleries, which must be all that there are; also of vector sets."""
         self._growth.forget_all_but(galleries)
+        self.consistency.forget_all_but(galleries)
+        self._followers.forget_deleted()
         if self._followers.vector_sets:
             await self._followers.vector_sets.sweep(galleries)
 

@@ -47,7 +47,7 @@ class _Terms:
     """On what terms the faces of a picture are decided.
 
     face_rate: the chance that a search for somebody who is not in the gallery names anybody; picture_rate: the chance
-    that anybody is named, if all faces are such.
+    that anybody is named, if all faces are such. beyond_calibration: the threshold is above all that was measured.
     """
 
     threshold: float
@@ -56,6 +56,7 @@ class _Terms:
     same_occasion: bool
     face_rate: float
     picture_rate: float
+    beyond_calibration: bool
 
 
 class Identification:
@@ -84,6 +85,8 @@ class Identification:
         count = coarse_count(len(picture.faces)) if search.is_coarse else len(picture.faces)
         terms = self._terms(search, view, model, size, count)
         live = [is_live(one.face, search.min_liveness) for one in picture.faces]
+        # Changes that come while it searches may be missed: the answer tells the version before.
+        head = view.head
         searched = [face for face, is_person in zip(picture.faces, live, strict=True) if is_person]
         hits_of = iter(await _search(search, view, searched, max(top_k, 2), terms.threshold))
         # What is no living person claims nobody's name.
@@ -103,11 +106,12 @@ class Identification:
             faces,
             picture.image_size,
             gallery_size,
-            view.head.version,
+            head.version,
             terms.unit,
             terms.same_occasion,
             terms.picture_rate,
-            view.head.epoch,
+            head.epoch,
+            terms.beyond_calibration,
         )
 
     async def verify(self, comparison: Comparison) -> Compared:
@@ -173,7 +177,8 @@ class Identification:
         comparisons = size if unit is RateUnit.FACE else size * faces
         threshold = self.threshold(search.criterion, view, model, comparisons, bool(same_occasion))
         margin = self._settings.ambiguity_margin if policy.ambiguity_margin is None else policy.ambiguity_margin
-        rate = _false_match_rate(model.same_photo if same_occasion else model.curve, threshold)
+        curve = model.same_photo if same_occasion else model.curve
+        rate = _false_match_rate(curve, threshold)
         return _Terms(
             threshold,
             margin,
@@ -181,6 +186,7 @@ class Identification:
             bool(same_occasion),
             face_rate=identification_rate(rate, size),
             picture_rate=identification_rate(rate, size * faces),
+            beyond_calibration=_is_beyond(curve, threshold),
         )
 
 
@@ -264,6 +270,7 @@ def _compared(
         faces_found=probe.found,
         reference_face=other.faces[0].face if other else None,
         reference_faces_found=other.found if other else 0,
+        beyond_calibration=_is_beyond(model.curve, threshold),
     )
 
 
@@ -277,6 +284,11 @@ def _largest(picture: EmbeddedFaces, name: str) -> Vector:
 def _false_match_rate(curve: FalseMatchCurve | None, threshold: float) -> float:
     """How often strangers reach the threshold; 1 where nothing was measured."""
     return curve.false_match_rate_at(threshold) if curve else 1.0
+
+
+def _is_beyond(curve: FalseMatchCurve | None, threshold: float) -> bool:
+    """Whether the threshold is above all that the calibration measured."""
+    return curve is not None and curve.is_beyond(threshold)
 
 
 def _best_similarity(probe: Vector, known: Vector) -> float:

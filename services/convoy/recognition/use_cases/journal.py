@@ -27,7 +27,7 @@ class Journal:
         erasures = [
             Erasure(gallery, now_ms(), change.person_id, faces=tuple(change.removed) if change.after else None)
             for change in changes
-            if change.before is not None and (change.after is None or change.removed)
+            if change.erases
         ]
         await self.note(erasures)
 

@@ -11,6 +11,7 @@ from convoy.recognition.domain.edits import PersonEdit
 from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
 from convoy.recognition.domain.pages import Page, check_person_token, cut, page_size
 from convoy.recognition.domain.records import Gallery, Note, Person
+from convoy.recognition.domain.tasks import to_its_end
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed, Conflict, NotSafe, Outcome, PersonChange, Write, made
@@ -165,8 +166,13 @@ class People:
     async def commit(self, gallery: Gallery, writes: Sequence[Write], embeddings: Embeddings) -> Sequence[Outcome]:
         """Make writes, and let this replica's follower have them at once; gives what came of each.
 
-        embeddings: those of the faces that are new.
+        embeddings: those of the faces that are new. A caller who hangs up does not keep an erasure from the journal.
         """
+        committing = self._commit(gallery, writes, embeddings)
+        erases = any(change.erases for write in writes for change, _ in write.changes)
+        return await (to_its_end(committing) if erases else committing)
+
+    async def _commit(self, gallery: Gallery, writes: Sequence[Write], embeddings: Embeddings) -> Sequence[Outcome]:
         try:
             outcomes = await self._store.change_people(gallery, writes)
         except NotSafe as error:

@@ -198,7 +198,9 @@ class Registration:
         change = PersonChange(person.person_id, before, person, templates, labels)
         note = current_call().note("Register", person.person_id, f"{len(templates)} of {len(results)} photos accepted")
         owned = {(person.person_id, face_id): vector for face_id, vector in embeddings.items()}
-        return await self._people.commit_one(gallery, Write([(change, note)], idempotency, at_version), owned)
+        at_epoch = "" if at_version is None else gallery.epoch
+        write = Write([(change, note)], idempotency, at_version, at_epoch)
+        return await self._people.commit_one(gallery, write, owned)
 
     async def _compare(self, asked: Registering, photos: _Photos, view: View, before: Person | None) -> list[Verdict]:
         """The verdicts in the light of the gallery; accepted photos get a face id."""

@@ -19,6 +19,7 @@ from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.people import Embeddings, People
 
 PAGE = 100
+FACES_AT_ONCE = 4000
 MAX_FACE_ID = 64
 UNIT_WITHIN = 1e-3
 
@@ -59,7 +60,7 @@ class Transfer:
         header: Gallery | None = gallery
         while True:
             found = await self._store.list_people(gallery.name, token, PAGE + 1)
-            people, token = cut(found, PAGE, lambda person: person.person_id)
+            people, token = cut(found, min(PAGE, _fitting(found)), lambda person: person.person_id)
             yield ExportPart(header, await self._exported(gallery, people), token)
             header = None
             if not token:
@@ -142,6 +143,16 @@ class Transfer:
             note = call.note("ImportGallery", after.person_id, f"{len(new)} faces")
             writes.append(Write([(PersonChange(after.person_id, before, after, templates), note)]))
         return writes
+
+
+def _fitting(people: Sequence[Person]) -> int:
+    """How many of these a part holds: the first, and others while their faces are not too many for a message."""
+    faces = 0
+    for number, person in enumerate(people):
+        faces += len(person.faces)
+        if number and faces > FACES_AT_ONCE:
+            return number
+    return max(1, len(people))
 
 
 def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | None, Person] | None:

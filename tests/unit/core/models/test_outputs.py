@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from convoy.core.manifest import Export, InputSpec, Manifest, Task, Training
+from convoy.core.manifest import Export, InputSpec, Manifest, PictureSpec, Task, Training
 from convoy.core.models.outputs import output_problem
 
 BATCH, HEIGHT, WIDTH = 2, 8, 6
@@ -16,17 +16,21 @@ GOOD: dict[Task, dict[str, np.ndarray]] = {
         "landmarks": np.zeros((2, 5, 5, 2), np.float32),
     },
     Task.FACE_EMBEDDING: {"embeddings": np.zeros((2, 16), np.float32)},
+    Task.PICTURE_TO_PICTURE: {"pictures": np.zeros((2, 8, 4, 3), np.float32)},  # twice as large, less the overlap
 }
 
 
 def problem(task: Task, **changed: np.ndarray) -> str:
+    picture = task is Task.PICTURE_TO_PICTURE
+    tiles, whole = InputSpec(long_side=64, resize="tiles"), InputSpec(height=HEIGHT, width=WIDTH, resize="stretch")
     manifest = Manifest(
         name="net",
         version="1",
         task=task,
         architecture="none",
         sha256="0" * 64,
-        input=InputSpec(height=HEIGHT, width=WIDTH, resize="stretch"),
+        input=tiles if picture else whole,
+        picture=PictureSpec(scale=2, overlap=2, trimmed=True) if picture else None,
         labels=[] if task in (Task.FACE_DETECTION, Task.FACE_EMBEDDING) else ["a", "b", "c"],
         embedding_size=16,
         licence="none",
@@ -60,6 +64,8 @@ def test_half_precision_is_no_problem(task: Task) -> None:
         (Task.FACE_DETECTION, "landmarks", np.zeros((2, 5, 10), np.float32), "the manifest says [2, any, 5, 2]"),
         (Task.FACE_DETECTION, "landmarks", np.zeros((2, 4, 5, 2), np.float32), "differ in number"),
         (Task.FACE_EMBEDDING, "embeddings", np.zeros((2, 8), np.float32), "the manifest says [2, 16]"),
+        (Task.PICTURE_TO_PICTURE, "pictures", np.zeros((2, 8, 6, 3), np.float32), "the manifest says [2, 8, 4, any]"),
+        (Task.PICTURE_TO_PICTURE, "pictures", np.zeros((2, 8, 4, 2), np.float32), "has 2 channels, not 1 or 3"),
     ],
 )
 def test_what_differs_is_told(task: Task, name: str, array: np.ndarray, words: str) -> None:

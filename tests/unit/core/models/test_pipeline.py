@@ -16,6 +16,7 @@ from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import Pipeline
 from convoy.core.models.shares import PromptThreads, Shares
+from convoy.core.pictures.stopping import check
 from convoy.testing.tiny_models import write_model
 
 
@@ -42,3 +43,31 @@ async def test_a_picture_whose_caller_has_given_up_is_not_decoded(tmp_path: Path
             await call
         prompt.shutdown()
     assert decoded == []
+
+
+@pytest.mark.parametrize("fate", ["late", "gone"])
+async def test_work_that_runs_ends_at_its_next_step_once_its_caller_has_given_up(tmp_path: Path, fate: str) -> None:
+    folder = write_model(tmp_path, "tiny", Task.CLASSIFICATION)
+    began, steps = threading.Event(), []
+
+    def decode() -> None:
+        for _ in range(1000):
+            check()
+            began.set()
+            steps.append(1)
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as executor:
+        engine = Engine(folder / GRAPH_FILE, "cpu")
+        model = LoadedModel(load_manifest(folder), engine, Batcher(engine.run, BatchPolicy(), executor))
+        prompt = PromptThreads(1, "prompt", Shares(1))
+        deadline = time.monotonic() + 1.0 if fate == "late" else None
+        pipeline = Pipeline(FairThreads(executor, 1, prompt), PixelBudget(1000))
+        call = asyncio.create_task(pipeline.stage(model, "preprocess", deadline, decode))
+        await asyncio.to_thread(began.wait, 10)
+        if fate == "gone":
+            call.cancel()
+        with pytest.raises(DeadlineExceeded if fate == "late" else asyncio.CancelledError):
+            await call
+        prompt.shutdown()
+    assert 0 < len(steps) < 1000

@@ -173,3 +173,18 @@ def test_fillers_of_any_length_end(filler: bytes) -> None:
             decode_image(data)
         except InvalidArgument as error:
             assert error.message  # noqa: PT017 - either answer is right; that it comes is what counts.
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "words"),
+    [(0xC0, 12, "12 bits"), (0xC1, 12, "12 bits"), (0xC3, 8, "lossless"), (0xC7, 8, "lossless"), (0xF7, 8, "JPEG-LS")],
+)
+def test_a_jpeg_of_a_kind_that_is_not_read_is_named(marker: int, bits: int, words: str) -> None:
+    """A 12-bit, a lossless and a JPEG-LS file as imagecodecs writes them have these headers."""
+    data = bytearray(save())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 1], data[frame + 4] = marker, bits
+    with pytest.raises(InvalidArgument) as caught:
+        decode_image(bytes(data))
+    assert caught.value.reason == "UNSUPPORTED_FORMAT"
+    assert words in caught.value.message and caught.value.message.endswith("PNG")

@@ -2,9 +2,12 @@
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.containers.parts import MOST_BOXES, Parts
+from convoy.core.pictures.light import Light, by_codes
 
 _NESTED = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}
 """Boxes whose boxes are counted too, and how many bytes stand before those."""
+_HEAD_BYTES = 2**16
+"""How far into the file its properties may stand."""
 _SIZES = b"\xff\x4f\xff\x51"
 _MOST_CHANNELS = 4
 
@@ -12,6 +15,14 @@ _MOST_CHANNELS = 4
 def check(data: bytes, format_name: str) -> None:
     """Count the boxes. Raises InvalidArgument(TOO_MANY_SEGMENTS)."""
     _count(data, 0, len(data), Parts(format_name, "boxes", MOST_BOXES), depth=4)
+
+
+def light_of(data: bytes) -> Light | None:
+    """The colours that a box `colr` of HEIC or AVIF names by code points; None for sRGB and where none does."""
+    at = data.find(b"colrnclx", 0, _HEAD_BYTES)
+    if at < 0 or at + 12 > len(data):
+        return None
+    return by_codes(int.from_bytes(data[at + 8 : at + 10], "big"), int.from_bytes(data[at + 10 : at + 12], "big"))
 
 
 def codestream_size(data: bytes) -> tuple[int, int]:

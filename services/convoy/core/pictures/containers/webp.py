@@ -14,4 +14,4 @@ def canvas_size(data: bytes) -> tuple[int, int]:
         if name == b"VP8L" and body[0] == 0x2F:
             bits = int.from_bytes(body[1:5], "little")
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    raise InvalidArgument("NOT_AN_IMAGE", "the picture's header cannot be read: it is no WebP header")
+    raise InvalidArgument("NOT_AN_IMAGE", "the header of the WebP file makes no sense")

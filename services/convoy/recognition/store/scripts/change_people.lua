@@ -4,7 +4,7 @@
 --   has one...
 -- ARGV: born, keep, resent_s ('0': every write has a request), then in MessagePack a list of writes. A write is
 --   {has a request (1 or 0), answer, lifetime_s, the version that it must be made on ('' is any), changes, digest of what was
---   asked}, a change
+--   asked, the epoch of that version ('' is any)}, a change
 --   {person_id, before, after ('' is absence), expire_ms ('' is never), token, {note...}, {fields removed...}, {fields added...},
 --   {{field of a label in meta, label}...}, {fields of labels removed...}};
 --   then the templates of all fields added, in that order: Lua hashes every byte of a string, so they come unpacked.
@@ -55,8 +55,10 @@ local function add(command, key, word, value, back)
   one.back[#one.back + 1] = back
 end
 
-local function refuse(changed, at_version)
+local function refuse(changed, at_version, at_epoch)
   if at_version ~= '' and at_version ~= version then return {'CONFLICT'} end
+  -- After history was cut, the same number is another version.
+  if at_epoch ~= '' and at_epoch ~= epoch then return {'CONFLICT'} end
   local grown = {people = 0, faces = 0}
   for _, change in ipairs(changed) do
     local id, before, after, removed, added = change[1], change[2], change[3], change[7], change[8]
@@ -123,7 +125,7 @@ end
 
 local outcomes, answered, requests = {}, {}, 8
 for i, write in ipairs(writes) do
-  local has_request, answer, lifetime_s, at_version, changed, digest = unpack(write)
+  local has_request, answer, lifetime_s, at_version, changed, digest, at_epoch = unpack(write)
   local remembered, request = {}, nil
   if has_request == 1 then
     requests = requests + 1
@@ -133,7 +135,7 @@ for i, write in ipairs(writes) do
   if remembered[1] then
     outcomes[i] = {'REPEATED', remembered[1], remembered[2], remembered[3] or '', remembered[4] or ''}
   else
-    outcomes[i] = refuse(changed, at_version)
+    outcomes[i] = refuse(changed, at_version, at_epoch)
   end
   local is_made = not outcomes[i]
   for _, change in ipairs(changed) do

@@ -1,0 +1,61 @@
+"""The web door of a fleet on this machine: whether it can start, its process, and whether it answers."""
+
+import http.client
+import sys
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from convoy.core.api import WEB, ServiceName
+from convoy.core.errors import FailedPrecondition
+from convoy.core.serving.ports import check_port
+from convoy.fleet.process import Process
+
+START_TIMEOUT_S = 60.0
+LIVE_PATH = "/v2/health/live"
+
+
+def check_web(host: str, port: int, metrics_port: int) -> None:
+    """Raise FailedPrecondition(NOT_INSTALLED, PORT_IN_USE) if the web door cannot start."""
+    if any(find_spec(name) is None for name in ("hypercorn", "starlette", "python_multipart")):
+        raise FailedPrecondition("NOT_INSTALLED", "its packages are missing; pip install 'convoy[web]'")
+    hint = "stop what runs there, or choose other ports with --ports-from"
+    check_port(host, port, WEB, hint)
+    check_port(host, metrics_port, "the metrics page of the web door", hint)
+
+
+def start_web(
+    addresses: Mapping[ServiceName, str], host: str, port: int, metrics_port: int, log_path: Path, secret: str
+) -> Process:
+    """Start its process. secret: what it shares with the services."""
+    environment = {
+        "CONVOY_HOST": host,
+        "CONVOY_PORT": str(port),
+        "CONVOY_METRICS_PORT": str(metrics_port),
+        "CONVOY_DOOR_SECRET": secret,
+    }
+    environment |= {f"CONVOY_{service.upper()}_ADDRESS": address for service, address in addresses.items()}
+    return Process(WEB, [sys.executable, "-m", "convoy.cli", "serve", WEB], log_path, environment)
+
+
+def wait_for_web(process: Process, host: str, port: int) -> bool:
+    """Whether it answers before it ends, and in time."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.ending() is None and time.monotonic() < deadline:
+        if is_live(host, port):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_live(host: str, port: int) -> bool:
+    """Whether a web door answers there, in clear text."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", LIVE_PATH)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

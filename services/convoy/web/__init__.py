@@ -1,0 +1,19 @@
+"""The web door: HTTP/JSON and the console. It holds no model and no gallery, and calls the services for its callers.
+
+process.py        `convoy serve web`: settings, signals
+server.py         HTTP/1.1 and HTTP/2 on one port, drained like a service
+tls.py            the certificates, read again when they change
+application.py    which route answers what
+door.py           stands before every route: hosts, origins, headers, log line
+clients.py        the client's address, through named proxies
+requests.py       bodies within bounds, time limits, what goes on to the services
+methods.py        every RPC, from the protos
+calls.py          the gRPC call of a request
+failures.py       what a service answered instead of a result
+problems.py       errors as HTTP (RFC 9457)
+json_messages.py  messages as JSON
+connect.py        every RPC by the Connect protocol
+open_inference.py the Open Inference Protocol over REST
+rest/             /v1/detect and the like
+console/          what the browser gets
+"""

@@ -1,0 +1,59 @@
+"""The application: which route answers what, from the settings."""
+
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from convoy.client.channels import Connection
+from convoy.core.pictures.decoding import Limits
+from convoy.core.settings import Settings
+from convoy.web import connect, open_inference
+from convoy.web.calls import Backends
+from convoy.web.clients import Clients
+from convoy.web.door import Door
+from convoy.web.rest import fleet, openapi
+from convoy.web.rest import routes as rest
+
+CONSOLE = Path(__file__).parent / "console"
+
+
+def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends]:
+    """The application and its channels, which the caller closes. Raises InvalidArgument(BAD_ARGUMENT)."""
+    backends = Backends(connection, Clients(settings.web_proxies, settings.door_secret.get_secret_value()))
+    limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
+    application: ASGIApp = Router(
+        _routes(backends, limits), redirect_slashes=False, default=_Console(directory=CONSOLE, html=True)
+    )
+    if settings.web_origins:
+        application = CORSMiddleware(
+            application,
+            allow_origins=settings.web_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    return Door(application, settings.web_hosts, settings.web_origins), backends
+
+
+def _routes(backends: Backends, limits: Limits) -> list[BaseRoute]:
+    return [
+        *rest.routes(backends, limits),
+        *fleet.routes(backends),
+        *open_inference.routes(backends),
+        *connect.routes(backends),
+        Route("/openapi.json", openapi.endpoint(), methods=["GET"]),
+    ]
+
+
+class _Console(StaticFiles):
+    """The files of the console. What else is not there is not found, whatever the method."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a file. Raises HTTPException."""
+        if scope["method"] not in ("GET", "HEAD") and scope["path"] != "/":
+            raise HTTPException(404)
+        await super().__call__(scope, receive, send)

@@ -1,0 +1,48 @@
+"""Whose request it is: the address that limits count, through the proxies that the settings name."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+from starlette.requests import Request
+
+from convoy.core.errors import InvalidArgument
+
+FORWARDED_HEADER = "x-forwarded-for"
+
+
+class Clients:
+    """Finds the client's address. proxies: addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed.
+
+    secret: CONVOY_DOOR_SECRET, with which services believe the address that this door names; empty for none.
+    Raises InvalidArgument(BAD_ARGUMENT).
+    """
+
+    def __init__(self, proxies: Sequence[str], secret: str = "") -> None:
+        try:
+            self._proxies = [ip_network(proxy, strict=False) for proxy in proxies]
+        except ValueError as error:
+            raise InvalidArgument("BAD_ARGUMENT", f"CONVOY_WEB_PROXIES: {error}") from None
+        self.secret = secret
+
+    def address_of(self, request: Request) -> str:
+        """The client's address: the last in X-Forwarded-For that is no proxy of ours, or the peer's own."""
+        address = request.client.host if request.client else ""
+        forwarded = request.headers.get(FORWARDED_HEADER, "").split(",") if self._is_proxy(address) else []
+        for hop in reversed(forwarded):
+            if not _is_address(hop.strip()):
+                break
+            address = hop.strip()
+            if not self._is_proxy(address):
+                break
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

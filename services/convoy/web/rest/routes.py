@@ -1,0 +1,66 @@
+"""From the table of operations to routes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from google.protobuf.message import Message
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from convoy.core.errors import InvalidArgument
+from convoy.core.pictures.decoding import Limits
+from convoy.v1 import segmentation_pb2
+from convoy.web.calls import Backends
+from convoy.web.json_messages import dump, plain
+from convoy.web.methods import methods
+from convoy.web.rest.inputs import Input, read_input
+from convoy.web.rest.operations import OPERATIONS, Operation
+from convoy.web.rest.parameters import fill
+from convoy.web.rest.pictures import check_drawable, draw
+
+IDEMPOTENCY_HEADER = "idempotency-key"
+
+
+def routes(backends: Backends, limits: Limits) -> list[Route]:
+    """A route for each operation."""
+    return [
+        Route(operation.path, _endpoint(operation, backends, limits), methods=[operation.verb], name=operation.name)
+        for operation in OPERATIONS
+    ]
+
+
+def _endpoint(operation: Operation, backends: Backends, limits: Limits) -> Callable[[Request], Awaitable[Response]]:
+    method = methods()[operation.rpc]
+    (service,) = method.services
+
+    async def answer(request: Request) -> Response:
+        found = await read_input(request, method.request.DESCRIPTOR, backends.most_bytes)
+        if found.draws:
+            check_drawable(operation.picture, sum(map(len, found.pictures.values())))
+        message = fill(method.request(), _with_key(request, found, method.request), found.pictures)
+        response = await backends.ask(request, method, service, message)
+        if found.draws:
+            (files,) = found.pictures.values()
+            picture = await asyncio.to_thread(draw, operation.picture, files[0], response, limits)
+            return Response(picture, media_type="image/png")
+        if operation.picture == "segmentation" and request.headers.get("accept") == "image/png":
+            return _mask(response)
+        return Response(dump(plain(response)), operation.status, media_type="application/json")
+
+    return answer
+
+
+def _with_key(request: Request, found: Input, kind: type[Message]) -> dict[str, Any]:
+    """The values, with the header Idempotency-Key as request_id where the request has one."""
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None or "request_id" not in kind.DESCRIPTOR.fields_by_name:
+        return found.values
+    return {"request_id": key} | found.values
+
+
+def _mask(response: segmentation_pb2.SegmentResponse) -> Response:
+    if len(response.results) != 1 or response.results[0].mask_format == segmentation_pb2.MASK_FORMAT_RAW:
+        raise InvalidArgument("BAD_ARGUMENT", "Accept: image/png answers one picture, with mask_format PNG")
+    return Response(response.results[0].mask, media_type="image/png")

@@ -1,0 +1,122 @@
+"""Deep grey: windows of values as medical pictures need them, and every depth that files have."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from convoy.core.errors import InvalidArgument
+from convoy.core.manifest import GreyWindow
+from convoy.core.pictures.decoding import decode_image
+from numpy.typing import NDArray
+from PIL import Image
+
+RAMP = np.linspace(0, 255, 256).astype(np.uint8)[None].repeat(32, 0)
+
+
+def tiff(values: NDArray[np.generic], **options: object) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def png(values: NDArray[np.uint16]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shown(data: bytes, window: GreyWindow | None = None) -> NDArray[np.int64]:
+    pixels = decode_image(data, window=window).image_rgb.astype(int)
+    assert (pixels[..., 0] == pixels[..., 2]).all()
+    return pixels[..., 0]
+
+
+def test_a_window_shows_its_values_and_no_others() -> None:
+    """As in DICOM's linear function: the ends of the window are black and white, what lies beyond is cut."""
+    values = np.arange(0, 65536, 16, np.uint16).reshape(64, 64)
+    window = GreyWindow(level=2000, width=800)
+    expected = np.clip((values.astype(float) - 1600) / 800, 0, 1) * 255
+    for data in (png(values), tiff(values), tiff(values, byteorder=">")):
+        assert np.abs(shown(data, window) - expected).max() <= 1
+
+
+def test_a_window_takes_values_below_nothing() -> None:
+    """Computed tomography has air at -1,000."""
+    values = np.linspace(-1024, 3071, 4096).astype(np.int16).reshape(64, 64)
+    expected = np.clip((values.astype(float) + 160) / 400, 0, 1) * 255
+    assert np.abs(shown(tiff(values), GreyWindow(level=40, width=400)) - expected).max() <= 1
+    floats = tiff(values.astype(np.float32))
+    assert np.abs(shown(floats, GreyWindow(level=40, width=400)) - expected).max() <= 1
+
+
+def test_a_window_leaves_other_pictures_as_they_are() -> None:
+    for data in (png(RAMP), tiff(RAMP), tiff(np.stack([RAMP] * 3, -1), photometric="rgb")):
+        assert np.array_equal(shown(data, GreyWindow(level=10, width=5)), RAMP)
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(np.uint16, 257), (np.uint32, 257 * 65537), (np.float32, 1 / 255)])
+def test_every_depth_reaches_from_black_to_white(dtype: type, factor: float) -> None:
+    values = (RAMP * np.float64(factor)).astype(dtype)
+    assert np.abs(shown(tiff(values)) - RAMP).max() <= 1
+
+
+def test_twelve_bits_reach_from_black_to_white() -> None:
+    """Written by hand: two values in three bytes."""
+    values = (RAMP.astype(np.uint32) * 4095 + 127) // 255
+    pairs = values.reshape(-1, 2)
+    packed = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], -1)
+    body = packed.astype(np.uint8).tobytes()
+    tags = [(256, 256), (257, 32), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 32), (279, len(body))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(tags)) + entries + bytes(4)
+    assert np.abs(shown(data) - RAMP).max() <= 1
+
+
+def test_deep_grey_in_which_one_value_is_transparent_is_laid_on_white() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RAMP.astype(np.uint16) * 257).save(buffer, "PNG", transparency=257 * 40)
+    tones = shown(buffer.getvalue())
+    assert (tones[:, 40] == 255).all() and tones[0, 41] == 41
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("rows", [7, 32])
+def test_deep_colours_stored_plane_by_plane_are_read(compression: str | None, byteorder: str, rows: int) -> None:
+    planes = np.stack([RAMP, RAMP[:, ::-1], RAMP // 2]).astype(np.uint16) * 257
+    data = tiff(
+        planes, photometric="rgb", planarconfig="separate", compression=compression, byteorder=byteorder,
+        rowsperstrip=rows, bigtiff=rows == 7 and byteorder == "<",
+    )  # fmt: skip
+    pixels = decode_image(data).image_rgb.astype(int)
+    assert np.abs(pixels - np.moveaxis(planes, 0, -1) / 257).max() <= 1
+
+
+def test_lab_of_sixteen_bits_is_read_as_lab_of_eight() -> None:
+    """The same colours by Pillow's own LAB of 8 bits."""
+    lab = np.random.default_rng(3).integers(0, 255, (16, 16, 3), np.uint8)
+    deep = tiff(lab.astype(np.uint16) << 8, photometric="cielab")
+    plain = tiff(lab, photometric="cielab")
+    assert np.array_equal(decode_image(deep).image_rgb, decode_image(plain).image_rgb)
+    assert decode_image(deep).image_rgb.std() > 20
+
+
+def test_a_bigtiff_that_pillow_takes_for_none_is_named() -> None:
+    with pytest.raises(InvalidArgument, match="BigTIFF with the high byte first"):
+        decode_image(tiff(RAMP, bigtiff=True, byteorder=">"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (RAMP.astype(np.float64), "64 bits, floating-point"),
+        (np.stack([RAMP] * 3, -1).astype(np.float32), "RGB, 3 x 32"),
+    ],
+)
+def test_a_tiff_of_a_kind_that_is_not_read_is_named(values: NDArray[np.generic], words: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        decode_image(tiff(values, photometric="rgb" if values.ndim == 3 else "minisblack"))
+    assert caught.value.reason == "UNSUPPORTED_FORMAT"
+    assert words in caught.value.message

@@ -1,0 +1,80 @@
+"""`find-lr` suggests a rate, and `sweep` tries values of fields, a run each."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from convoy_training.cli import app
+from convoy_training.data import archive, image_folder
+from convoy_training.errors import RecipeError
+from convoy_training.runs.devices import open_fabric
+from convoy_training.runs.rate_finder import Search, find_rate
+from convoy_training.sweep import parse_space
+from typer.testing import CliRunner
+
+from tests.unit.training.test_layouts import folder
+from tests.unit.training.tiny_task import CONFIG, TASK
+
+
+def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
+    rates = np.geomspace(1e-6, 10, 200)
+    losses = 2 - np.tanh(np.log10(rates / 1e-3) * 2) + np.where(rates > 1, rates * 3, 0)
+    assert Search(rates, losses).suggest() == pytest.approx(1e-3, rel=0.1)
+    with pytest.raises(RecipeError, match="no rate makes the loss fall"):
+        Search(rates, np.linspace(1, 2, 200)).suggest()
+
+
+def test_a_rate_is_found_that_trains_and_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    search = find_rate(TASK, CONFIG, open_fabric("cpu", 1, "32-true"), steps=60)
+    assert 1e-5 < search.suggest() < 1 and search.losses.min() < 0.8 * search.losses[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("optimizer.lr", "write it as field=low..high"),
+        ("optimizer.lr=1..0.1", "write the smaller number first"),
+        ("optimizer.lr=a..b", "could not convert"),
+        ("optimizer.name=[sgd]", "at least two values"),
+        ("optimizer.name=[", "while parsing"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        parse_space(text)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_a_run_for_each_trial_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    monkeypatch.chdir(tmp_path)
+    for function in (archive.open_archive, image_folder.load_split):
+        function.cache_clear()
+    folder(tmp_path / "set", "train", "val")
+    fields = {"task": "classification", "name": "t", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.1},
+              "architecture": "lenet", "data": {"format": "image_folder", "path": "set", "title": "T"}}  # fmt: skip
+    Path("r.yaml").write_text(yaml.safe_dump(fields))
+    words = [
+        "sweep",
+        "r.yaml",
+        "--try",
+        "optimizer.lr=1e-3..1e-1",
+        "--try",
+        "batch_size=[4, 400]",
+        "--accelerator",
+        "cpu",
+    ]
+    for number in (2, 1):
+        done = CliRunner().invoke(app, [*words, "--trials", str(number), "--seed", "3"], catch_exceptions=False)
+    with Path("runs/r-sweep/sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"][-3:] for row in rows] == ["000", "001", "002"]
+    for row in rows:  # 400 pictures are more than there are
+        assert bool(row["value"]) == (row["batch_size"] == "4") == Path(row["run"], "report.html").exists()
+        assert 1e-3 <= float(row["optimizer.lr"]) <= 1e-1
+        assert row["value"] or "fewer than one step takes" in Path(row["run"] + ".log").read_text()
+    assert done.exit_code in (0, 1)

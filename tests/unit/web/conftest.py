@@ -1,0 +1,51 @@
+"""One fleet by rule and one web door for all tests of a module; each test finds them as new."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from convoy.core.api import SERVICES
+from convoy.v1 import (
+    classification_pb2_grpc,
+    detection_pb2_grpc,
+    faces_pb2_grpc,
+    recognition_pb2_grpc,
+    segmentation_pb2_grpc,
+)
+
+from tests.unit.conftest import RuleFleet
+from tests.web_door import Door, web_door
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[tuple[RuleFleet, dict[str, str], Door]]:
+    fleet = RuleFleet()
+    server = grpc.server(ThreadPoolExecutor(4))
+    classification_pb2_grpc.add_ClassificationServiceServicer_to_server(fleet, server)
+    detection_pb2_grpc.add_DetectionServiceServicer_to_server(fleet, server)
+    segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(fleet, server)
+    faces_pb2_grpc.add_FaceServiceServicer_to_server(fleet, server)
+    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(fleet, server)
+    addresses = dict.fromkeys(SERVICES, f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    with web_door(addresses) as door:
+        yield fleet, dict(addresses), door
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def fleet(standing: tuple[RuleFleet, dict[str, str], Door]) -> RuleFleet:
+    vars(standing[0]).clear()
+    standing[0].__init__()  # type: ignore[misc]
+    return standing[0]
+
+
+@pytest.fixture
+def addresses(standing: tuple[RuleFleet, dict[str, str], Door]) -> dict[str, str]:
+    return standing[1]
+
+
+@pytest.fixture
+def door(standing: tuple[RuleFleet, dict[str, str], Door], fleet: RuleFleet) -> Door:
+    return standing[2]

@@ -1,0 +1,93 @@
+"""Makes the picture that a network is to mend out of the photograph that it should give."""
+
+from __future__ import annotations
+
+import io
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field, model_validator
+
+from convoy_training import recipe
+
+Pixels = NDArray[np.uint8]
+"""[H,W] luminance or [H,W,3] RGB."""
+Level = Annotated[float, Field(ge=0, le=100)]
+
+
+class Noise(recipe.Strict):
+    """Gaussian noise, independent in every pixel and channel, rounded and cut to 0..255 as a file holds it."""
+
+    kind: Literal["noise"]
+    levels: tuple[Level, Level] = Field((0, 55), description="standard deviation in grey levels: drawn between these")
+    measured: tuple[Level, ...] = Field((25, 15, 50), description="the levels that are measured, the main one first")
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the answer for each pixel of the input."""
+        return 1
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.levels[0] > self.levels[1] or not self.measured:
+            raise ValueError("degrade: levels are (lowest, highest), and one level at least is measured")
+        return self
+
+    def draw(self, random: np.random.Generator) -> float:
+        """How strong the next picture is changed."""
+        return float(random.uniform(*self.levels))
+
+    def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
+        """The picture with noise of this level."""
+        noisy = picture + level * random.standard_normal(picture.shape, np.float32)
+        return np.rint(noisy).clip(0, 255).astype(np.uint8)
+
+
+class Downscale(recipe.Strict):
+    """Shrinks by bicubic interpolation with a smoothed kernel (Pillow's BICUBIC, MATLAB's imresize)."""
+
+    kind: Literal["downscale"]
+    factor: Literal[2, 4] = 2
+    measured: tuple[Level, ...] = Field((0,), max_length=1)
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the answer for each pixel of the input."""
+        return self.factor
+
+    def draw(self, random: np.random.Generator) -> float:
+        """How strong the next picture is changed: always equally."""
+        return 0.0
+
+    def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
+        """The picture, a whole number of times smaller; its sides must be multiples of the factor."""
+        height, width = picture.shape[0] // self.factor, picture.shape[1] // self.factor
+        return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
+class Jpeg(recipe.Strict):
+    """Compresses as JPEG and decodes again. Levels are qualities, 1 to 100."""
+
+    kind: Literal["jpeg"]
+    levels: tuple[Level, Level] = Field((5, 60), description="the quality is drawn between these")
+    measured: tuple[Level, ...] = Field((20, 10, 40), description="the qualities that are measured, the main one first")
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the answer for each pixel of the input."""
+        return 1
+
+    def draw(self, random: np.random.Generator) -> float:
+        """How strong the next picture is changed."""
+        return float(random.uniform(*self.levels))
+
+    def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
+        """The picture after compression with this quality."""
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=max(1, round(level)))
+        return np.asarray(Image.open(file))
+
+
+Degradation = Annotated[Noise | Downscale | Jpeg, Field(discriminator="kind")]

@@ -1,0 +1,144 @@
+"""Tries several values of a recipe's fields, each as a run of its own, and says which validates best.
+
+Optuna (an extra, `convoy-training[sweep]`) draws the values: the first ones at random, later ones near the good ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convoy_training.errors import RecipeError
+from convoy_training.runs.loop import read_metrics
+from convoy_training.task import is_error
+
+RESULTS = "sweep.csv"
+JOURNAL = "sweep.journal"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values of one field: `choices`, or a range from `low` to `high`, by logarithm if it spans a factor of ten."""
+
+    field: str
+    choices: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    whole: bool = False
+
+    def draw(self, trial: Any) -> Any:
+        """A value of an Optuna trial."""
+        if self.choices:
+            return self.choices[trial.suggest_categorical(self.field, list(range(len(self.choices))))]
+        log = self.low > 0 and self.high / self.low >= 10
+        if self.whole:
+            return trial.suggest_int(self.field, int(self.low), int(self.high), log=log)
+        return trial.suggest_float(self.field, self.low, self.high, log=log)
+
+
+def parse_space(text: str) -> Space:
+    """`optimizer.lr=1e-4..1e-1`, `batch_size=8..64` (whole numbers) or `optimizer.name=[sgd, adamw]`."""
+    field, separator, values = text.partition("=")
+    if not separator:
+        raise RecipeError(f"--try {text}: write it as field=low..high or field=[one, other]")
+    low, dots, high = values.partition("..")
+    try:
+        if dots:
+            ends = float(low), float(high)
+            if ends[0] >= ends[1]:
+                raise RecipeError(f"--try {text}: write the smaller number first")
+            return Space(field, low=ends[0], high=ends[1], whole=all(end.strip().isdecimal() for end in (low, high)))
+        choices = yaml.safe_load(values)
+    except (ValueError, yaml.YAMLError) as error:
+        raise RecipeError(f"--try {text}: {error}") from error
+    if not isinstance(choices, list) or len(choices) < 2:
+        raise RecipeError(f"--try {text}: give a range low..high, or a list of at least two values")
+    return Space(field, tuple(choices))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: its folder, the values that it was given, and its first metric (None if it failed)."""
+
+    run: Path
+    values: dict[str, Any]
+    metric: str = ""
+    value: float | None = None
+
+
+def sweep(
+    recipe: Path, spaces: Sequence[Space], trials: int, folder: Path, fixed: Sequence[str] = (), seed: int = 0,
+    tell: Callable[[str], None] = print, accelerator: str = "auto",
+) -> list[Trial]:  # fmt: skip
+    """Runs `convoy-train fit` for each trial; what was tried before in `folder` counts. Returns them, the best first.
+
+    Raises RecipeError if Optuna is not installed, or if no trial came to its end.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ModuleNotFoundError as error:
+        told = "pip install 'convoy-training[sweep]'"
+        raise RecipeError(f"sweep: optuna is not installed: {told}") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    study = optuna.create_study(storage=storage, sampler=sampler, study_name="sweep", load_if_exists=True)
+    done: list[Trial] = []
+    for _ in range(trials):
+        trial = study.ask()
+        values = {space.field: space.draw(trial) for space in spaces}
+        one = run_trial(recipe, values, folder / f"{trial.number:03}", fixed, accelerator)
+        done.append(one)
+        if one.value is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, one.value if is_error(one.metric) else -one.value)  # smaller is better
+        tell(describe(one))
+        _note(folder / RESULTS, one, spaces)
+    finished = [one for one in done if one.value is not None]
+    if not finished:
+        raise RecipeError(f"no trial came to its end; {done[-1].run}.log says why")
+    return sorted(finished, key=lambda one: (one.value or 0.0) * (1 if is_error(one.metric) else -1))
+
+
+def run_trial(recipe: Path, values: dict[str, Any], run: Path, fixed: Sequence[str], accelerator: str) -> Trial:
+    """One run in a process of its own; what it prints lies beside its folder."""
+    given = [f"{name}={json.dumps(value)}" for name, value in values.items()]  # JSON is YAML
+    words = [sys.executable, "-m", "convoy_training", "fit", str(recipe), "--run", str(run)]
+    words += ["--accelerator", accelerator]
+    for one in (*fixed, *given):
+        words += ["--set", one]
+    with Path(f"{run}.log").open("w") as log:
+        code = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    if code:
+        return Trial(run, values)
+    first = read_metrics(run)[0]
+    return Trial(run, values, first.name, first.value)
+
+
+def describe(one: Trial) -> str:
+    """A line for a trial."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in one.values.items()}
+    given = "  ".join(f"{name}={value}" for name, value in shown.items())
+    told = f"{one.metric} {one.value:.4f}" if one.value is not None else f"failed, see {one.run}.log"
+    return f"{one.run}  {told}  {given}"
+
+
+def _note(file: Path, one: Trial, spaces: Sequence[Space]) -> None:
+    is_new = not file.exists()
+    with file.open("a", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        if is_new:
+            rows.writerow(["run", "metric", "value", *(space.field for space in spaces)])
+        rows.writerow([one.run, one.metric, "" if one.value is None else one.value, *one.values.values()])

@@ -1,0 +1,315 @@
+"""Mending pictures (noise, JPEG, too few pixels): learnt from photographs, measured by PSNR and SSIM beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+import cv2
+import numpy as np
+import torch
+from convoy.core.manifest import MAX_SIDE, InputSpec, PictureSpec
+from convoy.imaging import task
+from convoy.imaging.options import Options
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import AfterValidator, Field, model_validator
+from torch import Tensor, nn
+
+from convoy_training import recipe
+from convoy_training.augment.degradation import Degradation, Downscale, Noise
+from convoy_training.data import photographs
+from convoy_training.data.archive import open_archive
+from convoy_training.data.photo import DECODERS
+from convoy_training.losses.charbonnier import compute_charbonnier
+from convoy_training.metrics.bootstrap import bootstrap
+from convoy_training.metrics.picture_quality import measure_psnr, measure_ssim, studio_luminance
+from convoy_training.models.architecture import find_architecture, named_for
+from convoy_training.models.restorer import Restorer
+from convoy_training.task import Data, Export, Images, Metric, Predict
+
+Pixels = NDArray[np.uint8]
+EXAMPLE_SIDE = 96
+NLM_STRENGTH = 0.9
+"""OpenCV's h for each grey level of noise: the best of 0.6 to 1.2 on training photographs."""
+
+
+class Config(recipe.Config):
+    """The fields of a recipe that mends pictures."""
+
+    data: photographs.Source
+    degrade: Degradation
+    colour: Literal["luminance", "rgb"] = Field("luminance", description="luminance keeps the colours as they are")
+    architecture: Annotated[str, AfterValidator(named_for("picture_to_picture"))] = "ffdnet"
+    width: int = Field(48, gt=0, le=512, description="channels of each layer")
+    depth: int = Field(8, ge=3, le=64, description="layers")
+    crop: int = Field(64, gt=0, description="side of what the network sees in training, in pixels of its input")
+    crops: int = Field(4, gt=0, description="drawn from each photograph and epoch")
+    told: bool = Field(False, description="the network is told the level of the noise; false: it is blind")
+    long_side: int = Field(512, gt=0, le=MAX_SIDE, description="longest side of a tile in the service, in pixels")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.told and not isinstance(self.degrade, Noise):
+            raise ValueError("told: only noise has a level to tell")
+        if self.crop % self.stride:
+            raise ValueError(f"crop: must be a multiple of {self.stride}, the stride of this network")
+        if self.network.find_overlap(self) * 2 + self.stride > self.long_side:
+            raise ValueError("long_side: leaves no room between the overlaps of the tiles")
+        return self
+
+    @property
+    def network(self) -> type[Restorer]:
+        """The class of the network."""
+        network: type[Restorer] = find_architecture(self.architecture).network
+        return network
+
+    @property
+    def stride(self) -> int:
+        """What the sides of the network's input must be multiples of."""
+        return self.network.find_stride(self)
+
+    @property
+    def planes(self) -> int:
+        """How many channels the network changes."""
+        return 1 if self.colour == "luminance" else 3
+
+    @property
+    def takes_level(self) -> bool:
+        """Whether the network has a channel for the level of the noise."""
+        return self.told
+
+
+class Batches:
+    """Shuffled photographs; each epoch cuts, turns and spoils others of their parts."""
+
+    def __init__(self, split: photographs.Split, config: Config) -> None:
+        self.split, self.config = split, config
+
+    def __len__(self) -> int:
+        return len(self.split.examples) // self.config.batch_size
+
+    def __call__(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        order = random.permutation(len(self.split.examples))
+        for step in range(len(self)):
+            rows = order[step * self.config.batch_size : (step + 1) * self.config.batch_size]
+            seeds = random.integers(0, 2**62, len(rows))
+            drawn = list(DECODERS.map(self._draw, rows, seeds))
+            spoilt = [part for seen, _, _ in drawn for part in seen]
+            truth = [part for _, wanted, _ in drawn for part in wanted]
+            levels = [level for _, _, level in drawn for _ in range(self.config.crops)]
+            yield _planes(spoilt), _planes(truth), torch.tensor(levels, dtype=torch.float32)
+
+    def _draw(self, row: int, seed: int) -> tuple[list[Pixels], list[Pixels], float]:
+        config, random = self.config, np.random.default_rng(seed)
+        scale, side = config.degrade.scale, config.crop
+        truth = _as_learnt(_at_least(self.split.examples[row].photo.decode().image_rgb, side * scale), config)
+        truth = truth[: truth.shape[0] // scale * scale, : truth.shape[1] // scale * scale]
+        level = config.degrade.draw(random)
+        spoilt = config.degrade.apply(truth, level, random)
+        seen: list[Pixels] = []
+        wanted: list[Pixels] = []
+        for _ in range(config.crops):
+            top, left = (int(random.integers(0, length - side + 1)) for length in spoilt.shape[:2])
+            turns, mirrored = int(random.integers(4)), bool(random.integers(2))
+            for picture, at, into in ((spoilt, 1, seen), (truth, scale, wanted)):
+                part = picture[top * at : (top + side) * at, left * at : (left + side) * at]
+                part = np.rot90(part[:, ::-1] if mirrored else part, turns)
+                into.append(np.ascontiguousarray(part))
+        return seen, wanted, level
+
+
+class Graph(nn.Module):
+    """uint8 [N,H,W,3 or 4] -> pictures float [N,H x scale,W x scale,1 or 3], 0 to 255."""
+
+    def __init__(self, model: nn.Module, planes: int, told: bool) -> None:
+        super().__init__()
+        self.model, self.planes, self.told = model, planes, told
+
+    def forward(self, images: Tensor) -> Tensor:
+        channels = images.permute(0, 3, 1, 2).float() / 255
+        level = channels[:, 3:4] if self.told else None
+        answer: Tensor = self.model(channels[:, : self.planes], level)
+        return answer.permute(0, 2, 3, 1) * 255
+
+
+def _planes(parts: Sequence[Pixels]) -> Tensor:
+    """uint8 [H,W] or [H,W,3] each -> float [N,C,H,W] from 0 to 1."""
+    stacked = torch.from_numpy(np.stack(parts)).float() / 255
+    return stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
+
+
+def _as_learnt(picture: Pixels, config: Config) -> Pixels:
+    """What the network is to give: the luminance [H,W], or the picture [H,W,3]."""
+    return task.luminance(picture) if config.colour == "luminance" else picture
+
+
+def _at_least(picture: Pixels, side: int) -> Pixels:
+    """The picture, continued by its mirror image where a side is shorter than what is cut out of it."""
+    below, right = (max(0, side - length) for length in picture.shape[:2])
+    if not below and not right:
+        return picture
+    return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def load_split(config: Config, split: str) -> photographs.Split:
+    """Reads and checks one split."""
+    loaded: photographs.Split = photographs.load_split(config.data.path, split, config.data.below, config.data.reading)
+    return loaded
+
+
+def build_model(config: Config) -> nn.Module:
+    return find_architecture(config.architecture).build_for(config, 0, lambda: None)
+
+
+def build_data(config: Config) -> Data:
+    find_change = open_archive(config.data.path).find_change
+    return Data(Batches(load_split(config, "train"), config), digest_data(config), find_change=find_change)
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data."""
+    return open_archive(config.data.path).digest
+
+
+def compute_loss(
+    model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], config: Config
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    spoilt, truth, levels = batch
+    # The service gives whole grey levels.
+    told = (levels.round() / 255)[:, None, None, None].expand(-1, 1, *spoilt.shape[2:]) if config.told else None
+    loss = compute_charbonnier(model(spoilt, told), truth)
+    return loss, {}
+
+
+def build_graph(model: nn.Module, config: Config) -> nn.Module:
+    return Graph(model, config.planes, config.told)
+
+
+def example_images(config: Config, split: str = "validation") -> Images:
+    """Middles of a few spoilt photographs, as the service would hand a tile of them to the graph."""
+    examples, spoilt = load_split(config, split).examples, []
+    for number, example in enumerate(examples[:: max(1, len(examples) // 4)][:4]):
+        random = np.random.default_rng(number)
+        truth = _at_least(example.photo.decode().image_rgb, EXAMPLE_SIDE * config.degrade.scale)
+        top, left = ((length - EXAMPLE_SIDE * config.degrade.scale) // 2 for length in truth.shape[:2])
+        side = EXAMPLE_SIDE * config.degrade.scale
+        level = config.degrade.measured[0]
+        part = config.degrade.apply(np.ascontiguousarray(truth[top : top + side, left : left + side]), level, random)
+        if config.colour == "luminance":
+            part = np.repeat(task.luminance(part)[..., None], 3, axis=2)
+        spoilt.append(np.dstack([part, np.full(part.shape[:2], round(level), np.uint8)]) if config.told else part)
+    return np.stack(spoilt if len(spoilt) > 1 else spoilt * 2)
+
+
+def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
+    """PSNR and SSIM of the answers, and how much better they are than the yardstick's."""
+    found: list[Metric] = []
+    for level in config.degrade.measured:
+        scores = np.array([
+            measure(answer, truth, config) + measure(plain, truth, config)
+            for truth, answer, plain in mend(predict, config, split, level)
+        ])  # fmt: skip
+        names = [f"{name}{suffix(config, level)}" for name in ("psnr_db", "ssim")]
+
+        def compute(rows: np.ndarray, scores: np.ndarray = scores, names: list[str] = names) -> Mapping[str, float]:
+            mean = scores[rows].mean(0)
+            return {
+                names[0]: mean[0], names[1]: mean[1],
+                f"{names[0]}_{yardstick(config)}": mean[2], f"{names[1]}_{yardstick(config)}": mean[3],
+                f"gain_db{names[0].removeprefix('psnr_db')}": mean[0] - mean[2],
+            }  # fmt: skip
+
+        intervals = bootstrap(compute, len(scores))
+        found += [
+            Metric(name, float(value), config.data.title, split, len(scores), intervals[name], condition(config))
+            for name, value in compute(np.arange(len(scores))).items()
+        ]
+    return found
+
+
+def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator[tuple[Pixels, Pixels, Pixels]]:
+    """For each photograph: itself, what the service would make of its spoilt form, and what the yardstick makes.
+
+    A model of the luminance that takes noise away is measured on grey photographs.
+    """
+    manifest, scale = describe(config).preview(), config.degrade.scale
+    is_grey = config.colour == "luminance" and scale == 1
+    for number, example in enumerate(load_split(config, split).examples):
+        photo = example.photo.decode().image_rgb
+        truth = photo[: photo.shape[0] // scale * scale, : photo.shape[1] // scale * scale]
+        if is_grey:
+            truth = task.luminance(truth)
+        spoilt = config.degrade.apply(np.ascontiguousarray(truth), level, np.random.default_rng(number))
+        given = np.repeat(spoilt[..., None], 3, axis=2) if is_grey else spoilt
+        options = Options(noise_level=level) if config.told else Options()
+        answer = task.transform(predict, given, manifest, options)
+        yield truth, answer[..., 0] if is_grey else answer, mend_plainly(spoilt, config, level)
+
+
+def mend_plainly(spoilt: Pixels, config: Config, level: float) -> Pixels:
+    """What the yardstick makes of a spoilt picture: bicubic interpolation, non-local means, or nothing at all."""
+    if isinstance(config.degrade, Downscale):
+        size = (spoilt.shape[1] * config.degrade.scale, spoilt.shape[0] * config.degrade.scale)
+        return np.asarray(Image.fromarray(spoilt).resize(size, Image.Resampling.BICUBIC))
+    if isinstance(config.degrade, Noise):
+        strength = NLM_STRENGTH * level
+        if spoilt.ndim == 2:
+            return np.asarray(cv2.fastNlMeansDenoising(spoilt, None, strength), np.uint8)
+        return np.asarray(cv2.fastNlMeansDenoisingColored(spoilt, None, strength, strength), np.uint8)
+    return spoilt
+
+
+def measure(answer: Pixels, truth: Pixels, config: Config) -> tuple[float, float]:
+    """PSNR in dB and SSIM; of super-resolution on the luminance and without the border, as the papers do."""
+    if isinstance(config.degrade, Downscale):
+        cut = config.degrade.scale
+        bright, true = (studio_luminance(one)[cut:-cut, cut:-cut] for one in (answer, truth))
+        return measure_psnr(bright, true), measure_ssim(bright, true)
+    return measure_psnr(answer, truth), measure_ssim(answer, truth)
+
+
+def yardstick(config: Config) -> str:
+    """The name of what the network is compared with."""
+    return {"noise": "non_local_means", "downscale": "bicubic", "jpeg": "unmended"}[config.degrade.kind]
+
+
+def suffix(config: Config, level: float) -> str:
+    """What a metric's name says about the level."""
+    return {"noise": f"_sigma_{level:g}", "downscale": "", "jpeg": f"_quality_{level:g}"}[config.degrade.kind]
+
+
+def condition(config: Config) -> str:
+    """What the numbers cover."""
+    if isinstance(config.degrade, Downscale):
+        return (
+            f"photographs shrunk {config.degrade.factor} times by bicubic interpolation; luminance 16..235, "
+            f"{config.degrade.scale} pixels at the border left out"
+        )
+    pixels = "luminance alone" if config.colour == "luminance" else "red, green and blue"
+    spoilt = "noise rounded and cut to 0..255" if isinstance(config.degrade, Noise) else "compressed once more"
+    return f"{pixels}; {spoilt}"
+
+
+def describe(config: Config) -> Export:
+    stride, degrade = config.stride, config.degrade
+    spec = PictureSpec(
+        scale=degrade.scale,
+        colour=config.colour,
+        overlap=-(-config.network.find_overlap(config) // stride) * stride,
+        inputs=["noise_level"] if config.told else [],
+        noise_level=degrade.measured[0] if config.told else None,
+        max_noise_level=degrade.levels[1] if config.told and isinstance(degrade, Noise) else None,
+    )  # fmt: skip
+    manifest = {
+        "architecture": config.architecture,
+        "input": InputSpec(stride=stride, long_side=config.long_side, resize="tiles"),
+        "picture": spec,
+        "labels": [],
+    }
+    # Answers are rounded to whole grey levels.
+    return Export(
+        outputs=("pictures",), manifest=manifest, stride=stride, data_terms=config.licence, tolerance=1e-2,
+        data=(f"{config.data.title}, {len(load_split(config, 'train').examples)} training photographs",),
+    )  # fmt: skip
