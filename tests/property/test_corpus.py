@@ -1,4 +1,4 @@
-"""Every input of the kept corpus is read or refused: seeds of each kind, and all that the search by coverage has found."""
+"""Every input of the kept corpus is read or refused: seeds of each kind, and what the search by coverage finds."""
 
 from pathlib import Path
 
