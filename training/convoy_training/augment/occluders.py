@@ -33,7 +33,7 @@ def cover(image: Image, landmarks: Floats, kind: str, random: Generator) -> Imag
     return place(image, landmarks, KINDS[kind](image, landmarks, random))
 
 
-def cover_anyhow(image: Image, landmarks: Floats, textures: Sequence[Image], random: Generator) -> Image:
+def cover_anyhow(image: Image, landmarks: Floats, textures: Sequence[Image] | Image, random: Generator) -> Image:
     """The same with blobs of any shape that hide the mouth or both eyes or half of the face; textures: what of."""
     return place(image, landmarks, _draw_blobs(textures[int(random.integers(len(textures)))], random))
 
