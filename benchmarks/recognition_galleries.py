@@ -65,7 +65,7 @@ async def measure(url: str, idle_s: float) -> None:
     sweep = Sweep(store, galleries, People(followers))
     started, spent = time.monotonic(), time.process_time()
     await followers.start()
-    sweeping = asyncio.create_task(sweep.on())
+    sweeping = asyncio.create_task(sweep.on(followers.was_loaded))
     while not followers.is_ready:
         await asyncio.sleep(0.02)
     ready_s, ready_cpu_s = time.monotonic() - started, time.process_time() - spent

@@ -54,6 +54,10 @@ ENV_HEAD = """\
 #RECOGNITION_METRICS_PORT=51055
 #IMAGING_PORT=50056
 #IMAGING_METRICS_PORT=51056
+# The web door: its address on this machine, apart from BIND_ADDRESS, so that an upgrade opens no page to the network.
+#WEB_BIND_ADDRESS=127.0.0.1
+#WEB_PORT=8080
+#WEB_METRICS_PORT=9080
 # With compose.secure.yaml: folder of certificates and tokens, and the user that may read them.
 #SECRETS_FOLDER=./secrets
 # yes: the folder holds a folder for each service, and a container gets only its own.

@@ -1,5 +1,6 @@
 """What a test may need from the machine. Each need is a marker; `missing` says in one sentence what is not there."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -72,7 +73,14 @@ def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
+def _look_for_browser() -> str | None:
+    tools = [] if shutil.which("chromium") else ["chromium"]
+    tools += [name for name in ("playwright", "axe_core_python") if importlib.util.find_spec(name) is None]
+    return f"no browser to drive: {', '.join(tools)} not installed" if tools else None
+
+
 LOOKS: dict[str, Callable[[], str | None]] = {
+    "browser": _look_for_browser,
     "data": _look_for_photographs,
     "docker": _look_for_docker,
     "foreign": _look_for_foreign_models,

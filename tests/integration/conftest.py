@@ -1,13 +1,16 @@
 """A whole fleet of tiny models, as `convoy up` starts it: the services, the web door and an embedded Redis."""
 
-import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
 from convoy.fleet import Fleet, free_ports
+from convoy.fleet.ports import free_range
 from convoy.testing.tiny_models import write_repository
+
+from tests.fake_faces import FakeFaces, serving
+from tests.serving import running
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +20,11 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        web_port = free.getsockname()[1]
     folder, ports = tmp_path_factory.mktemp("data"), free_ports()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CONVOY_ADMIN", "true")
-        with Fleet(folder, tiny_repository, ports, metrics=False, web_port=web_port) as running:
-            yield running
+        with Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)) as started:
+            yield started
 
 
 @pytest.fixture
@@ -39,3 +40,13 @@ def gallery(convoy: Convoy, request: pytest.FixtureRequest) -> Iterator[str]:
     convoy.create_gallery(name)
     yield name
     convoy.delete_gallery(name)
+
+
+@pytest.fixture
+async def recognition_address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a recognition service of the test's own listens, with faces that the test draws."""
+    async with (
+        serving(FakeFaces()) as faces,
+        running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
+    ):
+        yield f"127.0.0.1:{server.server.port}"

@@ -1,9 +1,6 @@
 """Names as people and computers write them: one text in two forms of Unicode is one person, one fact, one tag."""
 
-import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,8 +13,8 @@ from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 from typer.testing import CliRunner
 
-from tests.fake_faces import FakeFaces, look, photo_of, serving
-from tests.serving import running
+from tests.fake_faces import look, photo_of
+from tests.recognition_stories import tell
 
 pytestmark = pytest.mark.redis
 MODEL = "cd" * 32
@@ -27,24 +24,6 @@ DESK, ROT = unicodedata.normalize("NFD", "Büro"), unicodedata.normalize("NFD", 
 
 def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
-
-
-@pytest.fixture
-async def address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    async with (
-        serving(FakeFaces()) as faces,
-        running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
-    ):
-        yield f"127.0.0.1:{server.server.port}"
-
-
-async def tell(address: str, story: Callable[[Convoy], None]) -> None:
-    def run() -> None:
-        with Convoy(recognition=address, timeout_s=30) as convoy:
-            convoy.create_gallery("staff")
-            story(convoy)
-
-    await asyncio.to_thread(run)
 
 
 def keep_as_before(convoy: Convoy, person_id: str, person: int) -> None:
@@ -58,7 +37,7 @@ def keep_as_before(convoy: Convoy, person_id: str, person: int) -> None:
     convoy.import_people("staff", MODEL, [pb.ExportedPerson(person=record, embeddings=[embedding])])
 
 
-async def test_a_new_name_is_kept_composed_and_found_in_either_form(address: str) -> None:
+async def test_a_new_name_is_kept_composed_and_found_in_either_form(recognition_address: str) -> None:
     def story(convoy: Convoy) -> None:
         convoy.register("staff", NFD, [photo_of(1).encoded], display_name=NFD, metadata={DESK: ROT}, tags=[ROT])
         [person] = convoy.list_people("staff")
@@ -73,12 +52,12 @@ async def test_a_new_name_is_kept_composed_and_found_in_either_form(address: str
         assert convoy.delete_person("staff", NFD).faces_deleted == 2
         assert list(convoy.list_people("staff")) == []
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
 @pytest.mark.parametrize("asked", [NFC, NFD])
 async def test_what_an_earlier_version_kept_is_found_changed_and_deleted_in_either_form(
-    address: str, asked: str
+    recognition_address: str, asked: str
 ) -> None:
     def story(convoy: Convoy) -> None:
         keep_as_before(convoy, NFD, 1)
@@ -97,10 +76,10 @@ async def test_what_an_earlier_version_kept_is_found_changed_and_deleted_in_eith
         assert convoy.delete_person("staff", asked).faces_deleted == 2
         assert list(convoy.list_people("staff")) == []
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
-async def test_where_both_forms_are_on_record_each_is_meant_by_its_very_name(address: str) -> None:
+async def test_where_both_forms_are_on_record_each_is_meant_by_its_very_name(recognition_address: str) -> None:
     def story(convoy: Convoy) -> None:
         keep_as_before(convoy, NFC, 1)
         keep_as_before(convoy, NFD, 2)
@@ -109,23 +88,23 @@ async def test_where_both_forms_are_on_record_each_is_meant_by_its_very_name(add
         convoy.delete_person("staff", NFD)
         assert [person.person_id for person in convoy.list_people("staff")] == [NFC]
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
-async def test_a_stream_names_each_person_as_the_caller_did(address: str) -> None:
+async def test_a_stream_names_each_person_as_the_caller_did(recognition_address: str) -> None:
     photos = [pb.RegisterManyRequest(request=pb.RegisterRequest(gallery="staff", person_id=NFD)) for _ in range(2)]
     photos[0].request.photos.add(encoded=photo_of(1).encoded)
-    await tell(address, lambda convoy: None)
-    async with grpc.aio.insecure_channel(address) as channel:
+    await tell(recognition_address, lambda convoy: None)
+    async with grpc.aio.insecure_channel(recognition_address) as channel:
         stub = recognition_pb2_grpc.RecognitionServiceStub(channel)
         answers = [answer async for answer in stub.RegisterMany(iter(photos))]
     assert [answer.WhichOneof("outcome") for answer in answers] == ["response", "error"]
     assert [answer.person_id for answer in answers] == [NFD, NFD]
 
 
-async def test_ids_that_look_alike_are_listed(address: str) -> None:
+async def test_ids_that_look_alike_are_listed(recognition_address: str) -> None:
     def call(*words: str) -> Result:
-        return CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": address})
+        return CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": recognition_address})
 
     def story(convoy: Convoy) -> None:
         ids = ["Ada", "ada", "\N{CYRILLIC CAPITAL LETTER A}da", "bob", "b0b", "José", "jose", "joe-biden", "joe_biden"]
@@ -144,7 +123,7 @@ async def test_ids_that_look_alike_are_listed(address: str) -> None:
             convoy.delete_person("staff", person_id)
         assert call("person", "lookalikes", "-g", "staff").exit_code == 0
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
 def _document(done: Result) -> Any:

@@ -1,9 +1,7 @@
 """What a person's record tells: which photo each face came from, when it expires, and that no face is left."""
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,31 +13,13 @@ from convoy.client import Convoy
 from convoy.core.errors import AlreadyExists, InvalidArgument, NotFound
 from typer.testing import CliRunner
 
-from tests.fake_faces import FakeFaces, photo_of, serving
-from tests.serving import running
+from tests.fake_faces import photo_of
+from tests.recognition_stories import tell
 
 pytestmark = pytest.mark.redis
 
 
-@pytest.fixture
-async def address(redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    async with (
-        serving(FakeFaces()) as faces,
-        running("recognition", tmp_path, redis_url=redis_url, faces_address=faces) as server,
-    ):
-        yield f"127.0.0.1:{server.server.port}"
-
-
-async def tell(address: str, story: Callable[[Convoy], None]) -> None:
-    def run() -> None:
-        with Convoy(recognition=address, timeout_s=30) as convoy:
-            convoy.create_gallery("staff")
-            story(convoy)
-
-    await asyncio.to_thread(run)
-
-
-async def test_a_face_is_told_with_its_photo(address: str) -> None:
+async def test_a_face_is_told_with_its_photo(recognition_address: str) -> None:
     def labels(convoy: Convoy, person_id: str) -> list[str]:
         return [face.label for face in convoy.get_person("staff", person_id).faces]
 
@@ -56,10 +36,10 @@ async def test_a_face_is_told_with_its_photo(address: str) -> None:
             with pytest.raises(InvalidArgument, match="label"):
                 convoy.register("staff", "carl", photos, photo_labels=wrong)
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
-async def test_a_person_whose_last_face_goes_is_told_of_and_kept_or_deleted(address: str) -> None:
+async def test_a_person_whose_last_face_goes_is_told_of_and_kept_or_deleted(recognition_address: str) -> None:
     def story(convoy: Convoy) -> None:
         photo = photo_of(1).encoded
         convoy.register("staff", "ada", [photo, photo_of(1, 1).encoded])
@@ -81,12 +61,14 @@ async def test_a_person_whose_last_face_goes_is_told_of_and_kept_or_deleted(addr
             convoy.get_person("staff", "ada")
         assert convoy.get_gallery("staff").people_count == 0
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
-async def test_the_command_shows_expiry_and_photos_and_tells_of_the_last_face(address: str, tmp_path: Path) -> None:
+async def test_the_command_shows_expiry_and_photos_and_tells_of_the_last_face(
+    recognition_address: str, tmp_path: Path
+) -> None:
     def call(*words: str) -> Result:
-        return CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": address, "COLUMNS": "200"})
+        return CliRunner().invoke(app, words, env={"CONVOY_RECOGNITION_ADDRESS": recognition_address, "COLUMNS": "200"})
 
     def story(convoy: Convoy) -> None:
         photo = tmp_path / "IMG 0042.JPG"
@@ -115,7 +97,7 @@ async def test_the_command_shows_expiry_and_photos_and_tells_of_the_last_face(ad
         )
         assert list(convoy.list_people("staff")) == []
 
-    await tell(address, story)
+    await tell(recognition_address, story)
 
 
 def _document(done: Result) -> Any:

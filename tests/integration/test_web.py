@@ -49,6 +49,7 @@ def answers(door: Door, gallery: str) -> dict[str, Answer]:
         "Classify": door.form("/v1/classify", [("images", ADA)]),
         "Detect": door.form("/v1/detect", [("images", BOX)]),
         "Segment": door.form("/v1/segment", [("images", BOX)]),
+        "Transform": door.form("/v1/transform", [("images", BOX)]),
         "DetectFaces": door.form("/v1/faces", [("images", ADA)]),
         "EmbedFaces": door.form("/v1/faces/embed", [("images", ADA), ("include_aligned_crops", "true")]),
         "CompareFaces": door.form("/v1/faces/compare", [("first", ADA), ("second", ADA)]),
@@ -134,6 +135,12 @@ def test_an_answer_can_be_a_picture(door: Door, path: str) -> None:
     drawn = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"))
     assert drawn.shape[1] == portrait(1).shape[1]
     assert door.form(f"{path}?draw=1", [("image", ADA), ("image", ADA)]).reason == "BAD_ARGUMENT"
+
+
+def test_a_picture_made_of_a_picture_comes_as_json_or_as_it_is(door: Door) -> None:
+    answer = door.form("/v1/transform?format=jpeg", [("image", BOX)], accept="image/*")
+    assert answer.headers["content-type"] == "image/jpeg", answer.content[:300]
+    assert Image.open(io.BytesIO(answer.content)).format == "JPEG"
 
 
 def test_a_mask_is_a_picture_on_demand(door: Door) -> None:

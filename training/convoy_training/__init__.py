@@ -16,13 +16,18 @@ publishing/       from a run to a published model
 report/           the HTML page about a model
 inspection/       what a data set holds, and what is wrong in it
 protocols/        how face embedders are judged
+prediction/       what a model says about a folder of pictures
+distillation.py   what a classifier, detector or segmenter learns from a published one
 teacher.py        a published or imported model to learn from
 lessons.py        what the teacher says of each training picture, kept for the student
 evaluation.py     measures a run or a published model
+pairing.py        compares two models on the same pictures
+sweep.py          tries values of a recipe's fields, a run each
 cleaning.py       finds wrong labels among training faces
 likeness.py       fits the faces service's second opinion: does a crop look like a face
 scaling.py        shows what more data brings
 origin.py         which recipe and which command made a run
+ahead.py          makes things in threads before they are needed
 choices.py        the values of options
 loading.py        Ctrl-C while libraries load
 session.py        an ONNX file as a function

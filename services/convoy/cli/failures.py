@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
@@ -90,12 +90,31 @@ def politely(command: Callable[P, None]) -> Callable[P, None]:
 
 def tell_failure(error: errors.ConvoyError, subject: str = "") -> ExitCode:
     """Print an error with its hint and return its exit code. subject: what it is about, for example a file."""
-    advice = error.hint or HINTS.get(error.reason, "")
+    advice = error.hint or HINTS.get(error.reason, "") or _who_answers(error)
     hint = f" Hint: {in_our_words(advice)}." if advice else ""
     typer.echo(
         f"convoy: {f'{subject}: ' if subject else ''}{in_our_words(error.message)} [{error.reason}].{hint}", err=True
     )
     return exit_code(error)
+
+
+def _who_answers(error: errors.ConvoyError) -> str:
+    """Say which service answers where another one was expected; empty for other errors."""
+    service, address = error.metadata.get("service", ""), error.metadata.get("address", "")
+    if error.reason != "UNIMPLEMENTED" or not (service and address):
+        return ""
+    from convoy.client.channels import connection
+    from convoy.client.reachability import service_at
+    from convoy.core.api import SERVICES
+
+    known = next((name for name in SERVICES if name == service), None)
+    if known is None:
+        return ""
+    setting = f"set CONVOY_{service.upper()}_ADDRESS"
+    named: dict[str, Any] = {service: address}
+    with connection(**named).open(known) as channel:
+        found = service_at(channel)
+    return f"the {found} service answers there; {setting}" if found and found != service else setting
 
 
 def in_our_words(message: str) -> str:

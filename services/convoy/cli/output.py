@@ -65,7 +65,13 @@ def print_table(
         table.add_column(column.rstrip(), justify=justify, min_width=longest, no_wrap=place == 0)
     for row in cells:
         table.add_row(*(escape(row[place]) for place in shown))
-    Console().print(table, crop=False)
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to `politely`; rich would end the command itself, as if it had failed."""
+            raise BrokenPipeError
+
+    Output().print(table, crop=False)
 
 
 def confirm(question: str, yes: bool) -> None:

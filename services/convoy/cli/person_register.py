@@ -105,7 +105,9 @@ def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, in
                 if not outcome.accepted:
                     refused.append(outcome)
                     if write:
-                        write.writerow((shown(outcome.path), outcome.person_id, outcome.reason, outcome.message))
+                        write.writerow(
+                            (shown(outcome.path), outcome.person_id, outcome.reason, in_our_words(outcome.message))
+                        )
                 advance(1)
         except KeyboardInterrupt:
             counts["not_tried"] = bulk.steps - done

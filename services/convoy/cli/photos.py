@@ -1,5 +1,6 @@
 """What all commands on pictures share: ask about each, continue after a bad one, draw, print."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convoy.cli.failures import ExitCode, tell_failure
+from convoy.cli.failures import ExitCode, in_our_words, tell_failure
 from convoy.cli.output import print_json, print_table, shown
+from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 BAR_FROM = 5
+MOST_LABELS = 20
 FILE = typer.Argument(help="Picture files (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP, JPEG 2000).")
 Photos = Annotated[list[Path], FILE]
 DrawTo = Annotated[
@@ -57,7 +60,8 @@ class Inquiry:
     """A question about a picture.
 
     ask: gets the answer; columns, rows: show the answer as a table; is_no: whether the exit code says no; no_reasons:
-    errors that say no, as nobody is in a picture without a face; note: what to say of the answer on stderr.
+    errors that say no, as nobody is in a picture without a face; note: what to say of the answer on stderr. service:
+    the one that is asked which labels a model knows, once an answer has little to say: no rows, or `is_unsure`.
     """
 
     ask: "Callable[[Convoy, Path], Any]"
@@ -66,50 +70,80 @@ class Inquiry:
     is_no: Callable[[Any], bool] = lambda answer: False
     no_reasons: frozenset[str] = frozenset()
     note: Callable[[Any], str] = lambda answer: ""
+    service: ServiceName | None = None
+    is_unsure: Callable[[Any], bool] = lambda answer: False
 
 
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool = False, **drawings: "Drawing") -> None:
-    """Ask about each picture, print and draw the answers, and exit with the most severe exit code.
+    """Ask about each picture, print and draw each answer as it comes, and exit with the most severe exit code.
 
     drawings: by their kind; a "mask" must be a lossless file. A name that no drawing can have, or that would replace a
     picture that was given, or without `force` any file, is refused before the first call. If a picture is missing or
     refused, or a drawing cannot be written, the others are still answered; a service that is away ends all.
     """
     targets = [
-        (drawing_paths(photos, target), kind, draw) for kind, (target, draw) in drawings.items() if target is not None
+        (dict(zip(photos, drawing_paths(photos, target), strict=True)), kind, draw)
+        for kind, (target, draw) in drawings.items()
+        if target is not None
     ]
-    _check_targets(photos, [(path, kind) for paths, kind, _ in targets for path in paths], force)
-    outcomes = list(zip(photos, _ask(photos, inquiry), strict=True))
-    answers = [(photo, answer) for photo, answer in outcomes if not isinstance(answer, ConvoyError)]
-    unwritten = [
-        failure
-        for paths, _, draw in targets
-        for failure in _draw_all(dict(zip(photos, paths, strict=True)), answers, draw, force)
-    ]
+    _check_targets(photos, [(path, kind) for paths, kind, _ in targets for path in paths.values()], force)
+    outcomes: list[tuple[Path, Any]] = []
+    errors: list[tuple[Path, ConvoyError]] = []
+    for photo, outcome in zip(photos, _ask(photos, inquiry, may_print=not as_json), strict=True):
+        outcomes.append((photo, outcome))
+        if isinstance(outcome, ConvoyError):
+            errors.append((photo, outcome))
+            continue
+        for paths, _, draw in targets:
+            errors += _draw(photo, paths[photo], outcome, draw, force)
+        if not as_json:
+            print_table(shown(photo), inquiry.columns, inquiry.rows(outcome), "nothing found")
     if as_json:
         print_json([_document(photo, outcome) for photo, outcome in outcomes])
-    else:
-        for photo, answer in answers:
-            print_table(shown(photo), inquiry.columns, inquiry.rows(answer), "nothing found")
-    for note in dict.fromkeys(filter(None, (inquiry.note(answer) for _, answer in answers))):
+    answers = [outcome for _, outcome in outcomes if not isinstance(outcome, ConvoyError)]
+    for note in dict.fromkeys(filter(None, (*map(inquiry.note, answers), *_known_labels(answers, inquiry)))):
         typer.echo(f"convoy: {note}", err=True)
-    errors = [(photo, outcome) for photo, outcome in outcomes if isinstance(outcome, ConvoyError)]
-    codes = [tell_failure(error, shown(place)) for place, error in (*errors, *unwritten) if not _is_no(error, inquiry)]
+    codes = [tell_failure(error, shown(place)) for place, error in errors if not _is_no(error, inquiry)]
     for photo, error in errors:
         if _is_no(error, inquiry):
             tell_failure(error, shown(photo))
     if codes:
         raise typer.Exit(max(codes))
-    if all(inquiry.is_no(answer) for _, answer in answers):
+    if all(inquiry.is_no(answer) for answer in answers):
         raise typer.Exit(ExitCode.NO)
+
+
+def _known_labels(answers: list[Any], inquiry: Inquiry) -> Iterator[str]:
+    """Say which labels the models know whose answers have little to say; nothing if the service does not tell."""
+    models = {answer.model for answer in answers if inquiry.service and _says_little(answer, inquiry)}
+    if not models or inquiry.service is None:
+        return
+    from convoy.client import Convoy
+
+    try:
+        with Convoy() as convoy:
+            known = {info.model: info.labels for info in convoy.list_models(inquiry.service)}
+    except ConvoyError:  # The answer itself is there; a caller may lack the right to ask this.
+        return
+    for model in sorted(models, key=str):
+        if labels := known.get(model):
+            more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+            yield f"{model} knows {', '.join(labels[:MOST_LABELS])}{more}, and nothing else"
+
+
+def _says_little(answer: Any, inquiry: Inquiry) -> bool:
+    return not inquiry.rows(answer) or inquiry.is_unsure(answer)
 
 
 def _is_no(error: ConvoyError, inquiry: Inquiry) -> bool:
     return error.reason in inquiry.no_reasons
 
 
-def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
-    """Yield answers and errors in the order of the pictures, asking about several at once."""
+def _ask(photos: list[Path], inquiry: Inquiry, may_print: bool) -> Iterator[Any]:
+    """Yield answers and errors in the order of the pictures, asking about several at once.
+
+    may_print: the caller prints answers meanwhile, so that a bar would stand in their way on a terminal.
+    """
     from rich.console import Console
     from rich.progress import track
 
@@ -127,26 +161,27 @@ def _ask(photos: list[Path], inquiry: Inquiry) -> Iterator[Any]:
             return NotFound("NO_PHOTO", f"the file cannot be read: {error.strerror}")
 
     console = Console(stderr=True)
-    quiet = len(photos) < BAR_FROM or not console.is_terminal
+    quiet = len(photos) < BAR_FROM or not console.is_terminal or (may_print and sys.stdout.isatty())
     with Convoy() as convoy, ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(ask, photos)
-        yield from track(answers, "asking", len(photos), console=console, transient=True, disable=quiet)
+        answers = [pool.submit(ask, photo) for photo in photos]
+        try:
+            for answer in track(answers, "asking", len(photos), console=console, transient=True, disable=quiet):
+                yield answer.result()
+        finally:  # Whoever reads may have read enough: then nobody needs the other answers.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw_all(
-    paths: dict[Path, Path], answers: list[tuple[Path, Any]], draw: "Draw", force: bool
-) -> Iterator[tuple[Path, ConvoyError]]:
-    """Write the drawings; yield the paths of those that could not be written, with the error."""
+def _draw(photo: Path, path: Path, answer: Any, draw: "Draw", force: bool) -> Iterator[tuple[Path, ConvoyError]]:
+    """Write a drawing; yield its path with the error if it cannot be written."""
     from convoy.drawing.picture_files import read_picture, write_picture
 
-    for photo, answer in answers:
-        try:
-            write_picture(paths[photo], draw(read_picture(photo), answer), may_replace=force)
-        except ConvoyError as error:
-            yield paths[photo], error
-        except OSError as error:
-            reason = f"the picture could not be read again: {error.strerror or error}"
-            yield paths[photo], InvalidArgument("NOT_WRITTEN", reason)
+    try:
+        write_picture(path, draw(read_picture(photo), answer), may_replace=force)
+    except ConvoyError as error:
+        yield path, error
+    except OSError as error:
+        reason = f"the picture could not be read again: {error.strerror or error}"
+        yield path, InvalidArgument("NOT_WRITTEN", reason)
 
 
 def _check_targets(photos: list[Path], targets: list[tuple[Path, str]], force: bool) -> None:
@@ -220,6 +255,7 @@ def _told_apart(stems: list[str], folders: list[str]) -> list[str]:
 
 def _document(photo: Path, outcome: Any) -> dict[str, Any]:
     if isinstance(outcome, ConvoyError):
-        facts = {"reason": outcome.reason, "message": outcome.message, "metadata": outcome.metadata}
+        words = {"message": in_our_words(outcome.message), "hint": in_our_words(outcome.hint)}
+        facts = {"reason": outcome.reason, **words, "metadata": outcome.metadata}
         return {"photo": shown(photo), "error": facts}
     return {"photo": shown(photo), "answer": outcome}

@@ -12,6 +12,8 @@ from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
 
+UNSURE = 0.5
+"""Below this probability of its best label, a classifier may never have learned what the picture shows."""
 PANEL = "Ask about pictures"
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Model, as NAME or NAME:VERSION; by default the service's own.")
@@ -46,6 +48,8 @@ def classify(
         lambda convoy, photo: convoy.classify(photo, model=model, top_k=top, min_probability=min_probability),
         ("label", "probability "),
         lambda answer: [(label.label, f"{label.probability:.1%}") for label in answer.labels],
+        service="classification",
+        is_unsure=lambda answer: bool(answer.labels) and answer.labels[0].probability < UNSURE,
     )
     answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_classification))
 
@@ -83,6 +87,7 @@ def detect(
             for found in answer
         ],
         lambda answer: require and not len(answer),
+        service="detection",
     )
     answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_detections))
 
@@ -108,6 +113,8 @@ def segment(
         lambda convoy, photo: convoy.segment(photo, model=model),
         ("label", "area "),
         lambda answer: [(region.label, f"{region.area:.1%}") for region in answer.regions],
+        service="segmentation",
+        is_unsure=lambda answer: len(answer.regions) == 1,
     )
     overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
     answer_all(photos, inquiry, as_json, force, drawing=overlay, mask=grey)

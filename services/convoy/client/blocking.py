@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from convoy.client.channels import Connection, Open, connection
+from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
 from convoy.client.operations import faces, galleries, imaging, models, people, recognition, vision
@@ -107,7 +107,7 @@ class Convoy:
     def within(self, timeout_s: float) -> Self:
         """The same client, on the same connections, with another time limit for each call."""
         other = type(self).__new__(type(self))
-        other._connection = replace(self._connection, timeout_s=timeout_s)
+        other._connection = replace(self._connection, timeout_s=checked_timeout(timeout_s))
         other._open = self._open
         return other
 

@@ -141,10 +141,17 @@ def connection(
         _check_address(service, address)
     return Connection(
         addresses,
-        timeout_s or settings.timeout_s,
+        settings.timeout_s if timeout_s is None else checked_timeout(timeout_s),
         (max_message_mb or settings.max_message_mb) << 20,
         Credentials(settings, token),
     )
+
+
+def checked_timeout(timeout_s: float) -> float:
+    """The time limit of a call. Raises InvalidArgument(BAD_ARGUMENT) unless it is a number of seconds above 0."""
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < float("inf"):
+        raise InvalidArgument("BAD_ARGUMENT", "timeout_s is a number of seconds above 0")
+    return timeout_s
 
 
 def _check_address(service: ServiceName, address: str) -> None:

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from convoy.client.answers.recognition import read_registration
 from convoy.client.proxies import is_near
+from convoy.client.reachability import is_dead
 from convoy.core import errors
 from convoy.core.settings import proxy
 from convoy.v1 import common_pb2, recognition_pb2
@@ -81,6 +82,13 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
         if any(word in message.lower() for word in TLS_FAILED):
             text += ": client and server do not agree on TLS; check CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
         return errors.Unavailable("SERVICE_UNREACHABLE", text + _through(address), metadata | {"cause": message})
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and not _through(address) and is_dead(address):
+        # gRPC tried again and again until the time was over; nobody listens there.
+        text = f"the {service} service cannot be reached at {address}"
+        return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        text = f"what answers at {address} is no {service} service, or one of another version"
+        return _error(code, code.name, text, metadata | {"cause": message})
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text = f"the {service} service at {address} did not answer in time" + _through(address)
         return errors.DeadlineExceeded("DEADLINE_EXCEEDED", text, metadata)

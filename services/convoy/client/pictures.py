@@ -1,5 +1,6 @@
 """Turns whatever holds a picture into the message that services read: paths, bytes, files, arrays, Pillow images."""
 
+import io
 import re
 from collections.abc import Iterable
 from os import PathLike, fsdecode
@@ -105,6 +106,8 @@ def _no_text(data: bytes) -> bytes:
 
 def _read_open_file(file: Any) -> bytes:
     """What is in an open file: from where it stands; from its beginning where it was written just now."""
+    if isinstance(file, io.TextIOBase):
+        raise _open_as_text()
     can_seek = getattr(file, "seekable", lambda: hasattr(file, "seek"))()
     stood = file.tell() if can_seek else 0
     data = file.read()
@@ -114,8 +117,12 @@ def _read_open_file(file: Any) -> bytes:
     if can_seek:
         file.seek(stood)
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise InvalidArgument("BAD_ARGUMENT", 'this file is open as text; open it with "rb"')
+        raise _open_as_text()
     return bytes(data)
+
+
+def _open_as_text() -> InvalidArgument:
+    return InvalidArgument("BAD_ARGUMENT", 'this file is open as text; open it with "rb"')
 
 
 def _upright(image: Any) -> npt.NDArray[np.uint8]:

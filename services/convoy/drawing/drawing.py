@@ -12,7 +12,16 @@ from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
 from convoy.client.answers.vision import Classification, Detections, Segmentation
 from convoy.drawing.caption_layout import place_captions
-from convoy.drawing.text import BLACK, Colour, add_line_below, text_size, text_width, write_caption, write_legend
+from convoy.drawing.text import (
+    BLACK,
+    Colour,
+    add_legend_below,
+    add_line_below,
+    text_size,
+    text_width,
+    write_caption,
+    write_legend,
+)
 
 GREEN: Colour = (32, 178, 96)
 RED: Colour = (219, 68, 55)
@@ -45,12 +54,14 @@ def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
 
 
 def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float = 0.55, most: int = 6) -> ImageRGB:
-    """Lay the coloured mask over the picture and name the largest regions. opacity: 0 (no mask) to 1 (no picture)."""
+    """Lay the coloured mask over the picture and name the largest regions below it.
+
+    opacity: 0 (no mask) to 1 (no picture).
+    """
     palette = np.array([colour_of(index) for index in range(256)], np.uint8)
     picture = cv2.addWeighted(image_rgb, 1 - opacity, palette[answer.mask], opacity, 0).astype(np.uint8)
     regions = answer.regions[:most]
-    write_legend(picture, [(f"{region.label} {region.area:.0%}", colour_of(region.index)) for region in regions])
-    return picture
+    return add_legend_below(picture, [(f"{one.label} {one.area:.0%}", colour_of(one.index)) for one in regions])
 
 
 def draw_transformed(image_rgb: ImageRGB, answer: Transformed) -> ImageRGB:

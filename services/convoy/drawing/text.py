@@ -32,6 +32,25 @@ def write_legend(picture: ImageRGB, lines: Sequence[tuple[str, Colour]]) -> None
         write_caption(picture, text, (size // 3, size // 3 + row * round(size * 1.6)), colour, size)
 
 
+def add_legend_below(image_rgb: ImageRGB, lines: Sequence[tuple[str, Colour]]) -> ImageRGB:
+    """The picture with short texts on their colours below it, side by side as far as there is room."""
+    size, width = text_size(image_rgb), image_rgb.shape[1]
+    rows: list[list[tuple[str, Colour, int]]] = []
+    left = width
+    for text, colour in lines:
+        wide = min(width, text_width(text, size) + 2 * caption_padding(size))
+        if left + wide > width:
+            rows.append([])
+            left = 0
+        rows[-1].append((text, colour, left))
+        left += wide
+    bars = [np.full((caption_height(size) + 1, width, 3), BLACK, np.uint8) for _ in rows]
+    for bar, row in zip(bars, rows, strict=True):
+        for text, colour, at in row:
+            write_caption(bar, text, (at, 0), colour, size)
+    return np.vstack([image_rgb, *bars])
+
+
 def add_line_below(image_rgb: ImageRGB, text: str, colour: Colour) -> ImageRGB:
     """The picture with a line of the smallest readable text below it."""
     bar = np.full((caption_height(MIN_TEXT), image_rgb.shape[1], 3), colour, np.uint8)

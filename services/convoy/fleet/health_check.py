@@ -1,5 +1,7 @@
 """`python -m convoy.fleet.health_check SERVICE PORT` exits with 0 if the service on this machine serves, else with 1.
 
+SERVICE is also web, the web door.
+
 Containers run it as their health check. It first asks in clear text and imports next to nothing for that, so that a
 busy machine does not mistake its services for dead. If that fails, it asks as the client does, with the TLS of
 CONVOY_CLIENT_*.
@@ -10,6 +12,8 @@ from dataclasses import replace
 
 import grpc
 from grpc_health.v1 import health_pb2
+
+from convoy.fleet.web import is_live
 
 TIMEOUT_S = 4.0
 
@@ -28,6 +32,25 @@ def says_serving(channel: grpc.Channel) -> bool:
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def is_web_live(port: int) -> bool:
+    """Whether the web door on this port of this machine answers, in clear text or with TLS."""
+    if is_live("127.0.0.1", port, TIMEOUT_S):
+        return True
+    import ssl
+
+    from convoy.core.security.tls import CERT_NAME, KEY_NAME
+    from convoy.core.settings import read_settings
+
+    # It asks this very process whether it lives, so whom the certificate names does not matter.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    settings = read_settings()
+    if (own := settings.client_cert) is not None:
+        key = settings.client_key or own
+        context.load_cert_chain(own / CERT_NAME if own.is_dir() else own, key / KEY_NAME if key.is_dir() else key)
+    return is_live("127.0.0.1", port, TIMEOUT_S, context)
+
+
 def is_serving(name: str, port: int) -> bool:
     """Whether the service on this port of this machine serves, in clear text or with TLS."""
     address = f"127.0.0.1:{port}"
@@ -43,4 +66,5 @@ def is_serving(name: str, port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_serving(sys.argv[1], int(sys.argv[2])) else 1)
+    name, port = sys.argv[1], int(sys.argv[2])
+    sys.exit(0 if (is_web_live(port) if name == "web" else is_serving(name, port)) else 1)

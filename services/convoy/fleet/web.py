@@ -1,6 +1,7 @@
 """The web door of a fleet on this machine: whether it can start, its process, and whether it answers."""
 
 import http.client
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ LIVE_PATH = "/v2/health/live"
 def check_web(host: str, port: int, metrics_port: int) -> None:
     """Raise FailedPrecondition(NOT_INSTALLED, PORT_IN_USE) if the web door cannot start."""
     if any(find_spec(name) is None for name in ("hypercorn", "starlette", "python_multipart")):
-        raise FailedPrecondition("NOT_INSTALLED", "its packages are missing; pip install 'convoy[web]'")
+        raise FailedPrecondition("NOT_INSTALLED", "its packages are missing; pip install 'convoy-vision[web]'")
     hint = "stop what runs there, or choose other ports with --ports-from"
     check_port(host, port, WEB, hint)
     check_port(host, metrics_port, "the metrics page of the web door", hint)
@@ -49,9 +50,13 @@ def wait_for_web(process: Process, host: str, port: int) -> bool:
     return False
 
 
-def is_live(host: str, port: int) -> bool:
-    """Whether a web door answers there, in clear text."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+def is_live(host: str, port: int, timeout_s: float = 2.0, tls: ssl.SSLContext | None = None) -> bool:
+    """Whether a web door answers there, in clear text unless `tls` is given."""
+    connection: http.client.HTTPConnection
+    if tls is None:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    else:
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=tls)
     try:
         connection.request("GET", LIVE_PATH)
         return connection.getresponse().status == 200

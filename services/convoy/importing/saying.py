@@ -33,10 +33,14 @@ class Saying:
         """Say it in one line."""
         parts = [f"{label.name} {label.probability:.2f}" for label in self.labels]
         parts += [f"{one.label} {one.score:.2f}" for one in self.objects[:MOST]]
-        parts += [f"face {one.score:.2f}" for one in self.faces[:MOST]]
+        parts += [f"face {one.score:.2f}" for one in _surest(self.faces)]
         parts += [f"{region.label} {region.area:.0%}" for region in self.regions[:MOST]]
         more = max(len(self.objects), len(self.faces)) - MOST
         return ", ".join(parts) + (f" and {more} more" if more > 0 else "") or "nothing"
+
+
+def _surest(faces: tuple[face_detection.DetectedFace, ...]) -> list[face_detection.DetectedFace]:
+    return sorted(faces, key=lambda face: -face.score)[:MOST]
 
 
 def place_picture(picture: Picture, manifest: Manifest) -> tuple[np.ndarray, Placement]:

@@ -127,7 +127,10 @@ def _ask(inspection: Inspection, adapter: Adapter, how: Preprocessing) -> Saying
     canvas, placement = place_picture(picture, manifest)
     height, width = canvas.shape[:2]
     probe = inspection.prober.look(how, [canvas])
-    reading = adapter.read(probe, inspection.choices)
+    # The priors were chosen by where the face is in the bundled picture, which this probe does not tell.
+    _, chosen = inspection.choose()
+    choices = inspection.choices
+    reading = adapter.read(probe, replace(choices, priors=choices.priors or chosen.priors or None))
     values = [probe.outputs[name] for name in reading.outputs]
     with np.errstate(all="ignore"):
         return say(adapter.decode(values, height, width, reading), placement, picture, manifest)

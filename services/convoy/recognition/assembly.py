@@ -61,7 +61,7 @@ class Assembly:
         """Begin to load galleries; the store may be away."""
         await self.followers.start()
         sweep = Sweep(self.store, self.galleries, self.people)
-        self._sweeper = asyncio.create_task(sweep.on(), name="sweep")
+        self._sweeper = asyncio.create_task(sweep.on(self.followers.was_loaded), name="sweep")
 
     async def stop(self) -> None:
         """Let go of everything."""

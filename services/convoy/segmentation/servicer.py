@@ -40,6 +40,10 @@ class SegmentationServicer(
         """Segment a stream of requests, answered in order."""
         return self.answer_each(requests, context)
 
+    def complete(self, response: pb.SegmentResponse, manifest: Manifest) -> None:
+        """Name all classes, so that a caller can tell one that does not occur from one that the model does not know."""
+        response.labels.extend(manifest.labels)
+
     def answer_bytes(self, request: pb.SegmentRequest, pixels: int) -> int:
         """Raw masks have a byte for each pixel."""
         return pixels if request.mask_format == pb.MASK_FORMAT_RAW else 0

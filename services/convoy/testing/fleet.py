@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+import structlog
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from convoy.client import Convoy
@@ -44,6 +46,7 @@ def fleet(models: Path | None = None, **settings: Any) -> Iterator[RunningFleet]
     Raises what a service raises when it cannot start, and ModuleNotFoundError without onnx.
     """
     with ExitStack() as stack:
+        _log_to_stderr(stack)
         repository = models or _write_tiny_models(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         stack.callback(_restore_collector, gc.get_threshold())
         loop = stack.enter_context(_loop_in_a_thread())
@@ -63,6 +66,13 @@ class _OnlyWhatIsGiven(Settings):
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+
+def _log_to_stderr(stack: ExitStack) -> None:
+    """Keep standard output for the test's own program, unless that has said where log lines go."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr), cache_logger_on_first_use=False)
+        stack.callback(structlog.reset_defaults)
 
 
 async def _start(servers: dict[str, Server], models: Path, settings: dict[str, Any]) -> None:
@@ -118,7 +128,7 @@ def _write_tiny_models(folder: Path) -> Path:
     try:
         from convoy.testing.tiny_models import write_repository
     except ModuleNotFoundError as error:
-        hint = "pip install 'convoy[import]', or pass a model repository: fleet(models)"
+        hint = "pip install 'convoy-vision[import]', or pass a model repository: fleet(models)"
         raise ModuleNotFoundError(f"the tiny models need the package {error.name}: {hint}") from None
     return write_repository(folder)
 

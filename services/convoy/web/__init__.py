@@ -13,7 +13,8 @@ failures.py       what a service answered instead of a result
 problems.py       errors as HTTP (RFC 9457)
 json_messages.py  messages as JSON
 connect.py        every RPC by the Connect protocol
-open_inference.py the Open Inference Protocol over REST
+open_inference.py  the Open Inference Protocol over REST
+tensors.py        tensors in JSON, and as bytes after it
 rest/             /v1/detect and the like
 console/          what the browser gets
 """

@@ -1,9 +1,12 @@
 """The application: which route answers what, from the settings."""
 
 from pathlib import Path
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,8 +48,13 @@ def _routes(backends: Backends, limits: Limits) -> list[BaseRoute]:
         *fleet.routes(backends),
         *open_inference.routes(backends),
         *connect.routes(backends),
+        Route("/docs", _docs, methods=["GET"]),
         Route("/openapi.json", openapi.endpoint(), methods=["GET"]),
     ]
+
+
+async def _docs(request: Request) -> Response:
+    return FileResponse(CONSOLE / "docs.html")
 
 
 class _Console(StaticFiles):
@@ -57,3 +65,9 @@ class _Console(StaticFiles):
         if scope["method"] not in ("GET", "HEAD") and scope["path"] != "/":
             raise HTTPException(404)
         await super().__call__(scope, receive, send)
+
+    def file_response(self, *arguments: Any, **more: Any) -> Response:
+        """A file that browsers keep, and ask each time whether it is still the same."""
+        response = super().file_response(*arguments, **more)
+        response.headers["Cache-Control"] = "no-cache"
+        return response

@@ -35,6 +35,7 @@ def test_a_mask_is_left_out_of_json_and_the_rest_is_plain():
         "regions": [{"index": 0, "label": "sky", "area": 1.0}],
         "image_size": {"width": 3, "height": 2},
         "model": {"name": "net", "version": "1"},
+        "labels": [],
     }
 
 

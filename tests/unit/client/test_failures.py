@@ -102,6 +102,22 @@ def test_nobody_there_is_unavailable_with_the_address():
     assert "classification service cannot be reached at 127.0.0.1:1" in caught.value.message
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1"])
+def test_nobody_there_is_the_same_error_however_short_the_time(address):
+    with Convoy(detection=address, timeout_s=0.2) as convoy, pytest.raises(errors.Unavailable) as caught:
+        convoy.detect(plain())
+    assert caught.value.reason == "SERVICE_UNREACHABLE"
+    assert f"cannot be reached at {address}" in caught.value.message
+
+
+@pytest.mark.parametrize("timeout_s", ["x", "5", 0, -1.0, float("inf"), float("nan"), True])
+def test_a_time_limit_is_a_number_of_seconds(timeout_s):
+    with pytest.raises(errors.InvalidArgument, match="timeout_s is a number of seconds above 0"):
+        Convoy(timeout_s=timeout_s)
+    with Convoy() as convoy, pytest.raises(errors.InvalidArgument):
+        convoy.within(timeout_s)
+
+
 def test_an_unexpected_failure_is_a_plain_error_with_the_code(convoy, fleet):
     fleet.failures = [ZeroDivisionError()]
     with pytest.raises(errors.ConvoyError) as caught:
@@ -114,6 +130,7 @@ def test_a_method_that_a_service_lacks(convoy):
     with pytest.raises(errors.ConvoyError) as caught:
         convoy.list_models("classification")
     assert caught.value.reason == "UNIMPLEMENTED"
+    assert "is no classification service, or one of another version" in caught.value.message
 
 
 def test_time_is_limited(convoy, fleet, monkeypatch):

@@ -36,6 +36,14 @@ def refused(given: Any, **more: Any) -> str:
     return sentence
 
 
+def test_a_file_that_is_open_as_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """Its bytes are no text, so that reading it would end in a UnicodeDecodeError."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(JPEG)
+    with path.open(encoding="utf-8") as file, pytest.raises(InvalidArgument, match='open it with "rb"'):
+        write_image(file)  # type: ignore[arg-type]
+
+
 def test_whatever_holds_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(JPEG)

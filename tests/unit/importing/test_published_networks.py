@@ -191,6 +191,7 @@ def test_it_says_what_its_file_says(name: str, foreign_networks: Path, tmp_path:
 def test_a_face_is_found_where_it_is(name: str, foreign_networks: Path, tmp_path: Path) -> None:
     notes = bring_in(CASES[name], foreign_networks, tmp_path).notes
     assert any(note.startswith("it finds the face in the bundled picture") for note in notes)
+    assert not any("finds nobody" in note for note in notes)
 
 
 def test_one_channel_is_cut_in_its_middle(foreign_networks: Path, tmp_path: Path) -> None:

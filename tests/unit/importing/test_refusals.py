@@ -243,6 +243,15 @@ def test_an_operator_that_nobody_knows(tmp_path: Path) -> None:
         attempt(tmp_path / "net.onnx", CLASSIFICATION)
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_one_channel_needs_both_labels(tmp_path: Path, last: bool) -> None:
+    """One label would make it a segmenter that finds a class without a name."""
+    file = models.segmenter(1, last=last, sigmoid=True, size=(64, 96)).save(tmp_path / "net.onnx")
+    with pytest.raises(InvalidArgument, match="its one channel decides between two classes: give both labels"):
+        attempt(file, Task.SEGMENTATION, ["vessel"])
+    assert left_behind(tmp_path) == []
+
+
 def test_versions_count_up_and_none_is_written_twice(tmp_path: Path) -> None:
     file = models.classifier(4).save(tmp_path / "net.onnx")
     assert [attempt(file, CLASSIFICATION).folder.name for _ in range(2)] == ["1", "2"]

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from convoy.cli.app import app
 from convoy.client import AsyncConvoy, Convoy
 from convoy.client.answers.recognition import Decision
 from convoy.core.errors import ConvoyError, FailedPrecondition, NotFound
 from convoy.testing import RunningFleet, fleet
-from convoy.testing.pictures import group, plain, portrait, with_box
+from convoy.testing.pictures import encode, group, plain, portrait, with_box
+from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,6 +42,42 @@ def test_people_are_registered_and_identified(convoy: Convoy) -> None:
     assert stranger.decision is Decision.NO_MATCH
     with pytest.raises(FailedPrecondition):
         convoy.register("staff", "nobody", [plain()])
+
+
+def test_a_class_that_a_segmenter_does_not_know_is_told_from_one_that_does_not_occur(convoy: Convoy) -> None:
+    answer = convoy.segment(plain((250, 250, 250)))
+    unseen = next(label for label in answer.labels if label != answer.regions[0].label)
+    assert not answer.pixels_of(unseen).any()
+    with pytest.raises(NotFound, match=r"knows no class of this name; it knows .*bright") as caught:
+        answer.pixels_of("sky")
+    assert caught.value.reason == "LABEL_NOT_FOUND"
+
+
+def test_a_wrong_address_names_the_service_that_answers_there(
+    running: RunningFleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONVOY_DETECTION_ADDRESS", running.addresses["faces"])
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encode(plain()))
+    answer = CliRunner().invoke(app, ["detect", str(photo)])
+    assert "the faces service answers there; set CONVOY_DETECTION_ADDRESS" in answer.stderr
+
+
+def test_a_command_that_finds_nothing_says_what_the_model_knows(
+    running: RunningFleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONVOY_DETECTION_ADDRESS", running.addresses["detection"])
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encode(plain((0, 0, 0))))
+    answer = CliRunner().invoke(app, ["detect", str(photo), "--threshold", "1"])
+    assert "photo.png: nothing found" in answer.stdout
+    assert re.search(r"convoy: .* knows .*bright.*, and nothing else", answer.stderr)
+
+
+def test_log_lines_leave_standard_output_alone() -> None:
+    program = "from convoy.testing import fleet\nwith fleet() as one:\n    print(one.convoy.check_health('faces'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_every_vision_service_answers(convoy: Convoy) -> None:
@@ -84,7 +122,7 @@ def test_without_onnx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "convoy.testing.tiny_models", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy\[import\]'"), fleet():
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy-vision\[import\]'"), fleet():
         pass
 
 

@@ -92,7 +92,7 @@ def test_batches_show_each_picture_once_and_mirror_only_where_wanted(root: Path,
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"mirror": False}, "mirror_average"),
+        ({"mirror": False, "mirror_average": True}, "mirror_average"),
         ({"crop_area": [0.5, 0.2]}, "write the smaller number first"),
         ({"crop_area": [0.2, 1], "data": {"format": "cifar"}}, "only works with an image_folder"),
         ({"augment": {"crop": [8, 8]}}, "use crop_area"),

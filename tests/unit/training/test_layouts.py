@@ -6,12 +6,14 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from convoy_training.data import image_folder
+from convoy_training.data import image_folder, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.data.division import divide
 from convoy_training.data.reading import Division, Reading
+from convoy_training.data.roboflow_masks import FILE
 from convoy_training.errors import LabelError
 
 from tests.unit.training.test_forms import Files, picture, voc_xml
@@ -160,3 +162,19 @@ def test_a_file_that_changes_is_named_and_a_touched_one_is_not(tmp_path: Path) -
     assert opened.find_change() == "train/bee/1.png"
     (tmp_path / "train/ant/1.png").unlink()
     assert opened.find_change() == "train/ant/1.png"
+
+
+def test_roboflows_masks_are_read(tmp_path: Path) -> None:
+    mask = cv2.imencode(".png", np.repeat([[0, 2], [1, 1]], 15, 0).repeat(20, 1).astype(np.uint8))[1].tobytes()
+    listing = "Pixel Value, Class\n0, background\n1, red cell\n2, void\n"
+    files: Files = {f"{split}/{FILE}": listing for split in ("train", "valid")}
+    for split, names in (("train", "ab"), ("valid", "c")):
+        for name in names:
+            files |= {f"{split}/{name}.jpg": picture(ord(name)), f"{split}/{name}_mask.png": mask}
+    write(tmp_path, files)
+    train, held_out = (masks.load_split(str(tmp_path), split) for split in ("train", "validation"))
+    assert (len(train.examples), len(held_out.examples)) == (2, 1) and train.classes == ("background", "red cell")
+    assert train.pixels.tolist() == [600, 1200] and train.ignored == 600
+    write(tmp_path / "other", {**files, "train/d.jpg": picture(3)})
+    with pytest.raises(LabelError, match=r"train/d\.jpg: train/d_mask\.png does not exist"):
+        masks.load_split(str(tmp_path / "other"), "train")

@@ -228,3 +228,13 @@ def test_only_last_layers_stay_new_for_other_classes(name: str) -> None:
     other = {key for key in own if own[key].shape != theirs[key].shape}
     assert 0 < len(other) <= 6 and new <= other
     assert all(torch.equal(own[key], fresh[key] if key in other else theirs[key]) for key in own)
+
+
+def test_a_batch_of_one_trains_and_says_what_normalisation_does(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 32 pixels the last stage of a ResNet has one value of each channel."""
+    changes = {"architecture": "resnet18", "batch_size": 1, "epochs": 1, "optimizer": {"lr": 1e-4}}
+    task, config = resolve_recipe(fields(pictures, **changes), "test")
+    fit(task, config, tmp_path / "run")
+    assert "batch_size 1: the normalisation layer4.0.bn1 sees one value of each channel" in capsys.readouterr().out

@@ -18,6 +18,7 @@ yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
 tools.py          detection: what labelme, VIA and CVAT write of their own
 masks.py          segmentation: PNG masks
+roboflow_masks.py  segmentation: Roboflow's export of masks, for masks.py
 coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012
 photographs.py    pictures of pictures: photographs without labels

@@ -17,6 +17,7 @@ from convoy.core.manifest import GreyWindow
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from convoy_training.data import roboflow_masks
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.assembly import number_classes, warn_of_alike
 from convoy_training.data.division import divide
@@ -142,6 +143,8 @@ Line = tuple[int, str, str]
 
 
 def _find_names(archive: Archive) -> tuple[str, ...]:
+    if exported := roboflow_masks.find_splits(archive):
+        return roboflow_masks.read_names(archive, exported["train"])
     if CLASSES not in archive.files:
         raise refuse_layout(archive, EXPECTED, f"{CLASSES}: the file does not exist")
     return parse_classes(archive.read_text(CLASSES))
@@ -156,6 +159,9 @@ def _list_pairs(archive: Archive, how: Reading) -> tuple[list[Line], list[Line],
         for entry, held_out in zip(entries, chosen, strict=True):
             parts[held_out].append(entry)
         return *parts, "split"
+    if exported := roboflow_masks.find_splits(archive):
+        pairs = {key: roboflow_masks.list_pairs(archive, folder) for key, folder in exported.items()}
+        return pairs["train"], pairs.get("val", []), exported.get("val", "val")
     found = [next((f"{word}.txt" for word in ALIASES[key] if f"{word}.txt" in archive.files), f"{key}.txt")
              for key in ("train", "val")]  # fmt: skip
     if found[0] not in archive.files:
@@ -169,6 +175,8 @@ def _list_pairs(archive: Archive, how: Reading) -> tuple[list[Line], list[Line],
 
 def _list_every(archive: Archive) -> list[Line]:
     """All pairs: those of the lists, or pictures and masks of the same name in two folders."""
+    if exported := roboflow_masks.find_splits(archive):
+        return [pair for folder in exported.values() for pair in roboflow_masks.list_pairs(archive, folder)]
     lists = [f"{word}.txt" for key in ("train", "val") for word in ALIASES[key] if f"{word}.txt" in archive.files]
     if lists:
         return [entry for file in lists for entry in _parse_listing(archive, file)]

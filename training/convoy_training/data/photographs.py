@@ -50,13 +50,15 @@ class Split:
 
 @remembered
 def load_split(path: str, split: str, below: str, how: Reading) -> Split:
-    """Loads `train` or `validation`, as `how.division` divides them."""
+    """Loads `train` or `validation`, as `how.division` divides them, or `all`."""
     archive = open_archive(path)
     names = sorted(name for name in archive.files if name.startswith(below) and name.lower().endswith(IMAGES))
     if not names:
         raise refuse_layout(archive, f"pictures ({', '.join(IMAGES)}) {below and f'below {below}'}", "there are none")
     assert how.division is not None
-    held_out = divide(names, [""] * len(names), how.division)
-    chosen = [name for name, held in zip(names, held_out, strict=True) if held == (split != "train")]
+    chosen = names
+    if split != "all":
+        held_out = divide(names, [""] * len(names), how.division)
+        chosen = [name for name, held in zip(names, held_out, strict=True) if held == (split != "train")]
     photos = find_photos(archive.files, chosen)
     return Split([Example(photos[name]) for name in chosen if name in photos])

@@ -97,7 +97,7 @@ class VisionTransformer(nn.Module):
         if x.shape[2] % self.conv_proj.stride[0]:
             raise RuntimeError(f"{x.shape[2]} pixels are not a multiple of the patch")
         tokens = self.conv_proj(x).flatten(2).transpose(1, 2)
-        first = self.class_token.expand(len(x), -1, -1)
+        first = self.class_token.expand(x.shape[0], -1, -1)  # not len(x), which export would keep as a number
         return self.heads(self.encoder(torch.cat([first, tokens], 1))[:, 0])
 
 

@@ -43,7 +43,7 @@ from convoy_training.runs.provenance import (
 )
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.schedule import build_average, build_optimizer, build_scheduler
-from convoy_training.runs.transfer import freeze
+from convoy_training.runs.transfer import allow_single_values, freeze
 from convoy_training.task import Metric, Predict, Task, make
 
 METRICS = "metrics.json"
@@ -105,6 +105,8 @@ def _fit(
     if not (resume and (run / FILE).exists()):  # a checkpoint already holds these weights
         start_with(task, config, model, data.train)
     freeze(model, config.trainable)
+    if config.batch_size == 1:
+        allow_single_values(model)
     optimizer: Any = build_optimizer(model, config.optimizer)
     scheduler = build_scheduler(optimizer, config.optimizer, steps * config.epochs)
     model, optimizer = fabric.setup(model, optimizer)
@@ -115,7 +117,7 @@ def _fit(
     curves = open_journal(config, run, start * steps) if fabric.is_global_zero else Journal([])
     published = average.module if average else model.module
     best = open_best(run, resume) if fabric.is_global_zero else None
-    done = start
+    done, spent = start, list[float]()
     for epoch in range(start, config.epochs):
         if fabric.broadcast(best is not None and best.is_stale(epoch, config.patience)):
             fabric.print(f"stopped after epoch {epoch}: no better validation in {config.patience} epochs", flush=True)
@@ -145,8 +147,10 @@ def _fit(
         if fabric.is_global_zero:
             write_provenance(provenance.model_copy(update={"epochs": epoch + 1}), run)
         done = epoch + 1
-        fabric.print(f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {time.monotonic() - began:.0f} s",
-                     flush=True)  # fmt: skip
+        spent.append(time.monotonic() - began)
+        told = f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {spent[-1]:.0f} s"
+        left_s = float(np.median(spent)) * (config.epochs - done)  # validations come on top
+        fabric.print(f"{told}, about {_tell_time(left_s)} left" if left_s else told, flush=True)
         between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
         if best is not None and between:
             best.take(published, _validate(task, config, published, run, curves, (epoch + 1) * steps), epoch + 1)
@@ -208,6 +212,16 @@ def _share(batches: Iterator[Any], steps: int, fabric: Fabric) -> Iterator[Any]:
     with ThreadPoolExecutor(1, "batches") as maker:
         for batch in make_ahead(make, own, maker, MADE_AHEAD):
             yield fabric.to_device(batch)
+
+
+def _tell_time(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def read_metrics(run: Path) -> list[Metric]:

@@ -45,10 +45,11 @@ class Search:
     def suggest(self) -> float:
         """The rate where the loss falls fastest, before its least value; raises RecipeError if it never falls."""
         end = int(self.losses.argmin()) + 1
-        if end < 3:
+        first = min(FEWEST, end // 2)  # before, the average is of too few steps to have a slope
+        if end - first < 3:
             raise RecipeError("no rate makes the loss fall: look at the data, or start from other weights")
-        slopes = np.gradient(self.losses[:end], np.log(self.rates[:end]))
-        return float(self.rates[int(slopes.argmin())])
+        slopes = np.gradient(self.losses[first:end], np.log(self.rates[first:end]))
+        return float(self.rates[first + int(slopes.argmin())])
 
 
 def find_rate(task: Task, config: Config, fabric: Fabric, steps: int = 100) -> Search:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,27 @@ def freeze(model: nn.Module, trainable: Sequence[str]) -> None:
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and not _belongs(name, trainable):
             module.register_forward_pre_hook(_stay_in_use)
+
+
+def allow_single_values(model: nn.Module) -> None:
+    """Lets a batch of one picture pass normalisations that see one value of each channel there, and says so.
+
+    There is no deviation of one value: such a normalisation goes by the statistics that it has, and keeps them.
+    """
+    told: set[str] = set()
+
+    def look(name: str, module: nn.Module, inputs: Any) -> None:
+        values = inputs[0].numel() // inputs[0].shape[1]
+        if module.training and values == 1:
+            module.eval()
+            if not told:
+                which = f"normalisation {name} sees one value of each channel, and keeps its statistics"
+                print(f"batch_size 1: the {which}; larger batches learn better", flush=True)
+            told.add(name)
+
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            module.register_forward_pre_hook(partial(look, name))
 
 
 def _belongs(name: str, prefixes: Sequence[str]) -> bool:

@@ -206,9 +206,7 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
-    loaded = image_folder.load_split(
-        config.data.path, split, config.input_size, config.data.reading, config.resize
-    )
+    loaded = image_folder.load_split(config.data.path, split, config.input_size, config.data.reading, config.resize)
     return loaded.through(config.window) if config.window else loaded
 
 

@@ -1,1 +1,13 @@
-"""What calls return: small frozen values. The function beside each reads it from its protobuf message."""
+"""What calls return: small frozen values. The function beside each reads it from its protobuf message.
+
+answer.py       what every answer can do: become JSON, and show itself in a notebook
+common.py       what answers share: the model that answered, geometry in pixels
+vision.py       classification, detection and segmentation
+imaging.py      imaging
+faces.py        the faces service
+recognition.py  recognition, with pictures: register, identify, verify
+galleries.py    recognition, about galleries
+people.py       recognition, about the people in a gallery
+models.py       the models of a service
+decoding.py     the pictures in answers, with Pillow or without
+"""

@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
+from convoy.client.answers.decoding import read_picture
+from convoy.core.errors import NotFound
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
 
@@ -78,15 +79,25 @@ class Region(Answer):
 
 @dataclass(frozen=True)
 class Segmentation(Answer):
-    """A class for every pixel. mask: uint8 [H, W], class indices at the size of the picture; regions largest first."""
+    """A class for every pixel. mask: uint8 [H, W], class indices at the size of the picture; regions largest first.
+
+    labels: all classes that the model knows, by index; empty from a service of 0.1.0.
+    """
 
     mask: npt.NDArray[np.uint8] = field(repr=False, compare=False)
     regions: tuple[Region, ...]
     image_size: Size
     model: Model
+    labels: tuple[str, ...] = field(default=(), repr=False)
 
     def pixels_of(self, label: str) -> npt.NDArray[np.bool_]:
-        """The pixels of a class: bool [H, W], all False if it does not occur."""
+        """The pixels of a class: bool [H, W], all False if it does not occur.
+
+        Raises NotFound(LABEL_NOT_FOUND) if the model does not know the class.
+        """
+        if self.labels and label not in self.labels:
+            known = ", ".join(self.labels[:20]) + (", ..." if len(self.labels) > 20 else "")
+            raise NotFound("LABEL_NOT_FOUND", f"{self.model} knows no class of this name; it knows {known}")
         indices = [region.index for region in self.regions if region.label == label]
         return np.isin(self.mask, indices)
 
@@ -126,13 +137,13 @@ def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segme
             tuple(Region(region.index, region.label, region.area) for region in result.regions),
             read_size(result.image_size),
             model,
+            tuple(response.labels),
         )
         for result in response.results
     ]
 
 
 def _read_mask(result: segmentation_pb2.Segmentation) -> npt.NDArray[np.uint8]:
-    data = np.frombuffer(result.mask, np.uint8)
     if result.mask_format == segmentation_pb2.MASK_FORMAT_RAW:
-        return data.reshape(result.image_size.height, result.image_size.width)
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+        return np.frombuffer(result.mask, np.uint8).reshape(result.image_size.height, result.image_size.width)
+    return read_picture(result.mask)

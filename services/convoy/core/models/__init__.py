@@ -1,7 +1,8 @@
 """Models at run time, from a folder on disk to the answers of a graph. Nothing here knows gRPC.
 
 host.py             the models of one process: device, cores, default model, limits
-repository.py       decides which versions answer; loads, follows and unloads them
+repository.py       loads, follows and unloads versions
+versions.py         what is known of each version, and which of them may answer
 version_folders.py  lists what is on disk, and whether it changed
 writer.py           writes a version folder and publishes it by one rename
 folder_swap.py      replaces an old folder by a new one

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from convoy.core.manifest import MANIFEST_FILE, VERSION, Manifest
+from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, VERSION, Manifest
 
 Key: TypeAlias = tuple[str, str]
 """Identifies a version: (name, version)."""
@@ -42,6 +42,13 @@ class VersionFolder:
     def key(self) -> Key:
         """(name, version)."""
         return self.name, self.version
+
+    @property
+    def problem(self) -> str:
+        """Why no service can load it, as far as a look at the folder tells; empty if it looks whole."""
+        if self.manifest is None:
+            return f"{MANIFEST_FILE} cannot be read; `convoy model verify` says why"
+        return "" if GRAPH_FILE in {file[0] for file in self.files} else f"{GRAPH_FILE} is missing"
 
     @property
     def is_settled(self) -> bool:

@@ -3,7 +3,7 @@
 from convoy.core.api import split_model
 from convoy.core.errors import FailedPrecondition, PermissionDenied
 from convoy.core.models.host import ModelHost
-from convoy.core.models.repository import Entry
+from convoy.core.models.versions import Entry
 from convoy.core.serving.status import Context
 from convoy.core.settings import Settings
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc

@@ -60,6 +60,9 @@ class PictureServicer(Generic[Request, Result, Response]):
         """
         raise NotImplementedError
 
+    def complete(self, response: Any, manifest: Manifest) -> None:
+        """Add what the answer says beside results and model."""
+
     def answer_bytes(self, request: Request, pixels: int) -> int:
         """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
         return 0
@@ -95,6 +98,7 @@ class PictureServicer(Generic[Request, Result, Response]):
 
         results = await self._host.pipeline.run(model, request.images, read, conclude, weigh, deadline(context))
         response: Response = self.RESPONSE(results=results, model=model_ref(manifest))
+        self.complete(response, manifest)
         return response
 
     def answer_each(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:

@@ -46,9 +46,14 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """Follows one gallery; `view` is what may be searched, None until it is loaded."""
+    """Follows one gallery; `view` is what may be searched, None until it is loaded.
 
-    def __init__(self, name: str, store: Store, new_view: Callable[[Gallery], View], pulse: Pulse) -> None:
+    loads: bounds how many galleries are loaded at a time.
+    """
+
+    def __init__(
+        self, name: str, store: Store, new_view: Callable[[Gallery], View], pulse: Pulse, loads: asyncio.Semaphore
+    ) -> None:
         self.name = name
         self.view: View | None = None
         self.is_deleted = False
@@ -57,6 +62,7 @@ class Follower:
         self._failure: Unavailable | ResourceExhausted | FailedPrecondition | None = None
         self._store = store
         self._new_view = new_view
+        self._loads = loads
         self._moved = asyncio.Condition()
         self._due = asyncio.Event()
         self._told = Told()
@@ -201,7 +207,9 @@ class Follower:
             MENDED.labels(self.name).inc()
             log.warning("gallery mended", gallery=self.name, mended=opened.mended)
         view = self._new_view(opened.gallery)
-        await self._arrive(view, await view.load(opened.head, anew), started)
+        async with self._loads:
+            head = await view.load(opened.head, anew)
+        await self._arrive(view, head, started)
         LOADS.labels(self.name).inc()
         if self._was_unreadable:
             UNREADABLES.labels(self.name).set(0)

@@ -34,7 +34,7 @@ class Followers:
     """Opens, finds and closes followers.
 
     threads: a search in memory uses so many cores at most; by default those that this process may use.
-    is_ready: the store answers, and what it held at the start is loaded.
+    is_ready: the store answers, and what it held at the start is loaded. was_loaded: that is so for the first time.
     """
 
     def __init__(
@@ -49,9 +49,11 @@ class Followers:
         self.vector_sets = vector_sets
         self.turns = Turns()
         self.is_ready = False
+        self.was_loaded = asyncio.Event()
         self._threads = threads or available_cores()
         self._followers: dict[str, Follower] = {}
         self._waking = Waking(store, self._followers)
+        self._loads = asyncio.Semaphore(LOADED_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -106,7 +108,8 @@ class Followers:
         follower = self._followers.get(name)
         if follower is None or follower.is_deleted:
             self._waking.start()
-            follower = self._followers[name] = Follower(name, self.store, self._new_view, self._waking.pulse)
+            mine = (self._new_view, self._waking.pulse, self._loads)
+            follower = self._followers[name] = Follower(name, self.store, *mine)
         return follower
 
     async def _watch(self) -> None:
@@ -118,6 +121,7 @@ class Followers:
                 if not is_loaded:
                     await self._load_all()
                 is_loaded = self.is_ready = True
+                self.was_loaded.set()
                 told = Told()
             except ResourceExhausted as error:
                 # This process is late; the store is not away.
@@ -133,12 +137,14 @@ class Followers:
             await asyncio.sleep(RETRY_S)
 
     async def _load_all(self) -> None:
-        """Load every gallery, some at a time. One that cannot be read keeps no other from being loaded."""
+        """Load every gallery. One that cannot be read keeps no other from being loaded.
+
+        A page is opened together, in few trips to the store, and then loaded some at a time.
+        """
+        await self._waking.begun()
         name = ""
         while names := await self.store.list_names(name, PAGE):
             standings = await self.store.survey(names)
-            present = [one for one, standing in zip(names, standings, strict=True) if standing.exists]
-            for start in range(0, len(present), LOADED_AT_ONCE):
-                some = [self._follow(one) for one in present[start : start + LOADED_AT_ONCE]]
-                await asyncio.gather(*(follower.loaded() for follower in some))
+            present = [self._follow(one) for one, stands in zip(names, standings, strict=True) if stands.exists]
+            await asyncio.gather(*(follower.loaded() for follower in present))
             name = names[-1]

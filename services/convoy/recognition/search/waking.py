@@ -22,6 +22,7 @@ SURVEY_S = 5.0
 # Between two surveys pass so many times as long as one takes.
 SHARE = 50
 RETRY_S = 0.5
+HINTED_WITHIN_S, LOOK_S = 1.0, 0.01
 
 log = structlog.get_logger()
 
@@ -43,6 +44,13 @@ class Waking:
                 asyncio.create_task(self._listen(), name="hints"),
                 asyncio.create_task(self._survey_on(), name="survey"),
             ]
+
+    async def begun(self) -> None:
+        """Return when hints come, or do not come soon: whoever is loaded after that need not look a second time."""
+        self.start()
+        gives_up_at = time.monotonic() + HINTED_WITHIN_S
+        while not self.pulse.is_beating and time.monotonic() < gives_up_at:
+            await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
         """Stop."""

@@ -11,12 +11,14 @@ _READING = (
     "exists", "get", "hget", "hgetall", "hlen", "hmget", "hscan", "xrange", "xread", "xrevrange", "zrange", "zscore",
 )  # fmt: skip
 _WRITING = ("del", "expire", "hdel", "hset", "set", "unlink", "xadd", "xtrim", "zadd", "zrem")
+# Replicas of 0.1.0 may work beside this version, or after a step back.
+_OF_0_1_0 = ("hincrby",)
 _SCRIPTS = ("eval", "evalsha")
 _HINTS = ("publish", "subscribe", "unsubscribe")
 # `wait` is for CONVOY_REDIS_WAIT_REPLICAS; by `command`, `cluster` and `asking` a client finds the nodes of a cluster.
 _CONNECTION = ("ping", "select", "wait", "asking", "command", "cluster|slots")
 SINCE: dict[tuple[int, int], tuple[str, ...]] = {
-    (6, 0): (*_READING, *_WRITING, *_SCRIPTS, *_HINTS, *_CONNECTION),
+    (6, 0): (*_READING, *_WRITING, *_OF_0_1_0, *_SCRIPTS, *_HINTS, *_CONNECTION),
     (7, 2): ("waitaof",),
     (8, 0): ("vadd", "vcard", "vrem", "vsetattr", "vsim", "memory|usage"),
 }

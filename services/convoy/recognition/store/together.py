@@ -5,6 +5,8 @@ from typing import Any
 
 from convoy.recognition.store.connection import answered
 
+# Redis answers nobody else meanwhile, which takes some milliseconds for this many.
+MOST = 100
 Asked = tuple[tuple[object, ...], "asyncio.Future[Any]"]
 
 
@@ -29,6 +31,10 @@ class Together:
     async def _send(self) -> None:
         """Whoever asks before this task has its turn comes along."""
         asked, self._waiting = self._waiting, []
+        for start in range(0, len(asked), MOST):
+            await self._send_some(asked[start : start + MOST])
+
+    async def _send_some(self, asked: list[Asked]) -> None:
         pipe = self._redis.pipeline(transaction=False)
         for command, _ in asked:
             pipe.execute_command(*command)

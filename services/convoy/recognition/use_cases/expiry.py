@@ -63,8 +63,12 @@ class Sweep:
             FAILS.remove(gone)
         return self._people.expired - before
 
-    async def on(self) -> None:
-        """Sweep again and again. If the store is away, the next sweep makes up for it."""
+    async def on(self, begins: asyncio.Event) -> None:
+        """Sweep again and again. If the store is away, the next sweep makes up for it.
+
+        begins: what is loaded by then need not be read from the store.
+        """
+        await begins.wait()
         while True:
             try:
                 if deleted := await self.once():

@@ -114,6 +114,8 @@ def _operation(operation: Operation, schemas: dict[str, Schema]) -> Schema:
     if operation.picture:
         described["parameters"].append(_DRAW)
         described["responses"]["200"]["content"]["image/png"] = {"schema": {}}
+    if operation.name == "Transform":
+        described["responses"]["200"]["content"]["image/*"] = {"schema": {}}
     if operation.verb not in ("GET", "DELETE"):
         described["requestBody"] = _body(request, in_path, schemas)
     return described
@@ -184,7 +186,7 @@ def _is_always_there(field: FieldDescriptor) -> bool:
 def _field(field: FieldDescriptor, schemas: dict[str, Schema]) -> Schema:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
-        return {"type": "object", "additionalProperties": {"type": "string"}}
+        return {"type": "object", "additionalProperties": _scalar(inner.fields_by_name["value"])}
     schema = _scalar(field) if inner is None else _message(inner, schemas)
     return _many(schema) if field.is_repeated else schema
 

@@ -30,12 +30,14 @@ _PERSON = f"{_GALLERY}/people/{{person_id}}"
 _CLASSIFY = "/convoy.v1.ClassificationService/Classify"
 _DETECT = "/convoy.v1.DetectionService/Detect"
 _SEGMENT = "/convoy.v1.SegmentationService/Segment"
+_TRANSFORM = "/convoy.v1.ImagingService/Transform"
 _FACES = "/convoy.v1.FaceService"
 
 OPERATIONS = (
     Operation("POST", "/v1/classify", _CLASSIFY, "Say what pictures show", "Pictures", "classification"),
     Operation("POST", "/v1/detect", _DETECT, "Find objects", "Pictures", "detection"),
     Operation("POST", "/v1/segment", _SEGMENT, "Say the class of every pixel", "Pictures", "segmentation"),
+    Operation("POST", "/v1/transform", _TRANSFORM, "Make pictures of pictures", "Pictures"),
     Operation("POST", "/v1/faces", f"{_FACES}/DetectFaces", "Find faces", "Faces", "faces"),
     Operation("POST", "/v1/faces/embed", f"{_FACES}/EmbedFaces", "Find faces and embed them", "Faces", "faces"),
     Operation("POST", "/v1/faces/compare", f"{_FACES}/CompareFaces", "Compare the faces of two pictures", "Faces"),

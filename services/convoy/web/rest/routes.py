@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.decoding import Limits
-from convoy.v1 import segmentation_pb2
+from convoy.v1 import imaging_pb2, segmentation_pb2
 from convoy.web.calls import Backends
-from convoy.web.json_messages import dump, plain
+from convoy.web.json_messages import dump, plain, short_name
 from convoy.web.methods import methods
 from convoy.web.rest.inputs import Input, read_input
 from convoy.web.rest.operations import OPERATIONS, Operation
@@ -45,8 +45,8 @@ def _endpoint(operation: Operation, backends: Backends, limits: Limits) -> Calla
             (files,) = found.pictures.values()
             picture = await asyncio.to_thread(draw, operation.picture, files[0], response, limits)
             return Response(picture, media_type="image/png")
-        if operation.picture == "segmentation" and request.headers.get("accept") == "image/png":
-            return _mask(response)
+        if operation.name in AS_PICTURE and request.headers.get("accept", "").startswith("image/"):
+            return AS_PICTURE[operation.name](response)
         return Response(dump(plain(response)), operation.status, media_type="application/json")
 
     return answer
@@ -64,3 +64,15 @@ def _mask(response: segmentation_pb2.SegmentResponse) -> Response:
     if len(response.results) != 1 or response.results[0].mask_format == segmentation_pb2.MASK_FORMAT_RAW:
         raise InvalidArgument("BAD_ARGUMENT", "Accept: image/png answers one picture, with mask_format PNG")
     return Response(response.results[0].mask, media_type="image/png")
+
+
+def _made(response: imaging_pb2.TransformResponse) -> Response:
+    if len(response.results) != 1 or not response.results[0].picture.encoded:
+        raise InvalidArgument("BAD_ARGUMENT", "Accept: image/* answers one picture, in a format of files")
+    (made,) = response.results
+    kind = short_name(imaging_pb2.PictureFormat.DESCRIPTOR, made.format).lower()
+    return Response(made.picture.encoded, media_type=f"image/{kind}")
+
+
+AS_PICTURE: dict[str, Callable[[Any], Response]] = {"Segment": _mask, "Transform": _made}
+"""Answers that are pictures themselves, for those who ask for image/*."""

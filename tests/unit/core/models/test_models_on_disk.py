@@ -434,3 +434,20 @@ async def test_a_version_that_was_unloaded_or_is_damaged_is_not_loaded_by_its_di
     async with opened(models) as repository:
         with pytest.raises(FailedPrecondition, match="SHA-256"):
             await repository.obtain_version(NAME, sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / MANIFEST_FILE).write_text("{}"), "manifest.json cannot be read"),
+        (lambda folder: (folder / GRAPH_FILE).unlink(), "model.onnx is missing"),
+    ],
+    ids=["manifest", "graph"],
+)
+async def test_a_broken_folder_that_nobody_asked_for_is_not_called_available(
+    models: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(models / NAME / "1")
+    async with opened(models) as repository:
+        (entry,) = await repository.entries()
+        assert entry.problem.startswith(words)

@@ -83,7 +83,8 @@ def _channels_last(shape: tuple[int, ...], choices: Choices) -> bool:
     """Find the axis of the classes: the second if its length fits, or else the last. Raises Misfit."""
 
     def fits(channels: int) -> bool:
-        return channels == choices.classes or (channels == 1 and choices.classes == 2)
+        # One channel says foreground or background, which are two classes, however many labels there are.
+        return choices.classes == 2 if channels == 1 else channels == choices.classes
 
     if fits(shape[1]):
         return False

@@ -1,0 +1,50 @@
+// Asks the web door. The token lives in this tab alone.
+export const TOKEN = "convoy-token";
+
+export class Problem extends Error {
+  constructor(problem) {
+    super(problem.detail || problem.title || "?");
+    Object.assign(this, { reason: problem.reason, status: problem.status, details: problem.details || [] });
+  }
+}
+
+export async function ask(path, { method = "GET", form, json, signal } = {}) {
+  const headers = {};
+  const token = sessionStorage.getItem(TOKEN);
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (json) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ reason: "UNREACHABLE", detail: "the web door does not answer" });
+  }
+  const value = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Problem({ status: answer.status, detail: `HTTP ${answer.status}`, ...value });
+  return value;
+}
+
+export function formOf(fields, files = {}) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== "" && one !== undefined) form.append(name, one);
+  }
+  for (const [name, list] of Object.entries(files)) for (const file of list) form.append(name, file, file.name || "picture.jpg");
+  return form;
+}
+
+export const galleryPath = (gallery) => `/v1/galleries/${encodeURIComponent(gallery)}`;
+export const personPath = (gallery, person) => `${galleryPath(gallery)}/people/${encodeURIComponent(person)}`;
+
+// Every entry of a list that comes in pages, at most so many.
+export async function listAll(path, name, most = 1000) {
+  const found = [];
+  let token = "";
+  do {
+    const page = await ask(`${path}${path.includes("?") ? "&" : "?"}page_size=200&page_token=${encodeURIComponent(token)}`);
+    found.push(...page[name]);
+    token = page.next_page_token;
+  } while (token && found.length < most);
+  return found;
+}

@@ -1,0 +1,96 @@
+"""Mutated HTTP requests: bytes of good ones, changed at random by a seed."""
+
+import base64
+import json
+import random
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+from convoy.web.connect import envelope
+
+PICTURE = base64.b64encode(b"picture").decode()
+FORM = (
+    b'--edge\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\ncontent-type: image/jpeg\r\n\r\n'
+    b'picture\r\n--edge\r\ncontent-disposition: form-data; name="top_k"\r\n\r\n3\r\n--edge--\r\n'
+)
+TENSORS = json.dumps({"inputs": [{"name": "images", "datatype": "UINT8", "shape": [1, 2], "data": [1, 2]}]}).encode()
+
+
+def requests() -> list[bytes]:
+    """Good requests, as they are on the wire."""
+    call = {"images": [{"encoded": PICTURE}], "model": {"name": "net"}, "detectionThreshold": 0.5}
+    policy = {"gallery": "g", "policy": {"quality_floor": 0.3, "rate_unit": "FACE"}, "request_id": "r"}
+    person = {"display_name": "Ada", "metadata": {"a": "b"}, "add_tags": ["x"], "expire_time": "2030-01-01T00:00:00Z"}
+    return [
+        write("POST", "/convoy.v1.DetectionService/Detect", "application/json", json.dumps(call).encode()),
+        write("POST", "/convoy.v1.DetectionService/Detect", "application/proto", b"\x0a\x09\x0a\x07picture"),
+        write("POST", "/convoy.v1.DetectionService/DetectStream", "application/connect+json", envelope(b"{}") * 2),
+        write("POST", "/v1/classify", "multipart/form-data; boundary=edge", FORM),
+        write("POST", "/v1/detect?detection_threshold=0.5&labels=a", "image/jpeg", b"picture"),
+        write("POST", "/v1/faces/embed", "application/json", json.dumps({"image": PICTURE, "max_faces": 3}).encode()),
+        write("POST", "/v1/galleries", "application/json", json.dumps(policy).encode()),
+        write("PATCH", "/v1/galleries/g/people/p", "application/json", json.dumps(person).encode()),
+        write("GET", "/v1/galleries/g/people?page_size=2&page_token=2", "", b""),
+        write("POST", "/v2/models/net/infer", "application/json", TENSORS),
+        write("GET", "/../console/index.html", "", b""),
+    ]
+
+
+def write(method: str, path: str, media_type: str, body: bytes) -> bytes:
+    """A request of HTTP/1.1."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def mutate(content: bytes, chance: random.Random) -> bytes:
+    """The content with one to eight changes: bytes flipped, cut out, doubled, or put in."""
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 8)):
+        place, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 2, 8, 64))
+        match chance.randrange(5):
+            case 0 if place < len(changed):
+                changed[place] ^= 1 << chance.randrange(8)
+            case 1:
+                del changed[place : place + length]
+            case 2:
+                changed[place:place] = changed[place : place + length] * chance.choice((1, 3, 200))
+            case 3:
+                changed[place:place] = chance.randbytes(length)
+            case _:
+                changed[place:place] = chance.choice(
+                    (b"\r\n", b"\x00", b'"', b"{", b"%", b"\xff\xfe", b"9" * 20, b"[" * 90)
+                )
+    return bytes(changed)
+
+
+def mutated(count: int, seed: int) -> Iterator[bytes]:
+    """So many mutated requests; the head stays as it is for half of them, so that they arrive."""
+    chance, good = random.Random(seed), requests()
+    for _ in range(count):
+        content = chance.choice(good)
+        head, split, body = content.partition(b"\r\n\r\n")
+        if body and chance.random() < 0.5:
+            changed = mutate(body, chance)
+            yield head.replace(b"h: %d" % len(body), b"h: %d" % len(changed)) + split + changed
+        else:
+            yield mutate(content, chance)
+
+
+def attack(port: int, count: int, seed: int) -> Counter[int]:
+    """Send them all; give how often each status came. 0: the connection was closed without an answer."""
+    said: Counter[int] = Counter()
+    for content in mutated(count, seed):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            answer = b""
+            try:
+                client.sendall(content)
+                client.shutdown(socket.SHUT_WR)
+                answer = client.recv(64)
+                while client.recv(65536):
+                    pass
+            except ConnectionError:
+                pass
+        status = answer[9:12]
+        said[int(status) if answer.startswith(b"HTTP/1.") and status.isdigit() else 0] += 1
+    return said
