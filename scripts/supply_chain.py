@@ -1,7 +1,8 @@
-"""What the services are made of: services/constraints.txt, every package of the image with its version.
+"""What Convoy is made of: services/constraints.txt, the lock of images, CI and development.
 
-lock   writes that file: what services/pyproject.toml needs with the extras formats and web, as installed here
-sbom   writes it as a CycloneDX document, build/sbom.cdx.json
+lock   writes that file: what both distributions need, directly or not, as installed here; but for torch
+image  prints what the image needs, one package==version a line; with words, what these extras need
+sbom   writes what the image needs as a CycloneDX document, build/sbom.cdx.json
 audit  asks for known vulnerabilities. One that finds some ends with 1; one that could not ask says NOT AUDITED and ends
        with 0, or with 1 where REQUIRE_AUDIT=1 is set
 """
@@ -20,47 +21,80 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "services" / "constraints.txt"
-EXTRAS = ("formats", "web")
-"""The extras of the image."""
+
+
+def project(folder: str) -> dict[str, Any]:
+    """The table `project` of a distribution of this repository."""
+    table: dict[str, Any] = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+    return table
+
+
+OWN = {canonicalize_name(project(folder)["name"]): project(folder) for folder in ("services", "training")}
+IMAGE = ("formats", "recognition", "runtime", "web")
 
 
 def closure(requirements: list[str]) -> dict[str, str]:
-    """Every distribution that these need, directly or not, with its version as installed here."""
+    """Every distribution of others that these need, directly or not, with its version as installed here."""
     found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
     waiting = [Requirement(line) for line in requirements]
     while waiting:
         needed = waiting.pop()
         name = canonicalize_name(needed.name)
-        if name in found and not needed.extras:
-            continue
-        found[name] = distribution(name).version
-        for further in map(Requirement, distribution(name).requires or []):
-            if further.marker is None or any(further.marker.evaluate({"extra": e}) for e in ("", *needed.extras)):
-                waiting.append(further)
+        for extra in {"", *needed.extras} - {one for known, one in seen if known == name}:
+            seen.add((name, extra))
+            waiting += needs(name, extra)
+        if name not in OWN:
+            found[name] = distribution(name).version
     return found
 
 
+def needs(name: str, extra: str) -> list[Requirement]:
+    """What a distribution asks for, or what one of its extras adds. Ours are read from this repository's files."""
+    if own := OWN.get(name):
+        lines = own["optional-dependencies"][extra] if extra else own["dependencies"]
+        return [one for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()]
+    asked = map(Requirement, distribution(name).requires or [])
+    return [one for one in asked if one.marker is None or one.marker.evaluate({"extra": extra})]
+
+
+def lines(packages: dict[str, str]) -> str:
+    """The packages as pip reads them, a line each."""
+    return "".join(f"{name}=={version}\n" for name, version in sorted(packages.items()))
+
+
 def lock() -> str:
-    """What the services need as pip's constraints."""
-    project = tomllib.loads((ROOT / "services" / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + [one for extra in EXTRAS for one in project["optional-dependencies"][extra]]
-    return "".join(f"{name}=={version}\n" for name, version in sorted(closure(wanted).items()))
+    """What both distributions need, as pip's constraints. The machine chooses torch, and Python brings setuptools."""
+    packages = closure(["convoy-vision[demo]", "convoy-vision-training"])
+    return lines({name: packages[name] for name in packages.keys() - {"torch", "setuptools"}})
+
+
+def image(*extras: str) -> dict[str, str]:
+    """What an installation with these extras holds; without one, what the image of all services holds."""
+    return closure([f"convoy-vision[{','.join(extras or IMAGE)}]"])
 
 
 def write_sbom() -> Path:
-    """The constraints as a CycloneDX document."""
-    path = ROOT / "build" / "sbom.cdx.json"
-    path.parent.mkdir(exist_ok=True)
+    """What the image needs as a CycloneDX document."""
+    path, requirements = ROOT / "build" / "sbom.cdx.json", image_file()
     pyproject = ROOT / "services" / "pyproject.toml"
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--pyproject", str(pyproject)]
-    subprocess.run([*command, "--output-reproducible", "--of", "JSON", "-o", str(path), str(CONSTRAINTS)], check=True)
+    subprocess.run([*command, "--output-reproducible", "--of", "JSON", "-o", str(path), str(requirements)], check=True)
+    return path
+
+
+def image_file() -> Path:
+    """Write what the image needs as pip's requirements, build/image.txt."""
+    path = ROOT / "build" / "image.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(lines(image()))
     return path
 
 
 def ask() -> dict[str, Any] | None:
     """What the vulnerability service says of each package; None where it says nothing."""
     tool = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
-    command = [*tool, "--format", "json", "--requirement", str(CONSTRAINTS)]
+    command = [*tool, "--format", "json", "--requirement", str(image_file())]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
         report: dict[str, Any] = json.loads(done.stdout)
@@ -89,6 +123,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["lock"]:
             CONSTRAINTS.write_text(lock())
+        case ["image", *extras]:
+            print(lines(image(*extras)), end="")
         case ["sbom"]:
             print(write_sbom().relative_to(ROOT))
         case ["audit"]:

@@ -62,7 +62,14 @@ def _record_tiny(tree: Tree, folder: Path, work: Path) -> None:
 
 def _write_protos(tree: Tree, file: Path) -> None:
     sources = sorted(str(each.relative_to(tree.root / "proto")) for each in tree.root.glob("proto/convoy/**/*.proto"))
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-I", "proto", "--include_imports"]
+    command = [
+        str(REPOSITORY / "build" / "protoc" / "bin" / "python"),
+        "-m",
+        "grpc_tools.protoc",
+        "-I",
+        "proto",
+        "--include_imports",
+    ]
     subprocess.run([*command, f"--descriptor_set_out={file.resolve()}", *sources], cwd=tree.root, check=True)
 
 

@@ -1,12 +1,12 @@
 """A whole fleet of tiny models, as `convoy up` starts it: the services, the web door and an embedded Redis."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
 from convoy.fleet import Fleet, free_ports
+from convoy.fleet.ports import free_range
 from convoy.testing.tiny_models import write_repository
 
 from tests.fake_faces import FakeFaces, serving
@@ -20,11 +20,9 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        web_port = free.getsockname()[1]
     folder, ports = tmp_path_factory.mktemp("data"), free_ports()
-    with Fleet(folder, tiny_repository, ports, metrics=False, web_port=web_port) as running:
-        yield running
+    with Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)) as started:
+        yield started
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.glob("*_pb2*.py*")}
+    return {file.name: file.read_bytes() for pattern in ("*_pb2*.py*", "*.proto") for file in folder.glob(pattern)}
 
 
 def test_regenerating_changes_nothing(root: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ TOOLS = {
     ".tflite": Tool(
         "tf2onnx",
         ("tf2onnx", "tensorflow"),
-        "pip install 'convoy[tflite]'",
+        "pip install 'convoy-vision[tflite]'",
         ("tf2onnx.convert", "--tflite", "{source}", "--output", "{target}", "--opset", str(OPSET)),
     ),
     ".pth": Tool(

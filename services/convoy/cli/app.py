@@ -50,9 +50,9 @@ def _point_out_misspelt() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from convoy.core.versions import convoy_version
 
-        typer.echo(f"convoy {version('convoy')}")
+        typer.echo(f"convoy {convoy_version()}")
         raise typer.Exit
 
 

@@ -60,8 +60,11 @@ def up(
     Example: **convoy up --data ./people --models exported_models**
     """
     from convoy.core.settings import read_settings
+    from convoy.core.versions import shadowing_distribution
     from convoy.fleet import Fleet, default_ports, default_web_port
 
+    if warning := shadowing_distribution():
+        typer.echo(f"convoy: {warning}", err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     fleet = Fleet(

@@ -192,7 +192,7 @@ def import_graph(
     on random pixels and a bundled picture. Without --adapter, exactly one layout must fit the outputs. A graph does not
     say how to prepare its pixels: without --preprocess, you see what it finds in a bundled picture with each usual way,
     and on a terminal you choose one. A file of `convoy model catalogue` brings its options, labels and licence with it,
-    whatever its name; what you say wins. Needs the extra: pip install 'convoy[import]'.
+    whatever its name; what you say wins. Needs the extra: pip install 'convoy-vision[import]'.
 
     Examples:
 
@@ -214,7 +214,7 @@ def import_graph(
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
-        raise FailedPrecondition("NO_ONNX", "the package onnx is missing; pip install 'convoy[import]'") from None
+        raise FailedPrecondition("NO_ONNX", "onnx is missing: pip install 'convoy-vision[import]'") from None
     from convoy.core.manifest import Task
 
     check_picture(photo, draw)

@@ -180,7 +180,7 @@ def _pull_one(
         except ModuleNotFoundError as error:
             if error.name != "onnx":
                 raise
-            raise FailedPrecondition("NO_ONNX", "the package onnx is missing; pip install 'convoy[import]'") from None
+            raise FailedPrecondition("NO_ONNX", "onnx is missing: pip install 'convoy-vision[import]'") from None
 
 
 def _write_set(one: "ModelSet", models: Path, done: "list[Pulled]") -> str:

@@ -9,6 +9,7 @@ model_sets.py      files that name a model for each service
 manifest.py        the contract of a model folder
 telemetry.py       log lines and metrics
 tracing.py         spans
+versions.py        which Convoy is installed
 turns.py           whose turn it is in queues
 machine.py         cores and memory of this machine
 pictures/          bytes to pixels, resizing, geometry, suppression

@@ -5,6 +5,7 @@ setting_groups.py defines the fields, with a class for each group.
 
 import difflib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -27,8 +28,8 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, W
 
     @property
     def repositories(self) -> tuple[Path, ...]:
-        """The model repositories; your own comes last, unless CONVOY_MODELS is set."""
-        return self.models if "models" in self.model_fields_set else (*self.models, own_models())
+        """The model repositories. Unless CONVOY_MODELS is set, your own and those of an installed package come last."""
+        return self.models if "models" in self.model_fields_set else (*self.models, own_models(), *packaged_models())
 
     def model_of(self, service: ServiceName) -> str:
         """The model of a service on pictures for calls that name none, as name or name:version.
@@ -51,6 +52,12 @@ def proxy() -> str:
 def own_models() -> Path:
     """The user's own model repository, into which `convoy model pull` writes."""
     return user_data_path("convoy", appauthor=False) / "models"
+
+
+def packaged_models() -> tuple[Path, ...]:
+    """The published models, where the distribution convoy-vision-models is installed; otherwise empty."""
+    found = find_spec("convoy_models")
+    return tuple(Path(place) for place in found.submodule_search_locations or ()) if found else ()
 
 
 def read_settings() -> Settings:

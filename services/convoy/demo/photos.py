@@ -65,7 +65,8 @@ def packaged(name: str) -> Photo:
     spec = find_spec(package)
     file = Path(spec.origin).parent / path if spec is not None and spec.origin else None
     if file is None or not file.is_file():
-        raise NotFound("NO_PHOTO", f"the package {package} with {name} is not installed: pip install 'convoy[demo]'")
+        message = f"the package {package} with {name} is not installed: pip install 'convoy-vision[demo]'"
+        raise NotFound("NO_PHOTO", message)
     return Photo(name, file.read_bytes(), note)
 
 

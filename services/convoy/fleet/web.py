@@ -19,7 +19,7 @@ LIVE_PATH = "/v2/health/live"
 def check_web(host: str, port: int, metrics_port: int) -> None:
     """Raise FailedPrecondition(NOT_INSTALLED, PORT_IN_USE) if the web door cannot start."""
     if any(find_spec(name) is None for name in ("hypercorn", "starlette", "python_multipart")):
-        raise FailedPrecondition("NOT_INSTALLED", "its packages are missing; pip install 'convoy[web]'")
+        raise FailedPrecondition("NOT_INSTALLED", "its packages are missing; pip install 'convoy-vision[web]'")
     hint = "stop what runs there, or choose other ports with --ports-from"
     check_port(host, port, WEB, hint)
     check_port(host, metrics_port, "the metrics page of the web door", hint)

@@ -128,7 +128,7 @@ def _write_tiny_models(folder: Path) -> Path:
     try:
         from convoy.testing.tiny_models import write_repository
     except ModuleNotFoundError as error:
-        hint = "pip install 'convoy[import]', or pass a model repository: fleet(models)"
+        hint = "pip install 'convoy-vision[import]', or pass a model repository: fleet(models)"
         raise ModuleNotFoundError(f"the tiny models need the package {error.name}: {hint}") from None
     return write_repository(folder)
 

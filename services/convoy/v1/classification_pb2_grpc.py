@@ -5,7 +5,7 @@ import warnings
 
 from convoy.v1 import classification_pb2 as convoy_dot_v1_dot_classification__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in convoy/v1/classification_pb2_grpc.py depends on'
+        + f' but the generated code in convoy/v1/classification_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class ClassificationServiceStub:
+class ClassificationServiceStub(object):
     """Says what a picture shows: a probability for each label of the model.
     """
 
@@ -47,7 +47,7 @@ class ClassificationServiceStub:
                 _registered_method=True)
 
 
-class ClassificationServiceServicer:
+class ClassificationServiceServicer(object):
     """Says what a picture shows: a probability for each label of the model.
     """
 
@@ -92,7 +92,7 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ClassificationService:
+class ClassificationService(object):
     """Says what a picture shows: a probability for each label of the model.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from convoy.v1 import faces_pb2 as convoy_dot_v1_dot_faces__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in convoy/v1/faces_pb2_grpc.py depends on'
+        + f' but the generated code in convoy/v1/faces_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class FaceServiceStub:
+class FaceServiceStub(object):
     """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 
@@ -62,7 +62,7 @@ class FaceServiceStub:
                 _registered_method=True)
 
 
-class FaceServiceServicer:
+class FaceServiceServicer(object):
     """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 
@@ -151,7 +151,7 @@ def add_FaceServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class FaceService:
+class FaceService(object):
     """Finds faces, aligns them, judges their quality and turns them into embeddings. It stores nothing.
     """
 

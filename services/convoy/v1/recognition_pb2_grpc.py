@@ -5,7 +5,7 @@ import warnings
 
 from convoy.v1 import recognition_pb2 as convoy_dot_v1_dot_recognition__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in convoy/v1/recognition_pb2_grpc.py depends on'
+        + f' but the generated code in convoy/v1/recognition_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class RecognitionServiceStub:
+class RecognitionServiceStub(object):
     """Keeps templates of people's faces and answers the question: who is this?
 
     Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,
@@ -162,7 +162,7 @@ class RecognitionServiceStub:
                 _registered_method=True)
 
 
-class RecognitionServiceServicer:
+class RecognitionServiceServicer(object):
     """Keeps templates of people's faces and answers the question: who is this?
 
     Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,
@@ -545,7 +545,7 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class RecognitionService:
+class RecognitionService(object):
     """Keeps templates of people's faces and answers the question: who is this?
 
     Every call may end with these errors. UNAVAILABLE: the store or the faces service is away (STORE_UNAVAILABLE,

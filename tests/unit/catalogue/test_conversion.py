@@ -76,7 +76,7 @@ def test_a_missing_tool_is_named_before_anything_is_fetched(
 ) -> None:
     entry = make_entry(files.url("pets.tflite"), file={"name": "pets.tflite"})
     with pytest.raises(
-        FailedPrecondition, match=r"tf2onnx converts it: pip install 'convoy\[tflite\]', or --converter"
+        FailedPrecondition, match=r"tf2onnx converts it: pip install 'convoy-vision\[tflite\]', or --converter"
     ):
         pull(entry, EMPTY, how(tmp_path, converter=str(tmp_path / "no-such-python")))
     assert not (tmp_path / "cache").exists()

@@ -48,7 +48,7 @@ def test_a_class_that_a_segmenter_does_not_know_is_told_from_one_that_does_not_o
     answer = convoy.segment(plain((250, 250, 250)))
     unseen = next(label for label in answer.labels if label != answer.regions[0].label)
     assert not answer.pixels_of(unseen).any()
-    with pytest.raises(NotFound, match="knows no class of this name; it knows .*bright") as caught:
+    with pytest.raises(NotFound, match=r"knows no class of this name; it knows .*bright") as caught:
         answer.pixels_of("sky")
     assert caught.value.reason == "LABEL_NOT_FOUND"
 
@@ -122,7 +122,7 @@ def test_without_onnx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "convoy.testing.tiny_models", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy\[import\]'"), fleet():
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'convoy-vision\[import\]'"), fleet():
         pass
 
 

@@ -9,4 +9,5 @@ recognition.py  recognition, with pictures: register, identify, verify
 galleries.py    recognition, about galleries
 people.py       recognition, about the people in a gallery
 models.py       the models of a service
+decoding.py     the pictures in answers, with Pillow or without
 """

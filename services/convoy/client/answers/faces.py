@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +18,7 @@ from convoy.client.answers.common import (
     read_point,
     read_size,
 )
+from convoy.client.answers.decoding import read_picture
 from convoy.v1 import faces_pb2
 
 
@@ -173,7 +173,7 @@ def read_face(message: faces_pb2.Face) -> Face:
             quality.likeness if quality.HasField("likeness") else None,
         ),
         np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
-        _read_png(message.aligned_crop) if message.aligned_crop else None,
+        read_picture(message.aligned_crop) if message.aligned_crop else None,
         message.liveness if message.HasField("liveness") else None,
         tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
     )
@@ -236,8 +236,3 @@ def _read_genuine(message: faces_pb2.GenuineCalibration) -> GenuineCalibration:
         message.pairs,
         message.dataset,
     )
-
-
-def _read_png(data: bytes) -> ImageRGB:
-    image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(np.asarray(image_bgr, np.uint8)[:, :, ::-1])

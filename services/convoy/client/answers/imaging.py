@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import ImageRGB, Model, Size, read_model, read_size
+from convoy.client.answers.decoding import read_picture
 from convoy.v1 import common_pb2, imaging_pb2
 
 
@@ -40,7 +40,4 @@ def _read_picture(result: imaging_pb2.TransformedPicture) -> npt.NDArray[np.uint
     if result.picture.WhichOneof("content") == "raw":
         grey = raw.format == common_pb2.PIXEL_FORMAT_GRAY8
         return np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, *(() if grey else (3,)))
-    image = cv2.imdecode(np.frombuffer(result.picture.encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ValueError("the service's picture cannot be decoded")
-    return np.asarray(image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return read_picture(result.picture.encoded)

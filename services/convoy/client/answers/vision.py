@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
+from convoy.client.answers.decoding import read_picture
 from convoy.core.errors import NotFound
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
@@ -144,7 +144,6 @@ def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segme
 
 
 def _read_mask(result: segmentation_pb2.Segmentation) -> npt.NDArray[np.uint8]:
-    data = np.frombuffer(result.mask, np.uint8)
     if result.mask_format == segmentation_pb2.MASK_FORMAT_RAW:
-        return data.reshape(result.image_size.height, result.image_size.width)
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+        return np.frombuffer(result.mask, np.uint8).reshape(result.image_size.height, result.image_size.width)
+    return read_picture(result.mask)

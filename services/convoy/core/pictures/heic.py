@@ -8,7 +8,7 @@ from PIL import Image
 
 from convoy.core.errors import InvalidArgument
 
-INSTALL = "install the extra formats (`pip install 'convoy[formats]'`) or send JPEG"
+INSTALL = "install the extra formats (`pip install 'convoy-vision[formats]'`) or send JPEG"
 
 
 def open_heic(data: bytes) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from importlib.metadata import version as distribution_version
 from typing import Any, TypeVar
 
 import grpc
@@ -22,6 +21,7 @@ from convoy.core.serving.model_servicer import ModelServicer
 from convoy.core.serving.status import Context, deadline
 from convoy.core.serving.streaming import answer_in_order
 from convoy.core.serving.top_classes import top_classes
+from convoy.core.versions import convoy_version
 from convoy.inference import open_inference_pb2 as pb
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import common_pb2, models_pb2
@@ -51,7 +51,7 @@ class TensorServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ServerMetadata(self, request: pb.ServerMetadataRequest, context: Context) -> pb.ServerMetadataResponse:
         """Return name, version and extensions of the server."""
-        return pb.ServerMetadataResponse(name="convoy", version=distribution_version("convoy"), extensions=EXTENSIONS)
+        return pb.ServerMetadataResponse(name="convoy", version=convoy_version(), extensions=EXTENSIONS)
 
     async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: Context) -> pb.ModelMetadataResponse:
         """Return the inputs and outputs of a model."""
