@@ -98,7 +98,7 @@ def test_no_held_out_person_or_picture_is_trained_on() -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["face-detector-nano", "face-detector-small"])
 def test_the_published_detectors_still_see_what_they_were_trained_on(root: Path, name: str) -> None:
-    task, config = load_recipe(root / f"training/recipes/{name}.yaml", ("batch_size=6",))
+    task, config = load_recipe(root / f"exported_models/{name}/1/recipe.yaml", ("batch_size=6",))
     torch.manual_seed(5)
     images, boxes, landmarks, kinds = next(iter(task.build_data(config).train(0)))
     # Drawn before a detector could be given other data: the mean of each canvas, the sums of what lies on it.
