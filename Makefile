@@ -53,12 +53,13 @@ bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers
 	$(BIN)/python -m benchmarks.recognition_store
 	$(BIN)/python -m benchmarks.report
 
-check: $(VENV)/.setup ## Check format, style, types, direction of imports and protos
+check: $(VENV)/.setup ## Check format, style, types, direction of imports, protos, and the links of the site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 audit: $(VENV)/.setup ## List what the image is made of (build/sbom.cdx.json) and look for known vulnerabilities
 	$(BIN)/python scripts/supply_chain.py sbom

@@ -22,7 +22,8 @@ PUBLISHED = ("cifar10-resnet", "bccd-yolo", "camvid-unet", "face-detector-nano",
 
 def vision_settings(models: Path) -> dict[str, dict[str, str]]:
     """Classification, detection, segmentation and faces on a fixture's models."""
-    shared = {"CONVOY_MODELS": str(models)}
+    # 0.1.0 let everybody on this machine load models.
+    shared = {"CONVOY_MODELS": str(models), "CONVOY_ADMIN": "true"}
     embedder = {"CONVOY_FACE_DETECTOR": "tiny-face-detector", "CONVOY_FACE_EMBEDDER": "tiny-face-embedder"}
     return {
         "classification": shared | {"CONVOY_MODEL": "tiny-classifier"},

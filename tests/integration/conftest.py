@@ -21,8 +21,10 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
     folder, ports = tmp_path_factory.mktemp("data"), free_ports()
-    with Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)) as started:
-        yield started
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CONVOY_ADMIN", "true")
+        with Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)) as started:
+            yield started
 
 
 @pytest.fixture

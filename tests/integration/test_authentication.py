@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,11 @@ import grpc
 import pytest
 from convoy.client import AsyncConvoy
 from convoy.core.errors import FailedPrecondition
-from convoy.core.security.guard import Guard
+from convoy.core.security.guard import REFUSED_AT_ONCE, Guard
 from convoy.core.security.tokens import OVERLAP_S, make_token, write_line
 from convoy.core.settings import Settings
 from convoy.inference import open_inference_pb2, open_inference_pb2_grpc
+from convoy.recognition.policy_tries import TRIES_AN_HOUR
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import (
@@ -106,6 +108,18 @@ async def test_a_stranger_is_refused_before_his_message_is_read(guarded: Running
     with pytest.raises(grpc.aio.AioRpcError) as error:
         _ = [answer async for answer in stream]
     assert read_refusal(error.value).reason == "NO_CREDENTIALS"
+
+
+async def test_a_flood_without_tokens_is_told_to_wait_and_writes_few_lines(guarded: Running, book: Book) -> None:
+    stub = classification_pb2_grpc.ClassificationServiceStub(guarded.channel)
+    good = book.add("ada", "classification")
+    with capture_logs() as lines:
+        answers = await asyncio.gather(*(refused(stub.Classify, CLASSIFY) for _ in range(3 * REFUSED_AT_ONCE)))
+    reasons = Counter(answer.reason for answer in answers)
+    assert set(reasons) == {"NO_CREDENTIALS", "RATE_LIMITED"}
+    assert all(answer.retry_delay_s for answer in answers if answer.reason == "RATE_LIMITED")
+    assert len([line for line in lines if line.get("code") == "UNAUTHENTICATED"]) == reasons["NO_CREDENTIALS"]
+    assert (await stub.Classify(CLASSIFY, metadata=good)).results
 
 
 async def test_scopes_are_services(models: Path, guarded: Running, book: Book) -> None:
@@ -276,6 +290,41 @@ class TestGalleries:
             ("root", "CreateGallery"),
         ]
 
+    async def test_no_threshold_follows_from_what_a_caller_without_scores_chooses(self, stub: Any, book: Book) -> None:
+        pb = recognition_pb2
+        root = book.add("root", "gallery:*:admin", "scores")
+        blind, seeing = book.add("blind", "gallery:*:admin"), book.add("seeing", "gallery:*:read", "scores")
+        await stub.CreateGallery(pb.CreateGalleryRequest(gallery="staff"), metadata=root)
+        for number in range(8):
+            register = pb.RegisterRequest(gallery="staff", person_id=f"p{number}", photos=[photo_of(number)])
+            register.tags.extend(f"t{size}" for size in range(number, 8))  # so many people have the tag
+            await stub.Register(register, metadata=root)
+
+        async def thresholds(metadata: Any) -> set[float]:
+            searches = (pb.IdentifyRequest(gallery="staff", image=photo_of(0, 5), tags=[f"t{n}"]) for n in range(8))
+            answers = await asyncio.gather(*(stub.Identify(search, metadata=metadata) for search in searches))
+            return {face.match_threshold for answer in answers for face in answer.faces}
+
+        assert (len(await thresholds(blind)), len(await thresholds(seeing))) == (1, 8)
+        other_rates = (
+            pb.UpdateGalleryRequest(
+                gallery="staff", policy=pb.GalleryPolicy(false_positive_identification_rate=0.01 + n / 1000)
+            )
+            for n in range(TRIES_AN_HOUR + 1)
+        )
+        *tries, last = other_rates
+        for one in tries:
+            await stub.UpdateGallery(one, metadata=blind)
+        answer = await refused(stub.UpdateGallery, last, blind)
+        assert (answer.reason, answer.metadata["scope"]) == ("RATE_LIMITED", "scores")
+        created = pb.CreateGalleryRequest(gallery="other", policy=pb.GalleryPolicy(ambiguity_margin=0.1))
+        assert (await refused(stub.CreateGallery, created, blind)).reason == "RATE_LIMITED"
+        reset = pb.UpdateGalleryRequest(gallery="staff", reset_policy_fields=["false_positive_identification_rate"])
+        assert (await refused(stub.UpdateGallery, reset, blind)).reason == "RATE_LIMITED"
+        described = pb.UpdateGalleryRequest(gallery="staff", description="decides nothing")
+        assert (await stub.UpdateGallery(described, metadata=blind)).gallery.description
+        await stub.UpdateGallery(last, metadata=root)
+
     async def test_a_stream_ends_where_it_asks_for_more_than_it_may(self, stub: Any, book: Book) -> None:
         pb = recognition_pb2
         root, reader = book.add("root", "gallery:*:admin"), book.add("reader", "gallery:staff:read")
@@ -302,7 +351,7 @@ class TestRates:
                 await stub.Classify(CLASSIFY, metadata=ada)
             answer = await refused(stub.Classify, CLASSIFY, ada)
             assert (answer.code, answer.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
-            assert answer.retry_delay_s is not None and 50 < answer.retry_delay_s <= 100
+            assert answer.retry_delay_s is not None and 50 < answer.retry_delay_s <= 150
             await stub.Classify(CLASSIFY, metadata=bob)
             health = health_pb2_grpc.HealthStub(service.channel)
             for _ in range(5):

@@ -248,5 +248,16 @@ async def test_an_answer_that_no_message_could_hold_is_refused_before_the_work(t
         request = segmentation_pb2.SegmentRequest(images=images, mask_format=segmentation_pb2.MASK_FORMAT_RAW)
         refused = await refusal(stub.Segment, request)
         assert (refused.reason, refused.metadata["answer_bytes"]) == ("ANSWER_TOO_LARGE", "2400000")
+        del request.images[1:]
+        request.images[0].encoded = pictures.encode(np.zeros((900, 1000, 3), np.uint8))
+        room = service.server._interceptor._answers.room
+        most, calls = 0, [asyncio.ensure_future(stub.Segment(request)) for _ in range(12)]
+        while not all(call.done() for call in calls):
+            most = max(most, room.used)
+            await asyncio.sleep(0.002)
+        assert {len(call.result().results[0].mask) for call in calls} == {900_000}
+        assert 0 < most <= room.most == 4 * MIB
+        assert room.used == 0
+        request.images.append(request.images[0])
         request.mask_format = segmentation_pb2.MASK_FORMAT_PNG
         assert len((await stub.Segment(request)).results) == 2

@@ -11,11 +11,12 @@ import grpc
 import pytest
 from convoy.client import Convoy
 from convoy.client.proxies import is_near
-from convoy.core.errors import ConvoyError, InvalidArgument
+from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument
 from convoy.drawing.picture_files import write_picture
 from convoy.fleet.health_check import is_serving
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
+from convoy.v1 import classification_pb2, classification_pb2_grpc, common_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.raw_http2 import ask
@@ -143,3 +144,25 @@ def test_a_picture_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
     write_picture(odd, pictures.plain())
     assert odd.stat().st_size
+
+
+async def test_a_unix_socket_is_served_and_taken_from_nobody(models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "convoy.sock"
+    host = f"unix:{path}"
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))  # left over: nobody listens on it
+    async with running("classification", models, host=host) as service:
+        assert service.server.metrics_port
+        async with grpc.aio.insecure_channel(host) as channel:
+            stub = classification_pb2_grpc.ClassificationServiceStub(channel)
+            image = common_pb2.Image(encoded=PICTURE)
+            answer = await stub.Classify(classification_pb2.ClassifyRequest(images=[image]))
+            assert answer.results[0].labels[0].name == "red"
+        with pytest.raises(FailedPrecondition, match="another program listens there"):
+            async with running("classification", models, host=host):
+                pass
+    for wrong, words in ((f"unix:{tmp_path}/none/x", "no folder"), (f"unix:{tmp_path}/file", "is no socket")):
+        (tmp_path / "file").touch()
+        with pytest.raises(FailedPrecondition, match=words):
+            async with running("classification", models, host=wrong):
+                pass

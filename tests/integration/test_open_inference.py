@@ -58,7 +58,7 @@ def test_field_numbers_are_tritons() -> None:
 
 
 async def test_tritonclient_works_unchanged(models: Path) -> None:
-    async with running("classification", models) as service:
+    async with running("classification", models, admin=True) as service:
         command = [sys.executable, str(FOREIGN_CLIENT), str(service.server.port)]
         child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         output, problems = await asyncio.wait_for(child.communicate(), 60)

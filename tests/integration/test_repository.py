@@ -80,7 +80,7 @@ async def test_a_version_that_is_moved_away_is_rolled_back_and_no_request_is_los
 
 
 async def test_a_broken_version_is_refused_and_the_old_one_stays(models: Path) -> None:
-    async with running("classification", models, model_poll_s=0.05) as service:
+    async with running("classification", models, model_poll_s=0.05, admin=True) as service:
         stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
         admin = models_pb2_grpc.ModelServiceStub(service.channel)
         add_version(models, "2", broken=True)
@@ -102,7 +102,7 @@ async def test_a_broken_version_is_refused_and_the_old_one_stays(models: Path) -
 async def test_versions_can_be_pinned_loaded_and_unloaded(models: Path) -> None:
     write_model(models, NAME, Task.CLASSIFICATION, "2")
     write_model(models, "spare", Task.CLASSIFICATION)
-    async with running("classification", models, model=f"{NAME}:1", model_poll_s=0) as service:
+    async with running("classification", models, model=f"{NAME}:1", model_poll_s=0, admin=True) as service:
         stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
         admin = models_pb2_grpc.ModelServiceStub(service.channel)
         assert (await stub.Classify(REQUEST)).model.version == "1"
@@ -121,10 +121,8 @@ async def test_versions_can_be_pinned_loaded_and_unloaded(models: Path) -> None:
         assert (await refusal(admin.LoadModel, unknown)).code == grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("settings", [{"admin": False}, {"host": "0.0.0.0"}])
-async def test_admin_calls_can_be_turned_off_and_are_off_where_strangers_come(
-    models: Path, settings: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("settings", [{"admin": False}, {"host": "0.0.0.0"}, {"host": "127.0.0.1"}])
+async def test_admin_calls_can_be_turned_off_and_are_off_without_tokens(models: Path, settings: dict[str, Any]) -> None:
     async with running("classification", models, **settings) as service:
         admin = models_pb2_grpc.ModelServiceStub(service.channel)
         request = models_pb2.LoadModelRequest(model=common_pb2.ModelRef(name=NAME))
@@ -150,7 +148,7 @@ async def test_a_model_of_another_task_is_told_from_one_that_is_not_there(models
     write_model(models, "cells", Task.DETECTION)
     cells = common_pb2.ModelRef(name="cells")
     request = classification_pb2.ClassifyRequest(images=REQUEST.images, model=cells)
-    async with running("classification", models, model_poll_s=0.01) as service:
+    async with running("classification", models, model_poll_s=0.01, admin=True) as service:
         stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
         admin = models_pb2_grpc.ModelServiceStub(service.channel)
         load = models_pb2.LoadModelRequest(model=cells)
@@ -174,7 +172,7 @@ async def test_a_model_of_another_task_is_told_from_one_that_is_not_there(models
     ("name", "version"), [(NAME, "1/."), (f"../{NAME}", "1"), (f"spare/../{NAME}", "1"), (NAME, "01")]
 )
 async def test_a_path_is_no_name_of_a_model(models: Path, name: str, version: str) -> None:
-    async with running("classification", models) as service:
+    async with running("classification", models, admin=True) as service:
         admin = models_pb2_grpc.ModelServiceStub(service.channel)
         request = models_pb2.LoadModelRequest(model=common_pb2.ModelRef(name=name, version=version))
         answer = await refusal(admin.LoadModel, request)

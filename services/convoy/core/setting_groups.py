@@ -37,7 +37,8 @@ class Address(Group):
     """Where a service listens, and how it stops."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 in a container."""
+    """Address to listen on; 0.0.0.0 in a container, :: for IPv6 too, unix:/path for a Unix socket (the metrics page
+    then listens on 127.0.0.1)."""
     port: int | None = Field(default=None, ge=0, le=65535)
     """Port of the gRPC server; 0 for any free one. By default 50051 for classification, and the next ones for
     detection, segmentation, faces, recognition and imaging, in this order; 8080 for the web door."""
@@ -94,8 +95,8 @@ class Models(Group):
     """Most models in memory; beyond it, a service unloads the one that has gone unused for longest. By default it keeps
     all that calls asked for."""
     admin: bool | None = None
-    """Whether callers may load and unload models over gRPC. By default they may where tokens are on (with the scope
-    models:admin), or where only this machine reaches the service."""
+    """Whether callers may load and unload models over gRPC. By default they may only where tokens are on, with the
+    scope models:admin. A service on 127.0.0.1 is no exception, since a proxy on that machine brings strangers in."""
 
 
 def _split_names(value: object) -> object:

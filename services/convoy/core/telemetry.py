@@ -34,8 +34,19 @@ BATCH_SIZE = Histogram(
 QUEUE_DEPTH = Gauge("convoy_queue_depth", "Pictures that wait for the engine.", ["model", "version"])
 MESSAGE_BYTES = Counter("convoy_message_bytes", "Bytes of messages received, as they came.")
 MESSAGES_REFUSED = Counter("convoy_messages_refused", "Messages refused while they arrived, by reason.", ["reason"])
+STRANGERS_LIMITED = Counter(
+    "convoy_strangers_limited",
+    "Calls of hosts that made too many: open to all (health and the like), or refused for want of a token or scope.",
+    ["kind"],
+)
+LIMITED = Counter(
+    "convoy_limited", "Calls that met a limit of the service, by the error's reason.", ["service", "reason"]
+)
+PROMPT = Counter("convoy_prompt_runs", "Work that ran ahead of another caller's flood.", ["what"])
 MODEL_READY = Gauge("convoy_model_ready", "1 while a version answers.", ["model", "version"])
 
+limited_count = functools.cache(LIMITED.labels)
+prompt_count = functools.cache(PROMPT.labels)
 call_count = functools.cache(REQUESTS.labels)
 call_seconds = functools.cache(REQUEST_SECONDS.labels)
 calls_in_flight = functools.cache(IN_FLIGHT.labels)

@@ -2,6 +2,7 @@
 
 servicer.py       the calls of the API: request in, use case, answer out
 assembly.py       the use cases of one process, put together
+policy_tries.py   bounds how often who may not see similarities changes what decides
 recovery.py       what a restore does with galleries
 requests.py       requests of the API as domain values
 messages.py       domain values as answers of the API

@@ -8,6 +8,7 @@ from convoy.recognition.domain.face_source import FaceSource
 from convoy.recognition.domain.keys import MasterKeys
 from convoy.recognition.domain.tasks import all_ended, end
 from convoy.recognition.domain.templates import codec_of
+from convoy.recognition.policy_tries import PolicyTries
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
@@ -53,6 +54,7 @@ class Assembly:
         self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.aliases = Aliases(store, self.galleries)
         self.dear_calls = DearCalls()
+        self.policy_tries = PolicyTries()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

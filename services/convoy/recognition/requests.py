@@ -92,8 +92,8 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
     )
 
 
-def read_search(request: pb.IdentifyRequest) -> Search:
-    """A picture whose faces are to be searched."""
+def read_search(request: pb.IdentifyRequest, is_coarse: bool = False) -> Search:
+    """A picture whose faces are to be searched. is_coarse: the caller may not see similarities."""
     return Search(
         gallery=request.gallery,
         picture=read_picture(request.image),
@@ -108,6 +108,7 @@ def read_search(request: pb.IdentifyRequest) -> Search:
         rate_unit=read_rate_unit(request.rate_unit),
         same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
         min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
+        is_coarse=is_coarse,
     )
 
 

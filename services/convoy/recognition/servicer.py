@@ -22,6 +22,7 @@ from convoy.recognition.assembly import Assembly
 from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.registrations import Registered
 from convoy.recognition.faces_client import FacesClient
+from convoy.recognition.policy_tries import sees_scores
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.opening import open_store
@@ -39,6 +40,7 @@ class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServi
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
         """Make an empty gallery."""
         await self._begin(request, context)
+        self.policy_tries.count(caller(), request)
         made = await self.galleries.create(requests.read_new_gallery(request))
         return pb.CreateGalleryResponse(gallery=messages.gallery_message(made))
 
@@ -57,6 +59,7 @@ class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServi
     async def UpdateGallery(self, request: pb.UpdateGalleryRequest, context: Context) -> pb.UpdateGalleryResponse:
         """Change a gallery's description or policy."""
         await self._begin(request, context)
+        self.policy_tries.count(caller(), request)
         updated = await self.galleries.update(requests.read_gallery_edit(request))
         return pb.UpdateGalleryResponse(gallery=messages.gallery_message(updated))
 
@@ -78,7 +81,8 @@ class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServi
     async def Identify(self, request: pb.IdentifyRequest, context: Context) -> pb.IdentifyResponse:
         """Say who is in a picture."""
         await self._begin(request, context)
-        return messages.identified_message(await self.identification.identify(requests.read_search(request)))
+        search = requests.read_search(request, is_coarse=not sees_scores(caller()))
+        return messages.identified_message(await self.identification.identify(search))
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:
         """Say whether a face is somebody's."""

@@ -28,6 +28,7 @@ class SegmentationServicer(
     RESPONSE = pb.SegmentResponse
     STREAM_RESPONSE = pb.SegmentStreamResponse
     prepare = task.prepare
+    ANSWER_WEIGHT = 1  # the mask, and its encoded form twice: in a buffer, and in the message
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
         """Segment one picture or several."""

@@ -1,5 +1,5 @@
 import pytest
-from convoy.recognition.domain.thresholds import Decision, comparison_rate, decide, identification_rate
+from convoy.recognition.domain.thresholds import Decision, coarse_count, comparison_rate, decide, identification_rate
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_a_fixed_rate_of_one_in_a_million_errs_in_most_searches_of_a_million() -
     assert identification_rate(1e-6, 1_000_000) == pytest.approx(0.632, rel=1e-2)
     assert identification_rate(1.0, 5) == 1.0
     assert identification_rate(1.0, 0) == 0.0
+
+
+def test_a_coarse_count_takes_few_values_and_is_never_less() -> None:
+    counts = [coarse_count(faces) for faces in range(1, 257)]
+    assert set(counts) == {1, 4, 16, 64, 256}
+    assert all(count >= faces for faces, count in enumerate(counts, 1))
+    assert [coarse_count(4**power) for power in range(12)] == [4**power for power in range(12)]

@@ -48,9 +48,9 @@ class ModelHost:
         # Decoding has its own threads, so that it goes on while all runners are busy.
         shares = Shares(cores)
         self._workers = ThreadPoolExecutor(cores, "decode", give_way)
-        self._prompt_workers = PromptThreads(cores, "decode-prompt", shares)
+        self._prompt_workers = PromptThreads(cores, "decode", shares)
         self._runners = ThreadPoolExecutor(cores, "engine", give_way)
-        self._prompt_runners = PromptThreads(cores, "engine-prompt", shares)
+        self._prompt_runners = PromptThreads(cores, "engine", shares)
         threads = FairThreads(self._workers, cores, self._prompt_workers)
         # Room for two of the largest pictures, so that one caller cannot block all others.
         self.pipeline = Pipeline(threads, PixelBudget(2 * settings.max_image_pixels))

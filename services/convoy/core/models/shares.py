@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from convoy.core.machine import PROMPT_NICENESS, give_way
+from convoy.core.telemetry import prompt_count
 
 
 class Shares:
@@ -47,8 +48,9 @@ class PromptThreads:
     def __init__(self, cores: int, name: str, shares: Shares) -> None:
         self.shares = shares
         self._cores = cores
+        self._name = name
         self._running: Counter[str] = Counter()
-        self._threads = ThreadPoolExecutor(cores, name, partial(give_way, PROMPT_NICENESS))
+        self._threads = ThreadPoolExecutor(cores, f"{name}-prompt", partial(give_way, PROMPT_NICENESS))
 
     @property
     def running(self) -> int:
@@ -62,6 +64,7 @@ class PromptThreads:
     def submit(self, who: str, work: Callable[..., None], *arguments: Any) -> None:
         """Do `work` for a caller in a thread; call `end` afterwards."""
         self._running[who] += 1
+        prompt_count(self._name).inc()
         self._threads.submit(work, *arguments)
 
     def end(self, who: str) -> None:

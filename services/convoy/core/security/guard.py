@@ -15,6 +15,8 @@ from convoy.core.security.rates import Rates, host_of
 from convoy.core.security.scopes import SCORES, allows, names_gallery
 from convoy.core.security.tokens import Tokens
 from convoy.core.settings import Settings
+from convoy.core.telemetry import STRANGERS_LIMITED
+from convoy.core.turns import spread_s
 
 if TYPE_CHECKING:
     from convoy.core.security.jwts import Jwts
@@ -24,6 +26,9 @@ METADATA_KEY = "authorization"
 SCHEME = "bearer "
 STRANGERS_PER_S = 200
 """Health checks and the like that one host may make a second."""
+REFUSED_PER_S, REFUSED_AT_ONCE, ALL_REFUSED_PER_S = 20, 200, 200
+"""Calls without a good token, or without leave, that are answered with the reason and a log line: of one host a second,
+of one host after a pause, of all hosts a second. More are told to wait, and nothing else is done for them."""
 LOOPBACK = {"127.0.0.1", "::1", "[::1]", "localhost"}
 
 
@@ -38,6 +43,8 @@ class Guard:
         self._jwts = _jwts(jwks, settings) if jwks else None
         self._rates = Rates(settings.rate_limit, settings.rate_limit_burst) if settings.rate_limit else None
         self._strangers = Rates(STRANGERS_PER_S, 2 * STRANGERS_PER_S)
+        self._refused = Rates(REFUSED_PER_S, REFUSED_AT_ONCE)
+        self._all_refused = Rates(ALL_REFUSED_PER_S, 5 * ALL_REFUSED_PER_S)
         self.is_open = self._tokens is None and self._jwts is None
 
     def warn(self, host: str) -> None:
@@ -107,12 +114,19 @@ class Guard:
     def count_stranger(self, peer: str) -> None:
         """Count a call that anybody may make. Raises ResourceExhausted(RATE_LIMITED) if one host makes very many."""
         if delay_s := self._strangers.take(host_of(peer)):
-            raise ResourceExhausted("RATE_LIMITED", f"too many calls; wait {delay_s:.2g} s before the next", delay_s)
+            STRANGERS_LIMITED.labels("open").inc()
+            raise _too_many(delay_s)
+
+    def count_refused(self, peer: str) -> None:
+        """Count a call that is refused for want of a token or a scope. Raises ResourceExhausted(RATE_LIMITED)."""
+        if delay_s := self._refused.take(host_of(peer)) or self._all_refused.take(""):
+            STRANGERS_LIMITED.labels("refused").inc()
+            raise _too_many(delay_s)
 
     def count(self, caller: Caller, peer: str) -> None:
         """Count a call against the caller's rate. Raises ResourceExhausted(RATE_LIMITED)."""
         if delay_s := self._take(caller, peer):
-            raise ResourceExhausted("RATE_LIMITED", f"too many calls; wait {delay_s:.2g} s before the next", delay_s)
+            raise _too_many(delay_s)
 
     async def each(self, method: str, requests: AsyncIterator[Any], caller: Caller, peer: str) -> AsyncIterator[Any]:
         """Yield the messages of a stream, each admitted like a call. One that comes too fast is read later."""
@@ -138,6 +152,10 @@ def _jwts(jwks: Path, settings: Settings) -> "Jwts":
     from convoy.core.security.jwts import Jwts
 
     return Jwts(jwks, settings.jwt_issuer, settings.jwt_audience)
+
+
+def _too_many(delay_s: float) -> ResourceExhausted:
+    return ResourceExhausted("RATE_LIMITED", f"too many calls; wait {delay_s:.2g} s before the next", spread_s(delay_s))
 
 
 def _not_allowed() -> PermissionDenied:

@@ -4,6 +4,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network
+from urllib.parse import unquote
 
 MOST_BUCKETS = 10_000
 
@@ -48,6 +51,24 @@ class Rates:
             del self._buckets[caller]
 
 
+@lru_cache(MOST_BUCKETS)
 def host_of(peer: str) -> str:
-    """Cut the port off gRPC's name of a peer: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1."""
-    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer
+    """Cut the port off gRPC's name of a peer: ipv4:10.0.0.1:4711 -> ipv4:10.0.0.1.
+
+    An IPv6 address becomes its network of 64 bits, ipv6:2001:db8:1:2::/64: one customer has all addresses in it. The
+    addresses of this machine and of its link stay what they are.
+    """
+    if peer.startswith("ipv4:"):
+        return peer.rpartition(":")[0]
+    if not peer.startswith("ipv6:"):
+        return peer
+    host = unquote(peer).rpartition(":")[0].removeprefix("ipv6:").strip("[]")
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return f"ipv6:{host}"
+    if address.ipv4_mapped:
+        return f"ipv4:{address.ipv4_mapped}"
+    if address.is_loopback or address.is_link_local:
+        return f"ipv6:{host}"
+    return f"ipv6:{IPv6Network((address, 64), strict=False)}"

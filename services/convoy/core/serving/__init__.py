@@ -6,6 +6,7 @@ reflection.py       gRPC reflection
 ports.py            checks that a port is free before anything else starts
 interceptors.py     around every call: the caller, the message, errors to statuses
 receiving.py        receives messages within bounds, for the process and for each caller
+answers.py          room for large answers, until they are sent
 room.py             the memory for messages, shared fairly
 arrivals.py         messages on their way: refuses those that stand in the way of others
 connections.py      how many bytes each connection has received

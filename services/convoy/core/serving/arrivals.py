@@ -27,7 +27,8 @@ _SHORT_S = 0.1
 _CALM_S = 1.0
 NO_PROGRESS_S = 30.0
 SLOWEST_BYTES_PER_S = 1024
-# While others wait for room, a message must come on within the first time; after the second, the slowest may go.
+# While others wait so long for room, a message must come on within the next time, and the slowest of those that are
+# older than the last is refused.
 _PRESSED_WAIT_S = 0.25
 _PRESSED_PROGRESS_S = 1.0
 _PRESSED_S = 5.0

@@ -9,11 +9,12 @@ import structlog
 from convoy.core import errors
 from convoy.core.security.callers import Caller, begin_caller
 from convoy.core.serving.status import STATUS_KEY, Context, to_status
-from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight
+from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight, limited_count
 from convoy.core.tracing import begin_call, end_call
 
 log = structlog.get_logger()
 REQUEST_ID_KEY = "x-request-id"
+_LIMITS = {"MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW", "TOO_MANY_FIELDS", "ANSWER_TOO_LARGE"}
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -97,6 +98,8 @@ class CallLog:
             return self.finish(str(self._context.code()))
         status = to_status(error)
         code = _CODES[status.code]
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED or _reason(error) in _LIMITS:
+            limited_count(self._service, _reason(error)).inc()
         unexpected = {"exc_info": error} if code is grpc.StatusCode.INTERNAL else {"reason": _reason(error)}
         self.finish(code.name, **unexpected)
         trailing = ((REQUEST_ID_KEY, self._id), (STATUS_KEY, status.SerializeToString()))

@@ -21,6 +21,7 @@ from convoy.core.security.doors import Doors
 from convoy.core.security.guard import Guard
 from convoy.core.security.scopes import PRIORITY, weight_of
 from convoy.core.serving.admission import Gate
+from convoy.core.serving.answers import Answers, too_large
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
 from convoy.core.serving.receiving import Expected, Receiver, caller_key
@@ -56,6 +57,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._receiver = receiver or Receiver(_LARGEST_MESSAGE)
         self._images = images
         self._doors = doors or Doors()
+        self._answers = Answers(self._receiver.most_message)
         self._open_calls = OpenCalls()
         # Without authentication, all callers share a method's handler.
         self._for_anybody: dict[str, Handler] = {}
@@ -90,6 +92,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
 
         async def answer(requests: Any, context: Context) -> None:
+            try:
+                self._guard.count_refused(context.peer())
+            except errors.ConvoyError as limited:
+                return await _abort(context, limited)  # no line in the log
             await CallLog(self._service, method, context, caller).fail(error)
 
         return _typed(grpc.stream_unary_rpc_method_handler(answer))
@@ -119,13 +125,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with self._open_calls.one_more(who), self._receiver.holding(who) as held:
                     await respond(context, held)
             except errors.ConvoyError as error:
-                status = to_status(error)
-                trailing = ((STATUS_KEY, status.SerializeToString()),)
-                # As in CallLog.fail: gRPC keeps the error, and its frames would keep the message alive.
-                error.__traceback__ = None
-                await context.abort(grpc.StatusCode[error.code], status.message, trailing)
+                await _abort(context, error)
 
-        # One answer of a stream is on the wire what a call's only answer is.
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
 
     def _begin_turn(self, caller: Caller, context: Context) -> str:
@@ -171,26 +172,29 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         inner: Any = handler.unary_unary or handler.stream_unary
         expected = self._expected(method, self._guard.is_open_to_all(method))
 
-        async def respond(context: Context) -> Any:
+        async def respond(context: Context) -> None:
             who = self._begin_turn(caller, context)
-            with self._open_calls.one_more(who), self._receiver.holding(who) as held:
-                request = await self._let_in(handler, method, expected, caller, context, held)
-                response = await inner(request, context)
-            self._guard.hide(response, caller)
-            return response
+            with self._open_calls.one_more(who), self._answers.of_call(who, context.peer()) as answers:
+                with self._receiver.holding(who) as held:
+                    request = await self._let_in(handler, method, expected, caller, context, held)
+                    response = await inner(request, context)
+                self._guard.hide(response, caller)
+                if (size := response.ByteSize()) > answers.most_message:
+                    raise too_large(size, answers.most_message)
+                await context.write(response)
 
-        async def answer(requests: Any, context: Context) -> Any:
+        async def answer(requests: Any, context: Context) -> None:
             call = CallLog(self._service, method, context, caller)
             try:
-                response = await respond(context)
+                await respond(context)
             except BaseException as error:
                 await call.fail(error)
                 raise
             call.finish("OK")
-            return response
 
-        # gRPC receives a unary call's message before it calls the handler, but a stream's when the handler reads it.
-        return _typed(grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer))
+        # gRPC receives a unary call's message before it calls the handler, but a stream's when the handler reads it. It
+        # also tells when an answer of a stream is sent. On the wire, a call's only answer is one answer of a stream.
+        return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
 
     def _streaming(self, handler: Handler, method: str, caller: Caller) -> Handler:
         inner: Any = handler.unary_stream or handler.stream_stream
@@ -200,19 +204,32 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             call = CallLog(self._service, method, context, caller)
             try:
                 who = self._begin_turn(caller, context)
-                with self._open_calls.one_more(who), self._receiver.holding(who) as held:
+                with (
+                    self._open_calls.one_more(who),
+                    self._receiver.holding(who) as held,
+                    self._answers.of_call(who, context.peer(), is_stream=True) as answers,
+                ):
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     async for response in inner(request, context):
                         self._guard.hide(response, caller)
                         yield response
                         if handler.request_streaming:  # Each message has one answer, in order.
                             held.answered()
+                            answers.sent()
             except BaseException as error:
                 await call.fail(error)
                 raise
             call.finish("OK")
 
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
+
+
+async def _abort(context: Context, error: errors.ConvoyError) -> None:
+    """End a call with an error, without a line in the log and without metrics."""
+    status = to_status(error)
+    # As in CallLog.fail: gRPC keeps the error, and its frames would keep the message alive.
+    error.__traceback__ = None
+    await context.abort(grpc.StatusCode[error.code], status.message, ((STATUS_KEY, status.SerializeToString()),))
 
 
 @cache

@@ -4,7 +4,6 @@ from convoy.core.api import split_model
 from convoy.core.errors import FailedPrecondition, PermissionDenied
 from convoy.core.models.host import ModelHost
 from convoy.core.models.versions import Entry
-from convoy.core.security.guard import LOOPBACK
 from convoy.core.serving.status import Context
 from convoy.core.settings import Settings
 from convoy.v1 import common_pb2, models_pb2, models_pb2_grpc
@@ -62,9 +61,8 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
 
 
 def _is_guarded(settings: Settings) -> bool:
-    """Whether strangers can make no calls: tokens are on, or only this machine reaches the service."""
-    is_local = settings.host in LOOPBACK or settings.host.startswith("unix:")
-    return is_local or settings.tokens_file is not None or settings.jwks_file is not None
+    """Whether strangers can make no calls. An address of this machine says nothing: a proxy here brings in anybody."""
+    return settings.tokens_file is not None or settings.jwks_file is not None
 
 
 def _info(entry: Entry, is_default: bool) -> models_pb2.ModelInfo:

@@ -13,12 +13,12 @@ import grpc
 from google.protobuf.message import Message
 
 from convoy.core.api import API, ServiceName
-from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.resizing import Placement, min_side
+from convoy.core.serving.answers import reserve
 from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image, size_of
 from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
 from convoy.core.serving.server import Service
@@ -38,7 +38,8 @@ class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
     SERVICE: its name; CALL: the RPC that takes pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
-    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input.
+    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
+    ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
@@ -47,6 +48,7 @@ class PictureServicer(Generic[Request, Result, Response]):
     RESPONSE: ClassVar[Any]
     STREAM_RESPONSE: ClassVar[Any]
     prepare: ClassVar[Prepare]
+    ANSWER_WEIGHT: ClassVar[int] = 0
 
     def __init__(self, host: ModelHost) -> None:
         self._host = host
@@ -65,17 +67,13 @@ class PictureServicer(Generic[Request, Result, Response]):
         """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
         return 0
 
-    async def _check_answer(self, request: Any) -> None:
-        """Raise InvalidArgument(ANSWER_TOO_LARGE) before any work, if no message could hold the answer."""
-        if not self.answer_bytes(request, 1):
-            return
-        most = self._host.settings.max_message_mb * 2**20
-        pixels = await asyncio.to_thread(lambda: sum(map(size_of, request.images)))
-        size = self.answer_bytes(request, pixels)
-        if size > most:
-            message = f"the answer would have {size:,} bytes; a message may have {most:,}"
-            facts = {"answer_bytes": size, "max_message_bytes": most}
-            raise InvalidArgument("ANSWER_TOO_LARGE", message, facts, hint="send fewer pictures in a call")
+    async def _reserve_answer(self, request: Any) -> None:
+        """Take room for the answer before any work. Raises InvalidArgument(ANSWER_TOO_LARGE), ResourceExhausted."""
+        size = self.answer_bytes(request, 1)
+        if size:
+            pixels = await asyncio.to_thread(lambda: sum(map(size_of, request.images)))
+            size = self.answer_bytes(request, pixels)
+        await reserve(size)
 
     async def answer(self, request: Any, context: Context) -> Response:
         """Answer a request that has one or several pictures."""
@@ -83,10 +81,12 @@ class PictureServicer(Generic[Request, Result, Response]):
         model = await self._host.model(request.model.name, request.model.version, self.TASKS)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
         interpret, smallest = self.interpreter(request, manifest), min_side(manifest.input)
-        await self._check_answer(request)
+        await self._reserve_answer(request)
 
         def weigh(image: common_pb2.Image) -> int:
-            return pixels_of(image, smallest)
+            # The picture's own pixels are gone when the answer is made.
+            answer = self.ANSWER_WEIGHT * size_of(image) if self.ANSWER_WEIGHT else 0
+            return max(pixels_of(image, smallest), answer)
 
         def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
             picture = read_image(image, limits, smallest, manifest.input.window)

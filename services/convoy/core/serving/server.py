@@ -20,7 +20,7 @@ from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
 from convoy.core.serving.metrics_page import MetricsPage
-from convoy.core.serving.ports import address_of, check_port
+from convoy.core.serving.ports import address_of, check_port, is_socket, metrics_host
 from convoy.core.serving.receiving import Receiver
 from convoy.core.serving.reflection import add_reflection
 from convoy.core.settings import Settings
@@ -79,10 +79,10 @@ class Server:
         budget = settings.message_memory_mb
         self._receiver = Receiver(settings.max_message_mb * 2**20, budget and budget * 2**20)
         doors = Doors(settings.door_secret.get_secret_value())
-        interceptor = CallInterceptor(
+        self._interceptor = CallInterceptor(
             service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call, doors
         )
-        self._server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+        self._server = grpc.aio.server(interceptors=[self._interceptor], options=_options(settings))
         self._metrics: MetricsPage | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.port = 0
@@ -105,7 +105,8 @@ class Server:
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         try:
             await service.start()
-            self.port = self._listen(port)
+            listening = self._listen(port)
+            self.port = port if is_socket(settings.host) else listening
             await self._server.start()
             self._serve_metrics()
         except BaseException:
@@ -119,7 +120,8 @@ class Server:
         # Exclude objects that live as long as the process from garbage collection.
         gc.freeze()
         self._receiver.begin()
-        log.info("serving", service=service.name, port=self.port, metrics_port=self.metrics_port)
+        where = {"address": settings.host} if is_socket(settings.host) else {"port": self.port}
+        log.info("serving", service=service.name, **where, metrics_port=self.metrics_port)
         self._guard.warn(settings.host)
 
     async def drain(self) -> None:
@@ -140,7 +142,9 @@ class Server:
         check_port(host, port, name, "set CONVOY_PORT to another")
         if metrics_port is None and port:
             metrics_port = port + METRICS_PORT_OFFSET
-        check_port(host, metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another")
+        check_port(
+            metrics_host(host), metrics_port or 0, f"the metrics page of {name}", "set CONVOY_METRICS_PORT to another"
+        )
 
     def _listen(self, port: int) -> int:
         address = address_of(self._settings.host, port)
@@ -156,10 +160,11 @@ class Server:
     def _serve_metrics(self) -> None:
         wanted = self._settings.metrics_port
         port = self.port + METRICS_PORT_OFFSET if wanted is None else wanted
+        host = metrics_host(self._settings.host)
         try:
-            self._metrics = MetricsPage(self._settings.host, port)
+            self._metrics = MetricsPage(host, port)
         except OSError as error:
-            message = f"the metrics page cannot listen on {self._settings.host}:{port}: {error.strerror}"
+            message = f"the metrics page cannot listen on {host}:{port}: {error.strerror}"
             raise FailedPrecondition("PORT_IN_USE", message) from None
         self.metrics_port = self._metrics.port
 

@@ -38,7 +38,8 @@ class Criterion:
 class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
-    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face.
+    rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face. is_coarse: the caller
+    may not see similarities, so the threshold must hardly follow from what the caller chooses.
     """
 
     gallery: str
@@ -54,6 +55,7 @@ class Search:
     rate_unit: RateUnit | None = None
     same_occasion: bool | None = None
     min_liveness: float | None = None
+    is_coarse: bool = False
 
     @property
     def entries(self) -> list[Entry]:

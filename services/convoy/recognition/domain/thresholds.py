@@ -49,3 +49,12 @@ def decide(best: float | None, second: float | None, threshold: float, margin: f
     if second is not None and second >= threshold and best - second < margin:
         return Decision.AMBIGUOUS
     return Decision.MATCH
+
+
+def coarse_count(faces: int) -> int:
+    """Round a number of faces up to 1, 4, 16, 64 and so on.
+
+    Each further face in a picture makes its threshold a little stricter. By adding faces, or by choosing filters of
+    many sizes, a caller could try many thresholds and so find a similarity that is hidden.
+    """
+    return 1 << 2 * (((faces - 1).bit_length() + 1) // 2)

@@ -25,7 +25,7 @@ from convoy.recognition.domain.searches import (
     PersonKey,
     Search,
 )
-from convoy.recognition.domain.thresholds import RateUnit, comparison_rate, identification_rate
+from convoy.recognition.domain.thresholds import RateUnit, coarse_count, comparison_rate, identification_rate
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
@@ -81,8 +81,9 @@ class Identification:
         model.check_made(view.gallery)
         if not picture.faces:
             raise no_face("the picture")
-        size = await view.count_comparisons(entries)
-        terms = self._terms(search, view, model, size, len(picture.faces))
+        size = await view.count_comparisons([] if search.is_coarse else entries)
+        count = coarse_count(len(picture.faces)) if search.is_coarse else len(picture.faces)
+        terms = self._terms(search, view, model, size, count)
         live = [is_live(one.face, search.min_liveness) for one in picture.faces]
         # Changes that come while it searches may be missed: the answer tells the version before.
         head = view.head
@@ -98,7 +99,8 @@ class Identification:
             replace(_identified(face.face, hits, one, top_k, people, terms), spoof_suspected=not is_person)
             for face, hits, one, is_person in zip(picture.faces, found, named, live, strict=True)
         ]
-        gallery_size = await view.count_faces([]) if entries or view.gallery.policy.average_faces else size
+        is_all = search.is_coarse or not entries
+        gallery_size = await view.count_faces([]) if not is_all or view.gallery.policy.average_faces else size
         self._growth.judge(view.gallery, model, gallery_size)
         return Identified(
             faces,

@@ -54,7 +54,13 @@ def test_memory_is_bounded_whoever_calls(clock: Clock) -> None:
     ("peer", "host"),
     [
         ("ipv4:10.0.0.1:4711", "ipv4:10.0.0.1"),
-        ("ipv6:%5B::1%5D:4711", "ipv6:%5B::1%5D"),
+        ("ipv6:%5B::1%5D:4711", "ipv6:::1"),
+        ("ipv6:[2001:db8:1:2:3::4]:4711", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:%5B2001:db8:1:2:ffff::9%5D:1", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:%5B2001:db8:1:3::9%5D:1", "ipv6:2001:db8:1:3::/64"),
+        ("ipv6:[::ffff:10.0.0.1]:4711", "ipv4:10.0.0.1"),
+        ("ipv6:%5Bfe80::1%2Feth0%5D:1", "ipv6:fe80::1/eth0"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:1", "ipv6:fe80::1%eth0"),
         ("unix:/run/x", "unix:/run/x"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_caller_who_never_ends_loses_its_place(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("host", "address"), [("::", "[::]:5"), ("[::]", "[::]:5"), ("0.0.0.0", "0.0.0.0:5"), ("unix:/a", "unix:/a:5")]
+    ("host", "address"), [("::", "[::]:5"), ("[::]", "[::]:5"), ("0.0.0.0", "0.0.0.0:5"), ("unix:/a", "unix:/a")]
 )
 def test_an_address_for_grpc(host: str, address: str) -> None:
     assert address_of(host, 5) == address

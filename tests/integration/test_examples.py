@@ -1,0 +1,57 @@
+"""The examples run on a real fleet, and the tutorial shows the example that is run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from convoy.client import Convoy
+from convoy.fleet import Fleet
+from convoy.testing.pictures import portrait
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Ten frames of one person."""
+    image_rgb = portrait(1)
+    path = tmp_path / "door.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (image_rgb.shape[1], image_rgb.shape[0]))
+    for _ in range(10):
+        writer.write(image_rgb[:, :, ::-1].copy())
+    writer.release()
+    return path
+
+
+def run(fleet: Fleet, example: str, *words: str) -> str:
+    addresses = {f"CONVOY_{name.upper()}_ADDRESS": address for name, address in fleet.addresses.items()}
+    command = [sys.executable, str(EXAMPLES / example), *words]
+    done = subprocess.run(command, env=os.environ | addresses, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_door_camera_greets_once(fleet: Fleet, film: Path) -> None:
+    with fleet.client() as convoy:
+        greet(convoy)
+    assert run(fleet, "door_camera.py", "door", str(film)) == "hello, Ada\n"
+
+
+def greet(convoy: Convoy) -> None:
+    convoy.create_gallery("door")
+    convoy.register("door", "ada", [portrait(1)], display_name="Ada")
+
+
+def test_a_film_is_searched_and_drawn_into(fleet: Fleet, film: Path, tmp_path: Path) -> None:
+    assert run(fleet, "opencv_loop.py", str(film), str(tmp_path / "found.mp4")).endswith(" objects\n")
+    drawn = cv2.VideoCapture(str(tmp_path / "found.mp4"))
+    assert sum(1 for _ in iter(lambda: drawn.grab(), False)) == 10
+
+
+def test_the_tutorial_shows_the_example() -> None:
+    code = (EXAMPLES / "door_camera.py").read_text().partition('"""\n\n')[2]
+    assert code in (ROOT / "docs" / "tutorials" / "door-camera.md").read_text()
