@@ -63,6 +63,7 @@ def works(convoy: Convoy, load: Load) -> dict[str, Callable[[], object]]:
         "classify": lambda: convoy.classify(PICTURE),
         "detect": lambda: convoy.detect(PICTURE),
         "segment": lambda: convoy.segment(PICTURE),
+        "transform": lambda: convoy.transform(PICTURE),
         "embed": lambda: convoy.embed_faces(KNOWN),
         "identify": identify,
         "register": register,

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 ALL = os.environ.get("FAULTS") == "all"
 # On a machine that is slower, or busy with other work, everything may take so many times as long.
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
-WORK_OF = {"classification": "classify", "detection": "detect", "segmentation": "segment"}
+WORK_OF = {"classification": "classify", "detection": "detect", "segmentation": "segment", "imaging": "transform"}
 AWAY = {"SERVICE_UNREACHABLE", "DEADLINE_EXCEEDED"}
 NO_FACES = {"FACES_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 NO_STORE = {"STORE_UNAVAILABLE", "DEADLINE_EXCEEDED"}

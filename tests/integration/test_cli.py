@@ -177,7 +177,7 @@ def test_a_service_that_is_away_is_told_in_a_sentence(run: Run, photo: Callable[
 
 
 def test_models_are_listed_and_verified(run: Run, tiny_repository: Path, tmp_path: Path) -> None:
-    assert len(document(run("model", "list", tiny_repository, "--json"))) == 5
+    assert len(document(run("model", "list", tiny_repository, "--json"))) == 6
     assert {one["task"] for one in document(run("model", "list", "--service", "faces", "--json"))} == {
         "face_detection",
         "face_embedding",
