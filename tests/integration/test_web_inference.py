@@ -58,6 +58,11 @@ def test_tritonclient_finds_its_way(client: Any, classifier: str) -> None:
         client.get_model_metadata("nothing")
 
 
+def test_readiness_is_asked_anew_although_the_door_knows_who_has_the_model(client: Any, classifier: str) -> None:
+    client.get_model_metadata(classifier)
+    assert client.is_model_ready(classifier) and not client.is_model_ready(classifier, "999")
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "word"),
     [

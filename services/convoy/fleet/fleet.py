@@ -139,7 +139,7 @@ class Fleet:
         try:
             check_web(HOST, port, metrics_port)
         except ConvoyError as error:
-            self._tell(f"no web door: {error.message}")
+            self._tell(f"no web door: {error}")
             return
         log_path = self.data / "logs" / f"{WEB}.log"
         start = partial(start_web, self.addresses, HOST, port, metrics_port, log_path, self._door_secret)

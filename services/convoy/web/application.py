@@ -17,7 +17,7 @@ from convoy.core.settings import Settings
 from convoy.web import connect, open_inference
 from convoy.web.calls import Backends
 from convoy.web.clients import Clients
-from convoy.web.door import Door
+from convoy.web.door import EXPOSED_HEADERS, Door
 from convoy.web.rest import fleet, openapi
 from convoy.web.rest import routes as rest
 
@@ -34,10 +34,10 @@ def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends
     if settings.web_origins:
         application = CORSMiddleware(
             application,
-            allow_origins=settings.web_origins,
+            allow_origins=[origin.lower().rstrip("/") for origin in settings.web_origins],
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=EXPOSED_HEADERS.split(", "),
         )
     return Door(application, settings.web_hosts, settings.web_origins), backends
 

@@ -27,7 +27,8 @@ class Clients:
     def address_of(self, request: Request) -> str:
         """The client's address: the last in X-Forwarded-For that is no proxy of ours, or the peer's own."""
         address = request.client.host if request.client else ""
-        forwarded = request.headers.get(FORWARDED_HEADER, "").split(",") if self._is_proxy(address) else []
+        # Some proxies add a line of their own instead of writing on in the caller's, so all lines count.
+        forwarded = ",".join(request.headers.getlist(FORWARDED_HEADER)).split(",") if self._is_proxy(address) else []
         for hop in reversed(forwarded):
             if not _is_address(hop.strip()):
                 break

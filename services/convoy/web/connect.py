@@ -97,6 +97,8 @@ class _Door:
         content = inflated(content, request.headers.get("content-encoding", ""), self._most(is_json))
         if is_json:
             content = read_json(content, method.request).SerializeToString()
+        else:
+            read_binary(content, method.request)
         try:
             answer = await self._backends.unary(request, method, service, content)
         except grpc.aio.AioRpcError as error:

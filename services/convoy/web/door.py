@@ -28,6 +28,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 _BUG = "INTERNAL"
 _SAME_SITES = frozenset({"same-origin", "none"})
+EXPOSED_HEADERS = "x-request-id, retry-after"
+"""What pages of other sites may read beside the content."""
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -60,7 +62,7 @@ class Door:
             if scope["type"] == "lifespan":
                 await self._inner(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._allowed_origin(scope))
         # With an application in the scope, routes raise what is not there instead of answering by themselves.
         scope["app"] = self._inner
         try:
@@ -94,6 +96,11 @@ class Door:
         ):
             raise PermissionDenied("FOREIGN_ORIGIN", "pages of other sites may not call this server")
 
+    def _allowed_origin(self, scope: Scope) -> str:
+        """The origin of the page that calls, if the settings name it; else empty."""
+        origin = Headers(scope=scope).get("origin", "")
+        return origin if origin.lower() in self._origins else ""
+
     def _knows(self, host: str, scope: Scope) -> bool:
         found = _HOST.fullmatch(host)
         if found is None:
@@ -124,10 +131,14 @@ def _in_our_words(error: HTTPException, scope: Scope) -> ConvoyError:
 
 
 class _Answer:
-    """The answer to one request on its way out: its headers, log line and metrics."""
+    """The answer to one request on its way out: its headers, log line and metrics.
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    origin: another site whose page may read the answer; empty for none.
+    """
+
+    def __init__(self, scope: Scope, send: Send, origin: str) -> None:
         headers = Headers(scope=scope)
+        self._origin = origin
         self._scope = scope
         self._send = send
         self._began = time.perf_counter()
@@ -148,6 +159,11 @@ class _Answer:
             headers.setdefault("Cache-Control", "no-store")
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            if self._origin and "Access-Control-Allow-Origin" not in headers:
+                # Errors are made outside the middleware that adds these; without them the page cannot read why.
+                headers["Access-Control-Allow-Origin"] = self._origin
+                headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+                headers.add_vary_header("Origin")
         await self._send(message)
 
     async def fail(self, error: ConvoyError, receive: Receive) -> None:

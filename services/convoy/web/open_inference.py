@@ -104,10 +104,10 @@ class _Door:
         return await self._of_model(request, pb.ModelMetadataRequest)
 
     async def model_ready(self, request: Request) -> Response:
-        """200 if a model answers."""
+        """200 if a model answers. Services are asked each time: what was ready once may be unloaded."""
         await body(request, 0)
         try:
-            await self._service_of(request)
+            await self._find(request)
         except NotFound:
             return Response(b"{}", 404, media_type="application/json")
         return Response(b"{}", media_type="application/json")
@@ -127,12 +127,7 @@ class _Door:
         message, binary = read_infer(content, request.headers.get(HEADER))
         message.model_name = request.path_params["model"]
         message.model_version = request.path_params.get("version", "")
-        service = await self._service_of(request)
-        try:
-            answer = await self._ask(request, service, message)
-        except NotFound:
-            self._known.pop(message.model_name, None)
-            raise
+        answer = await self._ask_for_model(request, message)
         answered, header_bytes = write_infer(answer, binary)
         if header_bytes is None:
             return Response(answered, media_type="application/json")
@@ -141,21 +136,36 @@ class _Door:
     async def _of_model(self, request: Request, kind: Any, part: str = "") -> Response:
         await body(request, 0)
         name, version = request.path_params["model"], request.path_params.get("version", "")
-        answer = await self._ask(request, await self._service_of(request), kind(name=name, version=version))
+        answer = await self._ask_for_model(request, kind(name=name, version=version))
         return _json(getattr(answer, part) if part else answer)
+
+    async def _ask_for_model(self, request: Request, message: Any) -> Any:
+        """Ask the service that has the model in the path, and forget which one that is if it has it no more."""
+        service = await self._service_of(request)
+        try:
+            return await self._ask(request, service, message)
+        except NotFound:
+            self._known.pop(request.path_params["model"], None)
+            raise
 
     async def _service_of(self, request: Request) -> ServiceName:
         """The service that answers for the model in the path. The request's body must have been read."""
         name = request.path_params["model"]
-        if name in self._known:
-            return self._known[name]
+        if name not in self._known:
+            found = await self._find(request)
+            if len(self._known) >= MOST_NAMES:
+                return found
+            self._known[name] = found
+        return self._known[name]
+
+    async def _find(self, request: Request) -> ServiceName:
+        """Ask all services for the model in the path. Raises NotFound(MODEL_NOT_FOUND), and what services answer."""
+        name = request.path_params["model"]
         question = pb.ModelReadyRequest(name=name, version=request.path_params.get("version", ""))
         asked = (self._ask(request, service, question) for service in services_with_models())
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for service, answer in zip(services_with_models(), answers, strict=True):
             if getattr(answer, "ready", False):
-                if len(self._known) < MOST_NAMES:
-                    self._known[name] = service
                 return service
         refused = [answer for answer in answers if isinstance(answer, BaseException)]
         if refused:

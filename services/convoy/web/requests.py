@@ -88,6 +88,8 @@ async def gone(request: Request) -> None:
 def too_large(most: int) -> InvalidArgument:
     """The error for a body that is larger than the door takes."""
     message = f"the request is larger than {most // 2**20} MiB; send fewer pictures in a call, or smaller ones"
+    if most < 2**20:
+        message = f"the body is larger than {most:,} bytes" if most else "this call takes no body"
     return InvalidArgument("MESSAGE_TOO_LARGE", message, {"max_bytes": most})
 
 

@@ -1,6 +1,7 @@
 """Infer requests and answers over REST: numbers in JSON, or as bytes after it (the protocol's binary extension)."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from convoy.web.json_messages import dump
 
 HEADER = "inference-header-content-length"
 _LONGEST = 2**31
+_LENGTH = re.compile(r"[0-9]{1,12}")
 
 
 def read_infer(content: bytes, header: str | None) -> tuple[pb.ModelInferRequest, "Binary"]:
@@ -20,7 +22,7 @@ def read_infer(content: bytes, header: str | None) -> tuple[pb.ModelInferRequest
 
     Raises InvalidArgument(BAD_JSON, BAD_TENSOR, BAD_ARGUMENT).
     """
-    length = len(content) if header is None else int(header) if header.isascii() and header.isdigit() else -1
+    length = len(content) if header is None else int(header) if _LENGTH.fullmatch(header) else -1
     if not 0 <= length <= len(content):
         raise InvalidArgument("BAD_ARGUMENT", f"the header {HEADER} is {str(header)[:40]!r}, but the body is shorter")
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import http.client
 import json
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_the_client_s_address_goes_on_with_the_secret_alone(addresses: dict[str,
     with web_door(addresses, door_secret="s" * 32, web_proxies=("127.0.0.0/8",)) as door:
         door.send(DETECT, {}, x_forwarded_for="6.6.6.6, 203.0.113.7, 127.0.0.9")
         assert (seen["convoy-client"], seen["convoy-door"]) == ("203.0.113.7", "s" * 32)
+        # A proxy may add a line of its own; what the caller wrote in the first one is not believed.
+        caller = http.client.HTTPConnection("127.0.0.1", door.port, timeout=60)
+        caller.putrequest("POST", DETECT)
+        for name, value in (("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.9")):
+            caller.putheader(name, value)
+        caller.putheader("Content-Type", "application/json")
+        caller.putheader("Content-Length", "2")
+        caller.endheaders(b"{}")
+        assert caller.getresponse().status == 200
+        caller.close()
+        assert seen["convoy-client"] == "203.0.113.9"
     with web_door(addresses, door_secret="s" * 32) as door:
         door.send(DETECT, {}, x_forwarded_for="203.0.113.7", convoy_client="203.0.113.8", convoy_door="x")
         assert (seen["convoy-client"], seen["convoy-door"]) == ("127.0.0.1", "s" * 32)
@@ -149,3 +161,8 @@ def info_of(error: Any) -> error_details_pb2.ErrorInfo:
     """The ErrorInfo of an error of Connect."""
     value = error["details"][0]["value"]
     return error_details_pb2.ErrorInfo.FromString(base64.b64decode(value + "=" * (-len(value) % 4)))
+
+
+def test_bytes_that_are_no_message_are_the_caller_s_fault(door: Door) -> None:
+    answer = door.ask("POST", DETECT, b"\xff", {"content-type": "application/proto"})
+    assert (answer.status, answer.json()["code"]) == (400, "invalid_argument")

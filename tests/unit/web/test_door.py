@@ -65,6 +65,20 @@ def test_another_site_may_call_if_the_settings_name_it() -> None:
         assert door.ask("GET", "/v2/health/live", headers={"Origin": "https://evil.example"}).status == 403
 
 
+def test_pages_of_a_named_site_can_read_why_a_call_was_refused() -> None:
+    # As people write it: a capital, and a stroke at the end.
+    with web_door({}, web_origins=("https://Intranet.example/",)) as door:
+        origin = "https://intranet.example"
+        preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert door.ask("OPTIONS", "/v1/detect", headers=preflight).status == 200
+        for path in ("/v2/health/live", "/nothing"):
+            answer = door.ask("GET", path, headers={"Origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+            assert answer.headers["vary"] == "Origin"
+        foreign = door.ask("GET", "/nothing", headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in foreign.headers
+
+
 def test_every_answer_has_an_id_and_the_headers_that_protect_pages(door: Door) -> None:
     for path in ("/", "/v2/health/live", "/nothing"):
         answer = door.ask("GET", path, headers={"X-Request-Id": "mine"})

@@ -153,3 +153,20 @@ def test_a_mask_comes_as_json_or_as_a_picture(door: Door, fleet: Any) -> None:
 def test_numbers_are_numbers(door: Door) -> None:
     text = door.ask("POST", "/v1/classify", b"x", JPEG).content.decode()
     assert json.loads(text)["results"][0]["labels"] == [{"index": 1, "name": "cat", "probability": 0.75}]
+
+
+def test_a_version_is_one_text(door: Door) -> None:
+    path = "/v1/services/detection/models/net/load"
+    for answer in (door.send(path, {"version": 5}), door.ask("POST", f"{path}?version=1&version=2")):
+        assert (answer.status, answer.reason) == (400, "BAD_ARGUMENT")
+
+
+def test_the_list_of_services_takes_no_body_of_any_size(door: Door) -> None:
+    answer = door.ask("GET", "/v1/services", b"x" * 100_000)
+    assert (answer.status, answer.reason) == (413, "MESSAGE_TOO_LARGE")
+
+
+def test_a_length_of_many_digits_is_no_length(door: Door) -> None:
+    answer = door.ask("POST", "/v2/models/net/infer", b"{}", {"inference-header-content-length": "9" * 5000})
+    assert answer.status == 400
+    assert answer.json()["error"].startswith("BAD_ARGUMENT")

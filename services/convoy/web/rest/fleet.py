@@ -10,11 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from convoy.core.api import MODEL_API, SERVICES, ServiceName
-from convoy.core.errors import ConvoyError, NotFound
+from convoy.core.errors import ConvoyError, InvalidArgument, NotFound
 from convoy.v1 import models_pb2
 from convoy.web.calls import Backends
 from convoy.web.json_messages import dump, plain
 from convoy.web.methods import Method, methods, services_with_models
+from convoy.web.requests import body
 from convoy.web.rest.inputs import read_input
 from convoy.web.rest.parameters import fill
 
@@ -51,7 +52,7 @@ async def state_of(backends: Backends, request: Request, service: ServiceName) -
 
 def _services(backends: Backends) -> Endpoint:
     async def answer(request: Request) -> Response:
-        await request.body()
+        await body(request, 0)
         states = await asyncio.gather(*(state_of(backends, request, service) for service in SERVICES))
         listed = [{"service": service, "status": state} for service, state in zip(SERVICES, states, strict=True)]
         return Response(dump({"services": listed}), media_type="application/json")
@@ -68,13 +69,21 @@ def _models(backends: Backends, call: str) -> Endpoint:
         message: Any = fill(method.request(), {}, {})
         if call != "ListModels":
             message.model.name = found.values.pop("name")[0]
-            message.model.version = "".join(found.values.pop("version", [""]))
+            message.model.version = _version(found.values.pop("version", ""))
         fill(method.request(), found.values, {})
         return Response(
             dump(plain(await backends.ask(request, method, service, message))), media_type="application/json"
         )
 
     return answer
+
+
+def _version(value: object) -> str:
+    """One text, which in a query or a form comes as a list of one."""
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(text, str):
+        raise InvalidArgument("BAD_ARGUMENT", "version is one text")
+    return text
 
 
 def _service_of(name: str) -> ServiceName:
