@@ -57,7 +57,9 @@ class Fleet:
         self._model_set = model_set
         self._web_port = web_port
         self._web_url = ""
-        self._door_secret = read_settings().door_secret.get_secret_value() or secrets.token_hex(32)
+        settings = read_settings()
+        self._door_secret = settings.door_secret.get_secret_value() or secrets.token_hex(32)
+        self._has_tls = settings.tls_cert is not None
         self._on_ready = on_ready
         self._tell = tell
         self._redis: EmbeddedRedis | None = None
@@ -144,12 +146,14 @@ class Fleet:
         log_path = self.data / "logs" / f"{WEB}.log"
         start = partial(start_web, self.addresses, HOST, port, metrics_port, log_path, self._door_secret)
         process = start()
-        if wait_for_web(process, HOST, port):
-            self._web_url = f"http://{HOST}:{port}"
-            self._restarters.append(Restarter(process, start, self._tell))
+        # Among the others from the beginning, so that Ctrl-C while it starts stops it too.
+        self._restarters.append(Restarter(process, start, self._tell))
+        if wait_for_web(process, port):
+            self._web_url = f"{'https' if self._has_tls else 'http'}://{HOST}:{port}"
             self._on_ready(WEB)
         else:
             self._tell(f"no web door: {process.ending() or 'it did not answer'} (log: {process.log_path})")
+            self._restarters.pop()
             process.ask_to_stop()
             process.wait(STOP_TIMEOUT_S)
 

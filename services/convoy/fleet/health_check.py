@@ -13,7 +13,7 @@ from dataclasses import replace
 import grpc
 from grpc_health.v1 import health_pb2
 
-from convoy.fleet.web import is_live
+from convoy.fleet.web import is_web_live
 
 TIMEOUT_S = 4.0
 
@@ -30,25 +30,6 @@ def says_serving(channel: grpc.Channel) -> bool:
     except grpc.RpcError:
         return False
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def is_web_live(port: int) -> bool:
-    """Whether the web door on this port of this machine answers, in clear text or with TLS."""
-    if is_live("127.0.0.1", port, TIMEOUT_S):
-        return True
-    import ssl
-
-    from convoy.core.security.tls import CERT_NAME, KEY_NAME
-    from convoy.core.settings import read_settings
-
-    # It asks this very process whether it lives, so whom the certificate names does not matter.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    settings = read_settings()
-    if (own := settings.client_cert) is not None:
-        key = settings.client_key or own
-        context.load_cert_chain(own / CERT_NAME if own.is_dir() else own, key / KEY_NAME if key.is_dir() else key)
-    return is_live("127.0.0.1", port, TIMEOUT_S, context)
 
 
 def is_serving(name: str, port: int) -> bool:

@@ -40,14 +40,31 @@ def start_web(
     return Process(WEB, [sys.executable, "-m", "convoy.cli", "serve", WEB], log_path, environment)
 
 
-def wait_for_web(process: Process, host: str, port: int) -> bool:
+def wait_for_web(process: Process, port: int) -> bool:
     """Whether it answers before it ends, and in time."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.ending() is None and time.monotonic() < deadline:
-        if is_live(host, port):
+        if is_web_live(port):
             return True
         time.sleep(0.1)
     return False
+
+
+def is_web_live(port: int, timeout_s: float = 4.0) -> bool:
+    """Whether the web door on this port of this machine answers, in clear text or with TLS."""
+    if is_live("127.0.0.1", port, timeout_s):
+        return True
+    from convoy.core.security.tls import CERT_NAME, KEY_NAME
+    from convoy.core.settings import read_settings
+
+    # It asks this very process whether it lives, so whom the certificate names does not matter.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    settings = read_settings()
+    if (own := settings.client_cert) is not None:
+        key = settings.client_key or own
+        context.load_cert_chain(own / CERT_NAME if own.is_dir() else own, key / KEY_NAME if key.is_dir() else key)
+    return is_live("127.0.0.1", port, timeout_s, context)
 
 
 def is_live(host: str, port: int, timeout_s: float = 2.0, tls: ssl.SSLContext | None = None) -> bool:
