@@ -129,6 +129,15 @@ SMALL = np.zeros((8, 8, 3), np.uint8)
             {"images": [sent(np.zeros((400, 500, 3), np.uint8))] * 6, "format": pb.PICTURE_FORMAT_RAW},
         ),
         (
+            # Three bytes a pixel are known before any work: the pictures are cut short, and nobody notices.
+            "ANSWER_TOO_LARGE",
+            "the answer has 1,200,000 bytes",
+            {
+                "images": [common_pb2.Image(encoded=encode(noise(400, 500), ".png")[:5000])] * 2,
+                "format": pb.PICTURE_FORMAT_RAW,
+            },
+        ),
+        (
             "ANSWER_TOO_LARGE",
             "ask for JPEG",
             {"images": [common_pb2.Image(encoded=encode(noise(390, 500), ".jpg", 70))] * 4},

@@ -38,6 +38,11 @@ class Chosen:
     mapping: Mapping0To255
     fills: tuple[int | None, ...]
 
+    @property
+    def is_grey(self) -> bool:
+        """Whether the answer has no colours."""
+        return self.colour == "luminance" and self.mapping != "as_is"
+
 
 def choose(options: Options, manifest: Manifest, planes: int = 3) -> Chosen:
     """Fill in the manifest's choices. planes: how many channels the graph's answer has, 1 or 3.

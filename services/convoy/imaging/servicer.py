@@ -8,6 +8,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.encoding import check_sides, encode_picture
+from convoy.core.serving.answers import reserve
 from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image, size_of
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
@@ -54,7 +55,11 @@ class ImagingServicer(
         manifest, encoding = model.manifest, read_encoding(request)
         chosen = choose(read_options(request), manifest, answered_channels(model))
         sources = _pair(request)
-        await asyncio.to_thread(self._check_sizes, request, manifest, encoding)
+        pixels = await asyncio.to_thread(self._count_pixels, request, manifest)
+        if encoding.file_format is None:
+            size = pixels * (1 if chosen.is_grey else 3)
+            self._check_bytes(size)
+            await reserve(size)
         scale = _scale(manifest)
 
         def weigh(source: Source) -> int:
@@ -65,11 +70,15 @@ class ImagingServicer(
             return self._start(source, manifest, chosen, encoding)
 
         def finish(work: Transformation) -> pb.TransformedPicture:
-            return _write(work, encoding)
+            result = _write(work, encoding)
+            made.append(result.ByteSize())
+            # Not only when all are there: until then they would fill the memory.
+            self._check_bytes(sum(made))
+            return result
 
+        made: list[int] = []
         pipeline = self._host.pipeline
         results = await pipeline.run_tiles(model, sources, start, finish, weigh, deadline(context))
-        self._check_bytes(sum(result.ByteSize() for result in results))
         return pb.TransformResponse(results=results, model=model_ref(manifest))
 
     def _start(self, source: Source, manifest: Manifest, chosen: Chosen, encoding: Encoding) -> Transformation:
@@ -80,16 +89,15 @@ class ImagingServicer(
         grey = None if mask is None else luminance(read_image(mask, self._host.limits).image_rgb)
         return Transformation(picture.image_rgb, manifest, chosen, grey)
 
-    def _check_sizes(self, request: pb.TransformRequest, manifest: Manifest, encoding: Encoding) -> None:
-        """Refuse before any work what can have no answer. Raises InvalidArgument(TOO_MANY_PIXELS, ANSWER_TOO_LARGE)."""
+    def _count_pixels(self, request: pb.TransformRequest, manifest: Manifest) -> int:
+        """Count the pixels of all answers. Raises InvalidArgument(TOO_MANY_PIXELS) before any work."""
         most, scale = self._host.settings.max_image_pixels, _scale(manifest)
         pixels = [size_of(image) * scale**2 for image in request.images]
         for count in pixels if scale > 1 else ():
             if count > most:
                 message = f"the answer would have {count:,} pixels; at most {most:,} are allowed"
                 raise InvalidArgument("TOO_MANY_PIXELS", message, {"pixels": count, "max_pixels": most})
-        if encoding.file_format is None:
-            self._check_bytes(sum(pixels))  # a grey answer has a byte for each
+        return sum(pixels)
 
     def _check_bytes(self, size: int) -> None:
         most = (self._host.settings.max_message_mb << 20) - _ROOM_FOR_THE_REST

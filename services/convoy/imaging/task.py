@@ -33,7 +33,7 @@ class Transformation:
         self._picture = picture
         self._mask = None if mask is None else np.where(mask >= MASKED_FROM, 255, 0).astype(np.uint8)
         self._by_luminance = chosen.colour == "luminance"
-        self.is_grey = self._by_luminance and chosen.mapping != "as_is"
+        self.is_grey = chosen.is_grey
         scale = self._spec.scale
         self.answer = np.empty((height * scale, width * scale, *(() if self.is_grey else (3,))), np.uint8)
         self.size = width, height
@@ -65,7 +65,8 @@ class Transformation:
 
     def release(self) -> None:
         """Forget the picture, so that its memory is free while the answer is encoded."""
-        self._picture = self._picture[:0]
+        self._picture = np.empty((0, 0, 3), np.uint8)  # a slice would keep it all
+        self._mask = None
 
     def _fill(self, tile: Tile, fill: int | None, shape: tuple[int, ...]) -> Mask:
         if fill is not None:

@@ -1,5 +1,6 @@
 """A picture goes through a graph in tiles and comes back whole, in the colours, border and range that you asked for."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import scipy.ndimage
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import InputSpec, Manifest, PictureSpec, Task
 from convoy.imaging.options import Options, choose
-from convoy.imaging.task import luminance, to_pixels, transform
+from convoy.imaging.task import Transformation, luminance, to_pixels, transform
 from convoy.imaging.tiles import cut, look
 
 Make = Callable[..., Manifest]
@@ -181,3 +182,13 @@ def test_masks_that_do_not_fit_are_refused(make: Make, inputs: list[str], mask: 
 def test_numbers_that_are_none_become_black() -> None:
     values = np.array([[np.nan, np.inf, -np.inf, 254.5]], np.float32)
     assert to_pixels(values, "as_is").tolist() == [[0, 255, 0, 254]]
+
+
+def test_the_picture_s_memory_is_free_while_the_answer_is_encoded(make: Make) -> None:
+    manifest, picture = make(), noise(8, 8)
+    work = Transformation(picture, manifest, choose(Options(), manifest))
+    kept = weakref.ref(picture)
+    del picture
+    assert kept() is not None
+    work.release()
+    assert kept() is None
