@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from convoy.web.application import CONSOLE
 
 from tests.web_door import HOST, Door, web_door
 
@@ -133,3 +134,10 @@ def test_chunks_without_an_end_are_refused() -> None:
             if select.select([client], [], [], 0)[0]:
                 break
         assert b" 413 " in client.recv(200)
+
+
+def test_the_console_works_over_http_from_another_machine() -> None:
+    # Browsers have these in secure contexts alone. (The camera is another matter: the page says so.)
+    missing = ("crypto.randomUUID", "crypto.subtle", "navigator.clipboard")
+    for script in CONSOLE.rglob("*.js"):
+        assert not [word for word in missing if f"{word}(" in script.read_text() or f"{word}." in script.read_text()]

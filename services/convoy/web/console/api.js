@@ -34,6 +34,9 @@ export function formOf(fields, files = {}) {
   return form;
 }
 
+// An id for a change. (crypto.randomUUID is there on localhost and over HTTPS alone.)
+export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export const galleryPath = (gallery) => `/v1/galleries/${encodeURIComponent(gallery)}`;
 export const personPath = (gallery, person) => `${galleryPath(gallery)}/people/${encodeURIComponent(person)}`;
 

@@ -15,7 +15,7 @@ let leave = () => {};
 function show() {
   const name = location.hash.slice(1).split("/")[0];
   if (name === "main") return;
-  const page = name in PAGES ? name : "try";
+  const page = Object.hasOwn(PAGES, name) ? name : "try";
   leave();
   say("");
   document.documentElement.lang = current();

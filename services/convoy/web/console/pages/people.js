@@ -1,5 +1,5 @@
 // People: galleries, who is in them, enrolment by files or camera with hints, changes, deletion with its receipt.
-import { ask, formOf, galleryPath, listAll, personPath } from "../api.js";
+import { ask, formOf, galleryPath, listAll, newId, personPath } from "../api.js";
 import { confirmed, el, field, percent, replace, say } from "../elements.js";
 import { galleryMenu, photoResults, refusedPhotos } from "../galleries.js";
 import { PicturePlace, drawBox } from "../picture.js";
@@ -29,7 +29,7 @@ export function peoplePage(main) {
     return el("form", { className: "row", onsubmit: async (event) => {
       event.preventDefault();
       await guarded(async () => {
-        await ask("/v1/galleries", { method: "POST", json: { gallery: name.value, request_id: crypto.randomUUID() } });
+        await ask("/v1/galleries", { method: "POST", json: { gallery: name.value, request_id: newId() } });
         sessionStorage.setItem("convoy-gallery", name.value);
         await gallery.refresh(name.value);
         name.value = "";
@@ -83,7 +83,7 @@ export function peoplePage(main) {
       el("form", { className: "row", onsubmit: async (event) => {
         event.preventDefault();
         await guarded(async () => {
-          const json = { merged_person_id: other.value, request_id: crypto.randomUUID() };
+          const json = { merged_person_id: other.value, request_id: newId() };
           await ask(`${personPath(gallery.value, id)}/merge`, { method: "POST", json });
           await load();
           await open(id);
@@ -117,7 +117,7 @@ export function peoplePage(main) {
       say(t("working"));
       try {
         const made = await ask(personPath(gallery.value, id.value), { method: "POST", form: formOf(
-          { display_name: name.value, add_faces: true, photo_labels: labels, request_id: crypto.randomUUID() }, { photos: all }) });
+          { display_name: name.value, add_faces: true, photo_labels: labels, request_id: newId() }, { photos: all }) });
         place.leave();
         await load();
         await open(id.value);

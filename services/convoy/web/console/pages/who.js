@@ -1,5 +1,5 @@
 // Who is this? A picture, or the camera again and again; the decision in a sentence; "this is …" registers on the spot.
-import { ask, formOf, galleryPath, personPath } from "../api.js";
+import { ask, formOf, galleryPath, newId, personPath } from "../api.js";
 import { el, field, percent, replace, say } from "../elements.js";
 import { galleryMenu, photoResults, refusedPhotos } from "../galleries.js";
 import { PicturePlace, drawBox } from "../picture.js";
@@ -72,7 +72,7 @@ export function whoPage(main) {
       try {
         const photo = await place.crop(one.face.box);
         const made = await ask(personPath(gallery.value, id.value), { method: "POST",
-          form: formOf({ display_name: name.value, add_faces: true, use_largest_face: true, request_id: crypto.randomUUID() }, { photos: [photo] }) });
+          form: formOf({ display_name: name.value, add_faces: true, use_largest_face: true, request_id: newId() }, { photos: [photo] }) });
         say(t("registered", { name: name.value || id.value, n: made.person.faces.length }));
         await identify();
       } catch (error) {
