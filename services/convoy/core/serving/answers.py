@@ -26,13 +26,14 @@ class Answers:
     def of_call(self, who: str, connection: str, is_stream: bool = False) -> Iterator["CallAnswers"]:
         """Let `reserve` take room for the answers of a call until the block ends."""
         answers = CallAnswers(self, who, connection, 0.0 if is_stream else LONGEST_WAIT_S)
-        before = _answers.set(answers)
+        before = _answers.get()
+        _answers.set(answers)
         try:
             yield answers
         finally:
-            _answers.reset(before)
-            while answers.sizes:
-                answers.sent()
+            # Not by reset: a stream that its caller leaves ends in a task of its own, with another context.
+            _answers.set(before)
+            answers.close()
 
 
 class CallAnswers:
@@ -48,6 +49,7 @@ class CallAnswers:
         self._connection = connection
         self._patience_s = patience_s
         self.sizes: deque[int] = deque()
+        self._is_over = False
 
     async def reserve(self, size: int) -> None:
         """Take room for an answer of so many bytes. Raises what `reserve` of this module raises."""
@@ -55,11 +57,19 @@ class CallAnswers:
             raise too_large(size, self.most_message)
         room = self._answers.room
         self.sizes.append(await room.take(self._who, self._connection, _COPIES * size, self._patience_s))
+        if self._is_over:
+            self.close()
 
     def sent(self) -> None:
         """The oldest answer that took room is sent."""
         if self.sizes:
             self._answers.room.give(self._who, self.sizes.popleft())
+
+    def close(self) -> None:
+        """The call has ended. What still works for it keeps no room."""
+        self._is_over = True
+        while self.sizes:
+            self.sent()
 
 
 _answers: ContextVar[CallAnswers | None] = ContextVar("answers", default=None)
