@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
 
 pytest_plugins = ["tests.redis_fixtures"]
+# A busy machine takes longer for an example than the 200 ms after which Hypothesis fails it.
+settings.register_profile("convoy", deadline=None)
+settings.load_profile("convoy")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
