@@ -11,7 +11,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
-    "convoy",
+    "convoy-vision",
     "grpcio",
     "onnxruntime",
     "numpy",
