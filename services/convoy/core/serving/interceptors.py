@@ -207,7 +207,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with (
                     self._open_calls.one_more(who),
                     self._receiver.holding(who) as held,
-                    self._answers.of_call(who, context.peer(), is_stream=True) as answers,
+                    self._answers.of_call(who, context.peer()) as answers,
                 ):
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     # Where the caller leaves, the work for it ends at once.

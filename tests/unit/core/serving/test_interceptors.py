@@ -74,9 +74,13 @@ async def test_the_message_of_a_call_is_freed_with_it_however_it_ends(address: s
         gc.enable()
 
 
+async def measure() -> int:
+    return LARGE
+
+
 async def answer_large(messages: AsyncIterator[bytes], context: object) -> AsyncIterator[bytes]:
     async def one(content: bytes) -> bytes:
-        await reserve(LARGE)
+        await reserve(measure)
         return bytes(LARGE)
 
     async for response in answer_in_order(messages, one, lambda content, error: b""):
