@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
 
 pytest_plugins = ["tests.redis_fixtures"]
+# A busy machine takes longer for an example than the 200 ms after which Hypothesis fails it.
+# As Hypothesis does by itself where CI is set: there every run draws the same, elsewhere each draws anew.
+settings.register_profile("convoy", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("convoy")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 

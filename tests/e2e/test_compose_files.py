@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from convoy.core.api import SERVICES
+from convoy.core.api import SERVICES, WEB
 
 from tests.e2e.compose import ROOT
 
@@ -59,8 +59,7 @@ def test_each_container_gets_the_secrets_of_its_service_or_all_as_before(
         for volume in service.get("volumes", [])
         if volume["target"] == "/run/convoy"
     }
-    assert found == {name: str(tmp_path / name if switch else tmp_path) for name in SERVICES if name in found}
-    assert set(found) == {"classification", "detection", "segmentation", "faces", "recognition"}
+    assert found == {name: str(tmp_path / name if switch else tmp_path) for name in (*SERVICES, WEB)}
     passwords = {
         name: {volume["source"] for volume in service.get("volumes", []) if "password" in str(volume["source"])}
         for name, service in services.items()

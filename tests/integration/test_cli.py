@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,17 @@ def test_wrong_usage_exits_with_2(run: Run, words: list[str]) -> None:
     assert run(*words).returncode == 2
 
 
+@contextmanager
+def started(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process that does not outlive a test that fails."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
 def test_up_keeps_galleries_over_a_restart_and_drains_on_sigterm(
     run: Run, tiny_repository: Path, tmp_path: Path, photo: Callable[..., Path]
 ) -> None:
@@ -220,10 +232,14 @@ def test_up_keeps_galleries_over_a_restart_and_drains_on_sigterm(
     command = [sys.executable, "-m", "convoy.cli", "up", "--json", "--ports-from", str(first)]
     command += ["--data", str(tmp_path / "data"), "--models", str(tiny_repository)]
     for visit in range(2):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        with started(command) as up:
             assert up.stdout is not None
-            lines = [up.stdout.readline() for _ in range(7)]
-            assert json.loads("".join(lines))["recognition"] == address["CONVOY_RECOGNITION_ADDRESS"]
+            said = ""
+            while not said.endswith("}\n"):
+                line = up.stdout.readline()
+                assert line, said
+                said += line
+            assert json.loads(said)["recognition"] == address["CONVOY_RECOGNITION_ADDRESS"]
             if visit == 0:
                 assert up.stderr is not None
                 for name in ("classification", "redis"):

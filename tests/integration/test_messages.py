@@ -240,6 +240,24 @@ async def test_an_open_stream_keeps_no_room_for_messages_that_are_answered(servi
     stream.cancel()
 
 
+async def test_large_answers_of_a_stream_wait_for_those_before_them(tmp_path: Path) -> None:
+    """Twelve of 0.9 MB, each counted twice: the caller's share is 2 MiB."""
+    picture = common_pb2.Image(encoded=pictures.encode(np.zeros((900, 1000, 3), np.uint8)))
+    raw = segmentation_pb2.MASK_FORMAT_RAW
+    request = segmentation_pb2.SegmentRequest(images=[picture], mask_format=raw)
+    async with running("segmentation", write_repository(tmp_path), max_message_mb=1) as service:
+        stream = segmentation_pb2_grpc.SegmentationServiceStub(service.channel).SegmentStream()
+        for number in range(12):
+            await stream.write(segmentation_pb2.SegmentStreamRequest(id=str(number), request=request))
+        await stream.done_writing()
+        answers = [answer async for answer in stream]
+        assert [answer.id for answer in answers] == [str(number) for number in range(12)]
+        assert [len(answer.response.results[0].mask) for answer in answers if answer.HasField("response")] == [
+            900_000
+        ] * 12
+        assert service.server._interceptor._answers.room.used == 0
+
+
 async def test_an_answer_that_no_message_could_hold_is_refused_before_the_work(tmp_path: Path) -> None:
     picture = pictures.encode(np.zeros((1200, 1000, 3), np.uint8))
     images = [common_pb2.Image(encoded=picture)] * 2

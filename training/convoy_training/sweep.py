@@ -1,6 +1,6 @@
 """Tries several values of a recipe's fields, each as a run of its own, and says which validates best.
 
-Optuna (an extra, `convoy-training[sweep]`) draws the values: the first ones at random, later ones near the good ones.
+Optuna (an extra, `convoy-vision-training[sweep]`) draws the values: the first at random, later ones near the good ones.
 """
 
 from __future__ import annotations
@@ -87,13 +87,14 @@ def sweep(
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
     except ModuleNotFoundError as error:
-        told = "pip install 'convoy-training[sweep]'"
+        told = "pip install 'convoy-vision-training[sweep]'"
         raise RecipeError(f"sweep: optuna is not installed: {told}") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(storage=storage, sampler=sampler, study_name="sweep", load_if_exists=True)
+    study = optuna.create_study(storage=storage, study_name="sweep", load_if_exists=True)
+    # A sweep that goes on must not draw its first values again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     done: list[Trial] = []
     for _ in range(trials):
         trial = study.ask()

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
@@ -58,6 +59,15 @@ def pages(plan: Callable[P, Listing[Result]]) -> "Callable[Concatenate[AsyncConv
                 return
 
     return method
+
+
+async def _failure(
+    call: grpc.aio.AioRpcError, service: str, address: str, request: Message | None = None
+) -> ConvoyError:
+    """See read_failure; a thread of its own looks who listens at the address of a call that ran out of time."""
+    if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return await asyncio.to_thread(read_failure, call, service, address, request)
+    return read_failure(call, service, address, request)
 
 
 class AsyncConvoy:
@@ -128,7 +138,7 @@ class AsyncConvoy:
             )
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address, operation.request) from None
+            raise await _failure(error, operation.service, address, operation.request) from None
         answer = operation.read(response)
         if operation.picture is not None:
             remember_picture(answer, operation.picture)
@@ -145,7 +155,7 @@ class AsyncConvoy:
                 yield operation.read(message)
         except grpc.aio.AioRpcError as error:
             address = self._connection.addresses[operation.service]
-            raise read_failure(error, operation.service, address, operation.request) from None
+            raise await _failure(error, operation.service, address, operation.request) from None
         finally:
             call.cancel()
 
@@ -169,7 +179,7 @@ class AsyncConvoy:
             async for message in call:
                 yield talk.read(message)
         except grpc.aio.AioRpcError as error:
-            raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
+            raise await _failure(error, talk.service, self._connection.addresses[talk.service]) from None
         finally:
             call.cancel()
         talk.end()

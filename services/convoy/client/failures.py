@@ -1,9 +1,11 @@
 """Turns a failed call into one of Convoy's errors, with the reason and the facts that the service sent."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import grpc
+import grpc.aio
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -29,13 +31,14 @@ def read_failure(call: grpc.RpcError, service: str, address: str, request: Messa
     """The error for a failed call. `details` has a Registration if every photo was refused.
 
     A code without a class of its own (INTERNAL, UNIMPLEMENTED, ...) gives a plain ConvoyError with the code as reason.
-    If the request named a missing gallery by an alias, the message names the alias too.
+    If the request named a missing gallery by an alias, the message names the alias too. A call that ran out of time
+    makes this look who listens at the address, which may take a second: in an event loop it does not look.
     """
     code, message = call.code(), call.details() or "no explanation was given"
     facts = _read_details(call)
     info = next((fact for fact in facts if isinstance(fact, error_details_pb2.ErrorInfo)), None)
     if info is None:
-        return _without_reason(code, message, service, address)
+        return _without_reason(code, message, service, address, may_look=not _keeps_others(call))
     error = _error(code, info.reason, message, info.metadata, _retry_delay_s(facts))
     error.details = tuple(read_registration(f) for f in facts if isinstance(f, recognition_pb2.RegisterResponse))
     if info.reason == "GALLERY_NOT_FOUND":
@@ -71,7 +74,20 @@ def read_stream_error(error: common_pb2.Error) -> errors.ConvoyError:
     return _error(code, error.reason, error.message, error.metadata)
 
 
-def _without_reason(code: grpc.StatusCode, message: str, service: str, address: str) -> errors.ConvoyError:
+def _keeps_others(call: grpc.RpcError) -> bool:
+    """Whether this runs in the event loop of the call, and so would keep all others in it waiting."""
+    if not isinstance(call, grpc.aio.AioRpcError):
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _without_reason(
+    code: grpc.StatusCode, message: str, service: str, address: str, may_look: bool
+) -> errors.ConvoyError:
     """The error for a failure that gRPC found itself, so that no service gave a reason."""
     metadata = {"service": service, "address": address}
     if code in (
@@ -82,7 +98,7 @@ def _without_reason(code: grpc.StatusCode, message: str, service: str, address: 
         if any(word in message.lower() for word in TLS_FAILED):
             text += ": client and server do not agree on TLS; check CONVOY_CLIENT_TLS and CONVOY_CLIENT_CA"
         return errors.Unavailable("SERVICE_UNREACHABLE", text + _through(address), metadata | {"cause": message})
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED and not _through(address) and is_dead(address):
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and may_look and not _through(address) and is_dead(address):
         # gRPC tried again and again until the time was over; nobody listens there.
         text = f"the {service} service cannot be reached at {address}"
         return errors.Unavailable("SERVICE_UNREACHABLE", text, metadata | {"cause": message})

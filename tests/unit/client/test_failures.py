@@ -1,9 +1,12 @@
 """Failures arrive as the errors that the service raised."""
 
+import threading
 import time
 
+import grpc.aio
 import pytest
-from convoy.client import AsyncConvoy, Convoy
+from convoy.client import AsyncConvoy, Convoy, failures
+from convoy.client.awaiting import _failure
 from convoy.core import errors
 from convoy.testing.pictures import plain
 from convoy.v1 import recognition_pb2
@@ -108,6 +111,17 @@ def test_nobody_there_is_the_same_error_however_short_the_time(address):
         convoy.detect(plain())
     assert caught.value.reason == "SERVICE_UNREACHABLE"
     assert f"cannot be reached at {address}" in caught.value.message
+
+
+async def test_no_event_loop_waits_while_somebody_looks_who_listens(monkeypatch):
+    threads = []
+    monkeypatch.setattr(failures, "is_dead", lambda address: threads.append(threading.current_thread()) or True)
+    trailing = grpc.aio.Metadata()
+    late = grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, grpc.aio.Metadata(), trailing, "late")
+    assert failures.read_failure(late, "faces", "127.0.0.1:1").code == "DEADLINE_EXCEEDED"
+    assert threads == []
+    assert (await _failure(late, "faces", "127.0.0.1:1")).reason == "SERVICE_UNREACHABLE"
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()
 
 
 @pytest.mark.parametrize("timeout_s", ["x", "5", 0, -1.0, float("inf"), float("nan"), True])

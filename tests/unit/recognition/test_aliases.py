@@ -70,3 +70,14 @@ async def test_while_the_store_is_away_the_last_answer_counts_and_nobody_queues(
     first = Aliases(house.store, house.galleries)
     assert [await first.resolve("team") for _ in range(3)] == ["team"] * 3
     assert asked.count == 3
+
+
+async def test_whoever_asks_first_and_hangs_up_leaves_the_others_their_aliases(house: UseCases, asked: Asked) -> None:
+    await house.store.set_alias("team", "staff")
+    aliases = Aliases(house.store, house.galleries)
+    first = asyncio.create_task(aliases.resolve("team"))
+    while not asked.count:
+        await asyncio.sleep(0)
+    first.cancel()
+    asked.go.set()
+    assert await aliases.resolve("team") == "staff"

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class PixelByPixel(Segmenter):
 @pytest.fixture
 def add_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
     """Puts one more file into the folder of architectures."""
+    list_architectures()  # or those of the package would be registered in the copies alone, and then be lost
     monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
     monkeypatch.setattr(registry, "_SPELLINGS", dict(registry._SPELLINGS))
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path / "more")])
@@ -187,3 +189,8 @@ def test_two_architectures_of_one_name_are_refused() -> None:
 
 def test_every_architecture_has_a_task_that_can_be_trained() -> None:
     assert {each.task for each in list_architectures()} <= set(task_names())
+
+
+def test_the_version_is_that_of_the_installed_distribution() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"convoy-train {version('convoy-vision-training')}\n")

@@ -65,6 +65,16 @@ def test_curves_are_a_table_that_a_resumed_run_goes_on_with(tmp_path: Path) -> N
     assert len(read_curves(tmp_path / "whole")) == 2 and not np.isnan(float(rows[0]["value"]))
 
 
+def test_the_last_validation_before_a_break_stays_in_the_table(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"validate_every": 1})
+    fit(TASK, config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(killed_in(epoch=2), config, tmp_path / "cut")
+    for _ in range(2):  # the second time, nothing is left to train
+        fit(TASK, config, tmp_path / "cut", resume=True)
+        assert read_rows(tmp_path / "whole") == read_rows(tmp_path / "cut")
+
+
 def test_a_run_may_do_without_tensorboard(tmp_path: Path) -> None:
     fit(TASK, CONFIG.model_copy(update={"loggers": ["csv"], "epochs": 1}), tmp_path)
     assert read_rows(tmp_path) and not (tmp_path / "curves").exists()
@@ -73,5 +83,5 @@ def test_a_run_may_do_without_tensorboard(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mlflow", "wandb"])
 def test_a_logger_that_is_not_installed_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RecipeError, match=rf"loggers: {name} is not installed .*convoy-training\[{name}\]"):
+    with pytest.raises(RecipeError, match=rf"loggers: {name} is not installed .*convoy-vision-training\[{name}\]"):
         fit(TASK, CONFIG.model_copy(update={"loggers": ["csv", name]}), tmp_path)

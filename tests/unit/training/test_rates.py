@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from convoy_training import sweep
 from convoy_training.cli import app
 from convoy_training.data import archive, image_folder
 from convoy_training.errors import RecipeError
 from convoy_training.runs.devices import open_fabric
 from convoy_training.runs.rate_finder import Search, find_rate
-from convoy_training.sweep import parse_space
+from convoy_training.sweep import Trial, parse_space
 from typer.testing import CliRunner
 
 from tests.unit.training.test_layouts import folder
@@ -46,6 +47,22 @@ def test_a_rate_is_found_that_trains_and_nothing_is_kept(tmp_path: Path, monkeyp
 def test_a_range_that_is_none_is_refused(text: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
         parse_space(text)
+
+
+def test_a_sweep_that_goes_on_draws_other_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+
+    def run(recipe: Path, values: dict[str, float], folder: Path, *_: object) -> Trial:
+        return Trial(folder, values, "top1_accuracy", 0.5)
+
+    monkeypatch.setattr(sweep, "run_trial", run)
+    spaces = [parse_space("optimizer.lr=1e-4..1e-1")]
+    found = [
+        one.values["optimizer.lr"]
+        for _ in range(3)
+        for one in sweep.sweep(tmp_path / "r.yaml", spaces, 2, tmp_path / "sweep", tell=lambda _: None)
+    ]
+    assert len(set(found)) == 6
 
 
 @pytest.mark.slow

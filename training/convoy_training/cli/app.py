@@ -19,7 +19,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"convoy-train {version('convoy-training')}")
+        typer.echo(f"convoy-train {version('convoy-vision-training')}")
         raise typer.Exit
 
 

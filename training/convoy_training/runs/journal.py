@@ -1,7 +1,7 @@
 """Writes the numbers of a run while it trains: as CSV in the run folder, and for the tools that a recipe names.
 
-MLflow and Weights & Biases are extras (`convoy-training[mlflow]`, `[wandb]`). Without a server they write into the run
-folder: MLflow unless MLFLOW_TRACKING_URI is set, Weights & Biases unless WANDB_API_KEY or WANDB_MODE is.
+MLflow and Weights & Biases are extras (`convoy-vision-training[mlflow]`, `[wandb]`). Without a server they write into
+the run folder: MLflow unless MLFLOW_TRACKING_URI is set, Weights & Biases unless WANDB_API_KEY or WANDB_MODE is.
 """
 
 from __future__ import annotations
@@ -32,24 +32,33 @@ class Writer(Protocol):
 
 
 class Table:
-    """A row for each number: step, name, value. A run that goes on keeps the rows of the steps before `start`."""
+    """A row for each number: step, name, value. A run that goes on keeps the rows of the steps before `start`.
+
+    The validation after the last of these steps has the number `start` itself. It is kept too, and not written twice.
+    """
 
     def __init__(self, file: Path, start: int) -> None:
         kept = []
         if start and file.exists():
             lines = file.read_text("utf-8").splitlines()[1:]
-            kept = [line for line in lines if line.count(",") == 2 and int(line.partition(",")[0]) < start]
+            kept = [line for line in lines if line.count(",") == 2 and _is_before(line, start)]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join([HEADER, *kept]) + "\n", "utf-8")
-        self.file = file
+        self.file, self._kept = file, set(kept)
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        rows = (f"{step},{name.replace(',', ' ')},{value:.7g}" for name, value in metrics.items())
         # Opened anew each time: a run that is killed keeps its rows, and leaves no open file.
         with self.file.open("a", encoding="utf-8") as stream:
-            stream.writelines(f"{step},{name.replace(',', ' ')},{value:.7g}\n" for name, value in metrics.items())
+            stream.writelines(f"{row}\n" for row in rows if row not in self._kept)
 
     def finalize(self, status: str) -> None:
         pass
+
+
+def _is_before(row: str, start: int) -> bool:
+    step, name, _ = row.split(",")
+    return int(step) < start or (int(step) == start and name.startswith("validation/"))
 
 
 class Journal:
@@ -105,7 +114,7 @@ def _open(extra: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except ModuleNotFoundError as error:
-        told = f"pip install 'convoy-training[{extra}]', or leave it out"
+        told = f"pip install 'convoy-vision-training[{extra}]', or leave it out"
         raise RecipeError(f"loggers: {extra} is not installed ({error.name or error}): {told}") from error
 
 

@@ -5,7 +5,7 @@ call_log.py logs and measures the call; receiving.py bounds its messages.
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -207,15 +207,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with (
                     self._open_calls.one_more(who),
                     self._receiver.holding(who) as held,
-                    self._answers.of_call(who, context.peer(), is_stream=True) as answers,
+                    self._answers.of_call(who, context.peer()) as answers,
                 ):
                     request = await self._let_in(handler, method, expected, caller, context, held)
-                    async for response in inner(request, context):
-                        self._guard.hide(response, caller)
-                        yield response
-                        if handler.request_streaming:  # Each message has one answer, in order.
-                            held.answered()
-                            answers.sent()
+                    # Where the caller leaves, the work for it ends at once.
+                    async with aclosing(inner(request, context)) as responses:
+                        async for response in responses:
+                            self._guard.hide(response, caller)
+                            yield response
+                            if handler.request_streaming:  # Each message has one answer, in order.
+                                held.answered()
+                                answers.sent()
             except BaseException as error:
                 await call.fail(error)
                 raise

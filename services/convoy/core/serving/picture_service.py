@@ -69,11 +69,13 @@ class PictureServicer(Generic[Request, Result, Response]):
 
     async def _reserve_answer(self, request: Any) -> None:
         """Take room for the answer before any work. Raises InvalidArgument(ANSWER_TOO_LARGE), ResourceExhausted."""
-        size = self.answer_bytes(request, 1)
-        if size:
-            pixels = await asyncio.to_thread(lambda: sum(map(size_of, request.images)))
-            size = self.answer_bytes(request, pixels)
-        await reserve(size)
+
+        async def measure() -> int:
+            if not self.answer_bytes(request, 1):
+                return 0
+            return self.answer_bytes(request, await asyncio.to_thread(lambda: sum(map(size_of, request.images))))
+
+        await reserve(measure)
 
     async def answer(self, request: Any, context: Context) -> Response:
         """Answer a request that has one or several pictures."""

@@ -156,9 +156,12 @@ class Held:
         self._room = room
         self._who = who
         self._sizes: deque[int] = deque()
+        self._is_over = False
 
     def add(self, size: int, keep: int) -> None:
-        """Count one more message; only the last `keep` are still in work."""
+        """Count one more message; only the last `keep` are still in work. After the call's end none is."""
+        if self._is_over:
+            return
         self._room.add(self._who, size)
         self._sizes.append(size)
         while len(self._sizes) > keep:
@@ -171,6 +174,7 @@ class Held:
 
     def release(self) -> None:
         """The call has ended."""
+        self._is_over = True
         while self._sizes:
             self._room.give(self._who, self._sizes.popleft())
 

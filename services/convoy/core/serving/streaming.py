@@ -28,10 +28,14 @@ async def answer_in_order(
     async def read() -> None:
         try:
             async for request in requests:
-                await pending.put(asyncio.ensure_future(one(request)))
+                task = asyncio.ensure_future(one(request))
+                working.add(task)
+                task.add_done_callback(working.discard)
+                await pending.put(task)
         finally:
             await pending.put(None)
 
+    working: set[asyncio.Future[Response]] = set()
     pending: asyncio.Queue[asyncio.Future[Response] | None] = asyncio.Queue(_AHEAD)
     reader = asyncio.ensure_future(read())
     try:
@@ -40,12 +44,13 @@ async def answer_in_order(
         await reader
     finally:
         reader.cancel()
-        while not pending.empty():
-            if (left := pending.get_nowait()) is not None:
-                left.cancel()
+        for left in list(working):
+            left.cancel()
+        while not pending.empty():  # so that the reader can end
+            pending.get_nowait()
 
 
-async def answer_stream(
+def answer_stream(
     requests: AsyncIterator[Any], answer: Callable[[Any], Awaitable[Any]], reply: Callable[..., Response]
 ) -> AsyncIterator[Response]:
     """Answer a stream whose messages have an `id` and a `request`, with replies of the same id, in order.
@@ -59,5 +64,4 @@ async def answer_stream(
     def refuse(message: Any, error: ConvoyError) -> Response:
         return reply(id=message.id, error=stream_error(error))
 
-    async for response in answer_in_order(requests, one, refuse):
-        yield response
+    return answer_in_order(requests, one, refuse)

@@ -67,6 +67,10 @@ class Aliases:
             # Searches go on for a while without the store; a call that cannot says so itself.
             self._read_at = time.monotonic()
             return self._stands_for or {}
+        except BaseException:
+            # Who asked has hung up, or there was too much to do: the next one asks again.
+            self._read_at = -FRESH_S
+            raise
         if changes == self._changes:
             self._stands_for = found
         return found

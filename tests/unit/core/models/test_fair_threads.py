@@ -26,8 +26,16 @@ def threads(gate: threading.Event) -> Iterator[FairThreads]:
     prompt.shutdown()
 
 
-def run(threads: FairThreads, who: str, order: list[str], gate: threading.Event | None) -> "asyncio.Task[None]":
+def run(
+    threads: FairThreads,
+    who: str,
+    order: list[str],
+    gate: threading.Event | None,
+    begun: threading.Event | None = None,
+) -> "asyncio.Task[None]":
     def work() -> None:
+        if begun is not None:
+            begun.set()
         assert gate is None or gate.wait(30)
         order.append(who)
 
@@ -60,9 +68,9 @@ async def test_two_floods_take_turns(threads: FairThreads, gate: threading.Event
 async def test_a_caller_who_gives_up_waits_for_the_end_of_what_runs(
     threads: FairThreads, gate: threading.Event
 ) -> None:
-    order: list[str] = []
-    running, waiting = (run(threads, who, order, gate) for who in ("runs", "waits"))
-    await asyncio.sleep(0.05)
+    order, begun = list[str](), threading.Event()
+    running, waiting = (run(threads, who, order, gate, begun) for who in ("runs", "waits"))
+    assert await asyncio.to_thread(begun.wait, 30)
     running.cancel()
     waiting.cancel()
     done, _ = await asyncio.wait([running, waiting], timeout=0.05)

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from convoy.core.errors import DeadlineExceeded
@@ -16,7 +17,7 @@ from convoy.core.models.fair_threads import FairThreads
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.pipeline import Pipeline
 from convoy.core.models.shares import PromptThreads, Shares
-from convoy.core.pictures.stopping import check
+from convoy.core.pictures import stopping
 from convoy.testing.tiny_models import write_model
 
 
@@ -46,13 +47,17 @@ async def test_a_picture_whose_caller_has_given_up_is_not_decoded(tmp_path: Path
 
 
 @pytest.mark.parametrize("fate", ["late", "gone"])
-async def test_work_that_runs_ends_at_its_next_step_once_its_caller_has_given_up(tmp_path: Path, fate: str) -> None:
+async def test_work_that_runs_ends_at_its_next_step_once_its_caller_has_given_up(
+    tmp_path: Path, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = 0.0
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed_s))
     folder = write_model(tmp_path, "tiny", Task.CLASSIFICATION)
     began, steps = threading.Event(), []
 
     def decode() -> None:
-        for _ in range(1000):
-            check()
+        for _ in range(6000):
+            stopping.check()
             began.set()
             steps.append(1)
             time.sleep(0.01)
@@ -61,13 +66,15 @@ async def test_work_that_runs_ends_at_its_next_step_once_its_caller_has_given_up
         engine = Engine(folder / GRAPH_FILE, "cpu")
         model = LoadedModel(load_manifest(folder), engine, Batcher(engine.run, BatchPolicy(), executor))
         prompt = PromptThreads(1, "prompt", Shares(1))
-        deadline = time.monotonic() + 1.0 if fate == "late" else None
+        deadline = time.monotonic() + 600 if fate == "late" else None
         pipeline = Pipeline(FairThreads(executor, 1, prompt), PixelBudget(1000))
         call = asyncio.create_task(pipeline.stage(model, "preprocess", deadline, decode))
-        await asyncio.to_thread(began.wait, 10)
+        assert await asyncio.to_thread(began.wait, 30)
         if fate == "gone":
             call.cancel()
+        else:
+            passed_s = 600.0
         with pytest.raises(DeadlineExceeded if fate == "late" else asyncio.CancelledError):
             await call
         prompt.shutdown()
-    assert 0 < len(steps) < 1000
+    assert 0 < len(steps) < 6000

@@ -10,11 +10,14 @@ import grpc
 import pytest
 from convoy.core.errors import InvalidArgument
 from convoy.core.security.guard import Guard
+from convoy.core.serving.answers import reserve
 from convoy.core.serving.interceptors import CallInterceptor
+from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 
 METHOD = "/test.Service/Method"
 FAILING, SLEEPING = b"fail", b"sleep"
+LARGE = 2**20
 
 
 class Message:
@@ -69,3 +72,39 @@ async def test_the_message_of_a_call_is_freed_with_it_however_it_ends(address: s
         assert [message() for message in alive] == [None] * 5
     finally:
         gc.enable()
+
+
+async def measure() -> int:
+    return LARGE
+
+
+async def answer_large(messages: AsyncIterator[bytes], context: object) -> AsyncIterator[bytes]:
+    async def one(content: bytes) -> bytes:
+        await reserve(measure)
+        return bytes(LARGE)
+
+    async for response in answer_in_order(messages, one, lambda content, error: b""):
+        yield response
+
+
+async def test_a_stream_that_is_left_while_it_is_answered_gives_back_its_room() -> None:
+    interceptor = CallInterceptor("test", Guard("test", Settings()), {})
+    server = grpc.aio.server(interceptors=[interceptor])
+    handler = grpc.stream_stream_rpc_method_handler(answer_large, bytes)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", {"Method": handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    rooms = interceptor._answers.room, interceptor._receiver.room
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.stream_stream(METHOD)()
+            for _ in range(20):
+                await call.write(b"one")  # and read no answer
+            while rooms[0].used < 8 * LARGE:
+                await asyncio.sleep(0.01)
+            call.cancel()
+            async with asyncio.timeout(20):
+                while any(room.used for room in rooms):
+                    await asyncio.sleep(0.01)
+    finally:
+        await server.stop(None)
