@@ -55,11 +55,16 @@ class ImagingServicer(
         manifest, encoding = model.manifest, read_encoding(request)
         chosen = choose(read_options(request), manifest, answered_channels(model))
         sources = _pair(request)
-        pixels = await asyncio.to_thread(self._count_pixels, request, manifest)
-        if encoding.file_format is None:
+
+        async def measure() -> int:
+            pixels = await asyncio.to_thread(self._count_pixels, request, manifest)
+            if encoding.file_format:
+                return 0  # known only when it is there
             size = pixels * (1 if chosen.is_grey else 3)
             self._check_bytes(size)
-            await reserve(size)
+            return size
+
+        await reserve(measure)
         scale = _scale(manifest)
 
         def weigh(source: Source) -> int:
