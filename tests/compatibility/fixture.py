@@ -52,5 +52,5 @@ def published_settings(models: Path) -> dict[str, dict[str, str]]:
     """The same services on the published models, by the choice that 0.1.0 made of itself."""
     services = ("classification", "detection", "segmentation", "faces")
     settings = {service: {"CONVOY_MODELS": str(models)} for service in services}
-    settings["faces"]["CONVOY_FACE_EMBEDDER"] = "face-embedder-small"
+    settings["faces"] |= {"CONVOY_FACE_EMBEDDER": "face-embedder-small", "CONVOY_FACE_DETECTOR": "face-detector-nano:1"}
     return settings

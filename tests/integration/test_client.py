@@ -13,6 +13,7 @@ from convoy.client.answers.vision import Classification, Detections
 from convoy.client.operations.faces import get_face_model
 from convoy.client.operations.operation import Operation
 from convoy.core import errors
+from convoy.core.api import SERVICES
 from convoy.fleet import Fleet
 from convoy.testing.pictures import encode, group, plain, portrait, with_box
 
@@ -183,7 +184,7 @@ async def test_asyncio_asks_all_services_at_once(fleet: Fleet) -> None:
         states = await asyncio.gather(*(convoy.check_health(service) for service in fleet.addresses))
         red, faces = await asyncio.gather(convoy.classify(plain((220, 9, 9))), convoy.detect_faces(portrait(1)))
         names = [one.name async for one in convoy.list_galleries()]
-    assert states == ["SERVING"] * 5
+    assert states == ["SERVING"] * len(SERVICES)
     assert red.best is not None and red.best.label == "red"
     assert len(faces) == 1
     assert isinstance(names, list)

@@ -130,14 +130,14 @@ async def everything(folder: Path, redis_url: str) -> AsyncIterator[dict[str, st
     """Addresses of the six services, all inside this process."""
     models = write_repository(folder)
     async with (
-        running("classification", models) as classification,
-        running("detection", models) as detection,
-        running("segmentation", models) as segmentation,
-        running("faces", models) as faces,
+        running("classification", models, admin=True) as classification,
+        running("detection", models, admin=True) as detection,
+        running("segmentation", models, admin=True) as segmentation,
+        running("faces", models, admin=True) as faces,
         running(
-            "recognition", models, redis_url=redis_url, faces_address=f"127.0.0.1:{faces.server.port}"
+            "recognition", models, admin=True, redis_url=redis_url, faces_address=f"127.0.0.1:{faces.server.port}"
         ) as recognition,
-        running("imaging", models) as imaging,
+        running("imaging", models, admin=True) as imaging,
     ):
         servers = (classification, detection, segmentation, faces, recognition, imaging)
         yield {name: f"127.0.0.1:{one.server.port}" for name, one in zip(FILES, servers, strict=True)}
