@@ -72,7 +72,8 @@ LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
 
 
 def test_the_page_names_every_adapter_of_every_task() -> None:
-    for task, adapters in ADAPTERS.items():
+    assert [task for task, adapters in ADAPTERS.items() if not adapters] == [Task.PICTURE_TO_PICTURE]
+    for task, adapters in ((task, adapters) for task, adapters in ADAPTERS.items() if adapters):
         names = ", ".join(f"`{name}`" for name in adapters)
         assert f"| {task} | {names} |" in PAGE
 
@@ -235,7 +236,7 @@ def test_a_refusal_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_the_command_knows_the_tasks() -> None:
-    assert set(get_args(TaskName)) == set(Task) == set(SERVED_BY)
+    assert set(get_args(TaskName)) == {task for task, adapters in ADAPTERS.items() if adapters} == set(SERVED_BY)
 
 
 def test_the_settings_that_it_names_are_the_ones_of_today() -> None:

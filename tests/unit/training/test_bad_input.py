@@ -64,7 +64,7 @@ def test_a_class_without_pixels_is_told_of_and_a_single_one_is_refused() -> None
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        RecipeError, match="batch_size 64 x 1 processes: an epoch has 32 examples, fewer than one batch"
+        RecipeError, match="batch_size 64 x 1 processes: an epoch has 32 examples, fewer than one step takes"
     ):
         fit(TASK, CONFIG.model_copy(update={"batch_size": 64}), tmp_path)
 

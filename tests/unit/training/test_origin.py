@@ -34,9 +34,11 @@ def test_a_model_of_the_repository_carries_its_recipe_and_notes(folder: Path) ->
     manifest, config = load_manifest(folder), open_recipe(folder)[1]
     assert manifest.name in (config.name, f"{config.name}-int8") and manifest.version == config.version
     assert not re.search(r"[ '\"]/", (folder / "recipe.yaml").read_text())  # no path of any machine
-    beside = ROOT / "training" / "recipes" / f"{config.name}.md"
-    assert (folder / "notes.md").read_text() == beside.read_text(), f"copy {beside.name} to {folder}, then `table`"
-    assert beside.read_text().strip() in (folder / "README.md").read_text()
+    notes = (folder / "notes.md").read_text()
+    assert notes.strip() in (folder / "README.md").read_text()
+    if folder.name == max((version.name for version in folder.parent.iterdir()), key=int):  # the recipe is the newest's
+        beside = ROOT / "training" / "recipes" / f"{config.name}.md"
+        assert notes == beside.read_text(), f"copy {beside.name} to {folder}, then `table`"
 
 
 def test_a_command_is_written_as_one_would_type_it() -> None:
