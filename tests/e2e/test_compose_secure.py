@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from convoy.client import Convoy
-from convoy.core.api import SERVICES
+from convoy.core.api import SERVICES, WEB
 from convoy.core.errors import PermissionDenied, Unauthenticated, Unavailable
 from convoy.core.security.tokens import make_token, write_line
 from convoy.testing import pictures
@@ -29,9 +29,9 @@ def tokens() -> dict[str, str]:
 def secrets(tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     authority, folder = Authority(), tmp_path_factory.mktemp("secrets")
     lines = [write_line(name, token, SCOPES[name]) for name, token in tokens.items()]
-    for service in SERVICES:
+    for service in (*SERVICES, WEB):
         (folder / service).mkdir()
-        authority.fill(folder / service, name="faces")
+        authority.fill(folder / service, name=service)
         (folder / service / "tokens").write_text("\n".join(lines))
     (folder / "recognition" / "recognition.token").write_text(tokens["recognition"])
     return folder

@@ -36,10 +36,12 @@ class StoreMachine(RuleBasedStateMachine):
     # Of all sequences: connecting anew for each would take longer than the sequence.
     loop: asyncio.AbstractEventLoop
     redis: RedisStore
+    server: RedisServer
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop.run_until_complete(self.redis.command("FLUSHALL"))
+        with self.server.client() as operator:
+            operator.flushall()
         self.stores: tuple[Store, Store] = (MemoryStore(), self.redis)
         self.galleries: dict[str, Gallery] = {}
 
@@ -188,6 +190,7 @@ def note(action: str, person_id: str = "") -> Note:
 def test_memory_and_redis_give_the_same_answers(shared_redis: RedisServer) -> None:
     """STORE_SEQUENCES=5000 tries so many random sequences of commands instead of 40."""
     StoreMachine.loop, StoreMachine.redis = asyncio.new_event_loop(), RedisStore(shared_redis.url)
+    StoreMachine.server = shared_redis
     sequences = int(os.environ.get("STORE_SEQUENCES", "40"))
     chosen = settings(max_examples=sequences, stateful_step_count=40, deadline=None)
     try:
