@@ -8,6 +8,7 @@ import pytest
 from convoy.core.api import SERVICES
 from convoy.v1 import (
     classification_pb2_grpc,
+    detection_pb2,
     detection_pb2_grpc,
     faces_pb2_grpc,
     recognition_pb2_grpc,
@@ -18,9 +19,19 @@ from tests.unit.conftest import RuleFleet
 from tests.web_door import Door, web_door
 
 
+class StreamingFleet(RuleFleet):
+    """A fleet by rule whose detection reads a stream to its end, so that the door alone decides how a bad one ends."""
+
+    def DetectStream(
+        self, requests: Iterator[detection_pb2.DetectStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[detection_pb2.DetectStreamResponse]:
+        for _ in requests:
+            yield detection_pb2.DetectStreamResponse()
+
+
 @pytest.fixture(scope="module")
 def standing() -> Iterator[tuple[RuleFleet, dict[str, str], Door]]:
-    fleet = RuleFleet()
+    fleet = StreamingFleet()
     server = grpc.server(ThreadPoolExecutor(4))
     classification_pb2_grpc.add_ClassificationServiceServicer_to_server(fleet, server)
     detection_pb2_grpc.add_DetectionServiceServicer_to_server(fleet, server)
