@@ -19,7 +19,6 @@ notebooks.py    shows answers in notebooks
 channels.py     opens connections: addresses and limits
 proxies.py      which calls may go through a proxy of the environment
 retries.py      which failed calls are repeated
-reachability.py who listens at an address, asked once a call has failed
 credentials.py  tokens and TLS
 failures.py     turns a failed call into an error
 reachability.py  who listens at an address, asked once a call has failed
