@@ -81,10 +81,10 @@ ODD = [
 @asynccontextmanager
 async def serving(models: Path) -> AsyncIterator[dict[str, str]]:
     async with (
-        running("classification", models, model_poll_s=0) as classification,
-        running("detection", models, model_poll_s=0) as detection,
-        running("segmentation", models, model_poll_s=0) as segmentation,
-        running("faces", models, model_poll_s=0) as faces,
+        running("classification", models, model_poll_s=0, admin=True) as classification,
+        running("detection", models, model_poll_s=0, admin=True) as detection,
+        running("segmentation", models, model_poll_s=0, admin=True) as segmentation,
+        running("faces", models, model_poll_s=0, admin=True) as faces,
     ):
         servers = {
             "classification": classification,

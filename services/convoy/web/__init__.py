@@ -7,6 +7,7 @@ application.py    which route answers what
 door.py           stands before every route: hosts, origins, headers, log line
 clients.py        the client's address, through named proxies
 requests.py       bodies within bounds, time limits, what goes on to the services
+holding.py        the memory that bodies take
 methods.py        every RPC, from the protos
 calls.py          the gRPC call of a request
 failures.py       what a service answered instead of a result

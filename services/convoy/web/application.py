@@ -18,6 +18,7 @@ from convoy.web import connect, open_inference
 from convoy.web.calls import Backends
 from convoy.web.clients import Clients
 from convoy.web.door import EXPOSED_HEADERS, Door
+from convoy.web.holding import Holding, make_room
 from convoy.web.rest import fleet, openapi
 from convoy.web.rest import routes as rest
 
@@ -26,7 +27,14 @@ CONSOLE = Path(__file__).parent / "console"
 
 def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends]:
     """The application and its channels, which the caller closes. Raises InvalidArgument(BAD_ARGUMENT)."""
-    backends = Backends(connection, Clients(settings.web_proxies, settings.door_secret.get_secret_value()))
+    clients = Clients(settings.web_proxies, settings.door_secret.get_secret_value())
+    backends = Backends(connection, clients)
+    budget = None if settings.message_memory_mb is None else settings.message_memory_mb * 2**20
+    room = make_room(round(connection.max_message_bytes * connect.JSON_GROWTH), budget)
+
+    def hold(scope: Scope) -> Holding:
+        return Holding(room, clients.address_of(Request(scope)))
+
     limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
     application: ASGIApp = Router(
         _routes(backends, limits), redirect_slashes=False, default=_Console(directory=CONSOLE, html=True)
@@ -39,7 +47,7 @@ def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS.split(", "),
         )
-    return Door(application, settings.web_hosts, settings.web_origins), backends
+    return Door(application, hold, settings.web_hosts, settings.web_origins), backends
 
 
 def _routes(backends: Backends, limits: Limits) -> list[BaseRoute]:

@@ -26,19 +26,25 @@ class Clients:
 
     def address_of(self, request: Request) -> str:
         """The client's address: the last in X-Forwarded-For that is no proxy of ours, or the peer's own."""
-        address = request.client.host if request.client else ""
+        address = _plain(request.client.host if request.client else "")
         # Some proxies add a line of their own instead of writing on in the caller's, so all lines count.
         forwarded = ",".join(request.headers.getlist(FORWARDED_HEADER)).split(",") if self._is_proxy(address) else []
         for hop in reversed(forwarded):
             if not _is_address(hop.strip()):
                 break
-            address = hop.strip()
+            address = _plain(hop.strip())
             if not self._is_proxy(address):
                 break
         return address
 
     def _is_proxy(self, address: str) -> bool:
         return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
+
+
+def _plain(address: str) -> str:
+    """An IPv4 address as itself, also where a socket for both kinds writes ::ffff:192.0.2.1."""
+    mapped = getattr(ip_address(address), "ipv4_mapped", None) if _is_address(address) else None
+    return str(mapped or address)
 
 
 def _is_address(text: str) -> bool:

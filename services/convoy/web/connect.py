@@ -24,6 +24,7 @@ from convoy.core.api import SERVICES, ServiceName
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound
 from convoy.core.serving.status import to_status
 from convoy.web.calls import Backends
+from convoy.web.holding import SCOPE_KEY
 from convoy.web.json_messages import dump, read_binary, read_json, write_json
 from convoy.web.methods import Method, methods
 from convoy.web.requests import body, chunks, gone, too_large
@@ -197,7 +198,7 @@ def envelope(content: bytes, flags: int = 0) -> bytes:
 
 async def envelopes(request: Request, most: int) -> AsyncIterator[tuple[int, bytes]]:
     """The messages of a body as (flags, content). Raises InvalidArgument(MESSAGE_TOO_LARGE, BAD_MESSAGE)."""
-    waiting = bytearray()
+    waiting, holding = bytearray(), request.scope[SCOPE_KEY]
     # The stream may be as long as the client likes; each message of it is bounded.
     async for chunk in chunks(request, 2**63):
         waiting += chunk
@@ -209,6 +210,7 @@ async def envelopes(request: Request, most: int) -> AsyncIterator[tuple[int, byt
                 break
             yield waiting[0], bytes(waiting[_HEAD_BYTES : _HEAD_BYTES + size])
             del waiting[: _HEAD_BYTES + size]
+            holding.give(_HEAD_BYTES + size)
     if waiting:
         raise InvalidArgument("BAD_MESSAGE", "the stream ends inside a message")
 

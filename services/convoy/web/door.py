@@ -21,6 +21,7 @@ from convoy.core.serving.call_log import REQUEST_ID_KEY
 from convoy.core.telemetry import begin_request, call_count, call_seconds, calls_in_flight
 from convoy.core.tracing import begin_call, end_call
 from convoy.web.calls import ClientGone
+from convoy.web.holding import SCOPE_KEY, Hold
 from convoy.web.problems import respond
 
 log = structlog.get_logger()
@@ -48,11 +49,12 @@ class Door:
     """Wraps the application.
 
     hosts: names by which clients may call this machine, beside those of loopback and the address that they reached;
-    origins: other sites whose pages may call (CORS).
+    origins: other sites whose pages may call (CORS); hold: makes what a request holds of the memory for bodies.
     """
 
-    def __init__(self, inner: ASGIApp, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+    def __init__(self, inner: ASGIApp, hold: Hold, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
         self._inner = inner
+        self._hold = hold
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
@@ -65,6 +67,7 @@ class Door:
         answer = _Answer(scope, send, self._allowed_origin(scope))
         # With an application in the scope, routes raise what is not there instead of answering by themselves.
         scope["app"] = self._inner
+        holding = scope[SCOPE_KEY] = self._hold(scope)
         try:
             self.check(scope)
             await self._inner(scope, receive, answer.send)
@@ -77,6 +80,7 @@ class Door:
         except Exception as error:
             await answer.break_off(error, receive)
         finally:
+            holding.release()
             answer.finish()
 
     def check(self, scope: Scope) -> None:
@@ -144,7 +148,7 @@ class _Answer:
         self._began = time.perf_counter()
         self._has_begun = False
         self._reason: dict[str, Any] = {}
-        self._span = begin_call(f"{scope['method']} {scope['path'][:100]}", dict(headers))
+        self._span = begin_call(f"HTTP {scope['method']}", dict(headers))
         self._id = begin_request(headers.get(REQUEST_ID_KEY, ""))
         self.code = 0
         calls_in_flight("web").inc()
@@ -172,26 +176,30 @@ class _Answer:
         if self._has_begun:
             raise error
         response = respond(error)
-        if error.reason in ("MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW"):
+        if error.reason in ("MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW", "MESSAGES_FULL"):
             # What is left of the body must not be taken for the next request, nor be read to its end.
             response.headers["Connection"] = "close"
         await response(self._scope, receive, self.send)
 
     async def break_off(self, error: Exception, receive: Receive) -> None:
         """Log a bug, and tell the caller no more than the request's id."""
-        log.error("request", path=self._scope["path"][:100], exc_info=error)
+        log.error("request", route=self._route, exc_info=error)
         message = f"internal error; the log has the details under request id {self._id}"
         internal = ConvoyError(_BUG, message)
         internal.code = _BUG
         await self.fail(internal, receive)
 
+    @property
+    def _route(self) -> str:
+        """The path without what it names: ids of people and galleries are in no log line, metric or span."""
+        return getattr(self._scope.get("route"), "path", "other")
+
     def finish(self) -> None:
         """Write the log line, the metrics and the span."""
-        elapsed_s = time.perf_counter() - self._began
-        route = getattr(self._scope.get("route"), "path", "other")
+        elapsed_s, route = time.perf_counter() - self._began, self._route
         calls_in_flight("web").dec()
         call_count("web", route, str(self.code)).inc()
         call_seconds("web", route).observe(elapsed_s)
         end_call(self._span, "OK" if self.code < 400 else str(self.code))
-        method, path = self._scope["method"], self._scope["path"][:200]
-        log.info("request", method=method, path=path, code=self.code, ms=round(elapsed_s * 1000, 1), **self._reason)
+        took_ms = round(elapsed_s * 1000, 1)
+        log.info("request", method=self._scope["method"], route=route, code=self.code, ms=took_ms, **self._reason)

@@ -11,6 +11,7 @@ from convoy.core.security.doors import CLIENT_KEY, SECRET_KEY
 from convoy.core.serving.call_log import REQUEST_ID_KEY
 from convoy.core.telemetry import request_id
 from convoy.core.tracing import outgoing_trace
+from convoy.web.holding import SCOPE_KEY, Holding
 
 SILENCE_S = 15.0
 """A client that sends nothing of its body for so long is refused."""
@@ -23,10 +24,12 @@ _MOST_TIMEOUT_DIGITS = 10
 
 
 async def chunks(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The body as it arrives, refused as soon as it is too large, too slow or silent.
+    """The body as it arrives, refused as soon as it is too large, too slow or silent, or finds no room.
 
-    Raises InvalidArgument(MESSAGE_TOO_LARGE), DeadlineExceeded(MESSAGE_TOO_SLOW).
+    Each part is held until the request has its answer, unless the caller gives it back.
+    Raises InvalidArgument(MESSAGE_TOO_LARGE), DeadlineExceeded(MESSAGE_TOO_SLOW), ResourceExhausted(MESSAGES_FULL).
     """
+    holding: Holding = request.scope[SCOPE_KEY]
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise too_large(most)
@@ -46,6 +49,7 @@ async def chunks(request: Request, most: int) -> AsyncIterator[bytes]:
         elapsed_s = time.monotonic() - began
         if elapsed_s > SILENCE_S and got < (elapsed_s - SILENCE_S) * SLOWEST_BYTES_PER_S:
             raise _too_slow()
+        await holding.take(len(chunk))
         yield chunk
 
 

@@ -83,7 +83,7 @@ class OtherFile:
         allowed = self.kind.small_px + max(0, len(self.sent) - _SMALL_BYTES) * self.kind.px_a_byte
         if self.size[0] * self.size[1] > allowed:
             facts = {"width": self.size[0], "height": self.size[1], "max_pixels": allowed}
-            message = f"a {self.kind.name} of {len(self.sent):,} bytes may have {allowed:,} pixels"
+            message = f"a file of {len(self.sent):,} bytes may have {allowed:,} pixels if it is {self.kind.name}"
             raise InvalidArgument("TOO_MANY_PIXELS", message, facts, hint="send JPEG or PNG")
 
     def weight(self, _: int | None) -> int:
