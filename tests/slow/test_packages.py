@@ -6,6 +6,7 @@ Newest packages are those of the lock. Oldest ones are the lower ends of the ran
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +18,15 @@ from convoy.testing.pictures import encode, portrait
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "services" / "constraints.txt"
 CLIENT_LIMIT_MB = 120
-OLDEST = ("grpcio==1.72.2", "protobuf==6.30.2", "numpy==2.0.2", "pydantic==2.7.4", "redis==5.1.1", "typer==0.16.0")
+OLDEST = ("grpcio==1.72.2", "protobuf==6.31.1", "numpy==2.0.2", "pydantic==2.7.4", "redis==5.1.1", "typer==0.19.2")
 APP = """
 from convoy.client import Convoy
 
 
 def best(path: str) -> str:
     with Convoy() as convoy:
-        return convoy.classify(path).best.label
+        best = convoy.classify(path).best
+        return best.label if best else "nothing"
 
 
 reveal_type(best("photo.jpg"))
@@ -33,8 +35,9 @@ ASK = """
 import sys
 from convoy.client import Convoy
 
-with Convoy(classification=sys.argv[1], segmentation=sys.argv[2]) as convoy:
-    answer, mask = convoy.classify(sys.argv[3]), convoy.segment(sys.argv[3]).mask
+with Convoy(classification=sys.argv[1], segmentation=sys.argv[2], recognition=sys.argv[3]) as convoy:
+    answer, mask = convoy.classify(sys.argv[4]), convoy.segment(sys.argv[4]).mask
+    assert convoy.create_gallery("staff").version == 1
 print(answer.model.name, mask.shape)
 """
 
@@ -84,10 +87,10 @@ def fleet(programs: Path, folder: Path) -> Iterator[dict[str, str]]:
             addresses = {
                 f"CONVOY_{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in default_ports(first).items()
             }
-            wait = "until convoy health >/dev/null 2>&1; do kill -0 $0 || exit 1; sleep 1; done"
-            words = ["timeout", "300", "bash", "-c", wait, str(up.pid)]
             path = {"PATH": f"{programs}:/usr/bin:/bin"}
-            assert subprocess.run(words, env=addresses | path).returncode == 0, (folder / "log").read_text()
+            while subprocess.run([programs / "convoy", "health"], env=addresses | path, capture_output=True).returncode:
+                assert up.poll() is None, (folder / "log").read_text()
+                time.sleep(1)
             yield addresses
         finally:
             up.terminate()
@@ -118,6 +121,6 @@ def test_everything_serves_outside_of_the_repository(
     with fleet(programs, tmp_path) as addresses:
         said = run(str(programs / "convoy"), "classify", str(photo), "--json", env=addresses, cwd=tmp_path)
         assert json.loads(said)
-        ports = [addresses[f"CONVOY_{name}_ADDRESS"] for name in ("CLASSIFICATION", "SEGMENTATION")]
+        ports = [addresses[f"CONVOY_{name}_ADDRESS"] for name in ("CLASSIFICATION", "SEGMENTATION", "RECOGNITION")]
         asked = run(str(client / "python"), "-c", ASK, *ports, str(photo), cwd=tmp_path)
         assert asked.startswith("cifar10-resnet (")
