@@ -1,6 +1,7 @@
 """A whole fleet of tiny models, as `convoy up` starts it: the services, the web door and an embedded Redis."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_repository: Path) -> Iterator[Fleet]:
     folder, ports = tmp_path_factory.mktemp("data"), free_ports()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CONVOY_ADMIN", "true")
-        with Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)) as started:
-            yield started
+    with ExitStack() as stack:
+        # Only the fleet's processes have the setting: the services that tests run beside it have the default.
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("CONVOY_ADMIN", "true")
+            started = stack.enter_context(Fleet(folder, tiny_repository, ports, metrics=False, web_port=free_range(1)))
+        yield started
 
 
 @pytest.fixture

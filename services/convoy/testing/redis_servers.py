@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -14,6 +15,7 @@ from convoy.recognition.store.permissions import USER, rule
 
 SLOTS = 16_384
 PASSWORD = "not-secret"
+ASKED, ASKED_AGAIN_S = 30, 1
 
 
 def find_binary() -> str | None:
@@ -97,8 +99,15 @@ class RedisServer:
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """End the process, and wait until it has ended."""
         if self._process is not None:
-            self._process.send_signal(by)
-            self._process.wait()
+            # Redis forgets a SIGTERM that comes while it writes its first log of a master's data, so it is asked again.
+            for _ in range(ASKED):
+                self._process.send_signal(by)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(ASKED_AGAIN_S)
+                    break
+            else:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def signal(self, by: signal.Signals) -> None:
