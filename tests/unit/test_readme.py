@@ -17,7 +17,7 @@ from convoy.recognition.use_cases import consistency, expiry, growth
 from prometheus_client import Counter, Gauge, Histogram
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "llms.txt", *ROOT.glob("docs/**/*.md")]
 README = (ROOT / "README.md").read_text()
 
 
