@@ -18,11 +18,22 @@ pytest_plugins = ["tests.redis_fixtures"]
 # As Hypothesis does by itself where CI is set: there every run draws the same, elsewhere each draws anew.
 settings.register_profile("convoy", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("convoy")
-LEFT_OUT = pytest.StashKey[Counter[str]]()
+# Two workers run these groups beside each other, in this order; the rest comes last. A group stays on one worker: its tests
+# share a fleet, and those that start containers or services would only wait for each other.
+GROUPS = {"e2e": ["e2e"], "training": ["unit/training"], "unit": ["unit"], "services": ["contract", "integration"]}
+NEED = "left out for"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LEFT_OUT] = Counter()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+    order = [*GROUPS, "rest"]
+    items.sort(key=lambda item: order.index(group_of(item.path)))
+
+
+def group_of(path: Path) -> str:
+    place = path.relative_to(ROOT / "tests").as_posix() if path.is_relative_to(ROOT / "tests") else ""
+    return next((group for group, starts in GROUPS.items() if place.startswith(tuple(starts))), "rest")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -31,14 +42,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if reason and os.environ.get("CONVOY_REQUIRE_ALL"):
             pytest.fail(f"{reason}, and CONVOY_REQUIRE_ALL is set", pytrace=False)
         if reason:
-            item.config.stash[LEFT_OUT][mark.name] += 1
+            item.user_properties.append((NEED, mark.name))
             pytest.skip(reason)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield
-    if line := summarize(config.stash[LEFT_OUT]):
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if report.when == "setup"]
+    if line := summarize(
+        Counter(str(need) for report in skipped for name, need in report.user_properties if name == NEED)
+    ):
         terminalreporter.write_line(line, yellow=True)
 
 

@@ -62,7 +62,8 @@ async def test_two_floods_take_turns(threads: FairThreads, gate: threading.Event
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(*flood)
-    assert sorted(order[:4]) == ["one", "one", "other", "other"]
+    # Two threads work, so one piece may overtake another. In the order of arrival all four would be of the first flood.
+    assert 1 <= order[:4].count("one") <= 3
 
 
 async def test_a_caller_who_gives_up_waits_for_the_end_of_what_runs(
