@@ -18,8 +18,8 @@ pytest_plugins = ["tests.redis_fixtures"]
 # As Hypothesis does by itself where CI is set: there every run draws the same, elsewhere each draws anew.
 settings.register_profile("convoy", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("convoy")
-# Two workers run these groups beside each other, in this order; the rest comes last. A group stays on one worker: its tests
-# share a fleet, and those that start containers or services would only wait for each other.
+# Two workers run these groups beside each other, in this order; the rest comes last. A group stays on one worker: its
+# tests share a fleet, and those that start containers or services would only wait for each other.
 GROUPS = {"e2e": ["e2e"], "training": ["unit/training"], "unit": ["unit"], "services": ["contract", "integration"]}
 NEED = "left out for"
 
