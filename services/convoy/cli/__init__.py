@@ -23,6 +23,7 @@ model_pull.py       convoy model pull, catalogue
 model_report.py     shows what an import found and wrote
 model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
+doctor.py           convoy doctor
 token.py            convoy token create
 output.py           prints tables, JSON, questions and progress
 json_output.py      turns answers into JSON
