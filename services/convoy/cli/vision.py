@@ -7,7 +7,7 @@ import typer
 
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all
+from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all, drawn
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
@@ -42,8 +42,6 @@ def classify(
 
     Example: **convoy classify cat.jpg dog.jpg --top 3**
     """
-    from convoy.drawing.drawing import draw_classification
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.classify(photo, model=model, top_k=top, min_probability=min_probability),
         ("label", "probability "),
@@ -51,7 +49,7 @@ def classify(
         service="classification",
         is_unsure=lambda answer: bool(answer.labels) and answer.labels[0].probability < UNSURE,
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_classification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_classification")))
 
 
 def detect(
@@ -75,8 +73,6 @@ def detect(
 
     Example: **convoy detect smear.png --label WBC --draw boxes.png**
     """
-    from convoy.drawing.drawing import draw_detections
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.detect(
             photo, model=model, detection_threshold=threshold, iou_threshold=iou, labels=label or ()
@@ -89,7 +85,7 @@ def detect(
         lambda answer: require and not len(answer),
         service="detection",
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_detections))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_detections")))
 
 
 def segment(
@@ -107,8 +103,6 @@ def segment(
 
     Example: **convoy segment street.jpg --draw overlay.png --mask mask.png**
     """
-    from convoy.drawing.drawing import draw_segmentation
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.segment(photo, model=model),
         ("label", "area "),
@@ -116,7 +110,7 @@ def segment(
         service="segmentation",
         is_unsure=lambda answer: len(answer.regions) == 1,
     )
-    overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
+    overlay, grey = (draw, drawn("draw_segmentation")), (mask, lambda _, answer: answer.mask)
     answer_all(photos, inquiry, as_json, force, drawing=overlay, mask=grey)
 
 
@@ -142,8 +136,6 @@ def faces(
 
     Example: **convoy faces party.jpg --min-size 40 --draw faces.png**
     """
-    from convoy.drawing.drawing import draw_faces
-
     inquiry = Inquiry(
         lambda convoy, photo: (convoy.embed_faces if embed else convoy.detect_faces)(
             photo,
@@ -157,7 +149,7 @@ def faces(
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_faces))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_faces")))
 
 
 def _face_row(face: "Face") -> tuple[str, ...]:
