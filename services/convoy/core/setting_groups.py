@@ -130,8 +130,8 @@ class Doors(Group):
     """Doors of the web door for clients of other systems: see [doors](doors.md). They are off unless you name them."""
 
     web_doors: DoorNames = ()
-    """The doors to open, separated by commas: compreface, deepstack (CodeProject.AI too), rekognition. A client's key is
-    a token, and the one gallery among its scopes is what the client works on: the web door reads CONVOY_TOKENS_FILE."""
+    """The doors to open, separated by commas: compreface, deepstack (CodeProject.AI too), rekognition. A key is
+    a token, and the one gallery among its scopes is what the client works on; the web door reads CONVOY_TOKENS_FILE."""
     compreface_port: int | None = Field(default=None, ge=0, le=65535)
     """A port of its own for the CompreFace door, for clients that know only host and port; 0 for any free one."""
     deepstack_port: int | None = Field(default=None, ge=0, le=65535)

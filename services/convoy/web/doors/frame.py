@@ -12,7 +12,7 @@ from convoy.core.errors import ConvoyError
 from convoy.core.setting_groups import DoorName
 from convoy.web.calls import Backends
 from convoy.web.doors.calls import Caller
-from convoy.web.doors.keys import Keys
+from convoy.web.doors.keys import Admission, Keys
 from convoy.web.problems import respond
 
 Respond = Callable[[ConvoyError], Response]
@@ -30,9 +30,9 @@ class Desk:
         """The largest message of a service."""
         return self.backends.most_bytes
 
-    def caller(self, request: Request, key: str) -> Caller:
-        """Who calls. The body must have been read. Raises Unauthenticated(NO_CREDENTIALS, BAD_CREDENTIALS)."""
-        return Caller(request, self.backends, self.keys.admit(key))
+    def caller(self, request: Request, admission: Admission) -> Caller:
+        """Who calls. The body must have been read."""
+        return Caller(request, self.backends, admission)
 
 
 @dataclass(frozen=True)

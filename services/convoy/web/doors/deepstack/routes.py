@@ -58,7 +58,8 @@ def _endpoint(desk: Desk, work: Work, token: str) -> Callable[[Request], Awaitab
     async def answer(request: Request) -> Response:
         began = time.perf_counter()
         given: Given = await read_given(request, desk.most_bytes)
-        caller = desk.caller(request, given.text("api_key") or bearer_of(request) or token)
+        key = given.text("api_key") or bearer_of(request) or token
+        caller = desk.caller(request, desk.keys.admit(key))
         return succeed(request, began, **await work(caller, given, **request.path_params))
 
     return answer
