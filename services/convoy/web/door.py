@@ -7,13 +7,14 @@ page of another origin.
 
 import re
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, PermissionDenied
@@ -44,17 +45,29 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 
+RespondOf: TypeAlias = Callable[[Scope], Callable[[ConvoyError], Response]]
+"""How errors are told for a request: doors for other systems' clients have words of their own."""
+
 
 class Door:
     """Wraps the application.
 
     hosts: names by which clients may call this machine, beside those of loopback and the address that they reached;
-    origins: other sites whose pages may call (CORS); hold: makes what a request holds of the memory for bodies.
+    origins: other sites whose pages may call (CORS); hold: makes what a request holds of the memory for bodies;
+    respond_of: how errors are told.
     """
 
-    def __init__(self, inner: ASGIApp, hold: Hold, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        hold: Hold,
+        hosts: Sequence[str] = (),
+        origins: Sequence[str] = (),
+        respond_of: RespondOf = lambda scope: respond,
+    ) -> None:
         self._inner = inner
         self._hold = hold
+        self._respond_of = respond_of
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
@@ -64,7 +77,7 @@ class Door:
             if scope["type"] == "lifespan":
                 await self._inner(scope, receive, send)
             return
-        answer = _Answer(scope, send, self._allowed_origin(scope))
+        answer = _Answer(scope, send, self._allowed_origin(scope), self._respond_of(scope))
         # With an application in the scope, routes raise what is not there instead of answering by themselves.
         scope["app"] = self._inner
         holding = scope[SCOPE_KEY] = self._hold(scope)
@@ -137,12 +150,13 @@ def _in_our_words(error: HTTPException, scope: Scope) -> ConvoyError:
 class _Answer:
     """The answer to one request on its way out: its headers, log line and metrics.
 
-    origin: another site whose page may read the answer; empty for none.
+    origin: another site whose page may read the answer, empty for none; tell: makes the answer for an error.
     """
 
-    def __init__(self, scope: Scope, send: Send, origin: str) -> None:
+    def __init__(self, scope: Scope, send: Send, origin: str, tell: Callable[[ConvoyError], Response]) -> None:
         headers = Headers(scope=scope)
         self._origin = origin
+        self._tell = tell
         self._scope = scope
         self._send = send
         self._began = time.perf_counter()
@@ -175,7 +189,7 @@ class _Answer:
         self._reason = {"reason": error.reason}
         if self._has_begun:
             raise error
-        response = respond(error)
+        response = self._tell(error)
         if error.reason in ("MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW", "MESSAGES_FULL"):
             # What is left of the body must not be taken for the next request, nor be read to its end.
             response.headers["Connection"] = "close"
