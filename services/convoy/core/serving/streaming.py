@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from convoy.core.errors import ConvoyError
+from convoy.core.serving.answers import Place, at, next_place
 from convoy.core.serving.status import stream_error
 
 Request = TypeVar("Request")
@@ -19,16 +20,17 @@ async def answer_in_order(
 ) -> AsyncIterator[Response]:
     """Answer requests in order, working on up to 8 at a time; `refuse` turns a ConvoyError into a response."""
 
-    async def one(request: Request) -> Response:
-        try:
-            return await answer(request)
-        except ConvoyError as error:
-            return refuse(request, error)
+    async def one(request: Request, place: Place) -> Response:
+        with at(place):
+            try:
+                return await answer(request)
+            except ConvoyError as error:
+                return refuse(request, error)
 
     async def read() -> None:
         try:
             async for request in requests:
-                task = asyncio.ensure_future(one(request))
+                task = asyncio.ensure_future(one(request, next_place()))
                 working.add(task)
                 task.add_done_callback(working.discard)
                 await pending.put(task)
