@@ -13,7 +13,7 @@ Pixels = NDArray[np.uint8]
 NLM_STRENGTHS = ((15, 1.0), (25, 0.9), (50, 0.75))
 """OpenCV's h for each grey level of noise, by that level: the best of 0.6 to 1.2 on six training photographs."""
 TELEA_RADIUS_PX = 5
-"""How far around a pixel Telea's method looks: the best of 3, 5, 9 and 15 on six training photographs, strokes of 12."""
+"""How far Telea's method looks: the best of 3, 5, 9 and 15 on six training photographs, strokes of 12 px."""
 
 
 def enlarge(small: Pixels, scale: int) -> Pixels:
