@@ -23,7 +23,7 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     """Answers with a host's detectors."""
 
     SERVICE = "detection"
-    CALL = "Detect"
+    CALLS = ("Detect",)
     # A face detector finds objects of one class; this service leaves its landmarks out.
     TASKS = (Task.DETECTION, Task.FACE_DETECTION)
     RESPONSE = pb.DetectResponse

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 
 from convoy.client.answers.common import Box, ImageRGB
+from convoy.client.answers.explanation import Explanation
 from convoy.client.answers.faces import Face
 from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
 from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.core.pictures.heat import lay_over
 from convoy.drawing.caption_layout import place_captions
 from convoy.drawing.text import (
     BLACK,
@@ -71,6 +73,11 @@ def draw_transformed(image_rgb: ImageRGB, answer: Transformed) -> ImageRGB:
         image_rgb if size == image_rgb.shape[1::-1] else cv2.resize(image_rgb, size, interpolation=cv2.INTER_NEAREST)
     )
     return np.hstack([before, answer.image_rgb]).astype(np.uint8)
+
+
+def draw_explanation(image_rgb: ImageRGB, answer: Explanation) -> ImageRGB:
+    """Lay the map over the picture: red where it speaks for the answer, blue where against it; say the score below."""
+    return add_line_below(lay_over(image_rgb, answer.heat), f"{answer.label} {answer.score:.2f}", RED)
 
 
 def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:

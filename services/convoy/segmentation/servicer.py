@@ -23,7 +23,7 @@ class SegmentationServicer(
     """Answers with a host's segmenters."""
 
     SERVICE = "segmentation"
-    CALL = "Segment"
+    CALLS = ("Segment",)
     TASKS = (Task.SEGMENTATION,)
     RESPONSE = pb.SegmentResponse
     STREAM_RESPONSE = pb.SegmentStreamResponse

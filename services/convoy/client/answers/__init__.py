@@ -4,6 +4,7 @@ answer.py       what every answer can do: become JSON, and show itself in a note
 common.py       what answers share: the model that answered, geometry in pixels
 vision.py       classification, detection and segmentation
 imaging.py      imaging
+explanation.py  what explains other answers
 faces.py        the faces service
 recognition.py  recognition, with pictures: register, identify, verify
 galleries.py    recognition, about galleries

@@ -18,6 +18,7 @@ status.py           turns an error into a gRPC status, and a time limit into a d
 admission.py        refuses a call before its message arrives, if its queue is full
 streaming.py        answers a stream of requests in order
 picture_service.py  what services that look at pictures share: start here to add a vision task
+explaining.py       what services share that explain their answers
 messages.py         pictures, boxes, sizes and names of models as messages; checks of arguments
 model_services.py   adds the next two APIs to a service that has models
 model_servicer.py   ModelService: list, load, unload

@@ -37,13 +37,13 @@ Where: TypeAlias = tuple[Placement, Picture]
 class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
-    SERVICE: its name; CALL: the RPC that takes pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
+    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
     messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
     ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
-    CALL: ClassVar[str]
+    CALLS: ClassVar[tuple[str, ...]]
     TASKS: ClassVar[tuple[Task, ...]]
     RESPONSE: ClassVar[Any]
     STREAM_RESPONSE: ClassVar[Any]
@@ -125,5 +125,5 @@ def picture_service(
         add(kind(host), server)
         add_model_doors(host, server)
 
-    called = gates(host, f"/{API[kind.SERVICE].grpc_name}/{kind.CALL}")
+    called = gates(host, *(f"/{API[kind.SERVICE].grpc_name}/{call}" for call in kind.CALLS))
     return Service(kind.SERVICE, add_to, host.start, host.stop, called, beside=MODEL_APIS)
