@@ -2,6 +2,7 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, detect, segment, faces
+track.py            convoy track
 imaging.py          convoy transform
 recognition.py      convoy register, identify, verify
 photos.py           what all commands on several pictures share: ask about each, draw, print
