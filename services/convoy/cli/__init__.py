@@ -2,6 +2,7 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, detect, segment, faces
+track.py            convoy track
 imaging.py          convoy transform
 explanation.py      convoy explain
 recognition.py      convoy register, identify, verify

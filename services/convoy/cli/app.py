@@ -20,6 +20,7 @@ from convoy.cli import (
     person_register,
     recognition,
     token,
+    track,
     vision,
 )
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, doctor, vision, imaging, explanation, recognition):
+for group in (fleet, doctor, vision, track, imaging, explanation, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)

@@ -1,6 +1,8 @@
 """DetectionService: messages to and from the task."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
@@ -13,10 +15,12 @@ from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context
 from convoy.core.settings import Settings
 from convoy.detection import task
+from convoy.detection.tracked_stream import WEAK, answer_tracked
 from convoy.v1 import detection_pb2 as pb
 from convoy.v1.detection_pb2_grpc import DetectionServiceServicer, add_DetectionServiceServicer_to_server
 
 DEFAULT_MAX_DETECTIONS = 300
+Interpret: TypeAlias = Callable[[Outputs, Placement, Picture], pb.Detections]
 
 
 class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.DetectResponse], DetectionServiceServicer):
@@ -37,20 +41,34 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     def DetectStream(
         self, requests: AsyncIterator[pb.DetectStreamRequest], context: Context
     ) -> AsyncIterator[pb.DetectStreamResponse]:
-        """Detect in a stream of requests, answered in order."""
-        return self.answer_each(requests, context)
+        """Detect in a stream of requests, answered in order; with tracks where they are asked for."""
 
-    def interpreter(
-        self, request: pb.DetectRequest, manifest: Manifest
-    ) -> Callable[[Outputs, Placement, Picture], pb.Detections]:
+        async def answer(message: pb.DetectStreamRequest) -> tuple[pb.DetectResponse, float]:
+            threshold = 0.0
+
+            def weak_too(request: pb.DetectRequest, manifest: Manifest) -> Interpret:
+                nonlocal threshold
+                options = _options(request, manifest)
+                threshold = task.threshold(manifest, options)
+                return _interpret(manifest, replace(options, detection_threshold=WEAK * threshold))
+
+            pick = weak_too if message.track else self.interpreter
+            response = await self.answer_by(pick, message.request, context)
+            return response, threshold
+
+        return answer_tracked(requests, answer)
+
+    def interpreter(self, request: pb.DetectRequest, manifest: Manifest) -> Interpret:
         """Return the function that picks objects by the request's thresholds, labels and max_detections."""
-        options = _options(request, manifest)
+        return _interpret(manifest, _options(request, manifest))
 
-        def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> pb.Detections:
-            found = task.interpret(outputs, placement, picture, manifest, options)
-            return pb.Detections(detections=map(_detection, found), image_size=image_size(picture))
 
-        return interpret
+def _interpret(manifest: Manifest, options: task.Options) -> Interpret:
+    def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> pb.Detections:
+        found = task.interpret(outputs, placement, picture, manifest, options)
+        return pb.Detections(detections=map(_detection, found), image_size=image_size(picture))
+
+    return interpret
 
 
 def _options(request: pb.DetectRequest, manifest: Manifest) -> task.Options:

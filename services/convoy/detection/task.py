@@ -42,13 +42,17 @@ def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
     return place(picture.image_rgb, manifest.input)
 
 
+def threshold(manifest: Manifest, options: Options) -> float:
+    """The lowest score of an answer: the caller's, the manifest's, or DETECTION_THRESHOLD."""
+    return first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
+
+
 def interpret(
     outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest, options: Options = Options()
 ) -> list[Detection]:
     """Return the objects, best first. outputs: one row: boxes [A, 4] in pixels of the graph's input, scores [A, C]."""
     boxes, scores = np.asarray(outputs["boxes"], np.float32), np.asarray(outputs["scores"], np.float32)
-    threshold = first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
-    anchors, classes = np.nonzero(scores >= threshold)
+    anchors, classes = np.nonzero(scores >= threshold(manifest, options))
     if options.labels:
         wanted = [manifest.labels.index(label) for label in options.labels]
         chosen = np.isin(classes, wanted)

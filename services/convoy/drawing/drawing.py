@@ -8,10 +8,10 @@ import numpy as np
 
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.client.answers.explanation import Explanation
-from convoy.client.answers.faces import Face
+from convoy.client.answers.faces import Face, Faces
 from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
-from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.client.answers.vision import Classification, Detection, Detections, Segmentation
 from convoy.core.pictures.heat import lay_over
 from convoy.drawing.caption_layout import place_captions
 from convoy.drawing.text import (
@@ -53,6 +53,16 @@ def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
         image_rgb.copy(),
         [(found.box, colour_of(found.index), f"{found.label} {found.score:.2f}") for found in answer.detections],
     )
+
+
+def draw_tracks(image_rgb: ImageRGB, answer: Detections | Faces) -> ImageRGB:
+    """Draw a box around each object that has a track, in the track's colour and with its number, at the same size."""
+    found = [
+        (one.box, colour_of(one.track_id), f"{one.label if isinstance(one, Detection) else 'face'} {one.track_id}")
+        for one in answer
+        if one.track_id
+    ]
+    return _draw_boxes(image_rgb.copy(), found)[: image_rgb.shape[0], : image_rgb.shape[1]]
 
 
 def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float = 0.55, most: int = 6) -> ImageRGB:

@@ -66,7 +66,8 @@ class DetectionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DetectStream(self, request_iterator, context):
-        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on.
+        """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+        error and the stream goes on. With `track`, objects keep a number from picture to picture.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,9 @@ class DetectionServiceStub:
     passed.
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
-    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+    error and the stream goes on. With `track`, objects keep a number from picture to picture.
+    """
 
 @_typing.type_check_only
 class DetectionServiceAsyncStub(DetectionServiceStub):
@@ -62,7 +64,9 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     passed.
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
-    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+    error and the stream goes on. With `track`, objects keep a number from picture to picture.
+    """
 
 class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds objects and says where each one is."""
@@ -89,6 +93,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_detection_pb2.DetectStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_detection_pb2.DetectStreamResponse], _abc.AsyncIterator[_detection_pb2.DetectStreamResponse]]:
-        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+        """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+        error and the stream goes on. With `track`, objects keep a number from picture to picture.
+        """
 
 def add_DetectionServiceServicer_to_server(servicer: DetectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

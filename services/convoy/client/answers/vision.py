@@ -45,12 +45,13 @@ class Classification(Answer):
 
 @dataclass(frozen=True)
 class Detection(Answer):
-    """One object; score 0 to 1."""
+    """One object; score 0 to 1. track_id: the number of its track in a stream that was asked for tracks, or 0."""
 
     box: Box
     index: int
     label: str
     score: float
+    track_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,10 @@ def read_detections(response: detection_pb2.DetectResponse) -> list[Detections]:
     model = read_model(response.model)
     return [
         Detections(
-            tuple(Detection(read_box(found.box), found.index, found.label, found.score) for found in result.detections),
+            tuple(
+                Detection(read_box(found.box), found.index, found.label, found.score, found.track_id)
+                for found in result.detections
+            ),
             read_size(result.image_size),
             model,
         )
