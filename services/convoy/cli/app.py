@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from convoy.cli import (
+    doctor,
     fleet,
     gallery,
     gallery_aliases,
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, vision, imaging, recognition):
+for group in (fleet, doctor, vision, imaging, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)

@@ -144,9 +144,15 @@ def _share_memory() -> None:
     ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": _AS_REQUESTED}))
 
 
+def present_devices() -> list[str]:
+    """What this onnxruntime can compute on, best first, such as ["cuda", "cpu"]. Whether it starts is not tried."""
+    present = ort.get_available_providers()
+    return [name for name in _BEST_FIRST if PROVIDERS[name] in present]
+
+
 def _open_session(source: str | bytes, device: str, threads: int, quiet: bool) -> ort.InferenceSession:
     present = ort.get_available_providers()
-    wanted = [name for name in _BEST_FIRST if PROVIDERS[name] in present] if device == "auto" else [device]
+    wanted = present_devices() if device == "auto" else [device]
     problems = []
     for name in wanted:
         provider = PROVIDERS[name]
