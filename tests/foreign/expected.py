@@ -48,7 +48,7 @@ EXPECTED: dict[str, dict[str, object]] = {
     "deepstack-sdk": _ALL | {"deleted": ["Ada"]},
     "compreface-sdk-python": _COMPREFACE,
     "compreface-sdk": _COMPREFACE | {"pages": [20]},  # it asks for the first page alone
-    "compreface-js-sdk": _COMPREFACE,
+    "compreface-js-sdk": _COMPREFACE | {"pages": [20]},
     "boto3": _REKOGNITION,
     "aws-sdk-js": _REKOGNITION,
 }

@@ -40,8 +40,10 @@ def test_a_client_needs_but_another_address(client: Client, fleet: Fleet, album:
     settings: dict[str, object] = {"web_doors": client.door, "tokens_file": write_tokens(tmp_path, GALLERY)}
     if client.door == "deepstack" and client.name == "codeproject-ai-api":
         settings["deepstack_token_file"] = tmp_path / "key"
-    with web_door(fleet.addresses, **settings) as door:
-        facts = json.loads(run_story(client, place, door.url, OLD_KEY, album))
-    with fleet.client(timeout_s=30) as convoy:
-        convoy.delete_gallery(GALLERY)
+    try:
+        with web_door(fleet.addresses, **settings) as door:
+            facts = json.loads(run_story(client, place, door.url, OLD_KEY, album).splitlines()[-1])
+    finally:
+        with fleet.client(timeout_s=30) as convoy:
+            convoy.delete_gallery(GALLERY)
     assert facts == EXPECTED[client.name]

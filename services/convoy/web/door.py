@@ -83,7 +83,7 @@ class Door:
         holding = scope[SCOPE_KEY] = self._hold(scope)
         try:
             self.check(scope)
-            await self._inner(scope, receive, answer.send)
+            await self._inner(scope, answer.listen(receive), answer.send)
         except ConvoyError as error:
             await answer.fail(error, receive)
         except HTTPException as error:
@@ -161,11 +161,24 @@ class _Answer:
         self._send = send
         self._began = time.perf_counter()
         self._has_begun = False
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        # A body of HTTP/2 is a stream of its own, which ends with its answer.
+        self._is_read = not has_body or scope.get("http_version") == "2"
         self._reason: dict[str, Any] = {}
         self._span = begin_call(f"HTTP {scope['method']}", dict(headers))
         self._id = begin_request(headers.get(REQUEST_ID_KEY, ""))
         self.code = 0
         calls_in_flight("web").inc()
+
+    def listen(self, receive: Receive) -> Receive:
+        """Hear the body's parts, to know whether it came to its end."""
+
+        async def hear() -> Message:
+            message = await receive()
+            self._is_read |= message["type"] == "http.request" and not message.get("more_body", False)
+            return message
+
+        return hear
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
@@ -190,7 +203,7 @@ class _Answer:
         if self._has_begun:
             raise error
         response = self._tell(error)
-        if error.reason in ("MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW", "MESSAGES_FULL"):
+        if not self._is_read:
             # What is left of the body must not be taken for the next request, nor be read to its end.
             response.headers["Connection"] = "close"
         await response(self._scope, receive, self.send)

@@ -8,12 +8,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Scope
 
-from convoy.core.errors import ConvoyError
+from convoy.core.errors import ConvoyError, Unauthenticated
 from convoy.core.setting_groups import DoorName
 from convoy.web.calls import Backends
+from convoy.web.connect import JSON_GROWTH
 from convoy.web.doors.calls import Caller
 from convoy.web.doors.keys import Admission, Keys
 from convoy.web.problems import respond
+from convoy.web.requests import discard
 
 Respond = Callable[[ConvoyError], Response]
 
@@ -29,6 +31,14 @@ class Desk:
     def most_bytes(self) -> int:
         """The largest message of a service."""
         return self.backends.most_bytes
+
+    async def admit(self, request: Request, key: str) -> Admission:
+        """What a key opens that came before the body. Raises Unauthenticated(NO_CREDENTIALS, BAD_CREDENTIALS)."""
+        try:
+            return self.keys.admit(key)
+        except Unauthenticated:
+            await discard(request, round(self.most_bytes * JSON_GROWTH))
+            raise
 
     def caller(self, request: Request, admission: Admission) -> Caller:
         """Who calls. The body must have been read."""

@@ -6,16 +6,20 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.security.guard import LOOPBACK
 from convoy.core.setting_groups import DoorName
 from convoy.core.settings import Settings
+from convoy.web.doors.compreface import COMPREFACE
 from convoy.web.doors.deepstack import deepstack
 from convoy.web.doors.frame import ForeignDoor
 from convoy.web.doors.keys import read_token
+from convoy.web.doors.rekognition import REKOGNITION
 
 
 def open_doors(settings: Settings) -> Sequence[ForeignDoor]:
     """The doors that the settings name. Raises InvalidArgument(BAD_ARGUMENT)."""
     check_keys(settings)
     made = {
+        "compreface": lambda: COMPREFACE,
         "deepstack": lambda: deepstack(read_token(settings)),
+        "rekognition": lambda: REKOGNITION,
     }
     return [made[name]() for name in dict.fromkeys(settings.web_doors)]
 
