@@ -45,6 +45,14 @@ class DetectionServiceStub:
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    ExplainDetection: _grpc.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]
+    """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+    call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+    graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
 
 @_typing.type_check_only
 class DetectionServiceAsyncStub(DetectionServiceStub):
@@ -63,6 +71,14 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    ExplainDetection: _aio.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]  # type: ignore[assignment]
+    """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+    call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+    graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
 
 class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds objects and says where each one is."""
@@ -90,5 +106,19 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_detection_pb2.DetectStreamResponse], _abc.AsyncIterator[_detection_pb2.DetectStreamResponse]]:
         """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+
+    @_abc_1.abstractmethod
+    def ExplainDetection(
+        self,
+        request: _detection_pb2.ExplainDetectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_detection_pb2.ExplainDetectionResponse, _abc.Awaitable[_detection_pb2.ExplainDetectionResponse]]:
+        """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+        call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+        graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
+        """
 
 def add_DetectionServiceServicer_to_server(servicer: DetectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
