@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,15 +12,23 @@ import onnx.parser
 import onnxruntime
 import pytest
 from convoy.cli.app import app
+from convoy.client.answers.common import Box
+from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task, digest
+from convoy.drawing.drawing import draw_explanation
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
 from convoy.importing.request import Request
+from convoy.testing import pictures
+from convoy.testing.fleet import fleet
 from convoy.testing.pictures import encode
 from convoy.testing.tiny_models import HEADER, write_repository
 from convoy.v1 import classification_pb2 as pb
-from convoy.v1 import common_pb2, explanation_pb2
+from convoy.v1 import common_pb2, detection_pb2, explanation_pb2, faces_pb2, segmentation_pb2
 from convoy.v1.classification_pb2_grpc import ClassificationServiceStub
+from convoy.v1.detection_pb2_grpc import DetectionServiceStub
+from convoy.v1.faces_pb2_grpc import FaceServiceStub
+from convoy.v1.segmentation_pb2_grpc import SegmentationServiceStub
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -215,6 +224,75 @@ async def test_an_imported_network_is_explained(tmp_path: Path) -> None:
     np.testing.assert_allclose(corners, cells, atol=1e-5)
 
 
+async def test_a_detection_rests_on_its_object_and_a_plain_corner_is_of_no_account(models: Path) -> None:
+    """The tiny detector's box goes around all bright pixels: what is covered in it makes the box smaller, or two."""
+    picture = pictures.with_box((20, 30, 60, 70), width=96, height=96)
+    async with running("detection", models) as service:
+        stub = DetectionServiceStub(service.channel)
+        options = explanation_pb2.ExplanationOptions(cells=4)
+        request = detection_pb2.ExplainDetectionRequest(image=sent(picture), label="bright", options=options)
+        response = await stub.ExplainDetection(request)
+        place = response.place
+        assert [place.x_min, place.y_min, place.x_max, place.y_max] == pytest.approx([20, 30, 60, 70], abs=0.01)
+        values = read_map(response.explanation)
+        assert response.label == "bright" and response.explanation.score == pytest.approx(0.9, abs=1e-3)
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        assert 20 <= column < 60 and 30 <= row < 70 and values[94, 94] == 0 == values[2, 94]
+        same = detection_pb2.ExplainDetectionRequest(image=sent(picture), place=place)
+        assert (await stub.ExplainDetection(same)).label == "bright"
+        elsewhere = common_pb2.Box(x_min=200, y_min=0, x_max=300, y_max=10)
+        for bad in (elsewhere, common_pb2.Box(), common_pb2.Box(x_min=float("nan"), x_max=1, y_max=1)):
+            answer = await refusal(
+                stub.ExplainDetection, detection_pb2.ExplainDetectionRequest(image=sent(picture), place=bad)
+            )
+            assert answer.reason == "BAD_ARGUMENT"
+        unknown = detection_pb2.ExplainDetectionRequest(image=sent(picture), label="dog")
+        assert "it has: bright, dark" in (await refusal(stub.ExplainDetection, unknown)).message
+
+
+async def test_a_class_needs_its_own_pixels_where_the_network_looks_at_nothing_else(models: Path) -> None:
+    """The tiny segmenter looks at single pixels: a quarter is bright, a cover in it takes its own area away."""
+    picture = np.full((48, 64, 3), 20, np.uint8)
+    picture[:24, :32] = 250
+    options = explanation_pb2.ExplanationOptions(cells=4, map_format=FLOATS)
+    async with running("segmentation", models) as service:
+        stub = SegmentationServiceStub(service.channel)
+        request = segmentation_pb2.ExplainSegmentationRequest(image=sent(picture), label="bright", options=options)
+        explanation = (await stub.ExplainSegmentation(request)).explanation
+        values = read_map(explanation)
+        assert explanation.score == pytest.approx(0.25)
+        # Cells of 16 x 16, covers of 32 x 32 that move by 16: so many bright pixels hide those over the first cell.
+        shares = [16 * 16, 32 * 16, 16 * 24, 32 * 24]
+        assert values[0, 0] == pytest.approx(np.mean(shares) / (48 * 64), abs=1e-5)
+        assert values[47, 63] == 0
+        far = common_pb2.Box(x_min=40, y_min=30, x_max=60, y_max=45)
+        request = segmentation_pb2.ExplainSegmentationRequest(image=sent(picture), label="bright", place=far)
+        answer = await refusal(stub.ExplainSegmentation, request)
+        assert (answer.code.name, answer.reason) == ("FAILED_PRECONDITION", "NOTHING_TO_EXPLAIN")
+        largest = segmentation_pb2.ExplainSegmentationRequest(image=sent(picture))
+        assert (await stub.ExplainSegmentation(largest)).label == "dark"
+
+
+async def test_what_makes_a_face_similar_lies_in_the_face(models: Path) -> None:
+    one, other = pictures.portrait(1), pictures.portrait(2)
+    async with running("faces", models) as service:
+        stub = FaceServiceStub(service.channel)
+        compared = await stub.CompareFaces(faces_pb2.CompareFacesRequest(first=sent(one), second=sent(other)))
+        options = explanation_pb2.ExplanationOptions(map_format=FLOATS, overlay=True)
+        request = faces_pb2.ExplainComparisonRequest(first=sent(one), second=sent(other), explanation=options)
+        response = await stub.ExplainComparison(request)
+        nobody = faces_pb2.ExplainComparisonRequest(first=sent(one), second=sent(pictures.plain()))
+        answer = await refusal(stub.ExplainComparison, nobody)
+    assert response.explanation.score == pytest.approx(compared.similarity, abs=1e-5)
+    values = read_map(response.explanation)
+    assert values.shape == one.shape[:2] and np.isfinite(values).all() and values.max() > 0
+    row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
+    box = response.first.box
+    assert box.x_min <= column <= box.x_max and box.y_min <= row <= box.y_max
+    assert np.asarray(Image.open(io.BytesIO(response.explanation.overlay))).shape == (112, 112, 3)
+    assert (answer.code.name, answer.reason) == ("FAILED_PRECONDITION", "NO_FACE")
+
+
 async def test_the_command_draws_a_map(service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVOY_CLASSIFICATION_ADDRESS", f"127.0.0.1:{service.server.port}")
     photo, drawn = tmp_path / "photo.png", tmp_path / "out.png"
@@ -226,3 +304,28 @@ async def test_the_command_draws_a_map(service: Running, tmp_path: Path, monkeyp
     assert np.asarray(Image.open(drawn)).shape[1] == 100
     unknown = await asyncio.to_thread(CliRunner().invoke, app, ("explain", str(photo), "--label", "dog"))
     assert unknown.exit_code == 2 and "no label 'dog'" in unknown.stderr
+    for words, said in (
+        (("--place", "1,2,3"), "X_MIN"),
+        (("--place", "1,2,30,40"), "--task"),
+        (("--against", str(photo), "--label", "red"), "leave out"),
+    ):
+        refused = await asyncio.to_thread(CliRunner().invoke, app, ("explain", str(photo), *words))
+        assert refused.exit_code == 2 and said in refused.stderr
+
+
+def test_the_client_reads_every_kind_of_explanation(models: Path) -> None:
+    photo, portrait = pictures.with_box((20, 30, 60, 70), width=96, height=96), pictures.portrait(1)
+    with fleet(models=models) as started:
+        convoy = started.convoy
+        exact, rounded = (convoy.explain(red_in_the_corner(64), "red", exact=exact) for exact in (True, False))
+        np.testing.assert_allclose(exact.heat, rounded.heat, atol=exact.peak / 127)
+        assert exact.heat.shape == (64, 64) and exact.strongest.x < 20 > exact.strongest.y
+        assert json.loads(json.dumps(exact.to_dict()))["label"] == "red" and "heat" not in exact.to_dict()
+        found = convoy.explain_detection(photo, "bright", place=(20, 30, 60, 70), cells=4, overlay=True)
+        assert found.place == Box(20, 30, 60, 70) and found.overlay_png.startswith(b"\x89PNG")
+        assert draw_explanation(photo, found).shape[1] == 96
+        assert convoy.explain_segmentation(photo, "bright", place=(0, 0, 96, 80)).label == "bright"
+        alike = convoy.explain_comparison(portrait, portrait, cells=4).explanation
+        assert alike is not None and alike.score == pytest.approx(1, abs=1e-4) and alike.heat.max() > 0
+        with pytest.raises(InvalidArgument):
+            convoy.explain_detection(photo, place=(1, 2, 3))

@@ -196,6 +196,9 @@ class AsyncConvoy:
     transform = call(imaging.transform)
     transform_many = call(imaging.transform_many)
     explain = call(explanation.explain)
+    explain_detection = call(explanation.explain_detection)
+    explain_segmentation = call(explanation.explain_segmentation)
+    explain_comparison = call(explanation.explain_comparison)
 
     detect_faces = call(faces.detect_faces)
     embed_faces = call(faces.embed_faces)

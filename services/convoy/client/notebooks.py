@@ -93,6 +93,7 @@ def _draw(answer: Answer, picture: Any) -> Any:
         "Segmentation": drawing.draw_segmentation,
         "Transformed": drawing.draw_transformed,
         "Explanation": drawing.draw_explanation,
+        "ExplainedDetection": drawing.draw_explanation,
         "Faces": lambda image, found: drawing.draw_faces(image, found.faces),
         "Identification": drawing.draw_identification,
     }

@@ -7,12 +7,14 @@ from typing import TypeAlias
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.messages import box, check_range, image_size
+from convoy.core.serving.explaining import Aim, Explainer, index_of, place_of
+from convoy.core.serving.messages import box, check_range, image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context
+from convoy.core.serving.status import Context, deadline
 from convoy.core.settings import Settings
 from convoy.detection import task
 from convoy.detection.tracked_stream import WEAK, answer_tracked
@@ -27,12 +29,16 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     """Answers with a host's detectors."""
 
     SERVICE = "detection"
-    CALLS = ("Detect",)
+    CALLS = ("Detect", "ExplainDetection")
     # A face detector finds objects of one class; this service leaves its landmarks out.
     TASKS = (Task.DETECTION, Task.FACE_DETECTION)
     RESPONSE = pb.DetectResponse
     STREAM_RESPONSE = pb.DetectStreamResponse
     prepare = task.prepare
+
+    def __init__(self, host: ModelHost) -> None:
+        super().__init__(host)
+        self._explainer = Explainer(host, self.TASKS, task.prepare)
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
         """Detect in one picture or several."""
@@ -43,6 +49,7 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     ) -> AsyncIterator[pb.DetectStreamResponse]:
         """Detect in a stream of requests, answered in order; with tracks where they are asked for."""
 
+<<<<<<< HEAD
         async def answer(message: pb.DetectStreamRequest) -> tuple[pb.DetectResponse, float]:
             threshold = 0.0
 
@@ -59,6 +66,32 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
         return answer_tracked(requests, answer)
 
     def interpreter(self, request: pb.DetectRequest, manifest: Manifest) -> Interpret:
+=======
+    async def ExplainDetection(
+        self, request: pb.ExplainDetectionRequest, context: Context
+    ) -> pb.ExplainDetectionResponse:
+        """Show which places of a picture make the model see an object."""
+        place = place_of(request)
+
+        def aim_for(manifest: Manifest) -> Aim:
+            index = index_of(request.label, manifest)
+            return lambda outputs, placement, picture: task.aim(outputs, placement, picture, index, place)
+
+        explained = await self._explainer.explain(request, deadline(context), aim_for)
+        target, manifest = explained.target, explained.manifest
+        assert isinstance(target, task.Aimed)  # task.aim makes no others
+        return pb.ExplainDetectionResponse(
+            explanation=explained.explanation,
+            index=target.index,
+            label=manifest.labels[target.index],
+            place=box(target.place_xyxy),
+            model=model_ref(manifest),
+        )
+
+    def interpreter(
+        self, request: pb.DetectRequest, manifest: Manifest
+    ) -> Callable[[Outputs, Placement, Picture], pb.Detections]:
+>>>>>>> explain
         """Return the function that picks objects by the request's thresholds, labels and max_detections."""
         return _interpret(manifest, _options(request, manifest))
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import Manifest, first_given
 from convoy.core.models.engine import Outputs
+from convoy.core.models.occlusion import Target
 from convoy.core.pictures.decoding import Picture, Pixels
-from convoy.core.pictures.geometry import boxes_to_picture
+from convoy.core.pictures.geometry import Floats, box_to_canvas, boxes_to_picture, compute_iou
 from convoy.core.pictures.resizing import Placement, place
 from convoy.core.pictures.suppression import suppress
 
@@ -68,3 +70,39 @@ def interpret(
         Detection((x0, y0, x1, y1), int(index), manifest.labels[index], float(score))
         for (x0, y0, x1, y1), index, score in zip(edges.tolist(), classes[kept], confidence[kept], strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Aimed(Target):
+    """What is explained; its place in pixels of the picture that was sent."""
+
+    place_xyxy: tuple[float, float, float, float]
+
+
+def aim(
+    outputs: Outputs, placement: Placement, picture: Picture, index: int | None = None, place_xyxy: Floats | None = None
+) -> Aimed:
+    """What to explain: a label (None: the best) at a place [4] of the picture (None: where that label scores best).
+
+    Its score is the best over all boxes of score times intersection over union with the place, as in D-RISE (Petsiuk et
+    al., CVPR 2021). Raises FailedPrecondition(NOTHING_TO_EXPLAIN), InvalidArgument(BAD_ARGUMENT).
+    """
+    boxes, scores = np.asarray(outputs["boxes"], np.float32), np.asarray(outputs["scores"], np.float32)
+    if not len(boxes):
+        raise FailedPrecondition("NOTHING_TO_EXPLAIN", "the network answers no box for this picture")
+    if place_xyxy is None:
+        chosen = scores if index is None else scores[:, [index]]
+        anchor, column = np.unravel_index(int(chosen.argmax()), chosen.shape)
+        place, label = boxes[anchor], int(column) if index is None else index
+    else:
+        place = box_to_canvas(place_xyxy, placement, picture)
+        fits = compute_iou(place, boxes)[:, None] * scores
+        label = int(fits.max(axis=0).argmax()) if index is None else index
+
+    def measure(row: Outputs) -> float:
+        found = np.asarray(row["boxes"], np.float32)
+        fits = compute_iou(place, found) * np.asarray(row["scores"], np.float32)[:, label]
+        return float(fits.max(initial=0.0))
+
+    x0, y0, x1, y1 = boxes_to_picture(place[None], placement, picture)[0].tolist()
+    return Aimed(label, measure, (x0, y0, x1, y1))

@@ -86,8 +86,15 @@ def draw_transformed(image_rgb: ImageRGB, answer: Transformed) -> ImageRGB:
 
 
 def draw_explanation(image_rgb: ImageRGB, answer: Explanation) -> ImageRGB:
-    """Lay the map over the picture: red where it speaks for the answer, blue where against it; say the score below."""
-    return add_line_below(lay_over(image_rgb, answer.heat), f"{answer.label} {answer.score:.2f}", RED)
+    """Lay the map over the picture: red where it speaks for the answer, blue where against it; say the score below.
+
+    Draw a box around the object, if the answer is about one.
+    """
+    picture, place = lay_over(image_rgb, answer.heat), getattr(answer, "place", None)
+    if place is not None:
+        corners = (round(place.x_min), round(place.y_min)), (round(place.x_max), round(place.y_max))
+        cv2.rectangle(picture, *corners, BLACK, _line_width(picture), cv2.LINE_AA)
+    return add_line_below(picture, f"{answer.label} {answer.score:.2f}", RED)
 
 
 def draw_faces(image_rgb: ImageRGB, faces: Iterable[Face]) -> ImageRGB:

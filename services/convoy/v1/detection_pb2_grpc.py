@@ -45,6 +45,11 @@ class DetectionServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.FromString,
                 _registered_method=True)
+        self.ExplainDetection = channel.unary_unary(
+                '/convoy.v1.DetectionService/ExplainDetection',
+                request_serializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.FromString,
+                _registered_method=True)
 
 
 class DetectionServiceServicer(object):
@@ -73,6 +78,18 @@ class DetectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainDetection(self, request, context):
+        """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+        call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+        graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DetectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +102,11 @@ def add_DetectionServiceServicer_to_server(servicer, server):
                     servicer.DetectStream,
                     request_deserializer=convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.SerializeToString,
+            ),
+            'ExplainDetection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDetection,
+                    request_deserializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -142,6 +164,33 @@ class DetectionService(object):
             '/convoy.v1.DetectionService/DetectStream',
             convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.SerializeToString,
             convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDetection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.DetectionService/ExplainDetection',
+            convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.SerializeToString,
+            convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

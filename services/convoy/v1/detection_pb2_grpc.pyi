@@ -47,6 +47,14 @@ class DetectionServiceStub:
     """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
     error and the stream goes on. With `track`, objects keep a number from picture to picture.
     """
+    ExplainDetection: _grpc.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]
+    """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+    call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+    graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
 
 @_typing.type_check_only
 class DetectionServiceAsyncStub(DetectionServiceStub):
@@ -66,6 +74,14 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
     error and the stream goes on. With `track`, objects keep a number from picture to picture.
+    """
+    ExplainDetection: _aio.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]  # type: ignore[assignment]
+    """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+    call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+    graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
     """
 
 class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +111,20 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_detection_pb2.DetectStreamResponse], _abc.AsyncIterator[_detection_pb2.DetectStreamResponse]]:
         """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
         error and the stream goes on. With `track`, objects keep a number from picture to picture.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainDetection(
+        self,
+        request: _detection_pb2.ExplainDetectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_detection_pb2.ExplainDetectionResponse, _abc.Awaitable[_detection_pb2.ExplainDetectionResponse]]:
+        """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+        call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+        graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
         """
 
 def add_DetectionServiceServicer_to_server(servicer: DetectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

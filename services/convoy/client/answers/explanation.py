@@ -7,10 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convoy.client.answers.answer import Answer
-from convoy.client.answers.common import Model, Point, Size, read_model, read_size
+from convoy.client.answers.common import Box, Model, Point, Size, read_box, read_model, read_size
 from convoy.client.answers.decoding import read_picture
-from convoy.v1 import classification_pb2, explanation_pb2
+from convoy.client.answers.faces import Face, read_face
+from convoy.v1 import classification_pb2, detection_pb2, explanation_pb2, faces_pb2, segmentation_pb2
 
+SIMILARITY = "similarity"
+"""The label of what makes two faces alike."""
 _MIDDLE, _REACH = 128, 127
 
 
@@ -43,17 +46,58 @@ class Explanation(Answer):
         )
 
 
-def read_explanation(response: classification_pb2.ExplainResponse) -> Explanation:
-    """From the answer of any of the services that explain a label."""
-    return _read(response.explanation, response.label, response.index, read_model(response.model))
+@dataclass(frozen=True)
+class ExplainedDetection(Explanation):
+    """Which places of a picture make a detector see an object; place: where the object is."""
+
+    place: Box | None = None
 
 
-def _read(message: explanation_pb2.Explanation, label: str, index: int, model: Model) -> Explanation:
-    facts: dict[str, Any] = {"score": message.score, "peak": message.peak, "looks": message.looks}
-    size = read_size(message.image_size)
-    return Explanation(
-        label, index, **facts, heat=_read_map(message), image_size=size, model=model, overlay_png=message.overlay
-    )
+@dataclass(frozen=True)
+class ExplainedComparison(Answer):
+    """What in a face makes it similar to another one: `explanation`, whose score is the cosine similarity.
+
+    explanation: None for callers without the scope `scores`; its overlay shows the aligned face.
+    """
+
+    explanation: Explanation | None
+    first: Face
+    second: Face
+    embedder: Model
+
+
+def read_explanation(
+    response: classification_pb2.ExplainResponse | segmentation_pb2.ExplainSegmentationResponse,
+) -> Explanation:
+    """From the answer of a service that explains a label."""
+    return Explanation(**_facts(response.explanation, response.label, response.index, read_model(response.model)))
+
+
+def read_detection(response: detection_pb2.ExplainDetectionResponse) -> ExplainedDetection:
+    """From the answer of detection."""
+    facts = _facts(response.explanation, response.label, response.index, read_model(response.model))
+    return ExplainedDetection(**facts, place=read_box(response.place))
+
+
+def read_comparison(response: faces_pb2.ExplainComparisonResponse) -> ExplainedComparison:
+    """From the answer of faces."""
+    model, message = read_model(response.embedder), response.explanation
+    explanation = Explanation(**_facts(message, SIMILARITY, 0, model)) if response.HasField("explanation") else None
+    return ExplainedComparison(explanation, read_face(response.first), read_face(response.second), model)
+
+
+def _facts(message: explanation_pb2.Explanation, label: str, index: int, model: Model) -> dict[str, Any]:
+    return {
+        "label": label,
+        "index": index,
+        "score": message.score,
+        "peak": message.peak,
+        "looks": message.looks,
+        "heat": _read_map(message),
+        "image_size": read_size(message.image_size),
+        "model": model,
+        "overlay_png": message.overlay,
+    }
 
 
 def _read_map(message: explanation_pb2.Explanation) -> npt.NDArray[np.float32]:

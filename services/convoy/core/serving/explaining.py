@@ -17,7 +17,9 @@ from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.few_at_a_time import FewAtATime
 from convoy.core.models.host import ModelHost
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.models.occlusion import Occlusion, Target
+from convoy.core.models.pipeline import Pipeline
 from convoy.core.pictures import heat
 from convoy.core.pictures.decoding import Picture, Pixels, encode_png
 from convoy.core.pictures.occlusion import LONGEST_SIDE, Floats, lay_out, map_size
@@ -26,6 +28,8 @@ from convoy.core.serving.messages import image_size, pixels_of, read_image
 from convoy.v1 import common_pb2
 from convoy.v1 import explanation_pb2 as pb
 
+_Seen = tuple[Pixels, Placement, Picture, Pixels | None]
+"""A graph's input, where the picture lies in it, the picture's size, and the picture to lay the map over."""
 Aim = Callable[[Outputs, Placement, Picture], Target]
 """From what the graph says of the whole picture to what is explained."""
 DEFAULT_CELLS, FEWEST_CELLS, MOST_CELLS = 8, 2, 24
@@ -46,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Explained:
-    """A map, and what it is about. label: empty where the target is none of the model's labels."""
+    """A map, and what it is about."""
 
     explanation: pb.Explanation
     target: Target
@@ -54,15 +58,39 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class _Question:
-    """A picture as the graph sees it. shown: the picture to lay the map over, reduced; None if nobody asks."""
+class Question:
+    """A picture as the graph sees it, and what is asked of it.
+
+    canvas: the graph's input [H, W, 3], of which `placement` shows the picture; score: of the whole picture; lay_out:
+    from the values of cells [R, C] to a map of the picture; overlay: from cells and map to a picture, or None.
+    """
 
     canvas: Pixels
     placement: Placement
     outline: Picture
-    shown: Pixels | None
     target: Target
     score: float
+    lay_out: Callable[[Floats], Floats]
+    overlay: Callable[[Floats, Floats], Pixels] | None
+
+
+async def look_again(
+    pipeline: Pipeline, model: LoadedModel, question: Question, options: Options, deadline: float | None
+) -> pb.Explanation:
+    """Take a picture through a model once for each place that is covered, and write what that changes."""
+
+    def weigh(_: Question) -> int:
+        width, height = map_size(question.outline)
+        return width * height * _MAP_BYTES // _BYTES_A_PIXEL
+
+    def start(_: Question) -> Occlusion:
+        return Occlusion(question.canvas, question.placement, question.target, question.score, options.cells)
+
+    def finish(work: Occlusion) -> pb.Explanation:
+        return _write(work, question, options)
+
+    (answer,) = await pipeline.run_tiles(model, [question], start, finish, weigh, deadline)
+    return answer
 
 
 class Explainer:
@@ -77,7 +105,7 @@ class Explainer:
         self._host = host
         self._tasks = tasks
         self._prepare = prepare
-        self._few = FewAtATime("explain an answer")
+        self._few = few_explanations()
 
     async def explain(self, request: Any, deadline: float | None, aim_for: Callable[[Manifest], Aim]) -> Explained:
         """Explain what a model says of the picture of a request, which has `image`, `model` and `options`.
@@ -93,7 +121,7 @@ class Explainer:
         def weigh(image: common_pb2.Image) -> int:
             return max(pixels_of(image, smallest), pixels_of(image, LONGEST_SIDE) if options.overlay else 0)
 
-        def read(image: common_pb2.Image) -> tuple[Pixels, tuple[Pixels, Placement, Picture, Pixels | None]]:
+        def read(image: common_pb2.Image) -> tuple[Pixels, _Seen]:
             picture = read_image(image, limits, smallest, manifest.input.window)
             canvas, placement = self._prepare(picture, manifest)
             outline = picture.outline()
@@ -101,25 +129,29 @@ class Explainer:
             shown = _reduce(read_image(image, limits, LONGEST_SIDE, manifest.input.window)) if options.overlay else None
             return canvas, (canvas, placement, outline, shown)
 
-        def ask(outputs: Outputs, seen: tuple[Pixels, Placement, Picture, Pixels | None]) -> _Question:
+        def ask(outputs: Outputs, seen: _Seen) -> Question:
             canvas, placement, outline, shown = seen
             target = aim(outputs, placement, outline)
-            return _Question(canvas, placement, outline, shown, target, target.score(outputs))
+            overlay = None if shown is None else lambda _, laid: heat.lay_over(shown, laid)
+            score = target.score(outputs)
+            return Question(
+                canvas, placement, outline, target, score, lambda cells: lay_out(cells, placement, outline), overlay
+            )
 
-        def weigh_map(question: _Question) -> int:
-            width, height = map_size(question.outline)
-            return width * height * _MAP_BYTES // _BYTES_A_PIXEL
-
-        def start(question: _Question) -> Occlusion:
-            return Occlusion(question.canvas, question.placement, question.target, question.score, options.cells)
-
-        def finish(work: Occlusion) -> pb.Explanation:
-            return _write(lay_out(work.cells(), question.placement, question.outline), work, question, options)
-
-        async with self._few.place(None if deadline is None else deadline - time.monotonic()):
+        async with self._few.place(remaining_s(deadline)):
             (question,) = await pipeline.run(model, [request.image], read, ask, weigh, deadline)
-            (answer,) = await pipeline.run_tiles(model, [question], start, finish, weigh_map, deadline)
+            answer = await look_again(pipeline, model, question, options, deadline)
         return Explained(answer, question.target, manifest)
+
+
+def few_explanations() -> FewAtATime:
+    """The small queue for calls that explain."""
+    return FewAtATime("explain an answer")
+
+
+def remaining_s(deadline: float | None) -> float | None:
+    """The seconds until a time of time.monotonic's clock."""
+    return None if deadline is None else deadline - time.monotonic()
 
 
 def read_options(options: pb.ExplanationOptions) -> Options:
@@ -132,6 +164,17 @@ def read_options(options: pb.ExplanationOptions) -> Options:
     if map_format not in (pb.MAP_FORMAT_PNG, pb.MAP_FORMAT_FLOAT32):
         raise InvalidArgument("BAD_ARGUMENT", f"the map format {map_format} is not known")
     return Options(cells, map_format, options.overlay)
+
+
+def place_of(request: Any) -> Floats | None:
+    """Return the place [4] that a request names, in pixels of the picture. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if not request.HasField("place"):
+        return None
+    place = request.place
+    edges = np.array([place.x_min, place.y_min, place.x_max, place.y_max], np.float32)
+    if not (np.isfinite(edges).all() and edges[0] < edges[2] and edges[1] < edges[3]):
+        raise InvalidArgument("BAD_ARGUMENT", "the place has no area; give x_min below x_max and y_min below y_max")
+    return edges
 
 
 def index_of(label: str, manifest: Manifest) -> int | None:
@@ -152,7 +195,9 @@ def _reduce(picture: Picture) -> Pixels:
     return np.asarray(cv2.resize(picture.image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _write(values: Floats, work: Occlusion, question: _Question, options: Options) -> pb.Explanation:
+def _write(work: Occlusion, question: Question, options: Options) -> pb.Explanation:
+    cells = work.cells()
+    values = question.lay_out(cells)
     is_png = options.map_format == pb.MAP_FORMAT_PNG
     height, width = values.shape
     return pb.Explanation(
@@ -161,7 +206,7 @@ def _write(values: Floats, work: Occlusion, question: _Question, options: Option
         map_size=common_pb2.Size(width=width, height=height),
         peak=heat.peak_of(values),
         score=work.score,
-        overlay=b"" if question.shown is None else encode_png(heat.lay_over(question.shown, values)),
+        overlay=b"" if question.overlay is None else encode_png(question.overlay(cells, values)),
         image_size=image_size(question.outline),
         looks=1 + len(work.tiles),
     )

@@ -16,7 +16,10 @@ _DRAWERS: dict[str, Drawer] = {
     ),
     "detection": lambda picture, answer: drawing.draw_detections(picture, vision.read_detections(answer)[0]),
     "segmentation": lambda picture, answer: drawing.draw_segmentation(picture, vision.read_segmentations(answer)[0]),
-    "explanation": lambda picture, answer: drawing.draw_explanation(picture, explanation.read_explanation(answer)),
+    "explained": lambda picture, answer: drawing.draw_explanation(picture, explanation.read_explanation(answer)),
+    "explained_detection": lambda picture, answer: drawing.draw_explanation(
+        picture, explanation.read_detection(answer)
+    ),
     "faces": lambda picture, answer: drawing.draw_faces(picture, faces.read_faces(answer)[0].faces),
     "identification": lambda picture, answer: drawing.draw_identification(
         picture, recognition.read_identification(answer)
