@@ -16,4 +16,5 @@ refusals.py      what several decoders say
 encoding.py      pixels -> PNG, JPEG, WebP
 resizing.py      to a graph's input, and boxes and masks back
 geometry.py, suppression.py   boxes
+run_lengths.py, outlines.py   masks of objects, as COCO writes them
 """
