@@ -11,6 +11,7 @@ from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, 
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
+    from convoy.client.answers.vision import Detection
 
 UNSURE = 0.5
 """Below this probability of its best label, a classifier may never have learned what the picture shows."""
@@ -64,6 +65,14 @@ def detect(
         typer.Option(min=0.0, max=1.0, help="When boxes of one label overlap by more than this, keep only the best."),
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Only objects with this label; you may repeat it.")] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks",
+            help="Also find the pixels of each object: --draw paints them, --json prints COCO's run lengths and "
+            "polygons. The model must give masks.",
+        ),
+    ] = False,
     draw: DrawTo = None,
     force: Force = False,
     require: Require = False,
@@ -71,21 +80,31 @@ def detect(
 ) -> None:
     """Find objects in pictures and say where each one is.
 
-    Example: **convoy detect smear.png --label WBC --draw boxes.png**
+    If the model finds named points, such as elbows, --draw and --json show them too.
+
+    Examples: **convoy detect smear.png --label WBC --draw boxes.png**, **convoy detect cells.png --masks --draw c.png**
     """
     inquiry = Inquiry(
         lambda convoy, photo: convoy.detect(
-            photo, model=model, detection_threshold=threshold, iou_threshold=iou, labels=label or ()
+            photo,
+            model=model,
+            detection_threshold=threshold,
+            iou_threshold=iou,
+            labels=label or (),
+            masks=masks,
+            polygons=masks,
         ),
-        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max "),
-        lambda answer: [
-            (found.label, f"{found.score:.2f}", *(f"{edge:.0f}" for edge in vars(found.box).values()))
-            for found in answer
-        ],
+        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max ", "pixels "),
+        lambda answer: [_detection_row(found) for found in answer],
         lambda answer: require and not len(answer),
         service="detection",
     )
     answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_detections")))
+
+
+def _detection_row(found: "Detection") -> tuple[str, ...]:
+    edges = (f"{edge:.0f}" for edge in vars(found.box).values())
+    return (found.label, f"{found.score:.2f}", *edges, str(found.mask.area) if found.mask else "")
 
 
 def segment(

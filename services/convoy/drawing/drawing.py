@@ -14,6 +14,7 @@ from convoy.client.answers.recognition import Decision, Identification, Identifi
 from convoy.client.answers.vision import Classification, Detection, Detections, Segmentation
 from convoy.core.pictures.heat import lay_over
 from convoy.drawing.caption_layout import place_captions
+from convoy.drawing.objects import draw_points, paint_masks
 from convoy.drawing.text import (
     BLACK,
     Colour,
@@ -48,10 +49,21 @@ def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int =
 
 
 def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
-    """Draw a labelled box around each object, the best on top. A label without room stands below the picture."""
+    """Draw a labelled box around each object, the best on top. A label without room stands below the picture.
+
+    The pixels and points of objects are painted where the answer has them; each object then has its own colour.
+    """
+    own = any(found.mask is not None for found in answer.detections)
+    colours = [colour_of(place if own else found.index) for place, found in enumerate(answer.detections)]
+    picture = paint_masks(image_rgb, answer.detections, colours)
+    for found in answer.detections:
+        draw_points(picture, found, _line_width(picture))
     return _draw_boxes(
-        image_rgb.copy(),
-        [(found.box, colour_of(found.index), f"{found.label} {found.score:.2f}") for found in answer.detections],
+        picture,
+        [
+            (found.box, colour, f"{found.label} {found.score:.2f}")
+            for found, colour in zip(answer.detections, colours, strict=True)
+        ],
     )
 
 

@@ -39,9 +39,9 @@ class DetectionServiceStub:
 
     INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
     is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-    passed.
+    BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+    is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
     """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
@@ -67,9 +67,9 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
     is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-    passed.
+    BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+    is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
@@ -98,9 +98,9 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
         is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-        passed.
+        BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+        is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
     @_abc_1.abstractmethod

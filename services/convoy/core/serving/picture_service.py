@@ -64,6 +64,10 @@ class PictureServicer(Generic[Request, Result, Response]):
     def complete(self, response: Any, manifest: Manifest) -> None:
         """Add what the answer says beside results and model."""
 
+    def answer_weight(self, request: Request) -> int:
+        """Return how many pixels of memory one pixel takes while its answer to this request is made."""
+        return self.ANSWER_WEIGHT
+
     def answer_bytes(self, request: Request, pixels: int) -> int:
         """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
         return 0
@@ -89,10 +93,11 @@ class PictureServicer(Generic[Request, Result, Response]):
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
         interpret, smallest = interpreter(request, manifest), min_side(manifest.input)
         await self._reserve_answer(request)
+        weight = self.answer_weight(request)
 
         def weigh(image: common_pb2.Image) -> int:
             # The picture's own pixels are gone when the answer is made.
-            answer = self.ANSWER_WEIGHT * size_of(image) if self.ANSWER_WEIGHT else 0
+            answer = weight * size_of(image) if weight else 0
             return max(pixels_of(image, smallest), answer)
 
         def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
