@@ -31,8 +31,8 @@ def predict(
     """Write what a model says about pictures, exactly as its service would answer.
 
     You get predictions.csv and predictions.json, of a detector also coco.json, of a segmenter masks/, of a model that
-    makes pictures made/, and drawn/ with the pictures. The exit code is 1 if a picture could not be read; the others are
-    answered all the same.
+    makes pictures made/, and drawn/ with the pictures. The exit code is 1 if a picture could not be read; the others
+    are answered all the same.
     """
     with loading():
         from convoy_training.prediction.answering import open_answerer
