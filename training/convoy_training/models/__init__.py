@@ -21,6 +21,7 @@ unet_original.py      segmentation: the U-Net of the paper
 ffdnet.py             pictures: takes noise away
 edsr.py               pictures: takes the traces of JPEG away, finds colours, enlarges
 gated_inpainter.py    pictures: fills holes
+style_network.py      pictures: paints in several styles
 espcn.py              pictures: super-resolution
 face_detector.py      faces: boxes, scores and landmarks
 face_embedder.py      faces: an embedding of each
