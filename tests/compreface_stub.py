@@ -25,6 +25,7 @@ class CompreFaceStub:
     fail_after: int = 10**9
     wrong: bytes | None = None
     redirect: str = ""
+    page: int = 3
 
     def add(self, subject: str, *photos: bytes | None) -> list[str]:
         ids = [str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{subject} {n}")) for n in range(len(photos))]
@@ -48,7 +49,7 @@ class CompreFaceStub:
         if words == ["subjects"]:
             return 200, _json({"subjects": self.subjects})
         if words == ["faces"]:
-            page, size = int(query["page"]), min(int(query["size"]), 3)
+            page, size = int(query["page"]), min(int(query["size"]), self.page)
             listed = [{"image_id": i, "subject": subject} for i, (subject, _) in self.faces.items()]
             pages = -(-len(listed) // size)
             some = listed[page * size : (page + 1) * size]
