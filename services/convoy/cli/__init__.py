@@ -2,7 +2,9 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, detect, segment, faces
+track.py            convoy track
 imaging.py          convoy transform
+explanation.py      convoy explain
 recognition.py      convoy register, identify, verify
 photos.py           what all commands on several pictures share: ask about each, draw, print
 gallery.py          convoy gallery create, update, list, show, delete

@@ -18,6 +18,7 @@ from convoy.cli.photos import (
     Photos,
     answer_all,
     check_size,
+    drawn,
     naming,
 )
 from convoy.cli.policy_options import RateUnit, SameOccasion
@@ -154,8 +155,6 @@ def identify(
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
-    from convoy.drawing.drawing import draw_identification
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.identify(
             gallery,
@@ -179,7 +178,7 @@ def identify(
         frozenset({"NO_FACE"}),
         lambda answer: BEYOND if answer.beyond_calibration else "",
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_identification")))
 
 
 def verify(

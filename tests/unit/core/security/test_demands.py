@@ -16,6 +16,7 @@ from convoy.v1 import (
     classification_pb2,
     common_pb2,
     detection_pb2,
+    explanation_pb2,
     faces_pb2,
     imaging_pb2,
     models_pb2,
@@ -34,6 +35,7 @@ FILES = (
     classification_pb2,
     common_pb2,
     detection_pb2,
+    explanation_pb2,
     faces_pb2,
     imaging_pb2,
     models_pb2,
@@ -236,7 +238,8 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         for name, field in answers.items()
         if field.name in ("similarity", "other_similarity", "margin") and not field.is_repeated
     }
-    assert {name for name, field in answers.items() if is_score(field)} == single
+    maps = {"convoy.v1.ExplainComparisonResponse.explanation"}  # each value of it is a similarity
+    assert {name for name, field in answers.items() if is_score(field)} == single | maps
     assert single == {
         "convoy.v1.Disagreement.other_similarity",
         "convoy.v1.Disagreement.similarity",
