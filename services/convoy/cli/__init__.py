@@ -29,6 +29,7 @@ model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
 doctor.py           convoy doctor
 token.py            convoy token create
+doors.py            convoy doors curve
 output.py           prints tables, JSON, questions and progress
 json_output.py      turns answers into JSON
 failures.py         what a failed command says, and its exit code

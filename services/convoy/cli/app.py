@@ -7,6 +7,7 @@ import typer
 
 from convoy.cli import (
     doctor,
+    doors,
     explanation,
     fleet,
     gallery,
@@ -42,6 +43,7 @@ app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
 app.add_typer(migrate.app, name="migrate", rich_help_panel="Recognise people")
 app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
 app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
+app.add_typer(doors.app, name="doors", rich_help_panel="Run Convoy")
 
 
 def _point_out_misspelt() -> None:
