@@ -33,7 +33,7 @@ class ImagingServicer(
     """Answers with a host's models that make pictures."""
 
     SERVICE = "imaging"
-    CALL = "Transform"
+    CALLS = ("Transform",)
     TASKS = (Task.PICTURE_TO_PICTURE,)
     RESPONSE = pb.TransformResponse
     STREAM_RESPONSE = pb.TransformStreamResponse

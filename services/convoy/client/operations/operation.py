@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -31,6 +31,8 @@ class Operation(Generic[Result]):
     read: Callable[[Any], Result]
     picture: object = None
     """The one picture that the answer is about, as it was given, and the order of its channels."""
+    in_stream: Mapping[str, bool] = field(default_factory=dict)
+    """What a stream says of it beside its request."""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Names the model beside the message, so that a full service may refuse the call before the message comes."""
