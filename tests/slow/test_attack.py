@@ -40,7 +40,12 @@ CLASSIFY, STREAM = (f"/convoy.v1.ClassificationService/Classify{kind}" for kind 
 HEALTH, LIVE = "/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"
 REGISTER = "/convoy.v1.RecognitionService/Register"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+]
 
 
 @pytest.fixture(scope="module")
