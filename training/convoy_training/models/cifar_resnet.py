@@ -5,6 +5,8 @@ The plain nets of the same section are the same layers without shortcuts: the de
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -56,7 +58,7 @@ class CifarResNet(nn.Module):
         return self.fc(self.blocks(functional.relu(self.bn(self.conv(x)))).mean((2, 3)))
 
 
+_cifar = partial(architecture, task="classification", classes=10, input=(32, 32))
 for _depth in (20, 32, 44, 56, 110):
-    _usual = {"task": "classification", "classes": 10, "input": (32, 32), "depth": _depth}
-    architecture(f"cifar-resnet{_depth}", **_usual)(CifarResNet)
-    architecture(f"cifar-plain{_depth}", **_usual, shortcuts=False)(CifarResNet)
+    _cifar(f"cifar-resnet{_depth}", depth=_depth)(CifarResNet)
+    _cifar(f"cifar-plain{_depth}", depth=_depth, shortcuts=False)(CifarResNet)
