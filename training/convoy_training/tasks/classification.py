@@ -128,7 +128,7 @@ class Config(recipe.Config):
     def _pictures_have_that_size(self) -> Self:
         if self.data.format != "image_folder" and self.input_size != cifar.SIDE:
             raise ValueError(
-                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels (digits too); only an image_folder's are resized"
+                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, digits too; only an image_folder's are resized"
             )
         return self
 
