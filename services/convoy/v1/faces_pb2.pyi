@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from convoy.v1 import common_pb2 as _common_pb2
+from convoy.v1 import explanation_pb2 as _explanation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -877,3 +878,85 @@ class GetFaceModelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFaceModelResponse: _TypeAlias = GetFaceModelResponse  # noqa: Y015
+
+@_typing.final
+class ExplainComparisonRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def first(self) -> _common_pb2.Image:
+        """The picture whose face is covered, place by place."""
+
+    @_builtins.property
+    def second(self) -> _common_pb2.Image:
+        """The picture with which it is compared."""
+
+    @_builtins.property
+    def options(self) -> Global___FaceDetectionOptions:
+        """How faces are found; the selection is always the largest."""
+
+    @_builtins.property
+    def explanation(self) -> _explanation_pb2.ExplanationOptions:
+        """How to look, and what to answer. The cells are those of the aligned face."""
+
+    def __init__(
+        self,
+        *,
+        first: _common_pb2.Image | None = ...,
+        second: _common_pb2.Image | None = ...,
+        options: Global___FaceDetectionOptions | None = ...,
+        explanation: _explanation_pb2.ExplanationOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "first", b"first", "options", b"options", "second", b"second"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "first", b"first", "options", b"options", "second", b"second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainComparisonRequest: _TypeAlias = ExplainComparisonRequest  # noqa: Y015
+
+@_typing.final
+class ExplainComparisonResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def explanation(self) -> _explanation_pb2.Explanation:
+        """The map of the first picture, 0 outside the face. Its score is the cosine similarity; a place that speaks for it makes the
+        two faces more alike. The overlay shows the aligned face, as the embedder sees it.
+        """
+
+    @_builtins.property
+    def first(self) -> Global___Face:
+        """The face of the first picture, without its embedding."""
+
+    @_builtins.property
+    def second(self) -> Global___Face:
+        """The face of the second picture, without its embedding."""
+
+    @_builtins.property
+    def embedder(self) -> _common_pb2.ModelRef:
+        """The embedder that answered."""
+
+    def __init__(
+        self,
+        *,
+        explanation: _explanation_pb2.Explanation | None = ...,
+        first: Global___Face | None = ...,
+        second: Global___Face | None = ...,
+        embedder: _common_pb2.ModelRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "explanation", b"explanation", "first", b"first", "second", b"second"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "explanation", b"explanation", "first", b"first", "second", b"second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainComparisonResponse: _TypeAlias = ExplainComparisonResponse  # noqa: Y015

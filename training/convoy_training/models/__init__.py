@@ -18,7 +18,10 @@ regions.py            the parts of faster_rcnn.py that are plain arithmetic
 localiser.py          localisation: one object per picture
 unet.py               segmentation: a U-Net for a CPU
 unet_original.py      segmentation: the U-Net of the paper
-ffdnet.py             pictures: takes noise or the traces of JPEG away
+ffdnet.py             pictures: takes noise away
+edsr.py               pictures: takes the traces of JPEG away, finds colours, enlarges
+gated_inpainter.py    pictures: fills holes
+style_network.py      pictures: paints in several styles
 espcn.py              pictures: super-resolution
 face_detector.py      faces: boxes, scores and landmarks
 face_embedder.py      faces: an embedding of each

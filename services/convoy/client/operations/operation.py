@@ -88,7 +88,7 @@ def write_text(value: object, name: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(value).__name__}; give text")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is of the type {type(value).__name__}; give text")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -101,7 +101,7 @@ def write_facts(facts: Mapping[str, str] | None, name: str) -> dict[str, str]:
     if facts is None:
         return {}
     if not isinstance(facts, Mapping):
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(facts).__name__}; give a dict of texts")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is of the type {type(facts).__name__}; give a dict of texts")
     return {write_text(key, f"a key of {name}"): write_text(one, f"a value of {name}") for key, one in facts.items()}
 
 
@@ -110,7 +110,9 @@ def write_time(time: datetime | None) -> Timestamp | None:
     if time is None:
         return None
     if not isinstance(time, datetime):
-        raise InvalidArgument("BAD_ARGUMENT", f"a time is a datetime with a time zone, not a {type(time).__name__}")
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"a time is a datetime with a time zone, not of the type {type(time).__name__}"
+        )
     if time.utcoffset() is None:
         sentence = "the time has no time zone; use datetime.now(timezone.utc), or time.astimezone() for a local time"
         raise InvalidArgument("BAD_ARGUMENT", sentence)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from convoy.core.errors import ConvoyError
+from convoy.core.serving.answers import Place, at, next_place
 from convoy.core.serving.status import stream_error
 
 Request = TypeVar("Request")
@@ -23,16 +24,17 @@ async def answer_in_order(
     conclude: sees each request with its response in their order, to add what depends on those before.
     """
 
-    async def one(request: Request) -> Response:
-        try:
-            return await answer(request)
-        except ConvoyError as error:
-            return refuse(request, error)
+    async def one(request: Request, place: Place) -> Response:
+        with at(place):
+            try:
+                return await answer(request)
+            except ConvoyError as error:
+                return refuse(request, error)
 
     async def read() -> None:
         try:
             async for request in requests:
-                task = asyncio.ensure_future(one(request))
+                task = asyncio.ensure_future(one(request, next_place()))
                 working.add(task)
                 task.add_done_callback(working.discard)
                 await pending.put((request, task))
