@@ -14,6 +14,7 @@ recognition_kernels.py     kernels for a search
 recognition_galleries.py   what many empty galleries cost
 recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
+camvid_tracks.py           how well numbers of tracks survive a detector's gaps, on a real film
 training_feed.py           how many pictures a second a detector's training is fed
 soak.py                    mixed load for minutes or hours, and whether processes grow
 gpu_check.py               a machine with a GPU: equal answers, refusals, speed
