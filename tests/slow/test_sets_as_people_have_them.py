@@ -38,13 +38,8 @@ def put(root: Path, name: str, content: bytes | str) -> None:
 
 
 def coco128(root: Path) -> None:
-    """images/train2017 and labels/train2017, 80 names in a YAML, two pictures without a label file, no validation."""
-    names = "\n".join(f"  {number}: thing {number}" for number in range(80))
-    put(
-        root,
-        "coco128.yaml",
-        f"path: ../datasets/coco128\ntrain: images/train2017\nval: images/train2017\nnames:\n{names}\n",
-    )
+    """images/train2017 and labels/train2017 of 80 classes that no file names, two pictures without labels, no split."""
+    put(root, "README.txt", "COCO128, a small set of tutorials")
     for number in range(128):
         put(root, f"images/train2017/{number:012}.jpg", photo())
         if number % 64:
@@ -127,7 +122,8 @@ def many_lines(root: Path) -> None:
 DETECTION: dict[str, Any] = {"task": "detection", "input_size": 64, "widths": [4, 8, 8, 8, 8]}
 SETS: dict[str, tuple[Callable[[Path], None], dict[str, Any], str, list[str], bool]] = {
     # how it is built, the recipe, what its first refusal says, the edits, whether it is trained and published too
-    "coco128": (coco128, DETECTION | {"data": {"format": "yolo"}}, "", ["data.split.val=0.1"], True),
+    "coco128": (coco128, DETECTION | {"data": {"format": "yolo"}}, "no file names the classes",
+                ["data.split.val=0.1", f"data.classes={json.dumps([f'thing {n}' for n in range(80)])}"], True),
     "roboflow": (roboflow, DETECTION | {"data": {"format": "yolo"}}, "", [], True),
     "voc": (voc_with_wrong_sizes, DETECTION | {"data": {"format": "voc"}}, "", [], False),
     "hymenoptera": (
