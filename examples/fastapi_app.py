@@ -34,4 +34,4 @@ async def refuse(request: Request, error: ConvoyError) -> JSONResponse:
 async def what(photo: UploadFile) -> dict[str, Any]:
     """Say what a photo shows."""
     answer = await app.state.convoy.classify(await photo.read())
-    return {"label": answer.best.label, "score": answer.best.score}
+    return {"label": answer.best.label, "probability": answer.best.probability}

@@ -16,6 +16,7 @@ import cv2
 import pytest
 from click.testing import Result
 from convoy.cli.app import app
+from convoy.core.api import SERVICES
 from convoy.fleet import Fleet, free_ports
 from convoy.testing.pictures import encode, group, plain, portrait, with_box
 from typer.testing import CliRunner
@@ -386,3 +387,10 @@ def test_a_picture_without_a_face_is_told_from_a_broken_file(call: Call, photo: 
     assert said(call("identify", broken, "--gallery", "doors", "--json"), 2)[0]["error"]["reason"] == "NOT_AN_IMAGE"
     assert call("identify", nobody, ada, "--gallery", "doors").exit_code == 0
     assert call("identify", nobody, broken, "--gallery", "doors").exit_code == 2
+
+
+def test_the_doctor_finds_a_whole_fleet_well(call: Call, tiny_repository: Path) -> None:
+    told = said(call("doctor", "--models", tiny_repository, "--json"))
+    by_service = {one["about"]: one for one in told if one["about"] in SERVICES}
+    assert by_service.keys() == set(SERVICES) and {one["level"] for one in by_service.values()} == {"good"}
+    assert "version" in by_service["faces"]["says"]

@@ -27,6 +27,11 @@ Counts = tuple[Annotated[int, Field(gt=0)], ...]
 """Layers of each stage."""
 Widths = Annotated[Counts, Field(min_length=1)]
 """Channels of each stage."""
+Network = dict[str, float]
+NETWORK = (
+    "numbers of the architecture, {width: 0.5}: width, depth, dropout, batch_norm, large_kernel, as far as it has them"
+)
+"""What the field `network` says."""
 WINDOW = "of deep grey, {level: 40, width: 400}: the values that become black to white; none for all of them"
 """What the field `window` of several tasks says."""
 

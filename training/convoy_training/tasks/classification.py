@@ -32,6 +32,8 @@ from convoy_training.models.architecture import check_size, find_architecture, f
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
+ENLARGED = 256 / 224
+"""AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
 
@@ -79,6 +81,11 @@ class Config(recipe.Config):
         "center_crop", description="of an image_folder: the middle square, the whole picture on grey, or stretched"
     )
     mirror_average: bool = Field(False, description="the graph averages an image and its mirror image")
+    crops: Literal[1, 5, 10] = Field(
+        1,
+        description="the graph averages its answers over the middle and the corners (5), and their mirror images (10)",
+    )
+    network: recipe.Network = Field({}, description=recipe.NETWORK)
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +103,13 @@ class Config(recipe.Config):
             raise ValueError(
                 "mirror_average: set it to false, since with `mirror: false` the network never sees mirror images"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _network_takes_these_numbers(self) -> Self:
+        find_architecture(self.architecture).check_numbers(self.network)
+        if self.crops == 10 and not self.mirror:
+            raise ValueError("crops: choose 5, since with `mirror: false` the network never sees mirror images")
         return self
 
     @model_validator(mode="after")
@@ -181,12 +195,28 @@ class Graph(nn.Module):
         self.config = config
 
     def forward(self, images: Tensor) -> Tensor:
-        x = normalise(images, self.config)
+        if self.config.crops == 1:
+            return self._judge(normalise(images, self.config))
+        crops = cut_crops(normalise(images, self.config), self.config.crops)
+        return self._judge(torch.cat(crops)).unflatten(0, (len(crops), -1)).mean(0)
+
+    def _judge(self, x: Tensor) -> Tensor:
         if self.config.mirror_average:
             (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
             return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
         (logits,) = answer(self.model, x)
         return logits.softmax(dim=1)
+
+
+def cut_crops(x: Tensor, crops: int) -> list[Tensor]:
+    """Of [N,3,H,W], enlarged by 256/224: the middle, the four corners, and for 10 all of them mirrored."""
+    height, width = x.shape[2:]
+    rows, columns = round(height * ENLARGED), round(width * ENLARGED)
+    large = functional.interpolate(x, (rows, columns), mode="bilinear", align_corners=False)
+    low, right = rows - height, columns - width
+    corners = [(low // 2, right // 2), (0, 0), (0, right), (low, 0), (low, right)]
+    cuts = [large[:, :, y : y + height, x : x + width] for y, x in corners]
+    return cuts + ([cut.flip(3) for cut in cuts] if crops == 10 else [])
 
 
 def normalise(images: Tensor, config: Config) -> Tensor:
@@ -213,7 +243,7 @@ def load_split(config: Config, split: str) -> Split:
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
-    check_size(architecture, config.input_size)
+    check_size(architecture, config.input_size, config.network)
     model = architecture.build_for(
         config, len(split.classes), lambda: normalise(torch.from_numpy(split.images[:5000]), config)
     )

@@ -13,5 +13,6 @@ safety.py       writes, and how safe each is before it is acknowledged
 connection.py   connects to Redis, and turns every way in which it can be away into one error
 vector_sets.py  an index of Redis 8 beside the truth
 permissions.py  what recognition's own user of Redis may do
+condition.py    what Redis says of itself, for `convoy doctor`
 tries.py        tries again when somebody else was faster
 """
