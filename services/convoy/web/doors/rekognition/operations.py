@@ -34,6 +34,7 @@ _WORK: dict[str, Work] = {
     "IndexFaces": records.index,
     "ListFaces": records.list_page,
     "DeleteFaces": records.delete,
+    "SearchFaces": search.by_face,
     "SearchFacesByImage": search.by_image,
     "CompareFaces": pictures.compare_faces,
     "DetectFaces": pictures.detect_faces,
