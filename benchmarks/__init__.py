@@ -14,6 +14,8 @@ recognition_galleries.py   what many empty galleries cost
 recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
 training_feed.py           how many pictures a second a detector's training is fed
+door_cost.py               what a door for another system's clients costs beside the REST call behind it
+door_strangers.py          how often strangers are named through each of these doors
 soak.py                    mixed load for minutes or hours, and whether processes grow
 gpu_check.py               a machine with a GPU: equal answers, refusals, speed
 report.py                  writes docs/benchmarks.md from results/
@@ -23,6 +25,7 @@ conditions.py              writes machine, versions and date beside each number
 networks.py                networks with random weights
 requests.py                the same picture as a request of each API
 server.py                  runs a server as a process, and measures its CPU time and memory
+door_fleet.py              a fleet with these doors open
 processes.py               finds the processes of a fleet
 bare.py                    the simplest possible server
 raw.py                     ONNX Runtime with nothing around it
