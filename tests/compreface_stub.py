@@ -55,7 +55,7 @@ class CompreFaceStub:
             some = listed[page * size : (page + 1) * size]
             return 200, _json({"faces": some, "page_number": page, "page_size": size, "total_pages": pages})
         if len(words) == 3 and words[0] == "faces" and words[2] == "img":
-            return 200, self.faces[words[1]][1] or b""
+            return 200, self.faces.get(words[1], ("", None))[1] or b""
         if words == ["recognize"] and method == "POST":
             photo = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
             if photo not in self.says:

@@ -58,7 +58,7 @@ class CompreFace:
                 photo = Photo(image_id, lambda image_id=image_id: self.photo(image_id), image_id)  # type: ignore[misc]
                 faces[_text(one.get("subject"))][image_id] = photo
             # A service that knows no pages would answer the first one for ever.
-            if not new or number + 1 >= int(page.get("total_pages") or 0):
+            if not new or number + 1 >= _number(page.get("total_pages")):
                 break
         people = tuple(Somebody(name, tuple(faces[name].values())) for name in sorted(faces))
         left = tuple(
@@ -86,7 +86,8 @@ class CompreFace:
             return f"refused: {error.message}"[:200]
         found = self._list(said, "result")
         subjects = found[0].get("subjects") if found and isinstance(found[0], dict) else None
-        return _text(subjects[0].get("subject")) if subjects and isinstance(subjects[0], dict) else "nobody"
+        first = subjects[0] if subjects and isinstance(subjects, list) else None
+        return _text(first.get("subject")) if isinstance(first, dict) else "nobody"
 
     def _ask(self, path: str) -> dict[str, Any]:
         return self._json(self._send(Request(f"{self._base}{path}")))
@@ -125,6 +126,11 @@ class CompreFace:
         if not isinstance(found, list):
             raise InvalidArgument("BAD_ARGUMENT", f"the answer has no {name}; is the key one of a recognition service?")
         return found
+
+
+def _number(value: object) -> int:
+    """How many there are, of an answer; 0 for what is no number."""
+    return value if isinstance(value, int) else 0
 
 
 def _text(value: object) -> str:

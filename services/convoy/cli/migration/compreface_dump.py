@@ -32,11 +32,7 @@ def read_dump(path: Path, key: str) -> Source:
             models[_text(row, "api_key")] = (_text(row, "name"), _text(row, "type"))
         elif table == "subject":
             if _text(row, "api_key") == key:
-                try:
-                    subjects[_text(row, "id")] = _text(row, "subject_name")
-                except UnicodeDecodeError:
-                    message = "the name of this subject is not UTF-8; rename it there"
-                    left.append(Left("", f"subject {_text(row, 'id')}", "", "NAME", message))
+                subjects[_text(row, "id")] = _text(row, "subject_name")
         elif table == "embedding":
             faces.append((_text(row, "id"), _text(row, "subject_id"), _text(row, "img_id")))
         elif _text(row, "id"):
@@ -83,7 +79,10 @@ def _check(path: Path, models: dict[str, tuple[str, str]], key: str) -> None:
 
 
 def _text(row: Row, column: str) -> str:
-    """A value as text; empty for NULL. Raises InvalidArgument(BAD_ARGUMENT) for a column that is not there."""
+    """A value as text, with \\xNN for a byte that is not UTF-8; empty for NULL.
+
+    Raises InvalidArgument(BAD_ARGUMENT) for a column that is not there.
+    """
     if column not in row:
         raise InvalidArgument("BAD_ARGUMENT", f"a table of the dump has no column {column}; is it one of CompreFace?")
-    return (row[column] or b"").decode()
+    return (row[column] or b"").decode(errors="backslashreplace")
