@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from convoy.classification import task
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.messages import check_range, image_size
+from convoy.core.serving.explaining import Aim, Explainer, index_of
+from convoy.core.serving.messages import check_range, image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context
+from convoy.core.serving.status import Context, deadline
 from convoy.core.settings import Settings
 from convoy.v1 import classification_pb2 as pb
 from convoy.v1.classification_pb2_grpc import ClassificationServiceServicer, add_ClassificationServiceServicer_to_server
@@ -25,11 +27,15 @@ class ClassificationServicer(
     """Answers with a host's classifiers."""
 
     SERVICE = "classification"
-    CALL = "Classify"
+    CALLS = ("Classify", "Explain")
     TASKS = (Task.CLASSIFICATION,)
     RESPONSE = pb.ClassifyResponse
     STREAM_RESPONSE = pb.ClassifyStreamResponse
     prepare = task.prepare
+
+    def __init__(self, host: ModelHost) -> None:
+        super().__init__(host)
+        self._explainer = Explainer(host, self.TASKS, task.prepare)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:
         """Classify one picture or several."""
@@ -40,6 +46,19 @@ class ClassificationServicer(
     ) -> AsyncIterator[pb.ClassifyStreamResponse]:
         """Classify a stream of requests, answered in order."""
         return self.answer_each(requests, context)
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        """Show which places of a picture speak for a label."""
+
+        def aim_for(manifest: Manifest) -> Aim:
+            index = index_of(request.label, manifest)
+            return lambda outputs, placement, picture: task.aim(outputs, index)
+
+        explained = await self._explainer.explain(request, deadline(context), aim_for)
+        index, manifest = explained.target.index, explained.manifest
+        return pb.ExplainResponse(
+            explanation=explained.explanation, index=index, label=manifest.labels[index], model=model_ref(manifest)
+        )
 
     def interpreter(
         self, request: pb.ClassifyRequest, manifest: Manifest

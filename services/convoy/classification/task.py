@@ -6,6 +6,7 @@ import numpy as np
 
 from convoy.core.manifest import Manifest
 from convoy.core.models.engine import Outputs
+from convoy.core.models.occlusion import Target
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.resizing import Placement, place
 
@@ -38,3 +39,9 @@ def interpret(outputs: Outputs, manifest: Manifest, options: Options = Options()
     order = np.argsort(-probabilities, kind="stable")[: options.top_k]
     chosen = [int(index) for index in order if probabilities[index] >= options.min_probability]
     return [Label(index, manifest.labels[index], float(probabilities[index])) for index in chosen]
+
+
+def aim(outputs: Outputs, index: int | None = None) -> Target:
+    """What to explain: the label of this index, or the most probable one; its score is its probability."""
+    best = int(np.argmax(np.asarray(outputs["probabilities"], np.float32))) if index is None else index
+    return Target(best, lambda row: float(row["probabilities"][best]))

@@ -10,7 +10,7 @@ import grpc
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import faces, galleries, imaging, models, people, recognition, vision
+from convoy.client.operations import explanation, faces, galleries, imaging, models, people, recognition, vision
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
 from convoy.core.api import ServiceName
@@ -179,6 +179,10 @@ class Convoy:
     segment_many = call(vision.segment_many)
     transform = call(imaging.transform)
     transform_many = call(imaging.transform_many)
+    explain = call(explanation.explain)
+    explain_detection = call(explanation.explain_detection)
+    explain_segmentation = call(explanation.explain_segmentation)
+    explain_comparison = call(explanation.explain_comparison)
 
     detect_faces = call(faces.detect_faces)
     embed_faces = call(faces.embed_faces)
@@ -203,9 +207,12 @@ class Convoy:
     identify = call(recognition.identify)
     verify = call(recognition.verify)
 
+    create_person = call(people.create_person)
     get_person = call(people.get_person)
+    get_face = call(people.get_face)
     list_people = pages(people.list_people)
     update_person = call(people.update_person)
+    rename_person = call(people.rename_person)
     delete_person = call(people.delete_person)
     delete_face = call(people.delete_face)
     find_duplicates = pages(people.find_duplicates)

@@ -92,6 +92,8 @@ def _draw(answer: Answer, picture: Any) -> Any:
         "Detections": drawing.draw_detections,
         "Segmentation": drawing.draw_segmentation,
         "Transformed": drawing.draw_transformed,
+        "Explanation": drawing.draw_explanation,
+        "ExplainedDetection": drawing.draw_explanation,
         "Faces": lambda image, found: drawing.draw_faces(image, found.faces),
         "Identification": drawing.draw_identification,
     }

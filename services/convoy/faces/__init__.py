@@ -2,6 +2,7 @@
 
 servicer.py      the calls of the API
 pipeline.py      a picture's way through the models
+explaining.py    what is asked of a face to explain why it is similar to another
 looks.py         how often and at which size the detector sees a picture; joins what it finds
 tiles.py         cuts a large picture into tiles
 turning.py       turns a look, so that leaning and lying faces are found

@@ -9,16 +9,21 @@ from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import GenuineCalibration, Manifest, Task
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.decoding import encode_png
+from convoy.core.pictures.tracking import Tracks
 from convoy.core.serving.admission import Gate
+from convoy.core.serving.explaining import few_explanations, look_again, read_options, remaining_s
 from convoy.core.serving.messages import box, check_image_count, check_range, image_size, model_ref
 from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline
 from convoy.core.serving.streaming import answer_stream
+from convoy.core.serving.track_numbers import number_tracks
 from convoy.core.settings import Settings
 from convoy.faces import task
 from convoy.faces.classifiers import Attribute
+from convoy.faces.explaining import ask_of_faces
 from convoy.faces.judging import JudgedFace
 from convoy.faces.pipeline import FacePipeline, Photo
 from convoy.v1 import common_pb2, faces_pb2_grpc
@@ -35,6 +40,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     def __init__(self, host: ModelHost, pipeline: FacePipeline) -> None:
         self._host = host
         self._pipeline = pipeline
+        self._few_explanations = few_explanations()
 
     async def DetectFaces(self, request: pb.DetectFacesRequest, context: Context) -> pb.DetectFacesResponse:
         """Find every face, with landmarks and quality."""
@@ -61,21 +67,26 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
         self, requests: AsyncIterator[pb.EmbedFacesStreamRequest], context: Context
     ) -> AsyncIterator[pb.EmbedFacesStreamResponse]:
         """Embed the faces of a stream of pictures, answered in order."""
-        return answer_stream(requests, lambda request: self.EmbedFaces(request, context), pb.EmbedFacesStreamResponse)
+        tracks = Tracks()
+
+        def number(message: pb.EmbedFacesStreamRequest, reply: pb.EmbedFacesStreamResponse) -> None:
+            if message.track:
+                number_tracks(tracks, reply.response.results, "faces", message.after_cut)
+
+        return answer_stream(
+            requests,
+            lambda message: self.EmbedFaces(message.request, context),
+            pb.EmbedFacesStreamResponse,
+            number,
+        )
 
     async def CompareFaces(self, request: pb.CompareFacesRequest, context: Context) -> pb.CompareFacesResponse:
         """Say whether the largest faces of two pictures are of one person."""
         model = await self._pipeline.embedder(IN_USE)
         manifest = model.manifest
         threshold = _match_threshold(request, manifest)
-        until = deadline(context)
-        request.options.selection = pb.FACE_SELECTION_LARGEST
-        photos = await self._pipeline.detect((request.first, request.second), _options(request.options), until)
-        for photo, which in zip(photos, ("first", "second"), strict=True):
-            if not photo.faces:
-                raise FailedPrecondition("NO_FACE", f"no face was found in the {which} picture", {"image": which})
-        one, other = [photo.faces[0] for photo in await self._pipeline.embed(model, photos, until)]
-        assert one.embedding is not None and other.embedding is not None  # `embed` has just made them
+        photos, one, other = await self._two_faces(request, model, deadline(context))
+        assert one.embedding is not None and other.embedding is not None  # `_two_faces` has just made them
         similarity = task.cosine(one.embedding, other.embedding)
         return pb.CompareFacesResponse(
             is_match=similarity >= threshold,
@@ -89,6 +100,32 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             second_faces_found=photos[1].found,
             beyond_calibration=_is_beyond(manifest, threshold),
         )
+
+    async def ExplainComparison(
+        self, request: pb.ExplainComparisonRequest, context: Context
+    ) -> pb.ExplainComparisonResponse:
+        """Show what in the first picture's face makes it similar to the second picture's."""
+        options, until = read_options(request.explanation), deadline(context)
+        async with self._few_explanations.place(remaining_s(until)):
+            model = await self._pipeline.embedder(IN_USE)
+            photos, one, other = await self._two_faces(request, model, until)
+            question = ask_of_faces(photos[0].picture, one, other, options.overlay)
+            explanation = await look_again(self._host.pipeline, model, question, options, until)
+        return pb.ExplainComparisonResponse(
+            explanation=explanation, first=_face(one), second=_face(other), embedder=model_ref(model.manifest)
+        )
+
+    async def _two_faces(
+        self, request: pb.CompareFacesRequest | pb.ExplainComparisonRequest, model: LoadedModel, until: float | None
+    ) -> tuple[list[Photo], JudgedFace, JudgedFace]:
+        """Find and embed the largest face of each picture. Raises FailedPrecondition(NO_FACE)."""
+        request.options.selection = pb.FACE_SELECTION_LARGEST
+        photos = await self._pipeline.detect((request.first, request.second), _options(request.options), until)
+        for photo, which in zip(photos, ("first", "second"), strict=True):
+            if not photo.faces:
+                raise FailedPrecondition("NO_FACE", f"no face was found in the {which} picture", {"image": which})
+        one, other = [photo.faces[0] for photo in await self._pipeline.embed(model, photos, until)]
+        return photos, one, other
 
     async def GetFaceModel(self, request: pb.GetFaceModelRequest, context: Context) -> pb.GetFaceModelResponse:
         """Name the models in use, and the embedder's calibration."""
@@ -233,5 +270,7 @@ async def build(settings: Settings) -> Service:
     # Every picture goes to the detector first.
     detector = Gate(lambda _: [host.named(settings.face_detector).batcher])
     name = API["faces"].grpc_name
-    photos = dict.fromkeys((f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces")), detector)
+    photos = dict.fromkeys(
+        (f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces", "ExplainComparison")), detector
+    )
     return Service("faces", add_to, start, host.stop, gates(host) | photos, beside=MODEL_APIS)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +12,7 @@ from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.geometry import boxes_to_picture, points_to_picture
 from convoy.core.pictures.resizing import Placement, place
 from convoy.core.pictures.suppression import suppress
-from convoy.faces.alignment import align_face
+from convoy.faces.alignment import REFERENCE_LANDMARKS, align_face, estimate_similarity
 
 DETECTION_THRESHOLD = 0.5
 IOU_THRESHOLD = 0.4
@@ -89,6 +90,13 @@ def align(picture: Picture, face: DetectedFace, border_px: int = 0) -> Pixels:
     """The face turned upright, [112, 112, 3]; border_px: so many further pixels on each side."""
     scale = np.asarray(picture.scale_xy, np.float32)
     return align_face(picture.image_rgb, face.landmarks_xy / scale, border_px=border_px)
+
+
+def lay_out_aligned(values: Floats, landmarks_xy: Floats, picture: Picture, size: tuple[int, int]) -> Floats:
+    """Lay a map of the aligned face [112, 112] over the picture, at a size (width, height); 0 outside the face."""
+    scale = np.array(size, np.float32) / np.array([picture.width, picture.height], np.float32)
+    matrix = estimate_similarity(np.asarray(landmarks_xy * scale, np.float32), REFERENCE_LANDMARKS)
+    return np.asarray(cv2.warpAffine(values, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
 
 
 def cosine(one: Floats, other: Floats) -> float:

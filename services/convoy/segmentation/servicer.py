@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
+from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture, encode_png
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.messages import image_size
+from convoy.core.serving.explaining import Aim, Explainer, index_of, place_of
+from convoy.core.serving.messages import image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context
+from convoy.core.serving.status import Context, deadline
 from convoy.core.settings import Settings
 from convoy.segmentation import task
 from convoy.v1 import segmentation_pb2 as pb
@@ -23,12 +25,16 @@ class SegmentationServicer(
     """Answers with a host's segmenters."""
 
     SERVICE = "segmentation"
-    CALL = "Segment"
+    CALLS = ("Segment", "ExplainSegmentation")
     TASKS = (Task.SEGMENTATION,)
     RESPONSE = pb.SegmentResponse
     STREAM_RESPONSE = pb.SegmentStreamResponse
     prepare = task.prepare
     ANSWER_WEIGHT = 1  # the mask, and its encoded form twice: in a buffer, and in the message
+
+    def __init__(self, host: ModelHost) -> None:
+        super().__init__(host)
+        self._explainer = Explainer(host, self.TASKS, task.prepare)
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
         """Segment one picture or several."""
@@ -39,6 +45,25 @@ class SegmentationServicer(
     ) -> AsyncIterator[pb.SegmentStreamResponse]:
         """Segment a stream of requests, answered in order."""
         return self.answer_each(requests, context)
+
+    async def ExplainSegmentation(
+        self, request: pb.ExplainSegmentationRequest, context: Context
+    ) -> pb.ExplainSegmentationResponse:
+        """Show which places of a picture a class needs for its pixels."""
+        place = place_of(request)
+
+        def aim_for(manifest: Manifest) -> Aim:
+            index = index_of(request.label, manifest)
+            return lambda outputs, placement, picture: task.aim(outputs, placement, picture, index, place)
+
+        explained = await self._explainer.explain(request, deadline(context), aim_for)
+        target, manifest = explained.target, explained.manifest
+        return pb.ExplainSegmentationResponse(
+            explanation=explained.explanation,
+            index=target.index,
+            label=task.label_of(target.index, manifest),
+            model=model_ref(manifest),
+        )
 
     def complete(self, response: pb.SegmentResponse, manifest: Manifest) -> None:
         """Name all classes, so that a caller can tell one that does not occur from one that the model does not know."""

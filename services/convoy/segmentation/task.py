@@ -9,7 +9,9 @@ import numpy.typing as npt
 from convoy.core.errors import FailedPrecondition
 from convoy.core.manifest import Manifest
 from convoy.core.models.engine import Outputs
+from convoy.core.models.occlusion import Target
 from convoy.core.pictures.decoding import Picture, Pixels
+from convoy.core.pictures.geometry import Floats, box_to_canvas
 from convoy.core.pictures.resizing import Placement, place
 
 Mask = npt.NDArray[np.uint8]
@@ -44,7 +46,34 @@ def regions(mask: Mask, manifest: Manifest) -> list[Region]:
     parts = np.array_split(mask.reshape(-1), 1 + mask.size // 2**20)
     counts = np.sum([np.bincount(part, minlength=256) for part in parts], axis=0)
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index] > 0]
-    if present and max(present) >= len(manifest.labels):
-        message = f"{manifest.name} finds class {max(present)} but has only {len(manifest.labels)} labels"
+    return [Region(index, label_of(index, manifest), float(counts[index] / mask.size)) for index in present]
+
+
+def label_of(index: int, manifest: Manifest) -> str:
+    """Return the label of a class. Raises FailedPrecondition(BAD_MODEL) if it has none."""
+    if index >= len(manifest.labels):
+        message = f"{manifest.name} finds class {index} but has only {len(manifest.labels)} labels"
         raise FailedPrecondition("BAD_MODEL", message)
-    return [Region(index, manifest.labels[index], float(counts[index] / mask.size)) for index in present]
+    return manifest.labels[index]
+
+
+def aim(
+    outputs: Outputs, placement: Placement, picture: Picture, index: int | None = None, place_xyxy: Floats | None = None
+) -> Target:
+    """What to explain: a class (None: the largest), by its share of the pixels of the picture, or of a place [4] in it.
+
+    Raises FailedPrecondition(NOTHING_TO_EXPLAIN) if no pixel has the class, InvalidArgument(BAD_ARGUMENT).
+    """
+    left, top = placement.x, placement.y
+    right, bottom = left + placement.width, top + placement.height
+    if place_xyxy is not None:
+        low, high = np.split(box_to_canvas(place_xyxy, placement, picture), 2)
+        (left, top), (right, bottom) = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
+
+    def pixels(row: Outputs) -> Mask:
+        return np.asarray(row["class_map"], np.uint8)[top:bottom, left:right]
+
+    label = int(np.bincount(pixels(outputs).ravel()).argmax()) if index is None else index
+    if not (pixels(outputs) == label).any():
+        raise FailedPrecondition("NOTHING_TO_EXPLAIN", "no pixel has this label")
+    return Target(label, lambda row: float((pixels(row) == label).mean()))

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
+from convoy.v1 import explanation_pb2 as convoy_dot_v1_dot_explanation__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvoy/v1/classification.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"\x7f\n\x0f\x43lassifyRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\x0fmin_probability\x18\x04 \x01(\x02\"9\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"W\n\x0e\x43lassification\x12 \n\x06labels\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Label\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"b\n\x10\x43lassifyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.convoy.v1.Classification\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"P\n\x15\x43lassifyStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07request\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.ClassifyRequest\"\x83\x01\n\x16\x43lassifyStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.convoy.v1.ClassifyResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome2\xdf\x01\n\x15\x43lassificationService\x12W\n\x08\x43lassify\x12\x1a.convoy.v1.ClassifyRequest\x1a\x1b.convoy.v1.ClassifyResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12m\n\x0e\x43lassifyStream\x12 .convoy.v1.ClassifyStreamRequest\x1a!.convoy.v1.ClassifyStreamResponse\"\x12\x8a\xb5\x18\x0e\x63lassification(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvoy/v1/classification.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\x7f\n\x0f\x43lassifyRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\x0fmin_probability\x18\x04 \x01(\x02\"9\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"W\n\x0e\x43lassification\x12 \n\x06labels\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Label\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"b\n\x10\x43lassifyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.convoy.v1.Classification\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"P\n\x15\x43lassifyStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07request\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.ClassifyRequest\"\x83\x01\n\x16\x43lassifyStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.convoy.v1.ClassifyResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\x94\x01\n\x0e\x45xplainRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12.\n\x07options\x18\x04 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\x80\x01\n\x0f\x45xplainResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x05model\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef2\xb5\x02\n\x15\x43lassificationService\x12W\n\x08\x43lassify\x12\x1a.convoy.v1.ClassifyRequest\x1a\x1b.convoy.v1.ClassifyResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12m\n\x0e\x43lassifyStream\x12 .convoy.v1.ClassifyStreamRequest\x1a!.convoy.v1.ClassifyStreamResponse\"\x12\x8a\xb5\x18\x0e\x63lassification(\x01\x30\x01\x12T\n\x07\x45xplain\x12\x19.convoy.v1.ExplainRequest\x1a\x1a.convoy.v1.ExplainResponse\"\x12\x8a\xb5\x18\x0e\x63lassificationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +38,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Classify']._serialized_options = b'\212\265\030\016classification'
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifyStream']._loaded_options = None
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifyStream']._serialized_options = b'\212\265\030\016classification'
-  _globals['_CLASSIFYREQUEST']._serialized_start=94
-  _globals['_CLASSIFYREQUEST']._serialized_end=221
-  _globals['_LABEL']._serialized_start=223
-  _globals['_LABEL']._serialized_end=280
-  _globals['_CLASSIFICATION']._serialized_start=282
-  _globals['_CLASSIFICATION']._serialized_end=369
-  _globals['_CLASSIFYRESPONSE']._serialized_start=371
-  _globals['_CLASSIFYRESPONSE']._serialized_end=469
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=471
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=551
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=554
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=685
-  _globals['_CLASSIFICATIONSERVICE']._serialized_start=688
-  _globals['_CLASSIFICATIONSERVICE']._serialized_end=911
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Explain']._loaded_options = None
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Explain']._serialized_options = b'\212\265\030\016classification'
+  _globals['_CLASSIFYREQUEST']._serialized_start=123
+  _globals['_CLASSIFYREQUEST']._serialized_end=250
+  _globals['_LABEL']._serialized_start=252
+  _globals['_LABEL']._serialized_end=309
+  _globals['_CLASSIFICATION']._serialized_start=311
+  _globals['_CLASSIFICATION']._serialized_end=398
+  _globals['_CLASSIFYRESPONSE']._serialized_start=400
+  _globals['_CLASSIFYRESPONSE']._serialized_end=498
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=500
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=580
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=583
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=714
+  _globals['_EXPLAINREQUEST']._serialized_start=717
+  _globals['_EXPLAINREQUEST']._serialized_end=865
+  _globals['_EXPLAINRESPONSE']._serialized_start=868
+  _globals['_EXPLAINRESPONSE']._serialized_end=996
+  _globals['_CLASSIFICATIONSERVICE']._serialized_start=999
+  _globals['_CLASSIFICATIONSERVICE']._serialized_end=1308
 # @@protoc_insertion_point(module_scope)

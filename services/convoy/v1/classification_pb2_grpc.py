@@ -45,6 +45,11 @@ class ClassificationServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_classification__pb2.ClassifyStreamRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_classification__pb2.ClassifyStreamResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/convoy.v1.ClassificationService/Explain',
+                request_serializer=convoy_dot_v1_dot_classification__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_classification__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class ClassificationServiceServicer(object):
@@ -71,6 +76,18 @@ class ClassificationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Shows which places of a picture make the model say a label. This works with every graph, imported ones too. One call
+        looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
+        calls wait (QUEUE_FULL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +100,11 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
                     servicer.ClassifyStream,
                     request_deserializer=convoy_dot_v1_dot_classification__pb2.ClassifyStreamRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_classification__pb2.ClassifyStreamResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=convoy_dot_v1_dot_classification__pb2.ExplainRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_classification__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -140,6 +162,33 @@ class ClassificationService(object):
             '/convoy.v1.ClassificationService/ClassifyStream',
             convoy_dot_v1_dot_classification__pb2.ClassifyStreamRequest.SerializeToString,
             convoy_dot_v1_dot_classification__pb2.ClassifyStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.ClassificationService/Explain',
+            convoy_dot_v1_dot_classification__pb2.ExplainRequest.SerializeToString,
+            convoy_dot_v1_dot_classification__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,14 @@ class ClassificationServiceStub:
     """
     ClassifyStream: _grpc.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_classification_pb2.ExplainRequest, _classification_pb2.ExplainResponse]
+    """Shows which places of a picture make the model say a label. This works with every graph, imported ones too. One call
+    looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
+    calls wait (QUEUE_FULL).
+    """
 
 @_typing.type_check_only
 class ClassificationServiceAsyncStub(ClassificationServiceStub):
@@ -61,6 +69,14 @@ class ClassificationServiceAsyncStub(ClassificationServiceStub):
     """
     ClassifyStream: _aio.StreamStreamMultiCallable[_classification_pb2.ClassifyStreamRequest, _classification_pb2.ClassifyStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    Explain: _aio.UnaryUnaryMultiCallable[_classification_pb2.ExplainRequest, _classification_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Shows which places of a picture make the model say a label. This works with every graph, imported ones too. One call
+    looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
+    FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
+    calls wait (QUEUE_FULL).
+    """
 
 class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Says what a picture shows: a probability for each label of the model."""
@@ -87,5 +103,19 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_classification_pb2.ClassifyStreamResponse], _abc.AsyncIterator[_classification_pb2.ClassifyStreamResponse]]:
         """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _classification_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.ExplainResponse, _abc.Awaitable[_classification_pb2.ExplainResponse]]:
+        """Shows which places of a picture make the model say a label. This works with every graph, imported ones too. One call
+        looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
+        calls wait (QUEUE_FULL).
+        """
 
 def add_ClassificationServiceServicer_to_server(servicer: ClassificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,6 +45,11 @@ class DetectionServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.FromString,
                 _registered_method=True)
+        self.ExplainDetection = channel.unary_unary(
+                '/convoy.v1.DetectionService/ExplainDetection',
+                request_serializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.FromString,
+                _registered_method=True)
 
 
 class DetectionServiceServicer(object):
@@ -57,16 +62,29 @@ class DetectionServiceServicer(object):
 
         INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
         is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-        passed.
+        BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+        is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DetectStream(self, request_iterator, context):
-        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on.
+        """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+        error and the stream goes on. With `track`, objects keep a number from picture to picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDetection(self, request, context):
+        """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
+        call looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Detect. INVALID_ARGUMENT: an option is out of range, or the place lies outside the picture (BAD_ARGUMENT).
+        FAILED_PRECONDITION: the graph answers no box at all (NOTHING_TO_EXPLAIN), or the
+        graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such calls wait (QUEUE_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +102,11 @@ def add_DetectionServiceServicer_to_server(servicer, server):
                     servicer.DetectStream,
                     request_deserializer=convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.SerializeToString,
+            ),
+            'ExplainDetection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDetection,
+                    request_deserializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,6 +164,33 @@ class DetectionService(object):
             '/convoy.v1.DetectionService/DetectStream',
             convoy_dot_v1_dot_detection__pb2.DetectStreamRequest.SerializeToString,
             convoy_dot_v1_dot_detection__pb2.DetectStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDetection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.DetectionService/ExplainDetection',
+            convoy_dot_v1_dot_detection__pb2.ExplainDetectionRequest.SerializeToString,
+            convoy_dot_v1_dot_detection__pb2.ExplainDetectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
+from convoy.v1 import explanation_pb2 as convoy_dot_v1_dot_explanation__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63onvoy/v1/faces.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"\xca\x01\n\x14\x46\x61\x63\x65\x44\x65tectionOptions\x12 \n\x13\x64\x65tection_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\tmax_faces\x18\x02 \x01(\r\x12\x15\n\rmin_face_size\x18\x03 \x01(\r\x12+\n\tselection\x18\x04 \x01(\x0e\x32\x18.convoy.v1.FaceSelection\x12\x11\n\tany_angle\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\x08\x42\x16\n\x14_detection_threshold\"\xc1\x01\n\tLandmarks\x12\"\n\x08left_eye\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Point\x12#\n\tright_eye\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Point\x12\x1e\n\x04nose\x18\x03 \x01(\x0b\x32\x10.convoy.v1.Point\x12$\n\nmouth_left\x18\x04 \x01(\x0b\x32\x10.convoy.v1.Point\x12%\n\x0bmouth_right\x18\x05 \x01(\x0b\x32\x10.convoy.v1.Point\"\xaf\x01\n\x0b\x46\x61\x63\x65Quality\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0c\n\x04size\x18\x02 \x01(\x02\x12\x11\n\tsharpness\x18\x03 \x01(\x02\x12\x10\n\x08\x65xposure\x18\x04 \x01(\x02\x12\x12\n\nfrontality\x18\x05 \x01(\x02\x12\x15\n\x08likeness\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nvisibility\x18\x07 \x01(\x02H\x01\x88\x01\x01\x42\x0b\n\t_likenessB\r\n\x0b_visibility\"?\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x9f\x02\n\x04\x46\x61\x63\x65\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\x17\n\x0f\x64\x65tection_score\x18\x02 \x01(\x02\x12\'\n\tlandmarks\x18\x03 \x01(\x0b\x32\x14.convoy.v1.Landmarks\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.convoy.v1.FaceQuality\x12\'\n\tembedding\x18\x05 \x01(\x0b\x32\x14.convoy.v1.Embedding\x12\x14\n\x0c\x61ligned_crop\x18\x06 \x01(\x0c\x12\x15\n\x08liveness\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12,\n\nattributes\x18\x08 \x03(\x0b\x32\x18.convoy.v1.FaceAttributeB\x0b\n\t_liveness\"Q\n\rFaceAttribute\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"[\n\x05\x46\x61\x63\x65s\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x0f.convoy.v1.Face\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\r\n\x05\x66ound\x18\x03 \x01(\r\"h\n\x12\x44\x65tectFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\"_\n\x13\x44\x65tectFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xc6\x01\n\x11\x45mbedFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1d\n\x15include_aligned_crops\x18\x03 \x01(\x08\x12%\n\x08\x65mbedder\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x05 \x01(\t\"\x9e\x01\n\x12\x45mbedFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x04 \x01(\t\"T\n\x17\x45mbedFacesStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x07request\x18\x02 \x01(\x0b\x32\x1c.convoy.v1.EmbedFacesRequest\"\x87\x01\n\x18\x45mbedFacesStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1d.convoy.v1.EmbedFacesResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xda\x01\n\x13\x43ompareFacesRequest\x12\x1f\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12 \n\x06second\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1f\n\x0fmatch_threshold\x18\x04 \x01(\x02\x42\x04\x98\xb5\x18\x01H\x00\x12 \n\x10\x66\x61lse_match_rate\x18\x05 \x01(\x01\x42\x04\x98\xb5\x18\x01H\x00\x42\x0b\n\tcriterion\"\xb9\x02\n\x14\x43ompareFacesResponse\x12\x10\n\x08is_match\x18\x01 \x01(\x08\x12\x18\n\nsimilarity\x18\x02 \x01(\x02\x42\x04\x98\xb5\x18\x01\x12\x17\n\x0fmatch_threshold\x18\x03 \x01(\x02\x12!\n\x19\x65xpected_false_match_rate\x18\x04 \x01(\x01\x12\x1e\n\x05\x66irst\x18\x05 \x01(\x0b\x32\x0f.convoy.v1.Face\x12\x1f\n\x06second\x18\x06 \x01(\x0b\x32\x0f.convoy.v1.Face\x12%\n\x08\x65mbedder\x18\x07 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x19\n\x11\x66irst_faces_found\x18\x08 \x01(\r\x12\x1a\n\x12second_faces_found\x18\t \x01(\r\x12\x1a\n\x12\x62\x65yond_calibration\x18\n \x01(\x08\"U\n\x13GetFaceModelRequest\x12%\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x02 \x01(\t\"\x90\x02\n\x0f\x46\x61\x63\x65\x43\x61libration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x18\n\x10\x66\x61lse_match_rate\x18\x02 \x03(\x01\x12\x16\n\x0eimpostor_pairs\x18\x03 \x01(\x04\x12\x12\n\ntail_model\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x1e\n\x16\x66\x61lse_match_rate_upper\x18\x06 \x03(\x01\x12.\n\x07genuine\x18\x07 \x01(\x0b\x32\x1d.convoy.v1.GenuineCalibration\x12\x1d\n\x15same_photo_similarity\x18\x08 \x03(\x02\x12#\n\x1bsame_photo_false_match_rate\x18\t \x03(\x01\"\x8a\x01\n\x12GenuineCalibration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x1c\n\x14\x66\x61lse_non_match_rate\x18\x02 \x03(\x01\x12\r\n\x05pairs\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\x12\"\n\x1a\x66\x61lse_non_match_rate_upper\x18\x05 \x03(\x01\"\xb7\x02\n\x14GetFaceModelResponse\x12%\n\x08\x64\x65tector\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\r\x12\x1f\n\x17\x64\x65\x66\x61ult_match_threshold\x18\x05 \x01(\x02\x12/\n\x0b\x63\x61libration\x18\x06 \x01(\x0b\x32\x1a.convoy.v1.FaceCalibration\x12%\n\x08liveness\x18\t \x03(\x0b\x32\x13.convoy.v1.ModelRef\x12\'\n\nattributes\x18\n \x03(\x0b\x32\x13.convoy.v1.ModelRef*c\n\rFaceSelection\x12\x1e\n\x1a\x46\x41\x43\x45_SELECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43\x45_SELECTION_ALL\x10\x01\x12\x1a\n\x16\x46\x41\x43\x45_SELECTION_LARGEST\x10\x02\x32\xe0\x03\n\x0b\x46\x61\x63\x65Service\x12W\n\x0b\x44\x65tectFaces\x12\x1d.convoy.v1.DetectFacesRequest\x1a\x1e.convoy.v1.DetectFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12T\n\nEmbedFaces\x12\x1c.convoy.v1.EmbedFacesRequest\x1a\x1d.convoy.v1.EmbedFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12j\n\x10\x45mbedFacesStream\x12\".convoy.v1.EmbedFacesStreamRequest\x1a#.convoy.v1.EmbedFacesStreamResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s(\x01\x30\x01\x12Z\n\x0c\x43ompareFaces\x12\x1e.convoy.v1.CompareFacesRequest\x1a\x1f.convoy.v1.CompareFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12Z\n\x0cGetFaceModel\x12\x1e.convoy.v1.GetFaceModelRequest\x1a\x1f.convoy.v1.GetFaceModelResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65sb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63onvoy/v1/faces.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\xca\x01\n\x14\x46\x61\x63\x65\x44\x65tectionOptions\x12 \n\x13\x64\x65tection_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\tmax_faces\x18\x02 \x01(\r\x12\x15\n\rmin_face_size\x18\x03 \x01(\r\x12+\n\tselection\x18\x04 \x01(\x0e\x32\x18.convoy.v1.FaceSelection\x12\x11\n\tany_angle\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\x08\x42\x16\n\x14_detection_threshold\"\xc1\x01\n\tLandmarks\x12\"\n\x08left_eye\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Point\x12#\n\tright_eye\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Point\x12\x1e\n\x04nose\x18\x03 \x01(\x0b\x32\x10.convoy.v1.Point\x12$\n\nmouth_left\x18\x04 \x01(\x0b\x32\x10.convoy.v1.Point\x12%\n\x0bmouth_right\x18\x05 \x01(\x0b\x32\x10.convoy.v1.Point\"\xaf\x01\n\x0b\x46\x61\x63\x65Quality\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0c\n\x04size\x18\x02 \x01(\x02\x12\x11\n\tsharpness\x18\x03 \x01(\x02\x12\x10\n\x08\x65xposure\x18\x04 \x01(\x02\x12\x12\n\nfrontality\x18\x05 \x01(\x02\x12\x15\n\x08likeness\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nvisibility\x18\x07 \x01(\x02H\x01\x88\x01\x01\x42\x0b\n\t_likenessB\r\n\x0b_visibility\"?\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xb1\x02\n\x04\x46\x61\x63\x65\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\x17\n\x0f\x64\x65tection_score\x18\x02 \x01(\x02\x12\'\n\tlandmarks\x18\x03 \x01(\x0b\x32\x14.convoy.v1.Landmarks\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.convoy.v1.FaceQuality\x12\'\n\tembedding\x18\x05 \x01(\x0b\x32\x14.convoy.v1.Embedding\x12\x14\n\x0c\x61ligned_crop\x18\x06 \x01(\x0c\x12\x15\n\x08liveness\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12,\n\nattributes\x18\x08 \x03(\x0b\x32\x18.convoy.v1.FaceAttribute\x12\x10\n\x08track_id\x18\t \x01(\rB\x0b\n\t_liveness\"Q\n\rFaceAttribute\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"[\n\x05\x46\x61\x63\x65s\x12\x1e\n\x05\x66\x61\x63\x65s\x18\x01 \x03(\x0b\x32\x0f.convoy.v1.Face\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\r\n\x05\x66ound\x18\x03 \x01(\r\"h\n\x12\x44\x65tectFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\"_\n\x13\x44\x65tectFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\xc6\x01\n\x11\x45mbedFacesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x02 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1d\n\x15include_aligned_crops\x18\x03 \x01(\x08\x12%\n\x08\x65mbedder\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x05 \x01(\t\"\x9e\x01\n\x12\x45mbedFacesResponse\x12!\n\x07results\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Faces\x12%\n\x08\x64\x65tector\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x03 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x04 \x01(\t\"v\n\x17\x45mbedFacesStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x07request\x18\x02 \x01(\x0b\x32\x1c.convoy.v1.EmbedFacesRequest\x12\r\n\x05track\x18\x03 \x01(\x08\x12\x11\n\tafter_cut\x18\x04 \x01(\x08\"\x87\x01\n\x18\x45mbedFacesStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1d.convoy.v1.EmbedFacesResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xda\x01\n\x13\x43ompareFacesRequest\x12\x1f\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12 \n\x06second\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x1f\n\x0fmatch_threshold\x18\x04 \x01(\x02\x42\x04\x98\xb5\x18\x01H\x00\x12 \n\x10\x66\x61lse_match_rate\x18\x05 \x01(\x01\x42\x04\x98\xb5\x18\x01H\x00\x42\x0b\n\tcriterion\"\xb9\x02\n\x14\x43ompareFacesResponse\x12\x10\n\x08is_match\x18\x01 \x01(\x08\x12\x18\n\nsimilarity\x18\x02 \x01(\x02\x42\x04\x98\xb5\x18\x01\x12\x17\n\x0fmatch_threshold\x18\x03 \x01(\x02\x12!\n\x19\x65xpected_false_match_rate\x18\x04 \x01(\x01\x12\x1e\n\x05\x66irst\x18\x05 \x01(\x0b\x32\x0f.convoy.v1.Face\x12\x1f\n\x06second\x18\x06 \x01(\x0b\x32\x0f.convoy.v1.Face\x12%\n\x08\x65mbedder\x18\x07 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x19\n\x11\x66irst_faces_found\x18\x08 \x01(\r\x12\x1a\n\x12second_faces_found\x18\t \x01(\r\x12\x1a\n\x12\x62\x65yond_calibration\x18\n \x01(\x08\"U\n\x13GetFaceModelRequest\x12%\n\x08\x65mbedder\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x02 \x01(\t\"\x90\x02\n\x0f\x46\x61\x63\x65\x43\x61libration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x18\n\x10\x66\x61lse_match_rate\x18\x02 \x03(\x01\x12\x16\n\x0eimpostor_pairs\x18\x03 \x01(\x04\x12\x12\n\ntail_model\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x1e\n\x16\x66\x61lse_match_rate_upper\x18\x06 \x03(\x01\x12.\n\x07genuine\x18\x07 \x01(\x0b\x32\x1d.convoy.v1.GenuineCalibration\x12\x1d\n\x15same_photo_similarity\x18\x08 \x03(\x02\x12#\n\x1bsame_photo_false_match_rate\x18\t \x03(\x01\"\x8a\x01\n\x12GenuineCalibration\x12\x12\n\nsimilarity\x18\x01 \x03(\x02\x12\x1c\n\x14\x66\x61lse_non_match_rate\x18\x02 \x03(\x01\x12\r\n\x05pairs\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\x12\"\n\x1a\x66\x61lse_non_match_rate_upper\x18\x05 \x03(\x01\"\xb7\x02\n\x14GetFaceModelResponse\x12%\n\x08\x64\x65tector\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12%\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x17\n\x0f\x65mbedder_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\r\x12\x1f\n\x17\x64\x65\x66\x61ult_match_threshold\x18\x05 \x01(\x02\x12/\n\x0b\x63\x61libration\x18\x06 \x01(\x0b\x32\x1a.convoy.v1.FaceCalibration\x12%\n\x08liveness\x18\t \x03(\x0b\x32\x13.convoy.v1.ModelRef\x12\'\n\nattributes\x18\n \x03(\x0b\x32\x13.convoy.v1.ModelRef\"\xc3\x01\n\x18\x45xplainComparisonRequest\x12\x1f\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12 \n\x06second\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Image\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.convoy.v1.FaceDetectionOptions\x12\x32\n\x0b\x65xplanation\x18\x04 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\xb6\x01\n\x19\x45xplainComparisonResponse\x12\x31\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.ExplanationB\x04\x98\xb5\x18\x01\x12\x1e\n\x05\x66irst\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Face\x12\x1f\n\x06second\x18\x03 \x01(\x0b\x32\x0f.convoy.v1.Face\x12%\n\x08\x65mbedder\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef*c\n\rFaceSelection\x12\x1e\n\x1a\x46\x41\x43\x45_SELECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43\x45_SELECTION_ALL\x10\x01\x12\x1a\n\x16\x46\x41\x43\x45_SELECTION_LARGEST\x10\x02\x32\xcb\x04\n\x0b\x46\x61\x63\x65Service\x12W\n\x0b\x44\x65tectFaces\x12\x1d.convoy.v1.DetectFacesRequest\x1a\x1e.convoy.v1.DetectFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12T\n\nEmbedFaces\x12\x1c.convoy.v1.EmbedFacesRequest\x1a\x1d.convoy.v1.EmbedFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12j\n\x10\x45mbedFacesStream\x12\".convoy.v1.EmbedFacesStreamRequest\x1a#.convoy.v1.EmbedFacesStreamResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s(\x01\x30\x01\x12Z\n\x0c\x43ompareFaces\x12\x1e.convoy.v1.CompareFacesRequest\x1a\x1f.convoy.v1.CompareFacesResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12i\n\x11\x45xplainComparison\x12#.convoy.v1.ExplainComparisonRequest\x1a$.convoy.v1.ExplainComparisonResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65s\x12Z\n\x0cGetFaceModel\x12\x1e.convoy.v1.GetFaceModelRequest\x1a\x1f.convoy.v1.GetFaceModelResponse\"\t\x8a\xb5\x18\x05\x66\x61\x63\x65sb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREFACESREQUEST'].fields_by_name['false_match_rate']._serialized_options = b'\230\265\030\001'
   _globals['_COMPAREFACESRESPONSE'].fields_by_name['similarity']._loaded_options = None
   _globals['_COMPAREFACESRESPONSE'].fields_by_name['similarity']._serialized_options = b'\230\265\030\001'
+  _globals['_EXPLAINCOMPARISONRESPONSE'].fields_by_name['explanation']._loaded_options = None
+  _globals['_EXPLAINCOMPARISONRESPONSE'].fields_by_name['explanation']._serialized_options = b'\230\265\030\001'
   _globals['_FACESERVICE'].methods_by_name['DetectFaces']._loaded_options = None
   _globals['_FACESERVICE'].methods_by_name['DetectFaces']._serialized_options = b'\212\265\030\005faces'
   _globals['_FACESERVICE'].methods_by_name['EmbedFaces']._loaded_options = None
@@ -47,48 +50,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FACESERVICE'].methods_by_name['EmbedFacesStream']._serialized_options = b'\212\265\030\005faces'
   _globals['_FACESERVICE'].methods_by_name['CompareFaces']._loaded_options = None
   _globals['_FACESERVICE'].methods_by_name['CompareFaces']._serialized_options = b'\212\265\030\005faces'
+  _globals['_FACESERVICE'].methods_by_name['ExplainComparison']._loaded_options = None
+  _globals['_FACESERVICE'].methods_by_name['ExplainComparison']._serialized_options = b'\212\265\030\005faces'
   _globals['_FACESERVICE'].methods_by_name['GetFaceModel']._loaded_options = None
   _globals['_FACESERVICE'].methods_by_name['GetFaceModel']._serialized_options = b'\212\265\030\005faces'
-  _globals['_FACESELECTION']._serialized_start=3338
-  _globals['_FACESELECTION']._serialized_end=3437
-  _globals['_FACEDETECTIONOPTIONS']._serialized_start=86
-  _globals['_FACEDETECTIONOPTIONS']._serialized_end=288
-  _globals['_LANDMARKS']._serialized_start=291
-  _globals['_LANDMARKS']._serialized_end=484
-  _globals['_FACEQUALITY']._serialized_start=487
-  _globals['_FACEQUALITY']._serialized_end=662
-  _globals['_EMBEDDING']._serialized_start=664
-  _globals['_EMBEDDING']._serialized_end=727
-  _globals['_FACE']._serialized_start=730
-  _globals['_FACE']._serialized_end=1017
-  _globals['_FACEATTRIBUTE']._serialized_start=1019
-  _globals['_FACEATTRIBUTE']._serialized_end=1100
-  _globals['_FACES']._serialized_start=1102
-  _globals['_FACES']._serialized_end=1193
-  _globals['_DETECTFACESREQUEST']._serialized_start=1195
-  _globals['_DETECTFACESREQUEST']._serialized_end=1299
-  _globals['_DETECTFACESRESPONSE']._serialized_start=1301
-  _globals['_DETECTFACESRESPONSE']._serialized_end=1396
-  _globals['_EMBEDFACESREQUEST']._serialized_start=1399
-  _globals['_EMBEDFACESREQUEST']._serialized_end=1597
-  _globals['_EMBEDFACESRESPONSE']._serialized_start=1600
-  _globals['_EMBEDFACESRESPONSE']._serialized_end=1758
-  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_start=1760
-  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_end=1844
-  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_start=1847
-  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_end=1982
-  _globals['_COMPAREFACESREQUEST']._serialized_start=1985
-  _globals['_COMPAREFACESREQUEST']._serialized_end=2203
-  _globals['_COMPAREFACESRESPONSE']._serialized_start=2206
-  _globals['_COMPAREFACESRESPONSE']._serialized_end=2519
-  _globals['_GETFACEMODELREQUEST']._serialized_start=2521
-  _globals['_GETFACEMODELREQUEST']._serialized_end=2606
-  _globals['_FACECALIBRATION']._serialized_start=2609
-  _globals['_FACECALIBRATION']._serialized_end=2881
-  _globals['_GENUINECALIBRATION']._serialized_start=2884
-  _globals['_GENUINECALIBRATION']._serialized_end=3022
-  _globals['_GETFACEMODELRESPONSE']._serialized_start=3025
-  _globals['_GETFACEMODELRESPONSE']._serialized_end=3336
-  _globals['_FACESERVICE']._serialized_start=3440
-  _globals['_FACESERVICE']._serialized_end=3920
+  _globals['_FACESELECTION']._serialized_start=3802
+  _globals['_FACESELECTION']._serialized_end=3901
+  _globals['_FACEDETECTIONOPTIONS']._serialized_start=115
+  _globals['_FACEDETECTIONOPTIONS']._serialized_end=317
+  _globals['_LANDMARKS']._serialized_start=320
+  _globals['_LANDMARKS']._serialized_end=513
+  _globals['_FACEQUALITY']._serialized_start=516
+  _globals['_FACEQUALITY']._serialized_end=691
+  _globals['_EMBEDDING']._serialized_start=693
+  _globals['_EMBEDDING']._serialized_end=756
+  _globals['_FACE']._serialized_start=759
+  _globals['_FACE']._serialized_end=1064
+  _globals['_FACEATTRIBUTE']._serialized_start=1066
+  _globals['_FACEATTRIBUTE']._serialized_end=1147
+  _globals['_FACES']._serialized_start=1149
+  _globals['_FACES']._serialized_end=1240
+  _globals['_DETECTFACESREQUEST']._serialized_start=1242
+  _globals['_DETECTFACESREQUEST']._serialized_end=1346
+  _globals['_DETECTFACESRESPONSE']._serialized_start=1348
+  _globals['_DETECTFACESRESPONSE']._serialized_end=1443
+  _globals['_EMBEDFACESREQUEST']._serialized_start=1446
+  _globals['_EMBEDFACESREQUEST']._serialized_end=1644
+  _globals['_EMBEDFACESRESPONSE']._serialized_start=1647
+  _globals['_EMBEDFACESRESPONSE']._serialized_end=1805
+  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_start=1807
+  _globals['_EMBEDFACESSTREAMREQUEST']._serialized_end=1925
+  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_start=1928
+  _globals['_EMBEDFACESSTREAMRESPONSE']._serialized_end=2063
+  _globals['_COMPAREFACESREQUEST']._serialized_start=2066
+  _globals['_COMPAREFACESREQUEST']._serialized_end=2284
+  _globals['_COMPAREFACESRESPONSE']._serialized_start=2287
+  _globals['_COMPAREFACESRESPONSE']._serialized_end=2600
+  _globals['_GETFACEMODELREQUEST']._serialized_start=2602
+  _globals['_GETFACEMODELREQUEST']._serialized_end=2687
+  _globals['_FACECALIBRATION']._serialized_start=2690
+  _globals['_FACECALIBRATION']._serialized_end=2962
+  _globals['_GENUINECALIBRATION']._serialized_start=2965
+  _globals['_GENUINECALIBRATION']._serialized_end=3103
+  _globals['_GETFACEMODELRESPONSE']._serialized_start=3106
+  _globals['_GETFACEMODELRESPONSE']._serialized_end=3417
+  _globals['_EXPLAINCOMPARISONREQUEST']._serialized_start=3420
+  _globals['_EXPLAINCOMPARISONREQUEST']._serialized_end=3615
+  _globals['_EXPLAINCOMPARISONRESPONSE']._serialized_start=3618
+  _globals['_EXPLAINCOMPARISONRESPONSE']._serialized_end=3800
+  _globals['_FACESERVICE']._serialized_start=3904
+  _globals['_FACESERVICE']._serialized_end=4491
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,11 @@ class FaceServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_faces__pb2.CompareFacesRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_faces__pb2.CompareFacesResponse.FromString,
                 _registered_method=True)
+        self.ExplainComparison = channel.unary_unary(
+                '/convoy.v1.FaceService/ExplainComparison',
+                request_serializer=convoy_dot_v1_dot_faces__pb2.ExplainComparisonRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_faces__pb2.ExplainComparisonResponse.FromString,
+                _registered_method=True)
         self.GetFaceModel = channel.unary_unary(
                 '/convoy.v1.FaceService/GetFaceModel',
                 request_serializer=convoy_dot_v1_dot_faces__pb2.GetFaceModelRequest.SerializeToString,
@@ -105,6 +110,17 @@ class FaceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainComparison(self, request, context):
+        """Shows what in the largest face of the first picture makes it similar to the largest face of the second. One call looks at
+        the face up to 626 times, so a service works on two such calls at a time. Callers without the scope `scores` get no map.
+
+        The errors of CompareFaces. INVALID_ARGUMENT: an option is out of range (BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo:
+        too many such calls wait (QUEUE_FULL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetFaceModel(self, request, context):
         """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
@@ -137,6 +153,11 @@ def add_FaceServiceServicer_to_server(servicer, server):
                     servicer.CompareFaces,
                     request_deserializer=convoy_dot_v1_dot_faces__pb2.CompareFacesRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_faces__pb2.CompareFacesResponse.SerializeToString,
+            ),
+            'ExplainComparison': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainComparison,
+                    request_deserializer=convoy_dot_v1_dot_faces__pb2.ExplainComparisonRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_faces__pb2.ExplainComparisonResponse.SerializeToString,
             ),
             'GetFaceModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetFaceModel,
@@ -253,6 +274,33 @@ class FaceService(object):
             '/convoy.v1.FaceService/CompareFaces',
             convoy_dot_v1_dot_faces__pb2.CompareFacesRequest.SerializeToString,
             convoy_dot_v1_dot_faces__pb2.CompareFacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainComparison(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.FaceService/ExplainComparison',
+            convoy_dot_v1_dot_faces__pb2.ExplainComparisonRequest.SerializeToString,
+            convoy_dot_v1_dot_faces__pb2.ExplainComparisonResponse.FromString,
             options,
             channel_credentials,
             insecure,

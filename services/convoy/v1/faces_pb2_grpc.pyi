@@ -56,6 +56,13 @@ class FaceServiceStub:
 
     The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
     """
+    ExplainComparison: _grpc.UnaryUnaryMultiCallable[_faces_pb2.ExplainComparisonRequest, _faces_pb2.ExplainComparisonResponse]
+    """Shows what in the largest face of the first picture makes it similar to the largest face of the second. One call looks at
+    the face up to 626 times, so a service works on two such calls at a time. Callers without the scope `scores` get no map.
+
+    The errors of CompareFaces. INVALID_ARGUMENT: an option is out of range (BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo:
+    too many such calls wait (QUEUE_FULL).
+    """
     GetFaceModel: _grpc.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]
     """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
 
@@ -90,6 +97,13 @@ class FaceServiceAsyncStub(FaceServiceStub):
     """Says whether the largest faces of two pictures are of the same person.
 
     The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+    """
+    ExplainComparison: _aio.UnaryUnaryMultiCallable[_faces_pb2.ExplainComparisonRequest, _faces_pb2.ExplainComparisonResponse]  # type: ignore[assignment]
+    """Shows what in the largest face of the first picture makes it similar to the largest face of the second. One call looks at
+    the face up to 626 times, so a service works on two such calls at a time. Callers without the scope `scores` get no map.
+
+    The errors of CompareFaces. INVALID_ARGUMENT: an option is out of range (BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo:
+    too many such calls wait (QUEUE_FULL).
     """
     GetFaceModel: _aio.UnaryUnaryMultiCallable[_faces_pb2.GetFaceModelRequest, _faces_pb2.GetFaceModelResponse]  # type: ignore[assignment]
     """Names the models in use and gives the embedder's calibration: how often two strangers reach a similarity.
@@ -146,6 +160,19 @@ class FaceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says whether the largest faces of two pictures are of the same person.
 
         The errors of DetectFaces. FAILED_PRECONDITION: a picture shows no face (NO_FACE).
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainComparison(
+        self,
+        request: _faces_pb2.ExplainComparisonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_faces_pb2.ExplainComparisonResponse, _abc.Awaitable[_faces_pb2.ExplainComparisonResponse]]:
+        """Shows what in the largest face of the first picture makes it similar to the largest face of the second. One call looks at
+        the face up to 626 times, so a service works on two such calls at a time. Callers without the scope `scores` get no map.
+
+        The errors of CompareFaces. INVALID_ARGUMENT: an option is out of range (BAD_ARGUMENT). RESOURCE_EXHAUSTED with RetryInfo:
+        too many such calls wait (QUEUE_FULL).
         """
 
     @_abc_1.abstractmethod

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
+from convoy.v1 import explanation_pb2 as convoy_dot_v1_dot_explanation__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63onvoy/v1/segmentation.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"\x82\x01\n\x0eSegmentRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12*\n\x0bmask_format\x18\x03 \x01(\x0e\x32\x15.convoy.v1.MaskFormat\"4\n\x06Region\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x02\"\x91\x01\n\x0cSegmentation\x12\x0c\n\x04mask\x18\x01 \x01(\x0c\x12*\n\x0bmask_format\x18\x02 \x01(\x0e\x32\x15.convoy.v1.MaskFormat\x12#\n\nimage_size\x18\x03 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\"\n\x07regions\x18\x04 \x03(\x0b\x32\x11.convoy.v1.Region\"o\n\x0fSegmentResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.convoy.v1.Segmentation\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x0e\n\x06labels\x18\x03 \x03(\t\"N\n\x14SegmentStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07request\x18\x02 \x01(\x0b\x32\x19.convoy.v1.SegmentRequest\"\x81\x01\n\x15SegmentStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.SegmentResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome*S\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMASK_FORMAT_PNG\x10\x01\x12\x13\n\x0fMASK_FORMAT_RAW\x10\x02\x32\xd3\x01\n\x13SegmentationService\x12R\n\x07Segment\x12\x19.convoy.v1.SegmentRequest\x1a\x1a.convoy.v1.SegmentResponse\"\x10\x8a\xb5\x18\x0csegmentation\x12h\n\rSegmentStream\x12\x1f.convoy.v1.SegmentStreamRequest\x1a .convoy.v1.SegmentStreamResponse\"\x10\x8a\xb5\x18\x0csegmentation(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63onvoy/v1/segmentation.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\x82\x01\n\x0eSegmentRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12*\n\x0bmask_format\x18\x03 \x01(\x0e\x32\x15.convoy.v1.MaskFormat\"4\n\x06Region\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04\x61rea\x18\x03 \x01(\x02\"\x91\x01\n\x0cSegmentation\x12\x0c\n\x04mask\x18\x01 \x01(\x0c\x12*\n\x0bmask_format\x18\x02 \x01(\x0e\x32\x15.convoy.v1.MaskFormat\x12#\n\nimage_size\x18\x03 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\"\n\x07regions\x18\x04 \x03(\x0b\x32\x11.convoy.v1.Region\"o\n\x0fSegmentResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.convoy.v1.Segmentation\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x0e\n\x06labels\x18\x03 \x03(\t\"N\n\x14SegmentStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07request\x18\x02 \x01(\x0b\x32\x19.convoy.v1.SegmentRequest\"\x81\x01\n\x15SegmentStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.SegmentResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xbf\x01\n\x1a\x45xplainSegmentationRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12\x1d\n\x05place\x18\x04 \x01(\x0b\x32\x0e.convoy.v1.Box\x12.\n\x07options\x18\x05 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\x8c\x01\n\x1b\x45xplainSegmentationResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x05model\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef*S\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMASK_FORMAT_PNG\x10\x01\x12\x13\n\x0fMASK_FORMAT_RAW\x10\x02\x32\xcb\x02\n\x13SegmentationService\x12R\n\x07Segment\x12\x19.convoy.v1.SegmentRequest\x1a\x1a.convoy.v1.SegmentResponse\"\x10\x8a\xb5\x18\x0csegmentation\x12h\n\rSegmentStream\x12\x1f.convoy.v1.SegmentStreamRequest\x1a .convoy.v1.SegmentStreamResponse\"\x10\x8a\xb5\x18\x0csegmentation(\x01\x30\x01\x12v\n\x13\x45xplainSegmentation\x12%.convoy.v1.ExplainSegmentationRequest\x1a&.convoy.v1.ExplainSegmentationResponse\"\x10\x8a\xb5\x18\x0csegmentationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEGMENTATIONSERVICE'].methods_by_name['Segment']._serialized_options = b'\212\265\030\014segmentation'
   _globals['_SEGMENTATIONSERVICE'].methods_by_name['SegmentStream']._loaded_options = None
   _globals['_SEGMENTATIONSERVICE'].methods_by_name['SegmentStream']._serialized_options = b'\212\265\030\014segmentation'
-  _globals['_MASKFORMAT']._serialized_start=752
-  _globals['_MASKFORMAT']._serialized_end=835
-  _globals['_SEGMENTREQUEST']._serialized_start=93
-  _globals['_SEGMENTREQUEST']._serialized_end=223
-  _globals['_REGION']._serialized_start=225
-  _globals['_REGION']._serialized_end=277
-  _globals['_SEGMENTATION']._serialized_start=280
-  _globals['_SEGMENTATION']._serialized_end=425
-  _globals['_SEGMENTRESPONSE']._serialized_start=427
-  _globals['_SEGMENTRESPONSE']._serialized_end=538
-  _globals['_SEGMENTSTREAMREQUEST']._serialized_start=540
-  _globals['_SEGMENTSTREAMREQUEST']._serialized_end=618
-  _globals['_SEGMENTSTREAMRESPONSE']._serialized_start=621
-  _globals['_SEGMENTSTREAMRESPONSE']._serialized_end=750
-  _globals['_SEGMENTATIONSERVICE']._serialized_start=838
-  _globals['_SEGMENTATIONSERVICE']._serialized_end=1049
+  _globals['_SEGMENTATIONSERVICE'].methods_by_name['ExplainSegmentation']._loaded_options = None
+  _globals['_SEGMENTATIONSERVICE'].methods_by_name['ExplainSegmentation']._serialized_options = b'\212\265\030\014segmentation'
+  _globals['_MASKFORMAT']._serialized_start=1118
+  _globals['_MASKFORMAT']._serialized_end=1201
+  _globals['_SEGMENTREQUEST']._serialized_start=122
+  _globals['_SEGMENTREQUEST']._serialized_end=252
+  _globals['_REGION']._serialized_start=254
+  _globals['_REGION']._serialized_end=306
+  _globals['_SEGMENTATION']._serialized_start=309
+  _globals['_SEGMENTATION']._serialized_end=454
+  _globals['_SEGMENTRESPONSE']._serialized_start=456
+  _globals['_SEGMENTRESPONSE']._serialized_end=567
+  _globals['_SEGMENTSTREAMREQUEST']._serialized_start=569
+  _globals['_SEGMENTSTREAMREQUEST']._serialized_end=647
+  _globals['_SEGMENTSTREAMRESPONSE']._serialized_start=650
+  _globals['_SEGMENTSTREAMRESPONSE']._serialized_end=779
+  _globals['_EXPLAINSEGMENTATIONREQUEST']._serialized_start=782
+  _globals['_EXPLAINSEGMENTATIONREQUEST']._serialized_end=973
+  _globals['_EXPLAINSEGMENTATIONRESPONSE']._serialized_start=976
+  _globals['_EXPLAINSEGMENTATIONRESPONSE']._serialized_end=1116
+  _globals['_SEGMENTATIONSERVICE']._serialized_start=1204
+  _globals['_SEGMENTATIONSERVICE']._serialized_end=1535
 # @@protoc_insertion_point(module_scope)

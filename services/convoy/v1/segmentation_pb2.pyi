@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from convoy.v1 import common_pb2 as _common_pb2
+from convoy.v1 import explanation_pb2 as _explanation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -237,3 +238,85 @@ class SegmentStreamResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___SegmentStreamResponse: _TypeAlias = SegmentStreamResponse  # noqa: Y015
+
+@_typing.final
+class ExplainSegmentationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Which of the model's labels to explain; empty for the one with the largest area."""
+    @_builtins.property
+    def image(self) -> _common_pb2.Image:
+        """One picture."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """Which model; empty for the default one."""
+
+    @_builtins.property
+    def place(self) -> _common_pb2.Box:
+        """Count only pixels in this box; without it, all. What matters outside the box is what the class needs around it."""
+
+    @_builtins.property
+    def options(self) -> _explanation_pb2.ExplanationOptions:
+        """How to look, and what to answer."""
+
+    def __init__(
+        self,
+        *,
+        image: _common_pb2.Image | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        label: _builtins.str = ...,
+        place: _common_pb2.Box | None = ...,
+        options: _explanation_pb2.ExplanationOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "model", b"model", "options", b"options", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "label", b"label", "model", b"model", "options", b"options", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainSegmentationRequest: _TypeAlias = ExplainSegmentationRequest  # noqa: Y015
+
+@_typing.final
+class ExplainSegmentationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Position of the label in the model's list of labels."""
+    label: _builtins.str
+    """The label that is explained."""
+    @_builtins.property
+    def explanation(self) -> _explanation_pb2.Explanation:
+        """The map. Its score is the share of the picture's pixels (of the place's, if there is one) that have the label. A covered
+        pixel counts by the class that the model gives it then.
+        """
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The model that answered."""
+
+    def __init__(
+        self,
+        *,
+        explanation: _explanation_pb2.Explanation | None = ...,
+        index: _builtins.int = ...,
+        label: _builtins.str = ...,
+        model: _common_pb2.ModelRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "index", b"index", "label", b"label", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainSegmentationResponse: _TypeAlias = ExplainSegmentationResponse  # noqa: Y015

@@ -45,6 +45,11 @@ class SegmentationServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
                 _registered_method=True)
+        self.ExplainSegmentation = channel.unary_unary(
+                '/convoy.v1.SegmentationService/ExplainSegmentation',
+                request_serializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentationServiceServicer(object):
@@ -71,6 +76,18 @@ class SegmentationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainSegmentation(self, request, context):
+        """Shows which places of a picture a class needs for its pixels. This works with every graph, imported ones too. One call
+        looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
+        the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
+        RetryInfo: too many such calls wait (QUEUE_FULL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +100,11 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.SegmentStream,
                     request_deserializer=convoy_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.SerializeToString,
+            ),
+            'ExplainSegmentation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainSegmentation,
+                    request_deserializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -140,6 +162,33 @@ class SegmentationService(object):
             '/convoy.v1.SegmentationService/SegmentStream',
             convoy_dot_v1_dot_segmentation__pb2.SegmentStreamRequest.SerializeToString,
             convoy_dot_v1_dot_segmentation__pb2.SegmentStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainSegmentation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.SegmentationService/ExplainSegmentation',
+            convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.SerializeToString,
+            convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.FromString,
             options,
             channel_credentials,
             insecure,

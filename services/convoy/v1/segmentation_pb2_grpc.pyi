@@ -44,6 +44,14 @@ class SegmentationServiceStub:
     """
     SegmentStream: _grpc.StreamStreamMultiCallable[_segmentation_pb2.SegmentStreamRequest, _segmentation_pb2.SegmentStreamResponse]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    ExplainSegmentation: _grpc.UnaryUnaryMultiCallable[_segmentation_pb2.ExplainSegmentationRequest, _segmentation_pb2.ExplainSegmentationResponse]
+    """Shows which places of a picture a class needs for its pixels. This works with every graph, imported ones too. One call
+    looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
+    the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
+    RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
 
 @_typing.type_check_only
 class SegmentationServiceAsyncStub(SegmentationServiceStub):
@@ -61,6 +69,14 @@ class SegmentationServiceAsyncStub(SegmentationServiceStub):
     """
     SegmentStream: _aio.StreamStreamMultiCallable[_segmentation_pb2.SegmentStreamRequest, _segmentation_pb2.SegmentStreamResponse]  # type: ignore[assignment]
     """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    ExplainSegmentation: _aio.UnaryUnaryMultiCallable[_segmentation_pb2.ExplainSegmentationRequest, _segmentation_pb2.ExplainSegmentationResponse]  # type: ignore[assignment]
+    """Shows which places of a picture a class needs for its pixels. This works with every graph, imported ones too. One call
+    looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+    The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
+    the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
+    RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
 
 class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Says for every pixel of a picture which class it belongs to."""
@@ -87,5 +103,19 @@ class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.SegmentStreamResponse], _abc.AsyncIterator[_segmentation_pb2.SegmentStreamResponse]]:
         """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+
+    @_abc_1.abstractmethod
+    def ExplainSegmentation(
+        self,
+        request: _segmentation_pb2.ExplainSegmentationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_segmentation_pb2.ExplainSegmentationResponse, _abc.Awaitable[_segmentation_pb2.ExplainSegmentationResponse]]:
+        """Shows which places of a picture a class needs for its pixels. This works with every graph, imported ones too. One call
+        looks at the picture up to 626 times, so a service works on two such calls at a time.
+
+        The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
+        the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
+        RetryInfo: too many such calls wait (QUEUE_FULL).
+        """
 
 def add_SegmentationServiceServicer_to_server(servicer: SegmentationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -51,4 +51,4 @@ def to_document(value: object) -> Document:
 
 
 def _is_pixels(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == np.uint8
+    return isinstance(value, bytes) or (isinstance(value, np.ndarray) and (value.dtype == np.uint8 or value.ndim > 1))

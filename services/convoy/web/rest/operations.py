@@ -15,7 +15,16 @@ class Operation:
     rpc: str
     summary: str
     tag: str
-    picture: Literal["", "classification", "detection", "segmentation", "faces", "identification"] = ""
+    picture: Literal[
+        "",
+        "classification",
+        "detection",
+        "segmentation",
+        "faces",
+        "identification",
+        "explained",
+        "explained_detection",
+    ] = ""
     status: int = 200
 
     @property
@@ -28,6 +37,7 @@ _RECOGNITION = "/convoy.v1.RecognitionService"
 _GALLERY = "/v1/galleries/{gallery}"
 _PERSON = f"{_GALLERY}/people/{{person_id}}"
 _CLASSIFY = "/convoy.v1.ClassificationService/Classify"
+_EXPLAIN = "/convoy.v1.ClassificationService/Explain"
 _DETECT = "/convoy.v1.DetectionService/Detect"
 _SEGMENT = "/convoy.v1.SegmentationService/Segment"
 _TRANSFORM = "/convoy.v1.ImagingService/Transform"
@@ -35,6 +45,26 @@ _FACES = "/convoy.v1.FaceService"
 
 OPERATIONS = (
     Operation("POST", "/v1/classify", _CLASSIFY, "Say what pictures show", "Pictures", "classification"),
+    Operation("POST", "/v1/explain", _EXPLAIN, "Show what speaks for a label", "Pictures", "explained"),
+    Operation(
+        "POST",
+        "/v1/detect/explain",
+        "/convoy.v1.DetectionService/ExplainDetection",
+        "Show what speaks for an object",
+        "Pictures",
+        "explained_detection",
+    ),
+    Operation(
+        "POST",
+        "/v1/segment/explain",
+        "/convoy.v1.SegmentationService/ExplainSegmentation",
+        "Show what a class needs for its pixels",
+        "Pictures",
+        "explained",
+    ),
+    Operation(
+        "POST", "/v1/faces/compare/explain", f"{_FACES}/ExplainComparison", "Show what makes two faces alike", "Faces"
+    ),
     Operation("POST", "/v1/detect", _DETECT, "Find objects", "Pictures", "detection"),
     Operation("POST", "/v1/segment", _SEGMENT, "Say the class of every pixel", "Pictures", "segmentation"),
     Operation("POST", "/v1/transform", _TRANSFORM, "Make pictures of pictures", "Pictures"),
@@ -62,9 +92,14 @@ OPERATIONS = (
     Operation("GET", "/v1/aliases", f"{_RECOGNITION}/ListGalleryAliases", "List aliases of galleries", "Galleries"),
     Operation("PUT", "/v1/aliases/{alias}", f"{_RECOGNITION}/SetGalleryAlias", "Set or remove an alias", "Galleries"),
     Operation("GET", f"{_GALLERY}/people", f"{_RECOGNITION}/ListPeople", "List people", "People"),
+    Operation("PUT", _PERSON, f"{_RECOGNITION}/CreatePerson", "Make a person without faces", "People", status=201),
     Operation("GET", _PERSON, f"{_RECOGNITION}/GetPerson", "Show a person", "People"),
+    Operation(
+        "GET", f"{_GALLERY}/faces/{{face_id}}", f"{_RECOGNITION}/GetFace", "Show a face and its person", "People"
+    ),
     Operation("POST", _PERSON, f"{_RECOGNITION}/Register", "Register a person by photos", "People"),
     Operation("PATCH", _PERSON, f"{_RECOGNITION}/UpdatePerson", "Change a person", "People"),
+    Operation("POST", f"{_PERSON}/rename", f"{_RECOGNITION}/RenamePerson", "Give a person another id", "People"),
     Operation("DELETE", _PERSON, f"{_RECOGNITION}/DeletePerson", "Delete a person with every face", "People"),
     Operation("DELETE", f"{_PERSON}/faces/{{face_id}}", f"{_RECOGNITION}/DeleteFace", "Delete one face", "People"),
     Operation(

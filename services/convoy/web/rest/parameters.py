@@ -1,6 +1,7 @@
 """The fields of a request as parameters: the same names in a query, a form and JSON, as in the proto.
 
-How faces are found (FaceDetectionOptions) and whom a picture is compared with (PersonRef) lie open beside the others.
+How faces are found (FaceDetectionOptions), whom a picture is compared with (PersonRef) and how an answer is explained
+(ExplanationOptions) lie open beside the others.
 A model is name or name:version. An enum's value is its short name: LARGEST for FACE_SELECTION_LARGEST.
 """
 
@@ -16,13 +17,17 @@ from google.protobuf.message import Message
 
 from convoy.core.api import split_model
 from convoy.core.errors import InvalidArgument
-from convoy.v1 import common_pb2, faces_pb2, recognition_pb2
+from convoy.v1 import common_pb2, explanation_pb2, faces_pb2, recognition_pb2
 from convoy.web.json_messages import Descriptor, prefix_of, refusal
 
 Kind = TypeVar("Kind", bound=Message)
 IMAGE = common_pb2.Image.DESCRIPTOR.full_name
 MODEL = common_pb2.ModelRef.DESCRIPTOR.full_name
-OPEN = {faces_pb2.FaceDetectionOptions.DESCRIPTOR.full_name, recognition_pb2.PersonRef.DESCRIPTOR.full_name}
+OPEN = {
+    faces_pb2.FaceDetectionOptions.DESCRIPTOR.full_name,
+    recognition_pb2.PersonRef.DESCRIPTOR.full_name,
+    explanation_pb2.ExplanationOptions.DESCRIPTOR.full_name,
+}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 

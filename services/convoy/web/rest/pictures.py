@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from convoy.client.answers import faces, recognition, vision
+from convoy.client.answers import explanation, faces, recognition, vision
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.decoding import Limits, decode_image, encode_png
 from convoy.drawing import drawing
@@ -16,6 +16,10 @@ _DRAWERS: dict[str, Drawer] = {
     ),
     "detection": lambda picture, answer: drawing.draw_detections(picture, vision.read_detections(answer)[0]),
     "segmentation": lambda picture, answer: drawing.draw_segmentation(picture, vision.read_segmentations(answer)[0]),
+    "explained": lambda picture, answer: drawing.draw_explanation(picture, explanation.read_explanation(answer)),
+    "explained_detection": lambda picture, answer: drawing.draw_explanation(
+        picture, explanation.read_detection(answer)
+    ),
     "faces": lambda picture, answer: drawing.draw_faces(picture, faces.read_faces(answer)[0].faces),
     "identification": lambda picture, answer: drawing.draw_identification(
         picture, recognition.read_identification(answer)

@@ -16,6 +16,7 @@ from convoy.v1 import (
     classification_pb2,
     common_pb2,
     detection_pb2,
+    explanation_pb2,
     faces_pb2,
     imaging_pb2,
     models_pb2,
@@ -34,6 +35,7 @@ FILES = (
     classification_pb2,
     common_pb2,
     detection_pb2,
+    explanation_pb2,
     faces_pb2,
     imaging_pb2,
     models_pb2,
@@ -92,6 +94,9 @@ def test_every_method_gives_a_scope_for_its_request(method: MethodDescriptor) ->
         ("ModelService/LoadModel", models_pb2.LoadModelRequest(), "models:admin"),
         ("RecognitionService/Identify", api.IdentifyRequest(gallery="staff"), "gallery:staff:read"),
         ("RecognitionService/Register", api.RegisterRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/CreatePerson", api.CreatePersonRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/RenamePerson", api.RenamePersonRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/GetFace", api.GetFaceRequest(gallery="staff"), "gallery:staff:read"),
         ("RecognitionService/MergePeople", api.MergePeopleRequest(gallery="staff"), "gallery:staff:write"),
         ("RecognitionService/DeleteGallery", api.DeleteGalleryRequest(gallery="staff"), "gallery:staff:admin"),
         ("RecognitionService/ExportGallery", api.ExportGalleryRequest(gallery="staff"), "gallery:staff:admin"),
@@ -148,7 +153,10 @@ def test_calls_on_whole_galleries_take_no_alias() -> None:
         "Identify",
         "IdentifyStream",
         "Verify",
+        "CreatePerson",
         "GetPerson",
+        "GetFace",
+        "RenamePerson",
         "ListPeople",
         "UpdatePerson",
         "DeletePerson",
@@ -206,6 +214,7 @@ def test_a_stream_that_answers_an_error_stays_as_it_is() -> None:
 def test_choosing_a_threshold_is_seen_inside_a_stream_too() -> None:
     for request in (
         api.IdentifyRequest(match_threshold=0.0),
+        api.IdentifyRequest(nearest=1),
         api.VerifyRequest(false_match_rate=0.1),
         faces_pb2.CompareFacesRequest(match_threshold=0.3),
         api.IdentifyStreamRequest(request=api.IdentifyRequest(match_threshold=0.3)),
@@ -229,7 +238,8 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         for name, field in answers.items()
         if field.name in ("similarity", "other_similarity", "margin") and not field.is_repeated
     }
-    assert {name for name, field in answers.items() if is_score(field)} == single
+    maps = {"convoy.v1.ExplainComparisonResponse.explanation"}  # each value of it is a similarity
+    assert {name for name, field in answers.items() if is_score(field)} == single | maps
     assert single == {
         "convoy.v1.Disagreement.other_similarity",
         "convoy.v1.Disagreement.similarity",
@@ -246,7 +256,8 @@ def test_every_criterion_of_a_request_is_a_score_whose_zero_is_seen() -> None:
     criteria = {
         name for name, field in asked.items() if field.containing_oneof and field.containing_oneof.name == "criterion"
     }
+    criteria.add("convoy.v1.IdentifyRequest.nearest")
     # With a given rate these two choose the threshold too.
     criteria |= {"convoy.v1.IdentifyRequest.rate_unit", "convoy.v1.IdentifyRequest.same_occasion"}
-    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 10
+    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 11
     assert all(asked[name].has_presence for name in criteria)
