@@ -7,6 +7,7 @@ MODELS ?=
 FROM ?=
 BAD_INPUTS ?= 10000
 MINUTES ?= 5
+PARTS ?= 1 2 3 4 5 6 7 8 9 10
 SEEDS ?= 1 2 3 4 5
 SECONDS_EACH ?= 120
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
@@ -34,8 +35,12 @@ faults: $(VENV)/.setup ## Break a Compose deployment under load in every way of 
 abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for another number
 	BAD_INPUTS=$(BAD_INPUTS) $(BIN)/pytest -s tests/integration/test_abuse.py
 
-attack: $(VENV)/.setup ## Send a fleet on this machine what takes memory and time, ten minutes, and check that it stays small
+attack: $(VENV)/.setup ## Send a fleet on this machine what takes memory and time, ten minutes, and check that it stays small; FULL=1 for all of it
 	$(BIN)/pytest -s tests/slow/test_attack.py
+ifdef FULL
+	for seed in $(PARTS); do BAD_INPUTS=10000 SEED=$$seed $(BIN)/pytest -s tests/integration/test_abuse.py || exit 1; done
+	KILLS=200 $(BIN)/pytest -s tests/integration/test_durability.py
+endif
 
 history: $(VENV)/.setup ## Random calls through two replicas under faults, checked against a model; SEEDS="1 2", SECONDS_EACH=60
 	$(BIN)/python -m tests.history --seeds $(SEEDS) --seconds $(SECONDS_EACH)

@@ -92,7 +92,8 @@ def show_values(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return "paths"
+        kind = get_args(annotation)[0]
+        return "paths" if kind is Path else "names" if kind is str else f"some of {show_values(kind)}"
     members = [member for member in get_args(annotation) or (annotation,) if member is not type(None)]
     names = {bool: "true, false", int: "whole number", float: "number", SecretStr: "text"}
     return names.get(members[0], str(getattr(members[0], "__name__", "text")).lower().replace("str", "text"))

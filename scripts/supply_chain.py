@@ -65,7 +65,7 @@ def lines(packages: dict[str, str]) -> str:
 
 def lock() -> str:
     """What both distributions need, as pip's constraints. The machine chooses torch, and Python brings setuptools."""
-    packages = closure(["convoy-vision[demo]", "convoy-vision-training"])
+    packages = closure(["convoy-vision[demo,film]", "convoy-vision-training"])
     return lines({name: packages[name] for name in packages.keys() - {"torch", "setuptools"}})
 
 

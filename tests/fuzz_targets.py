@@ -2,23 +2,25 @@
 
     python -m tests.fuzz_targets TARGET SECONDS
 
-Searches by coverage (atheris) from tests/corpus/TARGET, and writes an input that does anything else into that folder:
-then it stays in the corpus, which tests/property/test_corpus.py reads on each run.
+Searches by coverage from tests/corpus/TARGET, and writes an input that does anything else into that folder: then it
+stays in the corpus, which tests/property/test_corpus.py reads on each run. The search needs atheris, which is no
+requirement of development, since it is a wheel for Linux and few versions of Python: `pip install atheris`.
 """
 
 import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 
 from convoy.core.errors import InvalidArgument
-from convoy.core.manifest import Manifest
+from convoy.core.manifest import Manifest, outside_files
 from convoy.core.pictures.decoding import pixels_to_decode
 from convoy.core.serving.inflation import inflate
 from convoy.core.serving.wire import bounds_of, check_fields
+from convoy.importing.network import read_network
 from convoy.inference import open_inference_pb2
 from convoy.recognition.domain.pages import check_person_token, version_of
 from convoy.v1 import classification_pb2, recognition_pb2
@@ -32,6 +34,8 @@ READERS = (
     "convoy.core.serving.wire",
     "convoy.core.manifest",
     "convoy.recognition.domain.pages",
+    "convoy.importing.network",
+    "convoy.importing.metadata",
 )
 """Where coverage is measured. All modules together take minutes to instrument."""
 KINDS = (
@@ -77,12 +81,34 @@ def page_tokens(data: bytes) -> None:
     assert 0 <= version_of(token) < 2**63
 
 
+def graphs(data: bytes) -> None:
+    """A foreign ONNX graph: refused in a sentence, or described."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.onnx"
+        file.write_bytes(data)
+        network = read_network(file)
+        assert network.parameters >= 0 and network.channels in (1, 3)
+        assert all("\0" not in name for name in outside_files(file))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "headers": headers,
     "messages": messages,
     "manifests": manifests,
     "page_tokens": page_tokens,
+    "graphs": graphs,
 }
+
+
+def guided() -> Iterator[FunctionType]:
+    """The functions and methods by whose branches the search is guided."""
+    for module in [one for name, one in sorted(sys.modules.items()) if name.startswith(READERS)]:
+        for value in list(vars(module).values()):
+            inside = vars(value).values() if isinstance(value, type) else ()
+            for one in (value, *inside):
+                bare = one.fget if isinstance(one, property) else getattr(one, "__func__", one)
+                if isinstance(bare, FunctionType) and bare.__module__ == module.__name__:
+                    yield bare
 
 
 def try_one(target: str, data: bytes) -> None:
@@ -93,12 +119,10 @@ def try_one(target: str, data: bytes) -> None:
 
 def main(target: str, seconds: int) -> None:
     """Search for so long. What is merely new goes into a folder that is thrown away."""
-    import atheris  # `pip install atheris`: a wheel for Linux alone
+    import atheris
 
-    for module in [one for name, one in sys.modules.items() if name.startswith(READERS)]:
-        for function in vars(module).values():
-            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
-                atheris.instrument_func(function)
+    for function in guided():
+        atheris.instrument_func(function)
     folder = CORPUS / target
     options = [f"-max_total_time={seconds}", f"-max_len={MOST_BYTES}", "-timeout=10", "-rss_limit_mb=2048"]
     with tempfile.TemporaryDirectory() as new:

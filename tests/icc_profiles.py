@@ -20,6 +20,11 @@ def srgb_to_linear(values: Array) -> Array:
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
+def linear_to_srgb(light: Array) -> Array:
+    """Its inverse."""
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055)
+
+
 def power(exponent: float) -> Callable[[Array], Array]:
     """A plain power as transfer function."""
     return lambda values: values**exponent

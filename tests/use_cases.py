@@ -9,11 +9,15 @@ from convoy.recognition.domain.registrations import Registered, Registering
 from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Committed
+from convoy.recognition.use_cases.creation import Creation
+from convoy.recognition.use_cases.finding import Finding
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.merging import Merging
 from convoy.recognition.use_cases.people import People
 from convoy.recognition.use_cases.registration import Registration
+from convoy.recognition.use_cases.transfer import Transfer
 from convoy.testing.memory_store import MemoryStore
 
 from tests.fake_face_source import FakeFaceSource
@@ -34,6 +38,10 @@ class UseCases:
         growth = Growth(self.settings)
         self.galleries = Galleries(self.store, self.followers, self.faces, MasterKeys([]), growth)
         self.registration = Registration(self.followers, self.people, self.faces, self.settings, growth, self._remember)
+        self.finding = Finding(self.followers)
+        self.creation = Creation(self.followers, self.people)
+        self.merging = Merging(self.followers, self.people)
+        self.transfer = Transfer(self.followers, self.people, self.galleries)
         self.identification = Identification(self.followers, self.faces, self.settings, growth)
 
     def _remember(self, answer: Registered) -> bytes:

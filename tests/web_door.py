@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from convoy.client.channels import connection
@@ -39,6 +39,8 @@ class Door:
     """A running web door."""
 
     port: int
+    own: Mapping[str, int] = field(default_factory=dict)
+    """Doors for other systems' clients that have a port of their own."""
 
     @property
     def url(self) -> str:
@@ -88,7 +90,7 @@ def web_door(addresses: Mapping[str, str], **settings: Any) -> Iterator[Door]:
 
     server = asyncio.run_coroutine_threadsafe(start(), loop).result()
     try:
-        yield Door(server.port)
+        yield Door(server.port, dict(server.door_ports))
     finally:
         asyncio.run_coroutine_threadsafe(server.drain(), loop).result()
         loop.call_soon_threadsafe(loop.stop)

@@ -19,6 +19,7 @@ from convoy.recognition.domain.templates import Plain
 from convoy.recognition.search.followers import Followers
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
+from convoy.recognition.use_cases.creation import Creation
 from convoy.recognition.use_cases.erasures import Erasure, erase_again, find_again, list_erasures, read_erasures
 from convoy.recognition.use_cases.expiry import Sweep
 from convoy.recognition.use_cases.galleries import Galleries
@@ -44,6 +45,7 @@ class House:
         self.followers = Followers(store, lambda gallery: Plain(), threads=1)
         self.people = People(self.followers, Journal(journal))
         self.merging = Merging(self.followers, self.people)
+        self.creation = Creation(self.followers, self.people)
         self.galleries = Galleries(
             store, self.followers, FakeFaceSource(), MasterKeys([]), Growth(Settings()), Journal(journal)
         )
@@ -269,3 +271,36 @@ def test_a_line_is_read_as_it_was_written_and_later_facts_are_passed_over() -> N
     ):
         line = erasure.to_json()
         assert list(read_erasures([line, "", line.replace("{", '{"later": 1, ', 1)], print)) == [erasure] * 2
+
+
+async def rename_and_erase(house: House) -> None:
+    """After the backup people get other ids; some are erased under those, and others come under the old ones."""
+    rename = house.creation.rename
+    await house.people.delete_face("staff", "ada", "ada0")
+    await rename("staff", "ada", "ada.l", "")  # lives on with one face
+    await rename("staff", "bob", "bob.2", "")
+    await rename("staff", "bob.2", "bob.3", "")
+    await house.people.delete("staff", "bob.3")
+    await rename("staff", "cyd", "cyd.2", "")
+    await house.people.delete_face("staff", "cyd.2", "cyd1")
+    await rename("staff", "eve", "eve.2", "")
+    await house.add("staff", "eve")
+    await house.people.delete("staff", "eve")  # another one than the eve of the backup
+
+
+@pytest.mark.parametrize("source", ["audit", "journal"])
+async def test_who_was_erased_under_another_id_is_erased_and_who_was_renamed_stays(
+    house: House, shared_redis: RedisServer, tmp_path: Path, source: str
+) -> None:
+    backup = state(shared_redis)
+    await rename_and_erase(house)
+    if source == "audit":
+        lines = [erasure.to_json() async for erasure in list_erasures(house.store)]
+    else:
+        lines = (tmp_path / "journal").read_text().splitlines()
+    put_back(shared_redis, backup)
+    async for erasure in find_again(house.store, read_erasures(lines, print)):
+        await erase_again(house.store, erasure)
+    left = (await house.there())["staff"]
+    assert "bob" not in left
+    assert {one: left.get(one) for one in ("ada", "cyd", "flo")} == {"ada": 1, "cyd": 1, "flo": 2}

@@ -51,6 +51,9 @@ UNDERSTOOD = {
     "Register": "FAILED_PRECONDITION",
     "DeleteFace": "NOT_FOUND",
     "MergePeople": "NOT_FOUND",
+    "CreatePerson": "ALREADY_EXISTS",
+    "RenamePerson": "NOT_FOUND",
+    "GetFace": "NOT_FOUND",
 }
 
 
@@ -97,6 +100,9 @@ SEEDS: list[Message] = [
     recognition_pb2.ListAuditEventsRequest(gallery="g"),
     recognition_pb2.ListPeopleRequest(gallery="g"),
     recognition_pb2.GetPersonRequest(gallery="g", person_id="p1"),
+    recognition_pb2.CreatePersonRequest(gallery="g", person_id="p1"),
+    recognition_pb2.RenamePersonRequest(gallery="g", person_id="p2", new_person_id="p3"),
+    recognition_pb2.GetFaceRequest(gallery="g", face_id="1"),
     recognition_pb2.UpdatePersonRequest(gallery="g", person_id="p1"),
     ENROLMENT,
     recognition_pb2.RegisterManyRequest(request=ENROLMENT),

@@ -1,11 +1,13 @@
 """`make attack`: what a stranger could send at once to real processes of this machine, and how much memory it takes.
 
 Each attack is bounded and goes to loopback alone. The limits of docs/security.md are those of a container of 2 GiB.
+What each took (memory, and how long a look at health took beside it) goes into benchmarks/results/attack.json.
 """
 
 import asyncio
 import gzip
 import io
+import json
 import socket
 import threading
 import time
@@ -21,10 +23,12 @@ from convoy.core.api import METRICS_PORT_OFFSET
 from convoy.fleet import Fleet, free_ports
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
-from convoy.v1 import common_pb2, recognition_pb2
+from convoy.v1 import common_pb2, recognition_pb2, segmentation_pb2
 from PIL import Image
 
+from benchmarks.conditions import RESULTS, write_result
 from benchmarks.processes import processes
+from tests import reset_flood
 from tests.integration.test_messages import padded
 from tests.raw_http2 import Stalled
 
@@ -36,7 +40,12 @@ CLASSIFY, STREAM = (f"/convoy.v1.ClassificationService/Classify{kind}" for kind 
 HEALTH, LIVE = "/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"
 REGISTER = "/convoy.v1.RecognitionService/Register"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +58,36 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             yield fleet
 
 
+def keep(attack: str, said: Counter[str], peaks: Counter[str], health_s: list[float]) -> None:
+    """Write what an attack took into the results, in place of what the last run of it took."""
+    path = RESULTS / "attack.json"
+    numbers = json.loads(path.read_text())["numbers"] if path.exists() else {}
+    worst = sorted(health_s)[int(len(health_s) * 0.99)] if health_s else 0.0
+    largest, most = max(peaks.items(), key=lambda entry: entry[1], default=("", 0))
+    numbers[attack] = {
+        "answers": dict(said),
+        "largest process": largest,
+        "its peak in MiB": most,
+        "looks at health": len(health_s),
+        "health p99 in ms": round(worst * 1e3),
+    }
+    write_result("attack", "make attack", numbers)
+
+
+def look_at_health(fleet: Fleet, service: str, over: threading.Event, took: list[float]) -> None:
+    """Ask a service for its health five times a second, and count the seconds; an error counts as five."""
+    with grpc.insecure_channel(fleet.addresses[service], OPTIONS) as channel:
+        while not over.wait(0.2):
+            began = time.monotonic()
+            try:
+                channel.unary_unary(HEALTH)(b"", timeout=5)
+                took.append(time.monotonic() - began)
+            except grpc.RpcError:
+                took.append(5.0)
+
+
 @contextmanager
-def bounded(fleet: Fleet, attack: str) -> Iterator[Counter[str]]:
+def bounded(fleet: Fleet, attack: str, service: str = "classification") -> Iterator[Counter[str]]:
     """Watch the memory of all services during an attack; afterwards they live, were small, and answer."""
     before, peaks, said, over = processes(fleet), Counter[str](), Counter[str](), threading.Event()
 
@@ -61,15 +98,25 @@ def bounded(fleet: Fleet, attack: str) -> Iterator[Counter[str]]:
                 if peaks[name] > 2 * MOST_MIB:
                     process.kill()  # the machine has other work
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    health_s: list[float] = []
+    threads = [
+        threading.Thread(target=watch),
+        threading.Thread(target=look_at_health, args=(fleet, service, over, health_s)),
+    ]
+    for one in threads:
+        one.start()
     started = time.monotonic()
     try:
         yield said
     finally:
         over.set()
-        watcher.join()
-    print(f"\n{attack}: {time.monotonic() - started:.0f} s, {dict(said)}, peaks in MiB {dict(peaks)}")
+        for one in threads:
+            one.join()
+    keep(attack, said, peaks, health_s)
+    print(
+        f"\n{attack}: {time.monotonic() - started:.0f} s, {dict(said)}, peaks in MiB {dict(peaks)}, "
+        f"health {len(health_s)} times, at most {max(health_s, default=0):.2f} s"
+    )
     assert {name: p.pid for name, p in processes(fleet).items()} == {name: p.pid for name, p in before.items()}
     assert max(peaks.values()) <= MOST_MIB
     with fleet.client(timeout_s=60) as convoy:
@@ -141,8 +188,8 @@ def test_registrations_of_four_large_photos_each(fleet: Fleet) -> None:
     with fleet.client() as convoy:
         convoy.create_gallery("crowd")
     request = recognition_pb2.RegisterRequest(gallery="crowd", person_id="p", photos=[photo] * 4)
-    with bounded(fleet, "24 registrations of four photos of 5 MiB") as said:
-        send(fleet.addresses["recognition"], REGISTER, request.SerializeToString(), 24, 24, said)
+    with bounded(fleet, "24 registrations of four photos of 5 MiB, 20 callers", "recognition") as said:
+        send(fleet.addresses["recognition"], REGISTER, request.SerializeToString(), 24, 20, said)
     assert set(said) <= {"FAILED_PRECONDITION", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE"}
 
 
@@ -180,3 +227,27 @@ def test_a_calm_caller_is_served_beside_large_messages(fleet: Fleet) -> None:
             while flood.is_alive():
                 assert convoy.classify(PICTURE).best.label == "red"
         flood.join()
+
+
+def test_pictures_of_many_pixels_with_raw_masks(fleet: Fleet) -> None:
+    """A file of 1 kB whose mask has 29 million bytes, 32 times in a call, from four callers."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (5400, 5400)).save(buffer, "WEBP", lossless=True, quality=1, method=0)
+    request = segmentation_pb2.SegmentRequest(
+        images=[common_pb2.Image(encoded=buffer.getvalue())] * 2, mask_format=segmentation_pb2.MASK_FORMAT_RAW
+    )
+    with bounded(fleet, "8 calls for raw masks of 58 MB", "segmentation") as said:
+        address = fleet.addresses["segmentation"]
+        send(address, "/convoy.v1.SegmentationService/Segment", request.SerializeToString(), 8, 8, said)
+    assert set(said) <= {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_calls_that_are_reset_at_once(fleet: Fleet, is_whole: bool) -> None:
+    """Others are starved while it lasts, as docs/security.md says; nothing is taken for good."""
+    what = "whole messages" if is_whole else "headers alone"
+    with bounded(fleet, f"28 connections reset calls for 8 s, {what}") as said:
+        begun, others = reset_flood.beside(fleet.addresses["classification"], 8.0, is_whole)
+        said.update(others)
+        time.sleep(2)  # The calls without a token are used up for a moment.
+    assert begun > 1000

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.fuzz_pictures import ODD
 from tests.picture_files import FORMATS
 
 COUNT = 10_000
@@ -13,7 +14,7 @@ COUNT = 10_000
 MOST_MIB = 200
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*FORMATS, *ODD])
 def test_ten_thousand_damaged_files(name: str) -> None:
     command = [sys.executable, "-m", "tests.fuzz_pictures", name, str(COUNT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800)

@@ -301,6 +301,29 @@ def test_an_export_is_taken_in_by_the_other(pair: Sequence[Side], team: str) -> 
     assert len({sum_ for one in checksums for sum_ in (one.index_checksum, one.store_checksum)}) == 1
 
 
+def test_a_person_without_faces_and_a_renamed_one_are_people_for_both(sides: dict[str, Side]) -> None:
+    old, new, team = sides["old"], sides["new"], "made-and-renamed"
+    new.recognition.CreateGallery(r.CreateGalleryRequest(gallery=team))
+    new.recognition.CreatePerson(r.CreatePersonRequest(gallery=team, person_id="ada", display_name="Ada"))
+    assert read(old, team) == read(new, team)
+    # 0.1.0 takes a record without faces for one that is registered.
+    register(old, team, "ada", person(1), person(1, noise=2), add_faces=True)
+    moved = new.recognition.RenamePerson(r.RenamePersonRequest(gallery=team, person_id="ada", new_person_id="ada.l"))
+    assert read(old, team) == read(new, team)
+    for side in (old, new):
+        assert identify(side, team, person(1), moved.version)[0][1] == ["ada.l"]
+        assert refusal(side.recognition.GetPerson, r.GetPersonRequest(gallery=team, person_id="ada"))
+    # A face that the old replica took in, and one that it deleted, are known by their ids.
+    first, second = moved.person.faces
+    assert new.recognition.GetFace(r.GetFaceRequest(gallery=team, face_id=first.face_id)).person.person_id == "ada.l"
+    old.recognition.DeleteFace(r.DeleteFaceRequest(gallery=team, person_id="ada.l", face_id=second.face_id))
+    lost = r.GetFaceRequest(gallery=team, face_id=second.face_id)
+    assert refusal(new.recognition.GetFace, lost) == grpc.StatusCode.NOT_FOUND
+    status = r.GetGalleryStatusRequest(gallery=team, verify=True)
+    checksums = [side.recognition.GetGalleryStatus(status) for side in (old, new)]
+    assert len({sum_ for one in checksums for sum_ in (one.index_checksum, one.store_checksum)}) == 1
+
+
 def test_a_gallery_file_is_taken_in_by_the_other(pair: Sequence[Side], team: str, tmp_path: Path) -> None:
     writer, reader = pair
     register(writer, team, "ada", person(1), person(1, noise=2), tags=["night"])

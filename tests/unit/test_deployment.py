@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from convoy.core.api import API, METRICS_PORT_OFFSET, WEB_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILES = sorted([ROOT / "docker-compose.yml", *ROOT.glob("compose.*.yaml")])
@@ -102,6 +103,16 @@ def test_grafana_is_given_the_dashboard_and_the_sources_that_it_asks() -> None:
     (provider,) = yaml.safe_load((OBSERVABILITY / "grafana" / "dashboards.yml").read_text())["providers"]
     (mount,) = [volume for volume in compose["grafana"]["volumes"] if "grafana/convoy.json" in volume]
     assert Path(mount.split(":")[1]).parent == Path(provider["options"]["path"])
+
+
+def test_every_service_and_the_web_door_are_scraped_and_missed() -> None:
+    jobs = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]
+    ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
+    (down,) = [rule["expr"] for rule in RULES if rule["alert"] == "ServiceDown"]
+    for name, entry in API.items():
+        assert ports[name] == entry.port + METRICS_PORT_OFFSET
+        assert f'absent(up{{job="{name}"}})' in down
+    assert ports["web"] == WEB_PORT + METRICS_PORT_OFFSET and 'absent(up{job="web"})' in down
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

@@ -135,3 +135,20 @@ def test_the_service_monitor_finds_the_services() -> None:
     }
     assert set(PORTS) <= found
     assert monitor["spec"]["endpoints"][0]["port"] == "metrics"
+
+
+def test_only_recognition_has_its_own_token() -> None:
+    holders, mounted = set(), {}
+    for name, pod in pods("overlays/production").items():
+        for volume in pod["spec"].get("volumes", ()):
+            if (secret := volume.get("secret", {})).get("secretName") == "convoy-tokens":
+                assert "items" in secret, f"{name} mounts every token"
+                mounted.setdefault(name, set()).update(item["key"] for item in secret["items"])
+        for variable in pod["spec"]["containers"][0].get("env", ()):
+            if variable["name"] == "CONVOY_CLIENT_TOKEN_FILE":
+                holders.add(name)
+                mounts = {one["name"]: one["mountPath"] for one in pod["spec"]["containers"][0]["volumeMounts"]}
+                assert variable["value"].rpartition("/")[0] == mounts["convoy-own-token"]
+    assert holders == {"recognition"}
+    assert set(SERVICES) <= set(mounted)
+    assert {name for name, keys in mounted.items() if "recognition.token" in keys} == {"recognition"}

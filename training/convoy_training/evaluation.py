@@ -21,9 +21,7 @@ from convoy_training.runs.loop import build_predict
 from convoy_training.runs.provenance import check_provenance
 from convoy_training.session import open_onnx
 from convoy_training.task import Images, Metric, Predict, Task
-
-ENLARGED = 256 / 224
-"""AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
+from convoy_training.tasks.classification import ENLARGED
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,9 @@ def print_pairs(differences: Sequence[Difference], names: Sequence[str]) -> None
         if math.isnan(one.first) and math.isnan(one.second):
             continue  # a class that neither occurs nor is answered
         low, high = one.interval
-        told = ("better" if low > 0 else "worse") if one.is_clear else "may be chance"
         values = [f"{one.first:.4f}", f"{one.second:.4f}", f"{one.second - one.first:+.4f}"]
+        told = ("better" if low > 0 else "worse") if one.is_clear else "may be chance"
+        told = "the same" if one.is_nothing else told
         table.add_row(one.name, *values, f"{low:+.4f} to {high:+.4f}", told)
     print_table(table)
 

@@ -27,6 +27,11 @@ Counts = tuple[Annotated[int, Field(gt=0)], ...]
 """Layers of each stage."""
 Widths = Annotated[Counts, Field(min_length=1)]
 """Channels of each stage."""
+Network = dict[str, float]
+NETWORK = (
+    "numbers of the architecture, {width: 0.5}: width, depth, dropout, batch_norm, large_kernel, as far as it has them"
+)
+"""What the field `network` says."""
 WINDOW = "of deep grey, {level: 40, width: 400}: the values that become black to white; none for all of them"
 """What the field `window` of several tasks says."""
 
@@ -84,6 +89,9 @@ class Config(Strict):
     )
     trainable: list[str] = Field([], description="the parts to train, such as [fc] or [layer4, fc]; empty = all")
     validate_every: int = Field(0, ge=0, description="epochs between validations; 0 = only after the last")
+    validate_share: float = Field(
+        0.0, ge=0, lt=1, description="of the time that validations may take: one follows an epoch when they fit into it"
+    )
     publish: Literal["best", "last"] = Field(
         "best", description="the epoch to publish: the best of those validated, by the first metric, or the last"
     )
@@ -95,9 +103,17 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _patience_sees(self) -> Self:
-        if self.patience and not self.validate_every:
-            raise ValueError("patience: set validate_every too, since only a validation shows what is better")
+        if self.patience and not self.validates_between:
+            told = "set validate_every or validate_share too, since only a validation shows what is better"
+            raise ValueError(f"patience: {told}")
+        if self.validate_every and self.validate_share:
+            raise ValueError("validate_every, validate_share: give one of them, not both")
         return self
+
+    @property
+    def validates_between(self) -> bool:
+        """Whether there are validations before the last epoch's."""
+        return bool(self.validate_every or self.validate_share)
 
     @model_validator(mode="after")
     def _start_is_one(self) -> Self:

@@ -17,8 +17,9 @@ def open_onnx(file: Path, threads: int = 0) -> Predict:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
+    kind = np.float32 if session.get_inputs()[0].type == "tensor(float)" else np.uint8  # kernels take numbers
 
     def predict(images: np.ndarray) -> dict[str, Any]:
-        return dict(zip(names, session.run(names, {"images": images}), strict=True))
+        return dict(zip(names, session.run(names, {"images": images.astype(kind, copy=False)}), strict=True))
 
     return predict

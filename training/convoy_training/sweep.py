@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,11 +18,13 @@ from typing import Any
 import yaml
 
 from convoy_training.errors import RecipeError
+from convoy_training.recipe_file import load_recipe
 from convoy_training.runs.loop import read_metrics
 from convoy_training.task import is_error
 
 RESULTS = "sweep.csv"
 JOURNAL = "sweep.journal"
+SPACES = "spaces"
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,19 @@ def sweep(
     except ModuleNotFoundError as error:
         told = "pip install 'convoy-vision-training[sweep]'"
         raise RecipeError(f"sweep: optuna is not installed: {told}") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    check_spaces(recipe, spaces, fixed)
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     study = optuna.create_study(storage=storage, study_name="sweep", load_if_exists=True)
+    begun, asked = study.user_attrs.get(SPACES), [repr(space) for space in spaces]
+    if begun not in (None, asked):
+        raise RecipeError(f"{folder}: this sweep was begun with other --try: choose another one with --folder")
+    study.set_user_attr(SPACES, asked)
     # A sweep that goes on must not draw its first values again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-    done: list[Trial] = []
+    done = read_results(folder / RESULTS, spaces)
+    before = len(done)
     for _ in range(trials):
         trial = study.ask()
         values = {space.field: space.draw(trial) for space in spaces}
@@ -108,7 +117,7 @@ def sweep(
         tell(describe(one))
         _note(folder / RESULTS, one, spaces)
     finished = [one for one in done if one.value is not None]
-    if not finished:
+    if not any(one.value is not None for one in done[before:]):
         raise RecipeError(f"no trial came to its end; {done[-1].run}.log says why")
     return sorted(finished, key=lambda one: (one.value or 0.0) * (1 if is_error(one.metric) else -1))
 
@@ -125,7 +134,36 @@ def run_trial(recipe: Path, values: dict[str, Any], run: Path, fixed: Sequence[s
     if code:
         return Trial(run, values)
     first = read_metrics(run)[0]
-    return Trial(run, values, first.name, first.value)
+    return Trial(run, values, first.name, first.value if math.isfinite(first.value) else None)
+
+
+def check_spaces(recipe: Path, spaces: Sequence[Space], fixed: Sequence[str]) -> None:
+    """Raises RecipeError before the first trial for a field that is none, is given twice, or takes no such value."""
+    names = [space.field for space in spaces]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RecipeError(f"--try {twice}: it is given twice")
+    if clash := next((name for name in names if any(one.partition("=")[0] == name for one in fixed)), None):
+        raise RecipeError(f"--try {clash}: --set gives it too")
+    for space in spaces:
+        ends = (int(space.low), int(space.high)) if space.whole else (space.low, space.high)
+        for value in space.choices or ends:
+            try:
+                load_recipe(recipe, [*fixed, f"{space.field}={json.dumps(value)}"])
+            except RecipeError as error:
+                raise RecipeError(f"--try {space.field}: {error}") from error
+
+
+def read_results(file: Path, spaces: Sequence[Space]) -> list[Trial]:
+    """The trials of earlier calls."""
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return [
+        Trial(Path(row["run"]), {space.field: yaml.safe_load(row[space.field]) for space in spaces}, row["metric"],
+              float(row["value"]) if row["value"] else None)
+        for row in rows
+    ]  # fmt: skip
 
 
 def describe(one: Trial) -> str:

@@ -78,7 +78,7 @@ BY_CLASS = ("recall_", "iou_", "ap_50_")
 
 def is_error(name: str) -> bool:
     """Whether a metric of this name is better when it is smaller."""
-    return not name.startswith(BY_CLASS) and any(part in name for part in ("error", "fnmr", "fmr"))
+    return not name.startswith(BY_CLASS) and any(part in name for part in ("error", "fnmr", "fmr", "cost"))
 
 
 class Task(Protocol):

@@ -7,6 +7,7 @@ import typer
 
 from convoy.cli import (
     doctor,
+    doors,
     explanation,
     fleet,
     gallery,
@@ -15,11 +16,13 @@ from convoy.cli import (
     gallery_review,
     gallery_transfer,
     imaging,
+    migrate,
     model,
     person,
     person_register,
     recognition,
     token,
+    track,
     vision,
 )
 
@@ -30,15 +33,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, doctor, vision, imaging, explanation, recognition):
+for group in (fleet, doctor, vision, track, imaging, explanation, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
+app.add_typer(migrate.app, name="migrate", rich_help_panel="Recognise people")
 app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
 app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
+app.add_typer(doors.app, name="doors", rich_help_panel="Run Convoy")
 
 
 def _point_out_misspelt() -> None:
@@ -48,6 +53,18 @@ def _point_out_misspelt() -> None:
 
         for variable, meant in misspelt_variables().items():
             typer.echo(f"convoy: {variable} is not a setting; did you mean {meant}?", err=True)
+
+
+def _choose_fleet(name: str) -> None:
+    """Ask the fleet of this name: the addresses become settings of this process."""
+    from convoy.cli.failures import tell_failure
+    from convoy.core.errors import ConvoyError
+    from convoy.fleet import named
+
+    try:
+        os.environ.update(named.variables(name))
+    except ConvoyError as error:
+        raise typer.Exit(tell_failure(error)) from None
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,6 +81,9 @@ def convoy(
     _: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    fleet_name: Annotated[
+        str, typer.Option("--fleet", metavar="NAME", help="Ask the fleet that `convoy up --name NAME` runs here.")
+    ] = "",
 ) -> None:
     """Ask the services of a Convoy fleet what pictures show and who is in them.
 
@@ -81,8 +101,8 @@ def convoy(
 
     **Settings** are environment variables. To reach services elsewhere, set CONVOY_CLASSIFICATION_ADDRESS,
     CONVOY_DETECTION_ADDRESS, CONVOY_SEGMENTATION_ADDRESS, CONVOY_FACES_ADDRESS, CONVOY_RECOGNITION_ADDRESS and
-    CONVOY_IMAGING_ADDRESS to host:port. CONVOY_TIMEOUT_S limits the time of a call. CONVOY_CLIENT_CA turns TLS on, and
-    CONVOY_CLIENT_TOKEN_FILE names the file with your token.
+    CONVOY_IMAGING_ADDRESS to host:port; **--fleet NAME** does so for a fleet on this machine. CONVOY_TIMEOUT_S limits
+    the time of a call. CONVOY_CLIENT_CA turns TLS on, and CONVOY_CLIENT_TOKEN_FILE names the file with your token.
 
     **--json** prints one JSON document to standard output and nothing else.
 
@@ -92,6 +112,8 @@ def convoy(
     if context.invoked_subcommand not in ("up", "serve"):
         # gRPC would print its own lines about connections; a command says in a sentence what went wrong.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    if fleet_name:
+        _choose_fleet(fleet_name)
     if context.invoked_subcommand != "serve":  # A service says this in its log.
         _point_out_misspelt()
 

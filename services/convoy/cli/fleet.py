@@ -46,6 +46,9 @@ def up(
             "and 8080 otherwise. The metrics pages are at these ports + 1000.",
         ),
     ] = FIRST_PORT,
+    name: Annotated[
+        str, typer.Option(help="Name by which `convoy --fleet NAME` finds it.", show_default="convoy, convoy-PORT")
+    ] = "",
     redis_url: Annotated[
         str | None, typer.Option(help="URL of a Redis to use instead of an embedded one: redis://, rediss://, unix://.")
     ] = None,
@@ -61,8 +64,11 @@ def up(
     """
     from convoy.core.settings import read_settings
     from convoy.core.versions import shadowing_distribution
-    from convoy.fleet import Fleet, default_ports, default_web_port
+    from convoy.fleet import Fleet, default_ports, default_web_port, named
 
+    if name:
+        named.check_free(name)
+    name = name or named.usual_name(ports_from)
     if warning := shadowing_distribution():
         typer.echo(f"convoy: {warning}", err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,8 +83,10 @@ def up(
         tell=lambda sentence: typer.echo(f"convoy: {sentence}", err=True),
     )
     try:
-        with fleet:
+        with fleet, named.noted(name, fleet.addresses):
             _show_addresses(fleet.addresses | ({WEB: fleet.web_url} if fleet.web_url else {}), fleet.data, as_json)
+            if ports_from != FIRST_PORT and not as_json:
+                _show_how_to_reach(name, fleet.addresses)
             while True:
                 time.sleep(CHECK_INTERVAL_S)
                 fleet.restart_ended()
@@ -167,6 +175,15 @@ def _show_addresses(addresses: Any, data: Path, as_json: bool) -> None:
         return
     print_table("", ("service", "address"), addresses.items())
     typer.echo(f"galleries and logs are in {data}; Ctrl-C stops everything")
+
+
+def _show_how_to_reach(name: str, addresses: Any) -> None:
+    """Say how a command in another terminal finds services on other ports than the usual ones."""
+    from convoy.fleet import named
+
+    typer.echo(f"`convoy --fleet {name} ...` asks this fleet; for other programs:")
+    for variable, address in named.as_variables(addresses).items():
+        typer.echo(f"export {variable}={address}")
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -7,7 +7,7 @@ import typer
 
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all
+from convoy.cli.photos import DrawTo, Force, Inquiry, Photos, answer_all, drawn
 from convoy.cli.vision import PANEL, Model
 from convoy.core.errors import InvalidArgument
 
@@ -60,7 +60,6 @@ def transform(
 
     Example: **convoy transform photo.jpg --model kernels-sobel --out edges.png**
     """
-    from convoy.drawing.drawing import draw_transformed
 
     if out is None and draw is None and not as_json:
         raise InvalidArgument("BAD_ARGUMENT", "give --out or --draw, or what comes out is lost")
@@ -85,7 +84,12 @@ def transform(
         lambda answer: [(answer.model, answer.size.width, answer.size.height)],
     )
     answer_all(
-        photos, inquiry, as_json, force, out=(out, lambda _, answer: answer.image_rgb), drawing=(draw, draw_transformed)
+        photos,
+        inquiry,
+        as_json,
+        force,
+        out=(out, lambda _, answer: answer.image_rgb),
+        drawing=(draw, drawn("draw_transformed")),
     )
 
 

@@ -9,7 +9,7 @@ from convoy.cli.model_report import show_imported, show_inspection
 from convoy.cli.model_trial import ask_whether_to_write, check_picture, choose_pixels, try_picture
 from convoy.cli.output import AsJson
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.importing.words import read_boxes, read_channels, read_priors, read_size
+from convoy.importing.words import read_boxes, read_channels, read_priors, read_size, read_window
 
 if TYPE_CHECKING:
     from convoy.importing.request import Request
@@ -160,6 +160,15 @@ def import_graph(
             rich_help_panel=PIXELS,
         ),
     ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL,WIDTH",
+            help="For grey of more than 8 bits, such as medical pictures: the value in the middle, and how many values "
+            "lie between black and white, as 40,400. By default all that the bits can hold.",
+            rich_help_panel=PIXELS,
+        ),
+    ] = None,
     detection_threshold: Annotated[
         Threshold, typer.Option(help="Lowest score, for calls that name none.", rich_help_panel=MODEL)
     ] = None,
@@ -246,6 +255,7 @@ def import_graph(
         "pad_value": pad,
         "pad_at": pad_at,
         "face_crop": face_crop,
+        "window": read_window(window),
         "one_by_one": one_by_one or None,
         "detection_threshold": detection_threshold,
         "iou_threshold": iou_threshold,

@@ -11,6 +11,9 @@ import typer
 
 # A table never breaks a name of up to so many characters.
 UNBROKEN = 24
+WIDEST = 140
+"""Cells of a line where no terminal says how many it has."""
+_BESIDE = 3
 LONGEST_LABEL = 200
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -37,8 +40,9 @@ def print_table(
 ) -> None:
     """Print a table, or `if_empty` when there are no rows. A column whose name ends with a space is aligned right.
 
-    The table breaks no word and no name of up to UNBROKEN cells, so that you can copy paths and ids; if need be it is
-    wider than the terminal. It leaves out empty columns.
+    The table breaks no word and no name of up to UNBROKEN cells, so that you can copy paths and ids. If that makes it
+    wider than the terminal, or than WIDEST where there is none, each row becomes a paragraph with a line a column.
+    It leaves out empty columns.
     """
     from rich import box
     from rich.cells import cell_len
@@ -54,14 +58,18 @@ def print_table(
         typer.echo(title)
     table = Table(box=box.SIMPLE_HEAD)
     shown: list[int] = []
+    widths: list[int] = []
+    names: list[str] = []
     for place, column in enumerate(columns):
         if not any(row[place] for row in cells):
             continue
         shown.append(place)
+        names.append(column.rstrip())
         justify: JustifyMethod = "right" if column.endswith(" ") else "left"
         texts = [column.rstrip(), *(row[place] for row in cells)]
         pieces = [piece for text in texts for piece in ([text] if cell_len(text) <= UNBROKEN else text.split())]
         longest = max(map(cell_len, pieces), default=0)
+        widths.append(longest)
         table.add_column(column.rstrip(), justify=justify, min_width=longest, no_wrap=place == 0)
     for row in cells:
         table.add_row(*(escape(row[place]) for place in shown))
@@ -71,7 +79,23 @@ def print_table(
             """Leave it to `politely`; rich would end the command itself, as if it had failed."""
             raise BrokenPipeError
 
-    Output().print(table, crop=False)
+    output = Output()
+    room = output.width if output.is_terminal else max(output.width, WIDEST)
+    if sum(widths) + _BESIDE * len(widths) > room:
+        _print_paragraphs(names, ([row[place] for place in shown] for row in cells))
+    else:
+        output.print(table, crop=False)
+
+
+def _print_paragraphs(names: list[str], rows: Iterable[list[str]]) -> None:
+    """Print each row as lines of a column's name and what it says, without those that say nothing."""
+    width = max(map(len, names))
+    for row in rows:
+        typer.echo()
+        for name, text in zip(names, row, strict=True):
+            if text:
+                typer.echo(f"  {name:{width}}   {text}")
+    typer.echo()
 
 
 def confirm(question: str, yes: bool) -> None:

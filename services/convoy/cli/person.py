@@ -6,23 +6,30 @@ import typer
 
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
-from convoy.cli.recognition import Expires, Gallery, in_utc, read_facts
+from convoy.cli.recognition import Expires, Facts, Gallery, Tags, in_utc, read_facts
 
 if TYPE_CHECKING:
     from convoy.client.answers.people import Person
 
-app = typer.Typer(no_args_is_help=True, help="Register, show, change, merge and delete the people in a gallery.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make, register, show, change, rename, merge and delete the people in a gallery."
+)
 Who = Annotated[str, typer.Argument(help="Your id for the person.")]
 
 
 @app.command("list")
 @politely
-def list_all(gallery: Gallery, as_json: AsJson = False) -> None:
-    """List the people of a gallery by id."""
+def list_all(
+    gallery: Gallery,
+    name: Annotated[str, typer.Option(help="Only people with this text in their id or name, in any case.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only people with this tag; you may repeat it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the people of a gallery by id: all, or those whom a name and tags describe."""
     from convoy.client import Convoy
 
     with Convoy() as convoy:
-        people = list(convoy.list_people(gallery))
+        people = list(convoy.list_people(gallery, name_contains=name, tags=tag or (), page_size=1000))
     if as_json:
         print_json(people)
     else:
@@ -38,6 +45,73 @@ def show(person: Who, gallery: Gallery, as_json: AsJson = False) -> None:
 
     with Convoy() as convoy:
         _show(convoy.get_person(gallery, person), as_json)
+
+
+@app.command()
+@politely
+def create(
+    person: Who,
+    gallery: Gallery,
+    name: Annotated[str, typer.Option(help="A name for people to read.")] = "",
+    fact: Facts = None,
+    tag: Tags = None,
+    expires: Expires = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a person without faces, whom nobody recognises until you register a photo.
+
+    Example: **convoy person create ada --gallery team --name "Ada Lovelace"**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        made = convoy.create_person(
+            gallery,
+            person,
+            display_name=name,
+            metadata=read_facts(fact),
+            tags=tag or (),
+            expire_time=in_utc(expires),
+        )
+        _show(made, as_json)
+
+
+@app.command()
+@politely
+def rename(
+    person: Who,
+    new: Annotated[str, typer.Argument(help="The new id, which nobody has.")],
+    gallery: Gallery,
+    as_json: AsJson = False,
+) -> None:
+    """Give a person another id. Faces, name, facts, tags and expiry stay.
+
+    Example: **convoy person rename ada ada.lovelace --gallery team**
+    """
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        _show(convoy.rename_person(gallery, person, new), as_json)
+
+
+@app.command()
+@politely
+def face(
+    face_id: Annotated[str, typer.Argument(metavar="FACE", help="The id of the face.")],
+    gallery: Gallery,
+    as_json: AsJson = False,
+) -> None:
+    """Say whose a face is, by its id."""
+    from convoy.client import Convoy
+
+    with Convoy() as convoy:
+        found = convoy.get_face(gallery, face_id)
+    if as_json:
+        print_json(found)
+        return
+    one = found.face
+    row = (one.face_id, found.person.person_id, f"{one.quality:.2f}", f"{one.create_time:%Y-%m-%d %H:%M}", one.label)
+    print_table("", ("face", "person", "quality ", "registered (UTC)", "photo"), [row])
 
 
 @app.command()

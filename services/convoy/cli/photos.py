@@ -74,6 +74,17 @@ class Inquiry:
     is_unsure: Callable[[Any], bool] = lambda answer: False
 
 
+def drawn(draw: str) -> "Draw":
+    """A function of convoy.drawing.drawing by its name, imported for the first picture: most commands draw none."""
+
+    def on(image: "ImageRGB", answer: Any) -> Any:
+        from convoy.drawing import drawing
+
+        return getattr(drawing, draw)(image, answer)
+
+    return on
+
+
 def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool = False, **drawings: "Drawing") -> None:
     """Ask about each picture, print and draw each answer as it comes, and exit with the most severe exit code.
 
@@ -86,7 +97,8 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool 
         for kind, (target, draw) in drawings.items()
         if target is not None
     ]
-    _check_targets(photos, [(path, kind) for paths, kind, _ in targets for path in paths.values()], force)
+    if targets:
+        _check_targets(photos, [(path, kind) for paths, kind, _ in targets for path in paths.values()], force)
     outcomes: list[tuple[Path, Any]] = []
     errors: list[tuple[Path, ConvoyError]] = []
     for photo, outcome in zip(photos, _ask(photos, inquiry, may_print=not as_json), strict=True):

@@ -18,6 +18,7 @@ from convoy.cli.photos import (
     Photos,
     answer_all,
     check_size,
+    drawn,
     naming,
 )
 from convoy.cli.policy_options import RateUnit, SameOccasion
@@ -128,6 +129,14 @@ def identify(
     rate_unit: RateUnit = None,
     same_occasion: SameOccasion = None,
     top: Annotated[int, typer.Option(min=1, max=1_000, help="How many matches to print for each face.")] = 5,
+    nearest: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1_000,
+            help="Also print so many nearest people of each face, however far they are: none of them is thereby it.",
+        ),
+    ] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     where: Annotated[
         list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
@@ -146,13 +155,12 @@ def identify(
 
     Example: **convoy identify party.jpg --gallery team --fpir 0.001 --draw names.png**
     """
-    from convoy.drawing.drawing import draw_identification
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.identify(
             gallery,
             photo,
             top_k=top,
+            nearest=nearest,
             match_threshold=threshold,
             false_positive_identification_rate=fpir,
             largest=largest,
@@ -170,7 +178,7 @@ def identify(
         frozenset({"NO_FACE"}),
         lambda answer: BEYOND if answer.beyond_calibration else "",
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_identification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_identification")))
 
 
 def verify(
@@ -278,5 +286,5 @@ def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
         best,
         f"{found.match_threshold:.3f}",
         margin,
-        ", ".join(f"{match.name} {match.similarity:.3f}" for match in found.matches[meant:]),
+        ", ".join(f"{match.name} {match.similarity:.3f}" for match in found.nearest or found.matches[meant:]),
     )

@@ -7,10 +7,11 @@ import typer
 
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all
+from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all, drawn
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
+    from convoy.client.answers.vision import Detection
 
 UNSURE = 0.5
 """Below this probability of its best label, a classifier may never have learned what the picture shows."""
@@ -42,8 +43,6 @@ def classify(
 
     Example: **convoy classify cat.jpg dog.jpg --top 3**
     """
-    from convoy.drawing.drawing import draw_classification
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.classify(photo, model=model, top_k=top, min_probability=min_probability),
         ("label", "probability "),
@@ -51,7 +50,7 @@ def classify(
         service="classification",
         is_unsure=lambda answer: bool(answer.labels) and answer.labels[0].probability < UNSURE,
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_classification))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_classification")))
 
 
 def detect(
@@ -66,6 +65,14 @@ def detect(
         typer.Option(min=0.0, max=1.0, help="When boxes of one label overlap by more than this, keep only the best."),
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Only objects with this label; you may repeat it.")] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks",
+            help="Also find the pixels of each object: --draw paints them, --json prints COCO's run lengths and "
+            "polygons. The model must give masks.",
+        ),
+    ] = False,
     draw: DrawTo = None,
     force: Force = False,
     require: Require = False,
@@ -73,23 +80,31 @@ def detect(
 ) -> None:
     """Find objects in pictures and say where each one is.
 
-    Example: **convoy detect smear.png --label WBC --draw boxes.png**
-    """
-    from convoy.drawing.drawing import draw_detections
+    If the model finds named points, such as elbows, --draw and --json show them too.
 
+    Examples: **convoy detect smear.png --label WBC --draw boxes.png**, **convoy detect cells.png --masks --draw c.png**
+    """
     inquiry = Inquiry(
         lambda convoy, photo: convoy.detect(
-            photo, model=model, detection_threshold=threshold, iou_threshold=iou, labels=label or ()
+            photo,
+            model=model,
+            detection_threshold=threshold,
+            iou_threshold=iou,
+            labels=label or (),
+            masks=masks,
+            polygons=masks,
         ),
-        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max "),
-        lambda answer: [
-            (found.label, f"{found.score:.2f}", *(f"{edge:.0f}" for edge in vars(found.box).values()))
-            for found in answer
-        ],
+        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max ", "pixels "),
+        lambda answer: [_detection_row(found) for found in answer],
         lambda answer: require and not len(answer),
         service="detection",
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_detections))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_detections")))
+
+
+def _detection_row(found: "Detection") -> tuple[str, ...]:
+    edges = (f"{edge:.0f}" for edge in vars(found.box).values())
+    return (found.label, f"{found.score:.2f}", *edges, str(found.mask.area) if found.mask else "")
 
 
 def segment(
@@ -107,8 +122,6 @@ def segment(
 
     Example: **convoy segment street.jpg --draw overlay.png --mask mask.png**
     """
-    from convoy.drawing.drawing import draw_segmentation
-
     inquiry = Inquiry(
         lambda convoy, photo: convoy.segment(photo, model=model),
         ("label", "area "),
@@ -116,7 +129,7 @@ def segment(
         service="segmentation",
         is_unsure=lambda answer: len(answer.regions) == 1,
     )
-    overlay, grey = (draw, draw_segmentation), (mask, lambda _, answer: answer.mask)
+    overlay, grey = (draw, drawn("draw_segmentation")), (mask, lambda _, answer: answer.mask)
     answer_all(photos, inquiry, as_json, force, drawing=overlay, mask=grey)
 
 
@@ -142,8 +155,6 @@ def faces(
 
     Example: **convoy faces party.jpg --min-size 40 --draw faces.png**
     """
-    from convoy.drawing.drawing import draw_faces
-
     inquiry = Inquiry(
         lambda convoy, photo: (convoy.embed_faces if embed else convoy.detect_faces)(
             photo,
@@ -157,7 +168,7 @@ def faces(
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
-    answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_faces))
+    answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_faces")))
 
 
 def _face_row(face: "Face") -> tuple[str, ...]:

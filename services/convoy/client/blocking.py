@@ -207,9 +207,12 @@ class Convoy:
     identify = call(recognition.identify)
     verify = call(recognition.verify)
 
+    create_person = call(people.create_person)
     get_person = call(people.get_person)
+    get_face = call(people.get_face)
     list_people = pages(people.list_people)
     update_person = call(people.update_person)
+    rename_person = call(people.rename_person)
     delete_person = call(people.delete_person)
     delete_face = call(people.delete_face)
     find_duplicates = pages(people.find_duplicates)

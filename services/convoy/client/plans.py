@@ -8,6 +8,7 @@ with Convoy() as convoy:
 from convoy.client.operations.faces import embed_faces
 from convoy.client.operations.imaging import transform, transform_many
 from convoy.client.operations.recognition import identify, register
+from convoy.client.operations.tracking import tracked
 from convoy.client.operations.vision import classify, classify_many, detect, detect_many, segment, segment_many
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "register",
     "segment",
     "segment_many",
+    "tracked",
     "transform",
     "transform_many",
 ]

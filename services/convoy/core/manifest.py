@@ -12,6 +12,9 @@ decoded outputs, which need no more arithmetic than suppression:
 | face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
 | picture_to_picture | pictures [N, H x scale, W x scale, 1 or 3], not yet mapped to 0..255; see PictureSpec   |
 
+A detection graph may also give masks (see MaskSpec) and named points [N, A, K, 2 or 3]: x, y in input pixels and, if
+there are three numbers, how sure it is that the point is visible, 0 to 1.
+
 A picture_to_picture graph may take further channels after red, green and blue: a map of the noise level, a mask, the
 weight of each style.
 """
@@ -181,6 +184,24 @@ class PictureSpec(Part):
         return self
 
 
+MaskForm = Literal["prototypes", "boxes"]
+MAX_POINTS = 1024
+
+
+class MaskSpec(Part):
+    """How a detector gives the mask of each object, as logits: above 0 is inside.
+
+    form: `prototypes`: the outputs prototypes [N, M, h, w], which cover the whole input, and coefficients [N, A, M]; a
+    mask is the sum of the prototypes with its coefficients as weights (Bolya et al. 2019, arXiv:1904.02689). `boxes`:
+    the output masks [N, A, m, m], each of which covers its own box (He et al. 2017, arXiv:1703.06870).
+    """
+
+    form: MaskForm
+
+
+MASK_OUTPUTS: dict[MaskForm, tuple[str, ...]] = {"prototypes": ("prototypes", "coefficients"), "boxes": ("masks",)}
+
+
 class Thresholds(Part):
     """Thresholds for calls that name none."""
 
@@ -300,6 +321,10 @@ class Export(Part):
     images_compared: int = 0
 
 
+_NEWER = ("picture", "masks", "points")
+"""Keys that version 0.1.0 does not know; a manifest that does not need them leaves them out."""
+
+
 class Manifest(Part):
     """Everything that a service needs to know about a model."""
 
@@ -317,6 +342,10 @@ class Manifest(Part):
     picture: PictureSpec | None = None
     """Of picture_to_picture alone; left out of other manifests, which version 0.1.0 can read."""
     labels: list[str] = []
+    masks: MaskSpec | None = None
+    """Of detectors that also give masks; left out of other manifests, which version 0.1.0 can read."""
+    points: list[str] = []
+    """Names of the points that a detector finds on each object; left out where there are none, as `masks` is."""
     palette: list[tuple[int, int, int]] = []
     """RGB colours in which to draw the classes of a mask."""
     embedding_size: int | None = None
@@ -342,6 +371,10 @@ class Manifest(Part):
             raise ValueError("input: face_crop is only for classifiers of faces")
         if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
             raise ValueError("embedding_size: a face embedder needs it")
+        if (self.masks is not None or self.points) and self.task is not Task.DETECTION:
+            raise ValueError("masks and points are only for detection")
+        if len(set(self.points)) != len(self.points) or len(self.points) > MAX_POINTS or "" in self.points:
+            raise ValueError(f"points: give at most {MAX_POINTS} names, each unique and not empty")
         self._check_picture()
         return self
 
@@ -365,12 +398,16 @@ class Manifest(Part):
         """How many channels the graph's input has."""
         return 3 + (len(self.picture.inputs) + len(self.labels) if self.picture else 0)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs that the graph must have."""
+        masks = MASK_OUTPUTS[self.masks.form] if self.masks else ()
+        return (*OUTPUT_NAMES[self.task], *masks, *(("points",) if self.points else ()))
+
     @model_serializer(mode="wrap")
-    def _without_picture(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_newer(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        if written.get("picture", ...) is None:
-            del written["picture"]
-        return written
+        return {name: value for name, value in written.items() if name not in _NEWER or value not in (None, [])}
 
     def save(self, folder: Path) -> None:
         """Write manifest.json into `folder`. If this fails, no partial file is left."""

@@ -5,6 +5,9 @@ A Mac writes the folder José with an e and an accent behind it (NFD); a keyboar
 
 import unicodedata
 from collections.abc import Mapping
+from urllib.parse import quote
+
+MOST_ID = 128
 
 
 def composed(text: str) -> str:
@@ -26,6 +29,28 @@ def other_forms(text: str) -> tuple[str, ...]:
     """The forms, composed and decomposed, in which a text may be kept besides the one given; none for ASCII."""
     forms = (composed(text), decomposed(text))
     return tuple(dict.fromkeys(form for form in forms if form != text))
+
+
+def ids_of_name(name: str) -> tuple[str, ...]:
+    """The ids that a person may have whom a program knows by name alone, in the order in which they are looked for.
+
+    First the name as it stands, if it can be an id (`Joe_Biden`); then `id_of_name`. Empty if neither can be one.
+    """
+    return tuple(one for one in dict.fromkeys((composed(name), id_of_name(name))) if is_id(one))
+
+
+def id_of_name(name: str) -> str:
+    """The id that such a person gets who is new: in lower case, and with a percent sign for what no id may have.
+
+    "Ada Lovelace" -> "ada%20lovelace". It may be too long for an id.
+    """
+    folded = composed(composed(name).casefold())
+    return "".join(sign if is_id(sign) and sign != "%" else quote(sign, safe="") for sign in folded)
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a person's id: 1 to 128 printable characters without space."""
+    return 1 <= len(text) <= MOST_ID and text.isprintable() and not any(map(str.isspace, text))
 
 
 def look_of(text: str) -> str:

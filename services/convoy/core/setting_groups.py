@@ -105,6 +105,8 @@ def _split_names(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+DoorName = Literal["compreface", "deepstack", "rekognition"]
+DoorNames = Annotated[tuple[DoorName, ...], NoDecode, BeforeValidator(_split_names)]
 
 
 class Web(Group):
@@ -122,6 +124,27 @@ class Web(Group):
     door_secret: SecretStr = SecretStr("")
     """A secret that the web door and the services share, at least 32 characters. With it a service believes the web
     door which client it calls for, so that limits count clients; without it they count the web door as one client."""
+
+
+class Doors(Group):
+    """Doors of the web door for clients of other systems: see [doors](doors.md). They are off unless you name them."""
+
+    web_doors: DoorNames = ()
+    """The doors to open, separated by commas: compreface, deepstack (CodeProject.AI too), rekognition. A key is
+    a token, and the one gallery among its scopes is what the client works on; the web door reads CONVOY_TOKENS_FILE."""
+    compreface_port: int | None = Field(default=None, ge=0, le=65535)
+    """A port of its own for the CompreFace door, for clients that know only host and port; 0 for any free one."""
+    deepstack_port: int | None = Field(default=None, ge=0, le=65535)
+    """The same for the DeepStack door; its clients expect 5000 or 32168."""
+    rekognition_port: int | None = Field(default=None, ge=0, le=65535)
+    """The same for the Rekognition door."""
+    doors_gallery: str = ""
+    """The gallery of clients whose key names none: where services check no tokens, or the token has the scope of every
+    gallery. By default there is none."""
+    deepstack_token_file: Path | None = None
+    """A file with the token of DeepStack's clients that send no key. Such a door listens on loopback alone."""
+    doors_without_keys: bool = False
+    """Whether a door whose clients need no key may listen beyond loopback: whoever reaches the port may then use it."""
 
 
 class Work(Group):

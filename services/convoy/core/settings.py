@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
-from convoy.core.setting_groups import Access, Address, Client, Galleries, Group, Limits, Logs, Models, Web, Work
+from convoy.core.setting_groups import Access, Address, Client, Doors, Galleries, Group, Limits, Logs, Models, Web, Work
 
-GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web)
+GROUPS: tuple[type[Group], ...] = (Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web, Doors)
 """In the order of docs/configuration.md."""
 
 
@@ -23,7 +23,7 @@ READ_THE_OLD_NAME = ("classification", "detection", "segmentation")
 """The services that read CONVOY_MODEL, which is older than the others."""
 
 
-class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web):
+class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, Web, Doors):
     """The settings of one service, or of the client."""
 
     @property

@@ -12,7 +12,10 @@ from convoy.core.models.occlusion import Target
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.geometry import Floats, box_to_canvas, boxes_to_picture, compute_iou
 from convoy.core.pictures.resizing import Placement, place
+from convoy.core.pictures.run_lengths import RunLengths
 from convoy.core.pictures.suppression import suppress
+from convoy.detection.masks import cut_masks
+from convoy.detection.points import Point, place_points
 
 DETECTION_THRESHOLD = 0.25
 IOU_THRESHOLD = 0.5
@@ -21,22 +24,31 @@ _CANDIDATES = 5000
 
 @dataclass(frozen=True)
 class Options:
-    """Which boxes to keep. None takes the manifest's value; `labels` restricts the classes, and empty allows all."""
+    """Which boxes to keep. None takes the manifest's value; `labels` restricts the classes, and empty allows all.
+
+    masks: also cut out each object; the model must give masks.
+    """
 
     detection_threshold: float | None = None
     iou_threshold: float | None = None
     max_detections: int = 300
     labels: Collection[str] = ()
+    masks: bool = False
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One object; its box in pixels of the picture that was sent, clipped to it."""
+    """One object; its box in pixels of the picture that was sent, clipped to it.
+
+    mask: its pixels, all in the box; None if nobody asked. points: in the manifest's order; empty if there are none.
+    """
 
     box_xyxy: tuple[float, float, float, float]
     index: int
     label: str
     score: float
+    mask: RunLengths | None = None
+    points: tuple[Point, ...] = ()
 
 
 def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
@@ -44,13 +56,20 @@ def prepare(picture: Picture, manifest: Manifest) -> tuple[Pixels, Placement]:
     return place(picture.image_rgb, manifest.input)
 
 
+def threshold(manifest: Manifest, options: Options) -> float:
+    """The lowest score of an answer: the caller's, the manifest's, or DETECTION_THRESHOLD."""
+    return first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
+
+
 def interpret(
     outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest, options: Options = Options()
 ) -> list[Detection]:
-    """Return the objects, best first. outputs: one row: boxes [A, 4] in pixels of the graph's input, scores [A, C]."""
+    """Return the objects, best first. outputs: one row: boxes [A, 4] in pixels of the graph's input, scores [A, C].
+
+    Raises InvalidArgument(ANSWER_TOO_LARGE) if the masks that the options ask for have too many pixels together.
+    """
     boxes, scores = np.asarray(outputs["boxes"], np.float32), np.asarray(outputs["scores"], np.float32)
-    threshold = first_given(options.detection_threshold, manifest.thresholds.detection, DETECTION_THRESHOLD)
-    anchors, classes = np.nonzero(scores >= threshold)
+    anchors, classes = np.nonzero(scores >= threshold(manifest, options))
     if options.labels:
         wanted = [manifest.labels.index(label) for label in options.labels]
         chosen = np.isin(classes, wanted)
@@ -61,10 +80,15 @@ def interpret(
         anchors, classes, confidence = anchors[best], classes[best], confidence[best]
     iou_threshold = first_given(options.iou_threshold, manifest.thresholds.iou, IOU_THRESHOLD)
     kept = suppress(boxes[anchors], confidence, classes, iou_threshold, options.max_detections)
-    edges = boxes_to_picture(boxes[anchors[kept]], placement, picture)
+    rows = anchors[kept].astype(np.int64)
+    edges = boxes_to_picture(boxes[rows], placement, picture)
+    masks = cut_masks(outputs, rows, placement, picture, manifest) if options.masks else [None] * len(rows)
+    points = place_points(outputs, rows, placement, picture, manifest)
     return [
-        Detection((x0, y0, x1, y1), int(index), manifest.labels[index], float(score))
-        for (x0, y0, x1, y1), index, score in zip(edges.tolist(), classes[kept], confidence[kept], strict=True)
+        Detection((x0, y0, x1, y1), int(index), manifest.labels[index], float(score), mask, marks)
+        for (x0, y0, x1, y1), index, score, mask, marks in zip(
+            edges.tolist(), classes[kept], confidence[kept], masks, points, strict=True
+        )
     ]
 
 

@@ -8,12 +8,13 @@ import numpy as np
 
 from convoy.client.answers.common import Box, ImageRGB
 from convoy.client.answers.explanation import Explanation
-from convoy.client.answers.faces import Face
+from convoy.client.answers.faces import Face, Faces
 from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.recognition import Decision, Identification, IdentifiedFace
-from convoy.client.answers.vision import Classification, Detections, Segmentation
+from convoy.client.answers.vision import Classification, Detection, Detections, Segmentation
 from convoy.core.pictures.heat import lay_over
 from convoy.drawing.caption_layout import place_captions
+from convoy.drawing.objects import draw_points, paint_masks
 from convoy.drawing.text import (
     BLACK,
     Colour,
@@ -48,11 +49,32 @@ def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int =
 
 
 def draw_detections(image_rgb: ImageRGB, answer: Detections) -> ImageRGB:
-    """Draw a labelled box around each object, the best on top. A label without room stands below the picture."""
+    """Draw a labelled box around each object, the best on top. A label without room stands below the picture.
+
+    The pixels and points of objects are painted where the answer has them; each object then has its own colour.
+    """
+    own = any(found.mask is not None for found in answer.detections)
+    colours = [colour_of(place if own else found.index) for place, found in enumerate(answer.detections)]
+    picture = paint_masks(image_rgb, answer.detections, colours)
+    for found in answer.detections:
+        draw_points(picture, found, _line_width(picture))
     return _draw_boxes(
-        image_rgb.copy(),
-        [(found.box, colour_of(found.index), f"{found.label} {found.score:.2f}") for found in answer.detections],
+        picture,
+        [
+            (found.box, colour, f"{found.label} {found.score:.2f}")
+            for found, colour in zip(answer.detections, colours, strict=True)
+        ],
     )
+
+
+def draw_tracks(image_rgb: ImageRGB, answer: Detections | Faces) -> ImageRGB:
+    """Draw a box around each object that has a track, in the track's colour and with its number, at the same size."""
+    found = [
+        (one.box, colour_of(one.track_id), f"{one.label if isinstance(one, Detection) else 'face'} {one.track_id}")
+        for one in answer
+        if one.track_id
+    ]
+    return _draw_boxes(image_rgb.copy(), found)[: image_rgb.shape[0], : image_rgb.shape[1]]
 
 
 def draw_segmentation(image_rgb: ImageRGB, answer: Segmentation, opacity: float = 0.55, most: int = 6) -> ImageRGB:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from convoy.core.manifest import InputSpec, Manifest
+from convoy.core.manifest import InputSpec, Manifest, first_given
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.geometry import compute_iou
@@ -157,7 +157,8 @@ def merge_looks(
             most_px = MOST_OF_TILE_PX * at.source_width / at.width * picture.scale_xy[0]
             tiles.setdefault(degrees, []).append([face for face in seen if _longer_side(face) <= most_px])
         elif where.is_thumbnail:
-            angles[degrees] = _add_close_ups(angles[degrees], seen, scale)
+            sure = first_given(None, manifest.thresholds.detection, task.DETECTION_THRESHOLD)
+            angles[degrees] = _add_close_ups(angles[degrees], seen, scale, sure)
         else:
             angles[degrees] = seen
     for degrees, cut in tiles.items():
@@ -223,10 +224,13 @@ def _shares(face: DetectedFace, boxes_xyxy: Floats) -> bool:
     return bool((_measure_shared(boxes_xyxy, face.box_xyxy) >= SHARED * np.maximum(areas, 1e-6)).any())
 
 
-def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float) -> list[DetectedFace]:
+def _add_close_ups(
+    faces: list[DetectedFace], thumbnail: list[DetectedFace], scale: float, sure: float
+) -> list[DetectedFace]:
     """Add the second look's large faces to the first look's, where they replace their own parts.
 
-    scale: from pixels of the picture to pixels of the first look.
+    A face with a score below `sure`, which a call with a low threshold gets too, does not replace surer ones. scale:
+    from pixels of the picture to pixels of the first look.
     """
     for face in thumbnail:
         side_px = _longer_side(face) * scale
@@ -237,6 +241,11 @@ def _add_close_ups(faces: list[DetectedFace], thumbnail: list[DetectedFace], sca
         if same.any() and side_px < CLOSE_UP_PX:
             continue
         gone = same | (measure_cover(others, face.box_xyxy) >= COVERED)
+        if (
+            any(is_gone and one.score > face.score for one, is_gone in zip(faces, gone, strict=True))
+            and face.score < sure
+        ):
+            continue
         faces = [*(one for one, is_gone in zip(faces, gone, strict=True) if not is_gone), face]
     return faces
 

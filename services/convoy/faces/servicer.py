@@ -11,6 +11,7 @@ from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.decoding import encode_png
+from convoy.core.pictures.tracking import Tracks
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.explaining import few_explanations, look_again, read_options, remaining_s
 from convoy.core.serving.messages import box, check_image_count, check_range, image_size, model_ref
@@ -18,6 +19,7 @@ from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gate
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline
 from convoy.core.serving.streaming import answer_stream
+from convoy.core.serving.track_numbers import number_tracks
 from convoy.core.settings import Settings
 from convoy.faces import task
 from convoy.faces.classifiers import Attribute
@@ -65,7 +67,18 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
         self, requests: AsyncIterator[pb.EmbedFacesStreamRequest], context: Context
     ) -> AsyncIterator[pb.EmbedFacesStreamResponse]:
         """Embed the faces of a stream of pictures, answered in order."""
-        return answer_stream(requests, lambda request: self.EmbedFaces(request, context), pb.EmbedFacesStreamResponse)
+        tracks = Tracks()
+
+        def number(message: pb.EmbedFacesStreamRequest, reply: pb.EmbedFacesStreamResponse) -> None:
+            if message.track:
+                number_tracks(tracks, reply.response.results, "faces", message.after_cut)
+
+        return answer_stream(
+            requests,
+            lambda message: self.EmbedFaces(message.request, context),
+            pb.EmbedFacesStreamResponse,
+            number,
+        )
 
     async def CompareFaces(self, request: pb.CompareFacesRequest, context: Context) -> pb.CompareFacesResponse:
         """Say whether the largest faces of two pictures are of one person."""

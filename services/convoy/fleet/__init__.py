@@ -2,6 +2,7 @@
 
 fleet.py           `Fleet`: starts everything, waits until it is healthy, stops it in order
 ports.py           which ports the services listen on
+named.py           fleets by name: where each runs
 process.py         one child process with its log file
 restarter.py       restarts a process that ended by itself
 orphan_guard.py    stops a child process when its parent was killed

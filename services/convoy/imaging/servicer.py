@@ -8,7 +8,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.encoding import check_sides, encode_picture
-from convoy.core.serving.answers import reserve
+from convoy.core.serving.answers import reserve, settle
 from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image, size_of
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
@@ -58,9 +58,11 @@ class ImagingServicer(
 
         async def measure() -> int:
             pixels = await asyncio.to_thread(self._count_pixels, request, manifest)
-            if encoding.file_format:
-                return 0  # known only when it is there
             size = pixels * (1 if chosen.is_grey else 3)
+            if (
+                encoding.file_format
+            ):  # Known only when it is there: no file has more bytes than its pixels, or few more.
+                return min(size, self._most_bytes)
             self._check_bytes(size)
             return size
 
@@ -84,7 +86,9 @@ class ImagingServicer(
         made: list[int] = []
         pipeline = self._host.pipeline
         results = await pipeline.run_tiles(model, sources, start, finish, weigh, deadline(context))
-        return pb.TransformResponse(results=results, model=model_ref(manifest))
+        response = pb.TransformResponse(results=results, model=model_ref(manifest))
+        settle(response.ByteSize())
+        return response
 
     def _start(self, source: Source, manifest: Manifest, chosen: Chosen, encoding: Encoding) -> Transformation:
         image, mask = source
@@ -104,8 +108,12 @@ class ImagingServicer(
                 raise InvalidArgument("TOO_MANY_PIXELS", message, {"pixels": count, "max_pixels": most})
         return sum(pixels)
 
+    @property
+    def _most_bytes(self) -> int:
+        return (self._host.settings.max_message_mb << 20) - _ROOM_FOR_THE_REST
+
     def _check_bytes(self, size: int) -> None:
-        most = (self._host.settings.max_message_mb << 20) - _ROOM_FOR_THE_REST
+        most = self._most_bytes
         if size > most:
             message = f"the answer has {size:,} bytes; a message may have {most:,}"
             hint = "send fewer or smaller pictures in a call, or ask for JPEG"

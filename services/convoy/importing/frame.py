@@ -41,6 +41,7 @@ class Frame:
             "resize": request.resize or (adapter.resize if self.fixed else "letterbox"),
             "pad_value": adapter.pad_value if request.pad_value is None else request.pad_value,
             "face_crop": request.face_crop,
+            "window": request.window and dict(zip(("level", "width"), request.window, strict=True)),
         }
         if facts["resize"] == "letterbox" or request.pad_at:
             facts["pad_at"] = request.pad_at or adapter.pad_at

@@ -18,6 +18,7 @@ class Request:
     """What the user says about a foreign graph; None takes it from the graph, the adapter or Convoy's defaults.
 
     input_size: (height, width) in pixels, or one number: both sides, or the longer one of a dynamic detector's input.
+    window: level and width of the values of deep grey that become black to white.
     settled: the catalogue knows how to prepare this file's pixels, so nothing about them is a guess.
     """
 
@@ -47,6 +48,7 @@ class Request:
     pad_at: PadAt | None = None
     crop: float | None = None
     face_crop: float | None = None
+    window: tuple[float, float] | None = None
     one_by_one: bool = False
     detection_threshold: float | None = None
     iou_threshold: float | None = None
@@ -121,6 +123,7 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--pad", request.pad_value),
         ("--pad-at", request.pad_at),
         ("--face-crop", request.face_crop),
+        ("--window", request.window and ",".join(f"{value:g}" for value in request.window)),
     ]
     words = [word for option, value in told if value is not None for word in (option, str(value))]
     switches = ["--bgr" if preprocessing.bgr else "--rgb", *(["--one-by-one"] if request.one_by_one else [])]

@@ -1,5 +1,6 @@
 """Reads options of an import that people write as words and numbers, such as 0.485,0.456,0.406."""
 
+import math
 from typing import TYPE_CHECKING
 
 from convoy.core.errors import InvalidArgument
@@ -67,3 +68,16 @@ def read_size(text: str | None) -> tuple[int, int] | int | None:
     if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 8192 for side in sides):
         raise InvalidArgument("BAD_ARGUMENT", f"--input-size {text}: give one side as 640, or HEIGHTxWIDTH as 480x640")
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def read_window(text: str | None) -> tuple[float, float] | None:
+    """Read LEVEL,WIDTH of a window of grey values, as 40,400. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if text is None:
+        return None
+    try:
+        level, width = map(float, text.split(","))
+    except ValueError:
+        level, width = 0.0, 0.0
+    if not (math.isfinite(level) and 0 < width < math.inf):
+        raise InvalidArgument("BAD_ARGUMENT", f"--window {text}: give level and width as 40,400; the width is above 0")
+    return level, width

@@ -14,10 +14,12 @@ from convoy.recognition.store.base import Store
 from convoy.recognition.store.redis import RedisStore
 from convoy.recognition.store.vector_sets import VectorSetStore
 from convoy.recognition.use_cases.aliases import Aliases
+from convoy.recognition.use_cases.creation import Creation
 from convoy.recognition.use_cases.dear_calls import DearCalls
 from convoy.recognition.use_cases.disagreements import Disagreements
 from convoy.recognition.use_cases.duplicates import Duplicates
 from convoy.recognition.use_cases.expiry import Sweep
+from convoy.recognition.use_cases.finding import Finding
 from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.identification import Identification
@@ -48,6 +50,8 @@ class Assembly:
             lambda first: messages.remembered(first).SerializeToString(),
         )
         self.identification = Identification(self.followers, faces, settings, growth)
+        self.finding = Finding(self.followers)
+        self.creation = Creation(self.followers, self.people)
         self.merging = Merging(self.followers, self.people)
         self.duplicates = Duplicates(self.followers, faces, self.identification)
         self.disagreements = Disagreements(self.followers, faces)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.recognition.domain.growth import Fit, Limits
-from convoy.recognition.domain.records import Change, Gallery, Person, UnreadableGallery, VectorSets
+from convoy.recognition.domain.records import Change, Face, Gallery, Person, UnreadableGallery, VectorSets
 from convoy.recognition.domain.registrations import PhotoResult, Registered
 from convoy.recognition.domain.searches import Compared, Disagreement, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
@@ -60,15 +60,7 @@ def gallery_message(gallery: Gallery) -> pb.Gallery:
 
 def person_message(person: Person, labels: Mapping[str, str] = MappingProxyType({})) -> pb.Person:
     """A person as callers see it: never an embedding. labels: by face id."""
-    faces = [
-        pb.FaceRecord(
-            face_id=face.face_id,
-            quality=face.quality,
-            create_time=_timestamp(face.create_time_ms),
-            label=labels.get(face.face_id, ""),
-        )
-        for face in person.faces
-    ]
+    faces = [face_record_message(face, labels.get(face.face_id, "")) for face in person.faces]
     return pb.Person(
         person_id=person.person_id,
         display_name=person.display_name,
@@ -79,6 +71,12 @@ def person_message(person: Person, labels: Mapping[str, str] = MappingProxyType(
         expire_time=None if person.expire_time_ms is None else _timestamp(person.expire_time_ms),
         tags=person.tags,
     )
+
+
+def face_record_message(face: Face, label: str = "") -> pb.FaceRecord:
+    """A face on record."""
+    created = _timestamp(face.create_time_ms)
+    return pb.FaceRecord(face_id=face.face_id, quality=face.quality, create_time=created, label=label)
 
 
 def galleries_message(entries: Iterable[Gallery | UnreadableGallery], next_token: str) -> pb.ListGalleriesResponse:
@@ -243,6 +241,7 @@ def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:
         margin=identified.margin,
         no_match_reason=_no_match_reason(identified),
         named_elsewhere=_match_message(identified.named_elsewhere) if identified.named_elsewhere else None,
+        nearest=map(_match_message, identified.nearest),
     )
 
 

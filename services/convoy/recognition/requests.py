@@ -6,8 +6,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.names import composed, composed_facts
-from convoy.recognition.domain.edits import POLICY_FIELDS, GalleryEdit, NewGallery, PersonEdit, PolicyEdit
+from convoy.recognition.domain.edits import POLICY_FIELDS, GalleryEdit, NewGallery, NewPerson, PersonEdit, PolicyEdit
 from convoy.recognition.domain.face_source import ModelName
+from convoy.recognition.domain.found_faces import Box
 from convoy.recognition.domain.pictures import Picture
 from convoy.recognition.domain.records import Face, Person, VectorSets
 from convoy.recognition.domain.registrations import Registering
@@ -15,6 +16,7 @@ from convoy.recognition.domain.searches import Comparison, Criterion, PersonKey,
 from convoy.recognition.domain.thresholds import RateUnit
 from convoy.recognition.domain.transfers import ExportedPerson, ImportPart
 from convoy.recognition.face_messages import read_options, read_picture
+from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as pb
 
 QUANTIZATIONS = {pb.QUANTIZATION_NONE: "NOQUANT", pb.QUANTIZATION_Q8: "Q8"}
@@ -89,7 +91,28 @@ def read_registering(request: pb.RegisterRequest) -> Registering:
         any_angle=request.any_angle,
         photo_labels=tuple(map(composed, request.photo_labels)),
         min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
+        face_ids=tuple(request.face_ids),
+        photo_boxes=tuple(map(_read_box, request.photo_boxes)),
     )
+
+
+def read_new_person(request: pb.CreatePersonRequest) -> NewPerson:
+    """A person to be made. Raises InvalidArgument(BAD_ARGUMENT) for a bad time."""
+    return NewPerson(
+        gallery=request.gallery,
+        person_id=request.person_id,
+        display_name=composed(request.display_name),
+        metadata=composed_facts(request.metadata),
+        tags=tuple(map(composed, request.tags)),
+        expire_time_ms=_read_expiry(request),
+        request_id=request.request_id,
+    )
+
+
+def _read_box(box: common_pb2.Box) -> Box | None:
+    """A box; None for one without size, which says nothing."""
+    edges = Box(box.x_min, box.y_min, box.x_max, box.y_max)
+    return edges if any(edges) else None
 
 
 def read_search(request: pb.IdentifyRequest, is_coarse: bool = False) -> Search:
@@ -109,6 +132,7 @@ def read_search(request: pb.IdentifyRequest, is_coarse: bool = False) -> Search:
         same_occasion=request.same_occasion if request.HasField("same_occasion") else None,
         min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
         is_coarse=is_coarse,
+        nearest=request.nearest,
     )
 
 
@@ -185,7 +209,9 @@ def _policy_values(policy: pb.GalleryPolicy) -> dict[str, float | str]:
     return values
 
 
-def _read_expiry(message: pb.RegisterRequest | pb.UpdatePersonRequest | pb.Person) -> int | None:
+def _read_expiry(
+    message: pb.RegisterRequest | pb.CreatePersonRequest | pb.UpdatePersonRequest | pb.Person,
+) -> int | None:
     return _milliseconds(message.expire_time, "expire_time") if message.HasField("expire_time") else None
 
 

@@ -2,26 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from dataclasses import asdict
 
 import grpc.aio
 import structlog
-from google.protobuf.message import Message
 
 from convoy.core.errors import ConvoyError
 from convoy.core.security.callers import caller
-from convoy.core.security.demands import naming_part
-from convoy.core.security.scopes import allows, gallery_scope
 from convoy.core.serving.server import Service
-from convoy.core.serving.status import Context, deadline, hide_name, stream_error
+from convoy.core.serving.status import Context, stream_error
 from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
-from convoy.core.telemetry import request_id
 from convoy.recognition import messages, requests
-from convoy.recognition.assembly import Assembly
-from convoy.recognition.domain.caller import Call, begin_call
 from convoy.recognition.domain.registrations import Registered
 from convoy.recognition.faces_client import FacesClient
+from convoy.recognition.people_servicer import PeopleServicer
 from convoy.recognition.policy_tries import sees_scores
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
@@ -31,10 +25,9 @@ from convoy.v1 import recognition_pb2 as pb
 from convoy.v1 import recognition_pb2_grpc
 
 log = structlog.get_logger()
-_NAMING_PEOPLE = frozenset({"person_id", "merged_person_id"})
 
 
-class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServicer):
+class RecognitionServicer(PeopleServicer, recognition_pb2_grpc.RecognitionServiceServicer):
     """See recognition.proto; each method calls the use case that the file of its name is about."""
 
     async def CreateGallery(self, request: pb.CreateGalleryRequest, context: Context) -> pb.CreateGalleryResponse:
@@ -88,69 +81,6 @@ class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServi
         """Say whether a face is somebody's."""
         await self._begin(request, context)
         return messages.compared_message(await self.identification.verify(requests.read_comparison(request)))
-
-    async def GetPerson(self, request: pb.GetPersonRequest, context: Context) -> pb.GetPersonResponse:
-        """Give one person."""
-        await self._begin(request, context)
-        person = await self.people.get(request.gallery, request.person_id)
-        labels = await self.people.labels_of(request.gallery, person)
-        return pb.GetPersonResponse(person=messages.person_message(person, labels))
-
-    async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
-        """List people by id."""
-        await self._begin(request, context)
-        page = await self.people.list(request.gallery, request.page_token, request.page_size)
-        people = map(messages.person_message, page.entries)
-        return pb.ListPeopleResponse(people=people, next_page_token=page.next_token)
-
-    async def UpdatePerson(self, request: pb.UpdatePersonRequest, context: Context) -> pb.UpdatePersonResponse:
-        """Change a person's name, metadata, tags or expiry."""
-        await self._begin(request, context)
-        updated = await self.people.update(requests.read_person_edit(request))
-        person = messages.person_message(updated.person)
-        return pb.UpdatePersonResponse(person=person, version=updated.version, epoch=updated.epoch)
-
-    async def DeletePerson(self, request: pb.DeletePersonRequest, context: Context) -> pb.DeletePersonResponse:
-        """Delete a person with every face."""
-        await self._begin(request, context)
-        faces, made = await self.people.delete(request.gallery, request.person_id)
-        return pb.DeletePersonResponse(faces_deleted=faces, version=made.version, epoch=made.epoch)
-
-    async def DeleteFace(self, request: pb.DeleteFaceRequest, context: Context) -> pb.DeleteFaceResponse:
-        """Delete one face of a person."""
-        await self._begin(request, context)
-        asked = (request.gallery, request.person_id, request.face_id, request.delete_person_without_faces)
-        return pb.DeleteFaceResponse(**asdict(await self.people.delete_face(*asked)))
-
-    async def FindDuplicates(self, request: pb.FindDuplicatesRequest, context: Context) -> pb.FindDuplicatesResponse:
-        """List people who look like one another."""
-        await self._begin(request, context)
-        criterion = requests.read_criterion(request)
-        async with self.dear_calls.place():
-            page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
-        return pb.FindDuplicatesResponse(
-            duplicates=map(messages.duplicate_message, page.pairs),
-            next_page_token=page.next_token,
-            match_threshold=page.match_threshold,
-        )
-
-    async def FindDisagreements(
-        self, request: pb.FindDisagreementsRequest, context: Context
-    ) -> pb.FindDisagreementsResponse:
-        """List faces that do not resemble their person's others."""
-        await self._begin(request, context)
-        async with self.dear_calls.place():
-            page = await self.disagreements.find(request.gallery, request.page_token, request.page_size)
-        faces = map(messages.disagreement_message, page.faces)
-        return pb.FindDisagreementsResponse(disagreements=faces, next_page_token=page.next_token)
-
-    async def MergePeople(self, request: pb.MergePeopleRequest, context: Context) -> pb.MergePeopleResponse:
-        """Make one person of two."""
-        await self._begin(request, context)
-        ids = (request.person_id, request.merged_person_id)
-        merged = await self.merging.merge(request.gallery, *ids, request.request_id)
-        person = messages.person_message(merged.person)
-        return pb.MergePeopleResponse(person=person, version=merged.version, epoch=merged.epoch)
 
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
         """Let a name stand for a gallery."""
@@ -233,23 +163,6 @@ class RecognitionServicer(Assembly, recognition_pb2_grpc.RecognitionServiceServi
 
         async for response in answer_in_order(request_iterator, answer, refuse):
             yield response
-
-    async def _begin(self, request: Message, context: Context) -> None:
-        """From here on this task answers that call. An alias in its request becomes the gallery that it stands for, and
-        a person's id the form of it that is on record.
-        """
-        begin_call(Call(request_id(), caller().name, deadline(context)))
-        naming = naming_part(request)
-        if naming is not None and naming.gallery:
-            said, naming.gallery = naming.gallery, await self.aliases.resolve(naming.gallery)
-            scopes = caller().scopes
-            may_know = scopes is None or allows(scopes, gallery_scope(naming.gallery, "read"))
-            if said != naming.gallery and not may_know:
-                # Who may use the alias alone does not learn what stands behind it.
-                hide_name(naming.gallery, said)
-            for name in _NAMING_PEOPLE.intersection(naming.DESCRIPTOR.fields_by_name):
-                if (given := getattr(naming, name)) and not given.isascii():
-                    setattr(naming, name, await self.people.id_on_record(naming.gallery, given))
 
 
 def _registered(answer: Registered | Repeated) -> pb.RegisterResponse:

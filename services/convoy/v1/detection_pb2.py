@@ -27,7 +27,7 @@ from convoy.v1 import explanation_pb2 as convoy_dot_v1_dot_explanation__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63onvoy/v1/detection.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\xe5\x01\n\rDetectRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12 \n\x13\x64\x65tection_threshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x1a\n\riou_threshold\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x16\n\x0emax_detections\x18\x05 \x01(\r\x12\x0e\n\x06labels\x18\x06 \x03(\tB\x16\n\x14_detection_thresholdB\x10\n\x0e_iou_threshold\"U\n\tDetection\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x02\"[\n\nDetections\x12(\n\ndetections\x18\x01 \x03(\x0b\x32\x14.convoy.v1.Detection\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"\\\n\x0e\x44\x65tectResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.convoy.v1.Detections\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"L\n\x13\x44\x65tectStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x07request\x18\x02 \x01(\x0b\x32\x18.convoy.v1.DetectRequest\"\x7f\n\x14\x44\x65tectStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.convoy.v1.DetectResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xbc\x01\n\x17\x45xplainDetectionRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12\x1d\n\x05place\x18\x04 \x01(\x0b\x32\x0e.convoy.v1.Box\x12.\n\x07options\x18\x05 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\xa8\x01\n\x18\x45xplainDetectionResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\x1d\n\x05place\x18\x04 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\"\n\x05model\x18\x05 \x01(\x0b\x32\x13.convoy.v1.ModelRef2\xb0\x02\n\x10\x44\x65tectionService\x12L\n\x06\x44\x65tect\x12\x18.convoy.v1.DetectRequest\x1a\x19.convoy.v1.DetectResponse\"\r\x8a\xb5\x18\tdetection\x12\x62\n\x0c\x44\x65tectStream\x12\x1e.convoy.v1.DetectStreamRequest\x1a\x1f.convoy.v1.DetectStreamResponse\"\r\x8a\xb5\x18\tdetection(\x01\x30\x01\x12j\n\x10\x45xplainDetection\x12\".convoy.v1.ExplainDetectionRequest\x1a#.convoy.v1.ExplainDetectionResponse\"\r\x8a\xb5\x18\tdetectionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63onvoy/v1/detection.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\x9a\x02\n\rDetectRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12 \n\x13\x64\x65tection_threshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x1a\n\riou_threshold\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x16\n\x0emax_detections\x18\x05 \x01(\r\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x33\n\x0cmask_formats\x18\x07 \x03(\x0e\x32\x1d.convoy.v1.InstanceMaskFormatB\x16\n\x14_detection_thresholdB\x10\n\x0e_iou_threshold\";\n\nRunLengths\x12\x1d\n\x04size\x18\x01 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\x0e\n\x06\x63ounts\x18\x02 \x01(\t\"\x15\n\x07Polygon\x12\n\n\x02xy\x18\x01 \x03(\x02\"\x96\x01\n\x0cInstanceMask\x12\x0c\n\x04\x61rea\x18\x01 \x01(\r\x12\"\n\x03rle\x18\x02 \x01(\x0b\x32\x15.convoy.v1.RunLengths\x12$\n\x08polygons\x18\x03 \x03(\x0b\x32\x12.convoy.v1.Polygon\x12\x0b\n\x03png\x18\x04 \x01(\x0c\x12\x10\n\x08png_left\x18\x05 \x01(\r\x12\x0f\n\x07png_top\x18\x06 \x01(\r\"\\\n\nNamedPoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x08position\x18\x02 \x01(\x0b\x32\x10.convoy.v1.Point\x12\x12\n\x05score\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_score\"\xb5\x01\n\tDetection\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x10\n\x08track_id\x18\x05 \x01(\r\x12%\n\x04mask\x18\x06 \x01(\x0b\x32\x17.convoy.v1.InstanceMask\x12%\n\x06points\x18\x07 \x03(\x0b\x32\x15.convoy.v1.NamedPoint\"[\n\nDetections\x12(\n\ndetections\x18\x01 \x03(\x0b\x32\x14.convoy.v1.Detection\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"\\\n\x0e\x44\x65tectResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.convoy.v1.Detections\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"n\n\x13\x44\x65tectStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x07request\x18\x02 \x01(\x0b\x32\x18.convoy.v1.DetectRequest\x12\r\n\x05track\x18\x03 \x01(\x08\x12\x11\n\tafter_cut\x18\x04 \x01(\x08\"\x7f\n\x14\x44\x65tectStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.convoy.v1.DetectResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\xbc\x01\n\x17\x45xplainDetectionRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12\x1d\n\x05place\x18\x04 \x01(\x0b\x32\x0e.convoy.v1.Box\x12.\n\x07options\x18\x05 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\xa8\x01\n\x18\x45xplainDetectionResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\x1d\n\x05place\x18\x04 \x01(\x0b\x32\x0e.convoy.v1.Box\x12\"\n\x05model\x18\x05 \x01(\x0b\x32\x13.convoy.v1.ModelRef*\x99\x01\n\x12InstanceMaskFormat\x12$\n INSTANCE_MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x1c\n\x18INSTANCE_MASK_FORMAT_RLE\x10\x01\x12!\n\x1dINSTANCE_MASK_FORMAT_POLYGONS\x10\x02\x12\x1c\n\x18INSTANCE_MASK_FORMAT_PNG\x10\x03\x32\xb0\x02\n\x10\x44\x65tectionService\x12L\n\x06\x44\x65tect\x12\x18.convoy.v1.DetectRequest\x1a\x19.convoy.v1.DetectResponse\"\r\x8a\xb5\x18\tdetection\x12\x62\n\x0c\x44\x65tectStream\x12\x1e.convoy.v1.DetectStreamRequest\x1a\x1f.convoy.v1.DetectStreamResponse\"\r\x8a\xb5\x18\tdetection(\x01\x30\x01\x12j\n\x10\x45xplainDetection\x12\".convoy.v1.ExplainDetectionRequest\x1a#.convoy.v1.ExplainDetectionResponse\"\r\x8a\xb5\x18\tdetectionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +40,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTIONSERVICE'].methods_by_name['DetectStream']._serialized_options = b'\212\265\030\tdetection'
   _globals['_DETECTIONSERVICE'].methods_by_name['ExplainDetection']._loaded_options = None
   _globals['_DETECTIONSERVICE'].methods_by_name['ExplainDetection']._serialized_options = b'\212\265\030\tdetection'
+  _globals['_INSTANCEMASKFORMAT']._serialized_start=1709
+  _globals['_INSTANCEMASKFORMAT']._serialized_end=1862
   _globals['_DETECTREQUEST']._serialized_start=119
-  _globals['_DETECTREQUEST']._serialized_end=348
-  _globals['_DETECTION']._serialized_start=350
-  _globals['_DETECTION']._serialized_end=435
-  _globals['_DETECTIONS']._serialized_start=437
-  _globals['_DETECTIONS']._serialized_end=528
-  _globals['_DETECTRESPONSE']._serialized_start=530
-  _globals['_DETECTRESPONSE']._serialized_end=622
-  _globals['_DETECTSTREAMREQUEST']._serialized_start=624
-  _globals['_DETECTSTREAMREQUEST']._serialized_end=700
-  _globals['_DETECTSTREAMRESPONSE']._serialized_start=702
-  _globals['_DETECTSTREAMRESPONSE']._serialized_end=829
-  _globals['_EXPLAINDETECTIONREQUEST']._serialized_start=832
-  _globals['_EXPLAINDETECTIONREQUEST']._serialized_end=1020
-  _globals['_EXPLAINDETECTIONRESPONSE']._serialized_start=1023
-  _globals['_EXPLAINDETECTIONRESPONSE']._serialized_end=1191
-  _globals['_DETECTIONSERVICE']._serialized_start=1194
-  _globals['_DETECTIONSERVICE']._serialized_end=1498
+  _globals['_DETECTREQUEST']._serialized_end=401
+  _globals['_RUNLENGTHS']._serialized_start=403
+  _globals['_RUNLENGTHS']._serialized_end=462
+  _globals['_POLYGON']._serialized_start=464
+  _globals['_POLYGON']._serialized_end=485
+  _globals['_INSTANCEMASK']._serialized_start=488
+  _globals['_INSTANCEMASK']._serialized_end=638
+  _globals['_NAMEDPOINT']._serialized_start=640
+  _globals['_NAMEDPOINT']._serialized_end=732
+  _globals['_DETECTION']._serialized_start=735
+  _globals['_DETECTION']._serialized_end=916
+  _globals['_DETECTIONS']._serialized_start=918
+  _globals['_DETECTIONS']._serialized_end=1009
+  _globals['_DETECTRESPONSE']._serialized_start=1011
+  _globals['_DETECTRESPONSE']._serialized_end=1103
+  _globals['_DETECTSTREAMREQUEST']._serialized_start=1105
+  _globals['_DETECTSTREAMREQUEST']._serialized_end=1215
+  _globals['_DETECTSTREAMRESPONSE']._serialized_start=1217
+  _globals['_DETECTSTREAMRESPONSE']._serialized_end=1344
+  _globals['_EXPLAINDETECTIONREQUEST']._serialized_start=1347
+  _globals['_EXPLAINDETECTIONREQUEST']._serialized_end=1535
+  _globals['_EXPLAINDETECTIONRESPONSE']._serialized_start=1538
+  _globals['_EXPLAINDETECTIONRESPONSE']._serialized_end=1706
+  _globals['_DETECTIONSERVICE']._serialized_start=1865
+  _globals['_DETECTIONSERVICE']._serialized_end=2169
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from convoy.v1 import explanation_pb2 as _explanation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _InstanceMaskFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InstanceMaskFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InstanceMaskFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INSTANCE_MASK_FORMAT_UNSPECIFIED: _InstanceMaskFormat.ValueType  # 0
+    """Not allowed in a request."""
+    INSTANCE_MASK_FORMAT_RLE: _InstanceMaskFormat.ValueType  # 1
+    """COCO's run lengths, as pycocotools reads and writes them."""
+    INSTANCE_MASK_FORMAT_POLYGONS: _InstanceMaskFormat.ValueType  # 2
+    """COCO's polygons. A polygon has no holes; run lengths and PNG keep them."""
+    INSTANCE_MASK_FORMAT_PNG: _InstanceMaskFormat.ValueType  # 3
+    """A grey 8-bit PNG of the pixels around the object: 255 is the object, 0 is not."""
+
+class InstanceMaskFormat(_InstanceMaskFormat, metaclass=_InstanceMaskFormatEnumTypeWrapper):
+    """How the mask of an object is written."""
+
+INSTANCE_MASK_FORMAT_UNSPECIFIED: InstanceMaskFormat.ValueType  # 0
+"""Not allowed in a request."""
+INSTANCE_MASK_FORMAT_RLE: InstanceMaskFormat.ValueType  # 1
+"""COCO's run lengths, as pycocotools reads and writes them."""
+INSTANCE_MASK_FORMAT_POLYGONS: InstanceMaskFormat.ValueType  # 2
+"""COCO's polygons. A polygon has no holes; run lengths and PNG keep them."""
+INSTANCE_MASK_FORMAT_PNG: InstanceMaskFormat.ValueType  # 3
+"""A grey 8-bit PNG of the pixels around the object: 255 is the object, 0 is not."""
+Global___InstanceMaskFormat: _TypeAlias = InstanceMaskFormat  # noqa: Y015
+
 @_typing.final
 class DetectRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -30,6 +59,7 @@ class DetectRequest(_message.Message):
     IOU_THRESHOLD_FIELD_NUMBER: _builtins.int
     MAX_DETECTIONS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    MASK_FORMATS_FIELD_NUMBER: _builtins.int
     detection_threshold: _builtins.float
     """Leave out detections below this score; 0 to 1, by default what the model's manifest says."""
     iou_threshold: _builtins.float
@@ -50,6 +80,12 @@ class DetectRequest(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only objects with these labels; empty for all."""
 
+    @_builtins.property
+    def mask_formats(self) -> _containers.RepeatedScalarFieldContainer[Global___InstanceMaskFormat.ValueType]:
+        """Also answer the mask of each object, in each of these forms; empty for no masks. The model must give masks: its manifest
+        has the key `masks`.
+        """
+
     def __init__(
         self,
         *,
@@ -59,10 +95,11 @@ class DetectRequest(_message.Message):
         iou_threshold: _builtins.float | None = ...,
         max_detections: _builtins.int = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        mask_formats: _abc.Iterable[Global___InstanceMaskFormat.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "_iou_threshold", b"_iou_threshold", "detection_threshold", b"detection_threshold", "iou_threshold", b"iou_threshold", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "_iou_threshold", b"_iou_threshold", "detection_threshold", b"detection_threshold", "images", b"images", "iou_threshold", b"iou_threshold", "labels", b"labels", "max_detections", b"max_detections", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold", "_iou_threshold", b"_iou_threshold", "detection_threshold", b"detection_threshold", "images", b"images", "iou_threshold", b"iou_threshold", "labels", b"labels", "mask_formats", b"mask_formats", "max_detections", b"max_detections", "model", b"model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__detection_threshold: _TypeAlias = _typing.Literal["detection_threshold"]  # noqa: Y015
     _WhichOneofArgType__detection_threshold: _TypeAlias = _typing.Literal["_detection_threshold", b"_detection_threshold"]  # noqa: Y015
@@ -76,6 +113,138 @@ class DetectRequest(_message.Message):
 Global___DetectRequest: _TypeAlias = DetectRequest  # noqa: Y015
 
 @_typing.final
+class RunLengths(_message.Message):
+    """Run lengths as COCO has them: {"size": [height, width], "counts": counts}."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    counts: _builtins.str
+    """COCO's compressed counts: lengths of runs outside and inside the object in turn, column by column."""
+    @_builtins.property
+    def size(self) -> _common_pb2.Size:
+        """The size of the picture."""
+
+    def __init__(
+        self,
+        *,
+        size: _common_pb2.Size | None = ...,
+        counts: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["size", b"size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunLengths: _TypeAlias = RunLengths  # noqa: Y015
+
+@_typing.final
+class Polygon(_message.Message):
+    """One closed outline: the edge between pixels, not the middles of pixels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    XY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def xy(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """x and y in turn, in pixels of the picture, as COCO has them."""
+
+    def __init__(
+        self,
+        *,
+        xy: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["xy", b"xy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Polygon: _TypeAlias = Polygon  # noqa: Y015
+
+@_typing.final
+class InstanceMask(_message.Message):
+    """Which pixels of the picture an object covers. They all lie in its box."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AREA_FIELD_NUMBER: _builtins.int
+    RLE_FIELD_NUMBER: _builtins.int
+    POLYGONS_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    PNG_LEFT_FIELD_NUMBER: _builtins.int
+    PNG_TOP_FIELD_NUMBER: _builtins.int
+    area: _builtins.int
+    """How many pixels it covers."""
+    png: _builtins.bytes
+    """Set if the request asks for INSTANCE_MASK_FORMAT_PNG, and the mask is not empty."""
+    png_left: _builtins.int
+    """Where the PNG's first column lies in the picture."""
+    png_top: _builtins.int
+    """Where the PNG's first row lies in the picture."""
+    @_builtins.property
+    def rle(self) -> Global___RunLengths:
+        """Set if the request asks for INSTANCE_MASK_FORMAT_RLE."""
+
+    @_builtins.property
+    def polygons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Polygon]:
+        """Its parts, if the request asks for INSTANCE_MASK_FORMAT_POLYGONS."""
+
+    def __init__(
+        self,
+        *,
+        area: _builtins.int = ...,
+        rle: Global___RunLengths | None = ...,
+        polygons: _abc.Iterable[Global___Polygon] | None = ...,
+        png: _builtins.bytes = ...,
+        png_left: _builtins.int = ...,
+        png_top: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rle", b"rle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area", b"area", "png", b"png", "png_left", b"png_left", "png_top", b"png_top", "polygons", b"polygons", "rle", b"rle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstanceMask: _TypeAlias = InstanceMask  # noqa: Y015
+
+@_typing.final
+class NamedPoint(_message.Message):
+    """One of the points that a model finds on each object, such as an eye or an elbow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the model's manifest."""
+    score: _builtins.float
+    """How sure the model is that it is visible, 0 to 1; unset if the model does not say."""
+    @_builtins.property
+    def position(self) -> _common_pb2.Point:
+        """Where it is; it may lie outside the picture."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        position: _common_pb2.Point | None = ...,
+        score: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "position", b"position", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "name", b"name", "position", b"position", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___NamedPoint: _TypeAlias = NamedPoint  # noqa: Y015
+
+@_typing.final
 class Detection(_message.Message):
     """One object."""
 
@@ -85,15 +254,30 @@ class Detection(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the model's list of labels."""
     label: _builtins.str
     """The label: the name of the class."""
     score: _builtins.float
     """How sure the model is, 0 to 1."""
+    track_id: _builtins.int
+    """The track that it belongs to, from 1; the same number in the pictures of one stream means the same object. 0 without a
+    track.
+    """
     @_builtins.property
     def box(self) -> _common_pb2.Box:
         """Where it is."""
+
+    @_builtins.property
+    def mask(self) -> Global___InstanceMask:
+        """Which pixels it covers; set if the request asks for masks."""
+
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedPoint]:
+        """Its points, in the order of the model's manifest; empty if the model gives none."""
 
     def __init__(
         self,
@@ -102,10 +286,13 @@ class Detection(_message.Message):
         index: _builtins.int = ...,
         label: _builtins.str = ...,
         score: _builtins.float = ...,
+        track_id: _builtins.int = ...,
+        mask: Global___InstanceMask | None = ...,
+        points: _abc.Iterable[Global___NamedPoint] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "mask", b"mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "index", b"index", "label", b"label", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "index", b"index", "label", b"label", "mask", b"mask", "points", b"points", "score", b"score", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,8 +362,17 @@ class DetectStreamRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    AFTER_CUT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Any text; it comes back with the answer."""
+    track: _builtins.bool
+    """Its pictures are the next ones of a film: give each object the number of its track. Tracks belong to this stream and to
+    one label, and survive 30 pictures in which their object is hidden. An object that has a track is answered down to
+    half the detection_threshold.
+    """
+    after_cut: _builtins.bool
+    """Its first picture follows a cut: no track goes on."""
     @_builtins.property
     def request(self) -> Global___DetectRequest:
         """The request to answer."""
@@ -186,10 +382,12 @@ class DetectStreamRequest(_message.Message):
         *,
         id: _builtins.str = ...,
         request: Global___DetectRequest | None = ...,
+        track: _builtins.bool = ...,
+        after_cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cut", b"after_cut", "id", b"id", "request", b"request", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,16 +62,17 @@ class DetectionServiceServicer(object):
 
         INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
         is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-        passed.
+        BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+        is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DetectStream(self, request_iterator, context):
-        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on.
+        """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+        error and the stream goes on. With `track`, objects keep a number from picture to picture.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,14 @@ class DetectionServiceStub:
 
     INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
     is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-    passed.
+    BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+    is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     DetectStream: _grpc.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]
-    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+    error and the stream goes on. With `track`, objects keep a number from picture to picture.
+    """
     ExplainDetection: _grpc.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]
     """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
     call looks at the picture up to 626 times, so a service works on two such calls at a time.
@@ -65,12 +67,14 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
     is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-    BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-    (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-    passed.
+    BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+    (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+    is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
     """
     DetectStream: _aio.StreamStreamMultiCallable[_detection_pb2.DetectStreamRequest, _detection_pb2.DetectStreamResponse]  # type: ignore[assignment]
-    """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+    """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+    error and the stream goes on. With `track`, objects keep a number from picture to picture.
+    """
     ExplainDetection: _aio.UnaryUnaryMultiCallable[_detection_pb2.ExplainDetectionRequest, _detection_pb2.ExplainDetectionResponse]  # type: ignore[assignment]
     """Shows which places of a picture make the model see an object there. This works with every graph, imported ones too. One
     call looks at the picture up to 626 times, so a service works on two such calls at a time.
@@ -94,9 +98,9 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: the request has no picture or too many; a picture is not an image, truncated or too large; a threshold
         is not 0 to 1; or the model does not know a label (NOT_AN_IMAGE, IMAGE_TOO_LARGE, TOO_MANY_PIXELS, BAD_RAW_IMAGE,
-        BAD_ARGUMENT). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
-        (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has
-        passed.
+        BAD_ARGUMENT); or the masks of a picture would have too many pixels (ANSWER_TOO_LARGE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: the model does another task
+        (WRONG_TASK), or gives no masks and the request asks for them (NO_MASKS). RESOURCE_EXHAUSTED with RetryInfo: the queue
+        is full (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
     @_abc_1.abstractmethod
@@ -105,7 +109,9 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_detection_pb2.DetectStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_detection_pb2.DetectStreamResponse], _abc.AsyncIterator[_detection_pb2.DetectStreamResponse]]:
-        """The same for a stream of requests. Answers come in order; a bad request is answered by its error and the stream goes on."""
+        """The same for a stream of requests, such as the pictures of a film. Answers come in order; a bad request is answered by its
+        error and the stream goes on. With `track`, objects keep a number from picture to picture.
+        """
 
     @_abc_1.abstractmethod
     def ExplainDetection(

@@ -243,6 +243,7 @@ class Face(_message.Message):
     ALIGNED_CROP_FIELD_NUMBER: _builtins.int
     LIVENESS_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    TRACK_ID_FIELD_NUMBER: _builtins.int
     detection_score: _builtins.float
     """How sure the detector is, 0 to 1."""
     aligned_crop: _builtins.bytes
@@ -250,6 +251,10 @@ class Face(_message.Message):
     liveness: _builtins.float
     """How surely this is a living person rather than a print, a screen or a mask, 0 to 1, by the networks that
     CONVOY_FACE_LIVENESS names; unset if it names none.
+    """
+    track_id: _builtins.int
+    """The track that it belongs to, from 1; the same number in the pictures of one stream means the same face. 0 without a
+    track.
     """
     @_builtins.property
     def box(self) -> _common_pb2.Box:
@@ -282,10 +287,11 @@ class Face(_message.Message):
         aligned_crop: _builtins.bytes = ...,
         liveness: _builtins.float | None = ...,
         attributes: _abc.Iterable[Global___FaceAttribute] | None = ...,
+        track_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_liveness", b"_liveness", "box", b"box", "embedding", b"embedding", "landmarks", b"landmarks", "liveness", b"liveness", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liveness", b"_liveness", "aligned_crop", b"aligned_crop", "attributes", b"attributes", "box", b"box", "detection_score", b"detection_score", "embedding", b"embedding", "landmarks", b"landmarks", "liveness", b"liveness", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liveness", b"_liveness", "aligned_crop", b"aligned_crop", "attributes", b"attributes", "box", b"box", "detection_score", b"detection_score", "embedding", b"embedding", "landmarks", b"landmarks", "liveness", b"liveness", "quality", b"quality", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__liveness: _TypeAlias = _typing.Literal["liveness"]  # noqa: Y015
     _WhichOneofArgType__liveness: _TypeAlias = _typing.Literal["_liveness", b"_liveness"]  # noqa: Y015
@@ -503,8 +509,16 @@ class EmbedFacesStreamRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    AFTER_CUT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Any text; it comes back with the answer."""
+    track: _builtins.bool
+    """Its pictures are the next ones of a film: give each face the number of its track. Tracks belong to this stream, go by
+    place and not by embedding, and survive 30 pictures in which their face is hidden.
+    """
+    after_cut: _builtins.bool
+    """Its first picture follows a cut: no track goes on."""
     @_builtins.property
     def request(self) -> Global___EmbedFacesRequest:
         """The request to answer."""
@@ -514,10 +528,12 @@ class EmbedFacesStreamRequest(_message.Message):
         *,
         id: _builtins.str = ...,
         request: Global___EmbedFacesRequest | None = ...,
+        track: _builtins.bool = ...,
+        after_cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cut", b"after_cut", "id", b"id", "request", b"request", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -500,7 +500,7 @@ class FaceRecord(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     face_id: _builtins.str
-    """Unique within the person."""
+    """Unique within the gallery. What an import of version 0.1.0 brought may be unique within the person alone."""
     quality: _builtins.float
     """Its quality when it was registered, 0 to 1."""
     label: _builtins.str
@@ -1248,6 +1248,8 @@ class RegisterRequest(_message.Message):
     ANY_ANGLE_FIELD_NUMBER: _builtins.int
     PHOTO_LABELS_FIELD_NUMBER: _builtins.int
     MIN_LIVENESS_FIELD_NUMBER: _builtins.int
+    FACE_IDS_FIELD_NUMBER: _builtins.int
+    PHOTO_BOXES_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     person_id: _builtins.str
@@ -1298,6 +1300,19 @@ class RegisterRequest(_message.Message):
         which photo a face came from by it. Leave it empty for none.
         """
 
+    @_builtins.property
+    def face_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids for the faces, in the order of `photos`: each 1 to 64 printable ASCII characters without spaces, for example a UUID,
+        and unique in the gallery. Leave it empty, or one of them, for an id that the service makes.
+        """
+
+    @_builtins.property
+    def photo_boxes(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Box]:
+        """Which face of each photo is the person's, in the order of `photos`: about the box that DetectFaces gives of it. Of the
+        faces whose box overlaps it by 30 % or more (intersection over union) the nearest counts, and the others are passed
+        over; without one the photo is refused as NO_FACE. Leave it empty, or one box without size, for photos of one face.
+        """
+
     def __init__(
         self,
         *,
@@ -1316,10 +1331,12 @@ class RegisterRequest(_message.Message):
         any_angle: _builtins.bool = ...,
         photo_labels: _abc.Iterable[_builtins.str] | None = ...,
         min_liveness: _builtins.float | None = ...,
+        face_ids: _abc.Iterable[_builtins.str] | None = ...,
+        photo_boxes: _abc.Iterable[_common_pb2.Box] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "expire_time", b"expire_time", "min_liveness", b"min_liveness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "add_faces", b"add_faces", "allow_different", b"allow_different", "allow_identity_conflict", b"allow_identity_conflict", "any_angle", b"any_angle", "display_name", b"display_name", "expire_time", b"expire_time", "face_ids", b"face_ids", "gallery", b"gallery", "metadata", b"metadata", "min_liveness", b"min_liveness", "person_id", b"person_id", "photo_boxes", b"photo_boxes", "photo_labels", b"photo_labels", "photos", b"photos", "request_id", b"request_id", "tags", b"tags", "use_largest_face", b"use_largest_face"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
     _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
@@ -1503,6 +1520,7 @@ class IdentifiedFace(_message.Message):
     MARGIN_FIELD_NUMBER: _builtins.int
     NO_MATCH_REASON_FIELD_NUMBER: _builtins.int
     NAMED_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    NEAREST_FIELD_NUMBER: _builtins.int
     decision: Global___Decision.ValueType
     """The result of the search."""
     match_threshold: _builtins.float
@@ -1531,6 +1549,12 @@ class IdentifiedFace(_message.Message):
     def named_elsewhere(self) -> Global___Match:
         """The nearest person at or above the threshold, who is another face of the picture; set for NAMED_ELSEWHERE."""
 
+    @_builtins.property
+    def nearest(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
+        """The nearest people, best first, whether or not they reach the threshold or are named at another face; as many as the
+        request's `nearest`. None of them is thereby said to be this face: `decision` and `matches` say who is.
+        """
+
     def __init__(
         self,
         *,
@@ -1542,10 +1566,11 @@ class IdentifiedFace(_message.Message):
         margin: _builtins.float = ...,
         no_match_reason: Global___NoMatchReason.ValueType = ...,
         named_elsewhere: Global___Match | None = ...,
+        nearest: _abc.Iterable[Global___Match] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "named_elsewhere", b"named_elsewhere"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches", "named_elsewhere", b"named_elsewhere", "no_match_reason", b"no_match_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "expected_false_positive_identification_rate", b"expected_false_positive_identification_rate", "face", b"face", "margin", b"margin", "match_threshold", b"match_threshold", "matches", b"matches", "named_elsewhere", b"named_elsewhere", "nearest", b"nearest", "no_match_reason", b"no_match_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1589,6 +1614,7 @@ class IdentifyRequest(_message.Message):
     SAME_OCCASION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     MIN_LIVENESS_FIELD_NUMBER: _builtins.int
+    NEAREST_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1614,6 +1640,10 @@ class IdentifyRequest(_message.Message):
     min_liveness: _builtins.float
     """Faces with less liveness than this, 0 to 1, are nobody and not searched; unset searches any. FAILED_PRECONDITION
     (LIVENESS_NOT_CONFIGURED): the faces service has no network that judges it.
+    """
+    nearest: _builtins.int
+    """Also name so many nearest people of each face, however far they are, at most 1,000; unset means none. The decision, the
+    matches and the threshold are the same with it and without.
     """
     @_builtins.property
     def image(self) -> _common_pb2.Image:
@@ -1648,13 +1678,16 @@ class IdentifyRequest(_message.Message):
         same_occasion: _builtins.bool | None = ...,
         epoch: _builtins.str = ...,
         min_liveness: _builtins.float | None = ...,
+        nearest: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_nearest", b"_nearest", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "nearest", b"nearest", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_nearest", b"_nearest", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "nearest", b"nearest", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
     _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015
+    _WhichOneofReturnType__nearest: _TypeAlias = _typing.Literal["nearest"]  # noqa: Y015
+    _WhichOneofArgType__nearest: _TypeAlias = _typing.Literal["_nearest", b"_nearest"]  # noqa: Y015
     _WhichOneofReturnType__rate_unit: _TypeAlias = _typing.Literal["rate_unit"]  # noqa: Y015
     _WhichOneofArgType__rate_unit: _TypeAlias = _typing.Literal["_rate_unit", b"_rate_unit"]  # noqa: Y015
     _WhichOneofReturnType__same_occasion: _TypeAlias = _typing.Literal["same_occasion"]  # noqa: Y015
@@ -1663,6 +1696,8 @@ class IdentifyRequest(_message.Message):
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_liveness) -> _WhichOneofReturnType__min_liveness | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nearest) -> _WhichOneofReturnType__nearest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_unit) -> _WhichOneofReturnType__rate_unit | None: ...
     @_typing.overload
@@ -1995,28 +2030,190 @@ class GetPersonResponse(_message.Message):
 Global___GetPersonResponse: _TypeAlias = GetPersonResponse  # noqa: Y015
 
 @_typing.final
+class CreatePersonRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    person_id: _builtins.str
+    """Your id for the person: 1 to 128 printable characters without spaces."""
+    display_name: _builtins.str
+    """A name for people to read."""
+    request_id: _builtins.str
+    """Any unique text, one for each request. With it you may safely repeat the call."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Your own facts about the person; at most 64 entries of 1,024 characters."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that a search can filter by."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service deletes the person by itself, a time in the future; unset means never."""
+
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        person_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expire_time", b"expire_time", "gallery", b"gallery", "metadata", b"metadata", "person_id", b"person_id", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePersonRequest: _TypeAlias = CreatePersonRequest  # noqa: Y015
+
+@_typing.final
+class CreatePersonResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The person as on record."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePersonResponse: _TypeAlias = CreatePersonResponse  # noqa: Y015
+
+@_typing.final
+class GetFaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    FACE_ID_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    face_id: _builtins.str
+    """The id of the face."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        face_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face_id", b"face_id", "gallery", b"gallery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFaceRequest: _TypeAlias = GetFaceRequest  # noqa: Y015
+
+@_typing.final
+class GetFaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACE_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def face(self) -> Global___FaceRecord:
+        """The face."""
+
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The person whose face it is, with every face."""
+
+    def __init__(
+        self,
+        *,
+        face: Global___FaceRecord | None = ...,
+        person: Global___Person | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFaceResponse: _TypeAlias = GetFaceResponse  # noqa: Y015
+
+@_typing.final
 class ListPeopleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GALLERY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NAME_CONTAINS_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     page_size: _builtins.int
     """How many results a page has; 0 means 100, at most 1,000."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    name_contains: _builtins.str
+    """Only people with this text in their id or display name, whatever the case of its letters; empty for everybody."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only people with all of these tags."""
+
     def __init__(
         self,
         *,
         gallery: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        name_contains: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "name_contains", b"name_contains", "page_size", b"page_size", "page_token", b"page_token", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2032,7 +2229,9 @@ class ListPeopleResponse(_message.Message):
     """Empty after the last page."""
     @_builtins.property
     def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]:
-        """People by id."""
+        """People by id. With name_contains or tags a page may be short, or empty, though further pages follow: the service looks
+        at 5,000 people a page.
+        """
 
     def __init__(
         self,
@@ -2151,6 +2350,68 @@ class UpdatePersonResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdatePersonResponse: _TypeAlias = UpdatePersonResponse  # noqa: Y015
+
+@_typing.final
+class RenamePersonRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GALLERY_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    NEW_PERSON_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    gallery: _builtins.str
+    """The gallery."""
+    person_id: _builtins.str
+    """The person's id."""
+    new_person_id: _builtins.str
+    """The new id, which nobody has: 1 to 128 printable characters without spaces."""
+    request_id: _builtins.str
+    """Any unique text, one for each request. With it you may safely repeat the call."""
+    def __init__(
+        self,
+        *,
+        gallery: _builtins.str = ...,
+        person_id: _builtins.str = ...,
+        new_person_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "new_person_id", b"new_person_id", "person_id", b"person_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenamePersonRequest: _TypeAlias = RenamePersonRequest  # noqa: Y015
+
+@_typing.final
+class RenamePersonResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the gallery that contains the change."""
+    epoch: _builtins.str
+    """In which epoch the version counts; see GetGalleryStatusResponse."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The person under the new id."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        version: _builtins.int = ...,
+        epoch: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "person", b"person", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenamePersonResponse: _TypeAlias = RenamePersonResponse  # noqa: Y015
 
 @_typing.final
 class DeletePersonRequest(_message.Message):

@@ -110,10 +110,20 @@ class RecognitionServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.VerifyRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.VerifyResponse.FromString,
                 _registered_method=True)
+        self.CreatePerson = channel.unary_unary(
+                '/convoy.v1.RecognitionService/CreatePerson',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.CreatePersonRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.CreatePersonResponse.FromString,
+                _registered_method=True)
         self.GetPerson = channel.unary_unary(
                 '/convoy.v1.RecognitionService/GetPerson',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.GetPersonRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.GetPersonResponse.FromString,
+                _registered_method=True)
+        self.GetFace = channel.unary_unary(
+                '/convoy.v1.RecognitionService/GetFace',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.GetFaceRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.GetFaceResponse.FromString,
                 _registered_method=True)
         self.ListPeople = channel.unary_unary(
                 '/convoy.v1.RecognitionService/ListPeople',
@@ -124,6 +134,11 @@ class RecognitionServiceStub(object):
                 '/convoy.v1.RecognitionService/UpdatePerson',
                 request_serializer=convoy_dot_v1_dot_recognition__pb2.UpdatePersonRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_recognition__pb2.UpdatePersonResponse.FromString,
+                _registered_method=True)
+        self.RenamePerson = channel.unary_unary(
+                '/convoy.v1.RecognitionService/RenamePerson',
+                request_serializer=convoy_dot_v1_dot_recognition__pb2.RenamePersonRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_recognition__pb2.RenamePersonResponse.FromString,
                 _registered_method=True)
         self.DeletePerson = channel.unary_unary(
                 '/convoy.v1.RecognitionService/DeletePerson',
@@ -248,6 +263,7 @@ class RecognitionServiceServicer(object):
 
     def ImportGallery(self, request_iterator, context):
         """Adds the people of an export to a gallery. Each part is answered once it is stored, and you may send a part again.
+        A face whose id somebody else's face has gets another one, the same each time.
 
         A person who is not in the gallery is added. A person who is gets the faces whose ids are not on record; name, metadata,
         tags and expiry stay as they are. A person who has expired is skipped. The service trusts you that each embedding is of
@@ -266,7 +282,8 @@ class RecognitionServiceServicer(object):
         when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
         person as on record now, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
         request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
-        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
+        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES). A face id of yours that the gallery has on
+        record: ALREADY_EXISTS (FACE_EXISTS), and nothing is registered.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -319,6 +336,18 @@ class RecognitionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreatePerson(self, request, context):
+        """Makes a person without faces, for example from a list of names. Nobody recognises the person until you register a photo;
+        Register then fills this record, without add_faces. If you repeat a call with its request_id, nothing changes.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery (PERSON_EXISTS),
+        or the request_id came with another request (REQUEST_ID_REUSED). RESOURCE_EXHAUSTED: the gallery has reached a limit of
+        its policy (GALLERY_FULL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPerson(self, request, context):
         """Returns one person with the faces on record, never their embeddings.
 
@@ -328,10 +357,19 @@ class RecognitionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListPeople(self, request, context):
-        """Lists people by id, in pages.
+    def GetFace(self, request, context):
+        """Returns a face by its id alone, with the person whose face it is.
 
-        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
+        NOT_FOUND: there is no such gallery or face (GALLERY_NOT_FOUND, FACE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPeople(self, request, context):
+        """Lists people by id, in pages: all, or those whom a name and tags describe.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a tag is empty or too long (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -341,6 +379,16 @@ class RecognitionServiceServicer(object):
         """Changes the name, metadata, tags or expiry of a person.
 
         NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenamePerson(self, request, context):
+        """Gives a person another id, in one step. Faces keep their ids; name, facts, tags, expiry and times stay.
+
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). ALREADY_EXISTS: somebody has the
+        new id (PERSON_EXISTS), whom MergePeople can join with; or the request_id came with another request (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -488,10 +536,20 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.VerifyRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.VerifyResponse.SerializeToString,
             ),
+            'CreatePerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePerson,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.CreatePersonRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.CreatePersonResponse.SerializeToString,
+            ),
             'GetPerson': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPerson,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.GetPersonRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.GetPersonResponse.SerializeToString,
+            ),
+            'GetFace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFace,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.GetFaceRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.GetFaceResponse.SerializeToString,
             ),
             'ListPeople': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPeople,
@@ -502,6 +560,11 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.UpdatePerson,
                     request_deserializer=convoy_dot_v1_dot_recognition__pb2.UpdatePersonRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_recognition__pb2.UpdatePersonResponse.SerializeToString,
+            ),
+            'RenamePerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenamePerson,
+                    request_deserializer=convoy_dot_v1_dot_recognition__pb2.RenamePersonRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_recognition__pb2.RenamePersonResponse.SerializeToString,
             ),
             'DeletePerson': grpc.unary_unary_rpc_method_handler(
                     servicer.DeletePerson,
@@ -934,6 +997,33 @@ class RecognitionService(object):
             _registered_method=True)
 
     @staticmethod
+    def CreatePerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/CreatePerson',
+            convoy_dot_v1_dot_recognition__pb2.CreatePersonRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.CreatePersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPerson(request,
             target,
             options=(),
@@ -950,6 +1040,33 @@ class RecognitionService(object):
             '/convoy.v1.RecognitionService/GetPerson',
             convoy_dot_v1_dot_recognition__pb2.GetPersonRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.GetPersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/GetFace',
+            convoy_dot_v1_dot_recognition__pb2.GetFaceRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.GetFaceResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1004,6 +1121,33 @@ class RecognitionService(object):
             '/convoy.v1.RecognitionService/UpdatePerson',
             convoy_dot_v1_dot_recognition__pb2.UpdatePersonRequest.SerializeToString,
             convoy_dot_v1_dot_recognition__pb2.UpdatePersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenamePerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.RecognitionService/RenamePerson',
+            convoy_dot_v1_dot_recognition__pb2.RenamePersonRequest.SerializeToString,
+            convoy_dot_v1_dot_recognition__pb2.RenamePersonResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,7 @@ class RecognitionServiceStub:
     """
     ImportGallery: _grpc.StreamStreamMultiCallable[_recognition_pb2.ImportGalleryRequest, _recognition_pb2.ImportGalleryResponse]
     """Adds the people of an export to a gallery. Each part is answered once it is stored, and you may send a part again.
+    A face whose id somebody else's face has gets another one, the same each time.
 
     A person who is not in the gallery is added. A person who is gets the faces whose ids are not on record; name, metadata,
     tags and expiry stay as they are. A person who has expired is skipped. The service trusts you that each embedding is of
@@ -98,7 +99,8 @@ class RecognitionServiceStub:
     when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
     person as on record now, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
     request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
-    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
+    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES). A face id of yours that the gallery has on
+    record: ALREADY_EXISTS (FACE_EXISTS), and nothing is registered.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -130,20 +132,39 @@ class RecognitionServiceStub:
     shows no face (NO_FACE), or another face model made the gallery (MODEL_MISMATCH). INVALID_ARGUMENT: the request has no
     reference, or a threshold or rate is out of range (BAD_ARGUMENT).
     """
+    CreatePerson: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.CreatePersonRequest, _recognition_pb2.CreatePersonResponse]
+    """Makes a person without faces, for example from a list of names. Nobody recognises the person until you register a photo;
+    Register then fills this record, without add_faces. If you repeat a call with its request_id, nothing changes.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery (PERSON_EXISTS),
+    or the request_id came with another request (REQUEST_ID_REUSED). RESOURCE_EXHAUSTED: the gallery has reached a limit of
+    its policy (GALLERY_FULL).
+    """
     GetPerson: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.GetPersonRequest, _recognition_pb2.GetPersonResponse]
     """Returns one person with the faces on record, never their embeddings.
 
     NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
     """
-    ListPeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.ListPeopleRequest, _recognition_pb2.ListPeopleResponse]
-    """Lists people by id, in pages.
+    GetFace: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.GetFaceRequest, _recognition_pb2.GetFaceResponse]
+    """Returns a face by its id alone, with the person whose face it is.
 
-    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
+    NOT_FOUND: there is no such gallery or face (GALLERY_NOT_FOUND, FACE_NOT_FOUND).
+    """
+    ListPeople: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.ListPeopleRequest, _recognition_pb2.ListPeopleResponse]
+    """Lists people by id, in pages: all, or those whom a name and tags describe.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a tag is empty or too long (BAD_ARGUMENT).
     """
     UpdatePerson: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.UpdatePersonRequest, _recognition_pb2.UpdatePersonResponse]
     """Changes the name, metadata, tags or expiry of a person.
 
     NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+    """
+    RenamePerson: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.RenamePersonRequest, _recognition_pb2.RenamePersonResponse]
+    """Gives a person another id, in one step. Faces keep their ids; name, facts, tags, expiry and times stay.
+
+    NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). ALREADY_EXISTS: somebody has the
+    new id (PERSON_EXISTS), whom MergePeople can join with; or the request_id came with another request (REQUEST_ID_REUSED).
     """
     DeletePerson: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.DeletePersonRequest, _recognition_pb2.DeletePersonResponse]
     """Deletes a person with every face. This cannot be undone.
@@ -241,6 +262,7 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """
     ImportGallery: _aio.StreamStreamMultiCallable[_recognition_pb2.ImportGalleryRequest, _recognition_pb2.ImportGalleryResponse]  # type: ignore[assignment]
     """Adds the people of an export to a gallery. Each part is answered once it is stored, and you may send a part again.
+    A face whose id somebody else's face has gets another one, the same each time.
 
     A person who is not in the gallery is added. A person who is gets the faces whose ids are not on record; name, metadata,
     tags and expiry stay as they are. A person who has expired is skipped. The service trusts you that each embedding is of
@@ -255,7 +277,8 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
     person as on record now, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
     request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
-    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
+    A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES). A face id of yours that the gallery has on
+    record: ALREADY_EXISTS (FACE_EXISTS), and nothing is registered.
 
     NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
     not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -287,20 +310,39 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     shows no face (NO_FACE), or another face model made the gallery (MODEL_MISMATCH). INVALID_ARGUMENT: the request has no
     reference, or a threshold or rate is out of range (BAD_ARGUMENT).
     """
+    CreatePerson: _aio.UnaryUnaryMultiCallable[_recognition_pb2.CreatePersonRequest, _recognition_pb2.CreatePersonResponse]  # type: ignore[assignment]
+    """Makes a person without faces, for example from a list of names. Nobody recognises the person until you register a photo;
+    Register then fills this record, without add_faces. If you repeat a call with its request_id, nothing changes.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery (PERSON_EXISTS),
+    or the request_id came with another request (REQUEST_ID_REUSED). RESOURCE_EXHAUSTED: the gallery has reached a limit of
+    its policy (GALLERY_FULL).
+    """
     GetPerson: _aio.UnaryUnaryMultiCallable[_recognition_pb2.GetPersonRequest, _recognition_pb2.GetPersonResponse]  # type: ignore[assignment]
     """Returns one person with the faces on record, never their embeddings.
 
     NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
     """
-    ListPeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.ListPeopleRequest, _recognition_pb2.ListPeopleResponse]  # type: ignore[assignment]
-    """Lists people by id, in pages.
+    GetFace: _aio.UnaryUnaryMultiCallable[_recognition_pb2.GetFaceRequest, _recognition_pb2.GetFaceResponse]  # type: ignore[assignment]
+    """Returns a face by its id alone, with the person whose face it is.
 
-    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
+    NOT_FOUND: there is no such gallery or face (GALLERY_NOT_FOUND, FACE_NOT_FOUND).
+    """
+    ListPeople: _aio.UnaryUnaryMultiCallable[_recognition_pb2.ListPeopleRequest, _recognition_pb2.ListPeopleResponse]  # type: ignore[assignment]
+    """Lists people by id, in pages: all, or those whom a name and tags describe.
+
+    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a tag is empty or too long (BAD_ARGUMENT).
     """
     UpdatePerson: _aio.UnaryUnaryMultiCallable[_recognition_pb2.UpdatePersonRequest, _recognition_pb2.UpdatePersonResponse]  # type: ignore[assignment]
     """Changes the name, metadata, tags or expiry of a person.
 
     NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+    """
+    RenamePerson: _aio.UnaryUnaryMultiCallable[_recognition_pb2.RenamePersonRequest, _recognition_pb2.RenamePersonResponse]  # type: ignore[assignment]
+    """Gives a person another id, in one step. Faces keep their ids; name, facts, tags, expiry and times stay.
+
+    NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). ALREADY_EXISTS: somebody has the
+    new id (PERSON_EXISTS), whom MergePeople can join with; or the request_id came with another request (REQUEST_ID_REUSED).
     """
     DeletePerson: _aio.UnaryUnaryMultiCallable[_recognition_pb2.DeletePersonRequest, _recognition_pb2.DeletePersonResponse]  # type: ignore[assignment]
     """Deletes a person with every face. This cannot be undone.
@@ -449,6 +491,7 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_recognition_pb2.ImportGalleryResponse], _abc.AsyncIterator[_recognition_pb2.ImportGalleryResponse]]:
         """Adds the people of an export to a gallery. Each part is answered once it is stored, and you may send a part again.
+        A face whose id somebody else's face has gets another one, the same each time.
 
         A person who is not in the gallery is added. A person who is gets the faces whose ids are not on record; name, metadata,
         tags and expiry stay as they are. A person who has expired is skipped. The service trusts you that each embedding is of
@@ -469,7 +512,8 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         when at least one photo is accepted. If you repeat a call with its request_id, you get the first results again, with the
         person as on record now, and nothing changes; if the person was deleted since, NOT_FOUND (PERSON_NOT_FOUND). A
         request_id that came with another request on this gallery in the last 24 hours: ALREADY_EXISTS (REQUEST_ID_REUSED).
-        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES).
+        A person has at most 1,000 faces: FAILED_PRECONDITION (TOO_MANY_FACES). A face id of yours that the gallery has on
+        record: ALREADY_EXISTS (FACE_EXISTS), and nothing is registered.
 
         NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery and add_faces is
         not set (PERSON_EXISTS). FAILED_PRECONDITION: every photo was refused; the reason is that of the first (NO_FACE,
@@ -527,6 +571,20 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CreatePerson(
+        self,
+        request: _recognition_pb2.CreatePersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.CreatePersonResponse, _abc.Awaitable[_recognition_pb2.CreatePersonResponse]]:
+        """Makes a person without faces, for example from a list of names. Nobody recognises the person until you register a photo;
+        Register then fills this record, without add_faces. If you repeat a call with its request_id, nothing changes.
+
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). ALREADY_EXISTS: the person is in the gallery (PERSON_EXISTS),
+        or the request_id came with another request (REQUEST_ID_REUSED). RESOURCE_EXHAUSTED: the gallery has reached a limit of
+        its policy (GALLERY_FULL).
+        """
+
+    @_abc_1.abstractmethod
     def GetPerson(
         self,
         request: _recognition_pb2.GetPersonRequest,
@@ -538,14 +596,25 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetFace(
+        self,
+        request: _recognition_pb2.GetFaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.GetFaceResponse, _abc.Awaitable[_recognition_pb2.GetFaceResponse]]:
+        """Returns a face by its id alone, with the person whose face it is.
+
+        NOT_FOUND: there is no such gallery or face (GALLERY_NOT_FOUND, FACE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
     def ListPeople(
         self,
         request: _recognition_pb2.ListPeopleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.ListPeopleResponse, _abc.Awaitable[_recognition_pb2.ListPeopleResponse]]:
-        """Lists people by id, in pages.
+        """Lists people by id, in pages: all, or those whom a name and tags describe.
 
-        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND).
+        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a tag is empty or too long (BAD_ARGUMENT).
         """
 
     @_abc_1.abstractmethod
@@ -557,6 +626,18 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the name, metadata, tags or expiry of a person.
 
         NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RenamePerson(
+        self,
+        request: _recognition_pb2.RenamePersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recognition_pb2.RenamePersonResponse, _abc.Awaitable[_recognition_pb2.RenamePersonResponse]]:
+        """Gives a person another id, in one step. Faces keep their ids; name, facts, tags, expiry and times stay.
+
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). ALREADY_EXISTS: somebody has the
+        new id (PERSON_EXISTS), whom MergePeople can join with; or the request_id came with another request (REQUEST_ID_REUSED).
         """
 
     @_abc_1.abstractmethod

@@ -17,5 +17,6 @@ connect.py        every RPC by the Connect protocol
 open_inference.py  the Open Inference Protocol over REST
 tensors.py        tensors in JSON, and as bytes after it
 rest/             /v1/detect and the like
+doors/            for clients of CompreFace, DeepStack and Rekognition
 console/          what the browser gets
 """

@@ -1,5 +1,7 @@
 """The application: which route answers what, from the settings."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from convoy.client.channels import Connection
 from convoy.core.pictures.decoding import Limits
+from convoy.core.setting_groups import DoorName
 from convoy.core.settings import Settings
 from convoy.web import connect, open_inference
 from convoy.web.calls import Backends
 from convoy.web.clients import Clients
-from convoy.web.door import EXPOSED_HEADERS, Door
+from convoy.web.door import EXPOSED_HEADERS, Door, RespondOf
+from convoy.web.doors.frame import Desk, voice
+from convoy.web.doors.keys import Keys
+from convoy.web.doors.opening import open_doors, own_ports
 from convoy.web.holding import Holding, make_room
 from convoy.web.rest import fleet, openapi
 from convoy.web.rest import routes as rest
@@ -25,8 +31,21 @@ from convoy.web.rest import routes as rest
 CONSOLE = Path(__file__).parent / "console"
 
 
-def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends]:
-    """The application and its channels, which the caller closes. Raises InvalidArgument(BAD_ARGUMENT)."""
+@dataclass(frozen=True)
+class Applications:
+    """What `build` makes. own: a door for others' clients that has a port to itself, with that port."""
+
+    main: ASGIApp
+    own: Sequence[tuple[DoorName, int, ASGIApp]]
+    backends: Backends
+
+
+def build(settings: Settings, connection: Connection) -> Applications:
+    """The applications and their channels, which the caller closes.
+
+    Raises InvalidArgument(BAD_ARGUMENT), FailedPrecondition(NO_FILE, BAD_TOKENS_FILE).
+    """
+    doors, ports = open_doors(settings), own_ports(settings)
     clients = Clients(settings.web_proxies, settings.door_secret.get_secret_value())
     backends = Backends(connection, clients)
     budget = None if settings.message_memory_mb is None else settings.message_memory_mb * 2**20
@@ -36,8 +55,10 @@ def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends
         return Holding(room, clients.address_of(Request(scope)))
 
     limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
+    desk = Desk(backends, Keys(settings)) if doors else None
+    foreign = [route for door in doors for route in door.routes(desk)] if desk else []
     application: ASGIApp = Router(
-        _routes(backends, limits), redirect_slashes=False, default=_Console(directory=CONSOLE, html=True)
+        [*foreign, *_routes(backends, limits)], redirect_slashes=False, default=_Console(directory=CONSOLE, html=True)
     )
     if settings.web_origins:
         application = CORSMiddleware(
@@ -47,7 +68,20 @@ def build(settings: Settings, connection: Connection) -> tuple[ASGIApp, Backends
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS.split(", "),
         )
-    return Door(application, hold, settings.web_hosts, settings.web_origins), backends
+
+    def behind(inner: ASGIApp, respond_of: RespondOf) -> Door:
+        return Door(inner, hold, settings.web_hosts, settings.web_origins, respond_of)
+
+    own = [
+        (
+            door.name,
+            ports[door.name],
+            behind(Router(door.routes(desk), redirect_slashes=False), voice([door], alone=True)),
+        )
+        for door in doors
+        if desk and door.name in ports
+    ]
+    return Applications(behind(application, voice(doors)), own, backends)
 
 
 def _routes(backends: Backends, limits: Limits) -> list[BaseRoute]:

@@ -7,13 +7,14 @@ page of another origin.
 
 import re
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound, PermissionDenied
@@ -44,17 +45,29 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 
+RespondOf: TypeAlias = Callable[[Scope], Callable[[ConvoyError], Response]]
+"""How errors are told for a request: doors for other systems' clients have words of their own."""
+
 
 class Door:
     """Wraps the application.
 
     hosts: names by which clients may call this machine, beside those of loopback and the address that they reached;
-    origins: other sites whose pages may call (CORS); hold: makes what a request holds of the memory for bodies.
+    origins: other sites whose pages may call (CORS); hold: makes what a request holds of the memory for bodies;
+    respond_of: how errors are told.
     """
 
-    def __init__(self, inner: ASGIApp, hold: Hold, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        hold: Hold,
+        hosts: Sequence[str] = (),
+        origins: Sequence[str] = (),
+        respond_of: RespondOf = lambda scope: respond,
+    ) -> None:
         self._inner = inner
         self._hold = hold
+        self._respond_of = respond_of
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
@@ -64,13 +77,13 @@ class Door:
             if scope["type"] == "lifespan":
                 await self._inner(scope, receive, send)
             return
-        answer = _Answer(scope, send, self._allowed_origin(scope))
+        answer = _Answer(scope, send, self._allowed_origin(scope), self._respond_of(scope))
         # With an application in the scope, routes raise what is not there instead of answering by themselves.
         scope["app"] = self._inner
         holding = scope[SCOPE_KEY] = self._hold(scope)
         try:
             self.check(scope)
-            await self._inner(scope, receive, answer.send)
+            await self._inner(scope, answer.listen(receive), answer.send)
         except ConvoyError as error:
             await answer.fail(error, receive)
         except HTTPException as error:
@@ -137,21 +150,35 @@ def _in_our_words(error: HTTPException, scope: Scope) -> ConvoyError:
 class _Answer:
     """The answer to one request on its way out: its headers, log line and metrics.
 
-    origin: another site whose page may read the answer; empty for none.
+    origin: another site whose page may read the answer, empty for none; tell: makes the answer for an error.
     """
 
-    def __init__(self, scope: Scope, send: Send, origin: str) -> None:
+    def __init__(self, scope: Scope, send: Send, origin: str, tell: Callable[[ConvoyError], Response]) -> None:
         headers = Headers(scope=scope)
         self._origin = origin
+        self._tell = tell
         self._scope = scope
         self._send = send
         self._began = time.perf_counter()
         self._has_begun = False
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        # A body of HTTP/2 is a stream of its own, which ends with its answer.
+        self._is_read = not has_body or scope.get("http_version") == "2"
         self._reason: dict[str, Any] = {}
         self._span = begin_call(f"HTTP {scope['method']}", dict(headers))
         self._id = begin_request(headers.get(REQUEST_ID_KEY, ""))
         self.code = 0
         calls_in_flight("web").inc()
+
+    def listen(self, receive: Receive) -> Receive:
+        """Hear the body's parts, to know whether it came to its end."""
+
+        async def hear() -> Message:
+            message = await receive()
+            self._is_read |= message["type"] == "http.request" and not message.get("more_body", False)
+            return message
+
+        return hear
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
@@ -175,8 +202,8 @@ class _Answer:
         self._reason = {"reason": error.reason}
         if self._has_begun:
             raise error
-        response = respond(error)
-        if error.reason in ("MESSAGE_TOO_LARGE", "MESSAGE_TOO_SLOW", "MESSAGES_FULL"):
+        response = self._tell(error)
+        if not self._is_read:
             # What is left of the body must not be taken for the next request, nor be read to its end.
             response.headers["Connection"] = "close"
         await response(self._scope, receive, self.send)

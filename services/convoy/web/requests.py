@@ -53,6 +53,16 @@ async def chunks(request: Request, most: int) -> AsyncIterator[bytes]:
         yield chunk
 
 
+async def discard(request: Request, most: int) -> None:
+    """Read a body to its end and keep nothing: a client that still sends would not read why it is refused.
+
+    Raises what `chunks` raises.
+    """
+    holding: Holding = request.scope[SCOPE_KEY]
+    async for chunk in chunks(request, most):
+        holding.give(len(chunk))
+
+
 async def body(request: Request, most: int) -> bytes:
     """The whole body. Raises what `chunks` raises."""
     parts = [chunk async for chunk in chunks(request, most)]

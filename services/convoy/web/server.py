@@ -1,4 +1,7 @@
-"""The web door's server: HTTP/1.1 and HTTP/2 on one port, with the TLS files of the services, drained like them."""
+"""The web door's server: HTTP/1.1 and HTTP/2 on one port, with the TLS files of the services, drained like them.
+
+A door for other systems' clients may listen on a port of its own beside it.
+"""
 
 import asyncio
 import socket
@@ -7,6 +10,7 @@ import ssl
 import structlog
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from starlette.types import ASGIApp
 
 from convoy.client.channels import Connection
 from convoy.core.api import METRICS_PORT_OFFSET, WEB, WEB_PORT
@@ -14,6 +18,7 @@ from convoy.core.errors import FailedPrecondition
 from convoy.core.security.guard import LOOPBACK
 from convoy.core.serving.metrics_page import MetricsPage
 from convoy.core.serving.ports import check_port
+from convoy.core.setting_groups import DoorName
 from convoy.core.settings import Settings
 from convoy.web.application import build
 from convoy.web.tls import Certificates
@@ -31,36 +36,46 @@ class WebServer:
         """Raises FailedPrecondition(BAD_TLS, NO_FILE), InvalidArgument(BAD_ARGUMENT)."""
         self._settings = settings
         self._certificates = Certificates(settings)
-        self._application, self._backends = build(settings, connection)
+        self._applications = build(settings, connection)
         self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._metrics: MetricsPage | None = None
         self.port = 0
+        self.door_ports: dict[DoorName, int] = {}
 
     async def start(self) -> None:
         """Listen. Raises FailedPrecondition(PORT_IN_USE)."""
         settings = self._settings
         port = WEB_PORT if settings.port is None else settings.port
         check_port(settings.host, port, WEB, "set CONVOY_PORT to another")
-        listener = _listen(settings.host, port)
-        self.port = listener.getsockname()[1]
+        for name, own_port, _ in self._applications.own:
+            check_port(settings.host, own_port, f"the door {name}", f"set CONVOY_{name.upper()}_PORT to another")
+        self.port = self._serve(self._applications.main, port)
         self._serve_metrics()
-        config = _Config(self._certificates)
-        config.bind = [f"fd://{listener.detach()}"]
-        config.graceful_timeout = settings.drain_s
-        self._task = asyncio.create_task(serve(self._application, config, shutdown_trigger=self._stop.wait))  # type: ignore[arg-type]
         log.info("serving", service=WEB, host=settings.host, port=self.port)
+        for name, own_port, application in self._applications.own:
+            self.door_ports[name] = self._serve(application, own_port)
+            log.info("serving", service=WEB, door=name, host=settings.host, port=self.door_ports[name])
         if settings.host not in LOOPBACK and not self._certificates.are_set:
             log.warning(
                 "tokens and pictures come here in clear text; docs/web.md says how to turn TLS on", host=settings.host
             )
 
+    def _serve(self, application: ASGIApp, port: int) -> int:
+        """Serve an application; gives the port, which is another one for 0."""
+        listener = _listen(self._settings.host, port)
+        port = int(listener.getsockname()[1])
+        config = _Config(self._certificates)
+        config.bind = [f"fd://{listener.detach()}"]
+        config.graceful_timeout = self._settings.drain_s
+        self._tasks.append(asyncio.create_task(serve(application, config, shutdown_trigger=self._stop.wait)))  # type: ignore[arg-type]
+        return port
+
     async def drain(self) -> None:
         """Finish the running requests, and stop."""
         self._stop.set()
-        if self._task is not None:
-            await self._task
-        await self._backends.close()
+        await asyncio.gather(*self._tasks)
+        await self._applications.backends.close()
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.close)
         log.info("stopped", service=WEB)

@@ -143,6 +143,18 @@ def test_tables_break_no_word_and_say_when_they_are_empty(capsys, monkeypatch):
     assert capsys.readouterr().out == "a.jpg: nothing found\n"
 
 
+@pytest.mark.parametrize(("columns", "terminal", "side_by_side"), [(80, "1", False), (200, "1", True), (80, "", True)])
+def test_a_row_that_is_too_wide_becomes_a_paragraph(capsys, monkeypatch, columns, terminal, side_by_side):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    first, second = "/photos/" + "a" * 50 + ".jpg", "/drawings/" + "b" * 50 + ".jpg"
+    print_table("", ("photo", "nothing", "drawing"), [(first, "", second)])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(first in line and second in line for line in lines) is side_by_side
+    if not side_by_side:
+        assert lines == ["", f"  photo     {first}", f"  drawing   {second}", ""]
+
+
 def test_only_the_match_stands_beside_a_match():
     face = SimpleNamespace(box=Box(0, 0, 10, 20))
     matches = tuple(Match(one, one, "", similarity, {}) for one, similarity in (("joe", 0.9), ("bo", 0.4), ("al", 0.3)))

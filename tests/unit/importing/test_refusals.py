@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from convoy.core.errors import AlreadyExists, ConvoyError, FailedPrecondition, InvalidArgument
-from convoy.core.manifest import Task, load_manifest
+from convoy.core.manifest import GreyWindow, Task, load_manifest
 from convoy.importing import publication
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import Imported, import_model
@@ -284,12 +284,15 @@ def test_the_manifest_tells_where_it_comes_from(tmp_path: Path) -> None:
         mean=(0.1, 0.2, 0.3),
         source="example.org",
         resize="stretch",
+        window=(40.0, 400.0),
     )
     manifest = load_manifest(imported.folder)
     assert (manifest.name, manifest.licence, manifest.export.opset) == ("my-net-v2", "MIT", 13)
     assert manifest.training.recipe.startswith("example.org (My Net (v2).onnx, SHA-256 ")
     assert "--adapter logits" in manifest.training.command
     assert "--mean 0.1,0.2,0.3 --std 1,1,1" in manifest.training.command
+    assert "--window 40,400" in manifest.training.command
+    assert manifest.input.window == GreyWindow(level=40, width=400)
     assert manifest.training.command.endswith("--bgr")
     assert manifest.parameters == 4 * 3 + 4
     assert manifest.input.resize == "stretch"

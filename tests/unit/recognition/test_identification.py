@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from convoy.recognition.domain.edits import GalleryEdit, PolicyEdit
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.searches import MATCH_THRESHOLD, Comparison, Criterion, Identified, PersonKey, Search
 from convoy.recognition.domain.thresholds import Decision, comparison_rate, identification_rate
+from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.memory_view import MemoryView
 from convoy.recognition.store.base import Head
@@ -188,3 +190,43 @@ async def test_a_comparison_needs_two(house: UseCases) -> None:
     await house.people.delete_face("staff", "ada", registered.results[0].face_id)
     with pytest.raises(FailedPrecondition, match="has no face on record"):
         await verify(Comparison(photo(b"1"), ADA, min_version=3))
+
+
+async def test_the_nearest_are_named_beside_a_decision_that_stays_as_it_is(house: UseCases) -> None:
+    await house.register("ada", b"1", display_name="Ada", tags=["red"])
+    await house.register("eve", b"3 again")
+    await house.register("bob", b"5")
+    usual = await who(house, b"two")
+    near = await who(house, b"two", nearest=2)
+    assert [replace(face, nearest=()) for face in near.faces] == [replace(face, nearest=()) for face in usual.faces]
+    known, stranger = near.faces
+    # The people come though no face reaches the threshold, and though they are another face of the picture.
+    assert [match.person_id for match in known.nearest] == ["ada", "bob"]
+    assert [len(face.nearest) for face in near.faces] == [2, 2] and stranger.decision is Decision.NO_MATCH
+    assert known.nearest[0].display_name == "Ada" and stranger.nearest[0].similarity < stranger.match_threshold
+    one = await who(house, b"two", nearest=1, top_k=1, tags=["red"])
+    assert [[match.person_id for match in face.nearest] for face in one.faces] == [["ada"], ["ada"]]
+    more = await who(house, b"two", nearest=1000)
+    assert [len(face.nearest) for face in more.faces] == [3, 3]
+    with pytest.raises(InvalidArgument, match="nearest"):
+        await who(house, b"two", nearest=1001)
+
+
+async def test_more_nearest_people_do_not_change_who_is_named(house: UseCases) -> None:
+    """Of a crowd in which many people are near to many faces, with `nearest` far above `top_k`."""
+    rng = np.random.default_rng(3)
+    centre = axis(0)
+
+    def near() -> Vector:
+        vector = centre + 0.35 * rng.standard_normal(centre.size).astype(np.float32)
+        return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+    for number in range(24):
+        house.faces.shows[b"p%d" % number] = [embedded(near())]
+        await house.register(f"p{number}", b"p%d" % number, allow_identity_conflict=True)
+    house.faces.shows[b"crowd"] = [embedded(near()) for _ in range(6)]
+    criterion = Criterion(MATCH_THRESHOLD, 0.3)
+    usual = await who(house, b"crowd", criterion=criterion, top_k=2)
+    near_too = await who(house, b"crowd", criterion=criterion, top_k=2, nearest=20)
+    assert [replace(face, nearest=()) for face in near_too.faces] == [replace(face, nearest=()) for face in usual.faces]
+    assert {face.decision for face in usual.faces} != {Decision.NO_MATCH}

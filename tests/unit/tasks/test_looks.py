@@ -41,11 +41,15 @@ def outputs(*rows: tuple[Box, float], scale: float = 1.0) -> dict[str, np.ndarra
     }
 
 
-def merged(manifest: Manifest, first: list[tuple[Box, float]], second: list[tuple[Box, float]]) -> list[list[float]]:
-    both = [outputs(*first), outputs(*second, scale=0.2)]
-    faces = merge_looks(
-        both, [Place(AS_IS), Place(REDUCED, is_thumbnail=True)], picture(SIDE_PX, SIDE_PX), manifest, Options()
-    )
+def merged(
+    manifest: Manifest,
+    first: list[tuple[Box, float]],
+    second: list[tuple[Box, float]],
+    detection_threshold: float | None = None,
+) -> list[list[float]]:
+    both, places = [outputs(*first), outputs(*second, scale=0.2)], [Place(AS_IS), Place(REDUCED, is_thumbnail=True)]
+    options = Options(detection_threshold)
+    faces = merge_looks(both, places, picture(SIDE_PX, SIDE_PX), manifest, options)
     return [np.round(face.box_xyxy).tolist() for face in faces]
 
 
@@ -69,6 +73,20 @@ def test_a_detector_of_one_size_looks_once(manifest: Manifest) -> None:
 def test_the_whole_face_takes_the_place_of_its_mouth_and_eye(manifest: Manifest) -> None:
     parts: list[tuple[Box, float]] = [((200, 400, 400, 560), 0.9), ((120, 150, 260, 280), 0.95)]
     assert merged(manifest, parts, [((60, 20, 580, 620), 0.6)]) == [[60, 20, 580, 620]]
+
+
+def test_a_close_up_that_is_hardly_a_face_replaces_nobody_surer(manifest: Manifest) -> None:
+    group: list[tuple[Box, float]] = [((200, 400, 280, 500), 0.9), ((120, 150, 200, 240), 0.6)]
+    hardly = [((60, 20, 580, 620), 0.05)]
+    assert merged(manifest, group, hardly, detection_threshold=0.02) == [
+        [200, 400, 280, 500],
+        [120, 150, 200, 240],
+    ]
+
+
+def test_a_close_up_that_is_hardly_a_face_stands_where_nobody_else_does(manifest: Manifest) -> None:
+    hardly = [((60, 20, 580, 620), 0.05)]
+    assert merged(manifest, [], hardly, detection_threshold=0.02) == [[60, 20, 580, 620]]
 
 
 def test_who_stands_beside_a_large_face_stays(manifest: Manifest) -> None:

@@ -58,8 +58,24 @@ def test_a_class_without_pixels_is_told_of_and_a_single_one_is_refused() -> None
         masks.check_classes(masks.Split([], ("road", "sky", "sea"), np.array([3, 4, 0])), "street")
     (note,) = found.notes
     assert str(note) == "street: class 'sea' has no pixel in the training masks: it is never found"
-    with pytest.raises(LabelError, match="street: the training masks show fewer than two classes"):
+    with pytest.raises(
+        LabelError, match=r"street: the training masks show fewer than two classes \(road\): label some$"
+    ):
         masks.check_classes(masks.Split([], ("road", "sky"), np.array([3, 0])), "street")
+    with pytest.raises(
+        LabelError, match=r"90 pixels are ignored: .* called ignore, .* unlabelled, void, which you rename"
+    ):
+        masks.check_classes(masks.Split([], ("road",), np.array([3]), ignored=90), "street")
+
+
+def test_a_class_that_255_perhaps_meant_is_told_of() -> None:
+    with faults.collecting() as found:
+        masks.check_classes(masks.Split([], ("bg", "fg"), np.array([2000, 2]), ignored=398), "set")
+    (note,) = found.notes
+    assert note.kind == "nearly all ignored" and "'fg' has 2 pixels, and 398 are ignored" in str(note)
+    with faults.collecting() as found:  # labels of a seventh of the pixels are sparse, not wrong
+        masks.check_classes(masks.Split([], ("bg", "fg"), np.array([1900, 400]), ignored=14_000), "set")
+    assert not found.notes
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_run_stops_when_nothing_gets_better(tmp_path: Path, capsys: pytest.Cap
     assert kept and kept.describe() == "4 epochs, the best was 2" and not kept.unfinished
     fit(measuring([0.8]), config, tmp_path, resume=True)  # it stays stopped
     assert json.loads((tmp_path / "provenance.json").read_text())["epochs"] == 4
-    with pytest.raises(ValidationError, match="patience: set validate_every too"):
+    with pytest.raises(ValidationError, match="patience: set validate_every or validate_share too"):
         Config.model_validate({**FIELDS, "patience": 2})
 
 

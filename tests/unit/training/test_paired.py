@@ -8,7 +8,8 @@ import yaml
 from convoy_training.cli import app
 from convoy_training.data import archive, image_folder
 from convoy_training.metrics.accuracy import measure_counts
-from convoy_training.metrics.paired import Resampled, compare_paired, mcnemar_p_value
+from convoy_training.metrics.paired import Difference, Resampled, compare_paired, mcnemar_p_value
+from convoy_training.pairing import print_pairs
 from scipy.stats import binomtest
 from typer.testing import CliRunner
 
@@ -61,6 +62,14 @@ def test_two_runs_are_compared_class_by_class(tmp_path: Path, monkeypatch: pytes
     lines = done.stdout.splitlines()
     for name in ("top1_accuracy", "macro_f1", "recall_ant", "recall_bee"):
         (line,) = [line for line in lines if f" {name} " in line]
-        assert " to " in line and ("may be chance" in line or "better" in line or "worse" in line)
+        assert " to " in line and ("may be chance" in line or "better" in line or "worse" in line or "the same" in line)
     assert "McNemar's exact test, p = " in lines[-1]
     assert "val/ant/" in Path("run0/report.html").read_text() or "val/bee/" in Path("run0/report.html").read_text()
+
+
+def test_a_difference_that_shows_as_nothing_is_called_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = Difference("map_50", 0.90001, 0.90004, (1e-5, 5e-5))
+    print_pairs([tiny, Difference("map_50_95", 0.5, 0.6, (0.05, 0.15))], ["one", "other"])
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if " map_" in line}
+    assert tiny.is_clear and "+0.0000" in rows["map_50"] and "the same" in rows["map_50"]
+    assert "better" in rows["map_50_95"]

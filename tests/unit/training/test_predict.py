@@ -12,6 +12,7 @@ from convoy.core.manifest import Task
 from convoy.testing.tiny_models import write_model
 from convoy_training.cli import app
 from convoy_training.cli.app import main
+from convoy_training.errors import RecipeError
 from PIL import Image
 from pycocotools.coco import COCO
 from typer.testing import CliRunner
@@ -101,3 +102,14 @@ def test_a_picture_that_cannot_be_read_is_told_of_and_the_others_are_answered() 
     (broken,) = [row for row in read_rows() if row["problem"]]
     assert broken["picture"] == "bad.jpg" and {row["picture"] for row in read_rows()} >= {"a.png", "a.jpg"}
     assert sorted(path.name for path in Path("out/drawn").glob("*.jpg")) == ["a.jpg.jpg", "a.png.jpg"]
+
+
+def test_made_pictures_are_written_and_stand_beside_what_they_were_made_of() -> None:
+    model = write_model(Path("models"), "kernels-sharpen", Task.PICTURE_TO_PICTURE)
+    run("predict", model, "pictures", "--out", "out")
+    made, before = cv2.imread("out/made/a.png"), cv2.imread("pictures/a.png")
+    assert made.shape == before.shape and Path("out/made/deep/b.png").exists()
+    assert cv2.imread("out/drawn/a.jpg").shape == (100, 400, 3)
+    assert {row["picture"] for row in read_rows()} == {"a.png", "deep/b.png"}
+    with pytest.raises(RecipeError, match="takes no masks: leave --masks out"):
+        run("predict", model, "pictures", "--out", "other", "--masks", "pictures")

@@ -1,7 +1,9 @@
 """`find-lr` suggests a rate, and `sweep` tries values of fields, a run each."""
 
 import csv
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from convoy_training.errors import RecipeError
 from convoy_training.runs.devices import open_fabric
 from convoy_training.runs.rate_finder import Search, find_rate
 from convoy_training.sweep import Trial, parse_space
+from convoy_training.task import Metric
 from typer.testing import CliRunner
 
 from tests.unit.training.test_layouts import folder
@@ -55,6 +58,7 @@ def test_a_sweep_that_goes_on_draws_other_values(tmp_path: Path, monkeypatch: py
     def run(recipe: Path, values: dict[str, float], folder: Path, *_: object) -> Trial:
         return Trial(folder, values, "top1_accuracy", 0.5)
 
+    write_recipe(tmp_path / "r.yaml")
     monkeypatch.setattr(sweep, "run_trial", run)
     spaces = [parse_space("optimizer.lr=1e-4..1e-1")]
     found = [
@@ -62,7 +66,47 @@ def test_a_sweep_that_goes_on_draws_other_values(tmp_path: Path, monkeypatch: py
         for _ in range(3)
         for one in sweep.sweep(tmp_path / "r.yaml", spaces, 2, tmp_path / "sweep", tell=lambda _: None)
     ]
-    assert len(set(found)) == 6
+    assert len(found) == 12 and len(set(found)) == 6  # earlier trials count
+
+
+def test_the_best_of_all_calls_is_named_and_nan_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    values = iter([0.9, 0.2, math.nan, 0.4])
+    monkeypatch.setattr(sweep.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+    monkeypatch.setattr(sweep, "read_metrics", lambda _: [Metric("top1_accuracy", next(values), "T", "validation", 4)])
+    write_recipe(tmp_path / "r.yaml")
+    spaces, place = [parse_space("optimizer.name=[sgd, adamw]")], tmp_path / "sweep"
+    first = sweep.sweep(tmp_path / "r.yaml", spaces, 1, place, tell=lambda _: None)
+    later = sweep.sweep(tmp_path / "r.yaml", spaces, 3, place, tell=lambda _: None)
+    assert [one.value for one in first] == [0.9] and [one.value for one in later] == [0.9, 0.4, 0.2]
+    with pytest.raises(RecipeError, match="begun with other --try"):
+        sweep.sweep(tmp_path / "r.yaml", [parse_space("batch_size=2..4")], 1, place, tell=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("tries", "fixed", "reason"),
+    [
+        (["optimiser.lr=0.1..0.2"], [], "optimiser"),
+        (["optimizer.lr=-1..0.2"], [], "greater than 0"),
+        (["optimizer.name=[sgd, lion]"], [], "'sgd' or 'adamw'"),
+        (["seed=1..2", "seed=3..4"], [], "given twice"),
+        (["seed=1..2"], ["seed=7"], "--set gives it too"),
+    ],
+)
+def test_what_no_recipe_takes_is_refused_before_the_first_run(
+    tries: list[str], fixed: list[str], reason: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    write_recipe(tmp_path / "r.yaml")
+    with pytest.raises(RecipeError, match=reason):
+        sweep.sweep(tmp_path / "r.yaml", [parse_space(one) for one in tries], 1, tmp_path / "sweep", fixed)
+    assert not (tmp_path / "sweep").exists()
+
+
+def write_recipe(file: Path) -> None:
+    fields = {"task": "classification", "name": "t", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.1},
+              "architecture": "lenet", "data": {"format": "image_folder", "path": "set", "title": "T"}}  # fmt: skip
+    file.write_text(yaml.safe_dump(fields))
 
 
 @pytest.mark.slow
@@ -72,9 +116,7 @@ def test_a_sweep_is_a_run_for_each_trial_and_goes_on(tmp_path: Path, monkeypatch
     for function in (archive.open_archive, image_folder.load_split):
         function.cache_clear()
     folder(tmp_path / "set", "train", "val")
-    fields = {"task": "classification", "name": "t", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.1},
-              "architecture": "lenet", "data": {"format": "image_folder", "path": "set", "title": "T"}}  # fmt: skip
-    Path("r.yaml").write_text(yaml.safe_dump(fields))
+    write_recipe(Path("r.yaml"))
     words = [
         "sweep",
         "r.yaml",

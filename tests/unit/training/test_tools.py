@@ -41,6 +41,32 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</versi
  <polygon label="car" points="1,2;9,3;5,11.5"/><tag label="sunny"/>
 </image><image id="1" name="b.jpg" width="40" height="30"/></annotations>"""
 
+SHAPES = [  # in per cent of 40 x 30 pixels
+    {"type": "rectanglelabels", "value": {"x": 25, "y": 50 / 3, "width": 25, "height": 200 / 3, "rotation": 0,
+                                          "rectanglelabels": ["car"]}},
+    {"type": "ellipselabels", "value": {"x": 50, "y": 50, "radiusX": 12.5, "radiusY": 50 / 3, "rotation": 90,
+                                        "ellipselabels": ["wheel"]}},
+    {"type": "polygonlabels", "value": {"points": [[2.5, 20 / 3], [22.5, 10], [12.5, 11.5 / 0.3]],
+                                        "polygonlabels": ["car"]}},
+    {"type": "choices", "value": {"choices": ["sunny"]}},
+]  # fmt: skip
+SHAPES = [{"original_width": 40, "original_height": 30, "image_rotation": 0} | shape for shape in SHAPES]
+
+
+def label_studio(first: str, second: str) -> str:
+    wrong = {"was_cancelled": True, "result": SHAPES[:1] * 3}
+    later = {"was_cancelled": False, "ground_truth": False, "result": SHAPES[:1]}
+    truth = {"was_cancelled": False, "ground_truth": True, "result": SHAPES}
+    tasks = [{"id": 7, "annotations": [wrong, later, truth], "predictions": [], "data": {"image": first}},
+             {"id": 8, "annotations": [], "data": {"note": "empty", "image": second}}]  # fmt: skip
+    return json.dumps(tasks)
+
+
+def label_studio_min() -> str:
+    shapes = [{k: v for k, v in shape.items() if k != "value"} | shape["value"] for shape in SHAPES[:3]]
+    return json.dumps([{"image": "/data/upload/1/0a1b2c3d-a.jpg", "id": 7, "label": shapes, "annotator": 1},
+                       {"image": "/data/upload/1/0a1b2c3e-b.jpg", "id": 8, "annotator": 1}])  # fmt: skip
+
 
 def load(root: Path, tool: str) -> dict[str, list[tuple[str, list[float]]]]:
     """The boxes by picture, without the division into splits."""
@@ -62,15 +88,20 @@ def load(root: Path, tool: str) -> dict[str, list[tuple[str, list[float]]]]:
         ("via", {"via.json": json.dumps({"_via_settings": {}, "_via_img_metadata": {
             **json.loads(via({"0": RECTANGLE, "1": CIRCLE, "2": POLYGON})), **json.loads(via({}, "b.jpg"))}})}),
         ("cvat", {"annotations.xml": CVAT}),
+        ("label_studio", {"all.json": label_studio("/data/upload/1/0a1b2c3d-a.jpg", "/data/upload/1/0a1b2c3e-b.jpg")}),
+        ("label_studio", {"all.json": label_studio("/data/local-files/?d=images%2Fa.jpg", "s3://bucket/images/b.jpg")}),
+        ("label_studio", {"min.json": label_studio_min()}),
     ],
-    ids=["labelme", "labelme elsewhere", "via", "via project", "cvat"],
+    ids=["labelme", "labelme elsewhere", "via", "via project", "cvat", "studio", "studio's places", "studio's min"],
 )  # fmt: skip
 def test_shapes_become_boxes(tool: str, files: Files, tmp_path: Path) -> None:
     write(tmp_path, PICTURES | files)
     found = load(tmp_path, tool)
     assert found["images/b.jpg"] == []
     wanted = [("car", [10, 5, 20, 25]), ("wheel", [15, 10, 25, 20]), ("car", [1, 2, 9, 11.5])]
-    assert found["images/a.jpg"] == wanted
+    assert [label for label, _ in found["images/a.jpg"]] == [label for label, _ in wanted]
+    for (_, box), (_, expected) in zip(found["images/a.jpg"], wanted, strict=True):
+        assert box == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +113,7 @@ def test_shapes_become_boxes(tool: str, files: Files, tmp_path: Path) -> None:
         ("labelme", {"images/a.json": '{"shapes": ['}, "this is not JSON"),
         ("via", {"via.json": via([{**RECTANGLE, "region_attributes": {}}])}, "shape 0 has no label"),
         ("cvat", {"a.xml": "<annotations>\n<image"}, "this is not XML"),
+        ("label_studio", {"a.json": label_studio("c.jpg", "b.jpg")}, "the picture 'c.jpg' is not in the data"),
     ],
 )
 def test_what_is_wrong_is_named(tool: str, files: Files, reason: str, tmp_path: Path) -> None:

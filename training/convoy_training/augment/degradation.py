@@ -6,11 +6,13 @@ import io
 from typing import Annotated, Literal, Self
 
 import numpy as np
+from convoy.imaging.task import luminance
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
 from convoy_training import recipe
+from convoy_training.augment.holes import draw_holes
 
 Pixels = NDArray[np.uint8]
 """[H,W] luminance or [H,W,3] RGB."""
@@ -90,4 +92,49 @@ class Jpeg(recipe.Strict):
         return np.asarray(Image.open(file))
 
 
-Degradation = Annotated[Noise | Downscale | Jpeg, Field(discriminator="kind")]
+class Holes(recipe.Strict):
+    """Takes parts of the picture away. Levels are the thickness of the strokes that do so, in pixels.
+
+    The picture that comes out is [H,W,4]: a fourth channel is 255 where it is missing.
+    """
+
+    kind: Literal["holes"]
+    levels: tuple[Level, Level] = Field((4, 24), description="pixels: the thickness is drawn between these")
+    measured: tuple[Level, ...] = Field((12, 24), description="the thicknesses that are measured, the main one first")
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the answer for each pixel of the input."""
+        return 1
+
+    def draw(self, random: np.random.Generator) -> float:
+        """How strong the next picture is changed."""
+        return float(random.uniform(*self.levels))
+
+    def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
+        """The picture [H,W,3] with black holes, and its mask."""
+        mask = draw_holes(*picture.shape[:2], level, random)
+        return np.dstack([np.where(mask[..., None] > 0, 0, picture).astype(np.uint8), mask])
+
+
+class Grey(recipe.Strict):
+    """Takes the colours away: the brightness stands in all three channels."""
+
+    kind: Literal["grey"]
+    measured: tuple[Level, ...] = Field((0,), max_length=1)
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the answer for each pixel of the input."""
+        return 1
+
+    def draw(self, random: np.random.Generator) -> float:
+        """How strong the next picture is changed: always equally."""
+        return 0.0
+
+    def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
+        """The picture [H,W,3] without its colours."""
+        return np.repeat(luminance(picture)[..., None], 3, axis=2)
+
+
+Degradation = Annotated[Noise | Downscale | Jpeg | Holes | Grey, Field(discriminator="kind")]

@@ -219,11 +219,20 @@ def zoo(
     name: Annotated[
         str | None, typer.Argument(help="Show this architecture layer by layer. Default: all, one in each line.")
     ] = None,
+    within: Annotated[
+        str, typer.Option(help="Measure here which classifiers answer in this time, such as 5ms, on one CPU thread.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what each architecture costs: parameters, multiply-adds, activation memory, receptive field."""
+    if within and name:
+        raise RecipeError("--within looks at all classifiers; leave the name out")
     with loading():
         from convoy_training.models.architecture import find_architecture
         from convoy_training.models.costs import print_layers, print_zoo
+        from convoy_training.publishing.fitting import print_fitting, read_time_ms
 
+    if within:
+        print_fitting(read_time_ms(within), as_json)
+        return
     print_layers(find_architecture(name), as_json) if name else print_zoo(as_json)

@@ -22,12 +22,17 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Show objects from this score on. Default: the model's own.")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="For models that fill in: a folder of masks with the pictures' names, bright where to fill."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over answers that are in the folder already.")] = False,
 ) -> None:
     """Write what a model says about pictures, exactly as its service would answer.
 
-    You get predictions.csv and predictions.json, of a detector also coco.json, of a segmenter masks/, and drawn/ with
-    the pictures. The exit code is 1 if a picture could not be read; the others are answered all the same.
+    You get predictions.csv and predictions.json, of a detector also coco.json, of a segmenter masks/, of a model that
+    makes pictures made/, and drawn/ with the pictures. The exit code is 1 if a picture could not be read; the others
+    are answered all the same.
     """
     with loading():
         from convoy_training.prediction.answering import open_answerer
@@ -37,7 +42,7 @@ def predict(
     answerer = open_answerer(model, threshold)
     folder = out or Path("predictions") / answerer.name.replace("/", "-")
     check_place(folder, files, force)
-    said = predict_folder(answerer, files, folder, drawn=drawn)
+    said = predict_folder(answerer, files, folder, drawn=drawn, holes=masks)
     for name, problem in said.broken.items():
         typer.echo(f"not read: {name}: {problem}", err=True)
     typer.echo(f"wrote {folder}: {len(said.answers):,} pictures answered, {len(said.broken):,} not read")

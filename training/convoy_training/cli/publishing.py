@@ -11,12 +11,13 @@ from convoy.core.manifest import Task
 from convoy_training.choices import Form
 from convoy_training.cli.app import app
 from convoy_training.cli.options import DETECTOR, OtherData, Override
+from convoy_training.errors import RecipeError
 from convoy_training.loading import loading
 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    runs: Annotated[list[Path], typer.Argument(help="The folder of a run; several with --ensemble.")],
     overrides: Override = [],  # noqa: B006
     models: Annotated[Path, typer.Option(help="The folder of models to publish into.")] = Path("exported_models"),
     replace: Annotated[
@@ -25,27 +26,44 @@ def export(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Publish a run that was cut, as far as it was trained.")
     ] = False,
+    together: Annotated[
+        bool, typer.Option("--ensemble", help="Publish several runs as one graph that averages their answers.")
+    ] = False,
     other_data: OtherData = False,
 ) -> None:
     """Publish a run as <models>/<name>/<version>/: ONNX graph, checked, measured, with manifest, report and card.
 
     A face embedder is calibrated too. The version goes live whole; running services load it by themselves.
+    An ensemble has the first run's recipe and its name with -ensemble; choose another with --set name=NAME.
+    A classifier looks at several crops with --set crops=5, or 10 with their mirror images.
     """
+    if len(runs) != 1 and not together:
+        raise RecipeError("export publishes one run; give several with --ensemble")
     with loading():
         from convoy_training.origin import read_origin
         from convoy_training.publishing.comparison import find_forms
+        from convoy_training.publishing.ensemble import Member, publish_ensemble
         from convoy_training.publishing.publication import publish_model
         from convoy_training.recipe_file import open_recipe
         from convoy_training.runs.checkpoint import load_model
         from convoy_training.runs.provenance import check_provenance, refuse_unfinished
 
-    task, config = open_recipe(run, overrides)
-    provenance = check_provenance(run, task, config, other_data=other_data)
-    refuse_unfinished(provenance, run, unfinished)
-    model = load_model(task, config, run)
-    folder = publish_model(
-        task, config, model, models, read_origin(run), replace=replace, run=run, provenance=provenance
-    )
+    members = []
+    for run in runs:
+        task, config = open_recipe(run, overrides)
+        provenance = check_provenance(run, task, config, other_data=other_data)
+        refuse_unfinished(provenance, run, unfinished)
+        members.append(Member(run, task, config, load_model(task, config, run)))
+    if together:
+        named = any(override.partition("=")[0] == "name" for override in overrides)
+        first = members[0].config
+        config = first if named else first.model_copy(update={"name": f"{first.name}-ensemble"})
+        folder = publish_ensemble(members, models, config, replace_it=replace)
+    else:
+        origin = read_origin(run)
+        folder = publish_model(
+            task, config, members[0].model, models, origin, replace=replace, run=run, provenance=provenance
+        )
     for smaller in find_forms(folder)[1:] if replace else []:
         typer.echo(
             f"{smaller} was made from the model that you replaced: run `convoy-train quantize {folder}` again", err=True

@@ -9,6 +9,7 @@ faults.py         collects all faults, and what was read in spite of an oddity
 layout.py         the refusal of a wrong layout, with what was found as a tree
 division.py       divides one folder into training and validation
 cifar.py          classification: CIFAR-10 and CIFAR-100
+digits.py         classification: the digits that scikit-learn brings along
 image_folder.py   classification: a folder of pictures for each class
 boxes.py          detection: checked boxes with labels, from any form of file
 assembly.py       detection: puts boxes and pictures together, for all forms
@@ -16,12 +17,13 @@ voc.py            detection: VOC XML
 coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
-tools.py          detection: what labelme, VIA and CVAT write of their own
+tools.py          detection: what labelme, VIA, CVAT and Label Studio write of their own
 masks.py          segmentation: PNG masks
 roboflow_masks.py  segmentation: Roboflow's export of masks, for masks.py
 coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012
 photographs.py    pictures of pictures: photographs without labels
+patterns.py       pictures of pictures: patterns as pictures of a style
 face_pictures.py  face detection: checked faces, from any form of list
 face_lists.py     face detection: the lists of WIDER FACE, RetinaFace and COCO
 own_faces.py      face detection: your own pictures with faces

@@ -94,6 +94,9 @@ def load_split(path: str, split: str, size: int, how: Reading = PLAIN, resize: R
     train = own or (_list(archive, "") if how.division else {})
     if len(train) < 2:
         told = f"it needs at least two classes, as folders of pictures, and has {len(train)}"
+        if not own and len(beside := _list(archive, "")) > 1:
+            told += f"; {len(beside)} folders of pictures lie beside each other: if they are the classes, add "
+            told += "`split: {val: 0.1}` to the recipe's data"
         raise refuse_layout(archive, EXPECTED, told, "train")
     classes = tuple(sorted(train))
     if how.division:

@@ -31,6 +31,8 @@ from convoy_training.errors import LabelError
 UNLABELLED = frozenset({"unlabelled", "unlabeled", "void", "ignore", "ignored"})
 """Names of classes that are neither learnt nor measured."""
 IGNORE = 255
+FEW = 0.01
+"""A class of two with fewer pixels than this share of the ignored ones was perhaps meant by what is ignored."""
 LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
 """The formats that a mask may have; a JPEG would mix the ids of neighbouring pixels."""
 SINGLE_CHANNEL = ("1", "L", "P", "I;16", "I")
@@ -302,6 +304,16 @@ def check_classes(split: Split, file: str) -> None:
         if not count:
             told = f"class '{name}' has no pixel in the training masks: it is never found"
             add_note("class without an example", file, None, told)
-    if np.count_nonzero(split.pixels) < 2:
-        told = "label some; 255 means ignored, so if your masks hold 0 and 255, save them as 0 and 1"
-        raise LabelError(file, None, f"the training masks show fewer than two classes: {told}")
+    shown = [name for name, count in zip(split.classes, split.pixels, strict=True) if count]
+    if len(shown) < 2:
+        told = f"the training masks show fewer than two classes ({', '.join(shown) or 'none'}): label some"
+        told += f". {split.ignored:,} pixels are ignored: those of 255, and of classes that are called " * bool(
+            split.ignored
+        )
+        told += f"{', '.join(sorted(UNLABELLED))}, which you rename to learn them" * bool(split.ignored)
+        raise LabelError(file, None, told)
+    if len(split.classes) == 2 and int(min(split.pixels)) < FEW * split.ignored:
+        name = split.classes[int(np.argmin(split.pixels))]
+        told = f"'{name}' has {int(min(split.pixels)):,} pixels, and {split.ignored:,} are ignored, as 255 is in masks "
+        told += "that also hold 1: if 255 means a class here, save it as its id"
+        add_note("nearly all ignored", file, None, told)

@@ -1,7 +1,7 @@
-"""Reads what labelling tools write of their own: labelme's JSON, the VGG Image Annotator's, CVAT's XML.
+"""Reads what labelling tools write of their own: JSON of labelme, the VGG Image Annotator, Label Studio; CVAT's XML.
 
-All give shapes by label in the pixels of a picture. As boxes they are read for `data.format: labelme`, `via` or `cvat`;
-their pictures lie anywhere in the data, found by name. Such data has no splits: `split` in the recipe divides it.
+All give shapes by label. As boxes they are read for `data.format: labelme`, `via`, `cvat` or `label_studio`; their
+pictures lie anywhere in the data, found by name. Such data has no splits: `split` in the recipe divides it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from math import cos, hypot, radians, sin
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from convoy_training.data.archive import Archive, open_archive
@@ -23,10 +25,12 @@ from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.data.voc import decode_xml
 from convoy_training.errors import LabelError
 
+LABEL_STUDIO_SHAPES = ("rectanglelabels", "polygonlabels", "ellipselabels")
 EXPECTED = {
     "labelme": "pictures, and for each a JSON file of labelme beside it (*.json with `shapes`)",
     "via": "pictures, and a project or an export of VIA (*.json with `regions`)",
     "cvat": "pictures, and CVAT's `CVAT for images` (annotations.xml)",
+    "label_studio": "pictures, and Label Studio's export as JSON or JSON-MIN (*.json with `original_width`)",
 }
 
 
@@ -124,10 +128,66 @@ def _read_cvat_shape(shape: ElementTree.Element) -> tuple[str, list[float]] | No
     return None  # tags and masks have no corners
 
 
+def _read_label_studio(archive: Archive) -> Iterator[Listed]:
+    places = _place_pictures(archive)
+    for file, tasks in _documents(archive, "original_width", list):
+        for entry in tasks:
+            results = list(_list_results(entry))
+            address = next((one for one in _list_addresses(entry) if one.lower().endswith(IMAGES)), "")
+            name = unquote(address.rpartition("?d=")[2])
+            short = name.rpartition("/")[2]
+            image = _find(places, name, "", file, also=(short[9:],) if short[8:9] == "-" else ())
+            rows = list(_read_shapes(results, file, _read_label_studio_result))
+            if image:
+                size = next(((read_size(one.get("original_width")), read_size(one.get("original_height")))
+                             for one in results if isinstance(one, dict)), (None, None))  # fmt: skip
+                yield Listed(image, rows, file, stated=(size[0], size[1]) if size[0] and size[1] else None)
+
+
+def _list_results(entry: Mapping[str, Any]) -> Iterator[Any]:
+    """The shapes of a task: of the annotation that counts as truth, or else the first; JSON-MIN has them in itself."""
+    if "annotations" in entry:
+        kept = [one for one in entry["annotations"] if isinstance(one, dict) and not one.get("was_cancelled")]
+        kept.sort(key=lambda one: not one.get("ground_truth"))
+        yield from kept[0].get("result", ()) if kept else ()
+        return
+    for value in entry.values():
+        if isinstance(value, list):
+            yield from (one for one in value if isinstance(one, dict) and "original_width" in one)
+
+
+def _list_addresses(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Where a task's picture may be: `/data/upload/1/0a1b2c3d-cat.jpg`, or an address that ends in its path."""
+    yield from (one for one in dict(entry.get("data") or {}).values() if isinstance(one, str))
+    yield from (one for one in entry.values() if isinstance(one, str))
+
+
+def _read_label_studio_result(result: Mapping[str, Any]) -> tuple[str, list[float]] | None:
+    value: Mapping[str, Any] = result.get("value", result)
+    label = next((str(value[key][0]) for key in LABEL_STUDIO_SHAPES if value.get(key)), "")
+    if not label:
+        return None  # a choice, a text, a relation, or a brush, which has no corners
+    wide, high = (float(result[name]) / 100 for name in ("original_width", "original_height"))  # it counts in per cent
+    if "points" in value:
+        return label, [float(v) * by for x, y in value["points"] for v, by in ((x, wide), (y, high))]
+    x, y = float(value["x"]) * wide, float(value["y"]) * high
+    turn = radians(float(value.get("rotation") or 0))
+    if "radiusX" in value:
+        across, down = float(value["radiusX"]) * wide, float(value["radiusY"]) * high
+        half_x, half_y = hypot(across * cos(turn), down * sin(turn)), hypot(across * sin(turn), down * cos(turn))
+        return label, [x - half_x, y - half_y, x + half_x, y + half_y]
+    across, down = float(value["width"]) * wide, float(value["height"]) * high
+    corners = ((0.0, 0.0), (across, 0.0), (0.0, down), (across, down))  # it turns about the upper left one, clockwise
+    return label, [
+        v for a, b in corners for v in (x + a * cos(turn) - b * sin(turn), y + a * sin(turn) + b * cos(turn))
+    ]
+
+
 READERS: Mapping[str, Callable[[Archive], Iterator[Listed]]] = {
     "labelme": _read_labelme,
     "via": _read_via,
     "cvat": _read_cvat,
+    "label_studio": _read_label_studio,
 }
 
 
@@ -146,8 +206,8 @@ def _read_shapes(shapes: Any, file: str, read: Callable[[Any], tuple[str, list[f
         yield Row(None, found[0], enclose(found[1]), f"shape {place}")
 
 
-def _documents(archive: Archive, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON files that mention a key; one that is no JSON is a fault."""
+def _documents(archive: Archive, key: str, kind: type = dict) -> Iterator[tuple[str, Any]]:
+    """The JSON files that mention a key, each an object or a list; one that is no JSON is a fault."""
     for file in sorted(name for name in archive.files if name.lower().endswith(".json")):
         if f'"{key}"'.encode() not in archive.files[file]:
             continue
@@ -156,7 +216,7 @@ def _documents(archive: Archive, key: str) -> Iterator[tuple[str, dict[str, Any]
         except json.JSONDecodeError as error:
             add_fault(LabelError(file, error.lineno, f"this is not JSON: {error.msg}", "label file unreadable"))
             continue
-        if isinstance(document, dict):
+        if isinstance(document, kind):
             yield file, document
 
 
@@ -169,12 +229,14 @@ def _place_pictures(archive: Archive) -> dict[str, str]:
     return places | {name: name for name in pictures}
 
 
-def _find(places: Mapping[str, str], name: str, stem: str, file: str) -> str | None:
+def _find(
+    places: Mapping[str, str], name: str, stem: str, file: str, also: tuple[str, ...] = ()
+) -> str | None:  # fmt: skip
     """The picture that a label file names, or that lies beside it; a fault if there is none."""
     name = name.replace("\\", "/")
     folder = file.rpartition("/")[0]
     beside = [f"{folder}/{name}".lstrip("/"), name, name.rpartition("/")[2]]
-    beside += [f"{stem}{suffix}" for suffix in IMAGES if stem]
+    beside += [*also, *(f"{stem}{suffix}" for suffix in IMAGES if stem)]
     if found := next((places[one] for one in beside if one in places), None):
         return found
     add_fault(LabelError(file, None, f"the picture '{name}' is not in the data", "missing picture"))

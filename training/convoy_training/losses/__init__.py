@@ -7,6 +7,7 @@ localisation.py    one object per picture
 entropy.py         classification: cross-entropy with class weights and focus on what is hard
 overlap.py         segmentation: Dice
 charbonnier.py     pictures: a smooth absolute difference
+style.py           pictures: what content and style cost; Gatys' optimisation
 borders.py         segmentation: more weight between two regions that nearly touch
 face_detection.py  boxes and landmarks of faces
 margin.py          face embedding: margin softmax over people

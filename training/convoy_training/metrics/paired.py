@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from convoy_training.metrics.bootstrap import Interval, bootstrap
 
 Rows = NDArray[np.integer]
+NOTHING = 5e-5
+"""Smaller differences are shown as 0.0000, however sure they are."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class Difference:
     def is_clear(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.interval[0] > 0 or self.interval[1] < 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the difference is none to the four digits that are shown, and that is no chance."""
+        is_sure = self.is_clear or max(map(abs, self.interval)) < NOTHING
+        return is_sure and abs(self.second - self.first) < NOTHING
 
 
 def compare_paired(first: Resampled, second: Resampled, samples: int = 500) -> list[Difference]:

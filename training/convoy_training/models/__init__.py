@@ -5,8 +5,8 @@ detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
 restorer.py           the base class of architectures that make a picture of a picture
 
-alexnet.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py  lenet.py  mobilenet_v1.py
-mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
+alexnet.py  alexnet_paper.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py
+lenet.py  mobilenet_v1.py  mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
 backbones.py          classifiers without their head, for the two below
 yolo_backbones.py     detection: yolo.py on published classifiers
@@ -18,7 +18,10 @@ regions.py            the parts of faster_rcnn.py that are plain arithmetic
 localiser.py          localisation: one object per picture
 unet.py               segmentation: a U-Net for a CPU
 unet_original.py      segmentation: the U-Net of the paper
-ffdnet.py             pictures: takes noise or the traces of JPEG away
+ffdnet.py             pictures: takes noise away
+edsr.py               pictures: takes the traces of JPEG away, finds colours, enlarges
+gated_inpainter.py    pictures: fills holes
+style_network.py      pictures: paints in several styles
 espcn.py              pictures: super-resolution
 face_detector.py      faces: boxes, scores and landmarks
 face_embedder.py      faces: an embedding of each

@@ -17,9 +17,11 @@ input (`device=x.device`).
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -28,6 +30,14 @@ from torch import nn
 from convoy_training import models
 from convoy_training.errors import RecipeError
 
+CHOICES: Mapping[str, Callable[[Any], Any]] = {
+    "width": float,
+    "depth": int,
+    "dropout": float,
+    "batch_norm": bool,
+    "large_kernel": int,
+}
+"""The numbers of a network that a recipe may choose, and their types."""
 Network = TypeVar("Network", bound=Callable[..., nn.Module])
 
 
@@ -47,16 +57,45 @@ class Architecture:
     pixels_last: bool
     numbers: Mapping[str, Any]
 
-    def build(self, classes: int | None = None) -> nn.Module:
-        """The network as registered, for its usual number of classes or for `classes`."""
+    def build(self, classes: int | None = None, chosen: Mapping[str, Any] = MappingProxyType({})) -> nn.Module:
+        """The network as registered, for its usual number of classes or for `classes`.
+
+        chosen: numbers in the place of the registered ones.
+        """
         named = {} if self.classes is None else {"classes": classes or self.classes}
-        network: nn.Module = self.network(**named, **self.numbers)
+        network: nn.Module = self.network(**named, **{**self.numbers, **self._cast(chosen)})
         return network
 
     def build_for(self, config: Any, classes: int, look: Callable[[], Any]) -> nn.Module:
         """The network of a recipe; `look` lets it look at the training data."""
         from_recipe = getattr(self.network, "from_recipe", None)
-        return from_recipe(classes, config, look) if from_recipe else self.build(classes)
+        return (
+            from_recipe(classes, config, look) if from_recipe else self.build(classes, getattr(config, "network", {}))
+        )
+
+    def check_numbers(self, chosen: Mapping[str, Any]) -> None:
+        """Raises ValueError for numbers that the network does not have, or with which it cannot be built."""
+        for name in chosen:
+            if name not in self.takes:
+                takes = ", ".join(self.takes) or "none of them"
+                raise ValueError(f"network.{name}: {self.name} has no such number; it takes {takes}")
+        if chosen:
+            with torch.device("meta"):
+                try:
+                    self.build(2, chosen)
+                except (ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
+                    raise ValueError(f"network: {self.name} cannot be built with these numbers: {error}") from None
+
+    @property
+    def takes(self) -> list[str]:
+        """The numbers that a recipe may choose."""
+        if hasattr(self.network, "from_recipe"):
+            return []
+        known = inspect.signature(self.network).parameters
+        return [name for name in CHOICES if name in known]
+
+    def _cast(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: CHOICES[name](value) for name, value in chosen.items()}
 
 
 _KNOWN: dict[str, Architecture] = {}
@@ -118,14 +157,14 @@ def find_size(architecture: Any) -> int:
     """The side of pictures that an architecture was made for; 64 for those of CIFAR that take any size."""
     known = {each.name: each.input[0] for each in list_architectures("classification")}
     name = str(architecture or "whitened-resnet")
-    return 64 if name.startswith(("whitened-resnet", "cifar-resnet")) else known.get(name, 224)
+    return 64 if name.startswith(("whitened-resnet", "cifar-")) else known.get(name, 224)
 
 
-def check_size(architecture: Architecture, side: int) -> None:
+def check_size(architecture: Architecture, side: int, chosen: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Raises RecipeError if pictures of this size shrink to nothing inside the network, or do not fit a layer."""
     with torch.device("meta"):
         sized = getattr(architecture.network, "build_sized", None)
-        model = (sized(side) if sized else architecture.build(classes=2)).eval()
+        model = (sized(side) if sized else architecture.build(2, chosen)).eval()
         try:
             model(torch.empty(2, 3, side, side))
         except RuntimeError as error:

@@ -12,6 +12,7 @@ from convoy.classification import task as classification
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Manifest, Task, load_manifest
 from convoy.core.pictures.decoding import Picture
 from convoy.detection import task as detection
+from convoy.imaging import task as imaging
 from convoy.segmentation import task as segmentation
 from numpy.typing import NDArray
 
@@ -39,13 +40,14 @@ class Found:
 class Answer:
     """What a model says of one picture, best first; width and height are those of the upright picture.
 
-    mask: uint8 [H,W] class ids, of a segmenter.
+    mask: uint8 [H,W] class ids, of a segmenter. made: uint8 [H,W,3] or grey [H,W], of a model that makes pictures.
     """
 
     width: int
     height: int
     found: list[Found] = field(default_factory=list)
     mask: NDArray[np.uint8] | None = None
+    made: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,18 @@ class Answerer:
     detection_threshold: float | None = None
     top: int = 5
 
-    def answer(self, picture: Picture) -> Answer:
-        """What it says of one picture."""
+    def answer(self, picture: Picture, hole: NDArray[np.uint8] | None = None) -> Answer:
+        """What it says of one picture. hole: uint8 [H,W], bright where a model that fills in is to do so."""
+        if self.task is Task.PICTURE_TO_PICTURE:
+            made = imaging.transform(self.predict, picture.image_rgb, self.manifest, mask=hole)
+            return Answer(picture.width, picture.height, made=made)
         say: Callable[[Answerer, Picture], Answer] = ANSWERS[self.task]
         return say(self, picture)
+
+    @property
+    def needs_holes(self) -> bool:
+        """Whether it needs a mask for each picture."""
+        return bool(self.manifest.picture and "mask" in self.manifest.picture.inputs)
 
     def run(self, canvas: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """The graph's outputs for one canvas [H,W,3]."""
@@ -72,7 +82,7 @@ class Answerer:
 def open_answerer(target: Path, detection_threshold: float | None = None) -> Answerer:
     """A published or imported <model>/<version> folder, or a run, whose data must be at hand.
 
-    Raises RecipeError for a task whose answers are no labels, boxes or masks.
+    Raises RecipeError for a task whose answers are no labels, boxes, masks or pictures.
     """
     if (target / MANIFEST_FILE).exists():
         manifest = load_manifest(target)
@@ -84,9 +94,10 @@ def open_answerer(target: Path, detection_threshold: float | None = None) -> Ans
             config = settle(subject.task, config, subject.predict)
         told = subject.task.describe(config)
         name, kind, predict = subject.config.name, told.task or subject.config.task, subject.predict
-        manifest = told.preview()
-    if kind not in ANSWERS:
-        raise RecipeError(f"{target} does {kind}; predict shows what {', '.join(ANSWERS)} say of pictures")
+        manifest = told.preview().model_copy(update={"name": name})
+    if kind not in (*ANSWERS, Task.PICTURE_TO_PICTURE):
+        known = ", ".join((*ANSWERS, Task.PICTURE_TO_PICTURE))
+        raise RecipeError(f"{target} does {kind}; predict shows what {known} say of pictures")
     return Answerer(name, Task(kind), manifest, predict, detection_threshold)
 
 

@@ -15,6 +15,7 @@ from convoy.core.manifest import Task
 from convoy.core.pictures.decoding import Picture, decode_image
 from convoy.core.pictures.formats import SUFFIXES
 from convoy.drawing.drawing import colour_of
+from convoy.imaging.task import luminance
 from tqdm import tqdm
 
 from convoy_training.ahead import make_ahead
@@ -23,9 +24,9 @@ from convoy_training.data.photo import DECODERS
 from convoy_training.errors import RecipeError
 from convoy_training.prediction.answering import Answer, Answerer
 from convoy_training.prediction.drawing import draw
-from convoy_training.prediction.writing import write_coco, write_json, write_mask, write_table, write_whole
+from convoy_training.prediction.writing import write_coco, write_json, write_mask, write_png, write_table, write_whole
 
-TABLE, JSON, COCO, DRAWN, MASKS = "predictions.csv", "predictions.json", "coco.json", "drawn", "masks"
+TABLE, JSON, COCO, DRAWN, MASKS, MADE = "predictions.csv", "predictions.json", "coco.json", "drawn", "masks", "made"
 DECODED_AHEAD = 4
 
 
@@ -65,11 +66,35 @@ def check_place(out: Path, pictures: dict[str, Path], force: bool) -> None:
         raise RecipeError(f"--out {out}: it is not empty; choose another folder, or write over it with --force")
 
 
-def predict_folder(model: Answerer, pictures: dict[str, Path], out: Path, *, drawn: bool = True) -> Predictions:
+def find_holes(model: Answerer, pictures: dict[str, Path], holes: Path | None) -> dict[str, Path]:
+    """The mask of each picture, by the picture's name: a file of the same name, whatever its ending.
+
+    Raises RecipeError if the model needs masks and one is missing, or takes none.
+    """
+    if (holes is not None) != model.needs_holes:
+        told = "needs masks: name their folder by --masks" if holes is None else "takes no masks: leave --masks out"
+        raise RecipeError(f"{model.name} {told}")
+    if holes is None:
+        return {}
+    found = list_pictures(holes)
+    if len(pictures) == 1 and len(found) == 1 and holes.is_file():
+        return dict(zip(pictures, found.values(), strict=True))
+    stems = {str(PurePosixPath(name).with_suffix("")): file for name, file in found.items()}
+    wanted = {name: str(PurePosixPath(name).with_suffix("")) for name in pictures}
+    if missing := [name for name, stem in wanted.items() if stem not in stems]:
+        raise RecipeError(f"--masks {holes}: there is no mask for {missing[0]}, nor for {len(missing) - 1} more")
+    return {name: stems[stem] for name, stem in wanted.items()}
+
+
+def predict_folder(
+    model: Answerer, pictures: dict[str, Path], out: Path, *, drawn: bool = True, holes: Path | None = None
+) -> Predictions:
     """Answers every picture and writes the answers into `out`; one that cannot be read is told of, and left out.
 
-    drawn: whether the pictures are written too, with what is said drawn into them. Masks are always written.
+    drawn: whether the pictures are written too, with what is said drawn into them. Masks and pictures that a model
+    makes are always written. holes: the masks of a model that fills in.
     """
+    masks = find_holes(model, pictures, holes)
     said = Predictions()
     names = name_pictures(pictures)
     palette = choose_palette(model)
@@ -81,7 +106,13 @@ def predict_folder(model: Answerer, pictures: dict[str, Path], out: Path, *, dra
         if isinstance(picture, str):
             said.broken[name] = picture
             continue
-        answer = model.answer(picture)
+        try:
+            answer = model.answer(picture, luminance(_open(masks[name]).image_rgb) if masks else None)
+        except ConvoyError as error:
+            said.broken[name] = error.message
+            continue
+        if answer.made is not None:
+            write_png(out / MADE / f"{names[name]}.png", answer.made)
         if answer.mask is not None:
             write_mask(out / MASKS / f"{names[name]}.png", answer.mask, palette)
         if drawn:
@@ -109,9 +140,13 @@ def choose_palette(model: Answerer) -> np.ndarray:
     return palette
 
 
+def _open(file: Path) -> Picture:
+    return decode_image(file.read_bytes())
+
+
 def _read(file: Path) -> Picture | str:
     try:
-        return decode_image(file.read_bytes())
+        return _open(file)
     except ConvoyError as error:
         return error.message
     except OSError as error:

@@ -78,6 +78,13 @@ def write_mask(file: Path, mask: NDArray[np.uint8], palette: NDArray[np.uint8]) 
     write_whole(file, data.getvalue())
 
 
+def write_png(file: Path, picture: NDArray[np.uint8]) -> None:
+    """A picture [H,W,3] or grey [H,W] as PNG."""
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    write_whole(file, data.getvalue())
+
+
 def write_whole(file: Path, data: bytes) -> None:
     """Writes a file whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)

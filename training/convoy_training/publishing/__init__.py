@@ -2,6 +2,7 @@
 
 publication.py  `export`: the whole way from a run to a published version
 export.py       writes the graph as ONNX and compares it with PyTorch
+ensemble.py     `export --ensemble`: several runs as one graph
 calibrate.py    `calibrate`: how often two strangers reach a similarity
 class_bias.py   `calibrate` of a segmenter: how much it should prefer some classes
 completion.py   the last steps before a version goes live: calibration, manifest, report, card
@@ -13,6 +14,7 @@ drops.py        what a smaller form loses, class by class
 kernels.py      `kernel`, `kernels`: graphs made from tables of numbers
 kernel_tables.py  kernels of image processing, as textbooks print them
 recording.py    `evaluate --record`: measures a published version again
+fitting.py      `zoo --within`: which architectures answer in time
 comparison.py   `compare`: versions side by side
 card.py         `table`: writes the cards, and the table of all models
 """

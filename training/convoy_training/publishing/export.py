@@ -81,13 +81,13 @@ def _compare(graph: nn.Module, predict: Predict, images: NDArray[Any], export: E
             expected = tensor.numpy()
             if expected.shape != actual[name].shape or expected.dtype != actual[name].dtype:
                 raise ExportError(f"{name}: ONNX Runtime gives {actual[name].shape}, PyTorch gives {expected.shape}")
-            worst = max(worst, _measure_difference(expected, actual[name]))
+            worst = max(worst, measure_difference(expected, actual[name]))
     if not worst <= export.tolerance:
         raise ExportError(f"ONNX Runtime differs from PyTorch by {worst:.2e}, more than {export.tolerance:.0e}")
     return worst
 
 
-def _measure_difference(expected: np.ndarray, actual: np.ndarray) -> float:
+def measure_difference(expected: np.ndarray, actual: np.ndarray) -> float:
     """The largest absolute difference, or the share of differing pixels in class maps, whose numbers are only names."""
     if np.issubdtype(expected.dtype, np.integer):
         return float(np.mean(expected != actual))

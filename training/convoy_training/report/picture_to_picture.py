@@ -17,9 +17,9 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """The PSNR of every picture at the first measured level, and the pictures that gained least."""
     level, plain_name = config.degrade.measured[0], yardstick(config).replace("_", " ")
     own, plain, shots = [], [], []
-    for truth, answer, baseline in mend(predict, config, split, level):
-        own.append(measure(answer, truth, config)[0])
-        plain.append(measure(baseline, truth, config)[0])
+    for truth, answer, baseline, mask in mend(predict, config, split, level):
+        own.append(measure(answer, truth, config, mask)[0])
+        plain.append(measure(baseline, truth, config, mask)[0])
         caption = f"{own[-1]:.2f} dB, {plain_name} {plain[-1]:.2f} dB: original, answer, {plain_name}"
         shots.append((own[-1] - plain[-1], Shot(caption, _side_by_side(truth, answer, baseline))))
     shots.sort(key=lambda shot: shot[0])

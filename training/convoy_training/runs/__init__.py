@@ -5,6 +5,7 @@ schedule.py    optimizer, learning rate, moving average
 rate_finder.py  finds a learning rate
 journal.py     writes curves as CSV, for TensorBoard, MLflow, Weights & Biases
 checkpoint.py  writes checkpoints whole or not at all
+pace.py        when to validate between epochs
 best.py        keeps the weights of the best epoch; early stopping
 opening.py     whether a training may begin or go on in a folder
 lock.py        one `fit` at a time in a run folder

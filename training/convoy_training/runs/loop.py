@@ -33,6 +33,7 @@ from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoi
 from convoy_training.runs.journal import Journal, open_journal
 from convoy_training.runs.lock import hold
 from convoy_training.runs.opening import check_run, open_run
+from convoy_training.runs.pace import Pace
 from convoy_training.runs.provenance import (
     as_checkpoint_entry,
     check_devices,
@@ -117,7 +118,7 @@ def _fit(
     curves = open_journal(config, run, start * steps) if fabric.is_global_zero else Journal([])
     published = average.module if average else model.module
     best = open_best(run, resume) if fabric.is_global_zero else None
-    done, spent = start, list[float]()
+    done, spent, pace = start, list[float](), Pace(config.validate_every, config.validate_share)
     for epoch in range(start, config.epochs):
         if fabric.broadcast(best is not None and best.is_stale(epoch, config.patience)):
             fabric.print(f"stopped after epoch {epoch}: no better validation in {config.patience} epochs", flush=True)
@@ -151,12 +152,13 @@ def _fit(
         told = f"epoch {epoch + 1}/{config.epochs} loss {np.mean(losses):.4f} {spent[-1]:.0f} s"
         left_s = float(np.median(spent)) * (config.epochs - done)  # validations come on top
         fabric.print(f"{told}, about {_tell_time(left_s)} left" if left_s else told, flush=True)
-        between = epoch + 1 < config.epochs and config.validate_every and (epoch + 1) % config.validate_every == 0
-        if best is not None and between:
-            best.take(published, _validate(task, config, published, run, curves, (epoch + 1) * steps), epoch + 1)
+        if best is not None and epoch + 1 < config.epochs and pace.is_due(epoch + 1, spent[-1]):
+            with pace:
+                metrics = _validate(task, config, published, run, curves, (epoch + 1) * steps)
+            best.take(published, metrics, epoch + 1)
     if best is not None:  # even if no epoch was left, since a run may have ended just before this
         metrics = _validate(task, config, published, run, curves, done * steps)
-        if config.validate_every:
+        if config.validates_between:
             best.take(published, metrics, done)
             provenance = provenance.model_copy(update={"epochs": done, "planned": done, "best": best.epoch})
             write_provenance(provenance, run)

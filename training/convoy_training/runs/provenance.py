@@ -154,7 +154,7 @@ def _compare(kept: Provenance, task: Task, config: Config, other_data: bool) -> 
         if now.get(name) != value:
             yield f"it was trained with {name} {value}, the recipe says {now.get(name)}"
     read: Any = getattr(task, "digest_data", None)
-    if read and not other_data and kept.data_sha256 != (found := read(config)):
+    if read and not other_data and (found := read(config)) and kept.data_sha256 != found:
         before = ", ".join(f"{split}: {told}" for split, told in kept.splits.items())
         yield (
             f"the data is not what it was trained on ({before}; SHA-256 {kept.data_sha256[:12]}…, now {found[:12]}…): "

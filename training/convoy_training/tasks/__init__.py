@@ -8,5 +8,6 @@ face_detection.py     boxes of faces with landmarks
 face_embedding.py     an embedding of each face
 face_landmarks.py     the landmarks of the face in a window
 face_verification.py  whether two faces are the same person
-picture_to_picture.py  mends pictures: noise, JPEG, too few pixels
+picture_to_picture.py  mends pictures: noise, JPEG, too few pixels, holes
+style_transfer.py     paints photographs in several styles
 """

@@ -21,7 +21,7 @@ from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.mixup import mix_either, mix_losses
 from convoy_training.augment.rand_augment import RandAugment, rand_augment
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
-from convoy_training.data import cifar, image_folder
+from convoy_training.data import cifar, digits, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS
 from convoy_training.data.reading import LabelledSource
@@ -32,13 +32,15 @@ from convoy_training.models.architecture import check_size, find_architecture, f
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
+ENLARGED = 256 / 224
+"""AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
 
 class Source(LabelledSource):
-    """Where the pictures come from: CIFAR, or a folder, tar or zip with train/<class>/ and val/<class>/."""
+    """Where the pictures come from: CIFAR, digits, or a folder, tar or zip with train/<class>/ and val/<class>/."""
 
-    format: Literal["cifar", "image_folder"] = "cifar"
+    format: Literal["cifar", "image_folder", "digits"] = "cifar"
     path: str = cifar.ARCHIVE
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
@@ -79,6 +81,11 @@ class Config(recipe.Config):
         "center_crop", description="of an image_folder: the middle square, the whole picture on grey, or stretched"
     )
     mirror_average: bool = Field(False, description="the graph averages an image and its mirror image")
+    crops: Literal[1, 5, 10] = Field(
+        1,
+        description="the graph averages its answers over the middle and the corners (5), and their mirror images (10)",
+    )
+    network: recipe.Network = Field({}, description=recipe.NETWORK)
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +106,13 @@ class Config(recipe.Config):
         return self
 
     @model_validator(mode="after")
+    def _network_takes_these_numbers(self) -> Self:
+        find_architecture(self.architecture).check_numbers(self.network)
+        if self.crops == 10 and not self.mirror:
+            raise ValueError("crops: choose 5, since with `mirror: false` the network never sees mirror images")
+        return self
+
+    @model_validator(mode="after")
     def _crops_are_of_pictures(self) -> Self:
         if self.augment and self.augment.crop:
             raise ValueError("augment.crop: use crop_area, which shows parts of pictures at input_size")
@@ -112,9 +126,9 @@ class Config(recipe.Config):
 
     @model_validator(mode="after")
     def _pictures_have_that_size(self) -> Self:
-        if self.data.format == "cifar" and self.input_size != cifar.SIDE:
+        if self.data.format != "image_folder" and self.input_size != cifar.SIDE:
             raise ValueError(
-                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, and only an image_folder's are resized"
+                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, digits too; only an image_folder's are resized"
             )
         return self
 
@@ -181,12 +195,28 @@ class Graph(nn.Module):
         self.config = config
 
     def forward(self, images: Tensor) -> Tensor:
-        x = normalise(images, self.config)
+        if self.config.crops == 1:
+            return self._judge(normalise(images, self.config))
+        crops = cut_crops(normalise(images, self.config), self.config.crops)
+        return self._judge(torch.cat(crops)).unflatten(0, (len(crops), -1)).mean(0)
+
+    def _judge(self, x: Tensor) -> Tensor:
         if self.config.mirror_average:
             (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
             return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
         (logits,) = answer(self.model, x)
         return logits.softmax(dim=1)
+
+
+def cut_crops(x: Tensor, crops: int) -> list[Tensor]:
+    """Of [N,3,H,W], enlarged by 256/224: the middle, the four corners, and for 10 all of them mirrored."""
+    height, width = x.shape[2:]
+    rows, columns = round(height * ENLARGED), round(width * ENLARGED)
+    large = functional.interpolate(x, (rows, columns), mode="bilinear", align_corners=False)
+    low, right = rows - height, columns - width
+    corners = [(low // 2, right // 2), (0, 0), (0, right), (low, 0), (low, right)]
+    cuts = [large[:, :, y : y + height, x : x + width] for y, x in corners]
+    return cuts + ([cut.flip(3) for cut in cuts] if crops == 10 else [])
 
 
 def normalise(images: Tensor, config: Config) -> Tensor:
@@ -206,6 +236,8 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
+    if config.data.format == "digits":
+        return digits.load_split(split)
     loaded = image_folder.load_split(config.data.path, split, config.input_size, config.data.reading, config.resize)
     return loaded.through(config.window) if config.window else loaded
 
@@ -213,7 +245,7 @@ def load_split(config: Config, split: str) -> Split:
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
-    check_size(architecture, config.input_size)
+    check_size(architecture, config.input_size, config.network)
     model = architecture.build_for(
         config, len(split.classes), lambda: normalise(torch.from_numpy(split.images[:5000]), config)
     )
@@ -227,7 +259,7 @@ def build_data(config: Config) -> Data:
     data = Data(
         Batches(split, config), digest_data(config), describe_teacher(config.teacher, config.task, split.classes)
     )
-    if config.data.format == "cifar":  # it lies in memory
+    if config.data.format != "image_folder":  # it lies in memory
         return data
     return replace(data, find_change=open_archive(config.data.path).find_change)
 
@@ -235,6 +267,8 @@ def build_data(config: Config) -> Data:
 def digest_data(config: Config) -> str:
     """The SHA-256 of all files of the data."""
     path = config.data.path
+    if config.data.format == "digits":
+        return digits.digest()
     return cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
 
 

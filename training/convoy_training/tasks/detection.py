@@ -45,7 +45,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Source(LabelledSource):
     """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
-    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat"] = "voc"
+    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat", "label_studio"] = "voc"
 
 
 class Config(recipe.Config):

@@ -188,12 +188,19 @@ def build_data(config: Config) -> Data:
     """Pictures, close-ups of training people, and animals; raises LabelError if landmarks cannot be learnt."""
     batches = Batches(config)
     if not config.data:
-        return Data(batches, wider.digest(faceless.ARCHIVES if config.faceless_share else ()))
+        return Data(batches, digest_data(config))
     if config.landmark_weight and not batches.close_up_share and not any(p.whole.any() for p in batches.pictures):
         raise LabelError(config.data.path, None, NO_LANDMARKS)
-    close_ups = (*wider.CLOSE_UPS, cifar.ARCHIVE) if batches.close_up_share else ()
+    return Data(batches, digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data, and of the archives that close-ups and pictures without faces come from."""
     without = faceless.ARCHIVES if config.faceless_share else ()
-    return Data(batches, compute_data_digest(config.data.path, *close_ups, *without))
+    if not config.data:
+        return wider.digest(without)
+    close_ups = (*wider.CLOSE_UPS, cifar.ARCHIVE) if config.shares[0] else ()
+    return compute_data_digest(config.data.path, *close_ups, *without)
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
-from convoy.core.manifest import InputSpec, Task
+from convoy.core.errors import ConvoyError
+from convoy.core.manifest import InputSpec, Task, load_manifest
 from convoy.faces.alignment import ALIGNED_SIZE_PX
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.batch import augment as change
 from convoy_training.data import identities, own_people, unlabelled_faces
 from convoy_training.data.exclusions import read_exclusions
+from convoy_training.errors import RecipeError
 from convoy_training.lessons import Drawing, Lessons
 from convoy_training.losses.margin import MarginSoftmax
 from convoy_training.losses.teaching import Student
@@ -30,7 +32,7 @@ from convoy_training.recipe import Config as BaseConfig
 from convoy_training.recipe import Counts, Strict, Widths
 from convoy_training.structures import UNNAMED
 from convoy_training.task import Data, Export, Images, Metric, Predict
-from convoy_training.teacher import Teacher, open_teacher
+from convoy_training.teacher import Teacher, find_model, open_teacher
 
 TRAINING_SETS = ("lfw", "celeba", "celeba_lowres")
 VALIDATION_SETS = {"lfw": "LFW", "celeba": "CelebA"}
@@ -240,24 +242,37 @@ def build_model(config: Config) -> nn.Module:
 
 def build_data(config: Config) -> Data:
     """The people to train on, in memory."""
-    faces, own = load_training_faces(config), config.data
+    faces = load_training_faces(config)
+    if config.teacher:
+        return build_lessons(faces, config, config.teacher)
+    return Data(Batches(faces, config), digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data; a student's has its teacher in it, and is empty without that at hand."""
+    own = config.data
     digest = own_people.digest(own.people, own.pairs) if own else identities.digest(TRAINING_SETS)
-    return (
-        build_lessons(faces, config, config.teacher, digest) if config.teacher else Data(Batches(faces, config), digest)
-    )
+    if not config.teacher:
+        return digest
+    try:
+        digests = [digest, load_manifest(find_model(config.teacher.model)).sha256]
+    except (ConvoyError, RecipeError):
+        return ""
+    if config.teacher.unlabelled:
+        digests.append(unlabelled_faces.digest())
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher, digest: str) -> Data:
+def build_lessons(faces: identities.Faces, config: Config, teacher: Teacher) -> Data:
     """The same crops, plus faces without a name if the recipe asks for them, with the teacher's answers."""
     opened = open_teacher(teacher, Task.FACE_EMBEDDING, ALIGNED_SIZE_PX, config.architecture.dimension)
-    crops, labels, files, digests = faces.crops, faces.labels, faces.files, [digest, opened.manifest.sha256]
+    crops, labels, files = faces.crops, faces.labels, faces.files
     if teacher.unlabelled:
         others, names = unlabelled_faces.load_unlabelled(BORDER_PX)
         crops, files = np.concatenate([crops, others]), (*files, *names)
         labels = np.concatenate([labels, np.full(len(others), UNNAMED)])
-        digests.append(unlabelled_faces.digest())
     drawing = Drawing(config.seed, config.degradation, teacher.blend)
-    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    whole = digest_data(config)
     lessons = Lessons(crops, labels, drawing, teacher.variants, opened.predict, config.batch_size, [whole, *files],
                       config.architecture.crop_px, teacher.repeat)  # fmt: skip
     return Data(lessons, whole, opened.describe(), lessons.keep_in)

@@ -118,7 +118,12 @@ def build_model(config: Config) -> nn.Module:
 
 
 def build_data(config: Config) -> Data:
-    return Data(Batches(config), compute_data_digest(config.data.path) if config.data else wider.digest())
+    return Data(Batches(config), digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of all files of the data."""
+    return compute_data_digest(config.data.path) if config.data else wider.digest()
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -103,7 +103,12 @@ def build_model(config: Config) -> nn.Module:
 
 def build_data(config: Config) -> Data:
     selection = identities.Selection(people=config.people, images=config.different_images)
-    return Data(Batches(*embed_training_faces(config.embedder, selection), config), identities.digest(("lfw",)))
+    return Data(Batches(*embed_training_faces(config.embedder, selection), config), digest_data(config))
+
+
+def digest_data(config: Config) -> str:
+    """The SHA-256 of the archive of faces."""
+    return identities.digest(("lfw",))
 
 
 def compute_loss(model: nn.Module, batch: tuple[Tensor, ...], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:

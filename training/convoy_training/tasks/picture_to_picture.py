@@ -1,38 +1,35 @@
-"""Mending pictures (noise, JPEG, too few pixels): learnt from photographs, measured by PSNR and SSIM beside others."""
+"""Mending pictures (noise, JPEG, too few pixels, holes): learnt from photographs, measured beside other means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import cv2
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, InputSpec, PictureSpec
+from convoy.core.manifest import MAX_SIDE, ExtraInput, InputSpec, PictureSpec
 from convoy.imaging import task
 from convoy.imaging.options import Options
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 
 from convoy_training import recipe
-from convoy_training.augment.degradation import Degradation, Downscale, Noise
+from convoy_training.augment.degradation import Degradation, Downscale, Grey, Holes, Noise
 from convoy_training.data import photographs
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS
 from convoy_training.losses.charbonnier import compute_charbonnier
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.picture_quality import measure_psnr, measure_ssim, studio_luminance
+from convoy_training.metrics.yardsticks import average_alike, enlarge, fill_by_telea
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.restorer import Restorer
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 Pixels = NDArray[np.uint8]
 EXAMPLE_SIDE = 96
-NLM_STRENGTHS = ((15, 1.0), (25, 0.9), (50, 0.75))
-"""OpenCV's h for each grey level of noise, by that level: the best of 0.6 to 1.2 on six training photographs."""
 
 
 class Config(recipe.Config):
@@ -53,6 +50,10 @@ class Config(recipe.Config):
     def _fits(self) -> Self:
         if self.told and not isinstance(self.degrade, Noise):
             raise ValueError("told: only noise has a level to tell")
+        if isinstance(self.degrade, Holes | Grey) and self.colour != "rgb":
+            raise ValueError(f"colour: {self.degrade.kind} needs rgb, since the colours are to be found too")
+        if isinstance(self.degrade, Holes) != (self.architecture == "gated-inpainter"):
+            raise ValueError("architecture: gated-inpainter, and it alone, takes the mask of degrade: {kind: holes}")
         if self.crop % self.stride:
             raise ValueError(f"crop: must be a multiple of {self.stride}, the stride of this network")
         if self.network.find_overlap(self) * 2 + self.stride > self.long_side:
@@ -79,6 +80,11 @@ class Config(recipe.Config):
     def takes_level(self) -> bool:
         """Whether the network has a channel for the level of the noise."""
         return self.told
+
+    @property
+    def inputs(self) -> list[ExtraInput]:
+        """What the graph takes beside the colours."""
+        return ["mask"] if isinstance(self.degrade, Holes) else ["noise_level"] if self.told else []
 
 
 class Batches:
@@ -121,22 +127,31 @@ class Batches:
         return seen, wanted, level
 
 
+class Mended(NamedTuple):
+    """A photograph, what the service makes of its spoilt form, what the yardstick makes, and where it was missing."""
+
+    truth: Pixels
+    answer: Pixels
+    plain: Pixels
+    mask: Pixels | None
+
+
 class Graph(nn.Module):
     """uint8 [N,H,W,3 or 4] -> pictures float [N,H x scale,W x scale,1 or 3], 0 to 255."""
 
-    def __init__(self, model: nn.Module, planes: int, told: bool) -> None:
+    def __init__(self, model: nn.Module, planes: int, has_extra: bool) -> None:
         super().__init__()
-        self.model, self.planes, self.told = model, planes, told
+        self.model, self.planes, self.has_extra = model, planes, has_extra
 
     def forward(self, images: Tensor) -> Tensor:
         channels = images.permute(0, 3, 1, 2).float() / 255
-        level = channels[:, 3:4] if self.told else None
-        answer: Tensor = self.model(channels[:, : self.planes], level)
+        extra = channels[:, 3:4] if self.has_extra else None
+        answer: Tensor = self.model(channels[:, : self.planes], extra)
         return answer.permute(0, 2, 3, 1) * 255
 
 
 def _planes(parts: Sequence[Pixels]) -> Tensor:
-    """uint8 [H,W] or [H,W,3] each -> float [N,C,H,W] from 0 to 1."""
+    """uint8 [H,W], or [H,W,3] (with a mask [H,W,4]) each -> float [N,C,H,W] from 0 to 1."""
     stacked = torch.from_numpy(np.stack(parts)).float() / 255
     return stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
 
@@ -179,13 +194,17 @@ def compute_loss(
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     spoilt, truth, levels = batch
     # The service gives whole grey levels.
-    told = (levels.round() / 255)[:, None, None, None].expand(-1, 1, *spoilt.shape[2:]) if config.told else None
-    loss = compute_charbonnier(model(spoilt, told), truth)
-    return loss, {}
+    extra = (levels.round() / 255)[:, None, None, None].expand(-1, 1, *spoilt.shape[2:]) if config.told else None
+    if isinstance(config.degrade, Holes):
+        spoilt, extra = spoilt[:, :3], spoilt[:, 3:]
+        # Holes are a small part of the picture, and the rest comes back as it was.
+        share = extra.mean().clamp(min=1e-3)
+        return compute_charbonnier(model(spoilt, extra), truth) / share, {}
+    return compute_charbonnier(model(spoilt, extra), truth), {}
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:
-    return Graph(model, config.planes, config.told)
+    return Graph(model, config.planes, bool(config.inputs))
 
 
 def example_images(config: Config, split: str = "validation") -> Images:
@@ -199,7 +218,7 @@ def example_images(config: Config, split: str = "validation") -> Images:
         level = config.degrade.measured[0]
         part = config.degrade.apply(np.ascontiguousarray(truth[top : top + side, left : left + side]), level, random)
         if config.colour == "luminance":
-            part = np.repeat(task.luminance(part)[..., None], 3, axis=2)
+            part = np.repeat(task.luminance(part)[..., None], 3, axis=2)  # never with a mask
         spoilt.append(np.dstack([part, np.full(part.shape[:2], round(level), np.uint8)]) if config.told else part)
     return np.stack(spoilt if len(spoilt) > 1 else spoilt * 2)
 
@@ -209,8 +228,8 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     found: list[Metric] = []
     for level in config.degrade.measured:
         scores = np.array([
-            measure(answer, truth, config) + measure(plain, truth, config)
-            for truth, answer, plain in mend(predict, config, split, level)
+            measure(one.answer, one.truth, config, one.mask) + measure(one.plain, one.truth, config, one.mask)
+            for one in mend(predict, config, split, level)
         ])  # fmt: skip
         names = [f"{name}{suffix(config, level)}" for name in ("psnr_db", "ssim")]
 
@@ -230,8 +249,8 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     return found
 
 
-def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator[tuple[Pixels, Pixels, Pixels]]:
-    """For each photograph: itself, what the service would make of its spoilt form, and what the yardstick makes.
+def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator[Mended]:
+    """For each photograph: what the service would make of its spoilt form, and what the yardstick makes.
 
     A model of the luminance that takes noise away is measured on grey photographs.
     """
@@ -243,35 +262,31 @@ def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator
         if is_grey:
             truth = task.luminance(truth)
         spoilt = config.degrade.apply(np.ascontiguousarray(truth), level, np.random.default_rng(number))
+        mask = np.ascontiguousarray(spoilt[..., 3]) if isinstance(config.degrade, Holes) else None
+        spoilt = spoilt if mask is None else np.ascontiguousarray(spoilt[..., :3])
         given = np.repeat(spoilt[..., None], 3, axis=2) if is_grey else spoilt
         options = Options(noise_level=level) if config.told else Options()
-        answer = task.transform(predict, given, manifest, options)
-        yield truth, answer[..., 0] if is_grey else answer, mend_plainly(spoilt, config, level)
+        answer = task.transform(predict, given, manifest, options, mask)
+        plain = mend_plainly(spoilt, config, level, mask)
+        yield Mended(truth, answer[..., 0] if is_grey else answer, plain, mask)
 
 
-def mend_plainly(spoilt: Pixels, config: Config, level: float) -> Pixels:
-    """What the yardstick makes of a spoilt picture: bicubic interpolation, non-local means, or nothing at all."""
+def mend_plainly(spoilt: Pixels, config: Config, level: float, mask: Pixels | None) -> Pixels:
+    """What the yardstick makes of a spoilt picture: what needs no training, or nothing at all."""
     if isinstance(config.degrade, Downscale):
-        size = (spoilt.shape[1] * config.degrade.scale, spoilt.shape[0] * config.degrade.scale)
-        return np.asarray(Image.fromarray(spoilt).resize(size, Image.Resampling.BICUBIC))
+        return enlarge(spoilt, config.degrade.scale)
     if isinstance(config.degrade, Noise):
-        return _average_alike(spoilt.tobytes(), spoilt.shape, level)
-    return spoilt
+        return average_alike(spoilt, level)
+    return spoilt if mask is None else fill_by_telea(spoilt, mask)
 
 
-@lru_cache(maxsize=160)
-def _average_alike(pixels: bytes, shape: tuple[int, ...], level: float) -> Pixels:
-    """OpenCV's non-local means, which take longer than a network: export measures the same pictures several times."""
-    spoilt = np.frombuffer(pixels, np.uint8).reshape(shape)
-    levels, factors = zip(*NLM_STRENGTHS, strict=True)
-    strength = level * float(np.interp(level, levels, factors))
-    if spoilt.ndim == 2:
-        return np.asarray(cv2.fastNlMeansDenoising(spoilt, None, strength), np.uint8)
-    return np.asarray(cv2.fastNlMeansDenoisingColored(spoilt, None, strength, strength), np.uint8)
+def measure(answer: Pixels, truth: Pixels, config: Config, mask: Pixels | None = None) -> tuple[float, float]:
+    """PSNR in dB and SSIM; of super-resolution on the luminance and without the border, as the papers do.
 
-
-def measure(answer: Pixels, truth: Pixels, config: Config) -> tuple[float, float]:
-    """PSNR in dB and SSIM; of super-resolution on the luminance and without the border, as the papers do."""
+    With a mask the PSNR is that of its pixels alone; SSIM, which has windows, is that of the whole picture.
+    """
+    if mask is not None:
+        return measure_psnr(answer[mask > 0], truth[mask > 0]), measure_ssim(answer, truth)
     if isinstance(config.degrade, Downscale):
         cut = config.degrade.scale
         bright, true = (studio_luminance(one)[cut:-cut, cut:-cut] for one in (answer, truth))
@@ -281,12 +296,14 @@ def measure(answer: Pixels, truth: Pixels, config: Config) -> tuple[float, float
 
 def yardstick(config: Config) -> str:
     """The name of what the network is compared with."""
-    return {"noise": "non_local_means", "downscale": "bicubic", "jpeg": "unmended"}[config.degrade.kind]
+    names = {"noise": "non_local_means", "downscale": "bicubic", "holes": "telea"}
+    return names.get(config.degrade.kind, "unmended")
 
 
 def suffix(config: Config, level: float) -> str:
     """What a metric's name says about the level."""
-    return {"noise": f"_sigma_{level:g}", "downscale": "", "jpeg": f"_quality_{level:g}"}[config.degrade.kind]
+    names = {"noise": f"_sigma_{level:g}", "jpeg": f"_quality_{level:g}", "holes": f"_thickness_{level:g}"}
+    return names.get(config.degrade.kind, "")
 
 
 def condition(config: Config) -> str:
@@ -297,8 +314,11 @@ def condition(config: Config) -> str:
             f"{config.degrade.scale} pixels at the border left out"
         )
     pixels = "luminance alone" if config.colour == "luminance" else "red, green and blue"
-    spoilt = "noise rounded and cut to 0..255" if isinstance(config.degrade, Noise) else "compressed once more"
-    return f"{pixels}; {spoilt}"
+    told = {
+        "noise": "noise rounded and cut to 0..255", "jpeg": "compressed once more", "grey": "of their luminance",
+        "holes": "PSNR of the missing pixels alone, SSIM of the whole picture",
+    }  # fmt: skip
+    return f"{pixels}; {told[config.degrade.kind]}"
 
 
 def describe(config: Config) -> Export:
@@ -307,7 +327,7 @@ def describe(config: Config) -> Export:
         scale=degrade.scale,
         colour=config.colour,
         overlap=-(-config.network.find_overlap(config) // stride) * stride,
-        inputs=["noise_level"] if config.told else [],
+        inputs=config.inputs,
         noise_level=degrade.measured[0] if config.told else None,
         max_noise_level=degrade.levels[1] if config.told and isinstance(degrade, Noise) else None,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 answer.py       what every answer can do: become JSON, and show itself in a notebook
 common.py       what answers share: the model that answered, geometry in pixels
 vision.py       classification, detection and segmentation
+masks.py        the masks and points of detected objects
 imaging.py      imaging
 explanation.py  what explains other answers
 faces.py        the faces service

@@ -75,6 +75,8 @@ class Face(Answer):
     aligned_crop: ImageRGB | None = field(default=None, repr=False, compare=False)
     liveness: float | None = None
     attributes: tuple[FaceAttribute, ...] = ()
+    track_id: int = 0
+    """The number of its track in a stream that was asked for tracks, or 0."""
 
     def describe(self) -> str:
         """What the classifiers of faces say, in a few words; empty if there are none."""
@@ -179,6 +181,7 @@ def read_face(message: faces_pb2.Face) -> Face:
         read_picture(message.aligned_crop) if message.aligned_crop else None,
         message.liveness if message.HasField("liveness") else None,
         tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
+        message.track_id,
     )
 
 

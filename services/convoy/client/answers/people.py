@@ -42,6 +42,14 @@ class Person(Answer):
     epoch: str = ""
 
 
+@dataclass(frozen=True)
+class FaceOwner(Answer):
+    """A face, and the person whose face it is."""
+
+    face: FaceRecord
+    person: Person
+
+
 class FaceDeletion(int):
     """The version of the gallery that contains the change, as a number.
 
@@ -126,10 +134,18 @@ def read_person(message: recognition_pb2.Person) -> Person:
 
 
 def read_changed_person(
-    response: recognition_pb2.UpdatePersonResponse | recognition_pb2.MergePeopleResponse,
+    response: recognition_pb2.CreatePersonResponse
+    | recognition_pb2.RenamePersonResponse
+    | recognition_pb2.UpdatePersonResponse
+    | recognition_pb2.MergePeopleResponse,
 ) -> Person:
     """One person after a change."""
     return replace(read_person(response.person), version=response.version, epoch=response.epoch)
+
+
+def read_face_owner(response: recognition_pb2.GetFaceResponse) -> FaceOwner:
+    """A face and its person."""
+    return FaceOwner(_read_face(response.face), read_person(response.person))
 
 
 def read_duplicate(message: recognition_pb2.Duplicate) -> Duplicate:

@@ -64,7 +64,8 @@ class IdentifiedFace(Answer):
     """One face of the picture, and what the search found. Matches best first; margin is 2 without a second person.
 
     no_match_reason: empty, UNKNOWN, SPOOF_SUSPECTED if it has less than min_liveness, or NAMED_ELSEWHERE if other faces
-    of the picture are closer to everybody whom it resembles; named_elsewhere: the nearest of those.
+    of the picture are closer to everybody whom it resembles; named_elsewhere: the nearest of those. nearest: the people
+    whom the caller asked to see however far they are; none of them is thereby said to be this face.
     """
 
     face: Face
@@ -75,6 +76,7 @@ class IdentifiedFace(Answer):
     margin: float
     no_match_reason: str = ""
     named_elsewhere: Match | None = None
+    nearest: tuple[Match, ...] = ()
 
     @property
     def person(self) -> Match | None:
@@ -191,6 +193,7 @@ def _read_identified(message: recognition_pb2.IdentifiedFace) -> IdentifiedFace:
         if message.no_match_reason
         else "",
         _read_match(message.named_elsewhere) if message.HasField("named_elsewhere") else None,
+        tuple(map(_read_match, message.nearest)),
     )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
 from convoy.client.answers.decoding import read_picture
+from convoy.client.answers.masks import InstanceMask, NamedPoint, read_mask, read_points
 from convoy.core.errors import NotFound
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
 
@@ -45,12 +46,18 @@ class Classification(Answer):
 
 @dataclass(frozen=True)
 class Detection(Answer):
-    """One object; score 0 to 1."""
+    """One object; score 0 to 1. track_id: the number of its track in a stream that was asked for tracks, or 0.
+
+    mask: its pixels, if you asked; points: empty if the model gives none.
+    """
 
     box: Box
     index: int
     label: str
     score: float
+    track_id: int = 0
+    mask: InstanceMask | None = None
+    points: tuple[NamedPoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,12 +127,17 @@ def read_detections(response: detection_pb2.DetectResponse) -> list[Detections]:
     model = read_model(response.model)
     return [
         Detections(
-            tuple(Detection(read_box(found.box), found.index, found.label, found.score) for found in result.detections),
+            tuple(map(_read_detection, result.detections)),
             read_size(result.image_size),
             model,
         )
         for result in response.results
     ]
+
+
+def _read_detection(found: detection_pb2.Detection) -> Detection:
+    place = read_box(found.box)
+    return Detection(place, found.index, found.label, found.score, found.track_id, read_mask(found), read_points(found))
 
 
 def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segmentation]:

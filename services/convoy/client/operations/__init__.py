@@ -9,5 +9,6 @@ faces.py         the faces service
 recognition.py   recognition, with pictures: register, identify, verify
 galleries.py     recognition, on galleries
 people.py        recognition, on the people in a gallery
+tracking.py      plans of a stream whose objects keep a number
 models.py        what every service answers: health, models
 """

@@ -103,7 +103,7 @@ class Conversation(Generic[Result]):
         if type(operation.request) is not self._kind:
             raise InvalidArgument("BAD_ARGUMENT", "all operations of a stream must be of one kind")
         self._reads.append(operation.read)
-        return self.envelope(request=operation.request)
+        return self.envelope(request=operation.request, **operation.in_stream)
 
 
 async def each(operations: Iterable[Result] | AsyncIterable[Result]) -> AsyncIterator[Result]:

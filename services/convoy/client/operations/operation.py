@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -31,6 +31,8 @@ class Operation(Generic[Result]):
     read: Callable[[Any], Result]
     picture: object = None
     """The one picture that the answer is about, as it was given, and the order of its channels."""
+    in_stream: Mapping[str, bool] = field(default_factory=dict)
+    """What a stream says of it beside its request."""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Names the model beside the message, so that a full service may refuse the call before the message comes."""
@@ -86,7 +88,7 @@ def write_text(value: object, name: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(value).__name__}; give text")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is of the type {type(value).__name__}; give text")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -99,7 +101,7 @@ def write_facts(facts: Mapping[str, str] | None, name: str) -> dict[str, str]:
     if facts is None:
         return {}
     if not isinstance(facts, Mapping):
-        raise InvalidArgument("BAD_ARGUMENT", f"{name} is a {type(facts).__name__}; give a dict of texts")
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is of the type {type(facts).__name__}; give a dict of texts")
     return {write_text(key, f"a key of {name}"): write_text(one, f"a value of {name}") for key, one in facts.items()}
 
 
@@ -108,7 +110,9 @@ def write_time(time: datetime | None) -> Timestamp | None:
     if time is None:
         return None
     if not isinstance(time, datetime):
-        raise InvalidArgument("BAD_ARGUMENT", f"a time is a datetime with a time zone, not a {type(time).__name__}")
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"a time is a datetime with a time zone, not of the type {type(time).__name__}"
+        )
     if time.utcoffset() is None:
         sentence = "the time has no time zone; use datetime.now(timezone.utc), or time.astimezone() for a local time"
         raise InvalidArgument("BAD_ARGUMENT", sentence)

@@ -25,11 +25,72 @@ def get_person(gallery: str, person_id: str) -> Operation[answers.Person]:
     return plan("recognition", request, api.GetPersonResponse, lambda reply: answers.read_person(reply.person))
 
 
-def list_people(gallery: str, *, page_size: int = 0) -> Listing[answers.Person]:
-    """All people of a gallery by id. NotFound(GALLERY_NOT_FOUND)."""
+def create_person(
+    gallery: str,
+    person_id: str,
+    *,
+    display_name: str = "",
+    metadata: Mapping[str, str] | None = None,
+    tags: Iterable[str] = (),
+    expire_time: datetime | None = None,
+    request_id: str | None = None,
+) -> Operation[answers.Person]:
+    """Make a person without faces; `register` fills the record later. AlreadyExists(PERSON_EXISTS).
+
+    The answer has the version that contains the change, and its epoch. request_id: lets you repeat the call safely, by
+    default a new one.
+    """
+    request = api.CreatePersonRequest(
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        display_name=write_text(display_name, "display_name"),
+        metadata=write_facts(metadata, "metadata"),
+        tags=write_tags(tags),
+        expire_time=write_time(expire_time),
+        request_id=request_id or str(uuid4()),
+    )
+    return plan("recognition", request, api.CreatePersonResponse, answers.read_changed_person)
+
+
+def rename_person(
+    gallery: str, person_id: str, new_person_id: str, *, request_id: str | None = None
+) -> Operation[answers.Person]:
+    """Give a person another id; faces keep theirs. NotFound(…, PERSON_NOT_FOUND). AlreadyExists(PERSON_EXISTS).
+
+    The answer has the version that contains the change, and its epoch.
+    """
+    request = api.RenamePersonRequest(
+        gallery=write_text(gallery, "gallery"),
+        person_id=write_text(person_id, "person_id"),
+        new_person_id=write_text(new_person_id, "new_person_id"),
+        request_id=request_id or str(uuid4()),
+    )
+    return plan("recognition", request, api.RenamePersonResponse, answers.read_changed_person)
+
+
+def get_face(gallery: str, face_id: str) -> Operation[answers.FaceOwner]:
+    """A face by its id, and the person whose face it is. NotFound(GALLERY_NOT_FOUND, FACE_NOT_FOUND)."""
+    request = api.GetFaceRequest(gallery=write_text(gallery, "gallery"), face_id=write_text(face_id, "face_id"))
+    return plan("recognition", request, api.GetFaceResponse, answers.read_face_owner)
+
+
+def list_people(
+    gallery: str, *, name_contains: str = "", tags: Iterable[str] = (), page_size: int = 0
+) -> Listing[answers.Person]:
+    """People of a gallery by id: all, or those with a text in id or name, and with all tags.
+
+    NotFound(GALLERY_NOT_FOUND).
+    """
+    wanted = write_tags(tags)
     return lambda token: plan(
         "recognition",
-        api.ListPeopleRequest(gallery=write_text(gallery, "gallery"), page_size=page_size, page_token=token),
+        api.ListPeopleRequest(
+            gallery=write_text(gallery, "gallery"),
+            page_size=page_size,
+            page_token=token,
+            name_contains=write_text(name_contains, "name_contains"),
+            tags=wanted,
+        ),
         api.ListPeopleResponse,
         lambda reply: Page([answers.read_person(one) for one in reply.people], reply.next_page_token),
     )

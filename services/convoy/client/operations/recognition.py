@@ -5,11 +5,13 @@ from datetime import datetime
 from uuid import uuid4
 
 from convoy.client.answers import recognition
+from convoy.client.answers.common import Box
 from convoy.client.operations.faces import write_options
 from convoy.client.operations.galleries import write_rate_unit
 from convoy.client.operations.operation import Operation, one_of, plan, write_facts, write_tags, write_text, write_time
 from convoy.client.pictures import Channels, Picture, write_image, write_images
 from convoy.core.errors import InvalidArgument
+from convoy.v1 import common_pb2
 from convoy.v1 import recognition_pb2 as api
 
 
@@ -31,6 +33,8 @@ def register(
     min_liveness: float | None = None,
     channels: Channels = "rgb",
     photo_labels: Iterable[str] = (),
+    face_ids: Iterable[str] = (),
+    photo_boxes: Iterable[Box | None] = (),
 ) -> Operation[recognition.Registration]:
     """Register a person with one photo or several; each is accepted or refused with a reason.
 
@@ -38,9 +42,11 @@ def register(
     allow_identity_conflict: even if a face matches somebody else; allow_different: even if the photos do not resemble
     one another; any_angle: even if a face lies or stands on its head; min_liveness: refuse what seems to be a print or
     a screen, 0 to 1; photo_labels: a name for each photo, for example its file's, which get_person tells with the face;
-    request_id: lets you repeat the call safely, by default a new one. AlreadyExists(PERSON_EXISTS).
-    FailedPrecondition: every photo was refused; `details` has the Registration. FailedPrecondition
-    (LIVENESS_NOT_CONFIGURED): min_liveness is set and nothing judges liveness.
+    face_ids: an id for each face, unique in the gallery, empty for one of the service's; photo_boxes: which face of a
+    photo is the person's, as detect_faces gives its box, None where there is but one; request_id: lets you repeat the
+    call safely, by default a new one. AlreadyExists(PERSON_EXISTS, FACE_EXISTS). FailedPrecondition: every photo was
+    refused; `details` has the Registration; or min_liveness is set and nothing judges liveness
+    (LIVENESS_NOT_CONFIGURED).
     """
     request = api.RegisterRequest(
         gallery=write_text(gallery, "gallery"),
@@ -58,6 +64,8 @@ def register(
         any_angle=any_angle,
         photo_labels=[write_text(label, "a label") for label in photo_labels],
         min_liveness=min_liveness,
+        face_ids=[write_text(face_id, "a face id") for face_id in face_ids],
+        photo_boxes=map(_write_box, photo_boxes),
     )
     return plan("recognition", request, api.RegisterResponse, recognition.read_registration)
 
@@ -83,6 +91,7 @@ def identify(
     detail: bool = False,
     min_liveness: float | None = None,
     channels: Channels = "rgb",
+    nearest: int = 0,
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
 
@@ -91,7 +100,8 @@ def identify(
     same_occasion: people were registered from photos with the same camera and light as this picture. min_version: give
     the version that `register` returned to read your own write; with its epoch too, FailedPrecondition(VERSION_LOST)
     tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
-    any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody.
+    any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody. nearest: also name so many
+    nearest people of each face, however far they are; needs the scope `scores`, and changes nothing of the rest.
     FailedPrecondition(NO_FACE): there is no face.
     """
     request = api.IdentifyRequest(
@@ -107,6 +117,7 @@ def identify(
         tags=write_tags(tags),
         rate_unit=write_rate_unit(rate_unit) if rate_unit else api.RATE_UNIT_UNSPECIFIED,
         same_occasion=same_occasion,
+        nearest=nearest or None,
         **one_of(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),
@@ -152,6 +163,12 @@ def verify(
         **one_of(match_threshold=match_threshold, false_match_rate=false_match_rate),
     )
     return plan("recognition", request, api.VerifyResponse, recognition.read_verification)
+
+
+def _write_box(box: Box | None) -> common_pb2.Box:
+    if box is None:
+        return common_pb2.Box()
+    return common_pb2.Box(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max)
 
 
 def _write_person(gallery: str | None, person_id: str | None) -> api.PersonRef:

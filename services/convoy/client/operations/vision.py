@@ -9,6 +9,8 @@ from convoy.core.api import split_model
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, segmentation_pb2
 
+RLE, POLYGONS = detection_pb2.INSTANCE_MASK_FORMAT_RLE, detection_pb2.INSTANCE_MASK_FORMAT_POLYGONS
+
 
 def classify(
     picture: Picture, *, model: str = "", top_k: int = 5, min_probability: float = 0.0, channels: Channels = "rgb"
@@ -45,14 +47,19 @@ def detect(
     iou_threshold: float | None = None,
     max_detections: int = 0,
     labels: Sequence[str] = (),
+    masks: bool = False,
+    polygons: bool = False,
     channels: Channels = "rgb",
 ) -> Operation[vision.Detections]:
     """The objects in a picture whose score is at least `detection_threshold` (0 to 1, by default the model's own).
 
     iou_threshold: when two boxes of one label overlap by more than this, the one with the lower score is left out;
-    labels: only these, empty for all; max_detections: 0 means 300.
+    labels: only these, empty for all; max_detections: 0 means 300. masks: also the pixels of each object, if the model
+    gives masks; polygons: their outlines too.
     """
-    request = _detect([picture], model, detection_threshold, iou_threshold, max_detections, labels, channels=channels)
+    request = _detect(
+        [picture], model, detection_threshold, iou_threshold, max_detections, labels, masks, polygons, channels
+    )
     return plan(
         "detection",
         request,
@@ -70,10 +77,14 @@ def detect_many(
     iou_threshold: float | None = None,
     max_detections: int = 0,
     labels: Sequence[str] = (),
+    masks: bool = False,
+    polygons: bool = False,
     channels: Channels = "rgb",
 ) -> Operation[list[vision.Detections]]:
     """`detect` for several pictures in one call. Results come in their order; if one fails, so does the call."""
-    request = _detect(pictures, model, detection_threshold, iou_threshold, max_detections, labels, channels=channels)
+    request = _detect(
+        pictures, model, detection_threshold, iou_threshold, max_detections, labels, masks, polygons, channels
+    )
     return plan("detection", request, detection_pb2.DetectResponse, vision.read_detections)
 
 
@@ -111,7 +122,9 @@ def _detect(
     iou_threshold: float | None,
     max_detections: int,
     labels: Sequence[str],
-    channels: Channels = "rgb",
+    masks: bool,
+    polygons: bool,
+    channels: Channels,
 ) -> detection_pb2.DetectRequest:
     return detection_pb2.DetectRequest(
         images=write_images(pictures, channels),
@@ -120,6 +133,7 @@ def _detect(
         iou_threshold=iou_threshold,
         max_detections=max_detections,
         labels=labels,
+        mask_formats=[RLE, *([POLYGONS] if polygons else [])] if masks or polygons else [],
     )
 
 

@@ -4,6 +4,7 @@ host.py             the models of one process: device, cores, default model, lim
 repository.py       loads, follows and unloads versions
 versions.py         what is known of each version, and which of them may answer
 version_folders.py  lists what is on disk, and whether it changed
+integrity.py        tells which versions on disk are not what their manifests say
 writer.py           writes a version folder and publishes it by one rename
 folder_swap.py      replaces an old folder by a new one
 loaded_model.py     a version in memory: verified, loaded, warmed up

@@ -8,7 +8,7 @@ memory that it keeps on the device, and copies only the outputs back.
 
 import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +77,12 @@ class Engine:
             results = session.run(self.output_names, {INPUT_NAME: images})
         return dict(zip(self.output_names, results, strict=True))
 
-    def check(self, task: Task, channels: int = 3) -> None:
-        """Prove that the graph keeps the contract of its task. Raises FailedPrecondition(BAD_MODEL)."""
-        problem = _contract_problem(self.inputs, self.output_names, task, channels)
+    def check(self, task: Task, channels: int = 3, outputs: Sequence[str] = ()) -> None:
+        """Prove that the graph keeps the contract of its task. outputs: those it must have, by default the task's.
+
+        Raises FailedPrecondition(BAD_MODEL).
+        """
+        problem = _contract_problem(self.inputs, self.output_names, task, channels, outputs or OUTPUT_NAMES[task])
         if problem:
             raise FailedPrecondition("BAD_MODEL", problem)
 
@@ -185,7 +188,7 @@ def _options(threads: int, quiet: bool) -> ort.SessionOptions:
 
 
 def _contract_problem(
-    inputs: dict[str, tuple[str, list[object]]], outputs: list[str], task: Task, channels: int
+    inputs: dict[str, tuple[str, list[object]]], outputs: list[str], task: Task, channels: int, wanted: Sequence[str]
 ) -> str:
     if list(inputs) != [INPUT_NAME]:
         return f"the graph's inputs are {list(inputs)}, not ['{INPUT_NAME}']"
@@ -194,7 +197,7 @@ def _contract_problem(
         return f"the graph's input is {dtype} {shape}, not {' or '.join(PIXEL_TYPES)} [N, H, W, {channels}]"
     if isinstance(shape[0], int):
         return f"the graph's batch is fixed at {shape[0]}; it must be dynamic"
-    missing = [name for name in OUTPUT_NAMES[task] if name not in outputs]
+    missing = [name for name in wanted if name not in outputs]
     return f"the graph has no output named {', '.join(missing)}, which {task} needs" if missing else ""
 
 

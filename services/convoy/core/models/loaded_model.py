@@ -52,7 +52,7 @@ def load_model(folder: Path, tasks: Collection[Task], loading: Loading, executor
     if manifest.task not in tasks:
         raise wrong_task(manifest.name, manifest.task, tasks)
     engine = Engine(folder / GRAPH_FILE, loading.device, loading.threads)
-    engine.check(manifest.task, manifest.channels)
+    engine.check(manifest.task, manifest.channels, manifest.outputs)
     policy = loading.policy(manifest.input, engine.on_gpu)
     _warm_up(engine, manifest, (1, policy.max_batch_size))
     give_back_memory()
@@ -66,7 +66,7 @@ def verify_model(folder: Path) -> Manifest:
     """
     manifest = load_manifest(folder)
     engine = Engine(folder / GRAPH_FILE, "cpu", quiet=True)
-    engine.check(manifest.task, manifest.channels)
+    engine.check(manifest.task, manifest.channels, manifest.outputs)
     _warm_up(engine, manifest, ())
     return manifest
 

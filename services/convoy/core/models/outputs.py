@@ -3,16 +3,18 @@
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.manifest import OUTPUT_NAMES, Manifest, Task
+from convoy.core.manifest import Manifest, Task
 
 Outputs = dict[str, npt.NDArray[np.generic]]
 Shape = tuple[int | None, ...]
+PER_BOX = ("boxes", "scores", "landmarks", "coefficients", "masks", "points")
+"""Outputs that have a row for each box."""
 
 
 def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tuple[int, int]) -> str:
     """Say in one sentence what is wrong with the outputs for a batch of inputs of this size; empty if nothing is."""
     shapes = _shapes(manifest, batch, size_hw)
-    for name in OUTPUT_NAMES[manifest.task]:
+    for name in manifest.outputs:
         array, wanted = outputs[name], shapes[name]
         if not _fits(array.shape, wanted):
             return f"the output {name} has shape {list(array.shape)}; the manifest says {_show(wanted)}"
@@ -20,10 +22,19 @@ def output_problem(manifest: Manifest, outputs: Outputs, batch: int, size_hw: tu
             return f"the output {name} is {array.dtype}"
         if name == "pictures" and array.shape[3] not in (1, 3):
             return f"the output pictures has {array.shape[3]} channels, not 1 or 3"
-    anchors = {
-        outputs[name].shape[1] for name in OUTPUT_NAMES[manifest.task] if name in ("boxes", "scores", "landmarks")
-    }
-    return "boxes, scores and landmarks differ in number" if len(anchors) > 1 else ""
+        if name == "points" and array.shape[3] not in (2, 3):
+            return f"the output points has {array.shape[3]} numbers for each point, not 2 or 3"
+    return _mismatch(manifest, outputs)
+
+
+def _mismatch(manifest: Manifest, outputs: Outputs) -> str:
+    per_box = [name for name in manifest.outputs if name in PER_BOX]
+    if len({outputs[name].shape[1] for name in per_box}) > 1:
+        return f"{', '.join(per_box[:-1])} and {per_box[-1]} differ in number"
+    if "prototypes" in manifest.outputs and outputs["prototypes"].shape[1] != outputs["coefficients"].shape[2]:
+        prototypes, coefficients = outputs["prototypes"].shape[1], outputs["coefficients"].shape[2]
+        return f"there are {prototypes} prototypes and {coefficients} coefficients"
+    return ""
 
 
 def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[str, Shape]:
@@ -35,6 +46,10 @@ def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[st
         "boxes": (batch, None, 4),
         "scores": (batch, None, scores),
         "landmarks": (batch, None, 5, 2),
+        "prototypes": (batch, None, None, None),
+        "coefficients": (batch, None, None),
+        "masks": (batch, None, None, None),
+        "points": (batch, None, len(manifest.points), None),
         "class_map": (batch, *size_hw),
         "embeddings": (batch, manifest.embedding_size),
         "pictures": (batch, *_answered(manifest, size_hw), None),

@@ -18,6 +18,7 @@ import structlog
 from convoy.core.errors import ConvoyError, NotFound
 from convoy.core.machine import give_way
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, load_manifest
+from convoy.core.models.integrity import Integrity
 from convoy.core.models.loaded_model import LoadedModel, Loading, load_model
 from convoy.core.models.version_folders import Key, VersionFolder, VersionFolders
 from convoy.core.models.versions import Entry, Held, Refused, Versions
@@ -47,6 +48,7 @@ class Repository(Versions):
         """
         super().__init__(tasks, required)
         self._folders = VersionFolders((folders,) if isinstance(folders, Path) else folders)
+        self._integrity = Integrity()
         self._most = most
         self._loading = loading
         self._executor = executor
@@ -92,11 +94,15 @@ class Repository(Versions):
         self._find_idle()
 
     async def entries(self) -> list[Entry]:
-        """List every version for this repository's tasks, on disk or in memory, by name and version."""
+        """List every version for this repository's tasks, on disk or in memory, by name and version.
+
+        Versions that nobody has loaded are checked against their manifests, digests included.
+        """
         await self.look(thoroughly=True)
         on_disk = self._on_disk
+        await asyncio.get_running_loop().run_in_executor(self._loaders, self._integrity.look, self._untried())
         found = sorted(on_disk.keys() | self._held.keys(), key=lambda key: (key[0], int(key[1])))
-        entries = [self._entry(key) for key in found]
+        entries = [self._entry(key, self._integrity.problem_of(key)) for key in found]
         return [entry for entry in entries if entry.manifest is None or entry.manifest.task in self._tasks]
 
     async def load(self, name: str, version: str = "") -> LoadedModel:

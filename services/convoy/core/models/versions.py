@@ -108,11 +108,16 @@ class Versions:
         message = f"no version of '{name:.64}' has SHA-256 {sha256[:12]}…; there are: {known}"
         raise NotFound("MODEL_NOT_FOUND", message)
 
-    def _entry(self, key: Key) -> Entry:
+    def _entry(self, key: Key, problem_on_disk: str) -> Entry:
         held, refused, folder = self._held.get(key), self._refused.get(key), self._on_disk.get(key)
         manifest = held.model.manifest if held else folder.manifest if folder else None
-        problem = str(refused.error) if refused else "" if held or folder is None else folder.problem
+        problem = str(refused.error) if refused else "" if held else problem_on_disk
         return Entry(*key, manifest, held.model if held else None, problem)
+
+    def _untried(self) -> list[VersionFolder]:
+        """List what is on disk and was neither loaded nor refused."""
+        tried = self._held.keys() | self._refused.keys()
+        return [folder for key, folder in self._on_disk.items() if key not in tried and self._may_be_ours(folder)]
 
     def _find_idle(self) -> None:
         """Cache it, since every call of the Open Inference Protocol asks for it."""

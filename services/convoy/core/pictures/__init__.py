@@ -18,4 +18,6 @@ resizing.py      to a graph's input, and boxes and masks back
 geometry.py, suppression.py   boxes
 occlusion.py     covers one place after another, and lays out what that changes
 heat.py          maps of numbers as pictures
+tracking.py      boxes followed from picture to picture
+run_lengths.py, outlines.py   masks of objects, as COCO writes them
 """

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from convoy.core.errors import ConvoyError, InvalidArgument
@@ -18,7 +19,7 @@ from convoy.core.pictures.light import Light
 from convoy.core.pictures.orientation import orientation_in, sensible
 from convoy.core.pictures.refusals import broken, unsupported
 from convoy.core.pictures.stopping import Reader, check
-from convoy.core.pictures.tones import Window, tones_of
+from convoy.core.pictures.tones import Window, float_colours, tones_of
 
 # We check our own bound on every header; Pillow would warn at a size that it chooses.
 Image.MAX_IMAGE_PIXELS = None
@@ -78,6 +79,8 @@ class OtherFile:
 
     def check(self) -> None:
         """Raise InvalidArgument for a file that would take long to decode."""
+        if self.kind is formats.PNG:
+            png.check_work(self.data)
         if not self.kind.small_px:
             return
         allowed = self.kind.small_px + max(0, len(self.sent) - _SMALL_BYTES) * self.kind.px_a_byte
@@ -88,7 +91,8 @@ class OtherFile:
 
     def weight(self, _: int | None) -> int:
         """How many RGB pixels of memory decoding takes."""
-        return self.size[0] * self.size[1] * self.kind.weight
+        floats = 2 * self.page.floats if self.page else 0  # Four bytes each, and a byte of each colour.
+        return self.size[0] * self.size[1] * max(self.kind.weight, floats)
 
     def orientation(self) -> int:
         """The EXIF orientation; the decoders of HEIC apply the file's own."""
@@ -107,6 +111,8 @@ class OtherFile:
                 warnings.simplefilter("ignore")
                 image, icc = self._load()
                 check()
+                if self.page is not None and self.page.floats:
+                    image = float_colours(image, self.page.floats)
                 if image.size != self.size:
                     raise ValueError("its header says another size")
                 return convert_image(
@@ -133,6 +139,8 @@ class OtherFile:
         image.load()
         if self.page is not None and self.page.is_deep_lab:
             image = _as_lab(image)
+        if self.page is not None and self.page.is_swapped:  # libtiff has exchanged them already when it unpacked them.
+            image = Image.fromarray(np.asarray(image).byteswap())
         return image, image.info.get("icc_profile")
 
     def _light(self) -> Light | None:
@@ -186,7 +194,7 @@ def _open_other(data: bytes, kind: Kind) -> OtherFile:
         if page is None:
             raise
         raise unsupported(page.kind) from None
-    size = image.size
+    size = (page.width, page.height) if page and page.floats else image.size
     if kind is formats.JPEG_2000 and boxes.codestream_size(data) != size:
         raise InvalidArgument("NOT_AN_IMAGE", "the header of the JPEG 2000 file says two sizes")
     return OtherFile(kind, size, safe, data, page=page, image=image)

@@ -1,4 +1,7 @@
-"""Grey of more than 8 bits, and how 8 bits are made of it: whole, or a window of values as radiologists set it."""
+"""Grey of more than 8 bits, and how 8 bits are made of it: whole, or a window of values as radiologists set it.
+
+Also colours that are floating-point numbers.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,3 +77,17 @@ def _white(values: npt.NDArray[np.generic], bits: int, unsigned: bool) -> float:
     if unsigned or int(values.max(initial=0)) > 65535:
         return float(2**32 - 1)
     return float(2**bits - 1) if 8 < bits < 16 else 65535.0
+
+
+def float_colours(rows: Image.Image, values: int) -> Image.Image:
+    """Make RGB of floating-point colours that lie side by side in rows of grey, so many values a pixel.
+
+    1 is white, and what is brighter is cut, unless most values are above it: then 255 or 65,535 is, as for grey.
+    """
+    width, height = rows.size[0] // values, rows.size[1]
+    numbers = np.nan_to_num(np.asarray(rows), posinf=1.0, neginf=0.0)
+    white = 1.0 if np.median(numbers) <= 1.0 else _white(numbers, 32, unsigned=False)
+    shown = np.empty(numbers.shape, np.uint8)
+    for top in range(0, height, 64):
+        shown[top : top + 64] = np.rint(np.clip(numbers[top : top + 64] * (255.0 / white), 0, 255))
+    return Image.fromarray(shown.reshape(height, width, values))

@@ -3,13 +3,10 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
-
-import structlog
+from typing import Any, Generic, TypeVar
 
 from convoy.core.errors import ConvoyError, FailedPrecondition
 
-log = structlog.get_logger()
 Value = TypeVar("Value")
 Fingerprint = tuple[tuple[int, int, int], ...]
 
@@ -35,7 +32,7 @@ class Watched(Generic[Value]):
                 return self._value
             self._seen = seen
             self._value = self._read()
-            log.info("files read again", files=[str(path) for path in self._paths])
+            _log().info("files read again", files=[str(path) for path in self._paths])
         except ConvoyError as error:
             self._complain(error)
         return self._value
@@ -45,9 +42,16 @@ class Watched(Generic[Value]):
             if not self._seen:
                 return
             self._seen = ()
-        log.error(
+        _log().error(
             "changed files are not usable; the last good state stays in use", reason=error.reason, problem=str(error)
         )
+
+
+def _log() -> Any:
+    # A command that reads its token once has nothing to log, and does not wait for the import.
+    import structlog
+
+    return structlog.get_logger()
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:

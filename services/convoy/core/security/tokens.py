@@ -22,6 +22,7 @@ from convoy.core.security.files import Watched, read_file
 from convoy.core.security.scopes import is_scope
 
 PREFIX = "convoy_"
+_RANDOM_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 OVERLAP_S = 1.0
 _NAME = re.compile(r"[\w.@:/-]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -38,6 +39,17 @@ class Entry:
 def make_token() -> str:
     """Make a new token. By its prefix, scanners find it where secrets leak."""
     return PREFIX + secrets.token_urlsafe(32)
+
+
+def check_taken_over(key: str) -> str:
+    """A key of another system, if it is as good as a token: a UUID of version 4, of which 122 bits are random.
+
+    A password that somebody has chosen could be guessed from its hash. Raises InvalidArgument(BAD_ARGUMENT).
+    """
+    if not _RANDOM_UUID.fullmatch(key):
+        hint = "make a token without --value-file, and give it to the client"
+        raise InvalidArgument("BAD_ARGUMENT", "only a random UUID (version 4) can be taken over as a token", hint=hint)
+    return key
 
 
 def write_line(name: str, token: str, scopes: Sequence[str]) -> str:

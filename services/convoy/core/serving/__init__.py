@@ -17,6 +17,7 @@ call_log.py         a call's id, log line, metrics and span
 status.py           turns an error into a gRPC status, and a time limit into a deadline
 admission.py        refuses a call before its message arrives, if its queue is full
 streaming.py        answers a stream of requests in order
+track_numbers.py    numbers what a stream finds by track
 picture_service.py  what services that look at pictures share: start here to add a vision task
 explaining.py       what services share that explain their answers
 messages.py         pictures, boxes, sizes and names of models as messages; checks of arguments

@@ -37,54 +37,111 @@ class Answers:
             answers.close()
 
 
-class CallAnswers:
-    """The answers of one call that are not sent yet.
+class Place:
+    """Where one answer of a stream stands among the others. size: bytes of room that it holds.
 
-    in_order: held while one takes room. Those of a stream are sent in order, so one must not wait for a later one.
+    Answers are sent in order, so they take room in order: one that took it first would wait to be sent behind one that
+    waits for the same room. The one before passes when it has taken room, or ends without.
     """
+
+    def __init__(self, before: "Place | None" = None) -> None:
+        self._before = before.passed if before else None
+        self.passed = asyncio.Event()
+        self.size = 0
+
+    async def wait(self) -> None:
+        """Wait until the one before has passed."""
+        if self._before is not None:
+            await self._before.wait()
+            self._before = None
+
+
+class CallAnswers:
+    """The answers of one call that are not sent yet."""
 
     def __init__(self, answers: Answers, who: str, connection: str) -> None:
         self._answers = answers
         self.most_message = answers.most_message
         self._who = who
         self._connection = connection
-        self.in_order = asyncio.Lock()
-        self.sizes: deque[int] = deque()
+        self._places: deque[Place] = deque()
         self._is_over = False
 
-    async def reserve(self, size: int) -> None:
+    def append(self) -> Place:
+        """Give the next answer its place."""
+        place = Place(self._places[-1] if self._places else None)
+        self._places.append(place)
+        return place
+
+    async def reserve(self, place: Place, size: int) -> None:
         """Take room for an answer of so many bytes. Raises what `reserve` of this module raises."""
         if size > self.most_message:
             raise too_large(size, self.most_message)
-        room = self._answers.room
-        self.sizes.append(await room.take(self._who, self._connection, _COPIES * size))
+        place.size += await self._answers.room.take(self._who, self._connection, _COPIES * size)
         if self._is_over:
-            self.close()
+            self._give(place, 0)
+
+    def settle(self, place: Place, size: int) -> None:
+        """The answer is there and has so many bytes: give back the room that it does not need."""
+        self._give(place, min(place.size, _COPIES * size))
 
     def sent(self) -> None:
-        """The oldest answer that took room is sent."""
-        if self.sizes:
-            self._answers.room.give(self._who, self.sizes.popleft())
+        """The oldest answer is sent."""
+        if self._places:
+            self._give(self._places.popleft(), 0)
 
     def close(self) -> None:
         """The call has ended. What still works for it keeps no room."""
         self._is_over = True
-        while self.sizes:
+        while self._places:
             self.sent()
+
+    def _give(self, place: Place, left: int) -> None:
+        surplus, place.size = place.size - left, left
+        if surplus:
+            self._answers.room.give(self._who, surplus)
 
 
 _answers: ContextVar[CallAnswers | None] = ContextVar("answers", default=None)
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+def next_place() -> Place:
+    """The place of the next answer of the present stream. Ask in the order in which the requests came."""
+    answers = _answers.get()
+    return Place() if answers is None else answers.append()
+
+
+@contextmanager
+def at(place: Place) -> Iterator[None]:
+    """Let what runs in this block, in a task of its own, make the answer of this place."""
+    _place.set(place)
+    try:
+        yield
+    finally:
+        place.passed.set()
 
 
 async def reserve(measure: Callable[[], Awaitable[int]]) -> None:
     """Take room for a large answer of the present call, before the work for it; outside of a call do nothing.
 
-    measure: tells how many bytes it has. The answers of a stream take room in the order in which they ask for it.
+    measure: tells how many bytes it has. The answers of a stream take room in the order in which they are sent.
     Raises InvalidArgument(ANSWER_TOO_LARGE), ResourceExhausted(MESSAGES_FULL).
     """
-    if (answers := _answers.get()) is not None:
-        async with answers.in_order:
-            await answers.reserve(await measure())
+    if (answers := _answers.get()) is None:
+        return
+    if (place := _place.get()) is None:
+        place = answers.append()
+        _place.set(place)
+    await place.wait()
+    await answers.reserve(place, await measure())
+    place.passed.set()
+
+
+def settle(size: int) -> None:
+    """The present answer is made and has so many bytes: give back what was taken for more."""
+    if (answers := _answers.get()) is not None and (place := _place.get()) is not None:
+        answers.settle(place, size)
 
 
 def too_large(size: int, most: int) -> InvalidArgument:

@@ -32,6 +32,7 @@ Result = TypeVar("Result", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Prepare: TypeAlias = Callable[[Picture, Manifest], tuple[Pixels, Placement]]
 Where: TypeAlias = tuple[Placement, Picture]
+Interpreter: TypeAlias = Callable[[Request, Manifest], Callable[[Outputs, Placement, Picture], Result]]
 
 
 class PictureServicer(Generic[Request, Result, Response]):
@@ -63,6 +64,10 @@ class PictureServicer(Generic[Request, Result, Response]):
     def complete(self, response: Any, manifest: Manifest) -> None:
         """Add what the answer says beside results and model."""
 
+    def answer_weight(self, request: Request) -> int:
+        """Return how many pixels of memory one pixel takes while its answer to this request is made."""
+        return self.ANSWER_WEIGHT
+
     def answer_bytes(self, request: Request, pixels: int) -> int:
         """Return how many bytes the answer has at least, if the pictures of the request have so many pixels in all."""
         return 0
@@ -79,15 +84,20 @@ class PictureServicer(Generic[Request, Result, Response]):
 
     async def answer(self, request: Any, context: Context) -> Response:
         """Answer a request that has one or several pictures."""
+        return await self.answer_by(self.interpreter, request, context)
+
+    async def answer_by(self, interpreter: Interpreter[Request, Result], request: Any, context: Context) -> Response:
+        """Answer as `answer` does, with another function in the place of `interpreter`."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
         model = await self._host.model(request.model.name, request.model.version, self.TASKS)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
-        interpret, smallest = self.interpreter(request, manifest), min_side(manifest.input)
+        interpret, smallest = interpreter(request, manifest), min_side(manifest.input)
         await self._reserve_answer(request)
+        weight = self.answer_weight(request)
 
         def weigh(image: common_pb2.Image) -> int:
             # The picture's own pixels are gone when the answer is made.
-            answer = self.ANSWER_WEIGHT * size_of(image) if self.ANSWER_WEIGHT else 0
+            answer = weight * size_of(image) if weight else 0
             return max(pixels_of(image, smallest), answer)
 
         def read(image: common_pb2.Image) -> tuple[Pixels, Where]:
@@ -105,7 +115,7 @@ class PictureServicer(Generic[Request, Result, Response]):
 
     def answer_each(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         """Answer a stream of requests in order; a bad one gets its error, and the stream goes on."""
-        return answer_stream(requests, lambda request: self.answer(request, context), self.STREAM_RESPONSE)
+        return answer_stream(requests, lambda message: self.answer(message.request, context), self.STREAM_RESPONSE)
 
 
 def picture_service(

@@ -81,6 +81,32 @@ class GalleryEdit:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person to be made without faces; see CreatePersonRequest in recognition.proto."""
+
+    gallery: str
+    person_id: str
+    display_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    expire_time_ms: int | None = None
+    request_id: str = ""
+
+    def digest(self) -> str:
+        """32 hexadecimal digits, the same for the same request whatever its id."""
+        said = {
+            "person_id": self.person_id,
+            "display_name": self.display_name,
+            "metadata": dict(self.metadata),
+            "tags": sorted(self.tags),
+            "expire_time_ms": self.expire_time_ms,
+        }
+        said = {name: fact for name, fact in said.items() if fact}
+        words = orjson.dumps(["CreatePerson", said], option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(words, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class PersonEdit:
     """What is to change of a person.
 

@@ -22,6 +22,19 @@ class Box(NamedTuple):
     x_max: float
     y_max: float
 
+    def overlap(self, other: "Box") -> float:
+        """The area that both have, as a share of what they cover together (intersection over union), 0 to 1."""
+        width = min(self.x_max, other.x_max) - max(self.x_min, other.x_min)
+        height = min(self.y_max, other.y_max) - max(self.y_min, other.y_min)
+        both = max(0.0, width) * max(0.0, height)
+        covered = self.area + other.area - both
+        return both / covered if covered > 0 else 0.0
+
+    @property
+    def area(self) -> float:
+        """In pixels."""
+        return (self.x_max - self.x_min) * (self.y_max - self.y_min)
+
 
 class Size(NamedTuple):
     """Width and height of a picture in pixels."""

@@ -1,10 +1,13 @@
 """What callers may send: the form of names and ids, and how much of everything is kept."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.names import is_id
+from convoy.recognition.domain.found_faces import Box
 from convoy.recognition.domain.records import Person
 
 GALLERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
@@ -15,6 +18,7 @@ MAX_TAGS = 64
 MAX_TAG_LENGTH = 128
 MAX_REQUEST_ID_LENGTH = 128
 MAX_LABEL_LENGTH = 200
+MAX_FACE_ID = 64
 MAX_FACES_OF_A_PERSON = 1000
 
 
@@ -28,7 +32,7 @@ def check_gallery_name(name: str) -> None:
 
 def check_person_id(person_id: str) -> None:
     """1 to 128 printable characters without space."""
-    if not is_person_id(person_id):
+    if not is_id(person_id):
         raise _bad(
             "person_id", f"{person_id[:140]!r} cannot be a person id; use 1 to 128 printable characters without spaces"
         )
@@ -74,6 +78,34 @@ def check_labels(labels: Sequence[str], photos: int) -> None:
         check_text("photo_labels", label, MAX_LABEL_LENGTH)
 
 
+def check_face_ids(ids: Sequence[str], photos: int) -> None:
+    """None, or one for each photo, empty or of the form of is_face_id; none twice."""
+    if ids and len(ids) != photos:
+        raise _bad("face_ids", f"there are {len(ids)} face ids for {photos} photos; send one for each, or none")
+    given = [face_id for face_id in ids if face_id]
+    for face_id in given:
+        if not is_face_id(face_id):
+            what = f"{face_id[:80]!r} cannot be the id of a face"
+            raise _bad("face_ids", f"{what}; use 1 to {MAX_FACE_ID} printable ASCII characters without spaces")
+    if len(set(given)) < len(given):
+        raise _bad("face_ids", "a face id is there twice; each face has its own")
+
+
+def is_face_id(face_id: str) -> bool:
+    """Whether it is 1 to 64 printable ASCII characters without space."""
+    return 1 <= len(face_id) <= MAX_FACE_ID and face_id.isascii() and face_id.isprintable() and " " not in face_id
+
+
+def check_boxes(boxes: Sequence[Box | None], photos: int) -> None:
+    """None, or one for each photo, of finite edges in order."""
+    if boxes and len(boxes) != photos:
+        raise _bad("photo_boxes", f"there are {len(boxes)} boxes for {photos} photos; send one for each, or none")
+    for box in boxes:
+        # Written so that NaN is refused too.
+        if box and not (all(map(math.isfinite, box)) and box.x_min < box.x_max and box.y_min < box.y_max):
+            raise _bad("photo_boxes", "a box has edges that are no numbers, or none inside; send pixels of the photo")
+
+
 def check_filter(filter: Mapping[str, str]) -> None:
     """Facts with keys that are not empty. The index files tags under the empty key, so it would find those."""
     if "" in filter:
@@ -112,8 +144,3 @@ def check_faces(person: Person) -> Person:
 
 def _bad(field: str, message: str) -> InvalidArgument:
     return InvalidArgument("BAD_ARGUMENT", message, {"field": field})
-
-
-def is_person_id(text: str) -> bool:
-    """Whether it is 1 to 128 printable characters without space."""
-    return 1 <= len(text) <= 128 and text.isprintable() and not any(character.isspace() for character in text)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from convoy.core.errors import InvalidArgument
-from convoy.recognition.domain.limits import is_person_id
+from convoy.core.names import is_id
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -35,7 +35,7 @@ def cut(found: Sequence[Entry], size: int, token_of: Callable[[Entry], str]) -> 
 
 def check_person_token(token: str) -> None:
     """Raise InvalidArgument(BAD_ARGUMENT) unless the token is a person's id, or empty for the first page."""
-    if token and not is_person_id(token):
+    if token and not is_id(token):
         raise bad_token()
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 import orjson
 
-from convoy.recognition.domain.found_faces import FoundFace
+from convoy.recognition.domain.found_faces import Box, FoundFace
 from convoy.recognition.domain.pictures import Picture
 from convoy.recognition.domain.records import Person
 
@@ -31,6 +31,8 @@ class Registering:
     any_angle: bool = False
     photo_labels: Sequence[str] = ()
     min_liveness: float | None = None
+    face_ids: Sequence[str] = ()
+    photo_boxes: Sequence[Box | None] = ()
 
     def digest(self) -> str:
         """32 hexadecimal digits, the same for the same request whatever its id.
@@ -50,6 +52,8 @@ class Registering:
             "allow_different": self.allow_different,
             "any_angle": self.any_angle,
             "min_liveness": self.min_liveness,
+            "face_ids": list(self.face_ids) if any(self.face_ids) else None,
+            "photo_boxes": [box and list(box) for box in self.photo_boxes] if any(self.photo_boxes) else None,
         }
         said = {name: fact for name, fact in facts.items() if fact}
         digest = hashlib.blake2b(orjson.dumps(["Register", said], option=orjson.OPT_SORT_KEYS), digest_size=16)

@@ -39,7 +39,8 @@ class Search:
     """A picture whose faces are searched in a gallery; see IdentifyRequest in recognition.proto.
 
     rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face. is_coarse: the caller
-    may not see similarities, so the threshold must hardly follow from what the caller chooses.
+    may not see similarities, so the threshold must hardly follow from what the caller chooses. nearest: how many people
+    are named of each face besides, however far they are.
     """
 
     gallery: str
@@ -56,6 +57,7 @@ class Search:
     same_occasion: bool | None = None
     min_liveness: float | None = None
     is_coarse: bool = False
+    nearest: int = 0
 
     @property
     def entries(self) -> list[Entry]:
@@ -88,6 +90,7 @@ class IdentifiedFace:
     margin: float
     named_elsewhere: Match | None = None
     spoof_suspected: bool = False
+    nearest: Sequence[Match] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ view.py             what this process can tell of a gallery, whichever way it is
 memory_view.py      a gallery in memory: its people, and their faces in an index
 vector_set_view.py  a gallery in vector sets of Redis 8
 index.py            1:K search in memory, exact
+face_ids.py         whose a face is, by its id
 averages.py         one more template for everybody with several faces
 scan.py             passes over all faces that choose the few worth an exact comparison
 blocks.py           faces as rows of numbers, and the kernels that compare them

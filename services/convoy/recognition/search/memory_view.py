@@ -13,6 +13,7 @@ from convoy.recognition.domain.records import Gallery, Person, glance
 from convoy.recognition.domain.templates import Codec
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.averages import Averages
+from convoy.recognition.search.face_ids import FaceIds
 from convoy.recognition.search.index import Hit, Index
 from convoy.recognition.search.sharing import TOGETHER
 from convoy.recognition.search.view import Entry
@@ -30,6 +31,7 @@ class MemoryView:
         self.people: dict[str, Person | bytes] = {}
         self.index = Index(gallery.model.embedding_size, threads)
         self.averages = Averages(self.index)
+        self.face_ids = FaceIds(self.index)
         self._store = store
         self._by_entry: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._expiring: list[tuple[int, str]] = []
@@ -103,6 +105,7 @@ class MemoryView:
     def _put(self, person_id: str, person: Person | None, embeddings: Mapping[str, Vector]) -> None:
         self._forget(person_id)
         if person is None:
+            self.face_ids.note(person_id, (), self.index.faces_of(person_id))
             self.index.remove(person_id)
             self.averages.refresh(person_id)
             return
@@ -110,9 +113,12 @@ class MemoryView:
         self._note(person_id, person.entries, person.expire_time_ms)
         if known := self.index.faces_of(person_id):
             kept = {face.face_id for face in person.faces}
-            self.index.remove(person_id, [face_id for face_id in known if face_id not in kept])
+            gone = [face_id for face_id in known if face_id not in kept]
+            self.index.remove(person_id, gone)
+            self.face_ids.note(person_id, (), gone)
         for face_id, embedding in embeddings.items():
             self.index.add(person_id, face_id, embedding)
+        self.face_ids.note(person_id, embeddings)
         self.averages.refresh(person_id)
 
     async def arrive(self, head: Head) -> None:
@@ -157,6 +163,10 @@ class MemoryView:
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """See View."""
         return {person_id: person for person_id in person_ids if (person := self._person(person_id))}
+
+    async def people_with(self, face_ids: Sequence[str]) -> dict[str, list[str]]:
+        """See View."""
+        return await self.face_ids.people_with(face_ids)
 
     async def vectors_of(self, person_id: str) -> Vector | None:
         """See View."""

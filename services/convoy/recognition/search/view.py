@@ -59,6 +59,9 @@ class View(Protocol):
     async def find_people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """The people who are there, by id."""
 
+    async def people_with(self, face_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of those who have a face of an id, for each id that somebody has."""
+
     async def vectors_of(self, person_id: str) -> Vector | None:
         """The vectors of a person's faces, [faces, dimension]; None if the person is not there."""
 

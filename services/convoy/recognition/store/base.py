@@ -58,7 +58,8 @@ class Committed:
 class PersonChange:
     """From one state of a person to the next; None is absence. templates: of the faces that are new, by id.
 
-    labels: of new faces, by id. They lie apart from the record, where version 0.1.0 neither looks nor writes.
+    labels: of new faces, by id. They lie apart from the record, where version 0.1.0 neither looks nor writes. moved_to:
+    the id under which the person goes on, when this change takes the record away.
     """
 
     person_id: str
@@ -66,6 +67,7 @@ class PersonChange:
     after: Person | None
     templates: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    moved_to: str = ""
 
     @property
     def removed(self) -> list[str]:

@@ -2,12 +2,15 @@
 
 galleries.py       make, find, change and delete galleries; their status and their audit
 aliases.py         names that stand for galleries
-people.py          find, change and delete people; the one way in which a person is changed
+people.py          change and delete people; the one way in which a person is changed
+finding.py         people in pages, by name and tags; a face by its id
+creation.py        make people without faces; give people other ids
 registration.py    register a person from photos
 photo_rules.py     whether a photo, looked at alone, may stand for a person
 record_rules.py    whether a photo fits the person and the gallery on record
 agreement.py       whether the photos of a registration show one person
 identification.py  who is this, and is this the one
+neighbours.py      the nearest people of each face of a picture
 dear_calls.py      the small queue of calls that read a whole gallery
 naming.py          the faces of a picture decided together: a person is one face at most
 duplicates.py      people who look like one another

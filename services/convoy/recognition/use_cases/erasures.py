@@ -5,6 +5,8 @@ optional journal outside of the store has the same.
 """
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -17,6 +19,8 @@ PAGE = 500
 OF_PEOPLE = ("DeletePerson", "Expire", "EraseAgain")
 # Clocks of replicas differ: what was erased so shortly before the backup's last change is looked at too.
 MARGIN_MS = 10_000
+MOVED = re.compile(r"is (\S+) now")
+"""What the audit says of a person who goes on under another id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class Erasure:
     """A person, a gallery (no person_id), or faces of a person that were erased.
 
     version: of the gallery by which they were gone; 0 from a journal. faces: those that were erased, or None for the
-    whole person. kept: the person's faces afterwards, where the audit does not name those that were erased.
+    whole person. kept: the person's faces afterwards, where the audit does not name those that were erased. moved_to:
+    nobody was erased; the person has this id since.
     """
 
     gallery: str
@@ -33,6 +38,7 @@ class Erasure:
     version: int = 0
     faces: tuple[str, ...] | None = None
     kept: tuple[str, ...] | None = None
+    moved_to: str = ""
 
     def to_json(self) -> str:
         """A line of a list or journal: ids and times alone."""
@@ -44,7 +50,7 @@ class Erasure:
         facts = json.loads(line)
         faces, kept = (tuple(facts[name]) if name in facts else None for name in ("faces", "kept"))
         person_id, version = facts.get("person_id", ""), facts.get("version", 0)
-        return cls(facts["gallery"], facts["time_ms"], person_id, version, faces, kept)
+        return cls(facts["gallery"], facts["time_ms"], person_id, version, faces, kept, facts.get("moved_to", ""))
 
     def goes_from(self, person: Person) -> Person | None:
         """What is left of the person, as a backup has it, after this erasure."""
@@ -65,23 +71,34 @@ async def list_erasures(store: Store) -> AsyncIterator[Erasure]:
     name = ""
     while names := await store.list_names(name, PAGE):
         for name in names:
-            before = 0
+            before, ids = 0, _Ids()
             while changes := await store.list_changes(name, before, PAGE):
                 before = changes[-1].version
                 for change in changes:
-                    if (erasure := await _of_change(store, name, change)) is not None:
+                    if (erasure := await _of_change(store, name, change, ids)) is not None:
                         yield erasure
 
 
-async def _of_change(store: Store, name: str, change: Change) -> Erasure | None:
+class _Ids(dict[str, str]):
+    """Read backwards through the audit: the id that a person has now, by the one that the person had then."""
+
+    def move(self, then: str, later: str) -> None:
+        """Take in that a person went from one id to another."""
+        self[then] = self.pop(later, later)
+
+
+async def _of_change(store: Store, name: str, change: Change, ids: _Ids) -> Erasure | None:
     note = change.note
     found = Erasure(name, note.time_ms, note.person_id, change.version)
     if note.action in OF_PEOPLE or note.action == "DeleteGallery":
         return found
     if note.action == "MergePeople" and " given to " in note.outcome:
         return found
+    if note.action == "RenamePerson" and (now := MOVED.fullmatch(note.outcome)):
+        ids.move(note.person_id, now[1])
+        return replace(found, moved_to=now[1])
     if note.action == "DeleteFace":
-        [person] = await store.get_people(name, [note.person_id])
+        [person] = await store.get_people(name, [ids.get(note.person_id, note.person_id)])
         if person is None or person.create_time_ms > note.time_ms:
             # The person went with the last face, or later; whoever has the id now came anew.
             return found
@@ -89,10 +106,38 @@ async def _of_change(store: Store, name: str, change: Change) -> Erasure | None:
     return None
 
 
+def with_former_ids(erasures: Iterable[Erasure]) -> Iterator[Erasure]:
+    """The erasures, and each again under the ids that the person had before: a backup may have them under those.
+
+    A move alone erases nobody: who was renamed since a backup comes back under the old id.
+    """
+    listed = list(erasures)
+    came: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    went: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for move in (one for one in listed if one.moved_to):
+        came[move.gallery, move.moved_to].append((move.time_ms, move.person_id))
+        went[move.gallery, move.person_id].append(move.time_ms)
+    for erasure in (one for one in listed if not one.moved_to):
+        yield erasure
+        person_id, until = erasure.person_id, erasure.time_ms
+        followed: set[tuple[str, int, str]] = set()
+        while arrivals := [
+            (time_ms, former)
+            for time_ms, former in came[erasure.gallery, person_id]
+            if time_ms <= until and (person_id, time_ms, former) not in followed
+        ]:
+            since, former = max(arrivals)
+            followed.add((person_id, since, former))
+            if any(since < left < until for left in went[erasure.gallery, person_id]):
+                break  # The person had gone on to another id; somebody else was erased.
+            yield replace(erasure, person_id=former)
+            person_id, until = former, since
+
+
 async def find_again(store: Store, erasures: Iterable[Erasure]) -> AsyncIterator[Erasure]:
     """Those after the store's state whose people, faces or galleries are in it all the same."""
     heads: dict[str, tuple[Gallery, int] | None] = {}
-    for erasure in erasures:
+    for erasure in with_former_ids(erasures):
         if erasure.gallery not in heads:
             heads[erasure.gallery] = await _last(store, erasure.gallery)
         last = heads[erasure.gallery]

@@ -10,7 +10,7 @@ from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.settings import Settings
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
-from convoy.recognition.domain.found_faces import EmbeddedFace, EmbeddedFaces, FoundFace
+from convoy.recognition.domain.found_faces import EmbeddedFaces, FoundFace
 from convoy.recognition.domain.limits import check_filter
 from convoy.recognition.domain.liveness import check_min_liveness, is_live
 from convoy.recognition.domain.pictures import Picture
@@ -31,7 +31,8 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.use_cases.growth import Growth
-from convoy.recognition.use_cases.naming import CANDIDATES, Named, name_faces
+from convoy.recognition.use_cases.naming import Named, name_faces
+from convoy.recognition.use_cases.neighbours import find_nearest, search_faces
 from convoy.recognition.use_cases.people import person_not_found
 
 TOP_K = 5
@@ -70,7 +71,8 @@ class Identification:
 
     async def identify(self, search: Search) -> Identified:
         """Search every face of a picture, and decide them together."""
-        top_k, entries = _check_top_k(search.top_k), search.entries
+        top_k, entries = _check_top_k("top_k", search.top_k) or TOP_K, search.entries
+        _check_top_k("nearest", search.nearest)
         if search.criterion:
             search.criterion.check()
         check_filter(search.filter)
@@ -88,16 +90,25 @@ class Identification:
         # Changes that come while it searches may be missed: the answer tells the version before.
         head = view.head
         searched = [face for face, is_person in zip(picture.faces, live, strict=True) if is_person]
-        hits_of = iter(await _search(search, view, searched, max(top_k, 2), terms.threshold))
+        hits_of = iter(await search_faces(search, view, searched, max(top_k, 2), terms.threshold))
         # What is no living person claims nobody's name.
         found: list[list[Hit]] = [next(hits_of) if is_person else [] for is_person in live]
         named = await _decide(found, terms)
-        shown = {hit.person_id for one in named for hit in one.hits[:top_k]}
+        near_of = iter(
+            await find_nearest(search, view, searched, [hits for hits, one in zip(found, live, strict=True) if one])
+        )
+        near: list[Sequence[Hit]] = [next(near_of) if is_person else () for is_person in live]
+        shown = {hit.person_id for hits in near for hit in hits}
+        shown |= {hit.person_id for one in named for hit in one.hits[:top_k]}
         shown |= {one.elsewhere.person_id for one in named if one.elsewhere}
         people = await view.find_people(list(shown))
         faces = [
-            replace(_identified(face.face, hits, one, top_k, people, terms), spoof_suspected=not is_person)
-            for face, hits, one, is_person in zip(picture.faces, found, named, live, strict=True)
+            replace(
+                _identified(face.face, hits, one, top_k, people, terms),
+                spoof_suspected=not is_person,
+                nearest=[_match(hit, people.get(hit.person_id)) for hit in close],
+            )
+            for face, hits, one, is_person, close in zip(picture.faces, found, named, live, near, strict=True)
         ]
         is_all = search.is_coarse or not entries
         gallery_size = await view.count_faces([]) if not is_all or view.gallery.policy.average_faces else size
@@ -204,21 +215,6 @@ def _refuse_spoof(probe: EmbeddedFaces, min_liveness: float | None) -> None:
     raise FailedPrecondition("SPOOF_SUSPECTED", message, hint="photograph the person")
 
 
-async def _search(
-    search: Search, view: View, faces: Sequence[EmbeddedFace], top_k: int, threshold: float
-) -> list[list[Hit]]:
-    """The nearest people of each face, best first: `top_k`, and all who may count in a picture of several faces."""
-    searches = (view.search(face.embedding, top_k, search.entries, search.exact, averages=True) for face in faces)
-    found = await asyncio.gather(*searches)
-    deeper = max(top_k, min(len(faces) + 1, CANDIDATES))
-    if deeper > top_k:
-        cut = [i for i, hits in enumerate(found) if len(hits) == top_k and hits[-1].similarity >= threshold]
-        again = (view.search(faces[i].embedding, deeper, search.entries, search.exact, averages=True) for i in cut)
-        for i, hits in zip(cut, await asyncio.gather(*again), strict=True):
-            found[i] = hits
-    return found
-
-
 async def _decide(found: Sequence[Sequence[Hit]], terms: _Terms) -> list[Named]:
     """Decide the faces of a picture; where there are many, which takes milliseconds, in a thread."""
     if len(found) <= FEW_FACES:
@@ -295,7 +291,7 @@ def _best_similarity(probe: Vector, known: Vector) -> float:
     return float(np.clip((known.astype(np.float64) * probe).sum(axis=1).max(), -1, 1))
 
 
-def _check_top_k(top_k: int) -> int:
-    if top_k > MAX_TOP_K:
-        raise InvalidArgument("BAD_ARGUMENT", f"top_k is {top_k}; at most {MAX_TOP_K}", {"field": "top_k"})
-    return top_k or TOP_K
+def _check_top_k(name: str, count: int) -> int:
+    if count > MAX_TOP_K:
+        raise InvalidArgument("BAD_ARGUMENT", f"{name} is {count}; at most {MAX_TOP_K}", {"field": name})
+    return count

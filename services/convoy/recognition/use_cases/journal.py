@@ -25,7 +25,13 @@ class Journal:
     async def note_changes(self, gallery: str, changes: Iterable[PersonChange]) -> None:
         """Note who and what these changes erased. Raises Unavailable(JOURNAL_UNAVAILABLE)."""
         erasures = [
-            Erasure(gallery, now_ms(), change.person_id, faces=tuple(change.removed) if change.after else None)
+            Erasure(
+                gallery,
+                now_ms(),
+                change.person_id,
+                faces=tuple(change.removed) if change.after else None,
+                moved_to=change.moved_to,
+            )
             for change in changes
             if change.erases
         ]

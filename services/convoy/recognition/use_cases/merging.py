@@ -10,7 +10,7 @@ from convoy.recognition.domain.limits import check_faces, check_metadata, check_
 from convoy.recognition.domain.records import Face, Gallery, Note, Person
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
-from convoy.recognition.store.base import Committed, Conflict, Idempotency, PersonChange, Write
+from convoy.recognition.store.base import Committed, Idempotency, PersonChange, Write
 from convoy.recognition.use_cases.people import People, Versioned
 from convoy.recognition.use_cases.repetition import answered_once
 
@@ -53,7 +53,7 @@ class Merging:
         # A template is sealed for its person and face, so each is opened and sealed anew.
         moved = {
             replace(face, face_id=secrets.token_hex(8) if face.face_id in taken else face.face_id): vector
-            for face, vector in (await self._vectors(gallery, second)).items()
+            for face, vector in (await self._people.vectors_of(gallery, second)).items()
         }
         merged = check_faces(_merged(first, second, moved))
         changes = self._changes(gallery, first, second, merged, moved, await self._labels(name, second, moved))
@@ -86,15 +86,6 @@ class Merging:
         labels = await self._people.labels_of(name, second)
         pairs = zip(second.faces, moved, strict=True)
         return {face.face_id: labels[old.face_id] for old, face in pairs if old.face_id in labels}
-
-    async def _vectors(self, gallery: Gallery, person: Person) -> dict[Face, Vector]:
-        codec, names = self._codec_of(gallery), [(person.person_id, face.face_id) for face in person.faces]
-        vectors = {}
-        for face, template in zip(person.faces, await self._store.get_templates(gallery.name, names), strict=True):
-            if template is None:
-                raise Conflict
-            vectors[face] = codec.decode(person.person_id, face.face_id, template)
-        return vectors
 
 
 def _digest(kept_id: str, merged_id: str) -> str:

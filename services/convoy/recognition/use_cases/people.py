@@ -9,8 +9,7 @@ from convoy.core.names import composed, other_forms
 from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.edits import PersonEdit
 from convoy.recognition.domain.limits import check_expiry, check_metadata, check_tags, check_text
-from convoy.recognition.domain.pages import Page, check_person_token, cut, page_size
-from convoy.recognition.domain.records import Gallery, Note, Person
+from convoy.recognition.domain.records import Face, Gallery, Note, Person
 from convoy.recognition.domain.tasks import to_its_end
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
@@ -19,9 +18,6 @@ from convoy.recognition.use_cases.journal import Journal
 
 Embeddings: TypeAlias = Mapping[tuple[str, str], Vector]
 """By person id and face id."""
-PAGE_BYTES = 4 * 2**20
-PEOPLE_AT_ONCE = 50
-_FACE_BYTES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +60,15 @@ class People:
         labels = await self._store.get_labels(gallery, faces)
         return {face_id: label for (_, face_id), label in zip(faces, labels, strict=True) if label}
 
-    async def list(self, gallery: str, token: str, size: int) -> Page[Person]:
-        """People by id; the token of a page is its last id.
-
-        Who has expired is left out, and a page ends after 4 MiB of facts, so a page may be short.
-        """
-        size, now = page_size(size), now_ms()
-        check_person_token(token)
-        await self._store.get_gallery(gallery)
-        page = await self._read_page(gallery, token, size)
-        return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
-
-    async def _read_page(self, gallery: str, token: str, size: int) -> Page[Person]:
-        """Read people a few at a time, since each may have 64 KiB of facts, until the page is full."""
-        found: list[Person] = []
-        page_bytes = 0
-        while len(found) <= size and (page_bytes < PAGE_BYTES or len(found) < 2):
-            after, wanted = found[-1].person_id if found else token, min(PEOPLE_AT_ONCE, size + 1 - len(found))
-            people = await self._store.list_people(gallery, after, wanted)
-            found += people
-            page_bytes += sum(map(_size_of, people))
-            if not people:
-                return cut(found, size, lambda person: person.person_id)
-        return cut(found, min(size, len(found) - 1), lambda person: person.person_id)
+    async def vectors_of(self, gallery: Gallery, person: Person) -> dict[Face, Vector]:
+        """The vector of each face, in order. Raises Conflict if one has gone since the record was read."""
+        codec, names = self._followers.codec_of(gallery), [(person.person_id, face.face_id) for face in person.faces]
+        vectors = {}
+        for face, template in zip(person.faces, await self._store.get_templates(gallery.name, names), strict=True):
+            if template is None:
+                raise Conflict
+            vectors[face] = codec.decode(person.person_id, face.face_id, template)
+        return vectors
 
     async def update(self, edit: PersonEdit) -> Versioned:
         """Change name, metadata, tags or expiry."""
@@ -233,9 +215,3 @@ def _edited(person: Person, edit: PersonEdit) -> Person:
         expires = check_expiry(edit.expire_time_ms, now_ms()) if edit.expire_time_ms else None
         after = replace(after, expire_time_ms=expires)
     return after
-
-
-def _size_of(person: Person) -> int:
-    """About how many bytes a record takes in an answer."""
-    texts = (person.person_id, person.display_name, *person.tags, *person.metadata, *person.metadata.values())
-    return sum(map(len, texts)) + _FACE_BYTES * len(person.faces)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.recognition.domain.found_faces import EmbeddedFace, FoundFace, Quality
+from convoy.recognition.domain.found_faces import Box, EmbeddedFace, FoundFace, Quality
 from convoy.recognition.domain.liveness import is_live
 from convoy.recognition.domain.pictures import AS_USUAL, AT_ANY_ANGLE, DetectionOptions
 from convoy.recognition.domain.registrations import PhotoResult, Refusal, Registered
@@ -14,6 +14,8 @@ SURELY_UPRIGHT = 0.8
 """From this detection score on a face is upright: one that stands on its head is found as an upright one too, but less
 surely. Measured in docs/faces.md."""
 UPRIGHT_DEGREES = 45.0
+SAME_PLACE = 0.3
+"""From this overlap on, two boxes are of one face: detectors draw them differently."""
 FAULTS = {
     "size": (Refusal.TOO_SMALL, "the face is too small; come closer or send a larger photo"),
     "sharpness": (Refusal.BLURRED, "the face is blurred; hold still and focus on it"),
@@ -44,7 +46,10 @@ Look = Callable[[DetectionOptions], Awaitable[Sequence[EmbeddedFace]]]
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What a photo must reach. any_angle: the face may be turned; use_largest_face: others may be there."""
+    """What a photo must reach. any_angle: the face may be turned; use_largest_face: others may be there.
+
+    box: which face is meant, in pixels of the photo; None for the only one, or the largest.
+    """
 
     quality_floor: float
     score_floor: float
@@ -52,6 +57,7 @@ class Demands:
     min_liveness: float | None = None
     use_largest_face: bool = False
     any_angle: bool = False
+    box: Box | None = None
 
 
 async def judge_photo(look: Look, demands: Demands) -> Verdict:
@@ -59,11 +65,24 @@ async def judge_photo(look: Look, demands: Demands) -> Verdict:
 
     Raises what `look` raises, and FailedPrecondition(LIVENESS_NOT_CONFIGURED).
     """
+    look = _only_in(demands.box, look)
     found = await look(AT_ANY_ANGLE if demands.any_angle else AS_USUAL)
     verdict = judge(found, demands)
     if not demands.any_angle:
         verdict = await _look_around(look, verdict, demands)
     return refuse_spoof(refuse_no_face(verdict, demands.score_floor), demands.min_liveness)
+
+
+def _only_in(box: Box | None, look: Look) -> Look:
+    """Look for the one face that is meant. Without a box, for all."""
+    if box is None:
+        return look
+
+    async def look_there(options: DetectionOptions) -> Sequence[EmbeddedFace]:
+        found = sorted(await look(options), key=lambda one: -box.overlap(one.face.box))
+        return [one for one in found[:1] if box.overlap(one.face.box) >= SAME_PLACE]
+
+    return look_there
 
 
 async def _look_around(look: Look, verdict: Verdict, demands: Demands) -> Verdict:
@@ -88,6 +107,8 @@ def judge(found: Sequence[EmbeddedFace], demands: Demands) -> Verdict:
     # What is hardly a face is nobody beside the person, unless there is nothing else.
     found = [one for one in found if _is_sure(one.face, demands)] or found
     faces = [one.face for one in found]
+    if not faces and demands.box:
+        return refuse(faces, Refusal.NO_FACE, "no face was found where photo_boxes says; send the box of a face")
     if not faces:
         return refuse(faces, Refusal.NO_FACE, "no face was found; send a photo that shows the face from the front")
     if len(faces) > 1 and not demands.use_largest_face:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,9 @@ from convoy.recognition.domain.caller import current_call, now_ms
 from convoy.recognition.domain.face_source import FaceModel, FaceSource
 from convoy.recognition.domain.found_faces import EmbeddedFace
 from convoy.recognition.domain.limits import (
+    check_boxes,
     check_expiry,
+    check_face_ids,
     check_faces,
     check_labels,
     check_metadata,
@@ -93,6 +95,8 @@ class Registration:
         check_metadata(asked.metadata)
         check_tags(asked.tags)
         check_labels(asked.photo_labels, len(asked.photos))
+        check_face_ids(asked.face_ids, len(asked.photos))
+        check_boxes(asked.photo_boxes, len(asked.photos))
         check_request_id(asked.request_id)
         check_min_liveness(asked.min_liveness)
         most = self._settings.max_images_per_call
@@ -120,6 +124,8 @@ class Registration:
             facts = {"gallery": asked.gallery, "person_id": asked.person_id}
             message = f"person {asked.person_id!r} is registered already; set add_faces to add photos to the record"
             raise AlreadyExists("PERSON_EXISTS", message, facts)
+        if person is not None and not person.is_expired(now_ms()):
+            _refuse_taken(asked, {face.face_id: [person.person_id] for face in person.faces})
         return person
 
     async def _look_at(self, asked: Registering, gallery: Gallery) -> _Photos:
@@ -133,7 +139,12 @@ class Registration:
             use_largest_face=asked.use_largest_face,
             any_angle=asked.any_angle,
         )
-        seen = await asyncio.gather(*(self._judge(photo, gallery, demands) for photo in asked.photos))
+        boxes = asked.photo_boxes or [None] * len(asked.photos)
+        looking = (
+            self._judge(photo, gallery, replace(demands, box=box))
+            for photo, box in zip(asked.photos, boxes, strict=True)
+        )
+        seen = await asyncio.gather(*looking)
         verdicts = [bad_image(one) if isinstance(one, InvalidArgument) else one[1] for one in seen]
         models = [one[0] for one in seen if not isinstance(one, InvalidArgument)]
         bad_images = [one for one in seen if isinstance(one, InvalidArgument)]
@@ -165,6 +176,8 @@ class Registration:
         photos.model.check_made(gallery)
         before = await self._on_record(asked)
         view = await self._followers.fresh_view(asked.gallery)
+        if given := [face_id for face_id in asked.face_ids if face_id]:
+            _refuse_taken(asked, await view.people_with(given))
         verdicts = await self._compare(asked, photos, view, before)
         results = [verdict.result for verdict in verdicts]
         if all(result.refusal for result in results):
@@ -173,8 +186,9 @@ class Registration:
         person = check_faces(_with_faces(asked, before, verdicts))
         named = zip(results, asked.photo_labels, strict=False)
         labels = {result.face_id: label for result, label in named if result.face_id}
-        # Another replica may be registering the same face under another name: then this is decided anew.
-        at_version = None if asked.allow_identity_conflict else gallery.version
+        # Another replica may be registering the same face under another name, or one of these ids: then this is
+        # decided anew.
+        at_version = None if asked.allow_identity_conflict and not given else gallery.version
         idempotency = replace(request, answer=self._remember(Registered(person, results)))
         committed = await self._write(gallery, before, person, results, embeddings, labels, at_version, idempotency)
         if committed.repeated:
@@ -216,7 +230,8 @@ class Registration:
             verdicts.append(compared)
         if not asked.allow_different and photos.model.curve is not None:
             verdicts = refuse_others(verdicts, on_record, photos.model.curve)
-        return [_numbered(verdict) for verdict in verdicts]
+        ids = asked.face_ids or [""] * len(verdicts)
+        return [_numbered(verdict, face_id) for verdict, face_id in zip(verdicts, ids, strict=True)]
 
     async def _somebody_else(self, asked: Registering, verdict: Verdict, photos: _Photos, view: View) -> Hit | None:
         """Another person who is so like this face that a mistake is all but ruled out."""
@@ -236,11 +251,20 @@ async def _digest(asked: Registering) -> str:
     return asked.digest()
 
 
-def _numbered(verdict: Verdict) -> Verdict:
-    """With an id for the face, if it is accepted."""
+def _refuse_taken(asked: Registering, people: Mapping[str, Sequence[str]]) -> None:
+    """Raise AlreadyExists(FACE_EXISTS) if a face id of the caller's is on record. people: who has it, by face id."""
+    for face_id in asked.face_ids:
+        if face_id and (owners := people.get(face_id)):
+            facts = {"gallery": asked.gallery, "face_id": face_id, "person_id": owners[0]}
+            message = f"gallery {asked.gallery!r} has a face {face_id!r}, of person {owners[0]!r}"
+            raise AlreadyExists("FACE_EXISTS", message, facts)
+
+
+def _numbered(verdict: Verdict, face_id: str) -> Verdict:
+    """With an id for the face, if it is accepted: the caller's, or a new one."""
     if verdict.embedding is None:
         return verdict
-    return replace(verdict, result=replace(verdict.result, face_id=secrets.token_hex(8)))
+    return replace(verdict, result=replace(verdict.result, face_id=face_id or secrets.token_hex(8)))
 
 
 def _with_faces(asked: Registering, before: Person | None, verdicts: list[Verdict]) -> Person:

@@ -1,14 +1,23 @@
 """Export and import of galleries: people with their embeddings, in parts that can be sent again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.recognition.domain.caller import current_call, now_ms
-from convoy.recognition.domain.limits import check_faces, check_metadata, check_person_id, check_tags, check_text
+from convoy.recognition.domain.limits import (
+    MAX_FACE_ID,
+    check_faces,
+    check_metadata,
+    check_person_id,
+    check_tags,
+    check_text,
+    is_face_id,
+)
 from convoy.recognition.domain.pages import MAX_PAGE_SIZE, check_person_token, cut
 from convoy.recognition.domain.records import Gallery, Person
 from convoy.recognition.domain.transfers import ExportedPerson, ExportPart, Imported, ImportPart
@@ -20,7 +29,6 @@ from convoy.recognition.use_cases.people import Embeddings, People
 
 PAGE = 100
 FACES_AT_ONCE = 4000
-MAX_FACE_ID = 64
 UNIT_WITHIN = 1e-3
 
 
@@ -47,6 +55,7 @@ class Transfer:
 
     def __init__(self, followers: Followers, people: People, galleries: Galleries) -> None:
         self._store = followers.store
+        self._followers = followers
         self._codec_of = followers.codec_of
         self._people = people
         self._turns = followers.turns
@@ -121,6 +130,7 @@ class Transfer:
 
     async def _missing(self, gallery: Gallery, comers: list[_Comer]) -> tuple[Sequence[Write], Embeddings]:
         found = await self._store.get_people(gallery.name, [comer.person.person_id for comer in comers])
+        comers = _told_apart(found, comers, await self._owners(gallery, comers))
         now = now_ms()
         changes = [
             change
@@ -130,6 +140,16 @@ class Transfer:
         vectors = {(c.person.person_id, face_id): vector for c in comers for face_id, vector in c.embeddings.items()}
         writes = await asyncio.to_thread(self._sealed, gallery, changes, vectors)
         return writes, vectors
+
+    async def _owners(self, gallery: Gallery, comers: Sequence[_Comer]) -> dict[str, list[str]]:
+        """Whose the faces on record are that have the id of one that comes.
+
+        In vector sets nobody knows that without reading all names, which would take longer than the import.
+        """
+        if gallery.vector_sets:
+            return {}
+        view = await self._followers.fresh_view(gallery.name)
+        return await view.people_with([face_id for comer in comers for face_id in comer.embeddings])
 
     def _sealed(
         self, gallery: Gallery, changes: list[tuple[Person | None, Person]], vectors: Embeddings
@@ -155,6 +175,27 @@ def _fitting(people: Sequence[Person]) -> int:
     return max(1, len(people))
 
 
+def _told_apart(
+    found: Sequence[Person | None], comers: Sequence[_Comer], owners: Mapping[str, Sequence[str]]
+) -> list[_Comer]:
+    """The comers, with another id for each face whose id is somebody else's; the same one if the part comes again."""
+    taken: dict[str, str] = {face_id: people[0] for face_id, people in owners.items()}
+    apart = []
+    for before, comer in zip(found, comers, strict=True):
+        person_id = comer.person.person_id
+        had = {face.face_id for face in before.faces} if before else set()
+        ids = {}
+        for face_id in comer.embeddings:
+            other = hashlib.blake2b(f"{person_id} {face_id}".encode(), digest_size=8).hexdigest()
+            is_taken = face_id not in had and taken.get(face_id, person_id) != person_id
+            ids[face_id] = other if is_taken or other in had else face_id
+            taken.setdefault(ids[face_id], person_id)
+        faces = tuple(replace(face, face_id=ids[face.face_id]) for face in comer.person.faces)
+        embeddings = {ids[face_id]: vector for face_id, vector in comer.embeddings.items()}
+        apart.append(_Comer(replace(comer.person, faces=faces), embeddings))
+    return apart
+
+
 def _joined(before: Person | None, comer: Person, now: int) -> tuple[Person | None, Person] | None:
     """The person before and after; None if nothing is missing. A person who has expired counts as absent."""
     if before is None or before.is_expired(now):
@@ -174,7 +215,7 @@ def _checked(one: ExportedPerson, dimension: int) -> _Comer:
     check_text("display_name", person.display_name)
     check_metadata(person.metadata)
     ids = [face.face_id for face in person.faces]
-    if len(set(ids)) < len(ids) or not all(_is_face_id(face_id) for face_id in ids):
+    if len(set(ids)) < len(ids) or not all(is_face_id(face_id) for face_id in ids):
         raise _bad(
             f"person {person.person_id!r} repeats a face id, or has one that is not 1 to {MAX_FACE_ID} printable ASCII"
         )
@@ -185,10 +226,6 @@ def _checked(one: ExportedPerson, dimension: int) -> _Comer:
         raise _bad(f"person {person.person_id!r} has {len(ids)} faces, but {len(one.embeddings)} embeddings")
     vectors = [_vector(person.person_id, content, dimension) for content in one.embeddings]
     return _Comer(replace(person, tags=check_tags(person.tags)), dict(zip(ids, vectors, strict=True)))
-
-
-def _is_face_id(face_id: str) -> bool:
-    return 1 <= len(face_id) <= MAX_FACE_ID and face_id.isascii() and face_id.isprintable() and " " not in face_id
 
 
 def _vector(person_id: str, content: bytes, dimension: int) -> Vector:

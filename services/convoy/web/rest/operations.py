@@ -92,9 +92,14 @@ OPERATIONS = (
     Operation("GET", "/v1/aliases", f"{_RECOGNITION}/ListGalleryAliases", "List aliases of galleries", "Galleries"),
     Operation("PUT", "/v1/aliases/{alias}", f"{_RECOGNITION}/SetGalleryAlias", "Set or remove an alias", "Galleries"),
     Operation("GET", f"{_GALLERY}/people", f"{_RECOGNITION}/ListPeople", "List people", "People"),
+    Operation("PUT", _PERSON, f"{_RECOGNITION}/CreatePerson", "Make a person without faces", "People", status=201),
     Operation("GET", _PERSON, f"{_RECOGNITION}/GetPerson", "Show a person", "People"),
+    Operation(
+        "GET", f"{_GALLERY}/faces/{{face_id}}", f"{_RECOGNITION}/GetFace", "Show a face and its person", "People"
+    ),
     Operation("POST", _PERSON, f"{_RECOGNITION}/Register", "Register a person by photos", "People"),
     Operation("PATCH", _PERSON, f"{_RECOGNITION}/UpdatePerson", "Change a person", "People"),
+    Operation("POST", f"{_PERSON}/rename", f"{_RECOGNITION}/RenamePerson", "Give a person another id", "People"),
     Operation("DELETE", _PERSON, f"{_RECOGNITION}/DeletePerson", "Delete a person with every face", "People"),
     Operation("DELETE", f"{_PERSON}/faces/{{face_id}}", f"{_RECOGNITION}/DeleteFace", "Delete one face", "People"),
     Operation(

