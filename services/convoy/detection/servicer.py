@@ -76,7 +76,7 @@ def _options(request: pb.DetectRequest, manifest: Manifest) -> task.Options:
     if request.mask_formats and manifest.masks is None:
         raise FailedPrecondition(
             "NO_MASKS",
-            f"{manifest.name} gives boxes and no masks: ask a model whose manifest has `masks`, or leave mask_formats out",
+            f"{manifest.name} gives no masks: ask a model whose manifest has `masks`, or leave mask_formats out",
             {"model": manifest.name},
         )
     check_formats(request.mask_formats)
