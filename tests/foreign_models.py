@@ -135,6 +135,34 @@ def yolov8(classes: int, first: int = 0, **facts: object) -> Drawing:
     return drawing
 
 
+def yolov8_seg(classes: int, prototypes: int = 3, **facts: object) -> Drawing:
+    """[N, 4+C+M, A] as yolov8 with coefficients of any sign, and prototypes [N, M, H/4, W/4]."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in FACE_STRIDES:
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes))
+        coefficients = drawing.rows(stride, 1, prototypes)
+        levels.append(drawing.op("Concat", drawing.decoded(stride, 1), scores, coefficients, axis=2))
+    drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    drawing.give(drawing.cells(4, prototypes), "output1")
+    return drawing
+
+
+def yolov8_pose(classes: int, points: int = 2, seen: bool = True, **facts: object) -> Drawing:
+    """[N, 4+C+3K, A] as yolov8 with points in pixels and how visible each is; without `seen` [N, 4+C+2K, A]."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in FACE_STRIDES:
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes))
+        parts = [drawing.decoded(stride, 1), scores]
+        for _ in range(points):
+            parts.append(drawing.rows(stride, 1, 2, scale=50.0))
+            parts += [drawing.op("Sigmoid", drawing.rows(stride, 1, 1))] if seen else []
+        levels.append(drawing.op("Concat", *parts, axis=2))
+    drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    return drawing
+
+
 def yolox(classes: int, decoded: bool = False, **facts: object) -> Drawing:
     """[N, A, 5+C], one anchor a cell, at strides 8, 16, 32; boxes raw or decoded, the rest sigmoids."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from convoy.importing.original import Original
 from convoy.importing.pictures import trials
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof
-from convoy.importing.request import Request, read_labels, read_preprocessing
+from convoy.importing.request import Request, read_labels, read_points, read_preprocessing
 
 NOT_FINITE = "is not all finite"
 BOXED = (Task.DETECTION, Task.FACE_DETECTION)
@@ -121,8 +121,9 @@ def inspect(request: Request) -> Inspection:
     adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
     network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
     prober = Prober(request, network, original, frame)
+    points = len(read_points(request, network)) or None
     choices = Choices(
-        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
+        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter, points
     )
     fits, misfits, wrong_shapes = {}, {}, set()
     for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:

@@ -13,6 +13,8 @@ from convoy.importing.adapters.detection.retinanet import Retinanet
 from convoy.importing.adapters.detection.ssd import Ssd
 from convoy.importing.adapters.detection.yolov5 import Yolov5
 from convoy.importing.adapters.detection.yolov8 import Yolov8
+from convoy.importing.adapters.detection.yolov8_pose import Yolov8Pose
+from convoy.importing.adapters.detection.yolov8_seg import Yolov8Seg
 from convoy.importing.adapters.detection.yolox import Yolox
 from convoy.importing.adapters.face_detection.centerface import Centerface
 from convoy.importing.adapters.face_detection.retinaface import Retinaface
@@ -28,6 +30,8 @@ KNOWN: tuple[Adapter, ...] = (
     Tree(),
     Yolov5(),
     Yolov8(),
+    Yolov8Seg(),
+    Yolov8Pose(),
     Yolox(),
     Ssd(),
     Retinanet(),
