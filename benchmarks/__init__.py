@@ -7,12 +7,14 @@ fairness.py                one caller beside the flood of another
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
 group_photos.py            how often somebody is wrongly named in a group photo
 gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
+picture_decoding.py        decoding an ordinary JPEG, beside an earlier checkout and OpenCV
 everyday.py                what networks say of everyday photographs (everyday.toml says what they show)
 recognition_index.py       search in memory
 recognition_kernels.py     kernels for a search
 recognition_galleries.py   what many empty galleries cost
 recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
+camvid_tracks.py           how well numbers of tracks survive a detector's gaps, on a real film
 training_feed.py           how many pictures a second a detector's training is fed
 training_loop.py           the training loop beside a plain PyTorch loop
 imaging_speed.py           what a picture costs with each model that makes pictures

@@ -85,17 +85,19 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=None, help="by default samples/group_3_people.jpg of CONVOY_DATA")
     given = parser.parse_args()
     photo = given.photo or Path(os.environ["CONVOY_DATA"]) / "samples" / "group_3_people.jpg"
-    commit = subprocess.run(["git", "-C", given.earlier, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    asked = ["git", "-C", given.earlier, "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     numbers = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, size in SIZES.items():
             checkouts = {"earlier": given.earlier.resolve(), "now": ROOT, "OpenCV": ROOT}
-            found = measure(checkouts, write_photo(photo, size, Path(folder)), given.rounds, 40 if size[0] < 1000 else 2)
+            times = 40 if size[0] < 1000 else 2
+            found = measure(checkouts, write_photo(photo, size, Path(folder)), given.rounds, times)
             numbers[name] = {one: round(seconds * 1e3, 3) for one, seconds in found.items()}
             change = found["now"] / found["earlier"] - 1
-            print(f"{name}: {numbers[name]} ms of a core, {change:+.2%} beside {commit.stdout.strip()}")
+            print(f"{name}: {numbers[name]} ms of a core, {change:+.2%} beside {commit}")
     command = f"python -m benchmarks.picture_decoding EARLIER --rounds {given.rounds}"
-    print(write_result("picture_decoding", command, {"earlier": commit.stdout.strip(), "milliseconds": numbers}))
+    print(write_result("picture_decoding", command, {"earlier": commit, "milliseconds": numbers}))
 
 
 if __name__ == "__main__":

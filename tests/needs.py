@@ -4,6 +4,8 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -69,6 +71,12 @@ def _look_for_kubectl() -> str | None:
     return None if shutil.which("kubectl") else "no kubectl: its `kustomize` renders what goes to Kubernetes"
 
 
+def _look_for_registry() -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "jmespath"]
+        return None if _succeeds(command) else "no PyPI: pip cannot download a package"
+
+
 def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
@@ -86,6 +94,7 @@ LOOKS: dict[str, Callable[[], str | None]] = {
     "foreign": _look_for_foreign_models,
     "kubectl": _look_for_kubectl,
     "redis": _look_for_redis,
+    "registry": _look_for_registry,
     "redis7": _look_for_redis_7,
     "redis_tls": _look_for_redis_with_tls,
 }

@@ -3,13 +3,14 @@
 import base64
 import json
 import random
+import select
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from convoy.web.connect import envelope
 
-PATIENCE_S = 1.0
+HASTE_S, PATIENCE_S = 0.05, 1.0
 PICTURE = base64.b64encode(b"picture").decode()
 FORM = (
     b'--edge\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\ncontent-type: image/jpeg\r\n\r\n'
@@ -38,9 +39,38 @@ def requests() -> list[bytes]:
     ]
 
 
-def write(method: str, path: str, media_type: str, body: bytes) -> bytes:
-    """A request of HTTP/1.1."""
+KEY = "b6c7dd3e-4a5b-4c56-9a30-5f1e0b9a7c11"
+
+
+def door_requests() -> list[bytes]:
+    """Good requests of CompreFace's, DeepStack's and Rekognition's clients."""
+    api, vision, form, amazon = "/api/v1/recognition", "/v1/vision", "multipart/form-data; boundary=edge", "/"
+    image = json.dumps({"Image": {"Bytes": PICTURE}, "CollectionId": "c", "MaxFaces": 3, "FaceMatchThreshold": 80})
+    page = json.dumps({"CollectionId": "c", "MaxResults": 2, "FaceIds": ["f"], "NextToken": ""}).encode()
+    photo = FORM.replace(b'name="image"', b'name="file"')
+    return [
+        write("POST", f"{api}/recognize?limit=1&prediction_count=2&face_plugins=landmarks,calculator", form, photo),
+        write("POST", f"{api}/recognize?status=true", "application/json", json.dumps({"file": PICTURE}).encode()),
+        write("POST", f"{api}/faces?subject=Ada&det_prob_threshold=0.8", form, photo),
+        write("GET", f"{api}/faces?page=1&size=20&subject=Ada", "", b""),
+        write("POST", f"{api}/faces/delete", "application/json", b'["f", "g"]'),
+        write("PUT", f"{api}/subjects/Ada%20L", "application/json", b'{"subject": "Grace"}'),
+        write("GET", f"/static/{KEY}/images/f", "", b""),
+        write("POST", f"{vision}/face/recognize?min_confidence=0.4", form, FORM),
+        write("POST", f"{vision}/face/register?userid=Ada", form, FORM),
+        write("POST", f"{vision}/face/list", "application/x-www-form-urlencoded", b"api_key=key&userid=Ada"),
+        write("POST", f"{vision}/custom/general", form, FORM),
+        write("POST", amazon, "application/x-amz-json-1.1", image.encode(), target="IndexFaces"),
+        write("POST", amazon, "application/x-amz-json-1.1", image.encode(), target="SearchFacesByImage"),
+        write("POST", amazon, "application/x-amz-json-1.1", page, target="ListFaces"),
+        write("POST", amazon, "application/x-amz-json-1.1", page, target="DeleteFaces"),
+    ]
+
+
+def write(method: str, path: str, media_type: str, body: bytes, target: str = "") -> bytes:
+    """A request of HTTP/1.1. target: an operation of Rekognition's."""
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
+    head += f"X-Amz-Target: RekognitionService.{target}\r\n" if target else f"x-api-key: {KEY}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -65,9 +95,9 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def mutated(count: int, seed: int) -> Iterator[bytes]:
+def mutated(count: int, seed: int, good: Sequence[bytes]) -> Iterator[bytes]:
     """So many mutated requests; the head stays as it is for half of them, so that they arrive."""
-    chance, good = random.Random(seed), requests()
+    chance = random.Random(seed)
     for _ in range(count):
         content = chance.choice(good)
         head, split, body = content.partition(b"\r\n\r\n")
@@ -78,15 +108,17 @@ def mutated(count: int, seed: int) -> Iterator[bytes]:
             yield mutate(content, chance)
 
 
-def attack(port: int, count: int, seed: int) -> Counter[int]:
-    """Send them all; give how often each status came. 0: there was none."""
+def attack(port: int, count: int, seed: int, good: Sequence[bytes] = ()) -> Counter[int]:
+    """Send them all; give how often each status came. 0: there was none. good: what is mutated."""
     said: Counter[int] = Counter()
-    for content in mutated(count, seed):
+    for content in mutated(count, seed, good or requests()):
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
             answer = b""
             try:
                 client.sendall(content)
-                client.shutdown(socket.SHUT_WR)
+                # One that hangs up at once is given up, so it does so only where no answer comes.
+                if not select.select([client], [], [], HASTE_S)[0]:
+                    client.shutdown(socket.SHUT_WR)
                 answer = client.recv(64)
                 while client.recv(65536):
                     pass

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from convoy.core.api import SERVICES, WEB
+from convoy.core.settings import Settings
+from convoy.web.doors.opening import open_doors
 
 from tests.e2e.compose import ROOT
 
@@ -33,6 +35,21 @@ def test_whatever_lies_over_it_services_stay_hardened_and_limited(overlay: tuple
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
         assert [place for place in service.get("tmpfs", []) if ":size=" not in place] == [], name
+
+
+@pytest.mark.parametrize(
+    ("file", "doors"), [("double-take", "compreface"), ("viseron", "compreface,deepstack")], ids=str
+)
+def test_programs_for_cameras_lie_beside_the_fleet(file: str, doors: str) -> None:
+    services = merged(f"examples/cameras/{file}.yaml")
+    assert services[file]["depends_on"]["web"]["condition"] == "service_healthy"
+    given = services["web"]["environment"]
+    assert (given["CONVOY_WEB_DOORS"], given["CONVOY_WEB_HOSTS"]) == (doors, "web")
+    # Doors without keys are published on loopback alone; the settings are good ones.
+    assert {port["host_ip"] for port in services["web"]["ports"]} == {"127.0.0.1"}
+    names = {name.removeprefix("CONVOY_").lower(): value for name, value in given.items()}
+    chosen = Settings(**{name: value for name, value in names.items() if name in Settings.model_fields})
+    assert [door.name for door in open_doors(chosen)] == doors.split(",")
 
 
 def test_with_gpus_every_service_with_a_model_asks_for_one_and_takes_nothing_else() -> None:

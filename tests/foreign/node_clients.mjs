@@ -17,7 +17,7 @@ async function compreface(key) {
   return {
     async enrol(person, path) {
       try {
-        const said = (await service.getFaceCollection().add(near(path), person)).data;
+        const said = await service.getFaceCollection().add(near(path), person);
         return said.subject.toLowerCase() === person.toLowerCase() && said.image_id ? "" : JSON.stringify(said);
       } catch (error) {
         return String(problem(error).message ?? error);
@@ -26,14 +26,14 @@ async function compreface(key) {
     names: async () => (await subjects().list()).subjects,
     async find(path) {
       try {
-        const said = (await service.recognize(near(path), {})).data;
+        const said = await service.recognize(near(path), {});
         const best = said.result.map((face) => face.subjects[0]);
         return best.map((one) => (one.similarity >= 0.5 ? one.subject : "unknown"));
       } catch (error) {
         return problem(error).code === 28 ? ["unknown"] : ["error: " + problem(error).code];
       }
     },
-    objects: async (path) => (await detection.detect(near(path), {})).data.result.length,
+    objects: async (path) => (await detection.detect(near(path), {})).result.length,
     rename: async (person, other) => (await subjects().rename(person, other)).updated,
     delete: async (person) => (await subjects().delete(person)).subject === person,
     async pages() {

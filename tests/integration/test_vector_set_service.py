@@ -94,3 +94,28 @@ async def test_a_redis_without_vector_sets_says_so(redis_url: str, faces: str, t
         assert "Redis 8.0" in failed.message
         bad = pb.CreateGalleryRequest(gallery="staff", vector_sets=pb.VectorSets(shards=2))
         assert (await refusal(stub.CreateGallery, bad)).reason == "BAD_ARGUMENT"
+
+
+async def test_faces_are_known_by_id_and_people_change_theirs(redis8: Redis8, faces: str, tmp_path: Path) -> None:
+    async with running("recognition", tmp_path, redis_url=redis8.url, faces_address=faces) as one:
+        stub = recognition_pb2_grpc.RecognitionServiceStub(one.channel)
+        await stub.CreateGallery(
+            pb.CreateGalleryRequest(
+                gallery="by-id", backend=pb.BACKEND_VECTOR_SETS, vector_sets=pb.VectorSets(shards=2)
+            )
+        )
+        await stub.CreatePerson(pb.CreatePersonRequest(gallery="by-id", person_id="ada", display_name="Ada"))
+        request = pb.RegisterRequest(gallery="by-id", person_id="ada", photos=[photo_of(1)], face_ids=["a-1"])
+        await stub.Register(request)
+        taken = pb.RegisterRequest(gallery="by-id", person_id="bob", photos=[photo_of(2)], face_ids=["a-1"])
+        assert (await refusal(stub.Register, taken)).reason == "FACE_EXISTS"
+        move = pb.RenamePersonRequest(gallery="by-id", person_id="ada", new_person_id="ada.l")
+        version = (await stub.RenamePerson(move)).version
+        face = await stub.GetFace(pb.GetFaceRequest(gallery="by-id", face_id="a-1"))
+        assert (face.person.person_id, face.person.display_name) == ("ada.l", "Ada")
+        probe = pb.IdentifyRequest(gallery="by-id", image=photo_of(1, 3), min_version=version, nearest=2)
+        [found] = (await stub.Identify(probe)).faces
+        assert [match.person_id for match in found.matches] == ["ada.l"] == [near.person_id for near in found.nearest]
+        lost = pb.GetFaceRequest(gallery="by-id", face_id="nobody")
+        assert (await refusal(stub.GetFace, lost)).reason == "FACE_NOT_FOUND"
+        await stub.DeleteGallery(pb.DeleteGalleryRequest(gallery="by-id"))

@@ -18,6 +18,8 @@ person.py           convoy person list, show, create, update, rename, merge, del
 person_register.py  convoy person register, for many people
 bulk.py             registers many people, and resumes where it was cut
 bulk_sources.py     reads who a folder or a table has, and says what is left out
+migrate.py          convoy migrate compreface, folders, rekognition, deepstack
+migration/          what each of those systems keeps, and how it comes over
 model.py            convoy model list, verify
 model_admin.py      convoy model load, unload, status
 model_import.py     convoy model import
@@ -27,6 +29,7 @@ model_trial.py      tries a foreign graph on a picture before it is imported
 fleet.py            convoy up, serve, health, demo
 doctor.py           convoy doctor
 token.py            convoy token create
+doors.py            convoy doors curve
 output.py           prints tables, JSON, questions and progress
 json_output.py      turns answers into JSON
 failures.py         what a failed command says, and its exit code

@@ -7,6 +7,7 @@ import typer
 
 from convoy.cli import (
     doctor,
+    doors,
     explanation,
     fleet,
     gallery,
@@ -15,6 +16,7 @@ from convoy.cli import (
     gallery_review,
     gallery_transfer,
     imaging,
+    migrate,
     model,
     person,
     person_register,
@@ -38,8 +40,10 @@ for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed)
 app.add_typer(gallery.app, name="gallery", rich_help_panel="Recognise people")
 person_register.add_to(person.app)
 app.add_typer(person.app, name="person", rich_help_panel="Recognise people")
+app.add_typer(migrate.app, name="migrate", rich_help_panel="Recognise people")
 app.add_typer(model.app, name="model", rich_help_panel="Run Convoy")
 app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
+app.add_typer(doors.app, name="doors", rich_help_panel="Run Convoy")
 
 
 def _point_out_misspelt() -> None:

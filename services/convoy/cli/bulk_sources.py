@@ -91,11 +91,11 @@ def _read_folder(folder: Path, ids: Ids) -> People:
     left_out: list[Outcome] = []
     # Whose name is a valid id keeps it, so that no changed name takes it first.
     for place in sorted(folder.iterdir(), key=lambda place: (not _is_id(composed(place.name)), place)):
-        if reason := _clutter(place):
+        if reason := unwanted(place):
             left_out.append(_left_out(place, "", *reason))
             continue
         is_folder, found = _is_folder(place), []
-        for path, outcome in _photos(place) if is_folder else _judged([place]):
+        for path, outcome in photos_of(place) if is_folder else _judged([place]):
             if outcome is None:
                 found.append(path)
             else:
@@ -118,7 +118,7 @@ def _read_folder(folder: Path, ids: Ids) -> People:
     return People(tuple(entry for entry in entries.values() if entry.photos), tuple(left_out))
 
 
-def _photos(folder: Path) -> Iterator[tuple[Path, Outcome | None]]:
+def photos_of(folder: Path) -> Iterator[tuple[Path, Outcome | None]]:
     """What is in a person's folder: photos (None), and what is left out."""
     try:
         inside = sorted(folder.iterdir())
@@ -130,7 +130,7 @@ def _photos(folder: Path) -> Iterator[tuple[Path, Outcome | None]]:
 
 def _judged(paths: list[Path]) -> Iterator[tuple[Path, Outcome | None]]:
     for path in paths:
-        if reason := _clutter(path):
+        if reason := unwanted(path):
             yield path, _left_out(path, "", *reason)
         elif _is_folder(path):
             message = "photos in folders inside a person's folder are not read; move them up"
@@ -162,7 +162,8 @@ def _is_id(name: str) -> bool:
     return len(name) <= MOST_ID_CHARACTERS and name.isprintable() and not any(map(str.isspace, name))
 
 
-def _clutter(path: Path) -> tuple[str, str] | None:
+def unwanted(path: Path) -> tuple[str, str] | None:
+    """Why a file or folder is nobody's, as reason and sentence; None if it may be somebody's."""
     if path.name.lower() in SYSTEM_NAMES:
         return "SYSTEM_FILE", "computers and storage devices make it; it is nobody's"
     return ("HIDDEN", "its name begins with a dot") if path.name.startswith(".") else None

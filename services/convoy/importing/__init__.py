@@ -15,6 +15,7 @@ preprocessing.py   what goes in front of the graph; adapters/ has what goes behi
 inspection.py      tries which adapters fit the file's outputs
 survey.py          tries ways to prepare pixels; saying.py puts an answer into words
 sketch.py          draws pieces of a graph; assembly.py joins front, graph and back
+texts.py           checks that names in a graph are text
 transposed.py      draws an operator of MediaPipe with ONNX's own
 batch.py           makes the graph take any number of pictures; fixed_batch.py does so for a fixed batch
 original.py        runs the original file on ONNX Runtime

@@ -24,6 +24,7 @@ from convoy.importing.opset import opset_of, raise_opset
 from convoy.importing.ordering import sort_nodes
 from convoy.importing.second_input import Size, bind_size, is_size
 from convoy.importing.sketch import MIN_OPSET
+from convoy.importing.texts import check_texts
 
 PREFIX = "network/"
 """Prefix for every name in the foreign graph, so that none equals one of ours."""
@@ -240,6 +241,7 @@ def _read_model(file: Path) -> ModelProto:
         raise bad_network(file, "there is no such file")
     try:
         model = onnx.load(file)
+        check_texts(model.graph)
         sort_nodes(model.graph)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, the checker and missing weights each raise their own kind of error.

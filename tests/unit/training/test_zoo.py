@@ -6,6 +6,7 @@ import pytest
 import torch
 from convoy_training.cli import app
 from convoy_training.errors import RecipeError
+from convoy_training.models.alexnet_paper import AcrossChannels
 from convoy_training.models.architecture import find_architecture, list_architectures
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.measure import Cost, measure
@@ -44,6 +45,8 @@ PARAMETERS = {
     "efficientnet-b7": 66_347_960,
 }
 MILLIONS_OF_PARAMETERS = {
+    "cifar-plain20": 0.27,
+    "cifar-plain56": 0.85,
     "cifar-resnet20": 0.27,
     "cifar-resnet32": 0.46,
     "cifar-resnet44": 0.66,
@@ -86,6 +89,48 @@ def test_parameters_are_the_papers(name: str, millions: float) -> None:
 @pytest.mark.parametrize(("name", "millions"), MILLIONS_OF_MULTIPLY_ADDS.items())
 def test_multiply_adds_are_the_published_ones(name: str, millions: float) -> None:
     assert cost_of(name).multiply_adds / 1e6 == pytest.approx(millions, rel=0.004)
+
+
+def test_alexnet_has_the_papers_numbers() -> None:
+    """Sixty million parameters; Caffe's reference network, which has the two towers too, counts 60,965,224."""
+    cost = cost_of("alexnet-paper")
+    assert cost.parameters == 60_965_224
+    maps = [layer.output for layer in cost.layers if layer.parameters]
+    # Figure 2 of the paper, both towers together.
+    assert maps == [(96, 55, 55), (256, 27, 27), (384, 13, 13), (384, 13, 13), (256, 13, 13), (4096,), (4096,), (1000,)]
+    assert cost.multiply_adds == 724_406_816  # as counted for Caffe's
+
+
+def test_googlenet_with_branches_of_5x5_has_seven_million() -> None:
+    paper = find_architecture("googlenet-paper")
+    served = measure(lambda: paper.network(**{**paper.numbers, "auxiliary": False}), paper.input)
+    assert served.parameters == 6_998_552  # Caffe's reference network
+    assert served.multiply_adds / 1e6 == pytest.approx(1_500, rel=0.06)  # "1.5 billion", section 5
+    assert sum(layer.kind == "convolution 5x5" for layer in served.layers) == 9
+
+
+@pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
+def test_a_plain_net_costs_what_its_residual_net_does(depth: int) -> None:
+    plain, residual = cost_of(f"cifar-plain{depth}"), cost_of(f"cifar-resnet{depth}")
+    assert plain.parameters == residual.parameters and plain.multiply_adds == residual.multiply_adds
+
+
+def test_a_plain_net_has_no_shortcuts() -> None:
+    """Without its last convolutions a residual block passes its input on; a plain one nothing."""
+    answers = []
+    for name in ("cifar-resnet20", "cifar-plain20"):
+        torch.manual_seed(0)
+        model = find_architecture(name).build().eval()
+        for block in model.blocks:
+            nn.init.zeros_(block.conv2.weight)
+        answers.append(model(torch.randn(1, 3, 32, 32)) - model.fc.bias)
+    assert answers[0].abs().max() > 1e-3 and answers[1].abs().max() == 0
+
+
+def test_neighbouring_channels_are_divided_by_as_pytorch_does() -> None:
+    x = torch.randn(2, 7, 3, 3) * 30
+    theirs = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(x)
+    torch.testing.assert_close(AcrossChannels()(x), theirs)
 
 
 def test_receptive_fields_are_the_published_ones() -> None:

@@ -9,6 +9,7 @@ faults.py         collects all faults, and what was read in spite of an oddity
 layout.py         the refusal of a wrong layout, with what was found as a tree
 division.py       divides one folder into training and validation
 cifar.py          classification: CIFAR-10 and CIFAR-100
+digits.py         classification: the digits that scikit-learn brings along
 image_folder.py   classification: a folder of pictures for each class
 boxes.py          detection: checked boxes with labels, from any form of file
 assembly.py       detection: puts boxes and pictures together, for all forms

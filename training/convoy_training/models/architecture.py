@@ -157,7 +157,7 @@ def find_size(architecture: Any) -> int:
     """The side of pictures that an architecture was made for; 64 for those of CIFAR that take any size."""
     known = {each.name: each.input[0] for each in list_architectures("classification")}
     name = str(architecture or "whitened-resnet")
-    return 64 if name.startswith(("whitened-resnet", "cifar-resnet")) else known.get(name, 224)
+    return 64 if name.startswith(("whitened-resnet", "cifar-")) else known.get(name, 224)
 
 
 def check_size(architecture: Architecture, side: int, chosen: Mapping[str, Any] = MappingProxyType({})) -> None:

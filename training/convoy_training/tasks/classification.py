@@ -21,7 +21,7 @@ from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.mixup import mix_either, mix_losses
 from convoy_training.augment.rand_augment import RandAugment, rand_augment
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
-from convoy_training.data import cifar, image_folder
+from convoy_training.data import cifar, digits, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS
 from convoy_training.data.reading import LabelledSource
@@ -38,9 +38,9 @@ AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, s
 
 
 class Source(LabelledSource):
-    """Where the pictures come from: CIFAR, or a folder, tar or zip with train/<class>/ and val/<class>/."""
+    """Where the pictures come from: CIFAR, digits, or a folder, tar or zip with train/<class>/ and val/<class>/."""
 
-    format: Literal["cifar", "image_folder"] = "cifar"
+    format: Literal["cifar", "image_folder", "digits"] = "cifar"
     path: str = cifar.ARCHIVE
     title: str = Field("CIFAR-10", description="what the manifest calls it")
 
@@ -126,9 +126,9 @@ class Config(recipe.Config):
 
     @model_validator(mode="after")
     def _pictures_have_that_size(self) -> Self:
-        if self.data.format == "cifar" and self.input_size != cifar.SIDE:
+        if self.data.format != "image_folder" and self.input_size != cifar.SIDE:
             raise ValueError(
-                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, and only an image_folder's are resized"
+                f"input_size: CIFAR's pictures have {cifar.SIDE} pixels, digits too; only an image_folder's are resized"
             )
         return self
 
@@ -236,6 +236,8 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
         return cifar.load_split(split, config.data.path)
+    if config.data.format == "digits":
+        return digits.load_split(split)
     loaded = image_folder.load_split(config.data.path, split, config.input_size, config.data.reading, config.resize)
     return loaded.through(config.window) if config.window else loaded
 
@@ -257,7 +259,7 @@ def build_data(config: Config) -> Data:
     data = Data(
         Batches(split, config), digest_data(config), describe_teacher(config.teacher, config.task, split.classes)
     )
-    if config.data.format == "cifar":  # it lies in memory
+    if config.data.format != "image_folder":  # it lies in memory
         return data
     return replace(data, find_change=open_archive(config.data.path).find_change)
 
@@ -265,6 +267,8 @@ def build_data(config: Config) -> Data:
 def digest_data(config: Config) -> str:
     """The SHA-256 of all files of the data."""
     path = config.data.path
+    if config.data.format == "digits":
+        return digits.digest()
     return cifar.digest(path) if config.data.format == "cifar" else open_archive(path).digest
 
 

@@ -79,6 +79,8 @@ class OtherFile:
 
     def check(self) -> None:
         """Raise InvalidArgument for a file that would take long to decode."""
+        if self.kind is formats.PNG:
+            png.check_work(self.data)
         if not self.kind.small_px:
             return
         allowed = self.kind.small_px + max(0, len(self.sent) - _SMALL_BYTES) * self.kind.px_a_byte

@@ -243,6 +243,21 @@ def test_files_of_very_many_parts_are_refused(data: bytes) -> None:
     assert refused(data).reason == "TOO_MANY_SEGMENTS"
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "colours", "refused"),
+    [(7070, 7070, 6, True), (7000, 7000, 2, False), (1, 49_000_000, 0, True), (49_000_000, 1, 0, False)],
+)
+def test_a_small_png_that_takes_long_to_unpack_is_refused(width: int, height: int, colours: int, refused: bool) -> None:
+    """The header of a file whose pixels are not there: it is refused for its size before it is decoded, or for them."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    for name, content in ((b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")):
+        data += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    with pytest.raises(InvalidArgument) as caught:
+        decode_image(data)
+    assert (caught.value.reason == "TOO_MANY_PIXELS") is refused
+
+
 def test_a_small_jpeg_2000_of_very_many_pixels_is_refused_since_it_takes_long() -> None:
     buffer = io.BytesIO()
     Image.new("L", (5000, 4000)).save(buffer, "JPEG2000")

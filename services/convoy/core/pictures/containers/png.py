@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.containers.parts import Parts
 from convoy.core.pictures.light import Light, by_codes, by_numbers
 
@@ -16,6 +17,9 @@ _PICTURE = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _BESIDE = frozenset({b"tRNS", b"iCCP", b"eXIf"})
 _COLOURS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 _MOST_BESIDE_BYTES = 4 * 2**20
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_ROW_BYTES = 8
+_SMALL_BYTES, _SMALL_WORK, _WORK_A_BYTE = 2**20, 150_000_000, 160
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -85,3 +89,17 @@ def _is_sound(data: memoryview, at: int, end: int) -> bool:
     if end > len(data) or end - at > _MOST_BESIDE_BYTES:
         return False
     return zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+
+
+def check_work(data: bytes) -> None:
+    """Raise InvalidArgument(TOO_MANY_PIXELS) for a small file whose pixels take a core more than a second to unpack.
+
+    Unpacking costs by bytes rather than pixels, and each row costs as much as some bytes more.
+    """
+    width, height, bits, colours = struct.unpack_from(">IIBB", data, 16)
+    row = -(-width * bits * _CHANNELS.get(colours, 4) // 8)
+    work, allowed = (row + _ROW_BYTES) * height, _SMALL_WORK + max(0, len(data) - _SMALL_BYTES) * _WORK_A_BYTE
+    if work > allowed:
+        message = f"a PNG of {len(data):,} bytes may unpack to {allowed:,} bytes, and {_ROW_BYTES} for each row count"
+        facts = {"bytes": work, "max_bytes": allowed}
+        raise InvalidArgument("TOO_MANY_PIXELS", message, facts, hint="send JPEG, or PNG without transparency")
