@@ -248,3 +248,9 @@ def segment(raw: Arrays, height: int, width: int) -> Arrays:
 
 def embed(raw: Arrays, height: int, width: int) -> Arrays:
     return {"embeddings": raw["683"] / np.linalg.norm(raw["683"])}
+
+
+def tree(raw: Arrays, height: int, width: int) -> Arrays:
+    """The number at the leaf that is reached, without its sign: the second class."""
+    score = min(1.0, abs(float(raw["Identity"][int(raw["Identity_1"].argmax())])))
+    return {"probabilities": np.array([1 - score, score])}

@@ -100,6 +100,17 @@ def classifier(classes: int, softmax: bool = False, **facts: object) -> Drawing:
     return drawing
 
 
+def tree(leaves: int = 8, **facts: object) -> Drawing:
+    """Numbers of leaves [N, K], and a mask [N, K] of the leaf that is reached."""
+    drawing = Drawing(**({"size": (32, 32)} | facts))  # type: ignore[arg-type]
+    rows = [drawing.op("Flatten", drawing.op("GlobalAveragePool", drawing.cells(8, leaves)), axis=1) for _ in range(2)]
+    drawing.give(drawing.op("Tanh", rows[0]), "Identity")
+    reached = drawing.op("ArgMax", rows[1], axis=1, keepdims=0)
+    ends = drawing.weight(np.array([0, 1], np.float32))
+    drawing.give(drawing.op("OneHot", reached, drawing.ints(leaves), ends, axis=1), "Identity_1")
+    return drawing
+
+
 def yolov5(classes: int, **facts: object) -> Drawing:
     """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; decoded boxes, sigmoids."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ def import_graph(
     adapter: Annotated[
         str | None,
         typer.Option(
-            help="Layout of the outputs: softmax, logits; yolov5, yolov8, yolox, ssd, retinanet, detr, nanodet, "
+            help="Layout of the outputs: softmax, logits, tree; yolov5, yolov8, yolox, ssd, retinanet, detr, nanodet, "
             "nanodet-plus, picodet; scrfd, yunet, retinaface, centerface; logits, class_map; arcface. By default the "
             "only one that fits.",
             rich_help_panel=LOOK,

@@ -124,7 +124,7 @@ def inspect(request: Request) -> Inspection:
     choices = Choices(
         len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
     )
-    fits, misfits = {}, {}
+    fits, misfits, wrong_shapes = {}, {}, set()
     for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:
         try:
             _check_shapes(adapter, prober, choices)
@@ -133,8 +133,10 @@ def inspect(request: Request) -> Inspection:
             fits[adapter.name] = _check_sense(adapter, adapter.read(probe, choices), probe)
         except Misfit as misfit:
             misfits[adapter.name] = str(misfit)
-    if all(reason.endswith(NOT_FINITE) for reason in [*misfits.values(), *fits]):
-        raise bad_network(network.file, next(iter(misfits.values())))
+            wrong_shapes |= {adapter.name} if isinstance(misfit, WrongShapeError) else set()
+    endless = [reason for reason in misfits.values() if reason.endswith(NOT_FINITE)]
+    if endless and len(endless) == len(misfits) - len(wrong_shapes) and not fits:
+        raise bad_network(network.file, endless[0])
     shapes = {name: array.shape for name, array in next(iter(prober.probes.values())).outputs.items()}
     return Inspection(request, network, original, prober, choices, frame, labels, shapes, fits, misfits)
 

@@ -73,6 +73,7 @@ PIXELS = {
     "nanodet-plus": imagenet_bgr,
     "centerface": lambda rgb: rgb,
     "arcface": arcface_pixels,
+    "tree": zero_one,
 }
 DETECTION, FACES, PLANES = Task.DETECTION, Task.FACE_DETECTION, Task.SEGMENTATION
 CASES = {
@@ -107,6 +108,7 @@ CASES = {
         },
         2,
     ),
+    "tree": Case(Task.CLASSIFICATION, "tree", models.tree, layouts.tree, 2),
     "grey": Case(
         Task.CLASSIFICATION,
         "logits",

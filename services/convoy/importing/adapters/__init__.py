@@ -4,6 +4,7 @@ from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Adapter
 from convoy.importing.adapters.classification import logits as class_logits
 from convoy.importing.adapters.classification.softmax import Softmax
+from convoy.importing.adapters.classification.tree import Tree
 from convoy.importing.adapters.detection.detr import Detr
 from convoy.importing.adapters.detection.nanodet import Nanodet
 from convoy.importing.adapters.detection.nanodet_plus import NanodetPlus
@@ -24,6 +25,7 @@ from convoy.importing.adapters.segmentation.class_map import ClassMap
 KNOWN: tuple[Adapter, ...] = (
     Softmax(),
     class_logits.Logits(),
+    Tree(),
     Yolov5(),
     Yolov8(),
     Yolox(),
