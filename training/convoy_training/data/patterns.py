@@ -19,7 +19,7 @@ def draw_waves() -> Pixels:
     colours = np.array([(24, 40, 110), (40, 120, 180), (245, 200, 80), (230, 110, 50), (250, 240, 215)], np.uint8)
     picture = colours[np.floor(height).astype(int) % len(colours)]
     picture[height % 1 < 0.16] = (10, 12, 40)
-    return cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.7), np.uint8)
 
 
 def draw_mosaic() -> Pixels:
@@ -37,7 +37,7 @@ def draw_mosaic() -> Pixels:
     joints[1:] |= stones[1:] != stones[:-1]
     joints[:, 1:] |= stones[:, 1:] != stones[:, :-1]
     picture[joints] = (235, 228, 205)
-    return picture.astype(np.uint8)
+    return np.asarray(picture, np.uint8)
 
 
 def draw_hatching() -> Pixels:
