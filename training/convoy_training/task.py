@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from convoy.core.manifest import Manifest
+from convoy.core.manifest import Task as ServiceTask
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -133,7 +134,8 @@ class Export:
 
     def preview(self) -> Manifest:
         """As much of the manifest as the serving code's pre- and post-processing reads, before there is a graph."""
-        return Manifest.model_construct(**self.manifest)
+        task = ServiceTask(self.task) if self.task else None  # the service's code asks only whether it is of faces
+        return Manifest.model_construct(**{"task": task, **self.manifest})
 
 
 def task_names() -> list[str]:

@@ -120,7 +120,7 @@ def _answer(found: "Detection") -> "Answered":
     rle = {"size": [mask.height, mask.width], "counts": mask.text()} if mask else {}
     points = tuple(NamedPoint(one.name, Point(one.x, one.y), one.score) for one in found.points)
     painted = InstanceMask(mask.area, rle) if mask else None
-    return vision.Detection(Box(*found.box_xyxy), found.index, found.label, found.score, painted, points)
+    return vision.Detection(Box(*found.box_xyxy), found.index, found.label, found.score, 0, painted, points)
 
 
 def _dot(image: "ImageRGB", x: float, y: float) -> "ImageRGB":
