@@ -149,7 +149,9 @@ def test_a_wrong_layout_shows_what_is_there_and_what_should_be(tmp_path: Path) -
     with pytest.raises(LabelError, match="train: it needs at least two classes") as caught:
         image_folder.load_split(str(tmp_path), "train", 16)
     found, _, expected = caught.value.detail.partition("expected:")
-    assert "2 folders of pictures lie beside each other: if they are the classes, add `split: {val: 0.1}`" in str(caught.value)
+    assert "2 folders of pictures lie beside each other: if they are the classes, add `split: {val: 0.1}`" in str(
+        caught.value
+    )
     assert "ant/  2 .png" in found and "train/<class>/*.jpg" in expected and "`split`" in expected
 
 
