@@ -20,7 +20,7 @@ from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
-CONFIG = SimpleNamespace(mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0), mirror_average=False)
+CONFIG = SimpleNamespace(mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0), mirror_average=False, crops=1)
 
 
 class Colours(nn.Module):
