@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from convoy.core.pictures.decoding import Pixels
+from convoy.faces.alignment import REFERENCE_LANDMARKS
 from convoy.faces.task import Options
 
+from convoy_training.augment.occluders import KINDS as OCCLUDERS
+from convoy_training.augment.occluders import cover
 from convoy_training.crop_network import fit_network, write_network
-from convoy_training.data.face_crops import collect_crops
+from convoy_training.data.face_crops import BORDER_PX, collect_crops
 from convoy_training.protocols.face_photos import FaceFinder
 
 DETECTION_THRESHOLD = 0.25
@@ -33,8 +37,14 @@ def fit_likeness(detector: Path, folder: Path, command: str, seed: int = 0) -> d
     def find(image_rgb: Pixels) -> Sequence[Pixels]:
         return finder.cut(image_rgb, options)
 
-    taught = collect_crops("train", find, seed, faceless=EACH_KIND["train"])
+    taught = collect_crops("train", find, cover_in_turn, seed, faceless=EACH_KIND["train"])
     network = fit_network(taught, seed)
-    held_out = collect_crops("validation", find, seed, faceless=EACH_KIND["validation"])
+    held_out = collect_crops("validation", find, cover_in_turn, seed, faceless=EACH_KIND["validation"])
     origin = {"command": command, "data": DATA, "data_terms": TERMS, "seed": seed}
     return write_network(folder / "likeness.npz", network, origin, taught, held_out)
+
+
+def cover_in_turn(crop: Pixels, number: int, random: np.random.Generator) -> Pixels:
+    """The face under the occluder of its number, from an aligned crop with border."""
+    kind = list(OCCLUDERS)[number % len(OCCLUDERS)]
+    return cover(crop, REFERENCE_LANDMARKS + BORDER_PX, kind, random)

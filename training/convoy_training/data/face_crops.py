@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from convoy.core.pictures.decoding import Pixels
-from convoy.faces.alignment import ALIGNED_SIZE_PX, REFERENCE_LANDMARKS
+from convoy.faces.alignment import ALIGNED_SIZE_PX
 from numpy.typing import NDArray
 
-from convoy_training.augment.occluders import KINDS as OCCLUDERS
-from convoy_training.augment.occluders import cover
 from convoy_training.data.faceless_kinds import load_faceless
 from convoy_training.data.identities import Selection, Split, load_faces
 
@@ -33,6 +31,8 @@ UPRIGHT = ("faces", "covered faces")
 
 Find = Callable[[Pixels], Sequence[Pixels]]
 """The aligned crops of what a detector finds in a picture."""
+Cover = Callable[[Pixels, int, np.random.Generator], Pixels]
+"""Draws something over the face in a crop with border; faces are numbered."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Crops:
     kinds: tuple[str, ...]
 
 
-def collect_crops(split: Split, find: Find, seed: int, *, faceless: int) -> Crops:
+def collect_crops(split: Split, find: Find, cover: Cover, seed: int, *, faceless: int) -> Crops:
     """Faces of a split as alignment cuts them, moved a little; the same turned and enlarged; and what `find` finds.
 
     A face that something covers is a face too: another network says that it is covered. faceless: pictures of each
@@ -53,7 +53,7 @@ def collect_crops(split: Split, find: Find, seed: int, *, faceless: int) -> Crop
     random = np.random.default_rng(seed)
     faces = load_faces(("lfw", "celeba"), split, BORDER_PX, Selection(images=IMAGES)).crops
     found = [*_find_none(split, find, faceless)]
-    covered = [_cover(one, number, random) for number, one in enumerate(faces)]
+    covered = [cover(one, number, random) for number, one in enumerate(faces)]
     kinds = {
         "faces": [soil(jitter(one, random), random) for one in faces],
         "covered faces": [soil(jitter(one, random), random) for one in covered],
@@ -73,12 +73,6 @@ def _find_none(split: Split, find: Find, count: int) -> Iterator[Pixels]:
     for pictures in load_faceless(split, count).values():
         for pixels in pictures:
             yield from find(pixels)
-
-
-def _cover(crop: Pixels, number: int, random: np.random.Generator) -> Pixels:
-    """The face under the occluder of its number, in turn, from a crop with border."""
-    kind = list(OCCLUDERS)[number % len(OCCLUDERS)]
-    return cover(crop, REFERENCE_LANDMARKS + BORDER_PX, kind, random)
 
 
 def jitter(crop: Pixels, random: np.random.Generator) -> Pixels:
