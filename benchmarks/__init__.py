@@ -6,6 +6,7 @@ overload.py                what a service does under more load than it can carry
 fairness.py                one caller beside the flood of another
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
 group_photos.py            how often somebody is wrongly named in a group photo
+instance_masks.py          masks of single cells beside connected components
 gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
 picture_decoding.py        decoding an ordinary JPEG, beside an earlier checkout and OpenCV
 everyday.py                what networks say of everyday photographs (everyday.toml says what they show)
@@ -16,6 +17,8 @@ recognition_store.py       registering, following and loading a gallery
 recognition_vector_sets.py galleries in vector sets
 camvid_tracks.py           how well numbers of tracks survive a detector's gaps, on a real film
 training_feed.py           how many pictures a second a detector's training is fed
+door_cost.py               what a door for another system's clients costs beside the REST call behind it
+door_strangers.py          how often strangers are named through each of these doors
 training_loop.py           the training loop beside a plain PyTorch loop
 imaging_speed.py           what a picture costs with each model that makes pictures
 soak.py                    mixed load for minutes or hours, and whether processes grow
@@ -27,6 +30,7 @@ conditions.py              writes machine, versions and date beside each number
 networks.py                networks with random weights
 requests.py                the same picture as a request of each API
 server.py                  runs a server as a process, and measures its CPU time and memory
+door_fleet.py              a fleet with these doors open
 processes.py               finds the processes of a fleet
 bare.py                    the simplest possible server
 raw.py                     ONNX Runtime with nothing around it

@@ -31,7 +31,7 @@ def pairs(asker: Asker) -> dict[str, tuple[Call, Call]]:
     photo, text = encode(portrait(1, shade=0.9)), base64.b64encode(encode(portrait(1, shade=0.9))).decode()
     identify = f"/v1/galleries/{GALLERY}/identify"
     search = json.dumps({"CollectionId": GALLERY, "Image": {"Bytes": text}}).encode()
-    own = json.dumps({"image": text, "nearest": 80, "options": {"selection": "LARGEST"}}).encode()
+    own = json.dumps({"image": text, "nearest": 80, "selection": "LARGEST"}).encode()
 
     def form(path: str, name: str) -> Call:
         return lambda: asker.form(path, name, photo)

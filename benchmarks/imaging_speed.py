@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[], help="default: all that are published")
     asked = parser.parse_args()
     small = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    picture = cv2.resize(small, (asked.side, asked.side), interpolation=cv2.INTER_CUBIC)
+    picture = np.asarray(cv2.resize(small, (asked.side, asked.side), interpolation=cv2.INTER_CUBIC), np.uint8)
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[: asked.side // 4, : asked.side // 4] = 255
     for threads in THREADS:

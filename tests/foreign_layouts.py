@@ -41,6 +41,36 @@ def yolov8(raw: Arrays, height: int, width: int) -> Arrays:
     return {"boxes": np.array([around(*row[:4]) for row in columns]), "scores": columns[:, 4:]}
 
 
+def yolov8_seg(raw: Arrays, height: int, width: int) -> Arrays:
+    """Four classes; what stands behind them are the coefficients."""
+    columns = raw["output0"].T
+    boxes = np.array([around(*row[:4]) for row in columns])
+    rest = {"prototypes": raw["output1"], "coefficients": columns[:, 8:]}
+    return {"boxes": boxes, "scores": columns[:, 4:8], **rest}
+
+
+def yolov8_pose(raw: Arrays, height: int, width: int) -> Arrays:
+    """One class, two points: x, y, visibility of the first, then of the second."""
+    columns = raw["output0"].T
+    points = [[row[5:8], row[8:11]] for row in columns]
+    return {
+        "boxes": np.array([around(*row[:4]) for row in columns]),
+        "scores": columns[:, 4:5],
+        "points": np.array(points),
+    }
+
+
+def yolov8_pose_without_visibility(raw: Arrays, height: int, width: int) -> Arrays:
+    """One class, two points: x and y of the first, then of the second."""
+    columns = raw["output0"].T
+    points = [[row[5:7], row[7:9]] for row in columns]
+    return {
+        "boxes": np.array([around(*row[:4]) for row in columns]),
+        "scores": columns[:, 4:5],
+        "points": np.array(points),
+    }
+
+
 def yolox(raw: Arrays, height: int, width: int) -> Arrays:
     """Raw boxes: one row a cell, strides one after another."""
     (rows,) = raw.values()
@@ -248,3 +278,9 @@ def segment(raw: Arrays, height: int, width: int) -> Arrays:
 
 def embed(raw: Arrays, height: int, width: int) -> Arrays:
     return {"embeddings": raw["683"] / np.linalg.norm(raw["683"])}
+
+
+def tree(raw: Arrays, height: int, width: int) -> Arrays:
+    """The number at the leaf that is reached, without its sign: the second class."""
+    score = min(1.0, abs(float(raw["Identity"][int(raw["Identity_1"].argmax())])))
+    return {"probabilities": np.array([1 - score, score])}

@@ -100,6 +100,17 @@ def classifier(classes: int, softmax: bool = False, **facts: object) -> Drawing:
     return drawing
 
 
+def tree(leaves: int = 8, **facts: object) -> Drawing:
+    """Numbers of leaves [N, K], and a mask [N, K] of the leaf that is reached."""
+    drawing = Drawing(**({"size": (32, 32)} | facts))  # type: ignore[arg-type]
+    rows = [drawing.op("Flatten", drawing.op("GlobalAveragePool", drawing.cells(8, leaves)), axis=1) for _ in range(2)]
+    drawing.give(drawing.op("Tanh", rows[0]), "Identity")
+    reached = drawing.op("ArgMax", rows[1], axis=1, keepdims=0)
+    ends = drawing.weight(np.array([0, 1], np.float32))
+    drawing.give(drawing.op("OneHot", reached, drawing.ints(leaves), ends, axis=1), "Identity_1")
+    return drawing
+
+
 def yolov5(classes: int, **facts: object) -> Drawing:
     """[N, A, 5+C], three anchors a cell, at strides 8, 16, 32; decoded boxes, sigmoids."""
     drawing = Drawing(**facts)  # type: ignore[arg-type]
@@ -120,6 +131,34 @@ def yolov8(classes: int, first: int = 0, **facts: object) -> Drawing:
         boxes = drawing.decoded(stride, 1, first)
         scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes, first))
         levels.append(drawing.op("Concat", boxes, scores, axis=2))
+    drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    return drawing
+
+
+def yolov8_seg(classes: int, prototypes: int = 3, **facts: object) -> Drawing:
+    """[N, 4+C+M, A] as yolov8 with coefficients of any sign, and prototypes [N, M, H/4, W/4]."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in FACE_STRIDES:
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes))
+        coefficients = drawing.rows(stride, 1, prototypes)
+        levels.append(drawing.op("Concat", drawing.decoded(stride, 1), scores, coefficients, axis=2))
+    drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
+    drawing.give(drawing.cells(4, prototypes), "output1")
+    return drawing
+
+
+def yolov8_pose(classes: int, points: int = 2, seen: bool = True, **facts: object) -> Drawing:
+    """[N, 4+C+3K, A] as yolov8 with points in pixels and how visible each is; without `seen` [N, 4+C+2K, A]."""
+    drawing = Drawing(**facts)  # type: ignore[arg-type]
+    levels = []
+    for stride in FACE_STRIDES:
+        scores = drawing.op("Sigmoid", drawing.rows(stride, 1, classes))
+        parts = [drawing.decoded(stride, 1), scores]
+        for _ in range(points):
+            parts.append(drawing.rows(stride, 1, 2, scale=50.0))
+            parts += [drawing.op("Sigmoid", drawing.rows(stride, 1, 1))] if seen else []
+        levels.append(drawing.op("Concat", *parts, axis=2))
     drawing.give(drawing.op("Transpose", drawing.op("Concat", *levels, axis=1), perm=[0, 2, 1]), "output0")
     return drawing
 

@@ -226,6 +226,10 @@ class Boto3(Teller):
         picture = {"Bytes": Path(path).read_bytes()}
         same = self.client.compare_faces(SourceImage=picture, TargetImage=picture)
         assert same["FaceMatches"][0]["Similarity"] > 99, same
+        ada, *_ = (face["FaceId"] for face in self._all() if face["ExternalImageId"] == "Ada")
+        matches = self.client.search_faces(CollectionId=COLLECTION, FaceId=ada)["FaceMatches"]
+        # The larger face of the photo of two, which was indexed for "Nobody", is hers as well.
+        assert {match["Face"]["ExternalImageId"] for match in matches} == {"Ada", "Nobody"}, matches
         assert len(self.client.detect_faces(Image=picture)["FaceDetails"][0]["Landmarks"]) == 5
         return len(self.client.detect_labels(Image=picture)["Labels"])
 

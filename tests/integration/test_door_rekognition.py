@@ -90,6 +90,21 @@ def test_one_photo_may_be_indexed_twice_and_the_rest_is_told(door: Door, collect
     assert index(door, encode(plain()))["FaceRecords"] == []
 
 
+def test_a_face_on_record_is_searched_for(door: Door, collection: str) -> None:
+    ada = index(door, encode(portrait(1, noise=1)), ExternalImageId="ada")["FaceRecords"][0]["Face"]
+    again = index(door, encode(portrait(1, noise=2)), ExternalImageId="ada-again")["FaceRecords"][0]["Face"]
+    grace = index(door, encode(portrait(4)))["FaceRecords"][0]["Face"]
+    for face, other in ((ada, again), (again, ada)):
+        found = ask(door, "SearchFaces", FaceId=face["FaceId"])
+        assert found["SearchedFaceId"] == face["FaceId"]
+        (match,) = found["FaceMatches"]
+        assert match["Face"] == other and match["Similarity"] > 80
+    assert ask(door, "SearchFaces", FaceId=grace["FaceId"])["FaceMatches"] == []
+    everybody = ask(door, "SearchFaces", FaceId=grace["FaceId"], FaceMatchThreshold=0)["FaceMatches"]
+    assert [one["Similarity"] < 80 for one in everybody] == [True, True]
+    assert ask(door, "SearchFaces", FaceId="nobody")["error"] == "ResourceNotFoundException"
+
+
 def test_faces_of_other_doors_are_there_too(door: Door, collection: str, convoy: Convoy) -> None:
     convoy.register(COLLECTION, "ada", [encode(portrait(1, noise=1)), encode(portrait(1, noise=2))])
     faces = ask(door, "ListFaces")["Faces"]

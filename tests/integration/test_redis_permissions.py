@@ -1,5 +1,6 @@
 """Recognition's own user of Redis, as whom every test with a Redis works: here it is refused all the rest."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -179,3 +180,27 @@ def test_clients_who_ask_and_do_not_read_leave_memory_to_others(composed: tuple[
         assert user.set("convoy:others", "write") is True
         for connection in silent:
             connection.disconnect()
+
+
+@pytest.mark.parametrize("where", ["compose", "kubernetes"])
+@pytest.mark.parametrize(
+    ("says", "version"),
+    [
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc bits=64", (7, 0)),
+        ("Redis server v=8.2.1 sha=00000000:0 malloc=jemalloc bits=64", (8, 2)),
+        ("Valkey server v=7.2.5 sha=00000000:0 malloc=jemalloc bits=64", (7, 2)),
+        ("Valkey server v=9.0.1 sha=00000000:0 malloc=jemalloc bits=64", (7, 2)),
+    ],
+)
+def test_valkey_is_given_no_command_that_it_does_not_know(
+    where: str, says: str, version: tuple[int, int], tmp_path: Path
+) -> None:
+    """The lines of the script that make the rule, with a server that says only what it is."""
+    server = tmp_path / "redis-server"
+    server.write_text(f"#!/bin/sh\necho '{says}'\n")
+    server.chmod(0o755)
+    begin, _, _ = scripts()[where].partition("exec redis-server")
+    lines = begin[begin.index('may="') :] + 'echo "$may"\n'
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-euc", lines], env=path, capture_output=True, text=True, check=True, timeout=30)
+    assert sorted(done.stdout.split()) == [f"+{name}" for name in commands(version)]

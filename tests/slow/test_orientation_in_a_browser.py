@@ -53,4 +53,5 @@ def test_who_applies_an_orientation() -> None:
                 agree = alike(ours, page.evaluate(CORNERS, source)), alike(ours, corners(opencv))
                 seen.setdefault(name, set()).add(agree)
         browser.close()
-    assert seen == {"JPEG": {(True, True)}, "PNG": {(True, True)}, "WebP": {(False, True)}, "AVIF": {(True, True)}}
+    # Pillow writes an orientation into AVIF as a turn of its own (irot, imir), which OpenCV does not apply.
+    assert seen == {"JPEG": {(True, True)}, "PNG": {(True, True)}, "WebP": {(False, True)}, "AVIF": {(True, False)}}

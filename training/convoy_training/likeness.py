@@ -1,7 +1,8 @@
 """Fits the faces service's second opinion: does an aligned crop look like a face turned upright?
 
-It learns from crops of training people, and from what the detector finds in training pictures without a face; it is
-measured on held-out people and other pictures. Its weights lie beside the service's code (convoy/faces/likeness.npz).
+It learns from crops of training people, also with drawn masks, glasses and hands over them, and from what the detector
+finds in training pictures without a face; it is measured on held-out people and other pictures. Its weights lie beside
+the service's code (convoy/faces/likeness.npz).
 """
 
 from __future__ import annotations

@@ -26,8 +26,12 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K], see CROWD."""
+    """image_rgb uint8 [H,W,3]; boxes_xyxy float32 [K,4] in its pixels, edges; labels int64 [K], see CROWD.
+
+    instances: uint16 [H,W], the number of the box whose object a pixel shows, counted from 1, or 0; None without masks.
+    """
 
     image_rgb: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]
     labels: NDArray[np.int64]
+    instances: NDArray[np.uint16] | None = None

@@ -7,6 +7,7 @@ download.py       one file over HTTP: resumed, bounded, with progress
 packages.py       one file out of a package, by the package's ordinary client
 files.py          finds files by digest: in the cache, or in a folder that you copied to this machine
 conversion.py     turns files that are not ONNX into ONNX, by tools in another process
+tflite.py         the script that does so with .tflite, and says what the file itself answers
 options.py        an entry's options as the import takes them
 known.py          completes an import of a file that the catalogue knows
 golden.py         the answer to one bundled picture, by which a pulled model proves that it is the model of its entry

@@ -1,10 +1,11 @@
 """Turns published files that are not ONNX into ONNX, with a tool in another process.
 
-.tflite   tf2onnx with TensorFlow (the extra `tflite`), and what tf2onnx leaves of MediaPipe's own operators
+.tflite   tf2onnx with TensorFlow (the extra `tflite`; tflite.py), and what tf2onnx leaves of MediaPipe's own operators
 .pth      `convoy-train convert`: weights for an architecture of ours
 
-The tools are large, so they may be installed in a Python environment of their own. What they give is compared with the
-entry's golden answer later, as every model is.
+The tools are large, so they may be installed in a Python environment of their own. What tf2onnx gives must answer as
+the .tflite does in TensorFlow's interpreter, if that knows its operators. Later the model is compared with the entry's
+golden answer, as every model is.
 """
 
 import subprocess
@@ -12,11 +13,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from convoy.catalogue import tflite
 from convoy.catalogue.entry import Entry
 from convoy.core.errors import FailedPrecondition
+from convoy.core.models.engine import PlainGraph
 
 TIMEOUT_S = 900
-OPSET = 17
+TOLERANCE = 1e-3
+"""Largest difference of a converted file's answers, relative to 1 + the largest of them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Tool:
     modules: tuple[str, ...]
     cure: str
     words: tuple[str, ...]
-    """The command after `python -m`, with {source}, {target} and {architecture}."""
+    """The command after `python`, with {source}, {target}, {answers} and {architecture}."""
 
 
 TOOLS = {
@@ -35,13 +41,13 @@ TOOLS = {
         "tf2onnx",
         ("tf2onnx", "tensorflow"),
         "pip install 'convoy-vision[tflite]'",
-        ("tf2onnx.convert", "--tflite", "{source}", "--output", "{target}", "--opset", str(OPSET)),
+        (tflite.__file__, "{source}", "{target}", "{answers}"),
     ),
     ".pth": Tool(
         "convoy-train",
         ("convoy_training",),
         "install convoy-training",
-        ("convoy_training", "convert", "{architecture}", "{source}", "{target}"),
+        ("-m", "convoy_training", "convert", "{architecture}", "{source}", "{target}"),
     ),
 }
 
@@ -70,8 +76,9 @@ def find_tool(entry: Entry, python: str | None) -> Tool:
 
 def convert(entry: Entry, tool: Tool, source: Path, target: Path, python: str | None) -> None:
     """Write the file as ONNX to `target`. Raises FailedPrecondition(NEEDS_CONVERSION)."""
-    names = {"source": str(source), "target": str(target), "architecture": entry.architecture}
-    done = _run([python or sys.executable, "-m", *(word.format(**names) for word in tool.words)])
+    answers = target.with_suffix(".npz")
+    names = {"source": source, "target": target, "answers": answers, "architecture": entry.architecture}
+    done = _run([python or sys.executable, *(word.format(**names) for word in tool.words)])
     if done.returncode or not target.exists():
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         problem = lines[-1].strip() if lines else f"it ended with {done.returncode}"
@@ -80,6 +87,22 @@ def convert(entry: Entry, tool: Tool, source: Path, target: Path, python: str | 
         from convoy.importing.transposed import replace_transposed
 
         replace_transposed(target)
+    if answers.exists():
+        _compare(entry, tool, target, answers)
+        answers.unlink()
+
+
+def _compare(entry: Entry, tool: Tool, converted: Path, answers: Path) -> None:
+    """Raise FailedPrecondition(NEEDS_CONVERSION) if the converted file does not answer as the published one does."""
+    with np.load(answers) as said:
+        wanted = [said[f"output_{place}"].astype(np.float64) for place in range(len(said) - 1)]
+        pixels = said["input"]
+    graph = PlainGraph(converted)
+    got = graph.run({graph.input_names[0]: pixels}).values()
+    differences = [float(np.abs(one - other).max()) for one, other in zip(got, wanted, strict=True)]
+    if not all(one <= TOLERANCE * (1 + np.abs(other).max()) for one, other in zip(differences, wanted, strict=True)):
+        message = f"{tool.name} converts {entry.file.name} wrongly: its answers differ by up to {max(differences):.3g}"
+        raise FailedPrecondition("NEEDS_CONVERSION", message)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

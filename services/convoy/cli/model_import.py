@@ -9,7 +9,7 @@ from convoy.cli.model_report import show_imported, show_inspection
 from convoy.cli.model_trial import ask_whether_to_write, check_picture, choose_pixels, try_picture
 from convoy.cli.output import AsJson
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.importing.words import read_boxes, read_channels, read_priors, read_size, read_window
+from convoy.importing.words import read_boxes, read_channels, read_points, read_priors, read_size, read_window
 
 if TYPE_CHECKING:
     from convoy.importing.request import Request
@@ -41,9 +41,9 @@ def import_graph(
     adapter: Annotated[
         str | None,
         typer.Option(
-            help="Layout of the outputs: softmax, logits; yolov5, yolov8, yolox, ssd, retinanet, detr, nanodet, "
-            "nanodet-plus, picodet; scrfd, yunet, retinaface, centerface; logits, class_map; arcface. By default the "
-            "only one that fits.",
+            help="Layout of the outputs: softmax, logits, tree; yolov5, yolov8, yolov8-seg, yolov8-pose, yolox, ssd, "
+            "retinanet, detr, nanodet, nanodet-plus, picodet; scrfd, yunet, retinaface, centerface; logits, class_map; "
+            "arcface. By default the only one that fits.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -169,6 +169,15 @@ def import_graph(
             rich_help_panel=PIXELS,
         ),
     ] = None,
+    points: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,...",
+            help="Names of the points that a detector finds on each object, in the network's order; by default the "
+            "file's, or COCO's 17 of a person.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     detection_threshold: Annotated[
         Threshold, typer.Option(help="Lowest score, for calls that name none.", rich_help_panel=MODEL)
     ] = None,
@@ -256,6 +265,7 @@ def import_graph(
         "pad_at": pad_at,
         "face_crop": face_crop,
         "window": read_window(window),
+        "points": read_points(points),
         "one_by_one": one_by_one or None,
         "detection_threshold": detection_threshold,
         "iou_threshold": iou_threshold,

@@ -12,7 +12,9 @@ from convoy.core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client.answers.common import ImageRGB
+    from convoy.client.answers.vision import Detection as Answered
     from convoy.core.pictures.decoding import Picture
+    from convoy.detection.task import Detection
     from convoy.importing.inspection import Inspection
     from convoy.importing.model_import import Prepared
     from convoy.importing.saying import Saying
@@ -99,13 +101,26 @@ def _draw(picture: "Picture", said: "Saying") -> "ImageRGB":
     if said.mask is not None:
         regions = tuple(vision.Region(one.index, one.label, one.area) for one in said.regions)
         return drawing.draw_segmentation(image, vision.Segmentation(said.mask, regions, *about))
-    found = [vision.Detection(Box(*one.box_xyxy), one.index, one.label, one.score) for one in said.objects]
+    found = [_answer(one) for one in said.objects]
     found += [vision.Detection(Box(*map(float, one.box_xyxy)), 0, "face", one.score) for one in said.faces]
     drawn = drawing.draw_detections(image, vision.Detections(tuple(found), *about))
     for face in said.faces:
         for x, y in face.landmarks_xy.tolist():
             drawn = _dot(drawn, x, y)
     return drawn
+
+
+def _answer(found: "Detection") -> "Answered":
+    """An object as the client would get it."""
+    from convoy.client.answers import vision
+    from convoy.client.answers.common import Box, Point
+    from convoy.client.answers.masks import InstanceMask, NamedPoint
+
+    mask = found.mask
+    rle = {"size": [mask.height, mask.width], "counts": mask.text()} if mask else {}
+    points = tuple(NamedPoint(one.name, Point(one.x, one.y), one.score) for one in found.points)
+    painted = InstanceMask(mask.area, rle) if mask else None
+    return vision.Detection(Box(*found.box_xyxy), found.index, found.label, found.score, 0, painted, points)
 
 
 def _dot(image: "ImageRGB", x: float, y: float) -> "ImageRGB":

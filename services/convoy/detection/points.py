@@ -1,12 +1,11 @@
 """The named points of each object, such as eyes or elbows, in pixels of the picture that was sent."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.manifest import Manifest, Task
+from convoy.core.manifest import Manifest
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.geometry import points_to_picture
@@ -26,19 +25,13 @@ class Point:
     score: float | None = None
 
 
-def names_of(manifest: Manifest) -> Sequence[str]:
-    """The names of the points that a detector finds; a face detector's are its five landmarks."""
-    return FACE_POINTS if manifest.task is Task.FACE_DETECTION else manifest.points
-
-
 def place_points(
     outputs: Outputs, chosen: npt.NDArray[np.int64], placement: Placement, picture: Picture, manifest: Manifest
 ) -> list[tuple[Point, ...]]:
     """Return the points of the boxes `chosen` [K]. outputs: one row: points [A, P, 2 or 3], or a face's landmarks."""
-    names = names_of(manifest)
+    output, names = ("landmarks", FACE_POINTS) if "landmarks" in outputs else ("points", manifest.points)
     if not names:
         return [()] * len(chosen)
-    output = "landmarks" if manifest.task is Task.FACE_DETECTION else "points"
     numbers = np.asarray(outputs[output], np.float32)[chosen]
     places = points_to_picture(numbers[..., :2], placement, picture).tolist()
     scores = numbers[..., 2].clip(0, 1).tolist() if numbers.shape[-1] == 3 else [[None] * len(names)] * len(chosen)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from convoy.core.manifest import Manifest
+from convoy.core.manifest import Manifest, first_given
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.faces import task
 from convoy.faces.alignment import DegenerateLandmarksError
@@ -15,6 +15,11 @@ from convoy.faces.crop_network import describe
 from convoy.faces.likeness import judge_likeness
 from convoy.faces.quality import FaceQuality, assess_quality
 from convoy.faces.visibility import judge_visibility
+
+DOUBTFUL_SHARE = 0.1
+"""A score in the lowest tenth above the detector's own threshold is doubtful: a star, a zebra, a small face."""
+DOUBTFUL_LIKENESS = 0.05
+"""A doubtful find counts as a face from this likeness on. Measured in docs/faces.md."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +37,43 @@ class JudgedFace:
     inputs: tuple[Pixels, ...] = ()
     liveness: float | None = None
     attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The faces that a call asked for, largest first, and how many finds were dropped because they are no faces."""
+
+    faces: list[JudgedFace]
+    dropped: int
+
+
+def judge_all(
+    picture: Picture,
+    found: Sequence[task.DetectedFace],
+    manifest: Manifest,
+    options: task.Options,
+    classifiers: Sequence[Manifest] = (),
+    with_likeness: bool = True,
+) -> Judged:
+    """Judge the faces that the call wants of those found, largest first; drop those that cannot be faces.
+
+    manifest: the detector's. A call that names a threshold gets whatever reaches it.
+    """
+    wanted = 1 if options.largest_only else options.max_faces
+    threshold = first_given(None, manifest.thresholds.detection, task.DETECTION_THRESHOLD)
+    sure = 0.0 if options.detection_threshold is not None else threshold + DOUBTFUL_SHARE * (1 - threshold)
+    faces: list[JudgedFace] = []
+    dropped = 0
+    for one in found:
+        if len(faces) == wanted:
+            break
+        face = judge(picture, one, classifiers, with_likeness)
+        likeness = None if face is None else face.quality.likeness
+        if face is None or (one.score < sure and likeness is not None and likeness < DOUBTFUL_LIKENESS):
+            dropped += 1
+        else:
+            faces.append(face)
+    return Judged(faces, dropped)
 
 
 def judge(

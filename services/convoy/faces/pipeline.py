@@ -19,7 +19,7 @@ from convoy.core.pictures.decoding import Picture
 from convoy.core.serving.messages import pixels_of, read_image
 from convoy.faces import task
 from convoy.faces.classifiers import check_classifier, read_attribute, read_liveness
-from convoy.faces.judging import JudgedFace, judge
+from convoy.faces.judging import JudgedFace, judge_all
 from convoy.faces.likeness import DRAWN
 from convoy.faces.looks import Place, merge_looks, take_looks
 from convoy.v1 import common_pb2
@@ -104,8 +104,8 @@ class FacePipeline:
             places, picture = where
             everyone = replace(options, max_faces=None, largest_only=False)
             found = merge_looks(outputs, places, picture, manifest, everyone, with_likeness)
-            judged = (judge(picture, face, classifiers, with_likeness) for face in task.select(found, options))
-            return Photo(picture.outline(), [face for face in judged if face is not None], len(found))
+            judged = judge_all(picture, found, manifest, options, classifiers, with_likeness)
+            return Photo(picture.outline(), judged.faces, len(found) - judged.dropped)
 
         photos = await self._host.pipeline.run_looks(detector, images, prepare, interpret, weigh, deadline)
         return await self._classify(photos, liveness, attributes, deadline) if classifiers else photos

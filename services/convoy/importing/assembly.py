@@ -14,6 +14,9 @@ SHAPES: dict[str, tuple[int, tuple[str | int, ...]]] = {
     "boxes": (TensorProto.FLOAT, ("N", "A", 4)),
     "scores": (TensorProto.FLOAT, ("N", "A", "C")),
     "landmarks": (TensorProto.FLOAT, ("N", "A", 5, 2)),
+    "prototypes": (TensorProto.FLOAT, ("N", "M", "Y", "X")),
+    "coefficients": (TensorProto.FLOAT, ("N", "A", "M")),
+    "points": (TensorProto.FLOAT, ("N", "A", "K", "D")),
     "class_map": (TensorProto.UINT8, ("N", "H", "W")),
     "embeddings": (TensorProto.FLOAT, ("N", "D")),
 }

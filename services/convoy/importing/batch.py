@@ -3,7 +3,8 @@
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
-from convoy.core.manifest import INPUT_NAME, OUTPUT_NAMES, Task
+from convoy.core.manifest import INPUT_NAME, Task
+from convoy.importing.adapters.adapter import answered
 from convoy.importing.assembly import SHAPES, declare, with_graph
 from convoy.importing.network import PREFIX, Network
 
@@ -49,7 +50,8 @@ def run_one_by_one(model: ModelProto, task: Task) -> ModelProto:
         helper.make_node("Concat", [f"{PICTURE}length_1", shape], [f"{shape}_1"], axis=0),
         helper.make_node("Reshape", [one, f"{shape}_1"], [whole]),
     ]
-    names = [PICTURE + name for name in OUTPUT_NAMES[task]]
+    outputs = answered(task, [output.name for output in model.graph.output])
+    names = [PICTURE + name for name in outputs]
     take_off = [helper.make_node("Gather", [name, first], [f"{name}_one"], axis=0) for name in names]
     constants = [
         helper.make_tensor(f"{PICTURE}length_1", TensorProto.INT64, [1], [1]),
@@ -61,10 +63,10 @@ def run_one_by_one(model: ModelProto, task: Task) -> ModelProto:
         [*put_on, *inner.node, *take_off],
         "one_picture",
         [helper.make_tensor_value_info(one, TensorProto.UINT8, [*sides, 3])],
-        [declare(name, f"{PICTURE}{name}_one", SHAPES[name][1][1:]) for name in OUTPUT_NAMES[task]],
+        [declare(name, f"{PICTURE}{name}_one", SHAPES[name][1][1:]) for name in outputs],
         [*inner.initializer, *constants],
     )
-    scan = helper.make_node("Scan", [INPUT_NAME], OUTPUT_NAMES[task], body=body, num_scan_inputs=1)
+    scan = helper.make_node("Scan", [INPUT_NAME], outputs, body=body, num_scan_inputs=1)
     return with_graph(model, helper.make_graph([scan], "convoy", model.graph.input, model.graph.output))
 
 

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
+from convoy.core.manifest import Precision, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Pixels
-from convoy.importing.adapters.adapter import Adapter, Array, Reading
+from convoy.importing.adapters.adapter import Adapter, Array, Reading, answered
 from convoy.importing.original import Original
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof
 
 PIXELS, PROBABILITY = 0.01, 1e-4
-BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
-          "embeddings": PROBABILITY, "class_map": 0.0}  # fmt: skip
+BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "points": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
+          "embeddings": PROBABILITY, "prototypes": PROBABILITY, "coefficients": PROBABILITY,
+          "class_map": 0.0}  # fmt: skip
 """Largest allowed difference from the original file, in pixels or as a number; for a class map, the share of pixels."""
 LOOSER = {"float32": 1, "float16": 20, "int8": 20}
 """Factor of BOUNDS, by precision: half precision and whole numbers round a few pixels the other way."""
@@ -62,7 +64,7 @@ def compare(
 ) -> list[Difference]:
     """Compare a batch's rows with the answers for its pictures; return the largest differences. Raises Disproof."""
     differences = []
-    for name in OUTPUT_NAMES[task]:
+    for name in answered(task, answers[0]):
         rows = [_difference(name, wanted, found[name][row : row + 1], precision) for row, wanted in enumerate(answers)]
         worst = max(rows, key=lambda one: one.largest if np.isfinite(one.largest) else np.inf)
         if not worst.largest <= worst.bound:
@@ -88,8 +90,20 @@ def _difference(name: str, wanted: Mapping[str, Array], found: Array, precision:
         return _differing_pixels(wanted, found)
     bound = BOUNDS[name] * LOOSER[precision]
     ours, theirs = np.asarray(found, np.float64), np.asarray(wanted[name], np.float64)
-    scale = np.maximum(1.0, np.abs(theirs) / LARGE) if BOUNDS[name] == PIXELS else 1.0
+    scale = _scale(name, theirs)
     return Difference(name, float((np.abs(ours - theirs) / scale).max(initial=0.0)), bound)
+
+
+def _scale(name: str, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """By how much a difference may exceed the bound: large coordinates and logits have coarser steps."""
+    scale = np.ones_like(numbers)
+    if BOUNDS[name] == PIXELS:
+        scale = np.maximum(scale, np.abs(numbers) / LARGE)
+    if name in ("prototypes", "coefficients"):
+        scale = np.maximum(scale, np.abs(numbers))
+    if name == "points" and numbers.shape[-1] == 3:
+        scale[..., 2] = PROBABILITY / PIXELS  # how visible a point is, 0 to 1
+    return scale
 
 
 def _differing_pixels(wanted: Mapping[str, Array], found: Array) -> Difference:

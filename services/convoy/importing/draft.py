@@ -11,7 +11,7 @@ from convoy.importing.adapters.adapter import Adapter
 from convoy.importing.inspection import Inspection
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.publication import NO_DIGEST
-from convoy.importing.request import Request, retell
+from convoy.importing.request import Request, read_points, retell
 
 
 def default_name(file: Path) -> str:
@@ -23,7 +23,7 @@ def draft_manifest(
     inspection: Inspection, adapter: Adapter, preprocessing: Preprocessing, name: str, version: int = 1
 ) -> Manifest:
     """Make the manifest without its digest and the proof's results. Raises InvalidArgument(BAD_ARGUMENT)."""
-    request, network = inspection.request, inspection.network
+    request, network, reading = inspection.request, inspection.network, inspection.fits.get(adapter.name)
     facts = {
         "name": name,
         "version": str(version),
@@ -33,6 +33,8 @@ def draft_manifest(
         "sha256": NO_DIGEST,
         "input": inspection.frame.spec(request, adapter),
         "labels": inspection.labels,
+        "masks": {"form": reading.masks} if reading and reading.masks else None,
+        "points": read_points(request, network) if reading and reading.points else [],
         "embedding_size": 1 if request.task is Task.FACE_EMBEDDING else None,
         "thresholds": Thresholds.model_construct(
             detection=request.detection_threshold,

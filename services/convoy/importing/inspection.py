@@ -19,7 +19,7 @@ from convoy.importing.original import Original
 from convoy.importing.pictures import trials
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof
-from convoy.importing.request import Request, read_labels, read_preprocessing
+from convoy.importing.request import Request, read_labels, read_points, read_preprocessing
 
 NOT_FINITE = "is not all finite"
 BOXED = (Task.DETECTION, Task.FACE_DETECTION)
@@ -121,10 +121,11 @@ def inspect(request: Request) -> Inspection:
     adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
     network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
     prober = Prober(request, network, original, frame)
+    points = len(read_points(request, network)) or None
     choices = Choices(
-        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter
+        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter, points
     )
-    fits, misfits = {}, {}
+    fits, misfits, wrong_shapes = {}, {}, set()
     for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:
         try:
             _check_shapes(adapter, prober, choices)
@@ -133,8 +134,10 @@ def inspect(request: Request) -> Inspection:
             fits[adapter.name] = _check_sense(adapter, adapter.read(probe, choices), probe)
         except Misfit as misfit:
             misfits[adapter.name] = str(misfit)
-    if all(reason.endswith(NOT_FINITE) for reason in [*misfits.values(), *fits]):
-        raise bad_network(network.file, next(iter(misfits.values())))
+            wrong_shapes |= {adapter.name} if isinstance(misfit, WrongShapeError) else set()
+    endless = [reason for reason in misfits.values() if reason.endswith(NOT_FINITE)]
+    if endless and len(endless) == len(misfits) - len(wrong_shapes) and not fits:
+        raise bad_network(network.file, endless[0])
     shapes = {name: array.shape for name, array in next(iter(prober.probes.values())).outputs.items()}
     return Inspection(request, network, original, prober, choices, frame, labels, shapes, fits, misfits)
 

@@ -12,11 +12,17 @@ from convoy.core.manifest import Task
 ULTRALYTICS_TASKS: dict[str, Task | None] = {
     "detect": Task.DETECTION,
     "classify": Task.CLASSIFICATION,
-    "segment": None,
-    "pose": None,
+    "segment": Task.DETECTION,
+    "pose": Task.DETECTION,
     "obb": None,
 }
 """The exporter's word for the task -> Convoy's, or None if Convoy has no such task."""
+BODY_POINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""COCO's keypoints of a person; left is the person's own left."""
 LICENCE_KEYS = ("license", "licence")
 FILLERS = {"license", "licence", "licensed", "the", "version", "v", "under", "only", "or", "later"}
 RESTRICTING = {"nc", "nd", "sa", "non", "noncommercial", "commercial", "research", "lesser", "affero"}
@@ -48,6 +54,20 @@ def input_size(facts: Mapping[str, str]) -> tuple[int, int] | None:
     sides = [size, size] if isinstance(size, int) else list(size) if isinstance(size, list | tuple) else []
     fits = len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides)
     return (sides[0], sides[1]) if fits else None
+
+
+def point_names(facts: Mapping[str, str]) -> list[str]:
+    """The points of Ultralytics' pose networks: `kpt_names`, or COCO's if `kpt_shape` says that there are 17."""
+    try:
+        names, shape = (ast.literal_eval(facts.get(key, "None")) for key in ("kpt_names", "kpt_shape"))
+    except (SyntaxError, ValueError):
+        return []
+    if isinstance(names, dict) and names:
+        names = next(iter(names.values()))  # of the first class
+    if isinstance(names, list | tuple):
+        return [str(name) for name in names]
+    body = isinstance(shape, list | tuple) and len(shape) == 2 and shape[0] == len(BODY_POINTS)
+    return list(BODY_POINTS) if body else []
 
 
 def is_ultralytics_classifier(facts: Mapping[str, str]) -> bool:

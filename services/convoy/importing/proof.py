@@ -9,9 +9,10 @@ import onnx
 from onnx import ModelProto
 
 from convoy.core.errors import ConvoyError
-from convoy.core.manifest import OUTPUT_NAMES, Precision, Task
+from convoy.core.manifest import Precision, Task
 from convoy.core.models.engine import Engine, Outputs
 from convoy.core.pictures.decoding import Pixels
+from convoy.importing.adapters.adapter import answered
 from convoy.importing.network import PREFIX
 
 TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "int8": 2e-2}
@@ -45,7 +46,7 @@ def run(engine: Engine, images: Pixels) -> Outputs:
 
 def prove_contract(outputs: Outputs, task: Task, classes: int, height: int, width: int) -> None:
     """Check every number of a graph's outputs for one picture of this size. Raises Disproof."""
-    for name in OUTPUT_NAMES[task]:
+    for name in answered(task, outputs):
         if not np.isfinite(outputs[name]).all():
             raise Disproof(f"{name} are not all finite")
     CHECKS[task](outputs, classes)
@@ -55,7 +56,7 @@ def prove_contract(outputs: Outputs, task: Task, classes: int, height: int, widt
 
 def prove_batch(alone: Sequence[Outputs], together: Outputs, task: Task, precision: Precision) -> None:
     """Compare the rows of a batch with single runs of its pictures. Raises Disproof if they differ."""
-    for name in OUTPUT_NAMES[task]:
+    for name in answered(task, together):
         wanted = np.concatenate([rows[name] for rows in alone])
         _compare(name, wanted, together[name], TOLERANCE[precision])
 

@@ -8,7 +8,7 @@ from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Task
 from convoy.importing.adapters.adapter import Adapter, Boxes, Form, PadAt, Priors, Resize, Scores
 from convoy.importing.adapters.face_detection.retinaface import show
-from convoy.importing.metadata import is_ultralytics_classifier
+from convoy.importing.metadata import is_ultralytics_classifier, point_names
 from convoy.importing.network import Layout, Network
 from convoy.importing.preprocessing import PRESETS, Channels, Preprocessing
 
@@ -49,6 +49,7 @@ class Request:
     crop: float | None = None
     face_crop: float | None = None
     window: tuple[float, float] | None = None
+    points: tuple[str, ...] = ()
     one_by_one: bool = False
     detection_threshold: float | None = None
     iou_threshold: float | None = None
@@ -71,6 +72,11 @@ def read_labels(request: Request, network: Network) -> list[str]:
             "BAD_ARGUMENT", f"{request.network} has no labels; give them with --labels FILE, one per line"
         )
     return read_lines(request.labels) if isinstance(request.labels, Path) else list(request.labels)
+
+
+def read_points(request: Request, network: Network) -> list[str]:
+    """The names of the points: the user's, or else those of the graph's metadata; empty if nothing says."""
+    return list(request.points) or point_names(network.metadata)
 
 
 def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> Preprocessing:
@@ -124,6 +130,7 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--pad-at", request.pad_at),
         ("--face-crop", request.face_crop),
         ("--window", request.window and ",".join(f"{value:g}" for value in request.window)),
+        ("--points", ",".join(request.points) or None),
     ]
     words = [word for option, value in told if value is not None for word in (option, str(value))]
     switches = ["--bgr" if preprocessing.bgr else "--rgb", *(["--one-by-one"] if request.one_by_one else [])]

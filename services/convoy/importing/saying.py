@@ -58,7 +58,8 @@ def say(outputs: Outputs, placement: Placement, picture: Picture, manifest: Mani
             options = classification.Options(top_k=MOST)
             return Saying(manifest.task, labels=tuple(classification.interpret(row, manifest, options)))
         case Task.DETECTION:
-            return Saying(manifest.task, objects=tuple(detection.interpret(row, placement, picture, manifest)))
+            asked = detection.Options(masks=manifest.masks is not None)
+            return Saying(manifest.task, objects=tuple(detection.interpret(row, placement, picture, manifest, asked)))
         case Task.FACE_DETECTION:
             return Saying(manifest.task, faces=tuple(face_detection.interpret(row, placement, picture, manifest)))
         case Task.SEGMENTATION:

@@ -32,6 +32,16 @@ def read_channels(option: str, text: str | None) -> tuple[float, float, float] |
     return red, green, blue
 
 
+def read_points(text: str | None) -> tuple[str, ...] | None:
+    """Read names with commas between them. Raises InvalidArgument(BAD_ARGUMENT) for an empty or repeated name."""
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise InvalidArgument("BAD_ARGUMENT", f"--points {text}: give names as nose,left_eye,right_eye, each once")
+    return names
+
+
 def read_boxes(text: str | None) -> "tuple[Boxes | None, Form | None]":
     """Read pixels or normalised, corners or centres, or one of each. Raises InvalidArgument(BAD_ARGUMENT)."""
     unit: Boxes | None = None

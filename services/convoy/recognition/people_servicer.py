@@ -85,7 +85,9 @@ class PeopleServicer(Assembly):
         await self._begin(request, context)
         criterion = requests.read_criterion(request)
         async with self.dear_calls.place():
-            page = await self.duplicates.find(request.gallery, criterion, request.page_token, request.page_size)
+            page = await self.duplicates.find(
+                request.gallery, criterion, request.page_token, request.page_size, request.person_id
+            )
         return pb.FindDuplicatesResponse(
             duplicates=map(messages.duplicate_message, page.pairs),
             next_page_token=page.next_token,

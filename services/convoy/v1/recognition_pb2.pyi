@@ -2540,6 +2540,7 @@ class FindDuplicatesRequest(_message.Message):
     FALSE_POSITIVE_IDENTIFICATION_RATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     match_threshold: _builtins.float
@@ -2552,6 +2553,8 @@ class FindDuplicatesRequest(_message.Message):
     """How many people of a page are compared with everybody; 0 means 100, at most 1,000."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    person_id: _builtins.str
+    """Compare this person alone with everybody. Each pair then stands under this person's id."""
     def __init__(
         self,
         *,
@@ -2560,10 +2563,11 @@ class FindDuplicatesRequest(_message.Message):
         false_positive_identification_rate: _builtins.float = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        person_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "match_threshold", b"match_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "gallery", b"gallery", "match_threshold", b"match_threshold", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "gallery", b"gallery", "match_threshold", b"match_threshold", "page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_criterion: _TypeAlias = _typing.Literal["match_threshold", "false_positive_identification_rate"]  # noqa: Y015
     _WhichOneofArgType_criterion: _TypeAlias = _typing.Literal["criterion", b"criterion"]  # noqa: Y015
@@ -2583,7 +2587,7 @@ class Duplicate(_message.Message):
     OTHER_FACE_ID_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
-    """The lesser of the two ids."""
+    """The lesser of the two ids, or the one that was asked about."""
     face_id: _builtins.str
     """The person's face that is nearest to the other."""
     other_person_id: _builtins.str

@@ -413,9 +413,10 @@ class RecognitionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id.
+        """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id. With person_id
+        it lists whom one person looks like.
 
-        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -177,9 +177,10 @@ class RecognitionServiceStub:
     NOT_FOUND: there is no such gallery, person or face (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND).
     """
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDuplicatesRequest, _recognition_pb2.FindDuplicatesResponse]
-    """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id.
+    """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id. With person_id
+    it lists whom one person looks like.
 
-    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
+    NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
     """
     FindDisagreements: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]
@@ -355,9 +356,10 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     NOT_FOUND: there is no such gallery, person or face (GALLERY_NOT_FOUND, PERSON_NOT_FOUND, FACE_NOT_FOUND).
     """
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDuplicatesRequest, _recognition_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id.
+    """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id. With person_id
+    it lists whom one person looks like.
 
-    NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
+    NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
     (BAD_ARGUMENT).
     """
     FindDisagreements: _aio.UnaryUnaryMultiCallable[_recognition_pb2.FindDisagreementsRequest, _recognition_pb2.FindDisagreementsResponse]  # type: ignore[assignment]
@@ -668,9 +670,10 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_pb2.FindDuplicatesResponse, _abc.Awaitable[_recognition_pb2.FindDuplicatesResponse]]:
-        """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id.
+        """Lists pairs of people who look alike, in pages of people by id. Each pair comes once, under the lesser id. With person_id
+        it lists whom one person looks like.
 
-        NOT_FOUND: there is no such gallery (GALLERY_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
+        NOT_FOUND: there is no such gallery or person (GALLERY_NOT_FOUND, PERSON_NOT_FOUND). INVALID_ARGUMENT: a threshold or rate is out of range
         (BAD_ARGUMENT).
         """
 

@@ -34,7 +34,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "sys.exit('no box') if data[:8] != b'boxed...' else pathlib.Path(sys.argv[2]).write_bytes(data[8:])\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    made = Tool("unboxer", ("unboxer",), "find it", ("unboxer", "{source}", "{target}"))
+    made = Tool("unboxer", ("unboxer",), "find it", ("-m", "unboxer", "{source}", "{target}"))
     monkeypatch.setitem(conversion.TOOLS, ".boxed", made)
 
 
@@ -67,6 +67,38 @@ def test_what_cannot_be_converted_leaves_nothing(
 ) -> None:
     entry = boxed(make_entry, files, b"another." + network)
     with pytest.raises(FailedPrecondition, match=r"unboxer cannot convert pets\.boxed: no box"):
+        pull(entry, EMPTY, how(tmp_path))
+    assert [path for path in (tmp_path / "models").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("error", [0.0, 0.5])
+def test_what_answers_otherwise_than_the_published_file_is_refused(
+    error: float,
+    make_entry: MakeEntry,
+    files: Files,
+    network: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The tool brings what the published file itself says of some pixels."""
+    session = onnxruntime.InferenceSession(network)
+    shape = [side if isinstance(side, int) else 1 for side in session.get_inputs()[0].shape]
+    pixels = np.random.default_rng(5).random(shape, np.float32)
+    said = session.run(None, {session.get_inputs()[0].name: pixels})
+    answers = {f"output_{place}": one + error for place, one in enumerate(said)}
+    np.savez(tmp_path / "said.npz", input=pixels, **answers)
+    (tmp_path / "teller.py").write_text(
+        "import pathlib, shutil, sys\n"
+        "pathlib.Path(sys.argv[2]).write_bytes(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        f"shutil.copy({str(tmp_path / 'said.npz')!r}, sys.argv[3])\n"
+    )
+    words = (str(tmp_path / "teller.py"), "{source}", "{target}", "{answers}")
+    monkeypatch.setitem(conversion.TOOLS, ".boxed", Tool("teller", ("json",), "find it", words))
+    entry = boxed(make_entry, files, network)
+    if not error:
+        assert pull(entry, EMPTY, how(tmp_path)).is_new
+        return
+    with pytest.raises(FailedPrecondition, match=r"teller converts pets\.boxed wrongly: .* differ by up to 0\.5"):
         pull(entry, EMPTY, how(tmp_path))
     assert [path for path in (tmp_path / "models").rglob("*") if path.is_file()] == []
 

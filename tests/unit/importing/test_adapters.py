@@ -30,6 +30,7 @@ class Case(NamedTuple):
     classes: int = 0
     size: tuple[int, int] = (64, 96)
     dynamic: bool = False
+    points: tuple[str, ...] = ()
 
 
 def zero_one(rgb: np.ndarray) -> np.ndarray:
@@ -63,6 +64,8 @@ def arcface_pixels(rgb: np.ndarray) -> np.ndarray:
 PIXELS = {
     "yolov5": zero_one,
     "yolov8": zero_one,
+    "yolov8-seg": zero_one,
+    "yolov8-pose": zero_one,
     "ssd": zero_one,
     "yunet": bgr,
     "retinaface": bgr_less_mean,
@@ -73,7 +76,9 @@ PIXELS = {
     "nanodet-plus": imagenet_bgr,
     "centerface": lambda rgb: rgb,
     "arcface": arcface_pixels,
+    "tree": zero_one,
 }
+POINTS = ("head", "tail")
 DETECTION, FACES, PLANES = Task.DETECTION, Task.FACE_DETECTION, Task.SEGMENTATION
 CASES = {
     "softmax": Case(
@@ -107,6 +112,7 @@ CASES = {
         },
         2,
     ),
+    "tree": Case(Task.CLASSIFICATION, "tree", models.tree, layouts.tree, 2),
     "grey": Case(
         Task.CLASSIFICATION,
         "logits",
@@ -143,6 +149,21 @@ CASES = {
     "yolov8": Case(DETECTION, "yolov8", lambda **facts: models.yolov8(4, **facts), layouts.yolov8, 4),
     "yolov8-dynamic": Case(
         DETECTION, "yolov8", lambda **facts: models.yolov8(4, **facts), layouts.yolov8, 4, dynamic=True
+    ),
+    "yolov8-seg": Case(
+        DETECTION, "yolov8-seg", lambda **facts: models.yolov8_seg(4, **facts), layouts.yolov8_seg, 4, dynamic=True
+    ),
+    "yolov8-pose": Case(
+        DETECTION, "yolov8-pose", lambda **facts: models.yolov8_pose(1, **facts), layouts.yolov8_pose, 1, points=POINTS
+    ),
+    "yolov8-pose-unseen": Case(
+        DETECTION,
+        "yolov8-pose",
+        lambda **facts: models.yolov8_pose(1, seen=False, **facts),
+        layouts.yolov8_pose_without_visibility,
+        1,
+        dynamic=True,
+        points=POINTS,
     ),
     "ssd-normalised": Case(
         DETECTION, "ssd", lambda **facts: models.ssd(5, **facts), layouts.ssd_normalised_with_background, 4
@@ -242,6 +263,7 @@ def test_the_wrapped_graph_gives_what_the_layout_means(name: str, opset: int, tm
         labels=labels if case.classes else None,
         adapter=case.adapter,
         input_size=256 if case.dynamic else None,
+        points=case.points,
     )
     imported = import_model(inspect(request))
     manifest = load_manifest(imported.folder)
@@ -249,7 +271,9 @@ def test_the_wrapped_graph_gives_what_the_layout_means(name: str, opset: int, tm
     assert manifest.input.height == (None if case.dynamic else case.size[0])
 
     engine = Engine(imported.folder / GRAPH_FILE, "cpu")
-    engine.check(case.task)
+    engine.check(case.task, outputs=manifest.outputs)
+    assert manifest.points == list(case.points)
+    assert (manifest.masks is not None) == (case.adapter == "yolov8-seg")
     height, width = case.size
     images = pictures(3, height, width)
     found = engine.run(images)
@@ -261,5 +285,5 @@ def test_the_wrapped_graph_gives_what_the_layout_means(name: str, opset: int, tm
                 assert np.mean(found[output][place] != wanted) < 1e-3
             else:
                 np.testing.assert_allclose(
-                    found[output][place], wanted, rtol=2e-4, atol=2e-3 if output == "boxes" else 2e-4
+                    found[output][place], wanted, rtol=2e-4, atol=2e-3 if output in ("boxes", "points") else 2e-4
                 )

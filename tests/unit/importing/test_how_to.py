@@ -37,6 +37,7 @@ CLASSES = {
     "voc21.txt": 21,
     "two.txt": 2,
     "face.txt": 1,
+    "mouse.txt": 1,
 }
 IMAGENET = (224, 224)
 
@@ -44,6 +45,12 @@ IMAGENET = (224, 224)
 def with_names() -> ModelProto:
     model = models.yolov8(80, size=("h", "w")).model()
     helper.set_model_props(model, {"names": str({index: f"class {index}" for index in range(80)})})
+    return model
+
+
+def with_facts(drawing: models.Drawing, **facts: str) -> ModelProto:
+    model = drawing.model()
+    helper.set_model_props(model, facts)
     return model
 
 
@@ -67,6 +74,11 @@ LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
     "textareas.onnx": lambda: models.segmenter(1, sigmoid=True, size=(64, 64)).model(),
     "centerface.onnx": lambda: models.centerface(size=(32, 32), batch=10).model(),
     "version-RFB-320.onnx": lambda: models.ssd(2, size=(240, 320)).model(),
+    "yolov8n-seg.onnx": lambda: with_facts(models.yolov8_seg(2, size=("h", "w")), names="{0: 'a', 1: 'b'}"),
+    "yolov8n-pose.onnx": lambda: with_facts(
+        models.yolov8_pose(1, 17, size=(160, 160)), names="{0: 'somebody'}", kpt_shape="[17, 3]"
+    ),
+    "mouse-pose.onnx": lambda: models.yolov8_pose(1, 4, size=("h", "w")).model(),
     "fixed.onnx": lambda: models.yolov8(80, batch=1, size=(160, 160)).model(),
 }
 

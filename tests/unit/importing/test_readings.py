@@ -211,7 +211,33 @@ class TestMetadata:
         found = look(file, CLASSIFICATION, 0)
         assert usual_preset(found.choose()[0], found.network) == "zero-one"
 
-    @pytest.mark.parametrize(("word", "told"), [("segment", "Convoy lacks"), ("classify", "--task classification")])
+    def test_of_pose_says_the_points(self, tmp_path: Path) -> None:
+        facts = {"task": "pose", "names": "{0: 'mouse'}", "kpt_shape": "[2, 3]", "kpt_names": "{0: ['head', 'tail']}"}
+        file = with_metadata(models.yolov8_pose(1, size=SIZE), tmp_path / "net.onnx", **facts)
+        imported = bring_in(file, DETECTION, 0)
+        assert imported.adapter == "yolov8-pose"
+        assert imported.manifest.points == ["head", "tail"]
+
+    def test_seventeen_points_are_those_of_a_person(self, tmp_path: Path) -> None:
+        facts = {"task": "pose", "names": "{0: 'mouse'}", "kpt_shape": "[17, 3]"}
+        file = with_metadata(models.yolov8_pose(1, 17, size=(128, 128)), tmp_path / "net.onnx", **facts)
+        points = bring_in(file, DETECTION, 0).manifest.points
+        assert (points[0], points[9], len(points)) == ("nose", "left_wrist", 17)
+
+    def test_points_without_names_are_not_guessed(self, tmp_path: Path) -> None:
+        facts = {"task": "pose", "names": "{0: 'mouse'}", "kpt_shape": "[2, 3]"}
+        file = with_metadata(models.yolov8_pose(1, size=SIZE), tmp_path / "net.onnx", **facts)
+        with pytest.raises(InvalidArgument, match="name them with --points"):
+            bring_in(file, DETECTION, 0)
+
+    def test_of_segment_says_masks(self, tmp_path: Path) -> None:
+        facts = {"task": "segment", "names": "{0: 'cat', 1: 'dog'}"}
+        file = with_metadata(models.yolov8_seg(2, size=SIZE), tmp_path / "net.onnx", **facts)
+        imported = bring_in(file, DETECTION, 0)
+        assert (imported.adapter, imported.manifest.masks.form) == ("yolov8-seg", "prototypes")
+        assert {one.name for one in imported.differences} == {"boxes", "scores", "prototypes", "coefficients"}
+
+    @pytest.mark.parametrize(("word", "told"), [("obb", "Convoy lacks"), ("classify", "--task classification")])
     def test_of_another_task_is_refused(self, word: str, told: str, tmp_path: Path) -> None:
         facts = {"task": word, "names": "{0: 'cat', 1: 'dog'}"}
         file = with_metadata(models.yolov8(2, size=SIZE), tmp_path / "net.onnx", **facts)

@@ -9,16 +9,18 @@ import torch
 from convoy_training.cli.app import app
 from convoy_training.errors import TrainingError
 from convoy_training.explanation import curves
+from convoy_training.explanation.deconvolution import project, rebuild
 from convoy_training.explanation.maps import find_last_map, follow_gradient, grad_cam, occlude
 from convoy_training.explanation.measuring import build_predict, measure_pointing
 from convoy_training.explanation.mosaics import draw_mosaics, play
 from convoy_training.explanation.network import Opened, open_classifier, shuffle_weights
+from convoy_training.explanation.units import find_best, list_layers, patch_of
 from convoy_training.tasks import classification
 from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
-CONFIG = SimpleNamespace(mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0), mirror_average=False)
+CONFIG = SimpleNamespace(mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0), mirror_average=False, crops=1)
 
 
 class Colours(nn.Module):
@@ -122,3 +124,52 @@ def test_the_command_draws_a_map_and_replaces_nothing(root: Path, tmp_path: Path
         assert picture.size == (40, 50)
     again, unknown = CliRunner().invoke(app, words), CliRunner().invoke(app, [*words, "--force", "--label", "unicorn"])
     assert "is there already" in str(again.exception) and "no label 'unicorn'" in str(unknown.exception)
+
+
+class Tower(nn.Module):
+    """A convolution of 3 x 3, its largest of 2 x 2 places, and another convolution: switches, filters and ReLUs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 2, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(2, 2, 1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.second(nn.functional.max_pool2d(torch.relu(self.first(x)), 2)))
+
+
+def test_the_projection_is_the_deconvolution_by_hand() -> None:
+    """By torch's own transposed convolution and unpooling by switches, with a ReLU after each step back."""
+    torch.manual_seed(4)
+    model, pixels = Tower().eval(), torch.randn(3, 8, 8)
+    with torch.no_grad():
+        maps, switches = nn.functional.max_pool2d(torch.relu(model.first(pixels[None])), 2, return_indices=True)
+        signal = torch.zeros(1, 2, 4, 4)
+        signal[0, 1, 2, 3] = 1
+        back = nn.functional.conv_transpose2d(signal, model.second.weight)
+        back = torch.relu(nn.functional.max_unpool2d(back, switches, 2))
+        wanted = nn.functional.conv_transpose2d(back, model.first.weight, padding=1)[0]
+    found = project(model, "second", pixels, channel=1, row=2, column=3)
+    assert maps.shape == (1, 2, 4, 4) and wanted.abs().max() > 0
+    torch.testing.assert_close(found, wanted)
+
+
+def test_the_best_picture_of_a_unit_and_its_patch() -> None:
+    images = np.zeros((12, 8, 8, 3), np.uint8)
+    images[7, 2, 5] = (255, 0, 0)
+    best = find_best(colours().model, "layer", images, [0], CONFIG)[0]
+    assert (len(best), best[0].picture, best[0].row, best[0].column) == (9, 7, 2, 5)
+    assert best[0].value == pytest.approx(20)
+    assert patch_of(best[0], (8, 8), (8, 8), 3) == (slice(1, 4), slice(4, 7))
+
+
+def test_layers_come_with_what_their_units_see() -> None:
+    layers = list_layers(Tower().eval(), torch.zeros(1, 3, 8, 8))
+    assert [(one.name, one.channels, one.receptive_field) for one in layers] == [("first", 2, 3), ("second", 2, 4)]
+
+
+def test_what_a_layer_keeps_whole_is_rebuilt() -> None:
+    pixels = torch.zeros(3, 8, 8)
+    pixels[0, :4], pixels[1, 4:] = 1, 1
+    rebuilt = rebuild(colours().model, "layer", pixels)
+    assert (rebuilt - pixels).abs().mean() < 0.1

@@ -36,6 +36,7 @@ def test_a_picture_comes_in_three_ways(door: Door, fleet: Any) -> None:
         "index": 0,
         "label": "cell",
         "score": 0.5,
+        "track_id": 0,
         "points": [],
     }
 

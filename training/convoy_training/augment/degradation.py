@@ -113,7 +113,8 @@ class Holes(recipe.Strict):
 
     def apply(self, picture: Pixels, level: float, random: np.random.Generator) -> Pixels:
         """The picture [H,W,3] with black holes, and its mask."""
-        mask = draw_holes(*picture.shape[:2], level, random)
+        height, width = picture.shape[:2]
+        mask = draw_holes(height, width, level, random)
         return np.dstack([np.where(mask[..., None] > 0, 0, picture).astype(np.uint8), mask])
 
 

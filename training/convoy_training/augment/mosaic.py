@@ -41,7 +41,13 @@ def place(
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
     kept = _area(clipped) > np.where(scene.labels <= CROWD, 0.0, 0.4) * _area(boxes)
-    return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept])
+    instances = None
+    if scene.instances is not None:
+        moved = np.column_stack([mirror, offset - [x0, y0] + mirror @ [0.5, 0.5] - 0.5])
+        instances = np.zeros(canvas.shape[:2], np.uint16)
+        seen = cv2.warpAffine(scene.instances, moved, (x1 - x0, y1 - y0), flags=cv2.INTER_NEAREST, borderValue=0)
+        instances[y0:y1, x0:x1] = _renumber(kept)[seen]
+    return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept], instances)
 
 
 def draw_single(
@@ -73,7 +79,23 @@ def draw_mosaic(
         shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack)) + window[:2]
         parts.append(place(scene, canvas, scale, (shift[0], shift[1]), _flip(sides, random), window))
     boxes, labels = [p.boxes_xyxy for p in parts], [p.labels for p in parts]
-    return Scene(canvas, np.concatenate(boxes), np.concatenate(labels))
+    return Scene(canvas, np.concatenate(boxes), np.concatenate(labels), _join(parts))
+
+
+def _renumber(kept: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """The new number of each object, 0 for those that are dropped and for the background."""
+    return np.concatenate([[0], np.where(kept, kept.cumsum(), 0)]).astype(np.uint16)
+
+
+def _join(parts: list[Scene]) -> NDArray[np.uint16] | None:
+    """One map of objects out of those of four windows, which do not overlap."""
+    joined, before = None, 0
+    for part in parts:
+        if part.instances is not None:
+            numbers = np.where(part.instances > 0, part.instances + np.uint16(before), 0).astype(np.uint16)
+            joined = numbers if joined is None else joined + numbers
+        before += len(part.labels)
+    return joined
 
 
 def _flip(sides: Sides, random: np.random.Generator) -> Sides:

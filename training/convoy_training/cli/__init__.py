@@ -5,7 +5,7 @@ options.py     options that several commands share
 training.py    fit, data, find-lr, sweep
 measuring.py   evaluate, clean, compare, scaling, zoo
 predicting.py  predict
-explaining.py  explain, pointing
+explaining.py  explain, pointing, look
 publishing.py  export, calibrate, quantize, convert, table, fit-likeness, fit-visibility
 kernels.py     kernel, kernels
 """

@@ -1,4 +1,4 @@
-"""`explain` and `pointing`: what a classifier's answer rests on, and how well maps tell."""
+"""`explain`, `look`, `pointing`: what a classifier's answer rests on, what it learned, and how well maps tell."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pointing(
     """Measure maps: do they point at the right one of four pictures, and at what the answer rests on?
 
     The pointing game is right by chance once in four times, and with shuffled weights it must fall to that. Deletion
-    (lower is better) and insertion (higher is better) stand beside maps of random numbers.
+    (lower is better) and insertion (higher is better) stand beside random maps, of patches and of single pixels.
     """
     with loading():
         from convoy_training.explanation.measuring import METHODS, measure_curves, measure_pointing
@@ -89,3 +89,31 @@ def pointing(
         typer.echo(f"{one.method:10} {one.weights:8} {one.hits / one.count:.3f} [{low:.3f}, {high:.3f}]  n={one.count}")
     for each in traced:
         typer.echo(f"{each.method:10} deletion {each.deletion:.3f}  insertion {each.insertion:.3f}  n={each.count}")
+
+
+@app.command()
+def look(
+    model: Classifier,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("look.html"),
+    units: Annotated[int, typer.Option(min=1, max=64, help="How many units of each layer to show.")] = 3,
+    pictures: Annotated[
+        int, typer.Option(min=9, help="Among how many training pictures those that excite a unit most are sought.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Draws these pictures.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Show what a classifier has learned, as one HTML page.
+
+    Filters of the first layer; for units of every layer the nine training patches that excite them most, with their
+    deconvolution (Zeiler and Fergus 2014); one picture through the layers; reconstructions; receptive fields.
+    """
+    if out.exists() and not force:
+        raise TrainingError(f"{out} is there already; name another file, or give --force")
+    with loading():
+        from convoy_training.explanation.looking import look as look_at
+        from convoy_training.explanation.network import open_classifier
+        from convoy_training.report.page import write_report
+
+    sections = list(look_at(open_classifier(model), units, pictures, seed))
+    write_report(out, f"What {model} has learned", {"model": str(model), "training pictures": pictures}, [], sections)
+    typer.echo(f"wrote {out}")

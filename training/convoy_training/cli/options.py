@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file: training/recipes/bccd-yolo.yaml.")]
-DETECTOR = Path("exported_models/face-detector-nano/1")
+DETECTOR = Path("exported_models/face-detector-nano/2")
 EMBEDDER = Path("exported_models/face-embedder/2")
 Shown = Annotated[
     list[str],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from convoy.core.manifest import GreyWindow
@@ -15,6 +16,7 @@ from convoy_training.errors import LabelError
 from convoy_training.structures import CROWD, Scene
 
 UNKNOWN = "unknown class"
+Map = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Example:
     """A picture with boxes_xyxy float32 [K,4], edges in its pixels, and labels int64 [K].
 
     crowds_xyxy, crowd_labels: regions with many objects that nobody has told apart. They are no boxes to learn, and
-    what is found in them is neither right nor wrong (COCO's `iscrowd`).
+    what is found in them is neither right nor wrong (COCO's `iscrowd`). masks: of each box, as COCO's `segmentation`,
+    None where there is none; empty for labels that know no masks.
     """
 
     photo: Photo
@@ -30,25 +33,32 @@ class Example:
     labels: NDArray[np.int64]
     crowds_xyxy: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     crowd_labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    masks: tuple[Any, ...] = ()
 
-    def decode(self, smallest: int | None = None) -> Scene:
-        """The decoded picture with its boxes; `smallest` may reduce both (see `Photo.decode`)."""
+    def decode(self, smallest: int | None = None, draw: Callable[[tuple[int, int]], Map] | None = None) -> Scene:
+        """The decoded picture with its boxes; `smallest` may reduce both (see `Photo.decode`).
+
+        draw: makes the map of the objects at a height and width.
+        """
         picture = self.photo.decode(smallest)
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
-        return Scene(picture.image_rgb, (self.boxes_xyxy / factors).astype(np.float32), self.labels)
+        boxes = (self.boxes_xyxy / factors).astype(np.float32)
+        return Scene(picture.image_rgb, boxes, self.labels, draw(picture.image_rgb.shape[:2]) if draw else None)
 
     def with_crowds(self) -> Example:
         """The same picture whose crowds stand among the boxes, with labels from CROWD down."""
         if not len(self.crowd_labels):
             return self
         boxes = np.concatenate([self.boxes_xyxy, self.crowds_xyxy])
-        return Example(self.photo, boxes, np.concatenate([self.labels, CROWD - self.crowd_labels]))
+        labels = np.concatenate([self.labels, CROWD - self.crowd_labels])
+        return Example(self.photo, boxes, labels, masks=self.masks)
 
     def renumber(self, numbers: NDArray[np.integer]) -> Example:
         """The same picture with new labels; boxes of classes whose number is -1 are left out."""
         labels, crowds = (numbers[old].astype(np.int64) for old in (self.labels, self.crowd_labels))
         kept, known = labels >= 0, crowds >= 0
-        return Example(self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known])
+        masks = tuple(mask for mask, keep in zip(self.masks, kept, strict=False) if keep)
+        return Example(self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known], masks)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class Row:
     label: str
     box_xyxy: tuple[float, float, float, float]
     entry: str = ""
+    mask: Any = None
+    """COCO's `segmentation`."""
 
 
 def check_validation(split: Split, file: str) -> None:

@@ -169,11 +169,12 @@ def read_annotation(annotation: Entry, names: dict[Any, str], file: str, place: 
     polygons = annotation.get("segmentation")
     try:
         if "bbox" not in annotation and isinstance(polygons, list) and polygons:
-            return Row(None, names[category], enclose(v for polygon in polygons for v in polygon), entry)
+            box = enclose(v for polygon in polygons for v in polygon)
+            return Row(None, names[category], box, entry, polygons)
         x, y, width, height = (float(v) for v in annotation["bbox"])
     except (KeyError, TypeError, ValueError):
         raise LabelError(file, None, f"{entry}: bbox is not four numbers", "box unreadable") from None
-    return Row(None, names[category], (x, y, x + width, y + height), entry)
+    return Row(None, names[category], (x, y, x + width, y + height), entry, polygons or None)
 
 
 def enclose(numbers: Iterable[Any]) -> tuple[float, float, float, float]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from convoy.core.pictures.decoding import Pixels
-from convoy.faces.alignment import ALIGNED_SIZE_PX
+from convoy.faces.alignment import ALIGNED_SIZE_PX, REFERENCE_LANDMARKS
 from numpy.typing import NDArray
 
+from convoy_training.augment.occluders import KINDS as OCCLUDERS
+from convoy_training.augment.occluders import cover
 from convoy_training.data.faceless_kinds import load_faceless
 from convoy_training.data.identities import Selection, Split, load_faces
 
@@ -25,6 +27,9 @@ WRONG_DEGREES = (50.0, 310.0)
 """How far the landmarks of a turned face are off if it is taken for an upright one."""
 JITTER_DEGREES, JITTER_SCALE, JITTER_SHARE = 12.0, 0.12, 0.06
 """How far a detector's landmarks are off when it is right: turned, scaled, moved by a share of the crop."""
+
+UPRIGHT = ("faces", "covered faces")
+"""The kinds of crops that show an upright face."""
 
 Find = Callable[[Pixels], Sequence[Pixels]]
 """The aligned crops of what a detector finds in a picture."""
@@ -42,21 +47,25 @@ class Crops:
 def collect_crops(split: Split, find: Find, seed: int, *, faceless: int) -> Crops:
     """Faces of a split as alignment cuts them, moved a little; the same turned and enlarged; and what `find` finds.
 
-    faceless: pictures of each kind without a face.
+    A face that something covers is a face too: another network says that it is covered. faceless: pictures of each
+    kind without a face.
     """
     random = np.random.default_rng(seed)
     faces = load_faces(("lfw", "celeba"), split, BORDER_PX, Selection(images=IMAGES)).crops
     found = [*_find_none(split, find, faceless)]
+    covered = [_cover(one, number, random) for number, one in enumerate(faces)]
     kinds = {
         "faces": [soil(jitter(one, random), random) for one in faces],
+        "covered faces": [soil(jitter(one, random), random) for one in covered],
         "turned faces": [soil(misturn(one, random), random) for one in faces],
+        "covered faces, turned": [soil(misturn(one, random), random) for one in covered[::2]],
         "parts of faces": [soil(enlarge_part(one, random), random) for one in faces[::2]],
         "found where no face is": found,
     }
     if split == "train":
         kinds["found, soiled"] = [soil(one, random) for one in found for _ in range(REPEATS)]
     names = tuple(name for name, crops in kinds.items() for _ in crops)
-    is_face = np.array([name == "faces" for name in names])
+    is_face = np.array([name in UPRIGHT for name in names])
     return Crops(np.stack([one for crops in kinds.values() for one in crops]), is_face, names)
 
 
@@ -64,6 +73,12 @@ def _find_none(split: Split, find: Find, count: int) -> Iterator[Pixels]:
     for pictures in load_faceless(split, count).values():
         for pixels in pictures:
             yield from find(pixels)
+
+
+def _cover(crop: Pixels, number: int, random: np.random.Generator) -> Pixels:
+    """The face under the occluder of its number, in turn, from a crop with border."""
+    kind = list(OCCLUDERS)[number % len(OCCLUDERS)]
+    return cover(crop, REFERENCE_LANDMARKS + BORDER_PX, kind, random)
 
 
 def jitter(crop: Pixels, random: np.random.Generator) -> Pixels:

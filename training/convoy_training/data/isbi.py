@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from convoy_training.data.archive import open_archive
 from convoy_training.data.faults import remembered
+from convoy_training.data.masks import Example as Example
 from convoy_training.data.masks import Split, build_split
 from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError

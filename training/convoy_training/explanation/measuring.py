@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from convoy_training.explanation import curves
-from convoy_training.explanation.maps import Explain, Floats, follow_gradient, grad_cam, occlude
+from convoy_training.explanation.maps import CELLS, Explain, Floats, follow_gradient, grad_cam, occlude
 from convoy_training.explanation.mosaics import draw_mosaics, play
 from convoy_training.explanation.network import Opened, shuffle_weights
 from convoy_training.metrics.share import measure_share
@@ -73,17 +74,25 @@ def measure_pointing(
 
 
 def measure_curves(opened: Opened, methods: Sequence[str], split: str, count: int, seed: int) -> Iterator[Traced]:
-    """Traces both curves of the label that the network gives each picture, beside maps of random numbers."""
+    """Traces both curves of the label that the network gives each picture, beside random maps.
+
+    patches: those are smooth, as maps are; pixels: each pixel by itself. Scattered pixels spoil a picture soonest, so
+    a map is compared with `patches`.
+    """
     data, predict, random = load_split(opened.config, split), build_predict(opened), np.random.default_rng(seed)
     rows = random.choice(len(data.labels), count, replace=False)
     images = [_read(data, row) for row in rows.tolist()]
     said = [int(predict(image[None])["probabilities"][0].argmax()) for image in images]
 
-    def chance(image: NDArray[np.uint8], _: int) -> Floats:
+    def scatter(image: NDArray[np.uint8], _: int) -> Floats:
         return random.random(image.shape[:2], np.float32)
 
-    for method in (*methods, "chance"):
-        explain = chance if method == "chance" else METHODS[method](opened)
+    def patch(image: NDArray[np.uint8], _: int) -> Floats:
+        size = (image.shape[1], image.shape[0])
+        return np.asarray(cv2.resize(random.random((CELLS, CELLS), np.float32), size), np.float32)
+
+    made = {method: METHODS[method](opened) for method in methods} | {"patches": patch, "pixels": scatter}
+    for method, explain in made.items():
         traced = [
             curves.trace(predict, image, index, explain(image, index))
             for image, index in zip(images, said, strict=True)

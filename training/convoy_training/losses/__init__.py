@@ -1,6 +1,7 @@
 """Losses: the number that training makes small, from a network's answers and the truth.
 
 detection.py       detectors without anchors: which cells answer for which object, and the loss of each
+masks.py           masks of objects, as sums of prototypes
 anchors.py         detectors with anchors
 two_stage.py       detectors that propose regions first
 localisation.py    one object per picture

@@ -18,11 +18,15 @@ from convoy_training.structures import CROWD
 
 @dataclass(frozen=True)
 class Assignment:
-    """Per cell: `positive` bool [N,A], `target_boxes` [N,A,4], `target_scores` [N,A,C] in 0..1."""
+    """Per cell: `positive` bool [N,A], `target_boxes` [N,A,4], `target_scores` [N,A,C] in 0..1.
+
+    owner: the row of the true box that the cell answers for, int64 [N,A].
+    """
 
     positive: Tensor
     target_boxes: Tensor
     target_scores: Tensor
+    owner: Tensor
 
 
 @torch.no_grad()
@@ -51,7 +55,7 @@ def assign(
     labels = truth_labels.clamp(min=0).gather(1, owner)
     target_scores = functional.one_hot(labels, scores.shape[2]) * (strength * positive)[:, :, None]
     target_boxes = truth_boxes.gather(1, owner[:, :, None].expand(-1, -1, 4))
-    return Assignment(positive, target_boxes, target_scores)
+    return Assignment(positive, target_boxes, target_scores, owner)
 
 
 def find_crowds(centres: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor | None:

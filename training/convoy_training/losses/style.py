@@ -33,6 +33,9 @@ class StyleCost(nn.Module):
     Raises KeyError for another name.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(
         self, network: nn.Module, content: str, weights: Weights, mean: Sequence[float], deviation: Sequence[float]
     ) -> None:
@@ -91,8 +94,8 @@ def optimise(cost: StyleCost, picture: Tensor, style: Mapping[str, Tensor], step
     def judge() -> Tensor:
         optimizer.zero_grad()
         total = cost(planes, content, style).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    optimizer.step(judge)  # type: ignore[no-untyped-call]
+    optimizer.step(judge)
     return planes.detach().clamp(0, 1)

@@ -12,6 +12,7 @@ backbones.py          classifiers without their head, for the two below
 yolo_backbones.py     detection: yolo.py on published classifiers
 unet_backbones.py     segmentation: a U-Net on published classifiers
 yolo.py               detection: one look, without anchors
+yolo_masks.py         detection: yolo.py with masks, as sums of prototypes
 yolo_anchors.py       detection: one look, with anchors
 faster_rcnn.py        detection: proposes regions, then names them
 regions.py            the parts of faster_rcnn.py that are plain arithmetic

@@ -22,6 +22,8 @@ class Detector(nn.Module):
 
     fixed_size = False
     """Whether the network only takes squares of `input_size`, not every picture whose sides are multiples of 32."""
+    gives_masks = False
+    """Whether `forward` ends with coefficients [N,A,M] and prototypes [N,M,h,w]; then it has `compute_masked_loss`."""
 
     @classmethod
     def check_recipe(cls, config: Any) -> None:

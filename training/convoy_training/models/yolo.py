@@ -134,7 +134,10 @@ class Yolo(Detector):
         check_stages(config)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        features = self.pyramid(self.backbone(x))
+        return self.find(self.pyramid(self.backbone(x)))
+
+    def find(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `forward` gives, from the three grids of the pyramid."""
         logits, distances = zip(*(head(f) for head, f in zip(self.heads, features, strict=True)), strict=True)
         centres, strides = place_cells(features)
         boxes = decode_boxes(torch.cat(distances, 1), centres, strides)

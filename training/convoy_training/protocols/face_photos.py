@@ -10,7 +10,7 @@ import numpy as np
 from convoy.core.manifest import GRAPH_FILE, Manifest, Task, load_manifest
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.faces import task
-from convoy.faces.judging import JudgedFace, judge
+from convoy.faces.judging import JudgedFace, judge_all
 from convoy.faces.looks import merge_looks, take_looks
 from convoy.faces.task import Options
 
@@ -51,8 +51,8 @@ class FaceFinder:
     ) -> list[JudgedFace]:
         """The faces of a picture [H,W,3] with quality, embedding and the inputs of classifiers, largest first."""
         picture, found = self._locate(image_rgb, options)
-        judged = [face for face in (judge(picture, one, classifiers) for one in found) if face is not None]
-        return [self._with_embedding(face) for face in judged]
+        judged = judge_all(picture, found, self._detector, options, classifiers)
+        return [self._with_embedding(face) for face in judged.faces]
 
     def cut(self, image_rgb: Pixels, options: Options) -> list[Pixels]:
         """The aligned crops of the faces of a picture, not judged."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, GreyWindow, InputSpec, Thresholds
+from convoy.core.manifest import MASK_OUTPUTS, MAX_SIDE, GreyWindow, InputSpec, MaskSpec, Thresholds
 from convoy.core.pictures.resizing import min_side, place
 from convoy.detection import task
 from pydantic import AfterValidator, Field, model_validator
@@ -20,13 +20,15 @@ from convoy_training.augment.batch import Augmentation
 from convoy_training.augment.mosaic import draw_mosaic, draw_single
 from convoy_training.augment.points import augment_boxes
 from convoy_training.augment.scene import change_light
-from convoy_training.data import coco, tools, voc, yolo
+from convoy_training.data import coco, isbi_cells, tools, voc, yolo
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Example, Split, check_classes, check_validation
+from convoy_training.data.instances import draw_reduced, shrink, with_masks
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
 from convoy_training.distillation import Teacher, compare_cells, describe_teacher, open_teacher
 from convoy_training.metrics.detection_threshold import measure_f1
+from convoy_training.metrics.mask_precision import MOST_MASKS, Masks, collect_masks, measure_mask_precision
 from convoy_training.metrics.precision import (
     Boxes,
     evaluate_boxes,
@@ -39,13 +41,14 @@ from convoy_training.models.yolo import STRIDES
 from convoy_training.structures import Scene
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
+"""Images, boxes and labels, and for networks that give masks the maps of the objects; see `Batches`."""
 
 
 class Source(LabelledSource):
     """Where the boxes come from: a folder, a tar or a zip, and the form of its labels."""
 
-    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat", "label_studio"] = "voc"
+    format: Literal["voc", "coco", "yolo", "labelme", "via", "cvat", "label_studio", "isbi"] = "voc"
 
 
 class Config(recipe.Config):
@@ -65,6 +68,7 @@ class Config(recipe.Config):
     )
     input_size: int = Field(320, gt=0, le=MAX_SIDE, multiple_of=STRIDES[-1])
     window: GreyWindow | None = Field(None, description=recipe.WINDOW)
+    repeats: int = Field(1, gt=0, description="times that an epoch shows each picture")
     scales: recipe.Range = (0.7, 1.5)
     mirror: bool = Field(True, description="left and right are exchanged half of the time")
     upside_down: bool = Field(False, description="top and bottom too, for things without an upper side, such as cells")
@@ -74,6 +78,9 @@ class Config(recipe.Config):
     plain_epochs: int = Field(15, ge=0, description="last epochs without mosaics")
     teacher: Teacher | None = Field(None, description="a published YOLO to learn from, cell by cell, beside the labels")
     box_weight: recipe.Weight = 3.0
+    prototypes: int = Field(16, gt=0, le=256, description="of the yolo-masks: how many masks it weighs and adds up")
+    mask_weight: recipe.Weight = 2.0
+    masks_per_picture: int = Field(150, gt=0, description="cells of a picture whose masks are compared in one step")
     detection_threshold: float | None = Field(
         None, ge=0, le=1, description="default of the service; left out: the best by F1 on validation"
     )
@@ -81,6 +88,8 @@ class Config(recipe.Config):
 
     @model_validator(mode="after")
     def _changes_are_possible(self) -> Self:
+        if self.augment and find_detector(self).gives_masks:
+            raise ValueError("augment: it moves boxes and no masks; leave it out for networks that give masks")
         if self.augment:
             size = self.input_size, self.input_size
             self.augment.check(size, STRIDES[-1], self.mirror, self.upside_down)
@@ -104,7 +113,8 @@ class Batches:
     """Shuffled examples, alone or four together; each epoch places, mirrors and relights them differently.
 
     A batch is images uint8 [N,H,W,3], boxes_xyxy [N,K,4] and labels [N,K], -1 where padded, crowds from
-    CROWD down. It is made in threads, picture by picture: each draws from a generator of its own, so that their order
+    CROWD down; for networks that give masks also maps int32 [N,H/4,W/4] with the number of each pixel's box, counted
+    from 1, or 0. It is made in threads, picture by picture: each draws from a generator of its own, so that their order
     changes nothing.
     """
 
@@ -113,12 +123,12 @@ class Batches:
         self.smallest = min_side(describe_input(config))
 
     def __len__(self) -> int:
-        return len(self.examples) // self.config.batch_size
+        return len(self.examples) * self.config.repeats // self.config.batch_size
 
     def __call__(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         mosaic = self.config.mosaic if epoch < self.config.epochs - self.config.plain_epochs else 0.0
-        order = random.permutation(len(self.examples))
+        order = np.concatenate([random.permutation(len(self.examples)) for _ in range(self.config.repeats)])
         for rows in np.split(order[: len(self) * self.config.batch_size], len(self)):
             yield partial(self._make, rows, mosaic, int(random.integers(2**62)))
 
@@ -134,11 +144,13 @@ class Batches:
 
         drawn = list(DECODERS.map(draw, range(len(rows))))
         most = max(1, *(len(d.labels) for d in drawn))
+        maps = [shrink(d.instances) for d in drawn if d.instances is not None]
         boxes = np.zeros((len(drawn), most, 4), np.float32)
         labels = np.full((len(drawn), most), -1, np.int64)
         for i, d in enumerate(drawn):
             boxes[i, : len(d.labels)], labels[i, : len(d.labels)] = d.boxes_xyxy, d.labels
-        return torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+        batch = torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(labels)
+        return (*batch, torch.from_numpy(np.stack(maps))) if maps else batch
 
     def _draw(self, row: int, mosaic: float, random: np.random.Generator) -> Scene:
         size, scales, sides = self.config.input_size, self.config.scales, (self.config.mirror, self.config.upside_down)
@@ -148,18 +160,26 @@ class Batches:
         return draw_mosaic([self._open(int(each)) for each in (row, *others)], size, scales, sides, random)
 
     def _open(self, row: int) -> Scene:
-        return self.examples[row].decode(self.smallest)
+        example = self.examples[row]
+        if not find_detector(self.config).gives_masks:
+            return example.decode(self.smallest)
+        return example.decode(self.smallest, partial(draw_reduced, example))
 
 
 class Graph(nn.Module):
-    """uint8 RGB [N,H,W,3] -> boxes xyxy [N,A,4] in input pixels, scores [N,A,C]; before non-maximum suppression."""
+    """uint8 RGB [N,H,W,3] -> boxes xyxy [N,A,4] in input pixels, scores [N,A,C]; before non-maximum suppression.
+
+    A network that gives masks also gives prototypes [N,M,h,w] and coefficients [N,A,M].
+    """
 
     def __init__(self, model: Detector) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.decode(self.model(normalise(images)))
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        answer = self.model(normalise(images))
+        decoded = self.model.decode(answer)
+        return (*decoded, answer[-1], answer[-2]) if self.model.gives_masks else decoded
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -172,8 +192,10 @@ def load_split(config: Config, split: str) -> Split:
     if (tool := config.data.format) in tools.READERS:
         read: Split = tools.load_split(config.data.path, split, tool, config.data.reading)
         return read
-    module: Any = {"voc": voc, "coco": coco, "yolo": yolo}[config.data.format]
+    module: Any = {"voc": voc, "coco": coco, "yolo": yolo, "isbi": isbi_cells}[config.data.format]
     loaded: Split = module.load_split(config.data.path, split, config.data.reading)
+    if find_detector(config).gives_masks:
+        loaded = with_masks(loaded, config.data.path)
     return loaded.through(config.window) if config.window else loaded
 
 
@@ -207,7 +229,13 @@ def digest_data(config: Config) -> str:
 
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
-    images, truth_boxes, truth_labels = batch
+    images, truth_boxes, truth_labels, *maps = batch
+    if maps:
+        network: Any = find_detector(config)
+        masked: tuple[Tensor, Mapping[str, Tensor]] = network.compute_masked_loss(
+            model, normalise(images), truth_boxes, truth_labels, maps[0], config
+        )
+        return masked
     if config.augment:
         images, truth_boxes, truth_labels = augment_boxes(images, truth_boxes, truth_labels, config.augment)
     detector = find_detector(config)
@@ -255,7 +283,8 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     found = find_objects(predict, config, split, 0.001)
     values = measure_average_precision(found, truth, data.classes)
     intervals = measure_intervals(found, truth, data.classes)
-    return [
+    masks = measure_masks(predict, config, split) if find_detector(config).gives_masks else []
+    return masks + [
         Metric(name, value, config.data.title, split, len(truth), intervals[name])
         for name, value in values.items()
         if not math.isnan(value)  # a class without an object is not measured
@@ -270,6 +299,21 @@ def settle(predict: Predict, config: Config) -> Config:
     truth = [find_truth(example) for example in data.examples]
     found = evaluate_boxes(find_objects(predict, config, "validation", 0.001), truth, data.classes)
     return config.model_copy(update={"detection_threshold": measure_f1(found).choose()})
+
+
+def measure_masks(predict: Predict, config: Config, split: str) -> list[Metric]:
+    """The average precision of the masks that the service would find in a split."""
+    manifest, found, data = describe(config).preview(), [], load_split(config, split)
+    options = task.Options(0.01, config.iou_threshold, max_detections=MOST_MASKS, masks=True)
+    for example in data.examples:
+        picture = example.photo.decode(min_side(manifest.input))
+        canvas, placement = task.prepare(picture, manifest)
+        outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
+        found.append(collect_masks(task.interpret(outputs, placement, picture, manifest, options)))
+    truth = [Masks(example.masks, example.labels) for example in data.examples]
+    values = measure_mask_precision(found, truth, data.classes)
+    told = f"masks, at most {MOST_MASKS} for each picture"
+    return [Metric(name, value, config.data.title, split, len(truth), None, told) for name, value in values.items()]
 
 
 def find_truth(example: Example) -> Boxes:
@@ -289,13 +333,16 @@ def collect(detections: Sequence[task.Detection]) -> Boxes:
 def describe(config: Config) -> Export:
     data, spec = load_split(config, "train"), describe_input(config)
     thresholds = Thresholds(detection=config.detection_threshold, iou=config.iou_threshold)
+    masked = find_detector(config).gives_masks
     manifest = {
         "architecture": config.architecture,
+        "masks": MaskSpec(form="prototypes") if masked else None,
         "input": spec,
         "labels": list(data.classes),
         "thresholds": thresholds,
     }
     return Export(
-        outputs=("boxes", "scores"), manifest=manifest, stride=None if spec.height else spec.stride, tolerance=5e-3,
+        outputs=("boxes", "scores", *(MASK_OUTPUTS["prototypes"] if masked else ())),
+        manifest=manifest, stride=None if spec.height else spec.stride, tolerance=5e-3,
         data=(f"{config.data.title}, {len(data.examples)} training images",), data_terms=config.licence,
     )  # fmt: skip

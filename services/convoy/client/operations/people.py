@@ -156,15 +156,23 @@ def find_duplicates(
     match_threshold: float | None = None,
     false_positive_identification_rate: float | None = None,
     page_size: int = 0,
+    person_id: str = "",
 ) -> Listing[answers.Duplicate]:
-    """All pairs of people who look alike, each once. By default the gallery's policy decides who does."""
+    """All pairs of people who look alike, each once. By default the gallery's policy decides who does.
+
+    person_id: only whom this person looks like. NotFound(PERSON_NOT_FOUND).
+    """
     criterion = one_of(
         match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
     )
     return lambda token: plan(
         "recognition",
         api.FindDuplicatesRequest(
-            gallery=write_text(gallery, "gallery"), page_size=page_size, page_token=token, **criterion
+            gallery=write_text(gallery, "gallery"),
+            page_size=page_size,
+            page_token=token,
+            person_id=write_text(person_id, "person_id"),
+            **criterion,
         ),
         api.FindDuplicatesResponse,
         lambda reply: Page([answers.read_duplicate(one) for one in reply.duplicates], reply.next_page_token),

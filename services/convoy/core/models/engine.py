@@ -102,6 +102,11 @@ class PlainGraph:
         """graph: a path with its external weights beside it, or bytes. Raises FailedPrecondition(BAD_MODEL)."""
         self._session = _open_session(graph if isinstance(graph, bytes) else str(graph), "cpu", available_cores(), True)
 
+    @property
+    def input_names(self) -> list[str]:
+        """What the graph calls its inputs, in its order."""
+        return [one.name for one in self._session.get_inputs()]
+
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Outputs:
         """Run the graph and return every output by name. Raises what onnxruntime raises."""
         names = [output.name for output in self._session.get_outputs()]

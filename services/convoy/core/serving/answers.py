@@ -45,8 +45,8 @@ class Place:
     """
 
     def __init__(self, before: "Place | None" = None) -> None:
-        self._before = before.passed if before else None
-        self.passed = asyncio.Event()
+        self.passed: asyncio.Event = asyncio.Event()
+        self._before: asyncio.Event | None = before.passed if before else None
         self.size = 0
 
     async def wait(self) -> None:

@@ -1,14 +1,14 @@
 """Defines adapters: each knows one layout of a network's outputs, and draws the nodes that decode it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from convoy.core.manifest import OUTPUT_NAMES, MaskForm, Task
 from convoy.core.manifest import Resize as Resize
-from convoy.core.manifest import Task
 from convoy.importing.sketch import Sketch
 
 Array = npt.NDArray[np.generic]
@@ -17,6 +17,7 @@ Scores = Literal["probabilities", "logits"]
 Boxes = Literal["pixels", "normalised"]
 Form = Literal["corners", "centres"]
 Shape = tuple[int, ...]
+OPTIONAL_OUTPUTS = ("prototypes", "coefficients", "points")
 Priors = tuple[tuple[float, ...], ...]
 """Sides in pixels of the square priors of a cell, for each level."""
 
@@ -31,7 +32,7 @@ class WrongShapeError(Misfit):
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user said; None lets the outputs decide. classes: how many labels there are."""
+    """What the user said; None lets the outputs decide. classes: how many labels there are; points: how many points."""
 
     classes: int
     scores: Scores | None = None
@@ -40,6 +41,7 @@ class Choices:
     priors: Priors | None = None
     cut: float | None = None
     adapter: str | None = None
+    points: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,10 @@ class Reading:
     cut: float = 0.0
     classes: int = 0
     priors: Priors = ()
+    masks: MaskForm | None = None
+    points: int = 0
+    numbers: int = 0
+    """Of each point: x and y, and perhaps how visible it is."""
     notes: tuple[str, ...] = field(default=())
     """What the import concluded from the numbers, for people to check."""
 
@@ -130,6 +136,11 @@ class Adapter(Protocol):
         A class map comes with its "margin": how far the best class of each pixel is ahead.
         """
         ...
+
+
+def answered(task: Task, outputs: Iterable[str]) -> tuple[str, ...]:
+    """The contract's outputs among these: those that the task needs, and masks and points where they are there."""
+    return (*OUTPUT_NAMES[task], *(name for name in OPTIONAL_OUTPUTS if name in outputs))
 
 
 def read_one(probe: Probe, what: str, is_it: Callable[[Shape], bool]) -> Reading:

@@ -24,7 +24,7 @@ SINCE: dict[tuple[int, int], tuple[str, ...]] = {
 }
 """The commands by the version of Redis that knows them: Redis refuses a rule with a command that it does not know.
 
-Vector sets and the size of them are of Redis 8.
+Vector sets and the size of them are of Redis 8. Valkey has none of them, whatever its version: take the rule of 7.2.
 """
 
 

@@ -15,6 +15,7 @@ from convoy.recognition.search.index import Hit
 from convoy.recognition.search.view import View
 from convoy.recognition.store.base import Store
 from convoy.recognition.use_cases.identification import Identification
+from convoy.recognition.use_cases.people import person_not_found
 
 OwnedVector: TypeAlias = tuple[tuple[str, str], Vector]
 """Person id and face id, and the face's vector."""
@@ -41,21 +42,29 @@ class Duplicates:
         self._faces = faces
         self._identification = identification
 
-    async def find(self, gallery: str, criterion: Criterion | None, token: str, size: int) -> DuplicatesPage:
-        """Search every face of a page of people."""
+    async def find(
+        self, gallery: str, criterion: Criterion | None, token: str, size: int, person_id: str = ""
+    ) -> DuplicatesPage:
+        """Search every face of a page of people, or of one person. Raises NotFound(PERSON_NOT_FOUND)."""
         size = page_size(size)
         if criterion:
             criterion.check()
         view = await self._followers.view(gallery)
         model = await self._faces.model_of(view.gallery)
         threshold = self._identification.threshold(criterion, view, model, await view.count_faces([]))
-        people = await self._store.list_people(gallery, token, size + 1)
+        if person_id:
+            people = [one for one in await self._store.get_people(gallery, [person_id]) if one is not None]
+            if not people:
+                raise person_not_found(gallery, person_id)
+        else:
+            people = await self._store.list_people(gallery, token, size + 1)
         page = cut(people, size, lambda person: person.person_id)
         probes = await read_vectors(self._store, view, page.entries)
         pairs: dict[tuple[str, str], Duplicate] = {}
         for (face, _), hits in zip(probes, await _search(view, [vector for _, vector in probes]), strict=True):
             for hit in hits:
-                if face[0] < hit.person_id and hit.similarity >= threshold:
+                is_new = face[0] != hit.person_id if person_id else face[0] < hit.person_id
+                if is_new and hit.similarity >= threshold:
                     known = pairs.get((face[0], hit.person_id))
                     if known is None or known.similarity < hit.similarity:
                         pairs[face[0], hit.person_id] = Duplicate(*face, hit.person_id, hit.face_id, hit.similarity)

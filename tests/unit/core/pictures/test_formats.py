@@ -95,6 +95,18 @@ def test_the_orientation_of_xmp_is_not_applied(name: str) -> None:
     assert shown is None or shown.shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_jpeg_with_a_gain_map_behind_it_gives_the_base_picture() -> None:
+    """Ultra HDR: the XMP names a second JPEG, which brightens the first on screens that can show it."""
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '
+        b'hdrgm:GainMapMax="3.5"/></rdf:RDF></x:xmpmeta>'
+    )
+    gain = write("JPEG", Image.new("L", (24, 16), 255))
+    base = write("JPEG")
+    assert np.array_equal(decode_image(write("JPEG", xmp=xmp) + gain).image_rgb, decode_image(base).image_rgb)
+
+
 def test_the_orientation_of_exif_is_applied_whatever_xmp_says() -> None:
     exif = Image.Exif()
     exif[274] = 6

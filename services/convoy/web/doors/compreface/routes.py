@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from convoy.core.errors import NotFound
+from convoy.core.errors import PermissionDenied
 from convoy.web.doors.compreface import pictures, records, search, subjects
 from convoy.web.doors.compreface.refusals import respond
 from convoy.web.doors.frame import Desk, ForeignDoor
@@ -76,7 +76,7 @@ def _endpoint(desk: Desk, work: Work, status: int) -> Callable[[Request], Awaita
 
 
 async def _refuse(request: Request) -> Response:
-    raise NotFound("NOT_OFFERED", "Convoy takes pictures, not embeddings")
+    raise PermissionDenied("NOT_OFFERED", "Convoy takes pictures, not embeddings")
 
 
 COMPREFACE = ForeignDoor("compreface", _routes, _owns, respond)

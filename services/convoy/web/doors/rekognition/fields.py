@@ -61,10 +61,10 @@ class Fields:
         return name
 
     def image(self, name: str = "Image") -> common_pb2.Image:
-        """A picture. Raises InvalidArgument(INVALID_S3) for one in S3."""
+        """A picture. Raises InvalidArgument(PICTURE_ELSEWHERE) for one in S3."""
         value = self._values.get(name)
         if isinstance(value, dict) and value.get("S3Object") is not None:
-            raise InvalidArgument("INVALID_S3", f"{name}: Convoy reads no S3 objects; send Bytes")
+            raise InvalidArgument("PICTURE_ELSEWHERE", f"{name}: Convoy reads no S3 objects; send Bytes")
         content = value.get("Bytes") if isinstance(value, dict) else None
         if not isinstance(content, str) or not content:
             raise _bad(f"{name} is to have Bytes")

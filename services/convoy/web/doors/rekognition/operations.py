@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from convoy.core.errors import InvalidArgument
+from convoy.core.errors import PermissionDenied
 from convoy.web.connect import JSON_GROWTH
 from convoy.web.doors.frame import Desk, ForeignDoor
 from convoy.web.doors.given import read_json
@@ -34,6 +34,7 @@ _WORK: dict[str, Work] = {
     "IndexFaces": records.index,
     "ListFaces": records.list_page,
     "DeleteFaces": records.delete,
+    "SearchFaces": search.by_face,
     "SearchFacesByImage": search.by_image,
     "CompareFaces": pictures.compare_faces,
     "DetectFaces": pictures.detect_faces,
@@ -82,7 +83,7 @@ def key_of(request: Request) -> str:
 
 
 async def _refuse(request: Request) -> Response:
-    raise InvalidArgument("NOT_OFFERED", "Convoy does not offer this operation")
+    raise PermissionDenied("NOT_OFFERED", "Convoy does not offer this operation")
 
 
 REKOGNITION = ForeignDoor("rekognition", _routes, _owns, respond)

@@ -11,7 +11,7 @@ JSON = "application/x-amz-json-1.1"
 _BY_REASON = {
     "GALLERY_FULL": "ServiceQuotaExceededException",
     "IMAGE_TOO_LARGE": "ImageTooLargeException",
-    "INVALID_S3": "InvalidS3ObjectException",
+    "PICTURE_ELSEWHERE": "InvalidS3ObjectException",
     "MESSAGE_TOO_LARGE": "ImageTooLargeException",
     "METHOD_NOT_ALLOWED": "UnknownOperationException",
     "NOT_AN_IMAGE": "InvalidImageFormatException",

@@ -5,6 +5,7 @@ from convoy.v1 import faces_pb2, recognition_pb2
 from convoy.web.doors import curves
 from convoy.web.doors.calls import RECOGNITION, Caller
 from convoy.web.doors.rekognition.fields import Fields
+from convoy.web.doors.rekognition.records import get_face
 from convoy.web.doors.rekognition.shapes import Shape, box, percent, record
 
 MOST_FACES, MOST = 80, 1000
@@ -35,6 +36,29 @@ async def by_image(caller: Caller, fields: Fields) -> Shape:
         "SearchedFaceConfidence": percent(found.face.detection_score),
         "FaceMatches": _matches(found, least),
     }
+
+
+async def by_face(caller: Caller, fields: Fields) -> Shape:
+    """SearchFaces: whom a face on record looks like; at most 20 others."""
+    caller.admission.need_scores()
+    gallery, face_id = fields.collection(), fields.text("FaceId")
+    least = fields.percent("FaceMatchThreshold", curves.REKOGNITION_AT_THRESHOLD)
+    most = fields.whole("MaxFaces", MOST_FACES, 1, 4096)
+    person = (await get_face(caller, gallery, face_id)).person
+    request = recognition_pb2.FindDuplicatesRequest(gallery=gallery, person_id=person.person_id)
+    found = await caller.ask(f"{RECOGNITION}/FindDuplicates", request)
+    threshold = found.match_threshold
+    if least < curves.REKOGNITION_AT_THRESHOLD:
+        # The policy's threshold still says where 80 is; only who is listed changes.
+        request.match_threshold = -1.0
+        found = await caller.ask(f"{RECOGNITION}/FindDuplicates", request)
+    matches: list[Shape] = []
+    for one in found.duplicates[:most]:
+        similarity = curves.rekognition(one.similarity, threshold)
+        if one.face_id == face_id and similarity >= least - 1e-6:
+            other = (await get_face(caller, gallery, one.other_face_id)).person
+            matches.append({"Similarity": similarity, "Face": record(one.other_face_id, other.metadata)})
+    return {"SearchedFaceId": face_id, "FaceMatches": matches}
 
 
 def _matches(found: recognition_pb2.IdentifiedFace, least: float) -> list[Shape]:
