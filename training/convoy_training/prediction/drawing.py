@@ -21,7 +21,15 @@ def draw(image_rgb: NDArray[np.uint8], answer: Answer) -> NDArray[np.uint8]:
         return np.hstack([before, made]).astype(np.uint8)
     # The drawing takes the client's answers, which are read from messages; these have the same fields.
     parts: list[Any] = [
-        SimpleNamespace(label=one.label, index=one.index, probability=one.score, score=one.score, area=one.score)
+        SimpleNamespace(
+            label=one.label,
+            index=one.index,
+            probability=one.score,
+            score=one.score,
+            area=one.score,
+            mask=None,
+            points=(),
+        )
         for one in answer.found
     ]
     if answer.mask is not None:
@@ -31,7 +39,7 @@ def draw(image_rgb: NDArray[np.uint8], answer: Answer) -> NDArray[np.uint8]:
         for part, one in zip(parts, answer.found, strict=True):
             assert one.box_xyxy is not None
             x_min, y_min, x_max, y_max = one.box_xyxy
-            part.box = SimpleNamespace(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
+            part.box = SimpleNamespace(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max, width=x_max - x_min)
         seen = SimpleNamespace(detections=parts)
         return draw_detections(image_rgb, seen)
     seen = SimpleNamespace(labels=parts)
