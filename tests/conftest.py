@@ -24,6 +24,7 @@ GROUPS = {"e2e": ["e2e"], "training": ["unit/training"], "unit": ["unit"], "serv
 NEED = "left out for"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
