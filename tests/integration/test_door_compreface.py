@@ -141,6 +141,20 @@ def test_people_of_other_doors_are_found_by_the_name_that_is_shown(door: Door, p
     assert sorted(send(door, "GET", f"{API}/subjects").json()["subjects"]) == ["Ada", "Grace"]
 
 
+def test_of_two_people_shown_under_one_name_none_is_deleted(door: Door, people: Any, convoy: Convoy) -> None:
+    for person_id, shade in (("emp-7", 12), ("emp-8", 7)):
+        convoy.register(GALLERY, person_id, [encode(portrait(shade))], display_name="John Smith")
+    for answer in (
+        send(door, "DELETE", f"{API}/subjects/John%20Smith"),
+        send(door, "DELETE", f"{API}/faces?subject=john%20smith"),
+        send(door, "PUT", f"{API}/subjects/John%20Smith", {"subject": "Ada"}),
+        form(door, f"{API}/faces?subject=John%20Smith", encode(portrait(12, noise=2))),
+    ):
+        assert told(answer) == (400, 36) and answer.json()["message"].startswith("SEVERAL_PEOPLE: ")
+    assert send(door, "DELETE", f"{API}/subjects/emp-8").json() == {"subject": "John Smith"}
+    assert send(door, "DELETE", f"{API}/subjects/John%20Smith").json() == {"subject": "John Smith"}
+
+
 def test_a_client_may_go_on_after_a_refusal_on_the_same_connection(door: Door, people: Any) -> None:
     """The picture of one with a wrong key is read to its end: who still sends would not read why it is refused."""
     body = json.dumps({"file": "A" * 4_000_000})

@@ -304,3 +304,20 @@ async def test_who_was_erased_under_another_id_is_erased_and_who_was_renamed_sta
     left = (await house.there())["staff"]
     assert "bob" not in left
     assert {one: left.get(one) for one in ("ada", "cyd", "flo")} == {"ada": 1, "cyd": 1, "flo": 2}
+
+
+@pytest.mark.parametrize("source", ["audit", "journal"])
+async def test_who_came_under_the_former_id_of_somebody_erased_stays(
+    house: House, shared_redis: RedisServer, tmp_path: Path, source: str
+) -> None:
+    await house.creation.rename("staff", "ada", "ada.l", "")
+    await asyncio.sleep(0.002)
+    await house.add("staff", "ada")
+    backup = state(shared_redis)
+    await house.people.delete("staff", "ada.l")
+    lines = [erasure.to_json() async for erasure in list_erasures(house.store)]
+    if source == "journal":
+        lines = (tmp_path / "journal").read_text().splitlines()
+    put_back(shared_redis, backup)
+    found = [erasure async for erasure in find_again(house.store, read_erasures(lines, print))]
+    assert [one.person_id for one in found] == ["ada.l"]

@@ -16,6 +16,8 @@ from convoy.core.errors import AlreadyExists, InvalidArgument, NotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 USUAL = "convoy"
+_SPOILT = (OSError, OverflowError, ValueError, KeyError, TypeError)
+"""What a note raises that is none, or is of no process."""
 
 
 def notes_folder() -> Path:
@@ -51,15 +53,17 @@ def noted(name: str, addresses: Mapping[ServiceName, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):
-            path.unlink()
+        with suppress(*_SPOILT):
+            # Another fleet of this name may have begun at the same moment, and the note be its own.
+            if json.loads(path.read_text())["process"] == os.getpid():
+                path.unlink()
 
 
 def running() -> dict[str, dict[ServiceName, str]]:
     """The addresses of every fleet that runs, by name."""
     found = {}
     for path in sorted(notes_folder().glob("*.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(*_SPOILT):
             note = json.loads(path.read_text())
             os.kill(int(note["process"]), 0)
             found[path.stem] = {one: str(note["addresses"][one]) for one in SERVICES if one in note["addresses"]}

@@ -4,15 +4,18 @@ import json
 import random
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from convoy.cli.migration.compreface import CompreFace
 from convoy.cli.migration.compreface_dump import read_dump
+from convoy.cli.migration.enrolment import Enrolment
 from convoy.cli.migration.plan import make_plan
 from convoy.cli.migration.postgres_dump import bytea
 from convoy.cli.migration.rekognition import read_list
-from convoy.cli.migration.source import Somebody, Source
-from convoy.core.errors import ConvoyError
+from convoy.cli.migration.source import Photo, Somebody, Source
+from convoy.core.errors import ConvoyError, InvalidArgument
 
 from tests.compreface_stub import KEY, CompreFaceStub, copied
 
@@ -114,3 +117,20 @@ def test_two_people_of_one_name_are_one_and_two_names_of_one_id_are_told() -> No
     plan = make_plan(people, ["Joe_Biden"])
     assert [one.person_id for one in plan.people] == ["ada", "Joe_Biden", "the-id"]
     assert [(one.name, one.reason) for one in plan.left] == [("ADA", "NAME"), ("", "NAME")]
+
+
+def test_a_photo_whose_id_is_refused_spoils_no_other() -> None:
+    class Gallery:
+        def register(self, *_: object, face_ids: list[str], **__: object) -> object:
+            if "an odd id" in face_ids:
+                raise InvalidArgument("BAD_ARGUMENT", "cannot be the id of a face")
+            return SimpleNamespace(results=[SimpleNamespace(accepted=True, face_id=one) for one in face_ids])
+
+    photos = tuple(Photo(name, name.encode, name) for name in ("a", "an odd id", "b"))
+    convoy: Any = Gallery()
+    ((_, done),) = Enrolment(convoy, "staff").enrol((Somebody("Ada", photos, "ada"),))
+    assert [(face_id, left and left.reason) for _, face_id, left in done] == [
+        ("a", None),
+        ("", "BAD_ARGUMENT"),
+        ("b", None),
+    ]

@@ -20,6 +20,8 @@ from convoy.fleet.ports import free_range
 from convoy.recognition.store.condition import Condition
 from convoy.testing.redis_servers import RedisServer
 from convoy.testing.tiny_models import write_repository
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from typer.testing import CliRunner
 
 from tests.certificates import Authority
@@ -105,6 +107,16 @@ def test_a_real_redis_is_read_by_an_administrator_alone(redis_server: RedisServe
     assert told.level == "warning" and "may not ask" in told.says
     (away,) = look_at_redis("redis://127.0.0.1:1/0")
     assert away.level == "warning" and "cannot be reached" in away.says
+
+
+@pytest.mark.redis
+def test_a_redis_without_the_command_config_is_told(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise ResponseError("unknown command 'CONFIG'")
+
+    monkeypatch.setattr(Redis, "config_get", unknown)
+    (told,) = look_at_redis(f"unix://{redis_server.socket}")
+    assert told.level == "warning" and "does not answer them" in told.says
 
 
 def test_little_memory_and_a_full_disk_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

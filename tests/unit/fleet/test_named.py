@@ -38,9 +38,22 @@ def test_a_note_whose_process_has_ended_or_that_is_spoilt_counts_for_nothing() -
     ended.wait()
     with named.noted("lab", ADDRESSES):
         path = named.notes_folder() / "lab.json"
-        for note in (json.dumps({"process": ended.pid, "addresses": ADDRESSES}), "{", "[]", '{"process": "x"}'):
+        for note in (
+            json.dumps({"process": ended.pid, "addresses": ADDRESSES}),
+            "{",
+            "[]",
+            '{"process": "x"}',
+            f'{{"process": {1 << 70}}}',
+        ):
             path.write_text(note)
             assert named.running() == {}
+
+
+def test_the_note_of_another_fleet_that_began_at_the_same_moment_stays() -> None:
+    path = named.notes_folder() / "lab.json"
+    with named.noted("lab", ADDRESSES):
+        path.write_text(json.dumps({"process": os.getppid(), "addresses": ADDRESSES}))
+    assert named.running() == {"lab": ADDRESSES}
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "Lab", "a" * 33])

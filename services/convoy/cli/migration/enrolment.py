@@ -147,6 +147,9 @@ class Enrolment:
                 pack = [(other, content) for other, content in pack if other is not photo]
                 continue
             except (FailedPrecondition, InvalidArgument) as error:
+                if not error.details and isinstance(error, InvalidArgument) and len(pack) > 1:
+                    # It may be one photo's id or name, or all of them together: none spoils the others.
+                    return done + [told for each in pack for told in self._send(one, [each])]
                 if not error.details:
                     return done + [(p, "", _left(p, one, error.reason, error.message)) for p, _ in pack]
                 answer = error.details[0]  # type: ignore[assignment]

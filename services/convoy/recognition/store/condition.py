@@ -33,8 +33,9 @@ async def read_condition(url: str, password: str) -> Condition:
         seconds, microseconds = await answered(redis.time())
         ahead_s = seconds + microseconds / 1e6 - time.time()
         fsync = str((await answered(redis.config_get("appendfsync"))).get("appendfsync", ""))
-    except exceptions.NoPermissionError:
-        message = "this user of Redis may not ask for INFO, TIME and CONFIG GET"
+    except exceptions.ResponseError:
+        # No permission, or a Redis that somebody else looks after and that knows no CONFIG.
+        message = "this user of Redis may not ask for INFO, TIME and CONFIG GET, or Redis does not answer them"
         raise PermissionDenied("NOT_ALLOWED", message) from None
     finally:
         await redis.aclose()

@@ -109,28 +109,29 @@ async def _of_change(store: Store, name: str, change: Change, ids: _Ids) -> Eras
 def with_former_ids(erasures: Iterable[Erasure]) -> Iterator[Erasure]:
     """The erasures, and each again under the ids that the person had before: a backup may have them under those.
 
-    A move alone erases nobody: who was renamed since a backup comes back under the old id.
+    A move alone erases nobody: who was renamed since a backup comes back under the old id. Under a former id an erasure
+    has time and version of the move: who came under that id afterwards is somebody else, and stays.
     """
     listed = list(erasures)
-    came: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    came: defaultdict[tuple[str, str], list[tuple[int, str, int]]] = defaultdict(list)
     went: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for move in (one for one in listed if one.moved_to):
-        came[move.gallery, move.moved_to].append((move.time_ms, move.person_id))
+        came[move.gallery, move.moved_to].append((move.time_ms, move.person_id, move.version))
         went[move.gallery, move.person_id].append(move.time_ms)
     for erasure in (one for one in listed if not one.moved_to):
         yield erasure
         person_id, until = erasure.person_id, erasure.time_ms
         followed: set[tuple[str, int, str]] = set()
         while arrivals := [
-            (time_ms, former)
-            for time_ms, former in came[erasure.gallery, person_id]
+            (time_ms, former, version)
+            for time_ms, former, version in came[erasure.gallery, person_id]
             if time_ms <= until and (person_id, time_ms, former) not in followed
         ]:
-            since, former = max(arrivals)
+            since, former, version = max(arrivals)
             followed.add((person_id, since, former))
             if any(since < left < until for left in went[erasure.gallery, person_id]):
                 break  # The person had gone on to another id; somebody else was erased.
-            yield replace(erasure, person_id=former)
+            yield replace(erasure, person_id=former, time_ms=since, version=version)
             person_id, until = former, since
 
 

@@ -3,12 +3,12 @@
 There a name is the person. Here the person has an id, and a name for people to read: a client's name is looked up as it
 stands first (`Joe_Biden`, whom somebody else may have registered), then as the id that this door makes of it, which is
 the same however the name is capitalised, then as the name for people to read, since that is what clients are shown. The
-answer has the name as it was first sent.
+answer has the name as it was first sent. Where several people are shown under one name, nobody can tell who is meant.
 """
 
 from collections.abc import AsyncIterator
 
-from convoy.core.errors import InvalidArgument, NotFound
+from convoy.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from convoy.core.names import MOST_ID, composed, id_of_name, ids_of_name, is_id
 from convoy.v1 import recognition_pb2
 from convoy.web.doors.calls import Caller
@@ -30,7 +30,10 @@ def name_of(person: recognition_pb2.Person | recognition_pb2.Match) -> str:
 
 
 async def find_person(caller: Caller, name: str) -> recognition_pb2.Person | None:
-    """The person of a name; None for nobody. Raises InvalidArgument(BAD_ARGUMENT)."""
+    """The person of a name; None for nobody.
+
+    Raises InvalidArgument(BAD_ARGUMENT), FailedPrecondition(SEVERAL_PEOPLE).
+    """
     person_id_of(name)
     for person_id in ids_of_name(name):
         request = recognition_pb2.GetPersonRequest(gallery=caller.gallery, person_id=person_id)
@@ -41,14 +44,18 @@ async def find_person(caller: Caller, name: str) -> recognition_pb2.Person | Non
             if error.reason != "PERSON_NOT_FOUND":
                 raise
     wanted = composed(name).casefold()
+    only: recognition_pb2.Person | None = None
     async for person in everybody(caller, name):
-        if person.display_name.casefold() == wanted:
-            return person
-    return None
+        if person.display_name.casefold() != wanted:
+            continue
+        if only is not None:
+            raise FailedPrecondition("SEVERAL_PEOPLE", "several people have this name; name one by the id")
+        only = person
+    return only
 
 
 async def need_person(caller: Caller, name: str) -> recognition_pb2.Person:
-    """The person of a name. Raises NotFound(PERSON_NOT_FOUND)."""
+    """The person of a name. Raises NotFound(PERSON_NOT_FOUND) and what find_person raises."""
     if (person := await find_person(caller, name)) is None:
         raise NotFound("PERSON_NOT_FOUND", "the gallery has nobody of this name")
     return person
