@@ -24,7 +24,7 @@ demo: $(VENV)/.demo ## Show what Convoy does on this machine, without Docker or 
 	$(BIN)/convoy demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODELS),--models "$(MODELS)") $(if $(FROM),--from "$(FROM)")
 
 test: $(VENV)/.setup ## Run every test, and say at the end what this machine left out; PYTEST="-k word" for some
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder $(PYTEST)
+	$(BIN)/pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder $(PYTEST)
 
 slow: $(VENV)/.setup ## Run an earlier version and this one on one Redis, as during an upgrade; not part of test
 	$(BIN)/pytest tests/slow

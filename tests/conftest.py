@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,16 +25,26 @@ GROUPS = {"e2e": ["e2e"], "training": ["unit/training"], "unit": ["unit"], "serv
 NEED = "left out for"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
     order = [*GROUPS, "rest"]
-    items.sort(key=lambda item: order.index(group_of(item.path)))
+    items.sort(key=lambda item: order.index(group_of(item.nodeid)))
 
 
-def group_of(path: Path) -> str:
-    place = path.relative_to(ROOT / "tests").as_posix() if path.is_relative_to(ROOT / "tests") else ""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # xdist 3.8 knows groups by a mark (--dist=loadgroup), but not with pytest 9.2, whose test ids it cannot change.
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """The group of a test: by its folder."""
+    place = nodeid.removeprefix("tests/")
     return next((group for group, starts in GROUPS.items() if place.startswith(tuple(starts))), "rest")
 
 
