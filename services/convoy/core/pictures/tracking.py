@@ -44,8 +44,7 @@ class Tracks:
         picture.
         """
         if after_cut:
-            self._trackers.clear()
-            self._numbers.clear()
+            self.cut()
         self._picture += 1
         boxes = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4)
         usable = [bool(row.all()) for row in np.isfinite(boxes)]
@@ -56,6 +55,11 @@ class Tracks:
             for row, number in zip(chosen, found, strict=True):
                 numbers[row] = number
         return numbers
+
+    def cut(self) -> None:
+        """End all tracks."""
+        self._trackers.clear()
+        self._numbers.clear()
 
     def _update(self, label: Hashable, boxes: npt.NDArray[np.float32], is_sure: list[bool]) -> list[int]:
         if (tracker := self._trackers.get(label)) is None:
