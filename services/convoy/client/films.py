@@ -81,7 +81,9 @@ def _frames(av: Any, film: Any, path: Path) -> Iterator[Frame]:
     promised_s = film.duration / av.time_base if film.duration else 0.0
     begin_s = (film.start_time or 0) / av.time_base
     missing = promised_s - (time_s - begin_s) - 1 / per_second
-    if problem or number < stream.frames or missing > max(0.5, 3 / per_second):
+    # A film that was trimmed without being written anew counts pictures that it does not show.
+    lacks = number < stream.frames and (not promised_s or missing > 1 / per_second)
+    if problem or lacks or missing > max(0.5, 3 / per_second):
         said = f", of {promised_s:.1f} s" if promised_s else ""
         raise InvalidArgument("FILM_ENDS_EARLY", f"'{path}' ends after {number} pictures, {time_s:.1f} s{said}")
 
