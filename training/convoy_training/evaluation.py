@@ -99,7 +99,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
         answers = [subject.predict(images) for subject in subjects]
         known = MERGED | ({"landmarks"} if "boxes" in answers[0] else set())  # of each box
         if others := sorted(set(answers[0]) - known):
-            raise RecipeError(f"{first.target} cannot be averaged with others: nothing merges its {' and '.join(others)}")
+            raise RecipeError(f"{first.target} cannot be averaged: nothing merges its {' and '.join(others)}")
         return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}
 
     return Subject(first.target, first.task, first.config, predict)

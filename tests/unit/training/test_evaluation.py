@@ -39,8 +39,8 @@ def test_boxes_lie_side_by_side() -> None:
 
 
 def test_boxes_keep_their_landmarks() -> None:
-    rows = [dict(boxes=np.zeros((1, n, 4)), scores=np.zeros((1, n, 1)), landmarks=np.zeros((1, n, 5, 2))) for n in (3, 5)]
-    assert ask(*(subject("face_detection", "a", **one) for one in rows))["landmarks"].shape == (1, 8, 5, 2)
+    pair = [subject("face", "a", boxes=np.zeros((1, n, 4)), landmarks=np.zeros((1, n, 5, 2))) for n in (3, 5)]
+    assert ask(*pair)["landmarks"].shape == (1, 8, 5, 2)
 
 
 @pytest.mark.parametrize("name", ["pictures", "landmarks", "prototypes", "coefficients"])

@@ -17,7 +17,7 @@ LOST_AFTER = 30
 OVERLAP = 0.25
 """The least intersection over union of an object and the place where a track expects it."""
 MOST_OBJECTS, MOST_TRACKS = 300, 1000
-"""Of a picture, the first so many are followed, and no track begins while so many last: time and memory grow with both."""
+"""Of a picture, the first so many are followed, and no track begins while so many last: both take time."""
 _PICTURE_NS = 1_000_000_000 // 30
 _SURE, _UNSURE = 0.9, 0.3
 _SURE_FROM = 0.5

@@ -18,8 +18,8 @@ def number_tracks(
 ) -> None:
     """Number what the results of one answer found, picture by picture.
 
-    results: messages with image_size and a list of objects, each with a box, under the name `found`; after_cut: no
-    track goes on from before, also if the answer is an error and has no results; label_of: tracks keep it; is_sure: whether an object may begin a track.
+    results: messages with image_size and a list of objects, each with a box, under the name `found`; an error has none.
+    after_cut: no track goes on from before; label_of: tracks keep it; is_sure: whether an object may begin a track.
     """
     if after_cut and not results:
         tracks.cut()

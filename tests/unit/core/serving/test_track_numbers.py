@@ -8,7 +8,9 @@ from convoy.v1 import detection_pb2 as pb
 
 def answer() -> pb.DetectResponse:
     found = pb.Detection(box=common_pb2.Box(x_min=10, y_min=10, x_max=40, y_max=40), label="it", score=0.9)
-    return pb.DetectResponse(results=[pb.Detections(detections=[found], image_size=common_pb2.Size(width=99, height=99))])
+    return pb.DetectResponse(
+        results=[pb.Detections(detections=[found], image_size=common_pb2.Size(width=99, height=99))]
+    )
 
 
 def number(tracks: Tracks, response: pb.DetectResponse, after_cut: bool = False) -> list[int]:
