@@ -5,6 +5,7 @@ object is next, objects that the detector is sure of are matched by overlap firs
 of.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -43,13 +44,14 @@ class Tracks:
 
         boxes_xyxy: [N, 4], in shares of the picture's width and height, so that the size of the pictures may change;
         is_sure: whether the object may begin a track; others only continue one; after_cut: all tracks end before this
-        picture. Those behind the first MOST_OBJECTS belong to no track.
+        picture. Those behind the first MOST_OBJECTS, and those without an area, belong to no track.
         """
         if after_cut:
             self.cut()
         self._picture += 1
         boxes = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4)
-        usable = [bool(row.all()) and place < MOST_OBJECTS for place, row in enumerate(np.isfinite(boxes))]
+        labels, edges = labels[:MOST_OBJECTS], boxes[:MOST_OBJECTS].tolist()
+        usable = [all(map(math.isfinite, row)) and row[0] < row[2] and row[1] < row[3] for row in edges]
         if sum(len(one.get_active_tracks()) for one in self._trackers.values()) >= MOST_TRACKS:
             is_sure = [False] * len(boxes)
         numbers = [0] * len(boxes)

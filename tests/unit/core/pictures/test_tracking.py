@@ -132,3 +132,12 @@ def test_no_track_begins_while_very_many_last() -> None:
         numbers = tracks.follow(boxes, ["one", *["it"] * (MOST_OBJECTS - 1)], [True] * MOST_OBJECTS)
     assert numbers[0] == first
     assert max(numbers) < MOST_TRACKS + MOST_OBJECTS and sum(map(bool, numbers)) < MOST_OBJECTS / 2
+
+
+@pytest.mark.parametrize(
+    "edges", [(0.1, 0.5, 0.3, 0.5), (0.0, 0.1, 0.0, 0.5), (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.1, 0.1)]
+)
+def test_a_box_without_an_area_has_no_track(edges: tuple[float, ...]) -> None:
+    """Such as one that lies outside the picture and is cut at its edge."""
+    tracks, boxes = Tracks(), np.array([edges, (0.6, 0.6, 0.8, 0.8)])
+    assert [tracks.follow(boxes, ["it"] * 2, [True] * 2) for _ in range(3)] == [[0, 1]] * 3
