@@ -78,8 +78,9 @@ def copy(source: Path, target: Path, options: dict[str, str], trim_s: float = 0.
         stream = film.streams.video[0]
         copied = made.add_stream_from_template(stream)
         for packet in film.demux(stream):
-            if packet.dts is not None:
-                packet.pts, packet.dts = (time - round(trim_s / stream.time_base) for time in (packet.pts, packet.dts))
+            if packet.pts is not None and packet.dts is not None:
+                shift = round(trim_s / float(stream.time_base or 1))
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
                 packet.stream = copied
                 made.mux(packet)
 
