@@ -23,6 +23,9 @@ from convoy_training.session import open_onnx
 from convoy_training.task import Images, Metric, Predict, Task
 from convoy_training.tasks.classification import ENLARGED
 
+MERGED = {"probabilities", "embeddings", "class_map", "boxes", "scores"}
+"""The outputs that several models answer together."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -82,7 +85,8 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
     """Several models as one, measured with the first one's recipe.
 
     Probabilities and embeddings are averaged; of class maps each pixel takes the majority, the first model's where
-    there is none; boxes are put side by side, for non-maximum suppression to choose from.
+    there is none; boxes are put side by side, for non-maximum suppression to choose from. Raises RecipeError, also on
+    the first pictures if nothing merges what the models answer, such as masks of objects or pictures.
     """
     first = subjects[0]
     labels = first.task.describe(first.config).manifest.get("labels")
@@ -93,6 +97,9 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         answers = [subject.predict(images) for subject in subjects]
+        known = MERGED | ({"landmarks"} if "boxes" in answers[0] else set())  # of each box
+        if others := sorted(set(answers[0]) - known):
+            raise RecipeError(f"{first.target} cannot be averaged: nothing merges its {' and '.join(others)}")
         return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}
 
     return Subject(first.target, first.task, first.config, predict)

@@ -16,9 +16,6 @@ from convoy.core.errors import ConvoyError, InvalidArgument
 if TYPE_CHECKING:
     from convoy.client.films import Frame
 
-AHEAD = 64
-"""At most so many pictures of a film are in memory; a stream sends fewer ahead of its answers."""
-
 
 @dataclass
 class Track:
@@ -101,7 +98,7 @@ def _answers(film: Path, ask: Any) -> Iterator[tuple["Frame", Any]]:
     from convoy.client import Convoy, plans
     from convoy.client.films import read_film
 
-    waiting: deque[Frame] = deque(maxlen=AHEAD)
+    waiting: deque[Frame] = deque()  # Those that the stream has sent ahead of its answers: more if they are small.
 
     def requests() -> Iterator[Any]:
         for frame in read_film(film):

@@ -81,7 +81,11 @@ def _frames(av: Any, film: Any, path: Path) -> Iterator[Frame]:
     promised_s = film.duration / av.time_base if film.duration else 0.0
     begin_s = (film.start_time or 0) / av.time_base
     missing = promised_s - (time_s - begin_s) - 1 / per_second
-    if problem or number < stream.frames or missing > max(0.5, 3 / per_second):
+    # A film that was trimmed and not encoded anew counts pictures that it does not show: its length tells. That of the
+    # film may be the sound's.
+    own_s = float(stream.duration * stream.time_base) if stream.duration else promised_s
+    lacks = number < stream.frames and (not own_s or missing - (promised_s - own_s) > 1 / per_second)
+    if problem or lacks or missing > max(0.5, 3 / per_second):
         said = f", of {promised_s:.1f} s" if promised_s else ""
         raise InvalidArgument("FILM_ENDS_EARLY", f"'{path}' ends after {number} pictures, {time_s:.1f} s{said}")
 

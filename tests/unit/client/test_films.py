@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from convoy.client.films import frame_rate, read_film
@@ -69,3 +70,35 @@ def test_what_is_no_film(tmp_path: Path, content: bytes) -> None:
 def test_a_film_needs_a_name_that_a_film_can_have(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="names no film"):
         FilmWriter(tmp_path / "out.png")
+
+
+def copy(source: Path, target: Path, options: dict[str, str], trim_s: float = 0.0) -> None:
+    """Copy a film as it is encoded; trim_s: how much of its beginning is not to be shown."""
+    with av.open(str(source)) as film, av.open(str(target), "w", options=options) as made:
+        stream = film.streams.video[0]
+        copied = made.add_stream_from_template(stream)
+        for packet in film.demux(stream):
+            if packet.pts is not None and packet.dts is not None:
+                shift = round(trim_s / float(stream.time_base or 1))
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = copied
+                made.mux(packet)
+
+
+def test_a_film_that_was_trimmed_and_not_encoded_anew_is_whole(tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    write_film(tmp_path / "film.mp4", pictures)
+    copy(tmp_path / "film.mp4", tmp_path / "cut.mp4", {"avoid_negative_ts": "disabled", "use_editlist": "1"}, 0.4)
+    with av.open(str(tmp_path / "cut.mp4")) as film:
+        assert film.streams.video[0].frames == 30
+    assert len(list(read_film(tmp_path / "cut.mp4"))) == 20
+
+
+def test_a_film_without_its_last_pictures_ends_early(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    write_film(tmp_path / "film.mp4", [noise.integers(0, 255, (120, 160, 3), np.uint8) for _ in range(30)])
+    copy(tmp_path / "film.mp4", tmp_path / "short.mp4", {"movflags": "faststart"})
+    whole = (tmp_path / "short.mp4").read_bytes()
+    (tmp_path / "short.mp4").write_bytes(whole[: len(whole) * 9 // 10])
+    with pytest.raises(InvalidArgument) as caught:
+        list(read_film(tmp_path / "short.mp4"))
+    assert caught.value.reason == "FILM_ENDS_EARLY"

@@ -38,6 +38,17 @@ def test_boxes_lie_side_by_side() -> None:
     assert merged["boxes"].shape == (1, 8, 4) and merged["scores"].shape == (1, 8, 1)
 
 
+def test_boxes_keep_their_landmarks() -> None:
+    pair = [subject("face", "a", boxes=np.zeros((1, n, 4)), landmarks=np.zeros((1, n, 5, 2))) for n in (3, 5)]
+    assert ask(*pair)["landmarks"].shape == (1, 8, 5, 2)
+
+
+@pytest.mark.parametrize("name", ["pictures", "landmarks", "prototypes", "coefficients"])
+def test_outputs_that_nothing_merges_are_refused(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"nothing merges its {name}"):
+        ask(*(subject("one", "a", **{name: np.zeros((1, 4, 5, 5))}) for _ in range(2)))
+
+
 def test_what_cannot_be_averaged_is_refused() -> None:
     one, other = subject("classification", "a", probabilities=np.ones((1, 1))), subject("classification", "b")
     with pytest.raises(RecipeError, match="their tasks or labels differ"):

@@ -8,6 +8,7 @@ from convoy_training.data import archive, tools
 from convoy_training.data.assembly import Pool, assemble
 from convoy_training.data.reading import PLAIN, Division, Reading
 from convoy_training.errors import LabelError
+from convoy_training.tasks import detection
 
 from tests.unit.training.test_forms import Files, picture
 from tests.unit.training.test_labels import write
@@ -138,3 +139,21 @@ def test_such_data_is_divided_by_the_recipe(tmp_path: Path) -> None:
     assert not {e.photo.name for e in train.examples} & {e.photo.name for e in held_out.examples}
     with pytest.raises(LabelError, match="cvat writes no training and validation split: add `split:"):
         tools.load_split(str(tmp_path), "train", "cvat")
+
+
+def test_a_recipe_reads_such_data_as_any_other(tmp_path: Path) -> None:
+    box = '<box label="car" xtl="10" ytl="5" xbr="20" ybr="25"/>'
+    entries = "".join(f'<image name="{number}.jpg" width="40" height="30">{box}</image>' for number in range(8))
+    write(tmp_path, {f"p/{number}.jpg": picture(20 * number) for number in range(8)})
+    write(tmp_path, {"annotations.xml": f"<annotations>{entries}</annotations>"})
+    archive.open_archive.cache_clear()
+    fields = {
+        "name": "cars", "task": "detection", "epochs": 1, "batch_size": 2, "optimizer": {"lr": 0.1},
+        "data": {"path": str(tmp_path), "format": "cvat", "title": "cars", "split": {"val": 0.25}},
+        "window": {"level": 40, "width": 400}, "widths": [8] * 5, "depths": [1] * 4, "head_width": 8, "plain_epochs": 0,
+    }  # fmt: skip
+    config = detection.Config(**fields)
+    window = detection.load_split(config, "train").examples[0].photo.window
+    assert window is not None and (window.level, window.width) == (40, 400)
+    with pytest.raises(LabelError, match="has boxes and no masks"):
+        detection.load_split(config.model_copy(update={"architecture": "yolo-masks"}), "train")

@@ -8,6 +8,7 @@ from convoy_training.cli import app
 from convoy_training.errors import RecipeError
 from convoy_training.models.alexnet_paper import AcrossChannels
 from convoy_training.models.architecture import find_architecture, list_architectures
+from convoy_training.models.cifar_resnet import CifarResNet
 from convoy_training.models.googlenet import GoogLeNet
 from convoy_training.models.measure import Cost, measure
 from convoy_training.models.mobilenet_v2 import MobileNetV2
@@ -227,3 +228,7 @@ def test_the_command_speaks_to_scripts_and_people() -> None:
     assert "48,120" in CliRunner().invoke(app, ["zoo", "lenet"]).stdout
     result = CliRunner().invoke(app, ["zoo", "lenett"])
     assert isinstance(result.exception, RecipeError) and "lenet" in str(result.exception)
+
+
+def test_a_residual_net_may_be_so_narrow_that_two_stages_are_alike() -> None:
+    assert CifarResNet(20, width=0.05)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)

@@ -28,7 +28,7 @@ class Block(nn.Module):
         y = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)))))
         if not self.shortcut:
             return functional.relu(y)
-        if self.added:
+        if self.added or self.stride > 1:
             before = self.added // 2
             x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.added - before))
         return functional.relu(y + x)

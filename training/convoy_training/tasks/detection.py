@@ -189,11 +189,12 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
+    loaded: Split
     if (tool := config.data.format) in tools.READERS:
-        read: Split = tools.load_split(config.data.path, split, tool, config.data.reading)
-        return read
-    module: Any = {"voc": voc, "coco": coco, "yolo": yolo, "isbi": isbi_cells}[config.data.format]
-    loaded: Split = module.load_split(config.data.path, split, config.data.reading)
+        loaded = tools.load_split(config.data.path, split, tool, config.data.reading)
+    else:
+        module: Any = {"voc": voc, "coco": coco, "yolo": yolo, "isbi": isbi_cells}[config.data.format]
+        loaded = module.load_split(config.data.path, split, config.data.reading)
     if find_detector(config).gives_masks:
         loaded = with_masks(loaded, config.data.path)
     return loaded.through(config.window) if config.window else loaded

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+_STRIP = 64
+"""Rows that are worked on at a time."""
+
 
 class Window(Protocol):
     """The values of deep grey that become 0 to 255: `width` of them, with `level` in the middle.
@@ -72,22 +75,34 @@ def tones_of(image: Image.Image, bits: int, zero_is_white: bool, window: Window 
 
 def _white(values: npt.NDArray[np.generic], bits: int, unsigned: bool) -> float:
     if values.dtype.kind == "f":
-        largest = float(np.nan_to_num(values, posinf=0.0, neginf=0.0).max(initial=0.0))
-        return 1.0 if largest <= 1.0 else 255.0 if largest <= 255.0 else 65535.0
+        return _float_white(float(np.nan_to_num(values, posinf=0.0, neginf=0.0).max(initial=0.0)))
     if unsigned or int(values.max(initial=0)) > 65535:
         return float(2**32 - 1)
     return float(2**bits - 1) if 8 < bits < 16 else 65535.0
 
 
+def _float_white(largest: float) -> float:
+    return 1.0 if largest <= 1.0 else 255.0 if largest <= 255.0 else 65535.0
+
+
 def float_colours(rows: Image.Image, values: int) -> Image.Image:
     """Make RGB of floating-point colours that lie side by side in rows of grey, so many values a pixel.
 
-    1 is white, and what is brighter is cut, unless most values are above it: then 255 or 65,535 is, as for grey.
+    1 is white, and what is brighter is cut, unless most values are above it: then 255 or 65,535 is, as for grey. It
+    works strip by strip, since all numbers once more would take four times the memory of the picture.
     """
     width, height = rows.size[0] // values, rows.size[1]
-    numbers = np.nan_to_num(np.asarray(rows), posinf=1.0, neginf=0.0)
-    white = 1.0 if np.median(numbers) <= 1.0 else _white(numbers, 32, unsigned=False)
-    shown = np.empty(numbers.shape, np.uint8)
-    for top in range(0, height, 64):
-        shown[top : top + 64] = np.rint(np.clip(numbers[top : top + 64] * (255.0 / white), 0, 255))
+    bright, largest = 0, 0.0
+    for top in range(0, height, _STRIP):
+        numbers = _strip(rows, top)
+        bright, largest = bright + int(np.count_nonzero(numbers > 1.0)), max(largest, float(numbers.max(initial=0.0)))
+    white = 1.0 if 2 * bright <= rows.size[0] * height else _float_white(largest)
+    shown = np.empty((height, rows.size[0]), np.uint8)
+    for top in range(0, height, _STRIP):
+        shown[top : top + _STRIP] = np.rint(np.clip(_strip(rows, top) * (255.0 / white), 0, 255))
     return Image.fromarray(shown.reshape(height, width, values))
+
+
+def _strip(rows: Image.Image, top: int) -> npt.NDArray[np.float32]:
+    part = rows.crop((0, top, rows.size[0], min(top + _STRIP, rows.size[1])))
+    return np.nan_to_num(np.asarray(part, np.float32), posinf=1.0, neginf=0.0)

@@ -5,6 +5,7 @@ object is next, objects that the detector is sure of are matched by overlap firs
 of.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ LOST_AFTER = 30
 """A track ends when its object was not seen in so many pictures."""
 OVERLAP = 0.25
 """The least intersection over union of an object and the place where a track expects it."""
+MOST_OBJECTS, MOST_TRACKS = 300, 1000
+"""Of a picture, the first so many are followed, and no track begins while so many last: both take time."""
 _PICTURE_NS = 1_000_000_000 // 30
 _SURE, _UNSURE = 0.9, 0.3
 _SURE_FROM = 0.5
@@ -41,14 +44,16 @@ class Tracks:
 
         boxes_xyxy: [N, 4], in shares of the picture's width and height, so that the size of the pictures may change;
         is_sure: whether the object may begin a track; others only continue one; after_cut: all tracks end before this
-        picture.
+        picture. Those behind the first MOST_OBJECTS, and those without an area, belong to no track.
         """
         if after_cut:
-            self._trackers.clear()
-            self._numbers.clear()
+            self.cut()
         self._picture += 1
         boxes = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4)
-        usable = [bool(row.all()) for row in np.isfinite(boxes)]
+        labels, edges = labels[:MOST_OBJECTS], boxes[:MOST_OBJECTS].tolist()
+        usable = [all(map(math.isfinite, row)) and row[0] < row[2] and row[1] < row[3] for row in edges]
+        if sum(len(one.get_active_tracks()) for one in self._trackers.values()) >= MOST_TRACKS:
+            is_sure = [False] * len(boxes)
         numbers = [0] * len(boxes)
         for label in {*self._trackers, *labels}:
             chosen = [row for row, one in enumerate(labels) if one == label and usable[row]]
@@ -56,6 +61,11 @@ class Tracks:
             for row, number in zip(chosen, found, strict=True):
                 numbers[row] = number
         return numbers
+
+    def cut(self) -> None:
+        """End all tracks."""
+        self._trackers.clear()
+        self._numbers.clear()
 
     def _update(self, label: Hashable, boxes: npt.NDArray[np.float32], is_sure: list[bool]) -> list[int]:
         if (tracker := self._trackers.get(label)) is None:

@@ -1,6 +1,6 @@
 """Writes the numbers of tracks into the results of a stream's answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from convoy.core.pictures.tracking import Tracks
 
 def number_tracks(
     tracks: Tracks,
-    results: Iterable[Any],
+    results: Sequence[Any],
     found: str,
     after_cut: bool,
     label_of: Callable[[Any], object] = lambda one: "",
@@ -18,9 +18,11 @@ def number_tracks(
 ) -> None:
     """Number what the results of one answer found, picture by picture.
 
-    results: messages with image_size and a list of objects, each with a box, under the name `found`; after_cut: no
-    track goes on from before; label_of: tracks keep it; is_sure: whether an object may begin a track.
+    results: messages with image_size and a list of objects, each with a box, under the name `found`; an error has none.
+    after_cut: no track goes on from before; label_of: tracks keep it; is_sure: whether an object may begin a track.
     """
+    if after_cut and not results:
+        tracks.cut()
     for result in results:
         objects = getattr(result, found)
         width, height = max(result.image_size.width, 1), max(result.image_size.height, 1)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import tifffile
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GreyWindow
 from convoy.core.pictures.decoding import decode_image, pixels_to_decode
+from convoy.core.pictures.tones import float_colours
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -163,3 +165,16 @@ def test_a_tiff_of_a_kind_that_is_not_read_is_named(values: NDArray[np.generic],
         decode_image(tiff(values, photometric="rgb" if values.ndim == 3 else "minisblack"))
     assert caught.value.reason == "UNSUPPORTED_FORMAT"
     assert words in caught.value.message
+
+
+def test_floating_point_colours_take_little_memory_beside_the_picture() -> None:
+    rows = Image.fromarray(np.full((1024, 3 * 512), 0.5, np.float32))
+    float_colours(rows, 3)
+    tracemalloc.start()
+    try:
+        shown = float_colours(rows, 3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shown.size == (512, 1024) and shown.getpixel((511, 1023)) == (128, 128, 128)
+    assert peak < 8 * 512 * 1024, "more than the picture and a few strips"

@@ -3,7 +3,7 @@
 import motmetrics
 import numpy as np
 import pytest
-from convoy.core.pictures.tracking import LOST_AFTER, Tracks
+from convoy.core.pictures.tracking import LOST_AFTER, MOST_OBJECTS, MOST_TRACKS, Tracks
 from convoy.testing.films import Found, Truth, imperfect_detections, moving_rectangles
 
 EXTENT = np.array([640, 360, 640, 360])
@@ -111,3 +111,33 @@ def test_a_stream_without_end_keeps_little() -> None:
         edge = (picture % 2) * 0.7
         tracks.follow(np.array([[edge, edge, edge + 0.1, edge + 0.1]]), [str(picture % 7)], [True], picture % 50 == 0)
     assert len(tracks._numbers) < 200 and len(tracks._trackers) <= 7
+
+
+def scattered(random: np.random.Generator, count: int) -> np.ndarray:
+    corners = random.random((count, 2)) * 0.98
+    return np.concatenate([corners, corners + 0.01], axis=1)
+
+
+def test_only_the_first_objects_of_a_picture_are_followed() -> None:
+    boxes = scattered(np.random.default_rng(0), 3 * MOST_OBJECTS)
+    numbers = Tracks().follow(boxes, ["it"] * len(boxes), [True] * len(boxes))
+    assert all(numbers[:MOST_OBJECTS]) and not any(numbers[MOST_OBJECTS:])
+
+
+def test_no_track_begins_while_very_many_last() -> None:
+    tracks, random, box = Tracks(), np.random.default_rng(0), np.array([[0.1, 0.1, 0.3, 0.3]])
+    (first,) = tracks.follow(box, ["one"], [True])
+    for _ in range(8):  # each picture shows others
+        boxes = np.concatenate([box, scattered(random, MOST_OBJECTS - 1)])
+        numbers = tracks.follow(boxes, ["one", *["it"] * (MOST_OBJECTS - 1)], [True] * MOST_OBJECTS)
+    assert numbers[0] == first
+    assert max(numbers) < MOST_TRACKS + MOST_OBJECTS and sum(map(bool, numbers)) < MOST_OBJECTS / 2
+
+
+@pytest.mark.parametrize(
+    "edges", [(0.1, 0.5, 0.3, 0.5), (0.0, 0.1, 0.0, 0.5), (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.1, 0.1)]
+)
+def test_a_box_without_an_area_has_no_track(edges: tuple[float, ...]) -> None:
+    """Such as one that lies outside the picture and is cut at its edge."""
+    tracks, boxes = Tracks(), np.array([edges, (0.6, 0.6, 0.8, 0.8)])
+    assert [tracks.follow(boxes, ["it"] * 2, [True] * 2) for _ in range(3)] == [[0, 1]] * 3
