@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from convoy.client import Convoy
-from convoy.core.api import SERVICES
+from convoy.core.api import SERVICES, WEB
 from convoy.testing import pictures
 
 from tests.e2e.compose import ROOT, Fleet, neighbours, running_fleet
@@ -104,7 +104,7 @@ def test_prometheus_finds_every_replica_and_has_no_alert(fleet: Fleet) -> None:
         targets = ask_prometheus(fleet, "targets?state=active")["activeTargets"]
         return Counter(target["labels"]["job"] for target in targets if target["health"] == "up")
 
-    wait_for(up, Counter({service: REPLICAS.get(service, 1) for service in SERVICES}))
+    wait_for(up, Counter({service: REPLICAS.get(service, 1) for service in (*SERVICES, WEB)}))
     rules = ask_prometheus(fleet, "rules")["groups"][0]["rules"]
     assert {rule["health"] for rule in rules} == {"ok"}
     written = yaml.safe_load((ROOT / "observability" / "rules.yml").read_text())["groups"][0]["rules"]

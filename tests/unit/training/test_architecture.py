@@ -166,7 +166,7 @@ def test_one_new_file_is_trained_and_published_by_its_name(
          "architecture: there is no architecture 'yolo9000' for detection; there are faster-rcnn, sliding-window"),
         ({"task": "detection", "architecture": "resnet18"}, "no architecture 'resnet18' for detection"),
         ({"task": "segmentation", "architecture": "yolo"}, "there are unet, unet-resnet18, .*unet-original"),
-        ({"task": "classification", "architecture": "unet"}, "for classification; there are alexnet, cifar-resnet20"),
+        ({"task": "classification", "architecture": "unet"}, "for classification; there are alexnet, alexnet-paper"),
     ],
 )  # fmt: skip
 def test_a_recipe_with_another_name_is_told_which_there_are(fields: dict[str, str], told: str) -> None:

@@ -69,9 +69,12 @@ class Architecture:
     def build_for(self, config: Any, classes: int, look: Callable[[], Any]) -> nn.Module:
         """The network of a recipe; `look` lets it look at the training data."""
         from_recipe = getattr(self.network, "from_recipe", None)
-        return (
-            from_recipe(classes, config, look) if from_recipe else self.build(classes, getattr(config, "network", {}))
-        )
+        if from_recipe:
+            built: nn.Module = from_recipe(classes, config, look)
+            return built
+        # Recipes of some tasks choose numbers; those of others call their network's class `network`.
+        chosen = getattr(config, "network", {})
+        return self.build(classes, chosen if isinstance(chosen, Mapping) else {})
 
     def check_numbers(self, chosen: Mapping[str, Any]) -> None:
         """Raises ValueError for numbers that the network does not have, or with which it cannot be built."""

@@ -58,7 +58,8 @@ def open_embedder(target: Path) -> Predict:
         manifest = load_manifest(target)
         task, predict = manifest.task, open_onnx(target / GRAPH_FILE)
     else:
-        subject = open_subject(target)
+        # Protocols have data of their own, and `clean` is for data that people change.
+        subject = open_subject(target, other_data=True)
         task, predict = subject.config.task, subject.predict
     if task != Task.FACE_EMBEDDING:
         raise RecipeError(f"{target} does {task}; protocols and `clean` are for face embedders")

@@ -195,7 +195,8 @@ def load_split(config: Config, split: str) -> Split:
     else:
         module: Any = {"voc": voc, "coco": coco, "yolo": yolo, "isbi": isbi_cells}[config.data.format]
         loaded = module.load_split(config.data.path, split, config.data.reading)
-    if find_detector(config).gives_masks:
+    # A localiser reads the same splits and has no detector.
+    if isinstance(config, Config) and find_detector(config).gives_masks:
         loaded = with_masks(loaded, config.data.path)
     return loaded.through(config.window) if config.window else loaded
 
