@@ -46,9 +46,9 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 class Optimizer(Strict):
-    """How the weights move: SGD or AdamW, linear warm-up, cosine to `final_lr_fraction`."""
+    """How the weights move: SGD, AdamW or Muon, linear warm-up, cosine to `final_lr_fraction`."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: Literal["sgd", "adamw", "muon"] = "sgd"
     lr: float = Field(gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = Field(True, description="of SGD with momentum; false: as AlexNet, VGG and ResNet were trained")

@@ -9,6 +9,7 @@ from convoy_training.errors import CheckpointError, DivergenceError, LabelError,
 from convoy_training.recipe import Optimizer
 from convoy_training.runs.checkpoint import load_model
 from convoy_training.runs.loop import fit, read_metrics
+from convoy_training.runs.muon import orthogonalise
 from convoy_training.runs.schedule import build_average_step, build_optimizer, build_scheduler
 from convoy_training.task import Data
 
@@ -181,3 +182,32 @@ def test_momentum_may_be_plain_as_in_the_papers() -> None:
     assert build_optimizer(model, Optimizer(lr=0.1)).defaults["nesterov"]
     assert not build_optimizer(model, Optimizer(lr=0.1, nesterov=False)).defaults["nesterov"]
     assert not build_optimizer(model, Optimizer(lr=0.1, momentum=0)).defaults["nesterov"]
+
+
+def test_steps_of_muon_are_orthogonal_and_biases_move_as_with_adamw() -> None:
+    torch.manual_seed(0)
+    gradient = torch.randn(24, 60)
+    u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+    singular = (u.T @ orthogonalise(gradient) @ v.T).diagonal()  # the same singular vectors, their values near 1
+    assert singular.min() > 0.6 and singular.max() < 1.25
+    assert torch.allclose(orthogonalise(gradient.T), orthogonalise(gradient).T, atol=1e-6)
+
+    models = [torch.nn.Conv2d(3, 8, 3) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    for model, name in zip(models, ["muon", "adamw"], strict=True):
+        optimizer = build_optimizer(model, Optimizer(name=name, lr=0.1, weight_decay=0.0))
+        model(torch.ones(1, 3, 5, 5)).square().sum().backward()
+        optimizer.step()
+    assert torch.equal(models[0].bias, models[1].bias)
+    assert not torch.equal(models[0].weight, models[1].weight)
+
+
+def test_a_killed_run_with_muon_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"optimizer": Optimizer(name="muon", lr=0.01)})
+    unbroken = fit(TASK, config, tmp_path / "unbroken")
+    assert read_metrics(tmp_path / "unbroken")[0].value > 0.9
+    with pytest.raises(Killed):
+        fit(killed_in(epoch=2), config, tmp_path / "broken")
+    resumed = fit(TASK, config, tmp_path / "broken", resume=True)
+    for (name, expected), actual in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(expected, actual), name

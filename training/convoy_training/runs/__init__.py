@@ -2,6 +2,7 @@
 
 loop.py        the training loop
 schedule.py    optimizer, learning rate, moving average
+muon.py        the optimizer that makes steps orthogonal
 rate_finder.py  finds a learning rate
 journal.py     writes curves as CSV, for TensorBoard, MLflow, Weights & Biases
 checkpoint.py  writes checkpoints whole or not at all
