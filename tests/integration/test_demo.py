@@ -33,8 +33,9 @@ def test_wrong_answers_are_named_and_right_ones_counted(tiny_repository: Path, t
         "chelsea.png",
         "china.jpg",
         "astronaut.png",
+        "astronaut.png",
     ]
-    assert "10 of 13 answers were right." in done.stdout
+    assert "10 of 14 answers were right." in done.stdout
     assert (tmp_path / "out" / "story.png").exists()
 
 

@@ -108,6 +108,7 @@ async def test_a_stream_goes_on_after_a_bad_picture(imaging: Running) -> None:
 
 TALL = np.zeros((17_000, 2, 3), np.uint8)
 SMALL = np.zeros((8, 8, 3), np.uint8)
+CUT_SHORT = common_pb2.Image(encoded=encode(noise(400, 500), ".png")[:5000])
 
 
 @pytest.mark.parametrize(
@@ -129,18 +130,21 @@ SMALL = np.zeros((8, 8, 3), np.uint8)
             {"images": [sent(np.zeros((400, 500, 3), np.uint8))] * 6, "format": pb.PICTURE_FORMAT_RAW},
         ),
         (
-            # Three bytes a pixel are known before any work: the pictures are cut short, and nobody notices.
+            # Before any work: the pictures are cut short, and nobody notices.
             "ANSWER_TOO_LARGE",
-            "the answer has 1,200,000 bytes",
-            {
-                "images": [common_pb2.Image(encoded=encode(noise(400, 500), ".png")[:5000])] * 2,
-                "format": pb.PICTURE_FORMAT_RAW,
-            },
+            "the answer may have 1,200,000 bytes as plain pixels",
+            {"images": [CUT_SHORT] * 2, "format": pb.PICTURE_FORMAT_RAW},
+        ),
+        ("ANSWER_TOO_LARGE", "bytes as PNG; a message may have", {"images": [CUT_SHORT] * 2}),
+        (
+            "ANSWER_TOO_LARGE",
+            "bytes as JPEG; a message may have",
+            {"images": [CUT_SHORT] * 4, "format": pb.PICTURE_FORMAT_JPEG},
         ),
         (
             "ANSWER_TOO_LARGE",
-            "ask for JPEG",
-            {"images": [common_pb2.Image(encoded=encode(noise(390, 500), ".jpg", 70))] * 4},
+            "bytes as WEBP; a message may have",
+            {"images": [CUT_SHORT] * 2, "format": pb.PICTURE_FORMAT_WEBP, "quality": 100},
         ),
         ("TOO_MANY_PIXELS", "at most 200,000", {"images": [sent(np.zeros((1000, 1000, 3), np.uint8))]}),
         ("BAD_ARGUMENT", "the call has 0 pictures", {"images": []}),
@@ -151,6 +155,16 @@ async def test_what_cannot_be_answered_is_refused(imaging: Running, reason: str,
     refused = await refusal(ImagingServiceStub(imaging.channel).Transform, request)
     assert (refused.code.name, refused.reason) == ("INVALID_ARGUMENT", reason), refused
     assert words in refused.message
+
+
+async def test_what_fits_as_jpeg_is_answered_although_it_would_not_fit_as_png(imaging: Running) -> None:
+    images = [common_pb2.Image(encoded=encode(noise(390, 500), ".jpg", 70))] * 3
+    request = pb.TransformRequest(images=images, format=pb.PICTURE_FORMAT_JPEG)
+    response = await ImagingServiceStub(imaging.channel).Transform(request)
+    assert [received(result.picture).shape for result in response.results] == [(390, 500, 3)] * 3
+    request.format = pb.PICTURE_FORMAT_PNG
+    refused = await refusal(ImagingServiceStub(imaging.channel).Transform, request)
+    assert refused.reason == "ANSWER_TOO_LARGE" and int(refused.metadata["answer_bytes"]) > 3 * 390 * 500 * 3
 
 
 async def test_animated_and_deep_pictures_are_taken_as_everywhere(imaging: Running) -> None:

@@ -9,7 +9,7 @@ from convoy.core.manifest import NAME, Calibration, Task
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ModelName = Annotated[str, Field(pattern=NAME)]
 Words = Annotated[str, Field(min_length=1)]
-Service = Literal["classification", "detection", "segmentation", "face_detector", "face_embedder"]
+Service = Literal["classification", "detection", "segmentation", "face_detector", "face_embedder", "imaging"]
 MOST_BYTES = 2**30
 
 
@@ -79,7 +79,7 @@ class Entry(Part):
 
     @model_validator(mode="after")
     def _labels_are_where_they_are_needed(self) -> "Entry":
-        needs = self.task not in (Task.FACE_DETECTION, Task.FACE_EMBEDDING)
+        needs = self.task in (Task.CLASSIFICATION, Task.DETECTION, Task.SEGMENTATION)
         if needs and not self.labels:
             raise ValueError(f"labels: a model for {self.task} needs them")
         if not needs and self.labels:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Colour = Literal["luminance", "channels"]
 Border = Literal["reflect", "zero"]
 Mapping0To255 = Literal["as_is", "absolute", "centred"]
+Encoding = Literal["png", "jpeg", "webp"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +51,9 @@ def transform(
     style: Annotated[
         list[str] | None, typer.Option(help="NAME or NAME=WEIGHT of a style of the model; you may repeat it.")
     ] = None,
+    encoding: Annotated[
+        Encoding, typer.Option(help="How the answer is sent; where it is too large for a message as png, try jpeg.")
+    ] = "png",
     draw: DrawTo = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -73,6 +77,7 @@ def transform(
         "noise_level": noise,
         "mask": mask,
         "styles": _read_styles(style or []),
+        "encoding": encoding,
     }
 
     def ask(convoy: "Convoy", photo: Path) -> Any:

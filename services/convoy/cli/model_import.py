@@ -14,7 +14,9 @@ from convoy.importing.words import read_boxes, read_channels, read_points, read_
 if TYPE_CHECKING:
     from convoy.importing.request import Request
 
-TaskName = Literal["classification", "detection", "segmentation", "face_detection", "face_embedding"]
+TaskName = Literal[
+    "classification", "detection", "segmentation", "face_detection", "face_embedding", "picture_to_picture"
+]
 LOOK, PIXELS, MODEL = "How to read the graph", "How to prepare pixels", "The model to write"
 Threshold = float | None
 
@@ -43,7 +45,7 @@ def import_graph(
         typer.Option(
             help="Layout of the outputs: softmax, logits, tree; yolov5, yolov8, yolov8-seg, yolov8-pose, yolox, ssd, "
             "retinanet, detr, nanodet, nanodet-plus, picodet; scrfd, yunet, retinaface, centerface; logits, class_map; "
-            "arcface. By default the only one that fits.",
+            "arcface; pictures. By default the only one that fits.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -118,12 +120,20 @@ def import_graph(
         bool | None,
         typer.Option("--bgr/--rgb", help="Order of the channels that the network takes.", rich_help_panel=PIXELS),
     ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            help="For networks that make pictures: what the numbers of the answer are, by a name of --preprocess; by "
+            "default what those of the input are.",
+            rich_help_panel=PIXELS,
+        ),
+    ] = None,
     input_size: Annotated[
         str | None,
         typer.Option(
             metavar="SIDE|HEIGHTxWIDTH",
             help="Input size, if the graph takes any size or consists only of convolutions; for a detector, one number "
-            "bounds the longer side.",
+            "bounds the longer side, and for a network that makes pictures that of a tile.",
             rich_help_panel=PIXELS,
         ),
     ] = None,
@@ -224,6 +234,8 @@ def import_graph(
 
         convoy model import w600k_r50.onnx --task face_embedding --match-threshold 0.4 --licence non-commercial
 
+        convoy model import espcn.onnx --task picture_to_picture --licence MIT
+
         convoy model import net.onnx --task classification --preprocess zero-one --bgr --labels names.txt --licence MIT
     """
     try:
@@ -252,6 +264,7 @@ def import_graph(
         "mean": read_channels("--mean", mean),
         "std": read_channels("--std", std),
         "bgr": bgr,
+        "answer": answer,
         "layout": layout,
         "input_size": read_size(input_size),
         "resize": resize,

@@ -16,6 +16,7 @@ SERVED_BY: dict[str, tuple[str, str]] = {
     "segmentation": ("CONVOY_SEGMENTATION_MODEL", "segmentation"),
     "face_detection": ("CONVOY_FACE_DETECTOR", "faces"),
     "face_embedding": ("CONVOY_FACE_EMBEDDER", "faces"),
+    "picture_to_picture": ("CONVOY_IMAGING_MODEL", "imaging"),
 }
 """Task -> the setting that chooses a model for it, and the service."""
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
 
 from convoy.cli.output import print_table
@@ -69,12 +70,33 @@ def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying
     from convoy.importing.saying import place_picture, say
 
     picture = decode_image(photo.read_bytes())
+    if prepared.manifest.picture is not None:
+        return _transform(prepared, picture, draw)
     canvas, placement = place_picture(picture, prepared.manifest)
     outputs = run(open_engine(prepared.model), canvas[None])
     said = say(outputs, placement, picture, prepared.manifest)
     if draw is not None:
         write_picture(draw, _draw(picture, said))
     return said
+
+
+def _transform(prepared: "Prepared", picture: "Picture", draw: Path | None) -> "Saying":
+    """Make a picture of a picture, tile by tile."""
+    from convoy.client.answers.common import Model, Size
+    from convoy.client.answers.imaging import Transformed
+    from convoy.drawing.drawing import draw_transformed
+    from convoy.drawing.picture_files import write_picture
+    from convoy.imaging.task import transform
+    from convoy.importing.likeness import compare
+    from convoy.importing.proof import open_engine, run
+    from convoy.importing.saying import Saying
+
+    engine, image = open_engine(prepared.model), picture.image_rgb
+    answer = transform(lambda tile: run(engine, tile), image, prepared.manifest)
+    if draw is not None:
+        sizes = Size(answer.shape[1], answer.shape[0]), Size(picture.width, picture.height)
+        write_picture(draw, draw_transformed(image, Transformed(answer, *sizes, Model("import", "0"))))
+    return Saying(prepared.manifest.task, likeness=compare(np.atleast_3d(answer), image))
 
 
 def ask_whether_to_write(as_json: bool) -> None:

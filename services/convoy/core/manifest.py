@@ -157,17 +157,20 @@ class PictureSpec(Part):
     stay) or `channels` (each channel by itself). border: what lies around the picture: its mirror image, or zeros.
     mapping: how numbers become pixels: `as_is` (cut at 0 and 255), `absolute` (the sign is dropped first), `centred`
     (128 is added first). overlap: pixels of the input on each side of a pixel on which its answer may depend.
-    trimmed: whether the graph leaves these out itself (border `valid`), so that its answer is smaller. inputs: further
-    channels after the first three, in this order; one for each of the manifest's labels follows, which are its styles.
+    trimmed: whether the graph leaves these out itself (border `valid`), so that its answer is smaller. whole: whether
+    each pixel of the answer depends on the whole picture; then it is not cut, and a side above `long_side` is refused.
+    inputs: further channels after the first three, in this order; one for each of the manifest's labels follows, which
+    are its styles.
     noise_level: for calls that name none, in grey levels. max_noise_level: the highest one that was trained.
     """
 
-    scale: Literal[1, 2, 4] = 1
+    scale: Literal[1, 2, 3, 4] = 1
     colour: Colour = "rgb"
     border: Border = "reflect"
     mapping: Mapping0To255 = "as_is"
     overlap: int = Field(default=0, ge=0, le=256)
     trimmed: bool = False
+    whole: bool = False
     inputs: list[ExtraInput] = []
     noise_level: float | None = Field(default=None, ge=0.0, le=255.0)
     max_noise_level: float | None = Field(default=None, ge=0.0, le=255.0)

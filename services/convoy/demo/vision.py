@@ -1,18 +1,21 @@
-"""Second chapter: classification, segmentation and detection, each on one picture."""
+"""Second chapter: classification, segmentation, detection and imaging, each on one picture."""
 
 from collections.abc import Collection
 
 import numpy as np
 
-from convoy.client.answers.common import Box
+from convoy.client.answers.common import Box, ImageRGB
+from convoy.client.answers.imaging import Transformed
 from convoy.client.answers.vision import Classification, Detections, Segmentation
 from convoy.demo.photos import ASTRONAUTS_FACE, packaged
 from convoy.demo.stage import Stage
-from convoy.drawing.drawing import draw_classification, draw_detections, draw_segmentation
+from convoy.drawing.drawing import draw_classification, draw_detections, draw_segmentation, draw_transformed
 
 LEAST_OVERLAP = 0.4
 LEAST_BUILDING = 0.03
 SURE = 0.6
+NOISE_LEVEL = 25
+LEAST_GAIN_DB = 5.0
 
 
 def tell_vision(stage: Stage, pulled: Collection[str] = ()) -> None:
@@ -21,6 +24,7 @@ def tell_vision(stage: Stage, pulled: Collection[str] = ()) -> None:
     _classify(stage)
     (_segment_cat if "segmentation" in pulled else _segment_street)(stage)
     (_detect_cat if "detection" in pulled else _detect_face)(stage)
+    _take_noise_away(stage)
     stage.end(first)
 
 
@@ -87,6 +91,31 @@ def _detect_cat(stage: Stage) -> None:
     )
     if heard.result is not None:
         stage.show(draw_detections(photo.image_rgb, heard.result), "Detection", heard.is_right)
+
+
+def _take_noise_away(stage: Stage) -> None:
+    photo = packaged("astronaut.png")
+    noise = NOISE_LEVEL * np.random.default_rng(0).standard_normal(photo.image_rgb.shape)
+    noisy = np.rint(photo.image_rgb + noise).clip(0, 255).astype(np.uint8)
+    before = _psnr_db(noisy, photo.image_rgb)
+
+    def judge(answer: Transformed) -> tuple[str, bool]:
+        after = _psnr_db(answer.image_rgb, photo.image_rgb)
+        return f"{after:.1f} dB, the noisy one {before:.1f} dB", after > before + LEAST_GAIN_DB
+
+    heard = stage.ask(
+        f"and without the noise of {NOISE_LEVEL} grey levels?",
+        photo.name,
+        lambda: stage.convoy.transform(noisy, model="denoise-colour", noise_level=NOISE_LEVEL),
+        judge,
+    )
+    if heard.result is not None:
+        stage.show(draw_transformed(noisy, heard.result), "Imaging", heard.is_right)
+
+
+def _psnr_db(image_rgb: ImageRGB, truth: ImageRGB) -> float:
+    """The peak signal-to-noise ratio."""
+    return float(20 * np.log10(255) - 10 * np.log10(np.mean((image_rgb.astype(np.float64) - truth) ** 2) + 1e-9))
 
 
 def _is_cat(label: str) -> bool:

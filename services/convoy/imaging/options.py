@@ -76,6 +76,17 @@ def check_mask(mask: Mask | None, manifest: Manifest, height: int, width: int) -
         raise InvalidArgument("BAD_MASK", message, facts)
 
 
+def check_whole(manifest: Manifest, height: int, width: int) -> None:
+    """Raise InvalidArgument(TOO_MANY_PIXELS) if the model takes pictures whole, and one of this size is too large."""
+    spec, stride = manifest.picture, manifest.input.stride
+    assert spec is not None and manifest.input.long_side is not None
+    most = (manifest.input.long_side - 2 * spec.overlap) // stride * stride
+    if spec.whole and max(height, width) > most:
+        told = f"each pixel of its answer depends on the whole picture, and it takes at most {most:,} a side"
+        message = f"the picture has {width:,} x {height:,} pixels; the model {manifest.name} cannot be tiled: {told}"
+        raise InvalidArgument("TOO_MANY_PIXELS", message, {"width": width, "height": height, "max_side": most})
+
+
 def _noise_level(asked: float | None, manifest: Manifest) -> float:
     spec = manifest.picture
     assert spec is not None

@@ -7,7 +7,7 @@ from typing import Any
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.loaded_model import LoadedModel
-from convoy.core.pictures.encoding import check_sides, encode_picture
+from convoy.core.pictures.encoding import check_sides, encode_picture, most_bytes
 from convoy.core.serving.answers import reserve, settle
 from convoy.core.serving.messages import check_image_count, model_ref, pixels_of, read_image, size_of
 from convoy.core.serving.picture_service import PictureServicer, picture_service
@@ -58,13 +58,9 @@ class ImagingServicer(
 
         async def measure() -> int:
             pixels = await asyncio.to_thread(self._count_pixels, request, manifest)
-            size = pixels * (1 if chosen.is_grey else 3)
-            if (
-                encoding.file_format
-            ):  # Known only when it is there: no file has more bytes than its pixels, or few more.
-                return min(size, self._most_bytes)
-            self._check_bytes(size)
-            return size
+            channels = 1 if chosen.is_grey else 3
+            self._check_bytes(most_bytes(pixels, channels, encoding.file_format, encoding.quality), encoding)
+            return min(pixels * channels, self._most_bytes)
 
         await reserve(measure)
         scale = _scale(manifest)
@@ -79,8 +75,8 @@ class ImagingServicer(
         def finish(work: Transformation) -> pb.TransformedPicture:
             result = _write(work, encoding)
             made.append(result.ByteSize())
-            # Not only when all are there: until then they would fill the memory.
-            self._check_bytes(sum(made))
+            # No picture that we know gets here. If one does, it is not kept until all are there.
+            self._check_bytes(sum(made), encoding)
             return result
 
         made: list[int] = []
@@ -102,7 +98,7 @@ class ImagingServicer(
         """Count the pixels of all answers. Raises InvalidArgument(TOO_MANY_PIXELS) before any work."""
         most, scale = self._host.settings.max_image_pixels, _scale(manifest)
         pixels = [size_of(image) * scale**2 for image in request.images]
-        for count in pixels if scale > 1 else ():
+        for count in pixels:
             if count > most:
                 message = f"the answer would have {count:,} pixels; at most {most:,} are allowed"
                 raise InvalidArgument("TOO_MANY_PIXELS", message, {"pixels": count, "max_pixels": most})
@@ -112,11 +108,13 @@ class ImagingServicer(
     def _most_bytes(self) -> int:
         return (self._host.settings.max_message_mb << 20) - _ROOM_FOR_THE_REST
 
-    def _check_bytes(self, size: int) -> None:
+    def _check_bytes(self, size: int, encoding: Encoding) -> None:
+        """Raise InvalidArgument(ANSWER_TOO_LARGE) for an answer that may have so many bytes."""
         most = self._most_bytes
         if size > most:
-            message = f"the answer has {size:,} bytes; a message may have {most:,}"
-            hint = "send fewer or smaller pictures in a call, or ask for JPEG"
+            word = encoding.file_format or "plain pixels"
+            message = f"the answer may have {size:,} bytes as {word}; a message may have {most:,}"
+            hint = "ask for JPEG or WebP, a lower quality, fewer or smaller pictures, or raise CONVOY_MAX_MESSAGE_MB"
             facts = {"answer_bytes": size, "max_message_bytes": most}
             raise InvalidArgument("ANSWER_TOO_LARGE", message, facts, hint=hint)
 

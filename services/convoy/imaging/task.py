@@ -9,7 +9,7 @@ import numpy.typing as npt
 from convoy.core.manifest import Manifest
 from convoy.core.models.engine import Outputs
 from convoy.core.pictures.decoding import Pixels
-from convoy.imaging.options import MASKED_FROM, Chosen, Mask, Options, check_mask, choose
+from convoy.imaging.options import MASKED_FROM, Chosen, Mask, Options, check_mask, check_whole, choose
 from convoy.imaging.tiles import Tile, cut, look
 
 Floats = npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ class Transformation:
 
     picture: uint8 RGB [H, W, 3]. answer: uint8 [H x scale, W x scale, 3], or without the last axis if it is grey.
     size: width and height of the picture.
-    Raises InvalidArgument(BAD_MASK).
+    Raises InvalidArgument: BAD_MASK; TOO_MANY_PIXELS if the model takes pictures whole and this one is too large.
     """
 
     def __init__(self, picture: Pixels, manifest: Manifest, chosen: Chosen, mask: Mask | None = None) -> None:
@@ -30,6 +30,7 @@ class Transformation:
         self._spec, self._chosen = manifest.picture, chosen
         height, width = picture.shape[:2]
         check_mask(mask, manifest, height, width)
+        check_whole(manifest, height, width)
         self._picture = picture
         self._mask = None if mask is None else np.where(mask >= MASKED_FROM, 255, 0).astype(np.uint8)
         self._by_luminance = chosen.colour == "luminance"
@@ -118,7 +119,7 @@ def transform(
 ) -> npt.NDArray[np.uint8]:
     """Transform one picture [H, W, 3]. predict: graph inputs [1, h, w, channels] -> its outputs.
 
-    Raises InvalidArgument: BAD_ARGUMENT, BAD_MASK, NO_SUCH_STYLE.
+    Raises InvalidArgument: BAD_ARGUMENT, BAD_MASK, NO_SUCH_STYLE, TOO_MANY_PIXELS.
     """
     work = Transformation(picture, manifest, choose(options, manifest), mask)
     for tile in work.tiles:

@@ -14,6 +14,9 @@ frame.py           the input's size
 preprocessing.py   what goes in front of the graph; adapters/ has what goes behind it
 inspection.py      tries which adapters fit the file's outputs
 survey.py          tries ways to prepare pixels; saying.py puts an answer into words
+sides.py           the sizes that a network takes that makes pictures; tiling.py finds out how far it sees
+likeness.py        how like a picture is that it makes
+shuffling.py       replaces an old export's pixel shuffle, in which the size hides
 sketch.py          draws pieces of a graph; assembly.py joins front, graph and back
 texts.py           checks that names in a graph are text
 transposed.py      draws an operator of MediaPipe with ONNX's own

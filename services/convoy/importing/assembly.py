@@ -19,6 +19,7 @@ SHAPES: dict[str, tuple[int, tuple[str | int, ...]]] = {
     "points": (TensorProto.FLOAT, ("N", "A", "K", "D")),
     "class_map": (TensorProto.UINT8, ("N", "H", "W")),
     "embeddings": (TensorProto.FLOAT, ("N", "D")),
+    "pictures": (TensorProto.FLOAT, ("N", "Y", "X", "C")),
 }
 
 SEEN = "seen/"

@@ -14,15 +14,18 @@ from convoy.importing.original import Original
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof
 
-PIXELS, PROBABILITY = 0.01, 1e-4
+PIXELS, PROBABILITY, GREY_LEVELS = 0.01, 1e-4, 0.05
 BOUNDS = {"boxes": PIXELS, "landmarks": PIXELS, "points": PIXELS, "scores": PROBABILITY, "probabilities": PROBABILITY,
           "embeddings": PROBABILITY, "prototypes": PROBABILITY, "coefficients": PROBABILITY,
-          "class_map": 0.0}  # fmt: skip
-"""Largest allowed difference from the original file, in pixels or as a number; for a class map, the share of pixels."""
+          "class_map": 0.0, "pictures": GREY_LEVELS}  # fmt: skip
+"""Largest allowed difference from the original file, in pixels or as a number; for a class map, the share of pixels;
+for pictures, grey levels of 0 to 255."""
 LOOSER = {"float32": 1, "float16": 20, "int8": 20}
 """Factor of BOUNDS, by precision: half precision and whole numbers round a few pixels the other way."""
 LARGE = 250.0
 """Beyond so many pixels, the allowed difference of coordinates and boxes grows in proportion: float32 has 24 bits."""
+WHITE = 255.0
+"""Likewise for pictures, beyond white."""
 TIE = 1e-4
 """A pixel may have another class if its two best classes are so near, as a share of the largest number."""
 FEW = 1e-3
@@ -38,7 +41,7 @@ class Difference:
     bound: float
 
     def __str__(self) -> str:
-        unit = " px" if BOUNDS[self.name] == PIXELS else ""
+        unit = {PIXELS: " px", GREY_LEVELS: " grey levels"}.get(BOUNDS[self.name], "")
         return f"{self.name} {self.largest:.2g}{unit} (bound {self.bound:.2g}{unit})"
 
 
@@ -99,6 +102,8 @@ def _scale(name: str, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
     scale = np.ones_like(numbers)
     if BOUNDS[name] == PIXELS:
         scale = np.maximum(scale, np.abs(numbers) / LARGE)
+    if name == "pictures":
+        scale = np.maximum(scale, np.abs(numbers) / WHITE)
     if name in ("prototypes", "coefficients"):
         scale = np.maximum(scale, np.abs(numbers))
     if name == "points" and numbers.shape[-1] == 3:

@@ -1,5 +1,7 @@
 """Finds graphs that depend neither on batch nor on size: they only declare those of the picture at their export."""
 
+from collections.abc import Set
+
 from onnx import GraphProto, ModelProto
 
 _NAMES = """
@@ -9,11 +11,18 @@ Sub Sum Tanh Transpose
 """
 LOCAL = frozenset(_NAMES.split())
 """Operators that do the same at every place of a picture of any size."""
+MAKING = LOCAL | {"DepthToSpace", "Gather", "InstanceNormalization", "Pow", "Resize", "SpaceToDepth", "Upsample"}
+"""Those of networks that make pictures, too."""
 
 
-def is_convolutional(graph: GraphProto) -> bool:
-    """Whether every operator does the same at every place."""
-    return all(node.op_type in LOCAL and node.domain in ("", "ai.onnx") for node in graph.node)
+def is_convolutional(graph: GraphProto, operators: Set[str] = LOCAL) -> bool:
+    """Whether every operator is one of these, and none resizes to a size of the export."""
+    return all(
+        node.op_type in operators
+        and node.domain in ("", "ai.onnx")
+        and not (node.op_type == "Resize" and node.input[3:])
+        for node in graph.node
+    )
 
 
 def open_lengths(model: ModelProto, layout: str) -> None:

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Export, Manifest, Task, Thresholds, Training, digest, outside_files
-from convoy.importing.adapters.adapter import Adapter
+from convoy.importing.adapters.adapter import Adapter, Reading
 from convoy.importing.inspection import Inspection
+from convoy.importing.network import bad_network
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.publication import NO_DIGEST
 from convoy.importing.request import Request, read_points, retell
@@ -32,6 +33,7 @@ def draft_manifest(
         "precision": network.precision,
         "sha256": NO_DIGEST,
         "input": inspection.frame.spec(request, adapter),
+        "picture": _picture(inspection, reading) if request.task is Task.PICTURE_TO_PICTURE else None,
         "labels": inspection.labels,
         "masks": {"form": reading.masks} if reading and reading.masks else None,
         "points": read_points(request, network) if reading and reading.points else [],
@@ -52,6 +54,20 @@ def draft_manifest(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "model"
         raise InvalidArgument("BAD_ARGUMENT", f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _picture(inspection: Inspection, reading: Reading | None) -> dict[str, object]:
+    """How the graph makes pictures, without how far its tiles overlap. Raises InvalidArgument(BAD_NETWORK)."""
+    if reading is None:
+        return {}
+    takes = inspection.network.channels
+    gives = reading.shapes[0][3 if reading.channels_last else 1]
+    if (takes, gives) == (1, 3):
+        raise bad_network(
+            inspection.network.file, "it makes colours of the luminance alone, which no picture model does"
+        )
+    trimmed = {"overlap": reading.trim, "trimmed": True} if reading.trim else {}
+    return {"scale": reading.magnified, "colour": "luminance" if takes == 1 else "rgb"} | trimmed
 
 
 def _origin(request: Request, adapter: Adapter, preprocessing: Preprocessing) -> Training:

@@ -1,6 +1,6 @@
 """Inspects a foreign graph before any decision: its inputs and outputs, and which adapters fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from convoy.core.pictures.decoding import Pixels
 from convoy.importing.adapters import ADAPTERS
 from convoy.importing.adapters.adapter import Adapter, Array, Choices, Misfit, Probe, Reading, Seen, WrongShapeError
 from convoy.importing.adapters.plausibility import check_boxes, check_face
+from convoy.importing.convolutional import LOCAL, MAKING
 from convoy.importing.fixed_batch import open_fixed_batch
 from convoy.importing.frame import Frame, choose_frame
 from convoy.importing.metadata import check_licence, check_task
@@ -19,7 +20,8 @@ from convoy.importing.original import Original
 from convoy.importing.pictures import trials
 from convoy.importing.preprocessing import Preprocessing
 from convoy.importing.proof import Disproof
-from convoy.importing.request import Request, read_labels, read_points, read_preprocessing
+from convoy.importing.request import Request, read_labels, read_levels, read_points, read_preprocessing
+from convoy.importing.sides import check_opened, find_stride
 
 NOT_FINITE = "is not all finite"
 BOXED = (Task.DETECTION, Task.FACE_DETECTION)
@@ -91,7 +93,7 @@ class Prober:
         except Disproof as disproof:
             problem = f"ONNX Runtime cannot run it on {height}x{width} pixels: {disproof}"
             raise bad_network(self.network.file, problem) from None
-        return Probe(seen, height, width, self.network.ends, self.network.best_of)
+        return Probe(seen, height, width, self.network.ends, self.network.best_of, how)
 
     def _wanted(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs to use, in order."""
@@ -120,10 +122,23 @@ def inspect(request: Request) -> Inspection:
         raise bad_network(network.file, f"ONNX Runtime cannot run it: {disproof}") from None
     adapter = adapters[request.adapter] if request.adapter else next(iter(adapters.values()))
     network = open_fixed_batch(network, frame, read_preprocessing(request, adapter, network))
+    if frame.tiles:
+        how = read_preprocessing(request, adapter, network)
+        check_opened(network, original, how)
+        stride = find_stride(network, original, how)
+        frame = replace(frame, stride=stride)
     prober = Prober(request, network, original, frame)
     points = len(read_points(request, network)) or None
     choices = Choices(
-        len(labels), request.scores, request.boxes, request.form, request.priors, request.cut, request.adapter, points
+        len(labels),
+        request.scores,
+        request.boxes,
+        request.form,
+        request.priors,
+        request.cut,
+        request.adapter,
+        points,
+        read_levels(request),
     )
     fits, misfits, wrong_shapes = {}, {}, set()
     for adapter in adapters.values() if request.adapter is None else [adapters[request.adapter]]:
@@ -177,9 +192,13 @@ def _check_sense(adapter: Adapter, reading: Reading, probe: Probe) -> Reading:
     return replace(reading, notes=tuple(notes))
 
 
-def _opens(request: Request) -> bool:
-    """Whether to free the lengths that a convolutional graph declares: for detectors, or if the user names a size."""
-    return request.task in BOXED or request.input_size is not None
+def _opens(request: Request) -> Set[str]:
+    """The operators of a graph whose lengths are freed: for detectors, for networks that make pictures, which may have
+    more of them, or if the user names a size.
+    """
+    if request.task is Task.PICTURE_TO_PICTURE:
+        return MAKING
+    return LOCAL if request.task in BOXED or request.input_size is not None else frozenset()
 
 
 def _check_outputs(network: Network, request: Request) -> None:

@@ -22,6 +22,7 @@ from convoy.importing.publication import next_version, publish
 from convoy.importing.request import read_preprocessing
 from convoy.importing.sketch import Sketch
 from convoy.importing.survey import check_guess
+from convoy.importing.tiling import complete_tiles
 
 RE_EXPORT = (
     "export it again with a dynamic batch, or give --one-by-one to run the pictures of a batch one after another "
@@ -74,6 +75,8 @@ def prepare(inspection: Inspection) -> Prepared:
     preprocessing = read_preprocessing(request, adapter, inspection.network)
     # Draft the manifest before the long work, so that a wrong option is reported at once.
     draft = draft_manifest(inspection, adapter, preprocessing, name, version)
+    if draft.picture is not None:
+        draft = complete_tiles(draft, inspection, adapter, reading, preprocessing)
     notes = (*_opened(inspection), *reading.notes, *check_guess(inspection))
     model, differences = wrap(inspection, adapter, reading, preprocessing)
     manifest = _complete(draft, inspection, model, differences)

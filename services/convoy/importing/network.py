@@ -1,6 +1,6 @@
 """Reads a foreign ONNX graph: its inputs, its outputs, and what it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from convoy.importing.normalisation import normalises_itself
 from convoy.importing.opset import opset_of, raise_opset
 from convoy.importing.ordering import sort_nodes
 from convoy.importing.second_input import Size, bind_size, is_size
+from convoy.importing.shuffling import replace_shuffles
 from convoy.importing.sketch import MIN_OPSET
 from convoy.importing.texts import check_texts
 
@@ -172,8 +173,8 @@ class Network:
         return class_names(self.metadata)
 
 
-def read_network(file: Path, layout: Layout | None = None, opens: bool = False) -> Network:
-    """Read a foreign graph. opens: make batch and size dynamic if the graph depends on neither.
+def read_network(file: Path, layout: Layout | None = None, opens: Set[str] = frozenset()) -> Network:
+    """Read a foreign graph. opens: make batch and size dynamic if the graph has only these operators.
 
     Raises InvalidArgument(BAD_NETWORK), which says what is wrong and what to do.
     """
@@ -182,7 +183,9 @@ def read_network(file: Path, layout: Layout | None = None, opens: bool = False) 
     sizes = [value for value in inputs if is_size(value)] if len(inputs) == 2 else []
     declared = _check_input(file, [value for value in inputs if value not in sizes])
     found = _layout(file, declared, layout)
-    if opens and not sizes and is_convolutional(model.graph):
+    if opens and not sizes:
+        replace_shuffles(model.graph)
+    if opens and not sizes and is_convolutional(model.graph, opens):
         open_lengths(model, found)
         return _describe_network(file, model, model.SerializeToString(), found)
     sides = {value.name: _side(file, declared, found, value) for value in sizes}

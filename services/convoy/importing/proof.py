@@ -117,10 +117,17 @@ def _check_lengths(outputs: Outputs, classes: int) -> None:
         raise Disproof("an embedding has length 0")
 
 
+def _check_planes(outputs: Outputs, classes: int) -> None:
+    channels = outputs["pictures"].shape[-1]
+    if channels not in (1, 3):
+        raise Disproof(f"the pictures have {channels} channels, not 1 or 3")
+
+
 CHECKS: dict[Task, Callable[[Outputs, int], None]] = {
     Task.CLASSIFICATION: _check_probabilities,
     Task.DETECTION: _check_scores,
     Task.SEGMENTATION: _check_classes,
     Task.FACE_DETECTION: _check_scores,
     Task.FACE_EMBEDDING: _check_lengths,
+    Task.PICTURE_TO_PICTURE: _check_planes,
 }

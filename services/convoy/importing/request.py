@@ -19,6 +19,7 @@ class Request:
 
     input_size: (height, width) in pixels, or one number: both sides, or the longer one of a dynamic detector's input.
     window: level and width of the values of deep grey that become black to white.
+    answer: of a network that makes pictures, the preset by which grey levels would become its answer's numbers.
     settled: the catalogue knows how to prepare this file's pixels, so nothing about them is a guess.
     """
 
@@ -32,6 +33,7 @@ class Request:
     adapter: str | None = None
     output: tuple[str, ...] = ()
     preprocess: str | None = None
+    answer: str | None = None
     scale: float | None = None
     mean: Channels | None = None
     std: Channels | None = None
@@ -63,7 +65,7 @@ def read_labels(request: Request, network: Network) -> list[str]:
     """Read the labels from the file, or else from the graph's metadata. Raises InvalidArgument(BAD_ARGUMENT)."""
     if request.task is Task.FACE_DETECTION:
         return ["face"]
-    if request.task is Task.FACE_EMBEDDING:
+    if request.task in (Task.FACE_EMBEDDING, Task.PICTURE_TO_PICTURE):
         return []
     if request.labels is None and network.labels:
         return network.labels
@@ -87,11 +89,26 @@ def read_preprocessing(request: Request, adapter: Adapter, network: Network) -> 
     numbers = (request.scale, request.mean, request.std)
     usual = adapter.preprocess if any(one is not None for one in numbers) else usual_preset(adapter, network)
     name = request.preprocess or usual
-    if name not in PRESETS:
-        raise InvalidArgument("BAD_ARGUMENT", f"there is no preprocessing '{name}'; there are: {', '.join(PRESETS)}")
+    preset = find_preset(name)
     if request.std is not None and 0.0 in request.std:
         raise InvalidArgument("BAD_ARGUMENT", "--std must not be 0")
-    return PRESETS[name].change(request.scale, request.mean, request.std, request.bgr)
+    return preset.change(request.scale, request.mean, request.std, request.bgr)
+
+
+def read_levels(request: Request) -> Preprocessing | None:
+    """Read what the answer's numbers are, if the user says it. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if request.answer is None:
+        return None
+    if request.task is not Task.PICTURE_TO_PICTURE:
+        raise InvalidArgument("BAD_ARGUMENT", f"--answer: {request.task} gives no pictures")
+    return find_preset(request.answer)
+
+
+def find_preset(name: str) -> Preprocessing:
+    """Return the preset with this name. Raises InvalidArgument(BAD_ARGUMENT)."""
+    if name not in PRESETS:
+        raise InvalidArgument("BAD_ARGUMENT", f"there is no preprocessing '{name}'; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 def usual_preset(adapter: Adapter, network: Network) -> str:
@@ -123,6 +140,7 @@ def retell(request: Request, adapter: str, preprocessing: Preprocessing) -> str:
         ("--scale", preprocessing.scale),
         ("--mean", ",".join(f"{value:g}" for value in preprocessing.mean)),
         ("--std", ",".join(f"{value:g}" for value in preprocessing.std)),
+        ("--answer", request.answer),
         ("--input-size", _size(request.input_size)),
         ("--resize", request.resize),
         ("--crop", request.crop),

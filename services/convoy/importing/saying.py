@@ -13,6 +13,8 @@ from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement, place
 from convoy.detection import task as detection
 from convoy.faces import task as face_detection
+from convoy.importing.frame import TRIED
+from convoy.importing.likeness import Likeness, compare
 from convoy.segmentation import task as segmentation
 
 MOST = 5
@@ -28,6 +30,7 @@ class Saying:
     faces: tuple[face_detection.DetectedFace, ...] = ()
     mask: segmentation.Mask | None = None
     regions: tuple[segmentation.Region, ...] = ()
+    likeness: Likeness | None = None
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -35,6 +38,7 @@ class Saying:
         parts += [f"{one.label} {one.score:.2f}" for one in self.objects[:MOST]]
         parts += [f"face {one.score:.2f}" for one in _surest(self.faces)]
         parts += [f"{region.label} {region.area:.0%}" for region in self.regions[:MOST]]
+        parts += [str(self.likeness)] if self.likeness else []
         more = max(len(self.objects), len(self.faces)) - MOST
         return ", ".join(parts) + (f" and {more} more" if more > 0 else "") or "nothing"
 
@@ -47,7 +51,10 @@ def place_picture(picture: Picture, manifest: Manifest) -> tuple[np.ndarray, Pla
     """Place a picture in the model's input. Raises InvalidArgument(BAD_ARGUMENT) for an embedder."""
     if manifest.task is Task.FACE_EMBEDDING:
         raise InvalidArgument("BAD_ARGUMENT", "one picture's embedding says nothing by itself; leave --try out")
-    return place(picture.image_rgb, manifest.input)
+    spec = manifest.input
+    if spec.resize == "tiles":
+        spec = spec.model_copy(update={"height": TRIED, "width": TRIED})
+    return place(picture.image_rgb, spec)
 
 
 def say(outputs: Outputs, placement: Placement, picture: Picture, manifest: Manifest) -> Saying:
@@ -65,5 +72,7 @@ def say(outputs: Outputs, placement: Placement, picture: Picture, manifest: Mani
         case Task.SEGMENTATION:
             mask = segmentation.interpret(row, placement, picture)
             return Saying(manifest.task, mask=mask, regions=tuple(segmentation.regions(mask, manifest)))
+        case Task.PICTURE_TO_PICTURE:
+            return Saying(manifest.task, likeness=compare(row["pictures"], picture.image_rgb))
         case _:
             raise InvalidArgument("BAD_ARGUMENT", f"{manifest.task} says nothing about one picture")

@@ -85,12 +85,14 @@ def check_guess(inspection: Inspection) -> tuple[str, ...]:
         return (f"pixels are prepared by `{guess}`, as usual for {adapter.name} (--preprocess decides)",)
     better = [finding for finding in survey(inspection) if finding.sure]
     if not better:
-        seen = "it finds nobody in a picture of a person"
+        makes = inspection.request.task is Task.PICTURE_TO_PICTURE
+        seen = "it gives hardly that picture" if makes else "it finds nobody in a picture of a person"
         return (f"pixels are prepared by `{guess}`, as usual for {adapter.name}, but {seen} (--preprocess decides)",)
     told = "; ".join(f"`{finding.preset}`: {finding.says}" for finding in better)
-    problem = f"with the pixels that are usual for {adapter.name}, `{guess}`, it finds in a picture of a person: "
+    finds = "gives of" if inspection.request.task is Task.PICTURE_TO_PICTURE else "finds in"
+    problem = f"with the pixels that are usual for {adapter.name}, `{guess}`, it {finds} a picture of a person: "
     raise InvalidArgument(
-        "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. With others it finds her ({told}); "
+        "BAD_ARGUMENT", f"{inspection.request.network}: {problem}{first.says}. Others see her ({told}); "
         "choose the one that it was trained with by --preprocess"
     )  # fmt: skip
 
@@ -114,6 +116,8 @@ def _look(inspection: Inspection, adapter: Adapter, preset: str) -> Finding:
         saying = _ask(replace(inspection, request=request), adapter, how)
     except Misfit as misfit:
         return Finding(preset, f"does not fit: {misfit}", doubted=_knows(inspection))
+    if saying.likeness is not None:
+        return Finding(preset, str(saying), saying.likeness.is_doubted, saying.likeness.is_sure)
     if not _knows(inspection):
         return Finding(preset, str(saying))
     return Finding(preset, str(saying), not _sightings(saying), _is_sure(saying))

@@ -1,6 +1,7 @@
 """A model is pulled whole or not at all: from the first address that works, by digest, and only if it proves itself."""
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,7 +20,10 @@ from convoy.catalogue.golden import golden_picture
 from convoy.catalogue.pull import Pull, fetch, pull
 from convoy.core.errors import ConvoyError
 from convoy.core.manifest import load_manifest
+from convoy.core.models.engine import Engine
+from convoy.imaging.task import transform
 
+from tests import foreign_pictures
 from tests.file_server import Files
 from tests.unit.catalogue.conftest import LABELS, MakeEntry
 
@@ -53,6 +57,23 @@ def test_a_model_is_pulled_and_answers_as_its_file_does(
     wrapped = onnxruntime.InferenceSession(str(pulled.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     (answer,) = wrapped.run(None, {"images": picture[None]})
     np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+def test_a_network_that_makes_pictures_is_pulled_and_imaging_serves_it(
+    files: Files, make_entry: MakeEntry, empty: Catalogue, how: Pull, tmp_path: Path
+) -> None:
+    network = foreign_pictures.espcn(2).save(tmp_path / "x2.onnx").read_bytes()
+    files.content["x2.onnx"] = network
+    file = {"name": "x2.onnx", "sha256": hashlib.sha256(network).hexdigest(), "bytes": len(network)}
+    entry = make_entry(files.url("x2.onnx"), name="x2", task="picture_to_picture", labels=None, file=file)
+    entry = entry.model_copy(update={"options": {"adapter": "pictures", "preprocess": "zero-one", "input_size": 64}})
+    folder = pull(entry, empty, how).folder
+    manifest = load_manifest(folder)
+    assert manifest.picture is not None and manifest.picture.scale == 2 and manifest.labels == []
+    assert golden.measure(folder).mean.keys() == {"pictures"}
+    picture = golden_picture(40, 50)
+    assert transform(Engine(folder / "model.onnx", "cpu").run, picture, manifest).shape == (80, 100, 3)
+    golden.check(folder, golden.measure(folder))
 
 
 def test_a_second_pull_changes_nothing(

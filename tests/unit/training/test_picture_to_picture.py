@@ -227,6 +227,11 @@ def test_psnr_and_ssim_are_those_of_the_definitions() -> None:
     picture = random.integers(0, 256, (40, 40), dtype=np.uint8)
     assert measure_ssim(picture, picture) == pytest.approx(1)
     assert measure_ssim(random.permutation(picture), picture) < 0.2
+    hole = np.zeros((40, 40), bool)
+    hole[10:20, 15:30] = True
+    beside = np.where(hole, picture, random.permutation(picture))
+    assert measure_ssim(beside, picture, hole) > measure_ssim(beside, picture) + 0.3  # what is elsewhere does not count
+    assert measure_ssim(np.where(hole, 255 - picture, picture), picture, hole) < 0.3
     corners = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
     assert studio_luminance(corners).tolist() == [pytest.approx([16, 235], abs=1e-3)]
 

@@ -58,6 +58,13 @@ def evaluate(
         float, typer.Option(min=0.0, max=1.0, help="The liveness that a face must reach by --protocol liveness.")
     ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Only with --protocol.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure on this folder or pack, in the place of the recipe's data. Photographs of your own, such as "
+            "Set5: --data Set5 --split all."
+        ),
+    ] = None,
     record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
     other_data: OtherData = False,
 ) -> None:
@@ -68,7 +75,7 @@ def evaluate(
         from convoy_training.protocols.run import Beside, OwnPairs
 
     if record:
-        if together or crops is not None or report or protocol or split != "validation":
+        if together or crops is not None or report or protocol or data or split != "validation":
             raise RecipeError(
                 "--record: a manifest holds what one model reaches on its validation split; leave the other options out"
             )
@@ -82,7 +89,9 @@ def evaluate(
         return
     if pairs or as_json:
         raise RecipeError("--pairs and --json need --protocol")
-    subjects = [open_subject(target, other_data=other_data) for target in targets]
+    if data is not None and not data.exists():
+        raise RecipeError(f"--data {data}: there is no such file or folder")
+    subjects = [open_subject(target, other_data=other_data, data=data) for target in targets]
     if report and len(targets) > 1 and not together:
         raise RecipeError("--report shows one model: name one, or add --ensemble")
     for subject in [ensemble(subjects)] if together else subjects:

@@ -7,6 +7,7 @@ detection_threshold.py  detection: from which score on objects are shown
 localisation.py    localisation: whether the object is found, and how well its box fits
 overlap.py         segmentation: intersection over union
 picture_quality.py pictures: PSNR and SSIM
+mending.py         pictures: what is measured of mended ones, and beside what
 yardsticks.py      pictures: what mends them without training
 regions.py         segmentation: whether the right regions are separated
 face_detection.py  faces: average precision by size, and the error of landmarks

@@ -16,14 +16,18 @@ def measure_psnr(answer: NDArray[np.number], truth: NDArray[np.number]) -> float
     return float("inf") if error == 0 else float(10 * np.log10(_PEAK**2 / error))
 
 
-def measure_ssim(answer: NDArray[np.number], truth: NDArray[np.number]) -> float:
-    """The mean structural similarity of [H,W] or [H,W,3] in 0..255, by the paper's Gaussian windows of 1.5 pixels."""
-    return float(
-        structural_similarity(
-            answer.astype(np.float64), truth.astype(np.float64), data_range=_PEAK, gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False, channel_axis=-1 if truth.ndim == 3 else None,
-        )
+def measure_ssim(
+    answer: NDArray[np.number], truth: NDArray[np.number], where: NDArray[np.bool_] | None = None
+) -> float:
+    """The mean structural similarity of [H,W] or [H,W,3] in 0..255, by the paper's Gaussian windows of 1.5 pixels.
+
+    where: [H,W], whose windows count, by the pixel in their middle; by default all that lie inside the picture.
+    """
+    mean, each = structural_similarity(
+        answer.astype(np.float64), truth.astype(np.float64), data_range=_PEAK, gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False, channel_axis=-1 if truth.ndim == 3 else None, full=True,
     )  # fmt: skip
+    return float(mean if where is None else each[where].mean())
 
 
 def studio_luminance(picture: Pixels) -> NDArray[np.float64]:

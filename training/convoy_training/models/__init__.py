@@ -4,6 +4,7 @@ architecture.py       registers architectures and finds them by name
 detector.py           the base class of architectures for detection
 segmenter.py          the base class of architectures for segmentation
 restorer.py           the base class of architectures that make a picture of a picture
+picture_fields.py     the fields of the recipes of these
 
 alexnet.py  alexnet_paper.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py
 lenet.py  mobilenet_v1.py  mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py

@@ -5,21 +5,22 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from convoy_training.metrics.mending import measure, yardstick
 from convoy_training.report.charts import draw_histograms
 from convoy_training.report.page import Section, Shot
 from convoy_training.task import Images, Predict
-from convoy_training.tasks.picture_to_picture import Config, measure, mend, yardstick
+from convoy_training.tasks.picture_to_picture import Config, mend
 
 WORST = 6
 
 
 def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """The PSNR of every picture at the first measured level, and the pictures that gained least."""
-    level, plain_name = config.degrade.measured[0], yardstick(config).replace("_", " ")
+    level, plain_name = config.degrade.measured[0], yardstick(config.degrade).replace("_", " ")
     own, plain, shots = [], [], []
     for truth, answer, baseline, mask in mend(predict, config, split, level):
-        own.append(measure(answer, truth, config, mask)[0])
-        plain.append(measure(baseline, truth, config, mask)[0])
+        own.append(measure(answer, truth, config.degrade, mask)[0])
+        plain.append(measure(baseline, truth, config.degrade, mask)[0])
         caption = f"{own[-1]:.2f} dB, {plain_name} {plain[-1]:.2f} dB: original, answer, {plain_name}"
         shots.append((own[-1] - plain[-1], Shot(caption, _side_by_side(truth, answer, baseline))))
     shots.sort(key=lambda shot: shot[0])

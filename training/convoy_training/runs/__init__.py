@@ -16,5 +16,6 @@ memory.py      the memory allocator, for training on a CPU
 weights.py     reads weights that others published, under whatever names
 catalogue_weights.py  weights that the catalogue knows
 transfer.py    takes over weights by name; freezes parts
+style_target.py  the classifier that judges painted pictures, and the styles as it sees them
 recovery.py    turns a published graph back into a network
 """

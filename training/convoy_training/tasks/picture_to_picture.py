@@ -5,46 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple, Self
 
-import cv2
 import numpy as np
 import torch
-from convoy.core.manifest import MAX_SIDE, ExtraInput, InputSpec, PictureSpec
+from convoy.core.manifest import ExtraInput, PictureSpec
 from convoy.imaging import task
 from convoy.imaging.options import Options
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 
-from convoy_training import recipe
-from convoy_training.augment.degradation import Degradation, Downscale, Grey, Holes, Noise
+from convoy_training.augment.degradation import Degradation, Grey, Holes, Noise
 from convoy_training.data import photographs
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS
 from convoy_training.losses.charbonnier import compute_charbonnier
 from convoy_training.metrics.bootstrap import bootstrap
-from convoy_training.metrics.picture_quality import measure_psnr, measure_ssim, studio_luminance
-from convoy_training.metrics.yardsticks import average_alike, enlarge, fill_by_telea
-from convoy_training.models.architecture import find_architecture, named_for
-from convoy_training.models.restorer import Restorer
+from convoy_training.metrics.mending import condition, measure, mend_plainly, suffix, yardstick
+from convoy_training.models.architecture import named_for
+from convoy_training.models.picture_fields import PictureFields, at_least, cut_middle
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 Pixels = NDArray[np.uint8]
 EXAMPLE_SIDE = 96
 
 
-class Config(recipe.Config):
+class Config(PictureFields):
     """The fields of a recipe that mends pictures."""
 
-    data: photographs.Source
     degrade: Degradation
     colour: Literal["luminance", "rgb"] = Field("luminance", description="luminance keeps the colours as they are")
     architecture: Annotated[str, AfterValidator(named_for("picture_to_picture"))] = "ffdnet"
-    width: int = Field(48, gt=0, le=512, description="channels of each layer")
-    depth: int = Field(8, ge=3, le=64, description="layers")
-    crop: int = Field(64, gt=0, description="side of what the network sees in training, in pixels of its input")
     crops: int = Field(4, gt=0, description="drawn from each photograph and epoch")
     told: bool = Field(False, description="the network is told the level of the noise; false: it is blind")
-    long_side: int = Field(512, gt=0, le=MAX_SIDE, description="longest side of a tile in the service, in pixels")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -56,20 +48,7 @@ class Config(recipe.Config):
             raise ValueError("architecture: gated-inpainter, and it alone, takes the mask of degrade: {kind: holes}")
         if self.crop % self.stride:
             raise ValueError(f"crop: must be a multiple of {self.stride}, the stride of this network")
-        if self.network.find_overlap(self) * 2 + self.stride > self.long_side:
-            raise ValueError("long_side: leaves no room between the overlaps of the tiles")
         return self
-
-    @property
-    def network(self) -> type[Restorer]:
-        """The class of the network."""
-        network: type[Restorer] = find_architecture(self.architecture).network
-        return network
-
-    @property
-    def stride(self) -> int:
-        """What the sides of the network's input must be multiples of."""
-        return self.network.find_stride(self)
 
     @property
     def planes(self) -> int:
@@ -111,7 +90,7 @@ class Batches:
     def _draw(self, row: int, seed: int) -> tuple[list[Pixels], list[Pixels], float]:
         config, random = self.config, np.random.default_rng(seed)
         scale, side = config.degrade.scale, config.crop
-        truth = _as_learnt(_at_least(self.split.examples[row].photo.decode().image_rgb, side * scale), config)
+        truth = _as_learnt(at_least(self.split.examples[row].photo.decode().image_rgb, side * scale), config)
         truth = truth[: truth.shape[0] // scale * scale, : truth.shape[1] // scale * scale]
         level = config.degrade.draw(random)
         spoilt = config.degrade.apply(truth, level, random)
@@ -161,32 +140,23 @@ def _as_learnt(picture: Pixels, config: Config) -> Pixels:
     return task.luminance(picture) if config.colour == "luminance" else picture
 
 
-def _at_least(picture: Pixels, side: int) -> Pixels:
-    """The picture, continued by its mirror image where a side is shorter than what is cut out of it."""
-    below, right = (max(0, side - length) for length in picture.shape[:2])
-    if not below and not right:
-        return picture
-    return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REFLECT_101), np.uint8)
-
-
 def load_split(config: Config, split: str) -> photographs.Split:
     """Reads and checks one split."""
-    loaded: photographs.Split = photographs.load_split(config.data.path, split, config.data.below, config.data.reading)
-    return loaded
+    return config.load(split)
 
 
 def build_model(config: Config) -> nn.Module:
-    return find_architecture(config.architecture).build_for(config, 0, lambda: None)
+    return config.build()
 
 
 def build_data(config: Config) -> Data:
     find_change = open_archive(config.data.path).find_change
-    return Data(Batches(load_split(config, "train"), config), digest_data(config), find_change=find_change)
+    return Data(Batches(config.load("train"), config), config.digest(), find_change=find_change)
 
 
 def digest_data(config: Config) -> str:
     """The SHA-256 of all files of the data."""
-    return open_archive(config.data.path).digest
+    return config.digest()
 
 
 def compute_loss(
@@ -209,14 +179,12 @@ def build_graph(model: nn.Module, config: Config) -> nn.Module:
 
 def example_images(config: Config, split: str = "validation") -> Images:
     """Middles of a few spoilt photographs, as the service would hand a tile of them to the graph."""
-    examples, spoilt = load_split(config, split).examples, []
+    examples, spoilt = config.load(split).examples, []
     for number, example in enumerate(examples[:: max(1, len(examples) // 4)][:4]):
         random = np.random.default_rng(number)
-        truth = _at_least(example.photo.decode().image_rgb, EXAMPLE_SIDE * config.degrade.scale)
-        top, left = ((length - EXAMPLE_SIDE * config.degrade.scale) // 2 for length in truth.shape[:2])
-        side = EXAMPLE_SIDE * config.degrade.scale
+        truth = cut_middle(example.photo.decode().image_rgb, EXAMPLE_SIDE * config.degrade.scale)
         level = config.degrade.measured[0]
-        part = config.degrade.apply(np.ascontiguousarray(truth[top : top + side, left : left + side]), level, random)
+        part = config.degrade.apply(truth, level, random)
         if config.colour == "luminance":
             part = np.repeat(task.luminance(part)[..., None], 3, axis=2)  # never with a mask
         spoilt.append(np.dstack([part, np.full(part.shape[:2], round(level), np.uint8)]) if config.told else part)
@@ -228,22 +196,31 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     found: list[Metric] = []
     for level in config.degrade.measured:
         scores = np.array([
-            measure(one.answer, one.truth, config, one.mask) + measure(one.plain, one.truth, config, one.mask)
+            measure(one.answer, one.truth, config.degrade, one.mask)
+            + measure(one.plain, one.truth, config.degrade, one.mask)
             for one in mend(predict, config, split, level)
         ])  # fmt: skip
-        names = [f"{name}{suffix(config, level)}" for name in ("psnr_db", "ssim")]
+        names = [f"{name}{suffix(config.degrade, level)}" for name in ("psnr_db", "ssim")]
 
         def compute(rows: np.ndarray, scores: np.ndarray = scores, names: list[str] = names) -> Mapping[str, float]:
             mean = scores[rows].mean(0)
             return {
                 names[0]: mean[0], names[1]: mean[1],
-                f"{names[0]}_{yardstick(config)}": mean[2], f"{names[1]}_{yardstick(config)}": mean[3],
+                f"{names[0]}_{yardstick(config.degrade)}": mean[2], f"{names[1]}_{yardstick(config.degrade)}": mean[3],
                 f"gain_db{names[0].removeprefix('psnr_db')}": mean[0] - mean[2],
             }  # fmt: skip
 
         intervals = bootstrap(compute, len(scores))
         found += [
-            Metric(name, float(value), config.data.title, split, len(scores), intervals[name], condition(config))
+            Metric(
+                name,
+                float(value),
+                config.data.title,
+                split,
+                len(scores),
+                intervals[name],
+                condition(config.degrade, config.colour),
+            )
             for name, value in compute(np.arange(len(scores))).items()
         ]
     return found
@@ -256,7 +233,7 @@ def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator
     """
     manifest, scale = describe(config).preview(), config.degrade.scale
     is_grey = config.colour == "luminance" and scale == 1
-    for number, example in enumerate(load_split(config, split).examples):
+    for number, example in enumerate(config.load(split).examples):
         photo = example.photo.decode().image_rgb
         truth = photo[: photo.shape[0] // scale * scale, : photo.shape[1] // scale * scale]
         if is_grey:
@@ -267,78 +244,28 @@ def mend(predict: Predict, config: Config, split: str, level: float) -> Iterator
         given = np.repeat(spoilt[..., None], 3, axis=2) if is_grey else spoilt
         options = Options(noise_level=level) if config.told else Options()
         answer = task.transform(predict, given, manifest, options, mask)
-        plain = mend_plainly(spoilt, config, level, mask)
+        plain = mend_plainly(spoilt, config.degrade, level, mask)
         yield Mended(truth, answer[..., 0] if is_grey else answer, plain, mask)
 
 
-def mend_plainly(spoilt: Pixels, config: Config, level: float, mask: Pixels | None) -> Pixels:
-    """What the yardstick makes of a spoilt picture: what needs no training, or nothing at all."""
-    if isinstance(config.degrade, Downscale):
-        return enlarge(spoilt, config.degrade.scale)
-    if isinstance(config.degrade, Noise):
-        return average_alike(spoilt, level)
-    return spoilt if mask is None else fill_by_telea(spoilt, mask)
-
-
-def measure(answer: Pixels, truth: Pixels, config: Config, mask: Pixels | None = None) -> tuple[float, float]:
-    """PSNR in dB and SSIM; of super-resolution on the luminance and without the border, as the papers do.
-
-    With a mask the PSNR is that of its pixels alone; SSIM, which has windows, is that of the whole picture.
-    """
-    if mask is not None:
-        return measure_psnr(answer[mask > 0], truth[mask > 0]), measure_ssim(answer, truth)
-    if isinstance(config.degrade, Downscale):
-        cut = config.degrade.scale
-        bright, true = (studio_luminance(one)[cut:-cut, cut:-cut] for one in (answer, truth))
-        return measure_psnr(bright, true), measure_ssim(bright, true)
-    return measure_psnr(answer, truth), measure_ssim(answer, truth)
-
-
-def yardstick(config: Config) -> str:
-    """The name of what the network is compared with."""
-    names = {"noise": "non_local_means", "downscale": "bicubic", "holes": "telea"}
-    return names.get(config.degrade.kind, "unmended")
-
-
-def suffix(config: Config, level: float) -> str:
-    """What a metric's name says about the level."""
-    names = {"noise": f"_sigma_{level:g}", "jpeg": f"_quality_{level:g}", "holes": f"_thickness_{level:g}"}
-    return names.get(config.degrade.kind, "")
-
-
-def condition(config: Config) -> str:
-    """What the numbers cover."""
-    if isinstance(config.degrade, Downscale):
-        return (
-            f"photographs shrunk {config.degrade.factor} times by bicubic interpolation; luminance 16..235, "
-            f"{config.degrade.scale} pixels at the border left out"
-        )
-    pixels = "luminance alone" if config.colour == "luminance" else "red, green and blue"
-    told = {
-        "noise": "noise rounded and cut to 0..255", "jpeg": "compressed once more", "grey": "of their luminance",
-        "holes": "PSNR of the missing pixels alone, SSIM of the whole picture",
-    }  # fmt: skip
-    return f"{pixels}; {told[config.degrade.kind]}"
-
-
 def describe(config: Config) -> Export:
-    stride, degrade = config.stride, config.degrade
+    degrade = config.degrade
     spec = PictureSpec(
         scale=degrade.scale,
         colour=config.colour,
-        overlap=-(-config.network.find_overlap(config) // stride) * stride,
+        overlap=config.overlap,
         inputs=config.inputs,
         noise_level=degrade.measured[0] if config.told else None,
         max_noise_level=degrade.levels[1] if config.told and isinstance(degrade, Noise) else None,
     )  # fmt: skip
     manifest = {
         "architecture": config.architecture,
-        "input": InputSpec(stride=stride, long_side=config.long_side, resize="tiles"),
+        "input": config.input_spec,
         "picture": spec,
         "labels": [],
     }
     # Answers are rounded to whole grey levels.
     return Export(
-        outputs=("pictures",), manifest=manifest, stride=stride, data_terms=config.licence, tolerance=1e-2,
-        data=(f"{config.data.title}, {len(load_split(config, 'train').examples)} training photographs",),
+        outputs=("pictures",), manifest=manifest, stride=config.stride, data_terms=config.licence, tolerance=1e-2,
+        data=(f"{config.data.title}, {len(config.load('train').examples)} training photographs",),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from convoy.importing.adapters.face_detection.retinaface import Retinaface
 from convoy.importing.adapters.face_detection.scrfd import Scrfd
 from convoy.importing.adapters.face_detection.yunet import Yunet
 from convoy.importing.adapters.face_embedding.arcface import Arcface
+from convoy.importing.adapters.picture_to_picture.pictures import Pictures
 from convoy.importing.adapters.segmentation import logits as pixel_logits
 from convoy.importing.adapters.segmentation.class_map import ClassMap
 
@@ -46,6 +47,7 @@ KNOWN: tuple[Adapter, ...] = (
     pixel_logits.Logits(),
     ClassMap(),
     Arcface(),
+    Pictures(),
 )
 ADAPTERS: dict[Task, dict[str, Adapter]] = {
     task: {adapter.name: adapter for adapter in KNOWN if adapter.task is task} for task in Task

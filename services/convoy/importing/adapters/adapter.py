@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from convoy.core.manifest import OUTPUT_NAMES, MaskForm, Task
 from convoy.core.manifest import Resize as Resize
+from convoy.importing.preprocessing import PRESETS, Preprocessing
 from convoy.importing.sketch import Sketch
 
 Array = npt.NDArray[np.generic]
@@ -32,7 +33,10 @@ class WrongShapeError(Misfit):
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user said; None lets the outputs decide. classes: how many labels there are; points: how many points."""
+    """What the user said; None lets the outputs decide. classes: how many labels there are; points: how many points.
+
+    levels: how grey levels would become the numbers of an answer that is a picture; by default as the input's do.
+    """
 
     classes: int
     scores: Scores | None = None
@@ -42,6 +46,7 @@ class Choices:
     cut: float | None = None
     adapter: str | None = None
     points: int | None = None
+    levels: Preprocessing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ class Probe:
     """The network's outputs for pictures of one height and width: first random pixels, then the bundled picture.
 
     ends: output -> the operator that computes its numbers, such as Sigmoid. best_of: how many classes the graph chooses
-    its best queries from, if it shows.
+    its best queries from, if it shows. how: the preparation of the pixels.
     """
 
     seen: tuple[Seen, ...]
@@ -65,6 +70,7 @@ class Probe:
     width: int
     ends: Mapping[str, str] = field(default_factory=dict)
     best_of: int | None = None
+    how: Preprocessing = PRESETS["raw"]
 
     @property
     def outputs(self) -> Mapping[str, Array]:
@@ -82,7 +88,11 @@ class Probe:
 
 @dataclass(frozen=True)
 class Reading:
-    """The outputs that an adapter uses, in its order, and how it interprets them."""
+    """The outputs that an adapter uses, in its order, and how it interprets them.
+
+    magnified, trim: of an answer that is a picture, its size as a multiple of the input's without `trim` pixels on each
+    side; levels: how grey levels become its numbers.
+    """
 
     outputs: tuple[str, ...]
     shapes: tuple[Shape, ...]
@@ -97,6 +107,9 @@ class Reading:
     priors: Priors = ()
     masks: MaskForm | None = None
     points: int = 0
+    magnified: int = 1
+    trim: int = 0
+    levels: Preprocessing = PRESETS["raw"]
     numbers: int = 0
     """Of each point: x and y, and perhaps how visible it is."""
     notes: tuple[str, ...] = field(default=())

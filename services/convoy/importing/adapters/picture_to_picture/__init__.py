@@ -1,0 +1,1 @@
+"""Layouts of networks that make pictures."""
