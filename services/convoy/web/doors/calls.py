@@ -10,6 +10,7 @@ from convoy.core.errors import AlreadyExists, NotFound, PermissionDenied
 from convoy.v1 import recognition_pb2
 from convoy.web.calls import Backends
 from convoy.web.doors.keys import Admission
+from convoy.web.doors.places import Places
 from convoy.web.methods import Method, methods
 
 RECOGNITION = "RecognitionService"
@@ -18,10 +19,11 @@ RECOGNITION = "RecognitionService"
 class Caller:
     """Asks the services for the client of one request, whose body has been read."""
 
-    def __init__(self, request: Request, backends: Backends, admission: Admission) -> None:
+    def __init__(self, request: Request, backends: Backends, admission: Admission, places: Places) -> None:
         self._request = _with_token(request, admission.token)
         self._backends = backends
         self.admission = admission
+        self.places = places
 
     @property
     def gallery(self) -> str:
