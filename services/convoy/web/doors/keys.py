@@ -44,7 +44,7 @@ class Admission:
             raise PermissionDenied("SCOPE_MISSING", f"this key needs the scope {SCORES}: the answer is a score")
 
     def check(self, method: str, service: ServiceName, message: Any) -> None:
-        """Raise PermissionDenied(SCOPE_MISSING, NOT_ALLOWED) unless the key may send this; method: /package.Service/M."""
+        """Raise PermissionDenied(SCOPE_MISSING, NOT_ALLOWED) unless the key may send it by /package.Service/Name."""
         check_scopes(method, message, self.caller, service)
 
     def hide(self, answer: Any) -> None:

@@ -1,9 +1,9 @@
 """Where the pages of a list of faces begin, for clients that ask for pages by their number.
 
 The services list people by a token, a page after the other, so the thousandth page could be found only by reading all
-before it. The place after each answered page is kept for a while: whoever asks for one page after the other gets each by
-reading that page alone. A place is a token, not a count, so nothing that is there throughout is skipped or told twice
-while others come and go.
+before it. The place after each answered page is kept for a while: whoever asks for one page after the other gets each
+by reading that page alone. A place is a token, not a count, so nothing that is there throughout is skipped or told
+twice while others come and go.
 """
 
 import time
