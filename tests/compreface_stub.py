@@ -16,13 +16,17 @@ OTHER_KEY = "00000000-0000-0000-0000-000000000003"
 
 @dataclass
 class CompreFaceStub:
-    """Subjects, and faces by image id as (subject, photo), None for one that is not kept. says: who is in a photo."""
+    """Subjects, and faces by image id as (subject, photo), None for one that is not kept. says: who is in a photo.
+
+    failing: words in paths that it answers with an error, always.
+    """
 
     subjects: list[str] = field(default_factory=list)
     faces: dict[str, tuple[str, bytes | None]] = field(default_factory=dict)
     says: dict[bytes, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     fail_after: int = 10**9
+    failing: set[str] = field(default_factory=set)
     wrong: bytes | None = None
     redirect: str = ""
     page: int = 3
@@ -38,6 +42,8 @@ class CompreFaceStub:
         if self.wrong is not None:
             return 200, self.wrong
         if len(self.asked) > self.fail_after:
+            return 500, _json({"message": "Something went wrong", "code": 0})
+        if any(word in target for word in self.failing):
             return 500, _json({"message": "Something went wrong", "code": 0})
         if key is None:
             return 400, _json({"message": "Missing request header 'x-api-key'", "code": 20})

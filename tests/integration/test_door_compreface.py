@@ -155,6 +155,15 @@ def test_of_two_people_shown_under_one_name_none_is_deleted(door: Door, people: 
     assert send(door, "DELETE", f"{API}/subjects/John%20Smith").json() == {"subject": "John Smith"}
 
 
+def test_an_empty_name_deletes_nobody(door: Door, people: Any) -> None:
+    for path in ("subjects/", "faces/", "subjects/%20", "subjects//", "subjects/%2F"):
+        status, number = told(send(door, "DELETE", f"{API}/{path}"))
+        assert status in (400, 404) and number in (26, 35, 42, 44), path
+    assert told(send(door, "DELETE", f"{API}/subjects/")) == (400, 35)
+    assert told(send(door, "DELETE", f"{API}/faces?subject=")) == (400, 33)
+    assert send(door, "GET", f"{API}/faces").json()["total_elements"] == 4
+
+
 def test_a_client_may_go_on_after_a_refusal_on_the_same_connection(door: Door, people: Any) -> None:
     """The picture of one with a wrong key is read to its end: who still sends would not read why it is refused."""
     body = json.dumps({"file": "A" * 4_000_000})

@@ -130,7 +130,7 @@ def test_errors_have_rekognition_s_names(door: Door, collection: str) -> None:
     photo = bytes_of(encode(portrait(1)))
     assert ask(door, "CreateCollection")["error"] == "ResourceAlreadyExistsException"
     for operation, fields, error in (
-        ("DescribeCollection", {"CollectionId": "other"}, "ResourceNotFoundException"),
+        ("DescribeCollection", {"CollectionId": "other"}, "AccessDeniedException"),
         ("CreateCollection", {"CollectionId": "Big Name"}, "InvalidParameterException"),
         ("IndexFaces", {"Image": bytes_of(b"no picture")}, "InvalidImageFormatException"),
         ("IndexFaces", {"Image": {"S3Object": {"Bucket": "b", "Name": "n"}}}, "InvalidS3ObjectException"),

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
+from convoy.cli import patience
 from convoy.cli.app import app
 from convoy.cli.migration import compreface as rest
 from convoy.cli.migration.enrolment import Enrolment
 from convoy.client import Convoy
+from convoy.core.errors import ConvoyError, Unavailable
 from typer.testing import CliRunner
 
 from tests.compreface_stub import KEY, OTHER_KEY, CompreFaceStub, copied, serving
@@ -43,6 +45,11 @@ LEFT = {
     ("Nobody", "NO_PHOTO"),
     ("Broken", "BAD_IMAGE"),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -162,6 +169,79 @@ async def test_a_compreface_that_dies_half_way_is_gone_on_with(
             stub.fail_after = 10**9
             assert call(*words).exit_code == 0
         assert [len(one) for one in faces(convoy).values()] == [1] * 30
+
+    await tell(recognition_address, story)
+
+
+async def test_one_photo_that_always_fails_there_is_refused_and_the_rest_comes(
+    recognition_address: str, call: Call, tmp_path: Path
+) -> None:
+    def story(convoy: Convoy) -> None:
+        stub, report = CompreFaceStub(), tmp_path / "left.csv"
+        ids = {name: stub.add(name, photo_of(n).encoded, photo_of(n, 1).encoded) for n, name in enumerate("abcd")}
+        stub.says = {photo: name for name, photo in stub.faces.values() if photo}
+        stub.failing = {ids["b"][1]}
+        with serving(stub) as url:
+            words = ("compreface", "--url", url, "--key", KEY, "--json", "--report", report)
+            said = document(call(*words))
+            assert [(one["photo"], one["reason"]) for one in said["left"]] == [(ids["b"][1], "UNREADABLE")]
+            assert (said["registered"], said["differences"]) == (7, [])
+            assert "500" in report.read_text() and "UNREADABLE" in report.read_text()
+            # What it cannot recognise is one photo's trouble too.
+            stub.failing = {ids["c"][0]}
+            said = document(call(*words))
+            assert (said["registered"], said["known"], said["left"]) == (1, 7, [])
+            [difference] = said["differences"]
+            assert (difference["photo"], difference["here"][:9]) == (ids["c"][0], "not asked")
+            stub.failing = {"/recognize"}
+            assert {one["there"][:8] for one in document(call(*words))["differences"]} == {"refused:"}
+            # Where it fails on one photo after another, it is not the photos.
+            stub.failing = {"/img"}
+            for name in map(str, range(60)):
+                stub.add(name, photo_of(7 + int(name)).encoded)
+            done = call("compreface", "--url", url, "--key", KEY, "--no-compare")
+            assert (done.exit_code, "20 photos in a row" in done.output) == (3, True), done.output
+            assert patience.RESUMED in done.output
+
+    await tell(recognition_address, story)
+
+
+@pytest.mark.parametrize("error", [Unavailable("SERVICE_UNREACHABLE", "away"), ConvoyError("INTERNAL", "broken")])
+async def test_one_photo_that_always_fails_here_is_refused_and_the_rest_comes(
+    recognition_address: str, call: Call, monkeypatch: pytest.MonkeyPatch, error: ConvoyError
+) -> None:
+    def story(convoy: Convoy) -> None:
+        stub = CompreFaceStub()
+        ids = stub.add("ada", *(photo_of(1, n).encoded for n in range(10)))
+        others = [stub.add(f"p{n}", photo_of(20 + n).encoded)[0] for n in range(5)]
+        register, look = Convoy.register, Convoy.get_gallery
+        bad, away = photo_of(1, 4).encoded, [False]
+
+        def failing(self: Convoy, gallery: str, person_id: str, photos: Any, **more: Any) -> Any:
+            if bad in photos or away[0]:
+                raise error
+            return register(self, gallery, person_id, photos, **more)
+
+        def looked(self: Convoy, gallery: str) -> Any:
+            if away[0]:
+                raise error
+            return look(self, gallery)
+
+        with serving(stub) as url, monkeypatch.context() as patch:
+            patch.setattr(Convoy, "register", failing)
+            patch.setattr(Convoy, "get_gallery", looked)
+            words = ("compreface", "--url", url, "--key", KEY, "--no-compare")
+            said = document(call(*words, "--json"))
+            assert [(one["photo"], one["reason"]) for one in said["left"]] == [(ids[4], error.reason)]
+            assert faces(convoy)["ada"] == sorted(set(ids) - {ids[4]}) and said["registered"] == 14
+            # A service that is away ends the run, and says what to do.
+            away[0] = True
+            done = call(*words)
+            assert (done.exit_code != 0, patience.RESUMED in done.output) == (True, True), done.output
+            away[0] = False
+            patch.undo()
+            assert call(*words).exit_code == 0
+        assert faces(convoy) == {"ada": sorted(ids)} | {f"p{n}": [i] for n, i in enumerate(others)}
 
     await tell(recognition_address, story)
 

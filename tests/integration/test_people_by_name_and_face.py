@@ -54,6 +54,9 @@ async def test_the_list_is_narrowed_by_name_and_tags(recognition_address: str) -
         assert ids(name_contains="LOVE") == ["ada"] and ids(name_contains="s\u00c9") == ["bob"]
         assert ids(name_contains="stra\u00dfe") == ["STRASSE"] and ids(name_contains="nobody") == []
         assert ids(tags=["new"]) == ["ada", "bob"] and ids(tags=["new", "math"]) == ["ada"]
+        assert ids(display_name="ada LOVELACE") == ["ada"] and ids(display_name="JOS\u00c9") == ["bob"]
+        assert ids(display_name="Ada") == [] and ids(display_name="ada") == [] and ids(display_name="STRASSE") == []
+        assert ids(display_name="Ada Lovelace", tags=["gone"]) == []
         assert ids(name_contains="b", tags=["new"]) == ["bob"] and len(ids()) == 3
 
     await tell(recognition_address, story)

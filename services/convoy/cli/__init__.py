@@ -17,6 +17,9 @@ gallery_reembed.py  convoy gallery reembed
 person.py           convoy person list, show, create, update, rename, merge, delete, face
 person_register.py  convoy person register, for many people
 bulk.py             registers many people, and resumes where it was cut
+packs.py            how many photos go into one request
+patience.py         waits for a service that is away, and tells it from a photo that fails
+reports.py          what was refused or left out, as CSV
 bulk_sources.py     reads who a folder or a table has, and says what is left out
 migrate.py          convoy migrate compreface, folders, rekognition, deepstack
 migration/          what each of those systems keeps, and how it comes over

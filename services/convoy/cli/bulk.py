@@ -7,7 +7,6 @@ unless the person was deleted meanwhile; after a day it finds the photos on reco
 """
 
 import hashlib
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,26 +16,16 @@ from uuid import uuid4
 
 from convoy.cli.bulk_sources import Entry, Outcome, People
 from convoy.cli.output import label_of
+from convoy.cli.packs import Room
+from convoy.cli.patience import AWAY, Patience
 from convoy.client.operations.operation import Operation
 from convoy.client.operations.recognition import register
 from convoy.client.pictures import read_file
-from convoy.core.errors import (
-    ConvoyError,
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    ResourceExhausted,
-    Unavailable,
-)
+from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
     from convoy.client.answers.recognition import PhotoResult, Registration
-
-PHOTOS_AT_ONCE = 8
-MOST_BYTES = 32 << 20
-TRIES = 5
-PAUSE_S = 0.5
 
 
 class Bulk:
@@ -86,22 +75,20 @@ class Bulk:
             yield Outcome(entry.place, entry.person_id, False, "NO_PHOTO", message, is_photo=False)
 
     def _photo_outcomes(self) -> Iterator[Outcome]:
-        done, tries = 0, 0
+        done, patience = 0, Patience()
         while done < len(self._packs):
             try:
                 for number, outcomes in self._stream(done):
                     for passed in range(done, number + 1):
                         yield from self._unreadable.pop(passed, [])
-                    done, tries = number + 1, 0
+                    done = number + 1
+                    patience.renew()
                     yield from outcomes
                 for passed in range(done, len(self._packs)):
                     yield from self._unreadable.pop(passed, [])
                 done = len(self._packs)
-            except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
-                tries += 1
-                if tries == TRIES or error.reason == "GALLERY_FULL":
-                    raise
-                time.sleep(PAUSE_S * 2**tries)
+            except AWAY as error:
+                patience.wait(error)
 
     def _stream(self, first: int) -> Iterator[tuple[int, list[Outcome]]]:
         """Yield the outcomes pack by pack. Packs without a readable photo are skipped."""
@@ -148,7 +135,7 @@ class Bulk:
         return replace(entry, photos=tuple(readable)), operation
 
     def _read(self, entry: Entry, operation: "Operation[Registration]", answer: Any) -> list[Outcome]:
-        if isinstance(answer, Unavailable | DeadlineExceeded | ResourceExhausted):
+        if isinstance(answer, AWAY):
             raise answer
         if isinstance(answer, FailedPrecondition) and len(entry.photos) > 1:
             # A stream's error does not say what became of each photo; the call by itself does.
@@ -201,16 +188,16 @@ class Bulk:
 def _packs(entry: Entry) -> Iterator[Entry]:
     """The entry in requests of a few photos that are not too large together."""
     photos: list[Path] = []
-    size = 0
+    room = Room()
     for path in entry.photos:
         try:
             more = path.stat().st_size
         except OSError:  # It is told when it is read.
             more = 0
-        if photos and (len(photos) == PHOTOS_AT_ONCE or size + more > MOST_BYTES):
+        if not room.takes(more):
             yield replace(entry, photos=tuple(photos))
-            photos, size = [], 0
+            photos, room = [], Room()
         photos.append(path)
-        size += more
+        room.put(more)
     if photos:
         yield replace(entry, photos=tuple(photos))

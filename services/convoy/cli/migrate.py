@@ -10,8 +10,9 @@ import typer
 
 from convoy.cli.failures import ExitCode, in_our_words, politely
 from convoy.cli.migration.layouts import Layout
-from convoy.cli.output import AsJson, print_json, print_table, progress, shown
+from convoy.cli.output import AsJson, print_json, print_table, progress
 from convoy.cli.recognition import Gallery
+from convoy.cli.reports import open_report
 from convoy.core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _migrate(
         photos = sum(len(one.photos) for one in plan.people)
         is_stopped = False
         if not dry_run:
-            write = csv.writer(stack.enter_context(_open(report))) if report else None
+            write = csv.writer(stack.enter_context(open_report(report, _columns()))) if report else None
             came: list[tuple[Somebody, Photo]] = []
             if write:
                 write.writerows([_columns(), *(one.row() for one in left)])
@@ -260,12 +261,3 @@ def _columns() -> tuple[str, ...]:
     from convoy.cli.migration.source import COLUMNS
 
     return COLUMNS
-
-
-def _open(path: Path) -> Any:
-    """Open the report, which replaces an earlier report and no other file. Raises InvalidArgument(WOULD_REPLACE)."""
-    header = ",".join(_columns()).encode()
-    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(header):
-        message = f"'{shown(path)}' is there already, and is no report"
-        raise InvalidArgument("WOULD_REPLACE", message, hint="name another place for --report")
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")

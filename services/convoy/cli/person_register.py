@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from convoy.cli.bulk_sources import Ids
 from convoy.cli.failures import ExitCode, in_our_words, politely
 from convoy.cli.output import AsJson, print_json, print_table, progress, shown
 from convoy.cli.recognition import Gallery
-from convoy.core.errors import InvalidArgument
+from convoy.cli.reports import open_report
 
 if TYPE_CHECKING:
     from convoy.cli.bulk import Bulk
@@ -94,7 +94,7 @@ def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, in
     counts: Counter[str] = Counter(registered=0, known=0, refused=0, left_out=0, people_without_photo=0)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("registering", bulk.steps))
-        write = csv.writer(stack.enter_context(_open_report(report))) if report else None
+        write = csv.writer(stack.enter_context(open_report(report, COLUMNS))) if report else None
         if write:
             write.writerow(COLUMNS)
         done = 0
@@ -112,15 +112,6 @@ def run(bulk: "Bulk", report: Path | None) -> "tuple[list[Outcome], dict[str, in
         except KeyboardInterrupt:
             counts["not_tried"] = bulk.steps - done
     return refused, dict(counts)
-
-
-def _open_report(path: Path) -> TextIO:
-    """Open the report, which replaces an earlier report and no other file. Raises InvalidArgument(WOULD_REPLACE)."""
-    header = ",".join(COLUMNS).encode()
-    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(header):
-        message = f"'{shown(path)}' is there already, and is no report"
-        raise InvalidArgument("WOULD_REPLACE", message, hint="name another place for --report")
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
 def _kind(outcome: "Outcome") -> str:

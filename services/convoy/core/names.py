@@ -25,6 +25,11 @@ def composed_facts(facts: Mapping[str, str]) -> dict[str, str]:
     return {composed(key): composed(value) for key, value in facts.items()}
 
 
+def folded(text: str) -> str:
+    """The form that is the same however the text is capitalised."""
+    return composed(composed(text).casefold())
+
+
 def other_forms(text: str) -> tuple[str, ...]:
     """The forms, composed and decomposed, in which a text may be kept besides the one given; none for ASCII."""
     forms = (composed(text), decomposed(text))
@@ -44,8 +49,7 @@ def id_of_name(name: str) -> str:
 
     "Ada Lovelace" -> "ada%20lovelace". It may be too long for an id.
     """
-    folded = composed(composed(name).casefold())
-    return "".join(sign if is_id(sign) and sign != "%" else quote(sign, safe="") for sign in folded)
+    return "".join(sign if is_id(sign) and sign != "%" else quote(sign, safe="") for sign in folded(name))
 
 
 def is_id(text: str) -> bool:

@@ -48,7 +48,7 @@ class PeopleServicer(Assembly):
     async def ListPeople(self, request: pb.ListPeopleRequest, context: Context) -> pb.ListPeopleResponse:
         """List people by id."""
         await self._begin(request, context)
-        wanted = Wanted(request.name_contains, tuple(request.tags))
+        wanted = Wanted(request.name_contains, tuple(request.tags), request.display_name)
         page = await self.finding.list(request.gallery, request.page_token, request.page_size, wanted)
         people = map(messages.person_message, page.entries)
         return pb.ListPeopleResponse(people=people, next_page_token=page.next_token)

@@ -2190,6 +2190,7 @@ class ListPeopleRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     NAME_CONTAINS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     page_size: _builtins.int
@@ -2198,6 +2199,10 @@ class ListPeopleRequest(_message.Message):
     """The next_page_token of the page before; empty for the first page."""
     name_contains: _builtins.str
     """Only people with this text in their id or display name, whatever the case of its letters; empty for everybody."""
+    display_name: _builtins.str
+    """Only people with this display name, whatever the case of its letters; empty for everybody. The service finds them
+    without looking at everybody else.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only people with all of these tags."""
@@ -2210,10 +2215,11 @@ class ListPeopleRequest(_message.Message):
         page_token: _builtins.str = ...,
         name_contains: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        display_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery", b"gallery", "name_contains", b"name_contains", "page_size", b"page_size", "page_token", b"page_token", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "gallery", b"gallery", "name_contains", b"name_contains", "page_size", b"page_size", "page_token", b"page_token", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convoy.cli.migration.source import Photo, Somebody
+from convoy.cli.patience import Suspicion, is_broken, steadily
 from convoy.core.errors import ConvoyError, InvalidArgument
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ class Difference:
 def compare(
     convoy: "Convoy", gallery: str, photos: Iterable[tuple[Somebody, Photo]], who: Callable[[bytes], str] | None
 ) -> Iterator[Difference | None]:
-    """Yield for each photo None, or how the answers differ from each other or from the name on record."""
+    """Yield for each photo None, or how the answers differ from each other or from the name on record.
+
+    Raises Unavailable or what else a system answers that fails on everything.
+    """
     version = convoy.get_gallery(gallery).version
+    suspicion = Suspicion(lambda: convoy.get_gallery(gallery))
     for one, photo in photos:
         try:
             content = photo.read()
-            here = _here(convoy, gallery, content, photo, version)
+            here = _here(convoy, gallery, content, photo, version, suspicion)
             there = who(content) if who else ""
         except (OSError, InvalidArgument) as error:
             here, there = f"not asked: {error}", ""
@@ -39,12 +44,17 @@ def compare(
         yield None if is_same else Difference(photo.label, one.name, here, there)
 
 
-def _here(convoy: "Convoy", gallery: str, content: bytes, photo: Photo, version: int) -> str:
+def _here(convoy: "Convoy", gallery: str, content: bytes, photo: Photo, version: int, suspicion: Suspicion) -> str:
     """The person's id, or why there is none: that of the face that is meant, else of the largest."""
     try:
-        answer = convoy.identify(gallery, content, min_version=version, largest=photo.box_of is None)
+        answer = steadily(lambda: convoy.identify(gallery, content, min_version=version, largest=photo.box_of is None))
     except ConvoyError as error:
+        if is_broken(error):
+            suspicion.weigh(error)
+        else:
+            suspicion.clear()
         return error.reason
+    suspicion.clear()
     faces = list(answer)
     if photo.box_of is not None:
         box = photo.box_of(content)

@@ -9,6 +9,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import uuid4
 
 from convoy.cli.migration.source import Left, Photo, Somebody, Source
+from convoy.cli.patience import Suspicion, steadily
 from convoy.core.errors import InvalidArgument, Unavailable
 
 TIMEOUT_S = 60.0
@@ -38,6 +39,7 @@ class CompreFace:
         self._base = f"{url.rstrip('/')}/api/v1/recognition"
         self._key = key
         self._open = build_opener(_NoRedirect).open
+        self._suspicion = Suspicion(lambda: self._send(Request(f"{self._base}/faces?page=0&size=1")))
 
     def read(self) -> Source:
         """Everybody, with the ids of their photos; the photos come when they are needed.
@@ -67,21 +69,25 @@ class CompreFace:
         return Source(people, left, LOST, self.who, keeps_empty=True)
 
     def photo(self, image_id: str) -> bytes:
-        """The photo of a face as it was uploaded. Raises InvalidArgument(NO_PICTURE), Unavailable."""
-        content = self._send(Request(f"{self._base}/faces/{quote(image_id, safe='')}/img"))
+        """The photo of a face as it was uploaded.
+
+        Raises InvalidArgument: it keeps none (NO_PICTURE), or fails on this one alone again and again (UNREADABLE);
+        Unavailable if it fails on everything.
+        """
+        content = self._answer(Request(f"{self._base}/faces/{quote(image_id, safe='')}/img"))
         if not content:
             raise InvalidArgument("NO_PICTURE", NO_PICTURE)
         return content
 
     def who(self, photo: bytes) -> str:
-        """Whom CompreFace names first in a photo, at any similarity; empty if nobody."""
+        """Whom CompreFace names first in a photo, at any similarity, or why not. Raises Unavailable if it is away."""
         mark = uuid4().hex
         head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n'
         body = f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + photo + f"\r\n--{mark}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
         url = f"{self._base}/recognize?limit=1&prediction_count=1"
         try:
-            said = self._json(self._send(Request(url, body, kind, method="POST")))
+            said = self._json(self._answer(Request(url, body, kind, method="POST")))
         except InvalidArgument as error:
             return f"refused: {error.message}"[:200]
         found = self._list(said, "result")
@@ -90,7 +96,18 @@ class CompreFace:
         return _text(first.get("subject")) if isinstance(first, dict) else "nobody"
 
     def _ask(self, path: str) -> dict[str, Any]:
-        return self._json(self._send(Request(f"{self._base}{path}")))
+        request = Request(f"{self._base}{path}")
+        return self._json(steadily(lambda: self._send(request)))
+
+    def _answer(self, request: Request) -> bytes:
+        """What it answers about one photo; where it fails on this one alone, that is the photo's own fault."""
+        try:
+            content = steadily(lambda: self._send(request))
+        except Unavailable as error:
+            self._suspicion.weigh(error)
+            raise InvalidArgument("UNREADABLE", error.message) from error
+        self._suspicion.clear()
+        return content
 
     def _send(self, request: Request) -> bytes:
         request.add_header("x-api-key", self._key)

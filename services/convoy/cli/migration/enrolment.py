@@ -6,9 +6,8 @@ there twice, whenever the command was killed.
 """
 
 import hashlib
-import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,25 +15,15 @@ from uuid import UUID, uuid5
 
 from convoy.cli.migration.source import Left, Photo, Somebody
 from convoy.cli.output import LONGEST_LABEL
-from convoy.core.errors import (
-    AlreadyExists,
-    ConvoyError,
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    ResourceExhausted,
-    Unavailable,
-)
+from convoy.cli.packs import Room
+from convoy.cli.patience import Suspicion, is_broken, steadily
+from convoy.core.errors import AlreadyExists, ConvoyError, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from convoy.client import Convoy
     from convoy.client.answers.recognition import Registration
 
-PHOTOS_AT_ONCE = 8
-MOST_BYTES = 32 << 20
 AT_ONCE = 4
-TRIES = 5
-PAUSE_S = 0.5
 NAMESPACE = UUID("6f1f0a3e-5d0c-5c39-9a0b-8a4c7a0c8f36")
 """Of the ids that faces get by person and photo."""
 
@@ -56,6 +45,7 @@ class Enrolment:
         self._allow_conflict = allow_conflict
         self._keeps_empty = keeps_empty
         self._largest = largest
+        self._suspicion = Suspicion(lambda: convoy.get_gallery(gallery))
         self.faces: dict[str, str] = {}
         self.people: set[str] = set()
 
@@ -85,6 +75,7 @@ class Enrolment:
     def _enrol(self, one: Somebody) -> "tuple[Somebody, list[tuple[Photo, str, Left | None]]]":
         done: list[tuple[Photo, str, Left | None]] = []
         pack: list[tuple[Photo, bytes]] = []
+        room = Room()
         seen: set[str] = set()
         for photo in one.photos:
             if self.faces.get(photo.face_id) == one.person_id:
@@ -105,25 +96,30 @@ class Enrolment:
             if self.faces.get(photo.face_id) == one.person_id:
                 done.append((photo, photo.face_id, None))
                 continue
-            if pack and (len(pack) == PHOTOS_AT_ONCE or sum(len(c) for _, c in pack) + len(content) > MOST_BYTES):
+            if not room.takes(len(content)):
                 done += self._send(one, pack)
-                pack = []
+                pack, room = [], Room()
             pack.append((photo, content))
+            room.put(len(content))
         done += self._send(one, pack) if pack else []
         if self._keeps_empty and one.person_id not in self.people and all(left for _, _, left in done):
-            self._make(one)
+            done += self._make(one)
         return one, done
 
-    def _make(self, one: Somebody) -> None:
-        """Make a person without faces, who has a name and facts all the same."""
+    def _make(self, one: Somebody) -> list[tuple[Photo, str, Left | None]]:
+        """Make a person without faces, who has a name and facts all the same; gives why not, if so."""
         try:
-            self._again(
+            steadily(
                 lambda: self._convoy.create_person(
                     self._gallery, one.person_id, display_name=_name(one), metadata=one.metadata
                 )
             )
         except AlreadyExists:
-            return
+            return []
+        except InvalidArgument as error:
+            nothing = Photo("", bytes)
+            return [(nothing, "", _left(nothing, one, error.reason, error.message))]
+        return []
 
     def _send(self, one: Somebody, pack: list[tuple[Photo, bytes]]) -> list[tuple[Photo, str, Left | None]]:
         """Register photos of a person. Those that another run registered meanwhile are known."""
@@ -134,7 +130,8 @@ class Enrolment:
             if not pack:
                 break
             try:
-                answer = self._again(lambda: self._register(one, pack, boxes))  # noqa: B023 - it is called at once
+                answer = steadily(lambda: self._register(one, pack, boxes))  # noqa: B023 - it is called at once
+                self._suspicion.clear()
             except AlreadyExists as error:
                 if error.reason != "FACE_EXISTS":
                     raise
@@ -147,12 +144,21 @@ class Enrolment:
                 pack = [(other, content) for other, content in pack if other is not photo]
                 continue
             except (FailedPrecondition, InvalidArgument) as error:
+                self._suspicion.clear()
                 if not error.details and isinstance(error, InvalidArgument) and len(pack) > 1:
                     # It may be one photo's id or name, or all of them together: none spoils the others.
                     return done + [told for each in pack for told in self._send(one, [each])]
                 if not error.details:
                     return done + [(p, "", _left(p, one, error.reason, error.message)) for p, _ in pack]
                 answer = error.details[0]  # type: ignore[assignment]
+            except ConvoyError as error:
+                if not is_broken(error):
+                    raise
+                if len(pack) > 1:
+                    return done + [told for each in pack for told in self._send(one, [each])]
+                self._suspicion.weigh(error)
+                ((photo, _),) = pack
+                return [*done, (photo, "", _left(photo, one, error.reason, error.message))]
             for (photo, _), found in zip(pack, answer.results, strict=True):
                 left = None if found.accepted else _left(photo, one, found.refusal, found.message)
                 done.append((photo, found.face_id, left))
@@ -173,17 +179,6 @@ class Enrolment:
             face_ids=[photo.face_id for photo, _ in pack],
             photo_boxes=boxes if any(boxes) else (),  # type: ignore[arg-type]
         )
-
-    def _again(self, call: Callable[[], object]) -> "Registration":
-        """Make a call; if a service is away, wait and try a few times more."""
-        for tries in range(1, TRIES + 1):
-            try:
-                return call()  # type: ignore[return-value]
-            except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
-                if tries == TRIES or error.reason == "GALLERY_FULL":
-                    raise
-                time.sleep(PAUSE_S * 2**tries)
-        raise AssertionError
 
 
 def _boxes(

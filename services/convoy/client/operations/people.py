@@ -75,9 +75,9 @@ def get_face(gallery: str, face_id: str) -> Operation[answers.FaceOwner]:
 
 
 def list_people(
-    gallery: str, *, name_contains: str = "", tags: Iterable[str] = (), page_size: int = 0
+    gallery: str, *, name_contains: str = "", tags: Iterable[str] = (), display_name: str = "", page_size: int = 0
 ) -> Listing[answers.Person]:
-    """People of a gallery by id: all, or those with a text in id or name, and with all tags.
+    """People of a gallery by id: all, or those with a text in id or name, with all tags, and with a display name.
 
     NotFound(GALLERY_NOT_FOUND).
     """
@@ -90,6 +90,7 @@ def list_people(
             page_token=token,
             name_contains=write_text(name_contains, "name_contains"),
             tags=wanted,
+            display_name=write_text(display_name, "display_name"),
         ),
         api.ListPeopleResponse,
         lambda reply: Page([answers.read_person(one) for one in reply.people], reply.next_page_token),

@@ -79,14 +79,7 @@ class Guard:
 
     def admit(self, method: str, request: Any, caller: Caller) -> None:
         """Raise PermissionDenied(SCOPE_MISSING, NOT_ALLOWED) unless the caller may send this request."""
-        if caller.scopes is None:
-            return
-        demand = demand_of(method)
-        if demand is None:
-            raise _not_allowed()
-        _need(demand.scope_of(request, self._service), caller)
-        if SCORES not in caller.scopes and scores.has_scores(request.DESCRIPTOR) and scores.sets_score(request):
-            _need(SCORES, caller, "to choose the threshold or the rate of a decision")
+        check_scopes(method, request, caller, self._service)
 
     def admit_unseen(self, method: str, caller: Caller) -> None:
         """Raise PermissionDenied(SCOPE_MISSING) if the caller may not send any request of this call.
@@ -139,12 +132,29 @@ class Guard:
             yield request
 
     def hide(self, response: Any, caller: Caller) -> None:
-        """Clear the scores of an answer if the caller lacks the scope for them."""
-        if caller.scopes is not None and SCORES not in caller.scopes and scores.has_scores(response.DESCRIPTOR):
-            scores.hide(response)
+        """See hide_scores."""
+        hide_scores(response, caller)
 
     def _take(self, caller: Caller, peer: str) -> float:
         return 0.0 if self._rates is None else self._rates.take(f"name:{caller.name}" if caller.name else host_of(peer))
+
+
+def check_scopes(method: str, request: Any, caller: Caller, service: str) -> None:
+    """Raise PermissionDenied(SCOPE_MISSING, NOT_ALLOWED) unless the caller may send this request to this service."""
+    if caller.scopes is None:
+        return
+    demand = demand_of(method)
+    if demand is None:
+        raise _not_allowed()
+    _need(demand.scope_of(request, service), caller)
+    if SCORES not in caller.scopes and scores.has_scores(request.DESCRIPTOR) and scores.sets_score(request):
+        _need(SCORES, caller, "to choose the threshold or the rate of a decision")
+
+
+def hide_scores(response: Any, caller: Caller) -> None:
+    """Clear the scores of an answer if the caller lacks the scope for them."""
+    if caller.scopes is not None and SCORES not in caller.scopes and scores.has_scores(response.DESCRIPTOR):
+        scores.hide(response)
 
 
 def _jwts(jwks: Path, settings: Settings) -> "Jwts":

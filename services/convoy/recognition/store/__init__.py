@@ -11,6 +11,8 @@ together.py     commands that are asked for in the same moment, in one round tri
 hints.py        what tells followers that a gallery is changed
 safety.py       writes, and how safe each is before it is acknowledged
 connection.py   connects to Redis, and turns every way in which it can be away into one error
+directory.py    whose a name or the id of a face is, by an index beside the records
+words.py        the words of that index
 vector_sets.py  an index of Redis 8 beside the truth
 permissions.py  what recognition's own user of Redis may do
 condition.py    what Redis says of itself, for `convoy doctor`

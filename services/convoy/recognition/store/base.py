@@ -216,6 +216,20 @@ class Store(Protocol):
     async def get_labels(self, name: str, faces: Sequence[tuple[str, str]]) -> list[str]:
         """The labels of faces, given as (person id, face id); empty for a face that has none."""
 
+    async def find_named(self, gallery: Gallery, name: str) -> list[str] | None:
+        """Ids of people who have this display name, in any case, and perhaps of some who had it.
+
+        None if the store cannot tell without reading everybody.
+        """
+        return None
+
+    async def find_owners(self, gallery: Gallery, face_ids: Sequence[str]) -> dict[str, list[str]] | None:
+        """Ids of people who have a face of an id, for each id that somebody has, and perhaps of some who had one.
+
+        None if the store cannot tell without reading everybody. For galleries in vector sets.
+        """
+        return None
+
     async def read_people(
         self, name: str, person_ids: Sequence[str], faces: Sequence[tuple[str, str]]
     ) -> tuple[list[Person | None], list[bytes | None]]:

@@ -23,6 +23,7 @@ from convoy.recognition.store.base import (
     gallery_not_found,
     gallery_unreadable,
 )
+from convoy.recognition.store.words import words_of_person
 
 
 def key_of(name: str, part: str) -> str:
@@ -85,25 +86,25 @@ def limits_of(policy: Policy) -> tuple[int, int]:
     return policy.max_people, policy.max_faces
 
 
-def packed(writes: Sequence[Write]) -> Iterator[bytes]:
+def packed(writes: Sequence[Write], gallery: Gallery) -> Iterator[bytes]:
     """Writes as the script change_people reads them."""
     changes = [change for write in writes for change, _ in write.changes]
     tokens = iter(_tokens(len(changes)))
     # Redis reads MessagePack as it was before it told bytes from text.
-    yield msgpack.packb([_write(write, tokens) for write in writes], use_bin_type=False)
+    yield msgpack.packb([_write(write, tokens, gallery) for write in writes], use_bin_type=False)
     for change in changes:
         yield from change.templates.values()
 
 
-def _write(write: Write, tokens: Iterator[str]) -> tuple[object, ...]:
+def _write(write: Write, tokens: Iterator[str], gallery: Gallery) -> tuple[object, ...]:
     idempotency = write.idempotency
     at_version = "" if write.at_version is None else write.at_version
-    changes = [_person_change(change, note, next(tokens)) for change, note in write.changes]
+    changes = [_person_change(change, note, next(tokens), gallery) for change, note in write.changes]
     remembered = (int(bool(idempotency.request_id)), idempotency.answer, idempotency.lifetime_s)
     return *remembered, at_version, changes, idempotency.content, write.at_epoch
 
 
-def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object, ...]:
+def _person_change(change: PersonChange, note: Note, token: str, gallery: Gallery) -> tuple[object, ...]:
     person_id, after = change.person_id, change.after
     before = change.before.to_json() if change.before else ""
     removed = [field_of(person_id, face_id) for face_id in change.removed]
@@ -113,10 +114,12 @@ def _person_change(change: PersonChange, note: Note, token: str) -> tuple[object
     # Labels stand in the gallery's own hash, which goes as a whole even where 0.1.0 deletes the gallery.
     labels = [(label_of(person_id, face_id), label) for face_id, label in change.labels.items() if label]
     unlabelled = [label_of(person_id, face_id) for face_id in change.removed]
+    had, has = words_of_person(change.before, gallery), words_of_person(after, gallery)
+    told = (token, words, removed, added, labels, unlabelled, sorted(had - has), sorted(has - had))
     if after is None:
-        return person_id, before, "", "", token, words, removed, added, labels, unlabelled
+        return person_id, before, "", "", *told
     expire_ms = "" if after.expire_time_ms is None else after.expire_time_ms
-    return person_id, before, after.to_json(), expire_ms, token, words, removed, added, labels, unlabelled
+    return person_id, before, after.to_json(), expire_ms, *told
 
 
 def is_made(reply: Any) -> bool:

@@ -5,7 +5,16 @@ from functools import cache
 from importlib import resources
 
 # Those that write begin with plan.lua: they decide first and write last.
-PLANNED = ("create_gallery", "update_gallery", "delete_gallery", "change_people", "open_gallery", "begin_epoch")
+PLANNED = (
+    "create_gallery",
+    "update_gallery",
+    "delete_gallery",
+    "change_people",
+    "open_gallery",
+    "begin_epoch",
+    "begin_found",
+    "end_found",
+)
 
 
 @cache

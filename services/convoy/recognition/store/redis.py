@@ -5,11 +5,12 @@ All keys of a gallery share its name as hash tag, so they lie on one node of a R
 | key                        | type   | content                                                                     |
 |----------------------------|--------|-----------------------------------------------------------------------------|
 | convoy:{name}:meta         | hash   | info and later (JSON), born, people, faces, max_people, max_faces, labels   |
-| convoy:{name}:head         | hash   | version, token of the last change, epoch; outlives the gallery              |
+| convoy:{name}:head         | hash   | version, token of the last change, epoch, found; outlives the gallery       |
 | convoy:{name}:people       | hash   | person id -> record (JSON)                                                  |
 | convoy:{name}:order        | zset   | person ids, for pages                                                       |
 | convoy:{name}:expiry       | zset   | person id -> when it is deleted by itself, in ms                            |
 | convoy:{name}:templates    | hash   | "person id, space, face id" -> template                                     |
+| convoy:{name}:found        | zset   | whose a name or the id of a face is: see directory.py                       |
 | convoy:{name}:changes      | stream | <version>-0 -> token, who did what to whom; outlives the gallery: its audit |
 | convoy:{name}:request:b:id | hash   | version, first answer and digest of a request; b: gallery's born; expires   |
 | convoy:{name}:batch:id     | string | what came of writes without request ids, if they are sent again; expires    |
@@ -22,6 +23,7 @@ gallery that each alias stands for. The channel convoy:changes has the name of e
 # ruff: noqa: D102 - Store says what the methods do
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import cached_property
 
 from redis import exceptions
 from redis.asyncio import RedisCluster
@@ -47,6 +49,7 @@ from convoy.recognition.store.base import (
 )
 from convoy.recognition.store.commands import RedisCommands
 from convoy.recognition.store.connection import answered
+from convoy.recognition.store.directory import Directory
 from convoy.recognition.store.hints import listened
 from convoy.recognition.store.layout import (
     change_of,
@@ -78,7 +81,7 @@ PAGE = 500
 # Redis answers nobody else while a script runs, which takes some milliseconds for this many.
 WRITES_PER_SCRIPT = 128
 SURVEYED = 500
-KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates")
+KEYS = ("meta", "head", "changes", "people", "order", "expiry", "templates", "found")
 
 
 def _named(gallery: str) -> tuple[object, ...]:
@@ -89,9 +92,14 @@ def _named(gallery: str) -> tuple[object, ...]:
 class RedisStore(RedisCommands, Store):
     """See Store, and RedisCommands for how it is made."""
 
+    @cached_property
+    def _directory(self) -> Directory:
+        return Directory(self)
+
     async def create_gallery(self, gallery: Gallery, note: Note, idempotency: Idempotency) -> Committed:
         await self._do(*_named(gallery.name))
         keys = [*keys_of(gallery.name, "meta", "head", "changes"), request_key(gallery.name, 0, idempotency)]
+        keys.append(key_of(gallery.name, "found"))
         info = (gallery.to_json(), gallery.later_to_json(), *limits_of(gallery.policy))
         remembered = (idempotency.answer, idempotency.lifetime_s, idempotency.content, new_token())
         written = (new_token(), self._keep, *remembered, *words_of(note))
@@ -157,7 +165,9 @@ class RedisStore(RedisCommands, Store):
             keys += [request_key(gallery.name, gallery.born, idempotency) for idempotency in named]
             resent_s = RESENT_S if len(named) < len(page) else 0
             try:
-                replies = await self._run("change_people", keys, gallery.born, self._keep, resent_s, *packed(page))
+                replies = await self._run(
+                    "change_people", keys, gallery.born, self._keep, resent_s, *packed(page, gallery)
+                )
             except NotSafe as error:
                 error.outcomes = [*outcomes, *outcomes_of(gallery, page, error.reply)]
                 raise
@@ -222,6 +232,12 @@ class RedisStore(RedisCommands, Store):
     async def scan_templates(self, name: str) -> AsyncIterator[tuple[list[tuple[str, str]], list[bytes]]]:
         async for page in scanned(self._redis, key_of(name, "templates")):
             yield [face_of(face) for face in page], list(page.values())
+
+    async def find_named(self, gallery: Gallery, name: str) -> list[str] | None:
+        return await self._directory.named(gallery, name)
+
+    async def find_owners(self, gallery: Gallery, face_ids: Sequence[str]) -> dict[str, list[str]] | None:
+        return await self._directory.owners(gallery, face_ids)
 
     async def list_names(self, after: str, limit: int) -> list[str]:
         start = f"({after}" if after else "-"

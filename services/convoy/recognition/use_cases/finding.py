@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convoy.core.errors import NotFound
-from convoy.core.names import composed
+from convoy.core.names import composed, folded
 from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.limits import check_tags, check_text
 from convoy.recognition.domain.pages import Page, check_person_token, cut, page_size
@@ -20,25 +20,32 @@ _FACE_BYTES = 50
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom a list is about: name: a text in id or display name, in any case; tags: all of them. Empty: everybody."""
+    """Whom a list is about. Empty: everybody.
+
+    name: a text in id or display name, in any case; tags: all of them; called: the display name, in any case.
+    """
 
     name: str = ""
     tags: Sequence[str] = ()
+    called: str = ""
 
     def check(self) -> None:
         """Raise InvalidArgument(BAD_ARGUMENT) for what nobody can have."""
         check_text("name_contains", self.name)
+        check_text("display_name", self.called)
         check_tags(self.tags)
 
     @property
     def is_everybody(self) -> bool:
         """Whether nothing is asked."""
-        return not self.name and not self.tags
+        return not self.name and not self.tags and not self.called
 
     def fits(self, person: Person) -> bool:
         """Whether the person is one of them."""
-        name = _folded(self.name)
-        if name and name not in _folded(person.display_name) and name not in _folded(person.person_id):
+        name = folded(self.name)
+        if name and name not in folded(person.display_name) and name not in folded(person.person_id):
+            return False
+        if self.called and folded(self.called) != folded(person.display_name):
             return False
         return not self.tags or {composed(tag) for tag in self.tags} <= {composed(tag) for tag in person.tags}
 
@@ -62,7 +69,10 @@ class Finding:
         size, now = page_size(size), now_ms()
         check_person_token(token)
         wanted.check()
-        await self._store.get_gallery(gallery)
+        found = await self._store.get_gallery(gallery)
+        if wanted.called and (ids := await self._store.find_named(found, wanted.called)) is not None:
+            page = await self._read(gallery, ids, token, size, wanted)
+            return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
         read = self._read_page if wanted.is_everybody else self._look_for
         page = await read(gallery, token, size, wanted)
         return Page([person for person in page.entries if not person.is_expired(now)], page.next_token)
@@ -79,6 +89,13 @@ class Finding:
             if not people:
                 return cut(found, size, lambda person: person.person_id)
         return cut(found, min(size, len(found) - 1), lambda person: person.person_id)
+
+    async def _read(self, gallery: str, ids: Sequence[str], token: str, size: int, wanted: Wanted) -> Page[Person]:
+        """A page of those among these ids who are wanted."""
+        after = [person_id for person_id in sorted(ids, key=str.encode) if person_id.encode() > token.encode()]
+        people = await self._store.get_people(gallery, after[:size])
+        fitting = [person for person in people if person and wanted.fits(person)]
+        return Page(fitting, after[size - 1] if len(after) > size else "")
 
     async def _look_for(self, gallery: str, token: str, size: int, wanted: Wanted) -> Page[Person]:
         """Read people until the page is full of those who are wanted, or enough were looked at."""
@@ -109,10 +126,6 @@ class Finding:
                         return person, face
         message = f"gallery {gallery!r} has no face {face_id[:80]!r}"
         raise NotFound("FACE_NOT_FOUND", message, {"gallery": gallery, "face_id": face_id[:80]})
-
-
-def _folded(text: str) -> str:
-    return composed(composed(text).casefold())
 
 
 def _size_of(person: Person) -> int:

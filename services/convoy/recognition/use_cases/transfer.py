@@ -142,12 +142,7 @@ class Transfer:
         return writes, vectors
 
     async def _owners(self, gallery: Gallery, comers: Sequence[_Comer]) -> dict[str, list[str]]:
-        """Whose the faces on record are that have the id of one that comes.
-
-        In vector sets nobody knows that without reading all names, which would take longer than the import.
-        """
-        if gallery.vector_sets:
-            return {}
+        """Whose the faces on record are that have the id of one that comes."""
         view = await self._followers.fresh_view(gallery.name)
         return await view.people_with([face_id for comer in comers for face_id in comer.embeddings])
 

@@ -6,6 +6,7 @@ keys.py       a client's key is a token; which gallery it works on
 calls.py      the calls to the services for one request
 given.py      what a request brings: query, forms, JSON, pictures
 people.py     names as these systems know them -> people of a gallery
+places.py     where the pages of a list begin
 embeddings.py  two faces of pictures beside each other
 curves.py     similarities -> the scale of each door
 compreface/   CompreFace 1.2 REST

@@ -10,7 +10,8 @@ from convoy.core.errors import AlreadyExists, NotFound, PermissionDenied
 from convoy.v1 import recognition_pb2
 from convoy.web.calls import Backends
 from convoy.web.doors.keys import Admission
-from convoy.web.methods import methods
+from convoy.web.doors.places import Places
+from convoy.web.methods import Method, methods
 
 RECOGNITION = "RecognitionService"
 
@@ -18,10 +19,11 @@ RECOGNITION = "RecognitionService"
 class Caller:
     """Asks the services for the client of one request, whose body has been read."""
 
-    def __init__(self, request: Request, backends: Backends, admission: Admission) -> None:
+    def __init__(self, request: Request, backends: Backends, admission: Admission, places: Places) -> None:
         self._request = _with_token(request, admission.token)
         self._backends = backends
         self.admission = admission
+        self.places = places
 
     @property
     def gallery(self) -> str:
@@ -31,11 +33,11 @@ class Caller:
     async def ask(self, rpc: str, message: Message) -> Any:
         """Make a call, rpc: Service/Method. Raises ConvoyError with the service's reason."""
         method = methods()[f"/convoy.v1.{rpc}"]
-        return await self._backends.ask(self._request, method, method.services[0], message)
+        return await self._ask(method, method.services[0], message)
 
     async def ask_service(self, service: ServiceName, rpc: str, message: Message) -> Any:
         """Ask one service what several answer: a call on its models. Raises ConvoyError with the service's reason."""
-        return await self._backends.ask(self._request, methods()[f"/convoy.v1.ModelService/{rpc}"], service, message)
+        return await self._ask(methods()[f"/convoy.v1.ModelService/{rpc}"], service, message)
 
     async def ask_about(self, rpc: str, message: Any) -> Any:
         """Make a call on the gallery. Where there is none yet, make it if the key may: these systems have no such step.
@@ -50,6 +52,12 @@ class Caller:
                 raise
             await self._make_gallery(error)
         return await self.ask(call, message)
+
+    async def _ask(self, method: Method, service: ServiceName, message: Message) -> Any:
+        self.admission.check(method.path, service, message)
+        answer = await self._backends.ask(self._request, method, service, message)
+        self.admission.hide(answer)
+        return answer
 
     async def _make_gallery(self, missing: NotFound) -> None:
         request = recognition_pb2.CreateGalleryRequest(gallery=self.gallery)

@@ -1,7 +1,7 @@
 """What a door is: routes, the paths that are its own, and how it tells an error."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from convoy.web.calls import Backends
 from convoy.web.connect import JSON_GROWTH
 from convoy.web.doors.calls import Caller
 from convoy.web.doors.keys import Admission, Keys
+from convoy.web.doors.places import Places
 from convoy.web.problems import respond
 from convoy.web.requests import discard
 
@@ -26,6 +27,7 @@ class Desk:
 
     backends: Backends
     keys: Keys
+    places: Places = field(default_factory=Places)
 
     @property
     def most_bytes(self) -> int:
@@ -42,7 +44,7 @@ class Desk:
 
     def caller(self, request: Request, admission: Admission) -> Caller:
         """Who calls. The body must have been read."""
-        return Caller(request, self.backends, admission)
+        return Caller(request, self.backends, admission, self.places)
 
 
 @dataclass(frozen=True)

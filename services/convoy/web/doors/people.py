@@ -61,9 +61,12 @@ async def need_person(caller: Caller, name: str) -> recognition_pb2.Person:
     return person
 
 
-async def everybody(caller: Caller, part: str = "") -> AsyncIterator[recognition_pb2.Person]:
-    """Everybody in the gallery, by id. part: of the name, for those alone."""
-    request = recognition_pb2.ListPeopleRequest(gallery=caller.gallery, page_size=PAGE, name_contains=part)
+async def everybody(caller: Caller, called: str = "") -> AsyncIterator[recognition_pb2.Person]:
+    """Everybody in the gallery, by id. called: only those with this name to read, in any case."""
+    # A service of an earlier version knows no display_name here, and looks for the text.
+    request = recognition_pb2.ListPeopleRequest(
+        gallery=caller.gallery, page_size=PAGE, name_contains=called, display_name=called
+    )
     while True:
         page = await caller.ask_about("ListPeople", request)
         for person in page.people:

@@ -1,5 +1,6 @@
 """A key is a token; a door without keys stays on loopback."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from convoy.core.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from convoy.core.security.tokens import check_taken_over, write_line
 from convoy.core.settings import Settings
+from convoy.v1 import detection_pb2, recognition_pb2
 from convoy.web.doors.keys import Keys
 from convoy.web.doors.opening import open_doors, own_ports
 
@@ -71,6 +73,26 @@ def test_a_door_without_keys_stays_on_loopback_unless_told_twice(tmp_path: Path)
         assert open_doors(Settings(**settings | {"host": "127.0.0.1"}))
     assert open_doors(Settings(**everywhere, tokens_file=tokens))
     assert not open_doors(Settings())
+
+
+def test_without_keys_one_gallery_is_open_and_beyond_loopback_none_that_is_not_named() -> None:
+    everywhere: dict[str, Any] = {"web_doors": ("compreface",), "host": "0.0.0.0", "doors_without_keys": True}
+    list_people = recognition_pb2.ListPeopleRequest(gallery="home")
+    delete = recognition_pb2.DeleteGalleryRequest(gallery="other")
+    for settings, opens_home, opens_other in (
+        ({}, True, True),
+        ({"doors_gallery": "home"}, True, False),
+        (everywhere | {"doors_gallery": "home"}, True, False),
+        (everywhere, False, False),
+    ):
+        admission = Keys(Settings(**settings)).admit("")
+        for method, message, is_open in (
+            ("ListPeople", list_people, opens_home),
+            ("DeleteGallery", delete, opens_other),
+        ):
+            with nullcontext() if is_open else pytest.raises(PermissionDenied, match="without a key"):
+                admission.check(f"/convoy.v1.RecognitionService/{method}", "recognition", message)
+        admission.check("/convoy.v1.DetectionService/Detect", "detection", detection_pb2.DetectRequest())
 
 
 def test_a_port_belongs_to_an_open_door() -> None:

@@ -1,15 +1,15 @@
 -- Makes writes one after the other. Each takes people from one state to the next, all of its people or none, the templates,
 -- counters, stream and remembered answer with them.
--- KEYS: meta, head, changes, people, order, expiry, templates, outcomes of this very batch, the request of each write that
+-- KEYS: meta, head, changes, people, order, expiry, templates, found, outcomes of this very batch, the request of each write that
 --   has one...
 -- ARGV: born, keep, resent_s ('0': every write has a request), then in MessagePack a list of writes. A write is
 --   {has a request (1 or 0), answer, lifetime_s, the version that it must be made on ('' is any), changes, digest of what was
 --   asked, the epoch of that version ('' is any)}, a change
 --   {person_id, before, after ('' is absence), expire_ms ('' is never), token, {note...}, {fields removed...}, {fields added...},
---   {{field of a label in meta, label}...}, {fields of labels removed...}};
+--   {{field of a label in meta, label}...}, {fields of labels removed...}, {words of the index removed...}, {and added...}};
 --   then the templates of all fields added, in that order: Lua hashes every byte of a string, so they come unpacked.
 -- Gives an outcome for each write. What was added is written many at a time: each command costs more than what it writes.
-local meta, head, changes, people, order, expiry, templates, batch = unpack(KEYS, 1, 8)
+local meta, head, changes, people, order, expiry, templates, found, batch = unpack(KEYS, 1, 9)
 local born, keep, resent_s = ARGV[1], ARGV[2], ARGV[3]
 
 if resent_s ~= '0' then
@@ -22,7 +22,7 @@ local had = {people = tonumber(gallery[2]) or 0, faces = tonumber(gallery[3]) or
 local count = {people = had.people, faces = had.faces}
 local most = {people = tonumber(gallery[4]) or 0, faces = tonumber(gallery[5]) or 0}
 local version, parent, had_version, epoch = history(head, changes)
-local had_token, entries = parent, {}
+local first, had_token, entries = version, parent, {}
 local writes = cmsgpack.unpack(ARGV[4])
 
 -- The record of everybody who is named, as it is after the writes made so far; '' for nobody.
@@ -96,11 +96,18 @@ local function expire(id, at)
 end
 
 local function apply(change)
-  local id, before, after, expire_ms, token, note, removed, added, labels, unlabelled = unpack(change)
-  if #removed > 0 or after == '' then flush() end
+  local id, before, after, expire_ms, token, note, removed, added, labels, unlabelled, unfound, newly = unpack(change)
+  if #removed > 0 or #unfound > 0 or after == '' then flush() end
   remove(templates, removed)
   remove(meta, unlabelled)
   for _, label in ipairs(labels) do add('HSET', meta, label[1], label[2], {'HDEL', meta, label[1]}) end
+  for start = 1, #unfound, AT_ONCE do
+    local back = {'ZADD', found}
+    local some = {unpack(unfound, start, math.min(start + AT_ONCE - 1, #unfound))}
+    for _, word in ipairs(some) do back[#back + 1], back[#back + 2] = 0, word end
+    will({'ZREM', found, unpack(some)}, {back})
+  end
+  for _, word in ipairs(newly) do add('ZADD', found, 0, word, {'ZREM', found, word}) end
   for i, field in ipairs(added) do
     add('HSET', templates, field, ARGV[template + i], {'HDEL', templates, field})
   end
@@ -123,7 +130,7 @@ local function apply(change)
   parent = token
 end
 
-local outcomes, answered, requests = {}, {}, 8
+local outcomes, answered, requests = {}, {}, 9
 for i, write in ipairs(writes) do
   local has_request, answer, lifetime_s, at_version, changed, digest, at_epoch = unpack(write)
   local remembered, request = {}, nil
@@ -155,6 +162,7 @@ end
 flush()
 if #entries > 0 then
   will_move(head, version, parent, had_version, had_token)
+  will_keep_found(head, first, version)
   will({'HSET', meta, 'people', count.people, 'faces', count.faces}, {{'HSET', meta, 'people', had.people, 'faces', had.faces}})
   if resent_s ~= '0' then will({'SET', batch, cmsgpack.pack(outcomes), 'EX', resent_s}, {{'DEL', batch}}) end
   for _, entry in ipairs(entries) do will_tell(changes, unpack(entry)) end

@@ -1,6 +1,6 @@
--- Makes a gallery. KEYS: meta, head, changes, request. ARGV: info, later, max_people, max_faces, token, keep, answer,
+-- Makes a gallery. KEYS: meta, head, changes, request, found. ARGV: info, later, max_people, max_faces, token, keep, answer,
 -- lifetime_s, digest of what was asked, an epoch if there is none, note...
-local meta, head, changes, request = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local meta, head, changes, request, found = unpack(KEYS)
 local info, later, max_people, max_faces, token, keep, answer, lifetime_s, digest, new_epoch = unpack(ARGV, 1, 10)
 
 if redis.call('EXISTS', meta) == 1 then
@@ -15,6 +15,8 @@ local version, parent, had, epoch = history(head, changes)
 version = version + 1
 local born = number(version)
 will_move(head, version, token, had, parent)
+local had_found = redis.call('HGET', head, 'found')
+will({'HSET', head, 'found', born}, {had_found and {'HSET', head, 'found', had_found} or {'HDEL', head, 'found'}})
 if epoch == '' then
   epoch = new_epoch
   will({'HSET', head, 'epoch', epoch}, {{'HDEL', head, 'epoch'}})
@@ -27,6 +29,8 @@ if later ~= '' then will({'HSET', meta, 'later', later}) end
 will({'HSET', request, 'version', born, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
 will({'EXPIRE', request, lifetime_s})
 will_tell(changes, version, token, parent, {unpack(ARGV, 11)})
+-- What an earlier version left of a gallery of this name.
+will({'UNLINK', found})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)

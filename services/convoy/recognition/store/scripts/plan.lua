@@ -47,3 +47,13 @@ end
 local function will_tell(changes, version, token, parent, note)
   will({'XADD', changes, number(version) .. '-0', 'token', token, 'parent', parent, unpack(note)})
 end
+
+-- Takes the index of names and faces along from one version to another. `found` of the head says up to which version it is
+-- whole, and who builds it, if anybody does; a change made by an earlier version of Convoy leaves it behind.
+local function will_keep_found(head, before, version)
+  local had = redis.call('HGET', head, 'found')
+  local at, builder = string.match(had or '', '^(%d+)(.*)$')
+  if at == number(before) then
+    will({'HSET', head, 'found', number(version) .. builder}, {{'HSET', head, 'found', had}})
+  end
+end

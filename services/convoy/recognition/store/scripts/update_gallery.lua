@@ -12,6 +12,7 @@ if now[1] ~= before or (now[4] or '') ~= later_before then return {'CONFLICT'} e
 
 version = version + 1
 will_move(head, version, token, had, parent)
+will_keep_found(head, version - 1, version)
 local back = {'HSET', meta, 'info', before, 'max_people', now[2] or '0', 'max_faces', now[3] or '0'}
 will({'HSET', meta, 'info', after, 'max_people', max_people, 'max_faces', max_faces}, {back})
 if later ~= later_before then

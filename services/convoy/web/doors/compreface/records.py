@@ -9,10 +9,11 @@ from convoy.core.errors import FailedPrecondition, NotFound
 from convoy.v1 import recognition_pb2
 from convoy.web.doors.calls import Caller
 from convoy.web.doors.compreface import subjects
+from convoy.web.doors.compreface.pages import count_faces, read_page
 from convoy.web.doors.compreface.refusals import BAD_ARGUMENT, Refused
 from convoy.web.doors.compreface.requests import image, subject_of
 from convoy.web.doors.given import Given
-from convoy.web.doors.people import delete_person, everybody, find_person, name_of, person_id_of
+from convoy.web.doors.people import delete_person, find_person, name_of, person_id_of
 
 PAGE_SIZE, MOST_PAGE_SIZE = 20, 1000
 MOST_IDS = 10_000
@@ -44,18 +45,17 @@ async def add(caller: Caller, given: Given) -> dict[str, object]:
 async def list_page(caller: Caller, given: Given) -> dict[str, object]:
     """A page of all faces, or of one person's."""
     page, size = given.whole("page", 0), given.whole("size", PAGE_SIZE, low=1, high=MOST_PAGE_SIZE)
-    shown, total = [], 0
-    first, last = page * size, (page + 1) * size
-    async for person in _people(caller, given.text("subject")):
-        for face in person.faces[max(first - total, 0) : max(last - total, 0)]:
-            shown.append(_shown(face.face_id, person))
-        total += len(person.faces)
-    pages = -(-total // size)
+    if subject := given.text("subject"):
+        person = await find_person(caller, subject)
+        faces = [(face.face_id, person) for face in person.faces] if person else []
+        shown, total = faces[page * size : (page + 1) * size], len(faces)
+    else:
+        shown, total = await read_page(caller, page, size), await count_faces(caller)
     return {
-        "faces": shown,
+        "faces": [_shown(*one) for one in shown],
         "page_number": page,
         "page_size": size,
-        "total_pages": pages,
+        "total_pages": -(-total // size),
         "total_elements": total,
     }
 
@@ -113,14 +113,6 @@ async def _on_record(caller: Caller, request: Any, person: recognition_pb2.Perso
     (face, *_) = (await caller.ask_about("Identify", search)).faces
     found = (match.face_id for match in face.matches if match.person_id == person.person_id)
     return str(next(found, person.faces[-1].face_id))
-
-
-async def _people(caller: Caller, subject: str) -> Any:
-    if not subject:
-        async for person in everybody(caller):
-            yield person
-    elif (found := await find_person(caller, subject)) is not None:
-        yield found
 
 
 def _shown(image_id: str, person: recognition_pb2.Person) -> dict[str, object]:

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from convoy.core.errors import PermissionDenied
 from convoy.web.doors.compreface import pictures, records, search, subjects
-from convoy.web.doors.compreface.refusals import respond
+from convoy.web.doors.compreface.refusals import NO_PATH, Refused, respond
 from convoy.web.doors.frame import Desk, ForeignDoor
 from convoy.web.doors.given import read_given
 from convoy.web.doors.keys import bearer_of
@@ -47,8 +47,11 @@ def _routes(desk: Desk) -> Sequence[BaseRoute]:
     made = []
     for verb, path, work, status in _WORK:
         endpoint = _endpoint(desk, work, status)
-        slashes = ("",) if path.endswith(":path}") else ("", "/")
-        made += [Route(API + path + slash, endpoint, methods=[verb]) for slash in slashes]
+        made.append(Route(API + path, endpoint, methods=[verb]))
+        if not path.endswith(":path}"):
+            # A name that is empty by mistake leaves the path of everybody with a slash behind it.
+            slashed = _refuse_empty if verb == "DELETE" and path in (_SUBJECTS, _FACES) else endpoint
+            made.append(Route(f"{API}{path}/", slashed, methods=[verb]))
     made += [Route(API + path, _refuse, methods=["POST"]) for path in _NOT_OFFERED]
     static = _endpoint(desk, records.download, 200)
     # One client writes the path twice.
@@ -73,6 +76,10 @@ def _endpoint(desk: Desk, work: Work, status: int) -> Callable[[Request], Awaita
         return Response(dump(found), status, media_type="application/json")
 
     return answer
+
+
+async def _refuse_empty(request: Request) -> Response:
+    raise Refused(NO_PATH, "the name or id is empty; to delete everything, leave the slash at the end out")
 
 
 async def _refuse(request: Request) -> Response:

@@ -4,7 +4,9 @@ Nothing says there that two faces are of one person, and one photo may be indexe
 another door show each of their faces.
 """
 
+import asyncio
 import uuid
+from typing import Any
 
 from convoy.core.errors import FailedPrecondition, NotFound
 from convoy.v1 import common_pb2, faces_pb2, recognition_pb2
@@ -14,6 +16,10 @@ from convoy.web.doors.rekognition.fields import MOST_TOKEN, Fields
 from convoy.web.doors.rekognition.shapes import Shape, facts, outline, record
 
 MOST_FACES, MOST_PAGE, MOST_DELETED = 100, 1000, 4096
+MOST_ASKED = 2**31 - 1
+"""Rekognition takes any MaxFaces, and indexes 100 faces of a picture at most."""
+AT_ONCE = 4
+"""Each registration looks at the picture anew, so one picture of a crowd shall not fill the services' queues."""
 FLOORS = {"NONE": 0.0, "LOW": 0.2, "MEDIUM": 0.4, "HIGH": 0.6, "AUTO": 0.0}
 """QualityFilter as the least quality of a face, beside what the gallery's policy asks in any case."""
 REASONS = {
@@ -31,28 +37,43 @@ REASONS = {
 
 
 async def index(caller: Caller, fields: Fields) -> Shape:
-    """IndexFaces: every face of the picture, largest first."""
+    """IndexFaces: the faces of the picture, largest first: of MOST_FACES at most, and a few registered at once."""
     gallery, image = fields.collection(), fields.image()
-    most = fields.whole("MaxFaces", MOST_FACES, 1, MOST_FACES)
+    most = min(fields.whole("MaxFaces", MOST_FACES, 1, MOST_ASKED), MOST_FACES)
     floor = FLOORS.get(fields.text("QualityFilter", "AUTO"), 0.0)
     external_id, image_id = fields.text("ExternalImageId", ""), str(uuid.uuid4())
     model = await _model(caller, gallery)
-    answer = await caller.ask("FaceService/DetectFaces", faces_pb2.DetectFacesRequest(images=[image]))
-    found: faces_pb2.Faces = answer.results[0]
+    options = faces_pb2.FaceDetectionOptions(max_faces=MOST_FACES)
+    asked = faces_pb2.DetectFacesRequest(images=[image], options=options)
+    found: faces_pb2.Faces = (await caller.ask("FaceService/DetectFaces", asked)).results[0]
+    waiting = list(found.faces)
     indexed: list[Shape] = []
     passed: list[Shape] = []
-    for face in found.faces:
-        detail = outline(face, found.image_size)
-        refusal = "EXCEEDS_MAX_FACES" if len(indexed) >= most else ""
-        refusal = refusal or ("LOW_FACE_QUALITY" if face.quality.score < floor else "")
+
+    async def take(face: faces_pb2.Face) -> None:
+        detail, face_id = outline(face, found.image_size), str(uuid.uuid4())
         kept = facts(face, found.image_size, image_id, external_id)
-        face_id = str(uuid.uuid4())
+        refusal = "LOW_FACE_QUALITY" if face.quality.score < floor else ""
         refusal = refusal or await _register(caller, gallery, face_id, image, face.box, kept)
         if refusal:
-            passed.append({"Reasons": [refusal], "FaceDetail": detail})
+            passed.append(_unindexed(refusal, detail))
         else:
             indexed.append({"Face": record(face_id, kept), "FaceDetail": detail})
-    return {"FaceRecords": indexed, "UnindexedFaces": passed, "FaceModelVersion": version(model)}
+
+    # Never more at once than may still be indexed, so that none is registered in vain.
+    while waiting and len(indexed) < most:
+        count = min(AT_ONCE, most - len(indexed))
+        wave, waiting = waiting[:count], waiting[count:]
+        # All of a wave end before an error is told: nothing goes on behind the client's back.
+        for problem in await asyncio.gather(*map(take, wave), return_exceptions=True):
+            if problem is not None:
+                raise problem
+    passed += [_unindexed("EXCEEDS_MAX_FACES", outline(face, found.image_size)) for face in waiting]
+    return {
+        "FaceRecords": sorted(indexed, key=_largest_first),
+        "UnindexedFaces": passed,
+        "FaceModelVersion": version(model),
+    }
 
 
 async def list_page(caller: Caller, fields: Fields) -> Shape:
@@ -96,6 +117,15 @@ async def get_face(caller: Caller, gallery: str, face_id: str) -> recognition_pb
     request = recognition_pb2.GetFaceRequest(gallery=gallery, face_id=face_id)
     found: recognition_pb2.GetFaceResponse = await caller.ask(f"{RECOGNITION}/GetFace", request)
     return found
+
+
+def _unindexed(reason: str, detail: Shape) -> Shape:
+    return {"Reasons": [reason], "FaceDetail": detail}
+
+
+def _largest_first(one: Shape) -> float:
+    box: Any = one["FaceDetail"]["BoundingBox"]  # type: ignore[index]
+    return -float(box["Width"] * box["Height"])
 
 
 async def _register(
