@@ -12,8 +12,8 @@ from convoy.core.errors import AlreadyExists, FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
     from convoy.cli.gallery_files import GalleryFile
-    from convoy.client.gallery_format import Secret
     from convoy.client import Convoy
+    from convoy.client.gallery_format import Secret
     from convoy.v1 import recognition_pb2
 
 KeyFile = Annotated[

@@ -21,7 +21,7 @@ _OVERLOAD = {"QUEUE_FULL", "MESSAGES_FULL", "TOO_MANY_CALLS"}
 
 @dataclass(frozen=True)
 class Reading:
-    """The metrics at a time. calls: by status; took: by upper bound in seconds, each with those below; limited: calls."""
+    """The metrics at a time. calls: by status; took: by upper bound in seconds, with those below it; limited: calls."""
 
     at: float
     calls: Counter[str]

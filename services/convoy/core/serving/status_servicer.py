@@ -12,9 +12,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     def __init__(self, load: LoadHistory) -> None:
         self._load = load
 
-    async def GetCaller(
-        self, request: status_pb2.GetCallerRequest, context: Context
-    ) -> status_pb2.GetCallerResponse:
+    async def GetCaller(self, request: status_pb2.GetCallerRequest, context: Context) -> status_pb2.GetCallerResponse:
         """Tell whom the service takes the caller for."""
         found = caller()
         return status_pb2.GetCallerResponse(
