@@ -1,4 +1,4 @@
-"""`pytest tests/slow/test_web_attack.py`: 10,000 mutated requests, 1,000 idle connections, and clients that are slow."""
+"""`pytest tests/slow/test_web_attack.py`: 10,000 mutated requests, 1,000 idle connections, slow clients."""
 
 import socket
 import time
